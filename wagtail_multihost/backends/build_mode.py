@@ -1,0 +1,44 @@
+"""
+Database connections in build mode.
+
+DATABASES has no NAME there, so none can be opened; this says why in words that help.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from django.db import OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from wagtail_multihost.exceptions import BuildModeError
+
+MESSAGE = (
+    "This command needs a site's database, but no site is named. "
+    "Set MULTIHOST_SITE, or run: manage.py multihost_as SITE COMMAND"
+)
+
+
+class ConnectionRefusedInBuildModeError(BuildModeError, OperationalError):
+    """Raised where a connection is opened; commands that can do without a database catch OperationalError."""
+
+
+def refuse_connections() -> None:
+    """Make every connection of this process, in every thread, raise instead of connecting."""
+    create = connections.create_connection
+
+    def create_refusing(alias: str) -> BaseDatabaseWrapper:
+        return refusing(create(alias))
+
+    connections.create_connection = create_refusing  # type: ignore[method-assign]
+    for connection in connections.all(initialized_only=True):
+        refusing(connection)
+
+
+def refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
+    connection.connect = refuse  # type: ignore[method-assign]
+    return connection
+
+
+def refuse() -> NoReturn:
+    raise ConnectionRefusedInBuildModeError(MESSAGE)

@@ -1,0 +1,74 @@
+"""The storage of a site's bucket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.deconstruct import deconstructible
+from storages.backends.s3 import S3Storage
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.storage import StorageSpec
+
+# Where django-storages would otherwise fall back to settings and variables that all sites share.
+NOT_AMBIENT = {
+    "access_key": None,
+    "secret_key": None,
+    "security_token": None,
+    "session_profile": None,
+    "bucket_name": None,
+    "location": "",
+    "custom_domain": None,
+    "cloudfront_key_id": None,
+    "cloudfront_key": None,
+    "endpoint_url": None,
+    "region_name": None,
+}
+
+
+@deconstructible
+class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no types
+    """
+    django-storages' S3Storage with the bucket and the keys of this process's site.
+
+    Its arguments are the site id and the ``location`` (a folder in the bucket) alone, because Wagtail
+    puts a storage's arguments into the queue of the task that deletes a file. In the process of another
+    site it raises ConfigurationError.
+    """
+
+    def __init__(self, *, site: str, location: str = "") -> None:
+        super().__init__(**options_of(own_storage(site)), location=location)
+
+    def get_default_settings(self) -> dict[str, Any]:
+        return {**super().get_default_settings(), **NOT_AMBIENT, "file_overwrite": False, "default_acl": None}
+
+
+def own_storage(site: str) -> StorageSpec:
+    applied = latest()
+    own = applied.by.site if applied else None
+    if own is None or own.id != site:
+        found = f"the site {own.id}" if own else "no site"
+        raise ConfigurationError.because(f"A storage of the site {site} is not usable here: this process has {found}.")
+    return own.storage
+
+
+def options_of(storage: StorageSpec) -> dict[str, Any]:
+    return {
+        "bucket_name": storage.bucket,
+        "access_key": clear(storage.access_key),
+        "secret_key": clear(storage.secret_key),
+        "region_name": storage.region or None,
+        "endpoint_url": storage.endpoint or None,
+        "custom_domain": storage.domain or None,
+        # A CDN reads the bucket with its own credentials; without one every URL is signed.
+        "querystring_auth": not storage.domain,
+        "signature_version": "s3v4",
+        # Other S3 servers rarely have a host name per bucket.
+        "addressing_style": "path" if storage.endpoint else "virtual",
+    }
+
+
+def clear(secret: Secret | None) -> str | None:
+    return secret.reveal() if secret else None

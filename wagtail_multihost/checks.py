@@ -1,0 +1,106 @@
+"""System checks. An id is never reused for another mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from wagtail_multihost.resolver.resolved import latest
+
+TAG = "multihost"
+MIDDLEWARE = "wagtail_multihost.health.middleware.HealthMiddleware"
+
+
+@register(TAG)
+def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E001: the health middleware is not the first one."""
+    if list(settings.MIDDLEWARE)[:1] == [MIDDLEWARE]:
+        return []
+    return [
+        Error(
+            f"{MIDDLEWARE} is not the first entry of MIDDLEWARE.",
+            hint="Put it first: probes carry hosts that ALLOWED_HOSTS refuses, and must not be redirected to https.",
+            id="wagtail_multihost.E001",
+        )
+    ]
+
+
+@register(TAG)
+def check_applied(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E002 and E005: settings that were set after ``apply``, or no ``apply`` at all."""
+    applied = latest()
+    if applied is None:
+        return [
+            Error(
+                "The settings module does not call resolve().apply(globals()).",
+                hint="Make it the last line of the module that DJANGO_SETTINGS_MODULE names.",
+                id="wagtail_multihost.E005",
+            )
+        ]
+    changed = [name for name, value in applied.values.items() if not holds(getattr(settings, name, None), value)]
+    return [
+        Error(
+            f"{name} was set again after resolve().apply(globals()), so it is not the site's.",
+            hint="Move the line resolve().apply(globals()) to the end of the settings module that sets it.",
+            id="wagtail_multihost.E002",
+        )
+        for name in sorted(changed)
+        if not is_test_host(name, applied.values[name])
+    ]
+
+
+def holds(current: object, applied: object) -> bool:
+    """
+    Return whether a setting still has the value that ``apply`` gave it. Aliases may not come or go; an
+    alias may have gained keys, because Django fills DATABASES with defaults in place.
+    """
+    if not isinstance(applied, Mapping) or not isinstance(current, Mapping):
+        return current == applied
+    return current.keys() == applied.keys() and all(
+        gained(current[alias], options) for alias, options in applied.items()
+    )
+
+
+def gained(current: object, options: object) -> bool:
+    if not isinstance(options, Mapping) or not isinstance(current, Mapping):
+        return current == options
+    return all(key in current and gained(current[key], value) for key, value in options.items())
+
+
+def is_test_host(name: str, applied: object) -> bool:
+    """Return whether ``name`` only has the extra host of Django's test runner."""
+    return name == "ALLOWED_HOSTS" and [*(applied or []), "testserver"] == settings.ALLOWED_HOSTS  # type: ignore[misc]
+
+
+@register(TAG)
+def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E003: a wildcard in a setting that lists hosts."""
+    names = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS")
+    return [
+        Error(
+            f"{name} has the wildcard {value!r}, which lets other sites' hosts in.",
+            hint="List the site's own hostnames; resolve().apply(globals()) does.",
+            id="wagtail_multihost.E003",
+        )
+        for name in names
+        for value in getattr(settings, name)
+        if "*" in value or value.startswith(".")
+    ]
+
+
+@register(TAG)
+def check_postgres(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E004: PostgreSQL without django.contrib.postgres, which Wagtail's search needs there."""
+    engine = str(settings.DATABASES.get("default", {}).get("ENGINE", ""))
+    if not engine.endswith(("postgresql", "postgis")) or apps.is_installed("django.contrib.postgres"):
+        return []
+    return [
+        Error(
+            "The site's database is PostgreSQL, but django.contrib.postgres is not in INSTALLED_APPS.",
+            hint="Add it: Wagtail's search on PostgreSQL uses its lookups and indexes.",
+            id="wagtail_multihost.E004",
+        )
+    ]

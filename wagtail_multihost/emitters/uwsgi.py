@@ -1,0 +1,112 @@
+"""
+uWSGI: an emperor, and one vassal per site.
+
+Two builds: the wheel pyuwsgi from PyPI, and Debian's package with its Python plugin. With an ``http``
+address uWSGI also serves the sites itself, by a router that looks the host up in a closed list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.quoting import uwsgi_quote
+from wagtail_multihost.emitters.rendering import render
+from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.site import SiteSpec
+
+VASSALS = PurePosixPath("uwsgi")
+EMPEROR = PurePosixPath("uwsgi-emperor")
+#: Answers unknown hosts; not a site id, which never starts with an underscore.
+UNKNOWN = "_unknown"
+# A unix address is 108 bytes with its NUL (unix(7)); uWSGI's on-demand sockets end five earlier.
+SOCKET_PATH_BYTES = 102
+SOCKET_MODE = "660"
+PRIVATE_SOCKET_MODE = "600"
+
+
+def emit(plan: Plan) -> Iterator[EmittedFile]:
+    """Yield the emperor's ini, one ini per chosen site, and with ``http`` the router's files."""
+    shared = shared_values(plan)
+    yield EmittedFile(EMPEROR / "emperor.ini", emperor(plan))
+    if plan.platform.uwsgi.http:
+        yield EmittedFile(EMPEROR / "hostmap.py", render("uwsgi/hostmap.py"))
+        yield EmittedFile(EMPEROR / "hosts.txt", host_list(plan))
+        socket = uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock"))
+        text = render("uwsgi/unknown.ini", socket=socket, **shared)
+        yield EmittedFile(VASSALS / f"{UNKNOWN}.ini", text)
+    for site in plan.chosen:
+        yield EmittedFile(VASSALS / f"{site.id}.ini", vassal(plan, site, shared), site=site.id)
+
+
+def emperor(plan: Plan) -> str:
+    options = plan.platform.uwsgi
+    folder = plan.directory / EMPEROR
+    return render(
+        "uwsgi/emperor.ini",
+        build=options.build,
+        binary=uwsgi_quote(f"{plan.codebase.virtualenv}/bin/uwsgi"),
+        vassals=uwsgi_quote(f"{plan.directory / VASSALS}/*.ini"),
+        http=uwsgi_quote(options.http),
+        hostmap=uwsgi_quote(f"{folder}/hostmap.py"),
+        scheme=plan.platform.scheme,
+        timeout=str(options.harakiri),
+    )
+
+
+def shared_values(plan: Plan) -> dict[str, object]:
+    """Return what every vassal has in common, quoted once."""
+    codebase, options = plan.codebase, plan.platform.uwsgi
+    return {
+        "build": options.build,
+        "python": uwsgi_quote(f"{codebase.virtualenv}/bin/python3"),
+        "virtualenv": uwsgi_quote(str(codebase.virtualenv)),
+        "directory": uwsgi_quote(str(codebase.directory)),
+        "wsgi": uwsgi_quote(codebase.wsgi),
+        "settings_module": uwsgi_quote(codebase.settings_module),
+        "registry": uwsgi_quote(plan.registry),
+        "processes": str(options.processes),
+        "threads": str(options.threads),
+        "harakiri": str(options.harakiri),
+        "max_requests": str(options.max_requests),
+        "socket_mode": PRIVATE_SOCKET_MODE if options.http else SOCKET_MODE,
+        "serves_http": bool(options.http),
+        "static_url": uwsgi_quote((codebase.static_url or "").rstrip("/")) if codebase.static_root else "",
+        "static_root": uwsgi_quote(str(codebase.static_root or "")),
+        "media_url": uwsgi_quote(re.escape(codebase.media_url or "")),
+    }
+
+
+def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
+    origin = plan.platform.origin_of(site.canonical)
+    return render(
+        "uwsgi/vassal.ini",
+        site=uwsgi_quote(site.id),
+        socket=uwsgi_quote(socket_path(plan, site.names.socket)),
+        media_root=uwsgi_quote(str(site.storage.path or "")),
+        redirects=[uwsgi_quote(rf"^{re.escape(host)}(:[0-9]+)?$") for host in site.hostnames[1:]],
+        origin=uwsgi_quote(origin),
+        **shared,
+    )
+
+
+def host_list(plan: Plan) -> str:
+    hosts = [
+        (uwsgi_quote(host), uwsgi_quote(socket_path(plan, site.names.socket)))
+        for site in plan.sites
+        for host in site.hosts
+    ]
+    return render("uwsgi/hosts.txt", hosts=hosts, unknown=uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock")))
+
+
+def socket_path(plan: Plan, name: str) -> str:
+    path = f"{plan.platform.sockets}/{name}"
+    if len(path.encode()) > SOCKET_PATH_BYTES:
+        raise RenderError(
+            f"The socket {shown(path)} has {len(path.encode())} bytes; at most {SOCKET_PATH_BYTES} are accepted. "
+            "Name a shorter folder in the platform's sockets."
+        )
+    return path

@@ -1,0 +1,67 @@
+"""
+The errors this package raises.
+
+None of them derives from Django's ``ImproperlyConfigured``: Django swallows that class once while it
+loads settings, so settings.py would run two or three times and ``help`` would exit 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class MultihostError(Exception):
+    """Every error of this package is one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """
+    One mistake in a configuration.
+
+    ``where`` is the key as the operator wrote it (``sites.toml: sites.aurora.hostnames`` or
+    ``MULTIHOST_SITE_HOSTNAMES``), ``message`` a sentence that says what was found and what is accepted.
+    ``site`` is the site id, or blank for the platform. None of the three ever holds a secret.
+    """
+
+    where: str
+    message: str
+    site: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class ConfigurationError(MultihostError):
+    """All mistakes of a configuration at once; ``problems`` is a tuple of :class:`Problem`."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(*self.problems)
+
+    @classmethod
+    def because(cls, message: str, *, where: str = "", site: str = "") -> ConfigurationError:
+        """Return an error with one problem."""
+        return cls([Problem(where, message, site)])
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        head = "The configuration has 1 problem:" if count == 1 else f"The configuration has {count} problems:"
+        return "\n".join([head, *(f"  - {problem}" for problem in self.problems)])
+
+
+class SecretUnreadableError(MultihostError):
+    """A secret's file or environment variable cannot be read."""
+
+
+class BuildModeError(MultihostError):
+    """Something needs a site (a connection, a request), but MULTIHOST_SITE names none."""
+
+
+class RenderError(MultihostError):
+    """A value cannot be written in the grammar of a server's configuration."""
+
+
+class EmitError(MultihostError):
+    """Emitted files cannot be read, compared or written."""

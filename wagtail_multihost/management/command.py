@@ -1,0 +1,82 @@
+"""What all ``multihost_…`` commands have in common."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from wagtail_multihost.exceptions import MultihostError
+from wagtail_multihost.registry import Registry, open_registry
+from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.resolver.storages import media_url
+from wagtail_multihost.spec.codebase import Codebase
+
+COULD_NOT = 2
+
+
+class MultihostCommand(BaseCommand):
+    """A command that runs without a site and a database, and exits 2 with a report when it cannot do its work."""
+
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--registry",
+            metavar="URL",
+            help="the registry: a TOML file or env: (default: MULTIHOST_REGISTRY, or sites.toml in this folder)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self.run(**options)
+        except MultihostError as error:
+            raise CommandError(str(error), returncode=COULD_NOT) from None
+
+    @abstractmethod
+    def run(self, **options: Any) -> None:
+        """Do the command's work; a MultihostError becomes the report."""
+
+
+def registry_of(url: str | None) -> Registry:
+    """Return the registry of a command's ``--registry``."""
+    return open_registry(url, os.environ)
+
+
+def project_settings() -> dict[str, object]:
+    """Return the project's settings as they were before ``apply``."""
+    applied = latest()
+    return applied.project if applied else {}
+
+
+def codebase() -> Codebase:
+    """Return the project that this command belongs to, as its settings describe it."""
+    module, _, name = str(settings.WSGI_APPLICATION or default_wsgi()).rpartition(".")
+    static_url = str(settings.STATIC_URL or "")
+    return Codebase(
+        directory=package_parent(str(settings.SETTINGS_MODULE)),
+        virtualenv=Path(sys.prefix),
+        wsgi=f"{module}:{name}",
+        settings_module=str(settings.SETTINGS_MODULE),
+        static_root=Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None,
+        static_url=static_url if static_url.startswith("/") else None,
+        media_url=url if (url := media_url(project_settings())).startswith("/") else None,
+    )
+
+
+def default_wsgi() -> str:
+    return f"{str(settings.SETTINGS_MODULE).partition('.')[0]}.wsgi.application"
+
+
+def package_parent(module: str) -> Path:
+    """Return the folder that must be on the import path for ``module``."""
+    spec = importlib.util.find_spec(module.partition(".")[0])
+    places = list(spec.submodule_search_locations or []) if spec else []
+    origin = places[0] if places else (spec.origin if spec and spec.origin else "settings.py")
+    return Path(origin).absolute().parent

@@ -1,0 +1,132 @@
+"""Write server configurations for the sites of the registry."""
+
+from __future__ import annotations
+
+import sys
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from wagtail_multihost.emitters import EMITTERS, FOLDERS, Plan, emit
+from wagtail_multihost.emitters.output import Change, State, compare, diff, stale, write
+from wagtail_multihost.exceptions import ConfigurationError, EmitError
+from wagtail_multihost.management.command import MultihostCommand, codebase, registry_of
+from wagtail_multihost.spec.identifiers import shown
+
+DEFAULT_FOLDER = Path("/etc/multihost")
+DIFFERS = 1
+PROGRESS_FROM = 500  # files
+
+EPILOG = """
+examples:
+  manage.py multihost_emit nginx                              print to stdout
+  manage.py multihost_emit nginx uwsgi --output /etc/multihost
+  manage.py multihost_emit nginx uwsgi --output /etc/multihost --check
+
+exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 it could not be done
+"""
+
+
+class Command(MultihostCommand):
+    help = (
+        "Write the configuration of nginx and uWSGI for the sites of the registry. Nothing is validated or reloaded, "
+        "files that are the same are not touched, and files that this command did not write are never overwritten."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.epilog = EPILOG
+        parser.add_argument(
+            "targets", nargs="+", metavar="TARGET", choices=sorted(EMITTERS), help=" or ".join(EMITTERS)
+        )
+        parser.add_argument("--output", type=Path, metavar="DIR", help="the folder to write to (default: stdout)")
+        parser.add_argument("--site", action="append", default=[], metavar="ID", help="only this site's own files")
+        mode = parser.add_mutually_exclusive_group()
+        mode.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
+        mode.add_argument("--diff", action="store_true", help="show what would change as a diff, write nothing")
+        mode.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything differs")
+
+    def run(self, **options: Any) -> None:
+        folder: Path | None = options["output"]
+        if folder is None and (options["dry_run"] or options["diff"] or options["check"]):
+            raise EmitError("--dry-run, --diff and --check compare with a folder; give --output DIR.")
+        plan = plan_of(options["registry"], (folder or DEFAULT_FOLDER).absolute(), options["site"])
+        if folder is None:
+            self.print_files(options["targets"], plan)
+            return
+        changes = list(differing(options["targets"], plan, self.progress(len(plan.chosen))))
+        refuse_foreign(changes, plan.directory)
+        if options["diff"]:
+            self.stdout.write("".join(diff(change) for change in changes), ending="")
+        elif options["dry_run"] or options["check"]:
+            self.report(changes, "Would be", options["verbosity"])
+        else:
+            for change in changes:
+                write(plan.directory, change)
+            self.report(changes, "", options["verbosity"])
+        if options["check"] and changes:
+            raise CommandError(f"{len(changes)} files differ.", returncode=DIFFERS)
+
+    def print_files(self, targets: Iterable[str], plan: Plan) -> None:
+        for target in dict.fromkeys(targets):
+            for file in emit(target, plan):
+                self.stdout.write(f"### {plan.directory / file.path}\n{file.text}")
+
+    def report(self, changes: list[Change], prefix: str, verbosity: int) -> None:
+        if verbosity >= 1:
+            for change in changes:
+                words = f"{prefix} {change.state.value}".strip()
+                self.stdout.write(f"{words[0].upper()}{words[1:]}: {change.path}")
+        if verbosity >= 1 and not changes:
+            self.stdout.write("Nothing differs.")
+
+    def progress(self, total: int) -> Any:
+        """Return what wraps an iterable of files with a progress bar, where there is someone to see it."""
+        if total < PROGRESS_FROM or not sys.stderr.isatty():
+            return iter
+        from tqdm import tqdm  # loads only for who looks
+
+        return lambda files: tqdm(files, total=total, unit=" files", leave=False)
+
+
+def plan_of(registry_url: str | None, directory: Path, only: list[str]) -> Plan:
+    """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
+    registry = registry_of(registry_url)
+    contents = registry.load()
+    known = {site.id for site in contents.enabled}
+    unknown = [site for site in only if site not in known]
+    if unknown:
+        names = ", ".join(shown(site) for site in unknown)
+        raise ConfigurationError.because(f"The registry has no enabled site {names}.", where="--site")
+    return Plan(
+        platform=contents.platform,
+        sites=contents.enabled,
+        codebase=codebase(),
+        registry=registry.url,
+        directory=directory,
+        only=frozenset(only),
+    )
+
+
+def differing(targets: Iterable[str], plan: Plan, progress: Any) -> Iterator[Change]:
+    """Yield every change to be made; files of ours that are not emitted any more are removed, unless sites are chosen."""
+    for target in dict.fromkeys(targets):
+        seen = set()
+        for change in compare(plan.directory, progress(emit(target, plan))):
+            seen.add(change.path)
+            if change.state is not State.SAME:
+                yield change
+        if not plan.only:
+            yield from stale(plan.directory, FOLDERS[target], frozenset(seen))
+
+
+def refuse_foreign(changes: Iterable[Change], directory: Path) -> None:
+    foreign = [str(directory / change.path) for change in changes if change.state is State.FOREIGN]
+    if foreign:
+        raise EmitError(
+            f"These files were not written by multihost_emit, so nothing was written: {', '.join(foreign)}."
+        )

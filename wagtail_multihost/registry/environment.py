@@ -1,0 +1,110 @@
+"""A registry of one site in environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry.base import Registry, records_of
+from wagtail_multihost.registry.record import KEY_PATH, Record, Source
+from wagtail_multihost.spec.identifiers import shown
+
+SITE_VARIABLE = "MULTIHOST_SITE"
+SITE_PREFIX = "MULTIHOST_SITE_"
+PLATFORM_PREFIX = "MULTIHOST_PLATFORM_"
+NESTED = "__"
+BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class EnvironmentSource(Source):
+    """Keys are variables (``MULTIHOST_SITE_DATABASE__HOST``); every value is text."""
+
+    def __init__(self, environ: Mapping[str, str], *, reads_secrets: bool) -> None:
+        self.base = Path.cwd()
+        self.environ = environ
+        self.reads_secrets = reads_secrets
+
+    def label(self, path: KEY_PATH) -> str:
+        if len(path) == 1 and path[0].startswith("MULTIHOST_"):
+            return path[0]
+        if path[0] == "sites":
+            return SITE_PREFIX + NESTED.join(path[2:]).upper() if path[2:] else SITE_VARIABLE
+        return "MULTIHOST_" + "_".join([path[0], NESTED.join(path[1:])]).upper()
+
+    def boolean(self, value: object) -> bool:
+        word = self.text(value).strip().lower()
+        if word not in BOOLEANS:
+            raise ValueError(f"The value {shown(word)} is not accepted: it must be true or false.")
+        return BOOLEANS[word]
+
+    def integer(self, value: object) -> int:
+        text = self.text(value).strip()
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(f"The value {shown(text)} is not accepted: it must be an integer.")
+        return int(text)
+
+    def texts(self, value: object) -> tuple[str, ...]:
+        parts = parsed_list(self.text(value))
+        if not all(part.strip() for part in parts):
+            raise ValueError("It has a blank between commas.")
+        return tuple(part.strip() for part in parts)
+
+
+class EnvironmentRegistry(Registry):
+    """The registry of the one site that ``MULTIHOST_SITE`` and ``MULTIHOST_SITE_…`` describe."""
+
+    name = "The environment"
+    url = "env:"
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+
+    def source(self, *, reads_secrets: bool) -> Source:
+        return EnvironmentSource(self.environ, reads_secrets=reads_secrets)
+
+    def tables(self, source: Source) -> tuple[Record, list[Record]]:
+        site = self.environ.get(SITE_VARIABLE)
+        if site is None:
+            raise ConfigurationError.because(
+                "It is not set, but the registry is the environment, which has one site.", where=SITE_VARIABLE
+            )
+        clashes: list[str] = []
+        platform, own = self.nested(PLATFORM_PREFIX, clashes), self.nested(SITE_PREFIX, clashes)
+        record, sites = records_of(platform, {site: own}, source, ("sites",))
+        for name in clashes:
+            record.report("It is set beside variables for its single keys; set one or the other.", (name,))
+        return record, sites
+
+    def nested(self, prefix: str, clashes: list[str]) -> dict[str, object]:
+        """Return the variables with ``prefix`` as a table; ``__`` in a name leads into a table of it."""
+        table: dict[str, object] = {}
+        for name in sorted(self.environ):
+            if not name.startswith(prefix):
+                continue
+            first, *rest = name.removeprefix(prefix).split(NESTED)
+            keys = [first.lower(), *(rest if first == "SETTINGS" else (key.lower() for key in rest))]
+            if not place(table, keys, self.environ[name]):
+                clashes.append(name)
+        return table
+
+
+def place(table: dict[str, object], keys: list[str], value: str) -> bool:
+    """Put ``value`` at the path ``keys``; False when a part of the path is a value already."""
+    for key in keys[:-1]:
+        inner = table.setdefault(key, {})
+        if not isinstance(inner, dict):
+            return False
+        table = inner
+    table[keys[-1]] = value
+    return True
+
+
+def parsed_list(text: str) -> list[str]:
+    """Return the comma-separated values of ``text``, split by django-environ's parser."""
+    import environ  # loads only where sites are described by variables
+
+    # environ-config installs a top-level package of the same name.
+    if not hasattr(environ, "Env"):
+        raise ConfigurationError.because("The installed package 'environ' is not django-environ.")
+    return [str(part) for part in environ.Env.parse_value(text, list)]

@@ -1,0 +1,120 @@
+"""
+Database, cache and storage keys as discrete fields, whether the operator wrote a URL or a table.
+
+A site's table overlays the platform's; a site's URL replaces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from wagtail_multihost.registry.record import Entry, Record, entries_of, kind
+
+Fields = dict[str, Entry]
+UrlParser = Callable[[str], Mapping[str, object]]
+
+
+def fields_of(entry: Entry | None, parse_url: UrlParser, record: Record) -> Fields:
+    """Return the fields of a key that holds a URL or a table; problems go to ``record``."""
+    if entry is None:
+        return {}
+    if isinstance(entry.value, dict):
+        return entries_of(entry.value, entry.path)
+    if not isinstance(entry.value, str) or not entry.value.strip():
+        found = "blank" if isinstance(entry.value, str) else kind(entry.value)
+        record.report(f"It must be a URL or a table, not {found}.", entry.path)
+        return {}
+    try:
+        parsed = parse_url(entry.value)
+    except ValueError as error:
+        record.report(str(error), entry.path)
+        return {}
+    return {key: Entry(value, entry.path) for key, value in parsed.items()}
+
+
+def overlay(platform: Fields, site: Entry | None, own: Fields, kind_key: str) -> Fields:
+    """Return the platform's fields with the site's own on top, unless the site changes their kind."""
+    if site is None:
+        return platform
+    base, ours = platform.get(kind_key), own.get(kind_key)
+    replaces = isinstance(site.value, str) or (ours is not None and (base is None or base.value != ours.value))
+    return own if replaces else {**platform, **own}
+
+
+def database_url(url: str) -> dict[str, object]:
+    """Return the fields of a database URL, read by dj-database-url; raises ValueError without the URL."""
+    import dj_database_url  # loads only where a registry has such a URL
+
+    refused = ValueError(
+        "It is not a database URL. Write postgresql://user:password@host:port/name (special characters "
+        "percent-encoded), sqlite:///path, or a table with engine, host and so on."
+    )
+    try:
+        config = dj_database_url.parse(url)
+    except Exception:  # its errors are of many classes, and some quote the URL
+        raise refused from None
+    engine = str(config.get("ENGINE", ""))
+    if engine == "django.db.backends.sqlite3":
+        if config["NAME"] in ("", ":memory:"):
+            raise ValueError("A SQLite URL needs the path of a file: sqlite:///path.")
+        return {"engine": "sqlite", "path": str(config["NAME"])}
+    if engine != "django.db.backends.postgresql":
+        raise refused
+    named = {"name": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    fields: dict[str, object] = {key: config[name] for key, name in named.items() if config.get(name)}
+    options = {key: str(value) for key, value in config.get("OPTIONS", {}).items()}
+    return {"engine": "postgresql", **fields, **({"options": options} if options else {})}
+
+
+def cache_url(url: str) -> dict[str, object]:
+    """Return the fields of ``locmem://``, ``redis://``, ``rediss://`` or ``unix:///path?db=0``; raises ValueError."""
+    refused = ValueError(
+        "It is not a cache URL. Write redis://user:password@host:port/0 (special characters percent-encoded), "
+        "rediss:// for TLS, unix:///path/to/redis.sock?db=0, locmem:// or a table with backend, host and so on."
+    )
+    parts = split(url, refused)
+    if parts.scheme == "locmem" and not parts.netloc and not parts.path:
+        return {"backend": "locmem"}
+    query = dict(parse_qsl(parts.query))
+    number = query.pop("db", "0") if parts.scheme == "unix" else parts.path.strip("/") or "0"
+    if parts.scheme not in ("redis", "rediss", "unix") or query or not number.isascii() or not number.isdigit():
+        raise refused
+    fields: dict[str, object] = {"backend": "redis", "number": int(number), **credentials(parts)}
+    if parts.scheme == "unix":
+        return {**fields, "host": unquote(parts.path)}
+    port = {"port": parts.port} if parts.port else {}
+    return {**fields, **port, "host": parts.hostname or "", "tls": parts.scheme == "rediss"}
+
+
+def storage_url(url: str) -> dict[str, object]:
+    """Return the fields of ``s3://access_key:secret_key@bucket?region=…`` or ``file:///path``; raises ValueError."""
+    refused = ValueError(
+        "It is not a storage URL. Write s3://access_key:secret_key@bucket?region=…&endpoint=… (special "
+        "characters percent-encoded), file:///path, or a table with backend, bucket and so on."
+    )
+    parts = split(url, refused)
+    if parts.scheme == "file" and not parts.netloc and parts.path:
+        return {"backend": "files", "path": unquote(parts.path)}
+    if parts.scheme != "s3" or parts.path.strip("/") or parts.port:
+        raise refused
+    names = {"username": "access_key", "password": "secret_key"}
+    keys = {names[key]: value for key, value in credentials(parts).items()}
+    bucket = {"bucket": parts.hostname} if parts.hostname else {}
+    return {"backend": "s3", **bucket, **keys, **dict(parse_qsl(parts.query))}
+
+
+def split(url: str, refused: ValueError) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # parsed when it is asked for
+    except ValueError:
+        raise refused from None
+    if parts.fragment:
+        raise refused
+    return parts
+
+
+def credentials(parts: SplitResult) -> dict[str, str]:
+    found = {"username": parts.username, "password": parts.password}
+    return {key: unquote(value) for key, value in found.items() if value}

@@ -1,0 +1,50 @@
+"""The platform's own key, made once where the operator names none."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from pathlib import Path
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.secret import Secret
+
+FILE_NAME = "platform.key"
+
+logger = logging.getLogger("wagtail_multihost.registry")
+
+
+def platform_key(data: Path) -> Secret:
+    """
+    Return the key in ``data/platform.key`` (0600); makes it on first use and logs a warning that says so.
+
+    Raises ConfigurationError when the file cannot be made.
+    """
+    path = data / FILE_NAME
+    if not path.exists():
+        try:
+            create(path)
+        except OSError as error:
+            raise ConfigurationError.because(
+                f"No secret_key is given, and a new one cannot be kept in {shown(str(path))}: {error.strerror}.",
+                where="secret_key",
+            ) from None
+    return Secret.from_file(path)
+
+
+def create(path: Path) -> None:
+    """Make the key file; of several processes that do so at once, one wins and the others take its key."""
+    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    draft = path.with_name(f".{FILE_NAME}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{secrets.token_urlsafe(48)}\n")
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+    logger.warning("Made a new platform key in %s (0600). Keep it: every site's SECRET_KEY derives from it.", path)

@@ -1,0 +1,133 @@
+"""The platform's table: the platform itself and what its sites take from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from wagtail_multihost.registry.fields import Fields, UrlParser, cache_url, database_url, fields_of, storage_url
+from wagtail_multihost.registry.platform_key import platform_key
+from wagtail_multihost.registry.record import Entry, Record
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
+
+# Keys that must differ per site; "{site}" in them makes them differ.
+OWN_KEYS = ("name", "user", "password", "path", "bucket", "access_key", "secret_key")
+T = TypeVar("T")
+OWN_FILES = ("password_file", "access_key_file", "secret_key_file")
+URL_PARSERS: dict[str, UrlParser] = {"database": database_url, "cache": cache_url, "storage": storage_url}
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a site takes from the platform where its own record says nothing."""
+
+    fields: dict[str, Fields] = field(default_factory=dict)
+    tls: Entry | None = None
+    settings: Fields = field(default_factory=dict)
+
+
+def read_platform(record: Record) -> tuple[PlatformSpec | None, Defaults]:
+    """Return the platform, None when its record has problems, and the defaults of its sites."""
+    before = len(record.problems)
+    settings = record.take_table("settings")
+    defaults = Defaults(
+        fields={key: shared_fields(record, key) for key in URL_PARSERS},
+        tls=record.take("tls"),
+        settings=dict(settings.entries) if settings else {},
+    )
+    platform = build_platform(record)
+    record.close()
+    return (platform if len(record.problems) == before else None), defaults
+
+
+def build_platform(record: Record) -> PlatformSpec | None:
+    sources = {key: record.source.label((*record.path, key)) for key in record.entries}
+    name = record.take_text("name")
+    data = record.take_path("data", Path(record.source.base, "data"))
+    environment = record.take_text("environment", "development")
+    sockets = record.take_path("sockets", Path("/run/multihost"))
+    origin = record.take_text("origin", "https://{hostname}")
+    header = record.take_texts("secure_proxy_ssl_header")
+    nginx, uwsgi = nginx_options(record), uwsgi_options(record)
+    secret_key = record.take_secret("secret_key")
+    if secret_key is None and record.source.reads_secrets and not record.problems:
+        secret_key = record.build(lambda: platform_key(data))
+        sources["secret_key"] = str(data / "platform.key")
+    if not name and "name" not in sources:
+        record.report("It is missing.", (*record.path, "name"))
+        return None
+    return record.build(
+        lambda: PlatformSpec(
+            name=name,
+            data=data,
+            environment=environment,
+            sockets=sockets,
+            origin=origin,
+            secret_key=secret_key if record.source.reads_secrets else None,
+            secure_proxy_ssl_header=header or None,  # type: ignore[arg-type]  # the spec checks its length
+            nginx=nginx,
+            uwsgi=uwsgi,
+            sources=sources,
+        )
+    )
+
+
+def shared_fields(record: Record, key: str) -> Fields:
+    """Return the fields of the platform's ``key``; those that every site would share are reported."""
+    entry = record.take(key)
+    fields = fields_of(entry, URL_PARSERS[key], record)
+    own = OWN_KEYS if key != "cache" else ()
+    for name in (*own, *OWN_FILES):
+        shared = fields.get(name)
+        if shared is None or (
+            isinstance(shared.value, str) and "{site}" in shared.value and name in (*OWN_FILES, "path")
+        ):
+            continue
+        if key == "cache":
+            continue
+        record.report(
+            f"Every site would share this {name}. Leave it out (it is derived), set it per site, "
+            f"or write a {name.removesuffix('_file')}_file with {{site}} in it.",
+            shared.path,
+        )
+    return fields
+
+
+def nginx_options(record: Record) -> NginxOptions:
+    table = record.take_table("nginx")
+    if table is None:
+        return NginxOptions()
+    default = NginxOptions()
+    values = {
+        "http": table.take_texts("http", default.http),
+        "https": table.take_texts("https", default.https),
+        "user": table.take_text("user", default.user),
+        "body_size": table.take_text("body_size", default.body_size),
+        **{key: table.take_path(key, getattr(default, key)) for key in ("pid", "logs", "temp", "mime_types")},
+    }
+    return built(table, lambda: NginxOptions(**values), default)  # type: ignore[arg-type]
+
+
+def uwsgi_options(record: Record) -> UwsgiOptions:
+    table = record.take_table("uwsgi")
+    if table is None:
+        return UwsgiOptions()
+    default = UwsgiOptions()
+    values = {
+        "build": table.take_text("build", default.build),
+        "http": table.take_text("http", default.http),
+        **{
+            key: table.take_integer(key, getattr(default, key))
+            for key in ("processes", "threads", "harakiri", "max_requests")
+        },
+    }
+    return built(table, lambda: UwsgiOptions(**values), default)  # type: ignore[arg-type]
+
+
+def built(table: Record, make: Callable[[], T], default: T) -> T:
+    table.close()
+    made = table.build(make)
+    return default if made is None else made

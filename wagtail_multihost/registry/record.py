@@ -1,0 +1,198 @@
+"""Reading one table of a registry: take keys out, remember under which name each problem was written."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.secret import Secret
+
+T = TypeVar("T")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ENVIRONMENT_REFERENCE = "env:"
+PLATFORM = "platform"
+KEY_PATH = tuple[str, ...]
+
+
+class Source(ABC):
+    """Where a registry's text comes from: how its keys are written and its values are typed."""
+
+    #: Relative paths start here.
+    base: Path
+    #: Looked up by ``env:NAME`` references.
+    environ: Mapping[str, str]
+    #: Whether secrets are read, and refused when they are missing or blank, while records are read.
+    reads_secrets: bool = False
+
+    @abstractmethod
+    def label(self, path: KEY_PATH) -> str:
+        """Return the key at ``path`` as the operator wrote it."""
+
+    @abstractmethod
+    def boolean(self, value: object) -> bool: ...
+
+    @abstractmethod
+    def integer(self, value: object) -> int: ...
+
+    @abstractmethod
+    def texts(self, value: object) -> tuple[str, ...]: ...
+
+    def text(self, value: object) -> str:
+        """Return ``value`` when it is text and not blank; raises ValueError."""
+        if not isinstance(value, str):
+            raise ValueError(f"It must be text, not {kind(value)}.")
+        if not value.strip():
+            raise ValueError("It is blank.")
+        return value
+
+
+def kind(value: object) -> str:
+    """Return the name of a value's type in the words of TOML."""
+    names = {bool: "a boolean", int: "an integer", float: "a float", str: "text", list: "an array", dict: "a table"}
+    return names.get(type(value), "a date")
+
+
+class Entry(NamedTuple):
+    """A value and the path of the key it was read from (a site's may come from the platform's table)."""
+
+    value: object
+    path: KEY_PATH
+
+
+class Record:
+    """One table. Every ``take_…`` removes a key; :meth:`close` reports the keys that nobody took."""
+
+    def __init__(
+        self, entries: Mapping[str, Entry], path: KEY_PATH, source: Source, problems: list[Problem], site: str = ""
+    ) -> None:
+        self.written = entries
+        self.entries = dict(entries)
+        self.path = path
+        self.source = source
+        self.problems = problems
+        self.site = site
+        self.known: list[str] = []
+
+    @classmethod
+    def of(
+        cls, table: Mapping[str, object], path: KEY_PATH, source: Source, problems: list[Problem], site: str = ""
+    ) -> Record:
+        """Return the record of a plain table."""
+        return cls(entries_of(table, path), path, source, problems, site)
+
+    def report(self, message: str, path: KEY_PATH) -> None:
+        """Remember a problem with the key at ``path``."""
+        site = "" if path[:1] == (PLATFORM,) else self.site
+        self.problems.append(Problem(self.source.label(path), message, site))
+
+    def take(self, key: str) -> Entry | None:
+        """Remove and return the entry of ``key``; None when the table has none."""
+        self.known.append(key)
+        return self.entries.pop(key, None)
+
+    def take_as(self, key: str, convert: Callable[[object], T], default: T) -> T:
+        """Return the value of ``key`` converted; the default when it is missing or wrong (and reported)."""
+        entry = self.take(key)
+        if entry is None:
+            return default
+        try:
+            return convert(entry.value)
+        except ValueError as error:
+            self.report(str(error), entry.path)
+            return default
+
+    def take_text(self, key: str, default: str = "") -> str:
+        return self.take_as(key, self.source.text, default)
+
+    def take_texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        return self.take_as(key, self.source.texts, default)
+
+    def take_boolean(self, key: str, default: bool) -> bool:
+        return self.take_as(key, self.source.boolean, default)
+
+    def take_integer(self, key: str, default: int) -> int:
+        return self.take_as(key, self.source.integer, default)
+
+    def take_path(self, key: str, default: Path) -> Path:
+        return self.take_as(key, lambda value: self.absolute(self.source.text(value)), default)
+
+    def take_secret(self, key: str) -> Secret | None:
+        """Return the secret of ``key`` (a value or ``env:NAME``) or ``key_file`` (a path, ``{site}`` in it)."""
+        value, file = self.take(key), self.take(f"{key}_file")
+        if value is not None and file is not None:
+            self.report(f"It stands beside {key}; give only one of the two.", file.path)
+        entry = value or file
+        if entry is None:
+            return None
+        try:
+            text = self.source.text(entry.value)
+        except ValueError as error:
+            self.report(str(error), entry.path)
+            return Secret("")
+        secret = self.referenced(text, entry.path) if entry is value else self.from_file(text, entry.path)
+        if self.source.reads_secrets:
+            self.check(secret, entry.path)
+        return secret
+
+    def check(self, secret: Secret, path: KEY_PATH) -> None:
+        try:
+            if not secret.reveal().strip():
+                self.report("The secret is blank.", path)
+        except SecretUnreadableError as error:
+            self.report(str(error), path)
+
+    def referenced(self, text: str, path: KEY_PATH) -> Secret:
+        if not text.startswith(ENVIRONMENT_REFERENCE):
+            return Secret(text)
+        name = text.removeprefix(ENVIRONMENT_REFERENCE)
+        if not VARIABLE.fullmatch(name):
+            self.report("After env: it must have the name of an environment variable.", path)
+        return Secret.from_environment(name, self.source.environ)
+
+    def from_file(self, text: str, path: KEY_PATH) -> Secret:
+        file = text.replace("{site}", self.site) if self.site else text
+        if "{" in file or "}" in file or not file.isprintable():
+            self.report(f"The path {shown(text)} is not accepted: only {{site}} may stand in braces.", path)
+        return Secret.from_file(self.absolute(file))
+
+    def absolute(self, text: str) -> Path:
+        if not text.isprintable():
+            raise ValueError(f"The path {shown(text)} is not accepted: it has unprintable characters.")
+        return Path(self.source.base, text)
+
+    def take_table(self, key: str) -> Record | None:
+        """Return the record of the table ``key``; None when it is missing or not a table (and reported)."""
+        entry = self.take(key)
+        if entry is None:
+            return None
+        if not isinstance(entry.value, dict):
+            self.report(f"It must be a table, not {kind(entry.value)}.", entry.path)
+            return None
+        return Record.of(entry.value, entry.path, self.source, self.problems, self.site)
+
+    def close(self) -> None:
+        """Report every key that was not taken, with the nearest known one."""
+        for key, entry in self.entries.items():
+            close = difflib.get_close_matches(key, self.known, 1)
+            hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(self.known))}."
+            self.report(f"The key {shown(key)} is not known. {hint}", entry.path)
+
+    def build(self, make: Callable[[], T]) -> T | None:
+        """Return what ``make`` makes; report its problems under the keys as written, and return None, if it fails."""
+        try:
+            return make()
+        except ConfigurationError as error:
+            for problem in error.problems:
+                entry = self.written.get(problem.where)
+                self.report(problem.message, entry.path if entry else (*self.path, *problem.where.split(".")))
+            return None
+
+
+def entries_of(table: Mapping[str, object], path: KEY_PATH) -> dict[str, Entry]:
+    return {key: Entry(value, (*path, key)) for key, value in table.items()}

@@ -1,0 +1,247 @@
+"""A site's table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from uuid import UUID
+
+from wagtail_multihost.registry.fields import Fields, fields_of, overlay
+from wagtail_multihost.registry.platform_record import URL_PARSERS, Defaults
+from wagtail_multihost.registry.record import PLATFORM, Record
+from wagtail_multihost.spec.cache import CacheSpec
+from wagtail_multihost.spec.database import DatabaseSpec
+from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id, shown
+from wagtail_multihost.spec.names import Names, derive_names
+from wagtail_multihost.spec.overrides import OVERRIDABLE, SettingValue
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.server import TlsSpec
+from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.storage import StorageSpec
+
+DERIVED = "derived from the platform's name and the site id"
+NAME_KEYS = tuple(field.name for field in fields(Names))
+KIND_KEYS = {"database": "engine", "cache": "backend", "storage": "backend"}
+DEFAULT_SOURCES = {
+    "database": "default: SQLite in the platform's data folder",
+    "cache": "default: local memory",
+    "storage": "default: files in the platform's data folder",
+}
+
+
+@dataclass(slots=True)
+class SiteReader:
+    """Reads one site's record on top of the platform's defaults."""
+
+    record: Record
+    platform: PlatformSpec
+    defaults: Defaults
+    requires_pin: bool = True
+
+    def read(self) -> SiteSpec | None:
+        """Return the site, None when its record has problems (all of them reported)."""
+        record, before = self.record, len(self.record.problems)
+        site = record.site
+        try:
+            parse_site_id(site)
+        except ValueError as error:
+            record.report(str(error), record.path)
+            return None
+        sources = {key: record.source.label((*record.path, key)) for key in record.entries}
+        names, pinned = self.names(sources)
+        uid = record.take_as("uid", self.uid, None)
+        built = SiteParts(self, names, sources).build(
+            uid=uid or self.platform.uid_of(site), pinned=pinned and uid is not None
+        )
+        record.close()
+        self.check_pin(pinned=pinned and uid is not None)
+        return built if len(record.problems) == before else None
+
+    def check_pin(self, *, pinned: bool) -> None:
+        if self.requires_pin and self.platform.environment == "production" and not pinned:
+            self.record.report(
+                "The platform's environment is production, but the site's uid and names are not pinned. "
+                "Run: manage.py multihost_sites --pin",
+                self.record.path,
+            )
+
+    def uid(self, value: object) -> UUID | None:
+        text = self.record.source.text(value)
+        try:
+            uid = UUID(text)
+        except ValueError:
+            uid = None
+        if uid is None or str(uid) != text.lower():
+            raise ValueError(f"The uid {shown(text)} is not a UUID such as 6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978.")
+        return uid
+
+    def names(self, sources: dict[str, str]) -> tuple[Names, bool]:
+        """Return the site's names, pinned ones first, and whether all of them are pinned."""
+        derived = derive_names(self.platform.name, self.record.site)
+        sources.setdefault("names", DERIVED)
+        sources.setdefault("uid", DERIVED)
+        table = self.record.take_table("names")
+        if table is None:
+            return derived, False
+        pins = {key: table.take_text(key) for key in NAME_KEYS if key in table.entries}
+        table.known.extend(NAME_KEYS)
+        table.close()
+        names = table.build(lambda: replace(derived, **{key: pin for key, pin in pins.items() if pin}))
+        return names or derived, len(pins) == len(NAME_KEYS)
+
+
+@dataclass(slots=True)
+class SiteParts:
+    """Builds the parts of a site whose keys the platform may have defaults for."""
+
+    reader: SiteReader
+    names: Names
+    sources: dict[str, str]
+
+    def build(self, *, uid: UUID, pinned: bool) -> SiteSpec | None:
+        record = self.reader.record
+        hostnames, aliases = self.hosts("hostnames"), self.hosts("aliases")
+        enabled, epoch = record.take_boolean("enabled", True), record.take_integer("epoch", 1)
+        tls, settings = self.tls(), self.settings()
+        database, cache, storage = self.database(), self.cache(), self.storage()
+        if not hostnames and "hostnames" not in self.sources:
+            record.report("It is missing: a site needs at least one hostname.", (*record.path, "hostnames"))
+            return None
+        if database is None or cache is None or storage is None:
+            return None
+        return record.build(
+            lambda: SiteSpec(
+                id=record.site,
+                uid=uid,
+                hostnames=hostnames,
+                aliases=aliases,
+                names=self.names,
+                database=database,
+                cache=cache,
+                storage=storage,
+                enabled=enabled,
+                epoch=epoch,
+                tls=tls,
+                settings=settings,
+                pinned=pinned,
+                sources=self.sources,
+            )
+        )
+
+    def hosts(self, key: str) -> tuple[str, ...]:
+        """Return the hostnames of ``key`` in ASCII; every one that is not accepted is reported."""
+        record, accepted = self.reader.record, []
+        path = (*record.path, key)
+        for text in record.take_texts(key):
+            try:
+                accepted.append(parse_hostname(text))
+            except ValueError as error:
+                record.report(str(error), path)
+        return tuple(accepted)
+
+    def part(self, key: str) -> Record:
+        """Return the fields of ``key``, the site's over the platform's, as a record."""
+        record = self.reader.record
+        entry = record.take(key)
+        base = self.reader.defaults.fields.get(key, {})
+        own = fields_of(entry, URL_PARSERS[key], record)
+        merged: Fields = overlay(base, entry, own, KIND_KEYS[key])
+        if entry is None:
+            first = next(iter(base.values()), None)
+            self.sources[key] = record.source.label(first.path[:2]) if first else DEFAULT_SOURCES[key]
+        path = entry.path if entry else (PLATFORM, key) if base else (*record.path, key)
+        return Record(merged, path, record.source, record.problems, record.site)
+
+    def database(self) -> DatabaseSpec | None:
+        part = self.part("database")
+        engine = part.take_text("engine", "sqlite")
+        if engine != "postgresql":
+            default = self.reader.platform.data / "sites" / part.site / "db.sqlite3"
+            path = part.take_as("path", lambda value: part.absolute(self.own(part.source.text(value))), default)
+            part.close()
+            return part.build(lambda: DatabaseSpec(engine=engine, path=path))  # type: ignore[arg-type]
+        name, user = part.take_text("name", self.names.database), part.take_text("user", self.names.role)
+        password, host = part.take_secret("password"), part.take_text("host")
+        port, options = part.take_integer("port", 5432), self.options(part)
+        part.close()
+        return part.build(
+            lambda: DatabaseSpec(
+                engine="postgresql", name=name, user=user, password=password, host=host, port=port, options=options
+            ),
+        )
+
+    def options(self, part: Record) -> tuple[tuple[str, str | int], ...]:
+        table = part.take_table("options")
+        if table is None:
+            return ()
+        values = []
+        for key, entry in table.entries.items():
+            if isinstance(entry.value, str | int) and not isinstance(entry.value, bool):
+                values.append((key, entry.value))
+            else:
+                table.report("It must be text or an integer.", entry.path)
+        return tuple(values)
+
+    def cache(self) -> CacheSpec | None:
+        part = self.part("cache")
+        backend, host = part.take_text("backend", "locmem"), part.take_text("host")
+        port, number = part.take_integer("port", 6379), part.take_integer("number", 0)
+        username, password = part.take_text("username"), part.take_secret("password")
+        tls = part.take_boolean("tls", False)
+        part.close()
+        return part.build(
+            lambda: CacheSpec(
+                backend=backend,  # type: ignore[arg-type]  # the spec checks it
+                host=host,
+                port=port,
+                number=number,
+                username=username,
+                password=password,
+                tls=tls,
+            ),
+        )
+
+    def storage(self) -> StorageSpec | None:
+        part = self.part("storage")
+        backend = part.take_text("backend", "files")
+        if backend != "s3":
+            default = self.reader.platform.data / "sites" / part.site / "media"
+            path = part.take_as("path", lambda value: part.absolute(self.own(part.source.text(value))), default)
+            part.close()
+            return part.build(lambda: StorageSpec(backend=backend, path=path))  # type: ignore[arg-type]
+        texts = {key: part.take_text(key) for key in ("region", "endpoint", "domain")}
+        bucket = part.take_text("bucket", self.names.bucket)
+        access_key, secret_key = part.take_secret("access_key"), part.take_secret("secret_key")
+        part.close()
+        return part.build(
+            lambda: StorageSpec(backend="s3", bucket=bucket, access_key=access_key, secret_key=secret_key, **texts),
+        )
+
+    def own(self, text: str) -> str:
+        """Return a path with the site id in the place of ``{site}``."""
+        return text.replace("{site}", self.reader.record.site)
+
+    def tls(self) -> TlsSpec | None:
+        record = self.reader.record
+        entry = record.take("tls") or self.reader.defaults.tls
+        if entry is None:
+            return None
+        table = Record({"tls": entry}, entry.path[:-1], record.source, record.problems, record.site).take_table("tls")
+        if table is None:
+            return None
+        certificate, key = table.take_text("certificate"), table.take_text("key")
+        table.close()
+        return table.build(lambda: TlsSpec(certificate=certificate, key=key))
+
+    def settings(self) -> tuple[tuple[str, SettingValue], ...]:
+        record = self.reader.record
+        own = record.take_table("settings")
+        entries = {**self.reader.defaults.settings, **(own.entries if own else {})}
+        values: list[tuple[str, SettingValue]] = []
+        for name, entry in entries.items():
+            if isinstance(entry.value, str | bool):
+                values.append((name, entry.value))
+                self.sources[f"settings.{name}"] = record.source.label(entry.path)
+            else:
+                accepted = "" if name in OVERRIDABLE else " for a setting that sites may have"
+                record.report(f"It must be text, true or false{accepted}.", entry.path)
+        return tuple(values)

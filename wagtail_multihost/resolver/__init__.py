@@ -1,0 +1,76 @@
+"""
+From a site to the values of its settings module::
+
+    from wagtail_multihost.resolver import resolve
+
+    resolve().apply(globals())
+
+Nothing here imports Django, so settings modules can.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.environment import SITE_VARIABLE
+from wagtail_multihost.resolver.folders import prepare_folders
+from wagtail_multihost.resolver.inert import ephemeral_site, runs_tests
+from wagtail_multihost.resolver.resolved import ResolvedSettings
+
+__all__ = ["SITE_VARIABLE", "ResolvedSettings", "resolve"]
+
+_outcomes: dict[Path | str | None, ResolvedSettings | ConfigurationError] = {}
+
+
+def resolve(registry: Path | str | None = None, *, environ: Mapping[str, str] | None = None) -> ResolvedSettings:
+    """
+    Return the settings of the site that ``MULTIHOST_SITE`` names.
+
+    ``registry`` is the path or URL of the registry; without it ``MULTIHOST_REGISTRY`` says where it is,
+    or else it is ``sites.toml`` in the working folder. With ``MULTIHOST_SITE`` unset nothing is opened
+    and the result is inert (build mode), or a throw-away site for ``manage.py test`` and pytest.
+
+    The outcome, an error too, is kept for the life of the process, unless ``environ`` (default:
+    os.environ) is given. Raises ConfigurationError with all problems at once.
+    """
+    if environ is not None:
+        return resolved(registry, environ)
+    if registry not in _outcomes:
+        _outcomes[registry] = outcome(lambda: resolved(registry, os.environ))
+    known = _outcomes[registry]
+    if isinstance(known, ConfigurationError):
+        # Without the traceback of the first time, which grows with every raise.
+        raise known.with_traceback(None)
+    return known
+
+
+def outcome(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | ConfigurationError:
+    try:
+        return attempt()
+    except ConfigurationError as error:
+        return error
+
+
+def resolved(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:
+    site = environ.get(SITE_VARIABLE)
+    if site is None:
+        return without_site(environ)
+    if not site.strip():
+        raise ConfigurationError.because(
+            "It is blank. Name a site, or unset it to run commands that need none.", where=SITE_VARIABLE
+        )
+    platform, spec = open_registry(registry, environ).site(site)
+    prepare_folders(platform, spec)
+    return ResolvedSettings(platform, spec)
+
+
+def without_site(environ: Mapping[str, str]) -> ResolvedSettings:
+    if not runs_tests(sys.argv, environ):
+        return ResolvedSettings()
+    platform, site, folder = ephemeral_site()
+    return ResolvedSettings(platform, site, folder)

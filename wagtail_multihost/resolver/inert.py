@@ -1,0 +1,82 @@
+"""Settings of processes that serve no site: build mode, and the throw-away site of a test run."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from wagtail_multihost.resolver.databases import DATABASE_DEFAULT, ENGINES
+from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.spec.cache import CacheSpec
+from wagtail_multihost.spec.database import DatabaseSpec
+from wagtail_multihost.spec.names import derive_names
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.storage import StorageSpec
+
+RULE = "build mode: MULTIHOST_SITE names no site"
+TEST_COMMANDS = frozenset({"test", "makemigrations", "testserver"})
+SQLITE_ENGINES = (ENGINES["sqlite"], "django.contrib.gis.db.backends.spatialite")
+UNSERVED_HOST = "build-mode.invalid"  # RFC 2606: never a real host
+
+
+def build_settings(project: Project) -> Iterator[Setting]:
+    """
+    Yield values that nothing can be served or reached with. The database engine stays the project's:
+    models may take their shape from the vendor. Without a NAME no connection can be opened.
+    """
+    engine = str(table_of(project, "DATABASES").get(DATABASE_DEFAULT, {}).get("ENGINE") or ENGINES["sqlite"])
+    caches = dict.fromkeys({"default", *table_of(project, "CACHES")})
+    yield Setting("DATABASES", {DATABASE_DEFAULT: {"ENGINE": engine, "NAME": ""}}, RULE, "")
+    dummy = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
+    yield Setting("CACHES", {alias: dict(dummy) for alias in sorted(caches)}, RULE, "")
+    yield Setting("SECRET_KEY", Secret(secrets.token_urlsafe(64)), RULE, "")
+    yield Setting("SECRET_KEY_FALLBACKS", [], RULE, "")
+    yield Setting("ALLOWED_HOSTS", [UNSERVED_HOST], RULE, "")
+
+
+def runs_tests(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """
+    Return whether this process is ``manage.py test`` or ``makemigrations``, or a pytest run
+    (https://docs.pytest.org/en/stable/reference/reference.html#envvar-PYTEST_VERSION).
+    """
+    return (len(argv) > 1 and argv[1] in TEST_COMMANDS) or "PYTEST_VERSION" in environ
+
+
+def ephemeral_site() -> tuple[PlatformSpec, SiteSpec, tempfile.TemporaryDirectory[str]]:
+    """Return a site with a database in memory, a cache in the process, and files in a folder that goes with it."""
+    folder = tempfile.TemporaryDirectory(prefix="multihost-test-")
+    data = Path(folder.name)
+    platform = PlatformSpec(
+        name="ephemeral", data=data, origin="http://{hostname}", secret_key=Secret(secrets.token_urlsafe(48))
+    )
+    site = SiteSpec(
+        id="test",
+        uid=platform.uid_of("test"),
+        hostnames=("test.localhost",),
+        names=derive_names(platform.name, "test"),
+        database=DatabaseSpec(engine="sqlite", path=data / "db.sqlite3"),
+        cache=CacheSpec(backend="locmem"),
+        storage=StorageSpec(backend="files", path=data / "media"),
+    )
+    return platform, site, folder
+
+
+def ephemeral_database(project: Project, argv: Sequence[str]) -> Setting:
+    """
+    Return DATABASES of a test run: SQLite in memory, or the project's own server with a database name
+    that exists nowhere, from which Django makes a test database of its own. ``makemigrations`` compares
+    the history in memory only, and reaches no server.
+    """
+    own = table_of(project, "DATABASES").get(DATABASE_DEFAULT, {})
+    engine = str(own.get("ENGINE") or ENGINES["sqlite"])
+    if engine in SQLITE_ENGINES:
+        return Setting("DATABASES", {DATABASE_DEFAULT: {**own, "ENGINE": engine, "NAME": ":memory:"}}, "test run", "")
+    if argv[1:2] == ["makemigrations"]:
+        return Setting("DATABASES", {DATABASE_DEFAULT: {"ENGINE": engine, "NAME": ""}}, RULE, "")
+    name = f"multihost_{secrets.token_hex(8)}"
+    value = {DATABASE_DEFAULT: {**own, "NAME": name, "TEST": {"NAME": f"test_{name}"}}}
+    return Setting("DATABASES", value, "test run: a database of its own on the project's server", "")

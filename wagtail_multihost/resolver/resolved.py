@@ -1,0 +1,114 @@
+"""The settings of one process."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import tempfile
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass, field
+
+from wagtail_multihost.resolver.caches import cache_settings
+from wagtail_multihost.resolver.content import content_settings
+from wagtail_multihost.resolver.databases import database_settings
+from wagtail_multihost.resolver.hosts import host_settings
+from wagtail_multihost.resolver.inert import build_settings, ephemeral_database
+from wagtail_multihost.resolver.secret_key import secret_key_settings
+from wagtail_multihost.resolver.setting import Project, Setting, revealed
+from wagtail_multihost.resolver.storages import storage_settings
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+
+@dataclass(frozen=True)
+class ResolvedSettings:
+    """
+    What :func:`resolve` returns. ``site`` and ``platform`` are None in build mode; ``ephemeral`` holds
+    the folder of a test run's site.
+    """
+
+    platform: PlatformSpec | None = None
+    site: SiteSpec | None = None
+    ephemeral: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    @property
+    def is_build_mode(self) -> bool:
+        """Whether this process has no site."""
+        return self.site is None
+
+    def apply(self, namespace: MutableMapping[str, object]) -> None:
+        """
+        Set everything that must differ per site in a settings module: ``resolve().apply(globals())``, as
+        its last line. CACHES, STORAGES and the like are overlaid on what ``namespace`` already has.
+
+        Raises ConfigurationError when the project has something that all sites would share.
+        """
+        global _latest
+        project = {name: value for name, value in namespace.items() if name.isupper()}
+        values = {setting.name: revealed(setting.value) for setting in self.settings(project)}
+        namespace.update(values)
+        _latest = Applied(self, project, copy.deepcopy(values))
+
+    def settings(self, project: Project) -> Iterator[Setting]:
+        """Yield every setting of this process, overlaid on the settings of the project."""
+        if self.platform is None or self.site is None:
+            yield from build_settings(project)
+            return
+        if self.ephemeral:
+            yield ephemeral_database(project, sys.argv)
+        else:
+            yield from database_settings(self.site, project)
+        yield from cache_settings(self.site, self.platform.data, project)
+        yield from storage_settings(self.site, self.platform.data, project)
+        yield from secret_key_settings(self.platform, self.site)
+        yield from host_settings(self.platform, self.site, project)
+        yield from content_settings(self.site, project)
+
+    def value(self, name: str, project: Project | None = None) -> object:
+        """Return the value of the setting ``name``; raises KeyError when it is not one of the resolved ones."""
+        for setting in self.settings(project or {}):
+            if setting.name == name:
+                return revealed(setting.value)
+        raise KeyError(name)
+
+    @property
+    def databases(self) -> object:
+        """DATABASES, for who assigns single settings."""
+        return self.value("DATABASES")
+
+    @property
+    def caches(self) -> object:
+        """CACHES with the alias default."""
+        return self.value("CACHES")
+
+    @property
+    def storages(self) -> object:
+        """STORAGES with the aliases default and staticfiles."""
+        return self.value("STORAGES")
+
+    @property
+    def allowed_hosts(self) -> object:
+        """ALLOWED_HOSTS."""
+        return self.value("ALLOWED_HOSTS")
+
+    @property
+    def secret_key(self) -> object:
+        """SECRET_KEY, in the clear."""
+        return self.value("SECRET_KEY")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What an ``apply`` did: by whom, on top of which project settings, and the ``values`` it set."""
+
+    by: ResolvedSettings
+    project: dict[str, object] = field(repr=False)
+    values: dict[str, object] = field(repr=False)
+
+
+_latest: Applied | None = None
+
+
+def latest() -> Applied | None:
+    """Return the last ``apply`` of this process, None when there was none."""
+    return _latest

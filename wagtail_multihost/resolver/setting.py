@@ -1,0 +1,43 @@
+"""One Django setting, and why it has its value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from wagtail_multihost.spec.secret import Secret
+
+Project: TypeAlias = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """
+    ``name`` and ``value`` of a Django setting, the ``rule`` that made the value (a phrase), and the
+    ``source`` that the rule read. Secrets in the value are still :class:`Secret`.
+    """
+
+    name: str
+    value: object
+    rule: str
+    source: str
+
+
+def revealed(value: object) -> object:
+    """Return ``value`` as Django takes it: a copy with every secret in the clear."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, Mapping):
+        return {key: revealed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [revealed(inner) for inner in value]
+    return value
+
+
+def table_of(project: Project, name: str) -> dict[str, dict[str, object]]:
+    """Return a copy, two levels deep, of the project's setting ``name``: alias to options."""
+    value = project.get(name)
+    if not isinstance(value, Mapping):
+        return {}
+    return {str(alias): dict(options) for alias, options in value.items() if isinstance(options, Mapping)}

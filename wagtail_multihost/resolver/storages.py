@@ -1,0 +1,69 @@
+"""STORAGES, MEDIA_ROOT and MEDIA_URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.site import SiteSpec
+
+STORAGE_DEFAULT = "default"
+STATIC = "staticfiles"
+FILES = "django.core.files.storage.FileSystemStorage"
+SITE_S3 = "wagtail_multihost.backends.storage.SiteS3Storage"
+STATIC_DEFAULT = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+FILE_MODE = 0o640
+FOLDER_MODE = 0o750
+MEDIA_URL = "/media/"
+
+
+def storage_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Setting]:
+    """
+    Yield STORAGES, and for local files MEDIA_ROOT and MEDIA_URL. The project's ``staticfiles`` stays; its
+    other aliases become folders of the site's own storage. Raises ConfigurationError for one that cannot.
+    """
+    source = site.sources.get("storage", "")
+    aliases = table_of(project, "STORAGES")
+    value: dict[str, object] = {STORAGE_DEFAULT: backend(site), STATIC: aliases.pop(STATIC, STATIC_DEFAULT)}
+    aliases.pop(STORAGE_DEFAULT, None)
+    for alias in aliases:
+        value[alias] = scoped(alias, site, data)
+    yield Setting("STORAGES", value, "the site's own folder or bucket; staticfiles is the project's", source)
+    if site.storage.backend == "files":
+        yield Setting("MEDIA_ROOT", str(site.storage.path), "the site's own folder", source)
+        yield Setting("MEDIA_URL", media_url(project), "the project's, or /media/", "")
+
+
+def media_url(project: Project) -> str:
+    """Return the project's MEDIA_URL (a path gets a leading slash), or ``/media/``."""
+    url = str(project.get("MEDIA_URL") or MEDIA_URL)
+    return url if "//" in url or url.startswith("/") else f"/{url}"
+
+
+def backend(site: SiteSpec, location: str = "") -> dict[str, object]:
+    if site.storage.backend == "s3":
+        # No credentials: Wagtail queues the storage's options with the task that deletes a file.
+        return {"BACKEND": SITE_S3, "OPTIONS": {"site": site.id, "location": location}}
+    return {"BACKEND": FILES, "OPTIONS": modes()}
+
+
+def modes() -> dict[str, object]:
+    return {"file_permissions_mode": FILE_MODE, "directory_permissions_mode": FOLDER_MODE}
+
+
+def scoped(alias: str, site: SiteSpec, data: Path) -> dict[str, object]:
+    if not ALIAS.fullmatch(alias):
+        raise ConfigurationError.because(
+            f"The alias {shown(alias)} is not accepted: its files would have no folder of their own.",
+            where="STORAGES",
+            site=site.id,
+        )
+    if site.storage.backend == "s3":
+        return backend(site, location=alias)
+    folder = str(data / "sites" / site.id / "storages" / alias)
+    return {"BACKEND": FILES, "OPTIONS": {"location": folder, **modes()}}

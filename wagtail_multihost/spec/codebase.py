@@ -1,0 +1,52 @@
+"""The code that all sites share, as the processes that serve them find it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
+
+MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
+URL_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codebase:
+    """
+    The project: its ``directory`` and ``virtualenv``, the WSGI callable as ``package.module:name``, the
+    ``settings_module``, and the URL path and folder of static files. ``media_url`` is the URL path of
+    uploaded files. URL paths start and end with a slash; None means that another server has the files.
+    """
+
+    directory: Path
+    virtualenv: Path
+    wsgi: str
+    settings_module: str
+    static_root: Path | None
+    static_url: str | None = "/static/"
+    media_url: str | None = "/media/"
+
+    def __post_init__(self) -> None:
+        refuse(codebase_problems(self))
+
+
+def codebase_problems(codebase: Codebase) -> Iterator[Problem]:
+    for key in ("directory", "virtualenv", "static_root"):
+        if (path := getattr(codebase, key)) is not None:
+            yield from problem_of(key, parse_path, path)
+    module, _, name = codebase.wsgi.partition(":")
+    if not MODULE.fullmatch(module) or not name.isidentifier():
+        yield Problem("wsgi", f"The WSGI callable {shown(codebase.wsgi)} is not accepted: write package.module:name.")
+    if not MODULE.fullmatch(codebase.settings_module):
+        yield Problem("settings_module", f"{shown(codebase.settings_module)} is not the dotted name of a module.")
+    for key in ("static_url", "media_url"):
+        value = getattr(codebase, key)
+        if value is not None and not URL_PATH.fullmatch(value):
+            yield Problem(key, f"The URL path {shown(value)} is not accepted: it must look like /static/.")
+    if codebase.static_url is not None and codebase.static_url == codebase.media_url:
+        yield Problem("media_url", "Static files and uploaded files cannot have one URL path.")

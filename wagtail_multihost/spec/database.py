@@ -1,0 +1,98 @@
+"""What database a site has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.validation import (
+    parse_path,
+    parse_port,
+    parse_printable,
+    parse_server_host,
+    problem_of,
+    refuse,
+)
+
+DatabaseEngine: TypeAlias = Literal["sqlite", "postgresql"]
+Option: TypeAlias = str | int
+DATABASE_ENGINES: tuple[DatabaseEngine, ...] = ("sqlite", "postgresql")
+
+# Parameters of libpq that are not an address, a credential or an identity
+# (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
+POSTGRESQL_OPTIONS = frozenset(
+    [
+        "sslmode",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "sslcrl",
+        "sslnegotiation",
+        "channel_binding",
+        "require_auth",
+        "gssencmode",
+        "connect_timeout",
+        "target_session_attrs",
+        "load_balance_hosts",
+        "tcp_user_timeout",
+        "keepalives",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+    ]
+)
+IDENTIFIER_BYTES = 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSpec:
+    """
+    A database. SQLite has a ``path``; PostgreSQL has ``name``, ``user``, ``host``, and a ``password``
+    unless ``host`` is the folder of a unix socket. ``options`` are libpq parameters.
+    """
+
+    engine: DatabaseEngine
+    path: Path | None = None
+    name: str = ""
+    user: str = ""
+    password: Secret | None = None
+    host: str = ""
+    port: int = 5432
+    options: tuple[tuple[str, Option], ...] = ()
+
+    def __post_init__(self) -> None:
+        refuse(sqlite_problems(self) if self.engine == "sqlite" else postgresql_problems(self))
+
+
+def sqlite_problems(database: DatabaseSpec) -> Iterator[Problem]:
+    if database.path is None:
+        yield Problem("path", "A SQLite database needs the path of its file.")
+    else:
+        yield from problem_of("path", parse_path, database.path)
+    for key in ("name", "user", "password", "host", "options"):
+        if getattr(database, key):
+            yield Problem(key, "A SQLite database takes a path only.")
+
+
+def postgresql_problems(database: DatabaseSpec) -> Iterator[Problem]:
+    if database.engine != "postgresql":
+        yield Problem("engine", f"The engine {shown(database.engine)} is not known; accepted: sqlite, postgresql.")
+        return
+    if database.path is not None:
+        yield Problem("path", "A PostgreSQL database has a name, not a path.")
+    for key in ("name", "user"):
+        value = getattr(database, key)
+        yield from problem_of(key, parse_printable, value, what=f"The {key}", length=IDENTIFIER_BYTES)
+    yield from problem_of("host", parse_server_host, database.host)
+    yield from problem_of("port", parse_port, database.port)
+    if database.password is None and not database.host.startswith("/"):
+        yield Problem("password", "A PostgreSQL database on the network needs a password or a password_file.")
+    for option, _ in database.options:
+        if option not in POSTGRESQL_OPTIONS:
+            accepted = ", ".join(sorted(POSTGRESQL_OPTIONS))
+            yield Problem("options", f"The option {shown(option)} is not known; accepted: {accepted}.")

@@ -1,0 +1,108 @@
+"""Site ids and hostnames: the only two kinds of text that reach file names, keys and server configs."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+SITE_ID_LENGTH = 40
+PLATFORM_NAME_LENGTH = 20
+HOSTNAME_LENGTH = 253
+LABEL_LENGTH = 63
+
+SLUG = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+
+# Scripts that one label may mix (Unicode TS 39, section 5.2, "highly restrictive").
+MIXES = (
+    {"LATIN", "CJK", "HIRAGANA", "KATAKANA"},
+    {"LATIN", "CJK", "BOPOMOFO"},
+    {"LATIN", "CJK", "HANGUL"},
+)
+# Cyrillic and Greek letters that look like Latin ones; a label of nothing else passes for a Latin name
+# (Chromium shows such names as punycode: docs/idn.md of its sources).
+LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡαικνορυω")
+
+
+def shown(value: object) -> str:
+    """Return ``value`` as it may stand in an error message: ASCII, on one line, at most 60 characters."""
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def parse_slug(value: str, *, what: str, length: int) -> str:
+    """Return ``value`` when it is a slug of at most ``length`` characters; raises ValueError."""
+    if len(value) > length:
+        raise ValueError(f"{what} {shown(value)} has {len(value)} characters; at most {length} are accepted.")
+    if not SLUG.fullmatch(value):
+        raise ValueError(
+            f"{what} {shown(value)} is not accepted: it must start with a letter a-z, "
+            "go on with letters a-z, digits and single hyphens, and not end with a hyphen."
+        )
+    return value
+
+
+def parse_site_id(value: str) -> str:
+    """Return the site id ``value``; raises ValueError with a sentence when it is not one."""
+    return parse_slug(value, what="The site id", length=SITE_ID_LENGTH)
+
+
+def parse_platform_name(value: str) -> str:
+    """Return the platform name ``value``; raises ValueError with a sentence when it is not one."""
+    return parse_slug(value, what="The platform name", length=PLATFORM_NAME_LENGTH)
+
+
+def parse_hostname(value: str) -> str:
+    """
+    Return ``value`` as the lower-case ASCII hostname that clients send; raises ValueError.
+
+    A name in Unicode becomes its IDNA 2008 A-labels. At most 253 characters, LDH labels of at most
+    63 (RFC 1123 section 2.1), at least one dot. IP addresses, wildcards, ports, a trailing dot, and
+    labels that mix scripts or pass for Latin ones are refused.
+    """
+    name = value.translate(ASCII_LOWER)
+    if not name.isascii() or "xn--" in name:
+        name = to_ascii(name)
+    if len(name) > HOSTNAME_LENGTH:
+        raise ValueError(
+            f"The hostname {shown(value)} has {len(name)} characters; at most {HOSTNAME_LENGTH} are accepted."
+        )
+    labels = name.split(".")
+    for label in labels:
+        if len(label) > LABEL_LENGTH or not LABEL.fullmatch(label):
+            raise ValueError(
+                f"The hostname {shown(value)} is not accepted: every part between dots must be 1 to "
+                f"{LABEL_LENGTH} letters, digits and hyphens, with no hyphen at either end."
+            )
+    if len(labels) < 2:
+        raise ValueError(f"The hostname {shown(value)} is not accepted: it must have at least one dot.")
+    if NUMBER.fullmatch(labels[-1]):
+        raise ValueError(f"The hostname {shown(value)} is not accepted: it reads as an IP address.")
+    return name
+
+
+def to_ascii(name: str) -> str:
+    import idna  # its tables take milliseconds to load, and few names need them
+
+    labels = name.split(".")
+    try:
+        encoded = [idna.encode(label).decode() for label in labels]
+        unicode_labels = [idna.decode(label) for label in encoded]
+    except (idna.IDNAError, UnicodeError):
+        raise ValueError(
+            f"The hostname {shown(name)} is not accepted: it is not a valid IDNA 2008 name in lower case."
+        ) from None
+    for label in unicode_labels:
+        refuse_lookalike(label, ascii_name=labels[-1].isascii() and not labels[-1].startswith("xn--"))
+    return ".".join(encoded)
+
+
+def refuse_lookalike(label: str, *, ascii_name: bool) -> None:
+    letters = [character for character in label if unicodedata.category(character).startswith("L")]
+    scripts = {unicodedata.name(letter, "UNKNOWN").split(" ")[0].split("-")[0] for letter in letters}
+    if len(scripts) > 1 and not any(scripts <= mix for mix in MIXES):
+        raise ValueError(f"The hostname part {shown(label)} is not accepted: it mixes the letters of several scripts.")
+    if ascii_name and letters and LATIN_LOOKALIKES.issuperset(letters):
+        raise ValueError(f"The hostname part {shown(label)} is not accepted: it looks like another, Latin name.")

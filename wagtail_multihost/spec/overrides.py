@@ -1,0 +1,80 @@
+"""
+The Django settings that a site's record may set. An allow-list: everything else either changes code and
+migrations, which all sites share, or is derived by the resolver so that it cannot leak.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.validation import problem_of
+
+SettingValue: TypeAlias = str | bool
+
+
+def parse_line(value: str) -> str:
+    """Return ``value`` when it is one line of 1 to 200 printable characters, in any script."""
+    if not value.strip() or len(value) > 200 or not value.isprintable():
+        raise ValueError(f"The value {shown(value)} is not accepted: it must be one line of 1 to 200 characters.")
+    return value
+
+
+def parse_time_zone(value: str) -> str:
+    """Return ``value`` when the time zone database has it."""
+    import zoneinfo  # loads only where a site names a zone
+
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        raise ValueError(f"The time zone {shown(value)} is not known; write Europe/Berlin for example.") from None
+    return value
+
+
+def parse_language_code(value: str) -> str:
+    """Return ``value`` when it is a language code in Django's form, such as ``de`` or ``pt-br``."""
+    parts = value.split("-")
+    if not (2 <= len(parts[0]) <= 3 and all(part.isascii() and part.isalnum() and len(part) <= 8 for part in parts)):
+        raise ValueError(f"The language code {shown(value)} is not accepted; write de or pt-br for example.")
+    return value
+
+
+def parse_switch(value: bool) -> bool:
+    """Return ``value``: a boolean has no further rule."""
+    return value
+
+
+TEXT_SETTINGS: dict[str, Callable[[str], str]] = {
+    "DEFAULT_FROM_EMAIL": parse_line,
+    "EMAIL_SUBJECT_PREFIX": parse_line,
+    "LANGUAGE_CODE": parse_language_code,
+    "SERVER_EMAIL": parse_line,
+    "TIME_ZONE": parse_time_zone,
+    "WAGTAILADMIN_NOTIFICATION_FROM_EMAIL": parse_line,
+    "WAGTAIL_SITE_NAME": parse_line,
+}
+SWITCH_SETTINGS: dict[str, Callable[[bool], bool]] = {
+    "WAGTAIL_ENABLE_UPDATE_CHECK": parse_switch,
+    "WAGTAIL_I18N_ENABLED": parse_switch,
+}
+OVERRIDABLE = frozenset(TEXT_SETTINGS) | frozenset(SWITCH_SETTINGS)
+
+
+def override_problems(settings: Iterable[tuple[str, SettingValue]]) -> Iterator[Problem]:
+    for name, value in settings:
+        if name in TEXT_SETTINGS and isinstance(value, str):
+            yield from problem_of(f"settings.{name}", TEXT_SETTINGS[name], value)
+        elif name in OVERRIDABLE and isinstance(value, bool) != (name in SWITCH_SETTINGS):
+            wanted = "true or false" if name in SWITCH_SETTINGS else "text"
+            yield Problem(f"settings.{name}", f"The value {shown(value)} is not accepted: it must be {wanted}.")
+        elif name not in OVERRIDABLE:
+            yield Problem(f"settings.{name}", unknown_setting(name))
+
+
+def unknown_setting(name: str) -> str:
+    close = difflib.get_close_matches(name, OVERRIDABLE, 1)
+    hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(OVERRIDABLE))}."
+    return f"The setting {shown(name)} cannot be set for one site. {hint}"

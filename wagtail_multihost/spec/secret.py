@@ -1,0 +1,91 @@
+"""A string that does not print."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from wagtail_multihost.exceptions import SecretUnreadableError
+
+MASK = "***"
+
+
+class Secret:
+    """
+    A secret string. ``repr``, ``str``, ``format``, pickle and tracebacks show ``***``.
+
+    :meth:`reveal` is the only way to the value. A pickled secret unpickles as the mask: a secret
+    that has to travel must be revealed by who sends it.
+    """
+
+    __slots__ = ("__read",)
+    __read: Callable[[], str]
+
+    def __init__(self, value: str) -> None:
+        self.__read = lambda: value
+
+    @classmethod
+    def from_file(cls, path: Path) -> Secret:
+        """Return the secret that ``path`` holds; it is read, less one trailing newline, when it is revealed."""
+
+        def read() -> str:
+            try:
+                text = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+                raise SecretUnreadableError(f"Cannot read the secret file {path}: {reason}.") from None
+            return text.removesuffix("\n").removesuffix("\r")
+
+        return cls.__from(read)
+
+    @classmethod
+    def from_environment(cls, name: str, environ: Mapping[str, str]) -> Secret:
+        """Return the secret in the environment variable ``name``, looked up when it is revealed."""
+
+        def read() -> str:
+            try:
+                return environ[name]
+            except KeyError:
+                raise SecretUnreadableError(f"The environment variable {name} is not set.") from None
+
+        return cls.__from(read)
+
+    @classmethod
+    def computed(cls, compute: Callable[[], str]) -> Secret:
+        """Return the secret that ``compute`` returns when it is revealed."""
+        return cls.__from(compute)
+
+    @classmethod
+    def __from(cls, read: Callable[[], str]) -> Secret:
+        secret = cls("")
+        secret.__read = read
+        return secret
+
+    def reveal(self) -> str:
+        """Return the value; raises SecretUnreadableError when its file or variable cannot be read."""
+        return self.__read()
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self.reveal().encode(), other.reveal().encode())
+
+    __hash__ = None  # type: ignore[assignment]  # a hash of a secret is a hint at it
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
+        return (Secret, (MASK,))

@@ -1,0 +1,74 @@
+"""Rules for single values that several specs share. Each raises ValueError with a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.spec.identifiers import shown
+
+PRINTABLE = re.compile(r"[ -~]+")
+# Host of a server: a name, an IPv4 address, an IPv6 address, or the folder of a unix socket.
+SERVER_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+|/[A-Za-z0-9._/@+-]*")
+TEMPLATE_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+def parse_printable(value: str, *, what: str, length: int = 200) -> str:
+    """Return ``value`` when it is 1 to ``length`` printable ASCII characters and not blank."""
+    if not value.strip() or len(value) > length or not PRINTABLE.fullmatch(value):
+        raise ValueError(f"{what} {shown(value)} is not accepted: it must be 1 to {length} printable ASCII characters.")
+    return value
+
+
+def parse_server_host(value: str) -> str:
+    """Return ``value`` when it is a host name, an IP address or the absolute folder of a unix socket."""
+    if len(value) > 253 or not SERVER_HOST.fullmatch(value):
+        raise ValueError(
+            f"The host {shown(value)} is not accepted: it must be a host name, an IP address "
+            "or the absolute path of a unix socket's folder."
+        )
+    return value
+
+
+def parse_port(value: int) -> int:
+    """Return ``value`` when it is a port, 1 to 65535."""
+    if not 1 <= value <= 65535:
+        raise ValueError(f"The port {value} is not accepted: it must be 1 to 65535.")
+    return value
+
+
+def parse_path(value: Path) -> Path:
+    """Return ``value`` when it is an absolute path without ``..`` and control characters."""
+    if not value.is_absolute() or ".." in value.parts or not str(value).isprintable():
+        raise ValueError(f"The path {shown(str(value))} is not accepted: it must be absolute, without '..'.")
+    return value
+
+
+def parse_template(value: str, *, fields: frozenset[str]) -> str:
+    """Return ``value`` when the only ``{…}`` in it are ``fields``."""
+    rest = TEMPLATE_FIELD.sub("", value)
+    unknown = set(TEMPLATE_FIELD.findall(value)) - fields
+    if unknown or "{" in rest or "}" in rest:
+        accepted = " and ".join(f"{{{field}}}" for field in sorted(fields))
+        raise ValueError(f"The value {shown(value)} is not accepted: only {accepted} may stand in braces.")
+    return value
+
+
+def problem_of(key: str, rule: Callable[..., object], *values: object, **options: object) -> Iterator[Problem]:
+    """Yield the problem, under ``key``, that ``rule`` has with the values; nothing when it has none."""
+    try:
+        result = rule(*values, **options)
+    except ValueError as error:
+        yield Problem(key, str(error))
+    else:
+        if values and result != values[0]:
+            yield Problem(key, f"The value {shown(values[0])} must be written as {shown(result)}.")
+
+
+def refuse(problems: Iterator[Problem]) -> None:
+    """Raise ConfigurationError with all ``problems``, if there are any."""
+    found = tuple(problems)
+    if found:
+        raise ConfigurationError(found)
