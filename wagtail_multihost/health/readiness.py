@@ -25,7 +25,7 @@ def is_ready() -> bool:
 def database_answers() -> bool:
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT 1")
-        return cursor.fetchone() == (1,)
+        return bool(cursor.fetchone() == (1,))
 
 
 def cache_answers() -> bool:

@@ -16,6 +16,8 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
+SITES_PATH = ("sites",)
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -89,19 +91,17 @@ class Registry(ABC):
         return f"{self.name} has no site {shown(site)}.{hint}"
 
 
-def records_of(
-    platform: object, sites: object, source: Source, sites_path: tuple[str, ...]
-) -> tuple[Record, list[Record]]:
+def records_of(platform: object, sites: object, source: Source) -> tuple[Record, list[Record]]:
     """Return the records of the two tables of a registry."""
     problems: list[Problem] = []
     root = Record.of({PLATFORM: platform, "sites": sites}, (), source, problems)
     record = root.take_table(PLATFORM) or Record.of({}, (PLATFORM,), source, problems)
     table = sites if isinstance(sites, dict) else {}
     if not isinstance(sites, dict):
-        root.report("It must be a table of sites.", sites_path)
+        root.report("It must be a table of sites.", SITES_PATH)
     found = []
     for site, values in table.items():
-        path = (*sites_path, site)
+        path = (*SITES_PATH, site)
         if isinstance(values, dict):
             found.append(Record.of(values, path, source, problems, site))
         else:

@@ -71,7 +71,7 @@ class EnvironmentRegistry(Registry):
             )
         clashes: list[str] = []
         platform, own = self.nested(PLATFORM_PREFIX, clashes), self.nested(SITE_PREFIX, clashes)
-        record, sites = records_of(platform, {site: own}, source, ("sites",))
+        record, sites = records_of(platform, {site: own}, source)
         for name in clashes:
             record.report("It is set beside variables for its single keys; set one or the other.", (name,))
         return record, sites

@@ -7,6 +7,7 @@ A site's table overlays the platform's; a site's URL replaces it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from wagtail_multihost.registry.record import Entry, Record, entries_of, kind
@@ -51,7 +52,7 @@ def database_url(url: str) -> dict[str, object]:
         "percent-encoded), sqlite:///path, or a table with engine, host and so on."
     )
     try:
-        config = dj_database_url.parse(url)
+        config: Mapping[str, Any] = dj_database_url.parse(url)  # type: ignore[assignment]
     except Exception:  # its errors are of many classes, and some quote the URL
         raise refused from None
     engine = str(config.get("ENGINE", ""))

@@ -79,21 +79,22 @@ def shared_fields(record: Record, key: str) -> Fields:
     """Return the fields of the platform's ``key``; those that every site would share are reported."""
     entry = record.take(key)
     fields = fields_of(entry, URL_PARSERS[key], record)
-    own = OWN_KEYS if key != "cache" else ()
-    for name in (*own, *OWN_FILES):
+    if key == "cache":  # a Redis server may be one for all; prefixes keep the sites apart
+        return fields
+    for name in (*OWN_KEYS, *OWN_FILES):
         shared = fields.get(name)
-        if shared is None or (
-            isinstance(shared.value, str) and "{site}" in shared.value and name in (*OWN_FILES, "path")
-        ):
-            continue
-        if key == "cache":
-            continue
-        record.report(
-            f"Every site would share this {name}. Leave it out (it is derived), set it per site, "
-            f"or write a {name.removesuffix('_file')}_file with {{site}} in it.",
-            shared.path,
-        )
+        if shared is not None and not names_site(name, shared.value):
+            record.report(
+                f"Every site would share this {name}. Leave it out (it is derived), set it per site, "
+                f"or write a {name.removesuffix('_file')}_file with {{site}} in it.",
+                shared.path,
+            )
     return fields
+
+
+def names_site(name: str, value: object) -> bool:
+    """Return whether the value of a path differs per site."""
+    return name in (*OWN_FILES, "path") and isinstance(value, str) and "{site}" in value
 
 
 def nginx_options(record: Record) -> NginxOptions:

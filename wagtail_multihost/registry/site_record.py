@@ -208,12 +208,20 @@ class SiteParts:
             path = part.take_as("path", lambda value: part.absolute(self.own(part.source.text(value))), default)
             part.close()
             return part.build(lambda: StorageSpec(backend=backend, path=path))  # type: ignore[arg-type]
-        texts = {key: part.take_text(key) for key in ("region", "endpoint", "domain")}
+        region, endpoint, domain = (part.take_text(key) for key in ("region", "endpoint", "domain"))
         bucket = part.take_text("bucket", self.names.bucket)
         access_key, secret_key = part.take_secret("access_key"), part.take_secret("secret_key")
         part.close()
         return part.build(
-            lambda: StorageSpec(backend="s3", bucket=bucket, access_key=access_key, secret_key=secret_key, **texts),
+            lambda: StorageSpec(
+                backend="s3",
+                bucket=bucket,
+                region=region,
+                endpoint=endpoint,
+                domain=domain,
+                access_key=access_key,
+                secret_key=secret_key,
+            ),
         )
 
     def own(self, text: str) -> str:

@@ -58,7 +58,7 @@ class TomlRegistry(Registry):
 
     def tables(self, source: Source) -> tuple[Record, list[Record]]:
         document = self.document()
-        records = records_of(document.pop("platform", {}), document.pop("sites", {}), source, ("sites",))
+        records = records_of(document.pop("platform", {}), document.pop("sites", {}), source)
         for key in document:
             records[0].report(f"The key {shown(key)} is not known. Accepted: platform, sites.", (key,))
         return records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import pairwise
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.identifiers import shown
@@ -41,7 +42,7 @@ def claims(site: SiteSpec) -> Iterator[tuple[str, Hashable]]:
 def overlapping_prefixes(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
     """Yield the pairs of index prefixes of which one starts with the other: ``a_`` also matches ``a_b_x``."""
     ordered = sorted(sites, key=lambda site: site.names.index_prefix)
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if second.names.index_prefix.startswith(first.names.index_prefix):
             yield shared("index prefix", first.names.index_prefix, first, second)
 

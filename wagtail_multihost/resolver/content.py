@@ -25,8 +25,8 @@ def content_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     for name in ("TIME_ZONE", "LANGUAGE_CODE"):
         if name not in own and name in project:
             yield Setting(name, project[name], "the project's: the site states none", "")
-    for name, value in own.items():
-        yield Setting(name, value, "the site's own", site.sources.get(f"settings.{name}", ""))
+    for name, stated in own.items():
+        yield Setting(name, stated, "the site's own", site.sources.get(f"settings.{name}", ""))
     yield from search_settings(site, project)
 
 

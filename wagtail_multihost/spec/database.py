@@ -26,25 +26,25 @@ DATABASE_ENGINES: tuple[DatabaseEngine, ...] = ("sqlite", "postgresql")
 # Parameters of libpq that are not an address, a credential or an identity
 # (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
 POSTGRESQL_OPTIONS = frozenset(
-    [
-        "sslmode",
-        "sslrootcert",
-        "sslcert",
-        "sslkey",
-        "sslcrl",
-        "sslnegotiation",
+    {
         "channel_binding",
-        "require_auth",
-        "gssencmode",
         "connect_timeout",
-        "target_session_attrs",
-        "load_balance_hosts",
-        "tcp_user_timeout",
+        "gssencmode",
         "keepalives",
+        "keepalives_count",
         "keepalives_idle",
         "keepalives_interval",
-        "keepalives_count",
-    ]
+        "load_balance_hosts",
+        "require_auth",
+        "sslcert",
+        "sslcrl",
+        "sslkey",
+        "sslmode",
+        "sslnegotiation",
+        "sslrootcert",
+        "target_session_attrs",
+        "tcp_user_timeout",
+    }
 )
 IDENTIFIER_BYTES = 63
 

@@ -38,8 +38,8 @@ class PlatformSpec:
     origin: str = "https://{hostname}"
     secret_key: Secret | None = None
     secure_proxy_ssl_header: tuple[str, str] | None = None
-    nginx: NginxOptions = NginxOptions()
-    uwsgi: UwsgiOptions = UwsgiOptions()
+    nginx: NginxOptions = field(default_factory=NginxOptions)
+    uwsgi: UwsgiOptions = field(default_factory=UwsgiOptions)
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -113,7 +113,7 @@ def plan_of(registry_url: str | None, directory: Path, only: list[str]) -> Plan:
 
 
 def differing(targets: Iterable[str], plan: Plan, progress: Any) -> Iterator[Change]:
-    """Yield every change to be made; files of ours that are not emitted any more are removed, unless sites are chosen."""
+    """Yield every change to be made. Files of ours that are not emitted any more go, unless sites are chosen."""
     for target in dict.fromkeys(targets):
         seen = set()
         for change in compare(plan.directory, progress(emit(target, plan))):

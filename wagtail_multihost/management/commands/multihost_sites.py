@@ -31,8 +31,8 @@ class Command(MultihostCommand):
     def run(self, **options: Any) -> None:
         registry = registry_of(options["registry"])
         if options["pin"]:
-            for site in pin(registry):
-                self.stderr.write(f"Pinned: {site}")
+            for name in pin(registry):
+                self.stderr.write(f"Pinned: {name}")
         contents = registry.load()
         if options["json"]:
             self.stdout.write(json.dumps([as_table(contents.platform, site) for site in contents.sites], indent=2))
