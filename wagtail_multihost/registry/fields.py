@@ -52,7 +52,7 @@ def database_url(url: str) -> dict[str, object]:
         "percent-encoded), sqlite:///path, or a table with engine, host and so on."
     )
     try:
-        config: Mapping[str, Any] = dj_database_url.parse(url)  # type: ignore[assignment]
+        config: Mapping[str, Any] = dj_database_url.parse(url)
     except Exception:  # its errors are of many classes, and some quote the URL
         raise refused from None
     engine = str(config.get("ENGINE", ""))
