@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.config import Config
 from django.utils.deconstruct import deconstructible
 from storages.backends.s3 import S3Storage
 
@@ -40,6 +41,8 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
 
     def __init__(self, *, site: str, location: str = "") -> None:
         super().__init__(**options_of(own_storage(site)), location=location)
+        # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the surroundings where no endpoint is given.
+        self.client_config = self.client_config.merge(Config(ignore_configured_endpoint_urls=True))
 
     def get_default_settings(self) -> dict[str, Any]:
         return {**super().get_default_settings(), **NOT_AMBIENT, "file_overwrite": False, "default_acl": None}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from wagtail_multihost.emitters.files import EmittedFile, Plan
-from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around
+from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_include, nginx_quote_key
 from wagtail_multihost.emitters.rendering import render
 from wagtail_multihost.spec.server import TlsSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -54,7 +54,8 @@ def main(plan: Plan, hosts: list[str], *, folder: str, has_tls: bool) -> str:
     return render(
         "nginx/nginx.conf",
         include={
-            name: nginx_quote(f"{folder}/{name}.conf") for name in ("maps", "locations", "http-names", "https-names")
+            name: nginx_quote_include(f"{folder}/{name}.conf")
+            for name in ("maps", "locations", "http-names", "https-names")
         },
         http=[nginx_quote(address) for address in options.http],
         https=[nginx_quote(address) for address in options.https] if has_tls else [],
@@ -64,9 +65,10 @@ def main(plan: Plan, hosts: list[str], *, folder: str, has_tls: bool) -> str:
         bucket_size=bucket_size(hosts),
         table_size=table_size(hosts),
         origin_port=origin_port(plan.platform.origin),
+        https_port=origin_port(plan.platform.origin) if plan.platform.scheme == "https" else "",
         keeps_forwarded_proto=(plan.platform.secure_proxy_ssl_header or ("",))[0] == FORWARDED_PROTO,
         pid=nginx_quote(str(options.pid)),
-        mime_types=nginx_quote(str(options.mime_types)),
+        mime_types=nginx_quote_include(str(options.mime_types)),
         error_log=nginx_quote(f"{options.logs}/error.log"),
         access_log=nginx_quote(f"{options.logs}/access.log"),
         temp=temp,
@@ -95,7 +97,8 @@ def certificate_path(path: str, host: str, site: str) -> str:
 
 
 def redirects(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
-    origin = f"https://{site.canonical}" if site.tls else plan.platform.origin_of(site.canonical)
+    has_other_origin = site.tls and plan.platform.scheme == "http"
+    origin = f"https://{site.canonical}" if has_other_origin else plan.platform.origin_of(site.canonical)
     for host in site.hostnames[1:]:
         yield Pair(host, origin)
 
@@ -124,7 +127,7 @@ def names(hosts: Iterable[str]) -> str:
 
 
 def quoted(pairs: Iterable[Pair]) -> list[Pair]:
-    return [Pair(nginx_quote(key), nginx_quote(value)) for key, value in pairs]
+    return [Pair(nginx_quote_key(key), nginx_quote(value)) for key, value in pairs]
 
 
 def origin_port(origin: str) -> str:

@@ -61,10 +61,11 @@ def read(path: Path) -> tuple[str | None, int | None]:
         if path.is_symlink() or path.is_dir():
             return None, 0
         raise EmitError(f"Cannot read {path}: {error.strerror}.") from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        return None, 0
     with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            return None, 0
         try:
             return file.read().decode(), stat.S_IMODE(mode)
         except UnicodeDecodeError:

@@ -13,6 +13,10 @@ NGINX_BARE = re.compile(r"[A-Za-z0-9/\[][A-Za-z0-9._/:@+=,\[\]-]*")
 NGINX_LENGTH = 4000
 # Expanded by uWSGI in every value, while it reads the file and in the passes after it (core/utils.c, magic_sub).
 UWSGI_MAGIC = ("%", "$(", "@(")
+# Words with a meaning of their own in the place of a map's key; a backslash before one takes it away
+# (https://nginx.org/en/docs/http/ngx_http_map_module.html).
+NGINX_MAP_WORDS = frozenset({"default", "hostnames", "include", "volatile"})
+GLOB_SPECIAL = re.compile(r"[*?\[\\]")
 
 
 def nginx_quote(value: str) -> str:
@@ -22,12 +26,25 @@ def nginx_quote(value: str) -> str:
     Raises RenderError for what has no spelling there: ``$`` (always a variable), control characters,
     and more than 4,000 bytes.
     """
-    if "$" in value or not value.isprintable() or len(value.encode()) > NGINX_LENGTH:
-        raise RenderError(f"The value {shown(value)} cannot be written in an nginx configuration.")
-    if NGINX_BARE.fullmatch(value):
-        return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    if "$" in value or not value.isprintable() or len(escaped.encode()) > NGINX_LENGTH:
+        raise RenderError(f"The value {shown(value)} cannot be written in an nginx configuration.")
+    return value if NGINX_BARE.fullmatch(value) else f'"{escaped}"'
+
+
+def nginx_quote_key(value: str) -> str:
+    """Return ``value`` as a key of an nginx map. Raises as nginx_quote."""
+    return nginx_quote(f"\\{value}" if value in NGINX_MAP_WORDS else value)
+
+
+def nginx_quote_include(path: str) -> str:
+    """Return ``path`` as the argument of nginx's ``include``, a pattern if it looks like one. Raises as nginx_quote."""
+    return nginx_quote(literal_pattern(path) if any(special in path for special in "*?[") else path)
+
+
+def literal_pattern(path: str) -> str:
+    """Return the pattern of glob(3) that matches ``path`` only."""
+    return GLOB_SPECIAL.sub(lambda match: r"[\\]" if match[0] == "\\" else f"[{match[0]}]", path)
 
 
 def nginx_quote_around(before: str, variable: str, after: str = "") -> str:
@@ -46,3 +63,25 @@ def uwsgi_quote(value: str) -> str:
     if any(magic in value for magic in UWSGI_MAGIC) or not value.isprintable() or value != value.strip():
         raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI configuration.")
     return value
+
+
+def uwsgi_quote_route(value: str) -> str:
+    """
+    Return ``value`` as a part of what a uWSGI route does, where ``$1`` and ``${NAME}`` are expanded too.
+
+    Raises RenderError as uwsgi_quote, and for every ``$``.
+    """
+    if "$" in value:
+        raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI route.")
+    return uwsgi_quote(value)
+
+
+def uwsgi_quote_part(value: str) -> str:
+    """
+    Return ``value`` as a part of a uWSGI option that separates its parts, or an address from a port, by colons.
+
+    Raises RenderError as uwsgi_quote, and for every colon.
+    """
+    if ":" in value:
+        raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI configuration: it has a colon.")
+    return uwsgi_quote(value)

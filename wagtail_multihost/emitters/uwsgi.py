@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from wagtail_multihost.emitters.files import EmittedFile, Plan
-from wagtail_multihost.emitters.quoting import uwsgi_quote
+from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_route
 from wagtail_multihost.emitters.rendering import render
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
@@ -24,6 +24,7 @@ EMPEROR = PurePosixPath("uwsgi-emperor")
 UNKNOWN = "_unknown"
 # A unix address is 108 bytes with its NUL (unix(7)); uWSGI's on-demand sockets end five earlier.
 SOCKET_PATH_BYTES = 102
+SMALLEST_MAX_FD = 1024
 SOCKET_MODE = "660"
 PRIVATE_SOCKET_MODE = "600"
 
@@ -49,11 +50,13 @@ def emperor(plan: Plan) -> str:
         "uwsgi/emperor.ini",
         build=options.build,
         binary=uwsgi_quote(f"{plan.codebase.virtualenv}/bin/uwsgi"),
-        vassals=uwsgi_quote(f"{plan.directory / VASSALS}/*.ini"),
+        # A colon in a vassal's path is for Zergs (https://uwsgi-docs.readthedocs.io/en/latest/Zerg.html).
+        vassals=uwsgi_quote_part(f"{literal_pattern(str(plan.directory / VASSALS))}/*.ini"),
         http=uwsgi_quote(options.http),
-        hostmap=uwsgi_quote(f"{folder}/hostmap.py"),
+        hostmap=uwsgi_quote_part(f"{folder}/hostmap.py"),
         scheme=plan.platform.scheme,
         timeout=str(options.harakiri),
+        max_fd=str(max_fd(len(plan.sites))),
     )
 
 
@@ -86,7 +89,7 @@ def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
         "uwsgi/vassal.ini",
         site=uwsgi_quote(site.id),
         socket=uwsgi_quote(socket_path(plan, site.names.socket)),
-        media_root=uwsgi_quote(str(site.storage.path or "")),
+        media_root=uwsgi_quote_route(str(site.storage.path or "")) if shared["serves_http"] else "",
         redirects=[uwsgi_quote(rf"^{re.escape(host)}(:[0-9]+)?$") for host in site.hostnames[1:]],
         origin=uwsgi_quote(origin),
         **shared,
@@ -100,6 +103,11 @@ def host_list(plan: Plan) -> str:
         for host in site.hosts
     ]
     return render("uwsgi/hosts.txt", hosts=hosts, unknown=uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock")))
+
+
+def max_fd(sites: int) -> int:
+    """Return how many files the emperor may open: one stays open for each vassal."""
+    return max(SMALLEST_MAX_FD, 1 << (sites + SMALLEST_MAX_FD // 2).bit_length())
 
 
 def socket_path(plan: Plan, name: str) -> str:

@@ -51,7 +51,8 @@ def pinned(text: str, sites: list[SiteSpec]) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write the file by a rename, with the permissions and the owner it had."""
+    """Write the file by a rename, with the permissions and the owner it had; a symbolic link to it stays."""
+    path = path.resolve()
     status = path.stat()
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -64,6 +64,10 @@ class Entry(NamedTuple):
     value: object
     path: KEY_PATH
 
+    def __repr__(self) -> str:
+        # The value may be a secret, and error pages show the variables of every frame.
+        return f"Entry({'.'.join(self.path)})"
+
 
 class Record:
     """One table. Every ``take_…`` removes a key; :meth:`close` reports the keys that nobody took."""
@@ -189,7 +193,7 @@ class Record:
             return make()
         except ConfigurationError as error:
             for problem in error.problems:
-                entry = self.written.get(problem.where)
+                entry = self.written.get(problem.where) or self.written.get(f"{problem.where}_file")
                 self.report(problem.message, entry.path if entry else (*self.path, *problem.where.split(".")))
             return None
 

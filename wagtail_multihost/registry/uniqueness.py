@@ -36,7 +36,7 @@ def claims(site: SiteSpec) -> Iterator[tuple[str, Hashable]]:
     if storage.backend == "files":
         yield "file", str(storage.path)
     else:
-        yield "bucket", f"{storage.bucket} at {storage.endpoint or 'S3'}"
+        yield "bucket", f"{storage.bucket} at {storage.endpoint.rstrip('/') or 'S3'}"
 
 
 def overlapping_prefixes(sites: Iterable[SiteSpec]) -> Iterator[Problem]:

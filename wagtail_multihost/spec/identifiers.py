@@ -11,7 +11,8 @@ HOSTNAME_LENGTH = 253
 LABEL_LENGTH = 63
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+LABEL = rf"[a-z0-9](?:[a-z0-9-]{{0,{LABEL_LENGTH - 2}}}[a-z0-9])?"
+LABELS = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
@@ -62,23 +63,22 @@ def parse_hostname(value: str) -> str:
     63 (RFC 1123 section 2.1), at least one dot. IP addresses, wildcards, ports, a trailing dot, and
     labels that mix scripts or pass for Latin ones are refused.
     """
-    name = value.translate(ASCII_LOWER)
+    name = value.lower() if value.isascii() else value.translate(ASCII_LOWER)
     if not name.isascii() or "xn--" in name:
         name = to_ascii(name)
     if len(name) > HOSTNAME_LENGTH:
         raise ValueError(
             f"The hostname {shown(value)} has {len(name)} characters; at most {HOSTNAME_LENGTH} are accepted."
         )
-    labels = name.split(".")
-    for label in labels:
-        if len(label) > LABEL_LENGTH or not LABEL.fullmatch(label):
-            raise ValueError(
-                f"The hostname {shown(value)} is not accepted: every part between dots must be 1 to "
-                f"{LABEL_LENGTH} letters, digits and hyphens, with no hyphen at either end."
-            )
-    if len(labels) < 2:
+    if not LABELS.fullmatch(name):
+        raise ValueError(
+            f"The hostname {shown(value)} is not accepted: every part between dots must be 1 to "
+            f"{LABEL_LENGTH} letters, digits and hyphens, with no hyphen at either end."
+        )
+    _, dot, last = name.rpartition(".")
+    if not dot:
         raise ValueError(f"The hostname {shown(value)} is not accepted: it must have at least one dot.")
-    if NUMBER.fullmatch(labels[-1]):
+    if NUMBER.fullmatch(last):
         raise ValueError(f"The hostname {shown(value)} is not accepted: it reads as an IP address.")
     return name
 
@@ -88,8 +88,9 @@ def to_ascii(name: str) -> str:
 
     labels = name.split(".")
     try:
-        encoded = [idna.encode(label).decode() for label in labels]
-        unicode_labels = [idna.decode(label) for label in encoded]
+        # Label by label: idna.encode would also split at full stops of other scripts (UTS 46).
+        encoded = [idna.alabel(label).decode() for label in labels]
+        unicode_labels = [idna.ulabel(label) for label in encoded]
     except (idna.IDNAError, UnicodeError):
         raise ValueError(
             f"The hostname {shown(name)} is not accepted: it is not a valid IDNA 2008 name in lower case."

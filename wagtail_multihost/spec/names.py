@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.spec.identifiers import shown
@@ -54,13 +54,12 @@ class Names:
 
 
 def invalid_names(names: Names) -> Iterator[tuple[str, str]]:
-    for field in fields(names):
-        value = getattr(names, field.name)
-        pattern = PATTERNS[field.name]
+    for key, pattern in PATTERNS.items():
+        value = getattr(names, key)
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            yield field.name, f"The name {shown(value)} is not accepted: it must match {pattern.pattern}."
-        elif field.name == "bucket" and is_reserved_bucket(value):
-            yield field.name, f"The name {shown(value)} is not accepted: S3 reserves its start or its end."
+            yield key, f"The name {shown(value)} is not accepted: it must match {pattern.pattern}."
+        elif key == "bucket" and is_reserved_bucket(value):
+            yield key, f"The name {shown(value)} is not accepted: S3 reserves its start or its end."
 
 
 def is_reserved_bucket(name: str) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.exceptions import Problem, SecretUnreadableError
 from wagtail_multihost.spec.identifiers import parse_platform_name, shown
 from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
@@ -56,7 +57,23 @@ class PlatformSpec:
 
     def uid_of(self, site: str) -> UUID:
         """Return the UUIDv5 of the site id ``site``: its uid unless the registry pins one."""
-        return uuid5(uuid5(NAMESPACE_URL, f"wagtail-multihost:{self.name}"), site)
+        return uuid5(uid_namespace(self.name), site)
+
+
+@cache
+def uid_namespace(platform: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"wagtail-multihost:{platform}")
+
+
+def check_key(key: Secret) -> Secret:
+    """Return the platform's key when it can be read and is long enough."""
+    try:
+        length = len(key.reveal())
+    except SecretUnreadableError as error:
+        raise ValueError(str(error)) from None
+    if length < PLATFORM_KEY_LENGTH:
+        raise ValueError(f"The platform's key is too short: at least {PLATFORM_KEY_LENGTH} characters.")
+    return key
 
 
 def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
@@ -66,11 +83,13 @@ def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
     yield from problem_of("environment", parse_platform_name, platform.environment)
     yield from problem_of("data", parse_path, platform.data)
     yield from problem_of("sockets", parse_path, platform.sockets)
+    if ":" in str(platform.sockets):
+        yield Problem("sockets", "The folder of sockets is not accepted: a colon in an address comes before a port.")
     match = ORIGIN.fullmatch(platform.origin)
     if not match or (match[1] and not 1 <= int(match[1]) <= 65535):
         yield Problem("origin", f"The origin {shown(platform.origin)} is not accepted: write https://{{hostname}}.")
-    if platform.secret_key is not None and len(platform.secret_key.reveal()) < PLATFORM_KEY_LENGTH:
-        yield Problem("secret_key", f"The platform's key is too short: at least {PLATFORM_KEY_LENGTH} characters.")
+    if platform.secret_key is not None:
+        yield from problem_of("secret_key", check_key, platform.secret_key)
     header = platform.secure_proxy_ssl_header
     if header is not None and (len(header) != 2 or not HEADER.fullmatch(header[0]) or not header[1].isalnum()):
         yield Problem("secure_proxy_ssl_header", 'Write it as Django does: ["HTTP_X_FORWARDED_PROTO", "https"].')

@@ -41,8 +41,9 @@ def parse_port(value: int) -> int:
 
 def parse_path(value: Path) -> Path:
     """Return ``value`` when it is an absolute path without ``..`` and control characters."""
-    if not value.is_absolute() or ".." in value.parts or not str(value).isprintable():
-        raise ValueError(f"The path {shown(str(value))} is not accepted: it must be absolute, without '..'.")
+    text = str(value)
+    if not text.startswith("/") or ".." in text.split("/") or not text.isprintable():
+        raise ValueError(f"The path {shown(text)} is not accepted: it must be absolute, without '..'.")
     return value
 
 
