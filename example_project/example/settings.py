@@ -1,8 +1,11 @@
+import os
 from pathlib import Path
 
 from wagtail_multihost.resolver import resolve
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = os.environ.get("DEBUG") == "1"
 
 INSTALLED_APPS = [
     "home",

@@ -25,7 +25,7 @@ def test_platform_knows_how_visitors_reach_it() -> None:
 def test_platform_gives_each_site_a_uid_of_its_own() -> None:
     """A uid is a version 5 UUID that differs per site and platform, and is fixed."""
     aurora = a_platform().uid_of("aurora")
-    assert aurora == UUID("00000000-0000-0000-0000-000000000000")
+    assert aurora == UUID("e162a155-4bfe-538c-91eb-ce9bee7a63ee")
     assert aurora.version == 5
     assert len({aurora, a_platform().uid_of("borealis"), a_platform(name="other").uid_of("aurora")}) == 3
 

@@ -6,6 +6,7 @@ DATABASES has no NAME there, so none can be opened; this says why in words that 
 
 from __future__ import annotations
 
+import sqlite3
 from typing import NoReturn
 
 from django.db import OperationalError, connections
@@ -37,6 +38,9 @@ def refuse_connections() -> None:
 
 def refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     connection.connect = refuse  # type: ignore[method-assign]
+    if connection.vendor == "sqlite":
+        # Django asks a connection, in system checks too; SQLite has had JSON functions built in since 3.38.
+        connection.features.supports_json_field = sqlite3.sqlite_version_info >= (3, 38)
     return connection
 
 

@@ -16,7 +16,7 @@ __all__ = ["Contents", "Registry", "open_registry"]
 
 REGISTRY_VARIABLE = "MULTIHOST_REGISTRY"
 DEFAULT_FILE = "sites.toml"
-ACCEPTED = "the path of a TOML file, a file:// URL, or env: (this process's MULTIHOST_SITE_… variables)"
+ACCEPTED = "the path of a TOML file, a file:// URL, or env: (this process's MULTIHOST_SITE_ variables)"
 
 
 def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registry:

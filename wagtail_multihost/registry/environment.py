@@ -33,12 +33,16 @@ class EnvironmentSource(Source):
         return "MULTIHOST_" + "_".join([path[0], NESTED.join(path[1:])]).upper()
 
     def boolean(self, value: object) -> bool:
+        if isinstance(value, bool):  # a part of a URL
+            return value
         word = self.text(value).strip().lower()
         if word not in BOOLEANS:
             raise ValueError(f"The value {shown(word)} is not accepted: it must be true or false.")
         return BOOLEANS[word]
 
     def integer(self, value: object) -> int:
+        if isinstance(value, int):  # a part of a URL
+            return value
         text = self.text(value).strip()
         if not (text.isascii() and text.isdigit()):
             raise ValueError(f"The value {shown(text)} is not accepted: it must be an integer.")

@@ -40,7 +40,11 @@ def overlay(platform: Fields, site: Entry | None, own: Fields, kind_key: str) ->
         return platform
     base, ours = platform.get(kind_key), own.get(kind_key)
     replaces = isinstance(site.value, str) or (ours is not None and (base is None or base.value != ours.value))
-    return own if replaces else {**platform, **own}
+    if replaces:
+        return own
+    # A site's own password also takes the place of the platform's password_file, and the other way round.
+    replaced = {alternative for key in own for alternative in (f"{key}_file", key.removesuffix("_file"))}
+    return {**{key: entry for key, entry in platform.items() if key not in replaced}, **own}
 
 
 def database_url(url: str) -> dict[str, object]:
@@ -91,7 +95,7 @@ def cache_url(url: str) -> dict[str, object]:
 def storage_url(url: str) -> dict[str, object]:
     """Return the fields of ``s3://access_key:secret_key@bucket?region=…`` or ``file:///path``; raises ValueError."""
     refused = ValueError(
-        "It is not a storage URL. Write s3://access_key:secret_key@bucket?region=…&endpoint=… (special "
+        "It is not a storage URL. Write s3://access_key:secret_key@bucket?region=REGION&endpoint=URL (special "
         "characters percent-encoded), file:///path, or a table with backend, bucket and so on."
     )
     parts = split(url, refused)

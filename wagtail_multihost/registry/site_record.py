@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from uuid import UUID
 
 from wagtail_multihost.registry.fields import Fields, fields_of, overlay
@@ -21,6 +22,10 @@ from wagtail_multihost.spec.storage import StorageSpec
 DERIVED = "derived from the platform's name and the site id"
 NAME_KEYS = tuple(field.name for field in fields(Names))
 KIND_KEYS = {"database": "engine", "cache": "backend", "storage": "backend"}
+LOCAL_MEMORY = CacheSpec(backend="locmem")
+STAND_IN_DATABASE = DatabaseSpec(engine="sqlite", path=Path("/dev/null"))
+STAND_IN_STORAGE = StorageSpec(backend="files", path=Path("/dev/null"))
+STAND_IN_HOSTNAMES = ("stand-in.invalid",)
 DEFAULT_SOURCES = {
     "database": "default: SQLite in the platform's data folder",
     "cache": "default: local memory",
@@ -99,15 +104,12 @@ class SiteParts:
 
     def build(self, *, uid: UUID, pinned: bool) -> SiteSpec | None:
         record = self.reader.record
-        hostnames, aliases = self.hosts("hostnames"), self.hosts("aliases")
+        hostnames, aliases = self.required_hosts(), self.hosts("aliases")
         enabled, epoch = record.take_boolean("enabled", True), record.take_integer("epoch", 1)
         tls, settings = self.tls(), self.settings()
-        database, cache, storage = self.database(), self.cache(), self.storage()
-        if not hostnames and "hostnames" not in self.sources:
-            record.report("It is missing: a site needs at least one hostname.", (*record.path, "hostnames"))
-            return None
-        if database is None or cache is None or storage is None:
-            return None
+        # What could not be built is reported already; a stand-in lets the rest of the record be checked too.
+        database, cache = self.database() or STAND_IN_DATABASE, self.cache() or LOCAL_MEMORY
+        storage = self.storage() or STAND_IN_STORAGE
         return record.build(
             lambda: SiteSpec(
                 id=record.site,
@@ -126,6 +128,13 @@ class SiteParts:
                 sources=self.sources,
             )
         )
+
+    def required_hosts(self) -> tuple[str, ...]:
+        record, before = self.reader.record, len(self.reader.record.problems)
+        hostnames = self.hosts("hostnames")
+        if "hostnames" not in self.sources:
+            record.report("It is missing: a site needs at least one hostname.", (*record.path, "hostnames"))
+        return hostnames if hostnames or len(record.problems) == before else STAND_IN_HOSTNAMES
 
     def hosts(self, key: str) -> tuple[str, ...]:
         """Return the hostnames of ``key`` in ASCII; every one that is not accepted is reported."""
@@ -155,7 +164,7 @@ class SiteParts:
         part = self.part("database")
         engine = part.take_text("engine", "sqlite")
         if engine != "postgresql":
-            default = self.reader.platform.data / "sites" / part.site / "db.sqlite3"
+            default = self.reader.platform.local_path(part.site, "db.sqlite3")
             path = part.take_as("path", lambda value: part.absolute(self.own(part.source.text(value))), default)
             part.close()
             return part.build(lambda: DatabaseSpec(engine=engine, path=path))  # type: ignore[arg-type]
@@ -183,6 +192,8 @@ class SiteParts:
 
     def cache(self) -> CacheSpec | None:
         part = self.part("cache")
+        if not part.entries:
+            return LOCAL_MEMORY
         backend, host = part.take_text("backend", "locmem"), part.take_text("host")
         port, number = part.take_integer("port", 6379), part.take_integer("number", 0)
         username, password = part.take_text("username"), part.take_secret("password")
@@ -204,7 +215,7 @@ class SiteParts:
         part = self.part("storage")
         backend = part.take_text("backend", "files")
         if backend != "s3":
-            default = self.reader.platform.data / "sites" / part.site / "media"
+            default = self.reader.platform.local_path(part.site, "media")
             path = part.take_as("path", lambda value: part.absolute(self.own(part.source.text(value))), default)
             part.close()
             return part.build(lambda: StorageSpec(backend=backend, path=path))  # type: ignore[arg-type]

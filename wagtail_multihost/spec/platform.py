@@ -55,6 +55,10 @@ class PlatformSpec:
         """Return the origin of ``hostname``, such as ``https://aurora.example.org``."""
         return self.origin.format(hostname=hostname)
 
+    def local_path(self, site: str, name: str) -> Path:
+        """Return the path of ``name`` in the folder of the site id ``site``."""
+        return Path(f"{self.data}/sites/{site}/{name}")
+
     def uid_of(self, site: str) -> UUID:
         """Return the UUIDv5 of the site id ``site``: its uid unless the registry pins one."""
         return uuid5(uid_namespace(self.name), site)

@@ -63,9 +63,10 @@ def site_problems(site: SiteSpec) -> Iterator[Problem]:
     for key in ("hostnames", "aliases"):
         for hostname in getattr(site, key):
             yield from problem_of(key, parse_hostname, hostname)
-    for hostname, count in Counter(site.hosts).items():
-        if count > 1:
-            yield Problem("hostnames", f"The hostname {shown(hostname)} is listed {count} times.")
+    if len(set(site.hosts)) < len(site.hosts):
+        for hostname, count in Counter(site.hosts).items():
+            if count > 1:
+                yield Problem("hostnames", f"The hostname {shown(hostname)} is listed {count} times.")
     if site.epoch < 1:
         yield Problem("epoch", f"The epoch {site.epoch} is not accepted: it must be 1 or more.")
     yield from override_problems(site.settings)

@@ -67,6 +67,6 @@ def s3_problems(storage: StorageSpec) -> Iterator[Problem]:
     if storage.region:
         yield from problem_of("region", parse_printable, storage.region, what="The region", length=63)
     if storage.endpoint and not ENDPOINT.fullmatch(storage.endpoint):
-        yield Problem("endpoint", f"The endpoint {shown(storage.endpoint)} is not accepted: it must be http(s)://host.")
+        yield Problem("endpoint", "The endpoint is not accepted: it must be http(s)://host, without credentials.")
     if storage.domain:
         yield from problem_of("domain", parse_hostname, storage.domain)

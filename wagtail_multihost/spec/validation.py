@@ -26,7 +26,7 @@ def parse_server_host(value: str) -> str:
     """Return ``value`` when it is a host name, an IP address or the absolute folder of a unix socket."""
     if len(value) > 253 or not SERVER_HOST.fullmatch(value):
         raise ValueError(
-            f"The host {shown(value)} is not accepted: it must be a host name, an IP address "
+            f"The host {shown(value.rpartition('@')[2])} is not accepted: it must be a host name, an IP address "
             "or the absolute path of a unix socket's folder."
         )
     return value
@@ -64,7 +64,7 @@ def problem_of(key: str, rule: Callable[..., object], *values: object, **options
     except ValueError as error:
         yield Problem(key, str(error))
     else:
-        if values and result != values[0]:
+        if values and result is not values[0] and result != values[0]:
             yield Problem(key, f"The value {shown(values[0])} must be written as {shown(result)}.")
 
 

@@ -44,7 +44,14 @@ class Command(MultihostCommand):
             "targets", nargs="+", metavar="TARGET", choices=sorted(EMITTERS), help=" or ".join(EMITTERS)
         )
         parser.add_argument("--output", type=Path, metavar="DIR", help="the folder to write to (default: stdout)")
-        parser.add_argument("--site", action="append", default=[], metavar="ID", help="only this site's own files")
+        parser.add_argument(
+            "--site",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="ID",
+            help="only these sites' own files; files that all sites share are always written",
+        )
         mode = parser.add_mutually_exclusive_group()
         mode.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
         mode.add_argument("--diff", action="store_true", help="show what would change as a diff, write nothing")

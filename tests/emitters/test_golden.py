@@ -1,0 +1,94 @@
+"""Emitted files as whole texts, to be read as a server's administrator reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.emitters.conftest import BUCKET, make_codebase, make_plan, make_platform, make_site, texts
+from wagtail_multihost.emitters import EMITTERS, FOLDERS, Plan
+from wagtail_multihost.emitters.files import OWNERSHIP_LINE
+from wagtail_multihost.spec.server import NginxOptions, TlsSpec, UwsgiOptions
+from wagtail_multihost.spec.storage import StorageSpec
+
+TLS = TlsSpec(certificate="/etc/tls/{hostname}/fullchain.pem", key="/etc/tls/{hostname}/privkey.pem")
+
+AURORA = make_site(
+    "aurora", hostnames=("aurora.example.org", "www.aurora.example.org"), aliases=("aurora.example.net",)
+)
+BOREALIS = make_site("borealis")
+CORONA = make_site("corona", storage=BUCKET)
+SECURE = make_site("secure", hostnames=("secure.example.org", "www.secure.example.org"), tls=TLS)
+MOVED = make_site(
+    "moved", socket="moved-2.sock", storage=StorageSpec(backend="files", path=Path("/srv/moved/media files"))
+)
+ROUTER = {"origin": "http://{hostname}:8000"}
+
+CASES = {
+    ("nginx", "http"): make_plan(AURORA, BOREALIS, CORONA),
+    ("nginx", "tls"): make_plan(AURORA, SECURE),
+    ("nginx", "tls-own-port"): make_plan(
+        SECURE,
+        platform=make_platform(
+            origin="https://{hostname}:8443",
+            nginx=NginxOptions(http=("127.0.0.1:8080",), https=("127.0.0.1:8443",), user="nginx", body_size="1g"),
+        ),
+    ),
+    ("nginx", "moved"): make_plan(MOVED),
+    ("nginx", "reserved-ids"): make_plan(
+        *(
+            make_site(word, socket=f"{word}-1.sock", storage=StorageSpec(backend="files", path=Path(f"/srv/{word}")))
+            for word in ("default", "hostnames", "include", "volatile")
+        )
+    ),
+    ("nginx", "none"): make_plan(),
+    ("nginx", "behind-proxy"): make_plan(
+        BOREALIS, platform=make_platform(secure_proxy_ssl_header=("HTTP_X_FORWARDED_PROTO", "https"))
+    ),
+    ("nginx", "files-elsewhere"): make_plan(
+        BOREALIS, codebase=make_codebase(static_root=None, static_url=None, media_url=None)
+    ),
+    ("uwsgi", "behind-nginx"): make_plan(AURORA, MOVED, CORONA),
+    ("uwsgi", "router"): make_plan(
+        AURORA, CORONA, platform=make_platform(uwsgi=UwsgiOptions(http="127.0.0.1:8000", processes=1), **ROUTER)
+    ),
+    ("uwsgi", "debian"): make_plan(
+        AURORA,
+        codebase=make_codebase(virtualenv=Path("/usr")),
+        platform=make_platform(uwsgi=UwsgiOptions(build="debian", processes=4, threads=2, harakiri=30)),
+    ),
+    ("uwsgi", "debian-router"): make_plan(
+        AURORA,
+        codebase=make_codebase(virtualenv=Path("/usr")),
+        platform=make_platform(uwsgi=UwsgiOptions(build="debian", http="127.0.0.1:8000"), **ROUTER),
+    ),
+}
+
+
+@pytest.mark.parametrize(("target", "case"), CASES)
+def test_emitted_files_are_those_reviewed(
+    target: str, case: str, matches_golden: Callable[[str, str, Plan], None]
+) -> None:
+    """The files of a plan are, byte for byte, those that were reviewed."""
+    matches_golden(target, case, CASES[target, case])
+
+
+@pytest.mark.parametrize(("target", "case"), CASES)
+def test_emitted_files_carry_ownership_and_lie_in_the_folders_of_their_target(target: str, case: str) -> None:
+    """Every file starts with the ownership line, ends its last line, and lies where stale files are looked for."""
+    for path, text in texts(target, CASES[target, case]).items():
+        assert text.startswith(f"{OWNERSHIP_LINE}\n") and text.endswith("\n")
+        assert str(Path(path).parent) in FOLDERS[target]
+
+
+def test_every_target_has_folders() -> None:
+    """No emitter is left out when stale files are removed."""
+    assert EMITTERS.keys() == FOLDERS.keys()
+
+
+def test_no_secret_is_emitted() -> None:
+    """A bucket's keys are in no emitted file: the site's process reads them itself."""
+    emitted = "".join("".join(texts(target, plan).values()) for target in EMITTERS for plan in CASES.values())
+    assert "corona" in emitted and "not-emitted" not in emitted

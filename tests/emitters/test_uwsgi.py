@@ -1,0 +1,69 @@
+"""What uWSGI's configuration says, where a golden file would not show the rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.emitters.conftest import make_plan, make_platform, make_site, texts
+from wagtail_multihost.emitters import emit
+from wagtail_multihost.emitters.uwsgi import max_fd
+from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.spec.server import UwsgiOptions
+from wagtail_multihost.spec.storage import StorageSpec
+
+ROUTER = UwsgiOptions(http="127.0.0.1:8000")
+
+
+def test_only_chosen_sites_get_their_vassals() -> None:
+    """Choosing sites leaves the files of the others out, and the shared ones in."""
+    plan = make_plan(make_site("aurora"), make_site("borealis"), only=frozenset({"aurora"}))
+    assert set(texts("uwsgi", plan)) == {"uwsgi-emperor/emperor.ini", "uwsgi/aurora.ini"}
+
+
+def test_files_know_their_site() -> None:
+    """A vassal belongs to its site, a shared file to none."""
+    plan = make_plan(make_site("aurora"), platform=make_platform(uwsgi=ROUTER))
+    owners = {file.path.name: file.site for file in emit("uwsgi", plan)}
+    assert owners == {"emperor.ini": "", "hostmap.py": "", "hosts.txt": "", "_unknown.ini": "", "aurora.ini": "aurora"}
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(102, True), (103, False)])
+def test_socket_paths_fit_a_unix_address(length: int, accepted: bool) -> None:
+    """A socket's path of 102 bytes is accepted, a longer one refused with its length."""
+    folder = "/" + "s" * (length - len("/") - len("/aurora.sock"))
+    plan = make_plan(make_site("aurora"), platform=make_platform(sockets=Path(folder)))
+    if accepted:
+        assert f"socket = {folder}/aurora.sock\n" in texts("uwsgi", plan)["uwsgi/aurora.ini"]
+    else:
+        with pytest.raises(RenderError, match=f"has {length} bytes"):
+            texts("uwsgi", plan)
+
+
+def test_socket_paths_are_counted_in_bytes() -> None:
+    """A letter of two bytes counts as two."""
+    plan = make_plan(make_site("aurora"), platform=make_platform(sockets=Path("/" + "é" * 50)))
+    with pytest.raises(RenderError):
+        texts("uwsgi", plan)
+
+
+@pytest.mark.parametrize(("sites", "files"), [(0, 1024), (511, 1024), (512, 2048), (1535, 2048), (10_000, 16384)])
+def test_emperor_may_open_a_file_for_each_vassal(sites: int, files: int) -> None:
+    """The emperor's limit of open files grows with the number of its vassals."""
+    assert max_fd(sites) == files
+
+
+@pytest.mark.parametrize("directory", ["/etc/multi:host", "/etc/%d"])
+def test_folders_that_uwsgi_would_misread_are_refused(directory: str) -> None:
+    """A colon would make Zergs of vassals, and a percent sign another path."""
+    with pytest.raises(RenderError):
+        texts("uwsgi", make_plan(make_site("aurora"), directory=Path(directory)))
+
+
+def test_media_folder_with_a_dollar_is_refused_where_uwsgi_serves_it() -> None:
+    """uWSGI's routes would expand it; without routes the folder is not written at all."""
+    site = make_site("aurora", storage=StorageSpec(backend="files", path=Path("/srv/$1")))
+    with pytest.raises(RenderError):
+        texts("uwsgi", make_plan(site, platform=make_platform(uwsgi=ROUTER)))
+    assert "/srv/$1" not in "".join(texts("uwsgi", make_plan(site)).values())

@@ -1,0 +1,216 @@
+"""uWSGI's own word on the emitted files, in both builds."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts, written
+from tests.emitters.strategies import hostnames, paths, site_ids
+from tests.servers.processes import free_port, running, wait_for
+from wagtail_multihost.emitters import Plan
+from wagtail_multihost.spec.server import UwsgiOptions
+from wagtail_multihost.spec.storage import StorageSpec
+
+pytestmark = pytest.mark.servers
+
+BUILDS = ("pyuwsgi", "debian")
+# Debian's build has Debian's Python; the application needs nothing but that.
+VIRTUALENVS = {"pyuwsgi": Path(sys.prefix), "debian": Path("/usr")}
+APPLICATION = """
+import os
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{os.environ['MULTIHOST_SITE']} {environ['PATH_INFO']}".encode()]
+"""
+
+
+def program(build: str) -> str:
+    """Return uWSGI's binary of a build."""
+    return str(Path(sys.executable).with_name("uwsgi")) if build == "pyuwsgi" else "/usr/bin/uwsgi-core"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for unix sockets, and has a blank and a quote."""
+    with tempfile.TemporaryDirectory(prefix="mh '") as name:
+        yield Path(name)
+
+
+def options_in(lines: Iterator[str]) -> list[tuple[str, str]]:
+    """Return the options of an ini file's lines by uWSGI's rules: no quoting, comments at the start of a line only."""
+    stripped = [line.strip(" \t\r") for line in lines]
+    assert stripped[0] == "[uwsgi]"
+    settings = [line for line in stripped[1:] if line and line[0] not in ";#"]
+    assert not any(line.startswith("[") or "=" not in line for line in settings)
+    return [(key.strip(" \t"), value.strip(" \t")) for key, _, value in (line.partition("=") for line in settings)]
+
+
+def options_of(text: str) -> list[tuple[str, str]]:
+    """Return the options of an emitted file."""
+    # uWSGI expands a percent sign while it reads, and $(…) and @(…) afterwards: there must be none.
+    assert not any(magic in text for magic in ("%", "$(", "@("))
+    return options_in(itertools.dropwhile(lambda line: line.startswith("#"), iter(text.split("\n"))))
+
+
+def values_of(text: str, option: str) -> list[str]:
+    """Return every value of an option of an emitted file."""
+    return [value for key, value in options_of(text) if key == option]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    site=site_ids,
+    names=st.lists(hostnames, min_size=1, max_size=3, unique=True),
+    data=paths(),
+    sockets=paths(":"),
+    directory=paths(":"),
+    code=paths(),
+    static=paths(),
+    registry=paths(),
+    build=st.sampled_from(BUILDS),
+    serves=st.booleans(),
+)
+def test_every_accepted_value_is_read_back(
+    site: str,
+    names: list[str],
+    data: Path,
+    sockets: Path,
+    directory: Path,
+    code: Path,
+    static: Path,
+    registry: Path,
+    build: Any,
+    serves: bool,
+) -> None:
+    """The files of any accepted site have as many options as those of a plain one, and the values of the spec."""
+    plan = make_plan(
+        make_site(
+            site, hostnames=tuple(names), storage=StorageSpec(backend="files", path=Path(data)), data=Path("/srv/data")
+        ),
+        directory=Path(directory),
+        registry=str(registry),
+        codebase=make_codebase(directory=Path(code), static_root=Path(static)),
+        platform=make_platform(
+            sockets=Path(sockets), uwsgi=UwsgiOptions(build=build, http="127.0.0.1:8000" if serves else "")
+        ),
+    )
+    emitted = texts("uwsgi", plan)
+    vassal = emitted[f"uwsgi/{site}.ini"]
+    environment = {"MULTIHOST_SITE": site, "MULTIHOST_REGISTRY": str(registry)}
+    assert values_of(vassal, "socket") == [f"{sockets}/{site}.sock"]
+    assert values_of(vassal, "chdir") == [str(code)]
+    assert values_of(vassal, "env")[:2] == [f"{key}={value}" for key, value in environment.items()]
+    assert values_of(vassal, "static-map") == ([f"/static={static}"] if serves else [])
+    assert len(values_of(vassal, "route-host")) == (len(names) - 1 if serves else 0)
+    assert (f"addvar:MULTIHOST_MEDIA_ROOT={data}" in values_of(vassal, "route-run")) == serves
+    assert len(values_of(emitted["uwsgi-emperor/emperor.ini"], "emperor")) == 1
+    if serves:
+        listed = [line.split(" ", 1) for line in emitted["uwsgi-emperor/hosts.txt"].splitlines()[1:]]
+        assert listed == [["*", f"{sockets}/_unknown.sock"], *([name, f"{sockets}/{site}.sock"] for name in names)]
+
+
+def local_plan(folder: Path, build: Any, port: int = 8000, odd: str = "o [x]*\\ \"'é=#;") -> Plan:
+    """Return a plan of one site that runs a trivial application, with oddly named folders."""
+    for name in ("run", f"code {odd}/trivial", f"data {odd}/documents", f"static {odd}", f"conf {odd}"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / f"code {odd}/trivial/wsgi.py").write_text(APPLICATION)
+    site = make_site(
+        "aurora",
+        hostnames=("aurora.example.org", "www.aurora.example.org"),
+        storage=StorageSpec(backend="files", path=folder / f"data {odd}"),
+    )
+    uwsgi = UwsgiOptions(build=build, http=f"127.0.0.1:{port}", processes=1)
+    return make_plan(
+        site,
+        directory=folder / f"conf {odd}",
+        registry=str(folder / f"sites {odd}.toml"),
+        platform=make_platform(sockets=folder / "run", origin=f"http://{{hostname}}:{port}", uwsgi=uwsgi),
+        codebase=make_codebase(
+            directory=folder / f"code {odd}",
+            virtualenv=VIRTUALENVS[build],
+            wsgi="trivial.wsgi:application",
+            static_root=folder / f"static {odd}",
+        ),
+    )
+
+
+@pytest.mark.parametrize("name", ["uwsgi/aurora.ini", "uwsgi/_unknown.ini", "uwsgi-emperor/emperor.ini"])
+@pytest.mark.parametrize("build", BUILDS)
+def test_uwsgi_itself_reads_the_same_options(folder: Path, build: str, name: str) -> None:
+    """uWSGI accepts each file under strict, and shows the options that the file states, with their very values."""
+    path = written("uwsgi", local_plan(folder, build)) / name
+    result = subprocess.run(
+        [program(build), "--ini", path, "--show-config", "--no-server"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    output = (result.stdout + result.stderr).decode()
+    assert result.returncode == 0, output
+    start, end = ";uWSGI instance configuration\n", ";end of configuration\n"
+    shown = options_in(iter(output.partition(start)[2].partition(end)[0].split("\n")))
+    own = ("ini", "show-config", "no-server")
+    assert [option for option in shown if option[0] not in own] == options_of(path.read_text())
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_router_serves_its_sites_and_nothing_else(folder: Path, build: str) -> None:
+    """One emperor with a router: the application, uploads and static files are served, all else is closed."""
+    port = free_port()
+    plan = local_plan(folder, build, port)
+    media, static = plan.sites[0].storage.path, plan.codebase.static_root
+    assert media and static
+    (media / "a.txt").write_text("upload")
+    (media / "documents/p.txt").write_text("private")
+    (static / "s.css").write_text("style")
+    with emperor(plan, folder, build):
+        wait_for(lambda: get(port, "/") == (200, "aurora /", ""), "the site")
+        assert get(port, "/media/a.txt") == (200, "upload", "")
+        assert get(port, "/static/s.css") == (200, "style", "")
+        assert get(port, "/media/none.txt") == (200, "aurora /media/none.txt", "")
+        assert get(port, "/media/documents/p.txt")[0] == 404
+        # uWSGI expands request variables in a route's action: the path must not name one.
+        assert get(port, "/media/${HTTP_FILE}", headers={"File": "documents/p.txt"})[1] != "private"
+        for path in ("/-/live/", "/-/live", "//-/live/", "/%2D/live/", "/x/../-/live/"):
+            assert get(port, path)[0] == 404
+        for host in ("x.example.org", "127.0.0.1", "aurora.example.org.", "aurora.example.org, x"):
+            assert get(port, "/", host=host)[:2] == (404, "Not Found") or get(port, "/", host=host)[0] == 404
+        moved = get(port, "/a/?b=c", host="www.aurora.example.org")
+        assert (moved[0], moved[2]) == (301, f"http://aurora.example.org:{port}/a/?b=c")
+
+
+@contextmanager
+def emperor(plan: Plan, folder: Path, build: str) -> Iterator[None]:
+    """Run the plan's emperor."""
+    ini = written("uwsgi", plan) / "uwsgi-emperor/emperor.ini"
+    log = folder / "emperor.log"
+    with running([program(build), "--ini", ini], log):
+        yield
+
+
+def get(
+    port: int, path: str, *, host: str = "aurora.example.org", headers: dict[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Return status, body and Location of a path; status 0 when nobody answers yet."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Host": host, **(headers or {})})
+        response = connection.getresponse()
+        return response.status, response.read().decode(), response.headers.get("Location", "")
+    except (ConnectionError, http.client.HTTPException):
+        return 0, "", ""
+    finally:
+        connection.close()

@@ -1,0 +1,132 @@
+"""A copy of the example project, ready to serve, and the commands that are run in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomlkit
+
+from tests.servers.accounts import ROOT, SITES, Account
+
+CHECKOUT = Path(os.environ.get("MULTIHOST_CHECKOUT", Path(__file__).parents[2]))
+LEFT_OUT = shutil.ignore_patterns("__pycache__", ".venv", "data", "static")
+ADMIN, READER = "admin", "reader"
+SERVER_SECONDS = 300
+# What a careless operator's shell may hold; no site may use it.
+AMBIENT = {
+    "AWS_ACCESS_KEY_ID": "ambient",
+    "AWS_SECRET_ACCESS_KEY": "ambient",
+    "DATABASE_URL": "postgresql://ambient:ambient@127.0.0.1:1/ambient",
+    "PGDATABASE": "ambient",
+    "PGUSER": "ambient",
+    "SECRET_KEY": "ambient",
+}
+# Shows what code of a site can see: its process, and the request as Django has it.
+PAGE = """
+import os
+
+from django.http import JsonResponse
+
+
+def process(request):
+    return JsonResponse(
+        {"pid": os.getpid(), "environ": dict(os.environ), "host": request.get_host(), "scheme": request.scheme}
+    )
+
+
+urlpatterns.insert(0, path("process/", process))
+"""
+SEED = """
+import os
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+
+call_command("migrate", interactive=False, verbosity=0)
+for name in {names!r}:
+    get_user_model().objects.create_superuser(name, name + "@example.org", os.environ["SEED_PASSWORD"])
+"""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The ``folder`` that everything is in, the ``project``, and the ``password`` of every site's users."""
+
+    folder: Path
+    project: Path
+    password: str
+
+    def environ(self, registry: Path | None = None, site: str = "", **more: str) -> dict[str, str]:
+        own = {"MULTIHOST_REGISTRY": str(registry)} if registry else {}
+        named = {"MULTIHOST_SITE": site} if site else {}
+        return {"PATH": os.defpath, "LANG": "C.UTF-8", **AMBIENT, **own, **named, **more}
+
+    def manage(self, *words: str, environ: dict[str, str], account: Account = SITES) -> str:
+        """Run manage.py and return what it prints; raises AssertionError when it fails."""
+        done = subprocess.run(
+            account.command(sys.executable, self.project / "manage.py", *words),
+            env=environ,
+            cwd=self.project,
+            capture_output=True,
+            text=True,
+            timeout=SERVER_SECONDS,
+            umask=0o022 if account == ROOT else 0o077,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(words)[:200]}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def seed(self, registry: Path, site: str) -> None:
+        """Make a site's tables and its users."""
+        code = SEED.format(names=[ADMIN, READER])
+        self.manage("shell", "-v0", "-c", code, environ=self.environ(registry, site, SEED_PASSWORD=self.password))
+
+
+@contextlib.contextmanager
+def opened_workshop() -> Iterator[Workshop]:
+    # Not below pytest's folder, which only its own user may enter; and short, because a socket's path ends at 102 bytes.
+    folder = ROOT.take(Path(tempfile.mkdtemp(prefix="mh-", dir="/tmp")), 0o711)
+    try:
+        workshop = Workshop(folder, folder / "project", secrets.token_urlsafe(16))
+        shutil.copytree(CHECKOUT / "example_project", workshop.project, ignore=LEFT_OUT)
+        with open(workshop.project / "example" / "urls.py", "a") as urls:
+            urls.write(PAGE)
+        refuse_closed_environment(folder)
+        # As the operator, who can also write the byte code that every later process loads.
+        workshop.manage("collectstatic", "--noinput", "-v0", environ=workshop.environ(), account=ROOT)
+        yield workshop
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def refuse_closed_environment(folder: Path) -> None:
+    command = SITES.command(sys.executable, "-c", "import wagtail_multihost, wagtail")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (
+        f"The user {SITES.user}, who runs the sites here, cannot use {sys.prefix}. Put it, and the checkout, below "
+        f"folders that everyone may enter.\n{done.stderr}"
+    )
+
+
+def write_registry(path: Path, document: dict[str, object]) -> Path:
+    """Write a registry that the sites' processes alone can read."""
+    # Through JSON, because tomlkit takes no tuples and no paths.
+    return SITES.write(path, tomlkit.dumps(json.loads(json.dumps(document, default=str))))
+
+
+def run_all(jobs: list[Callable[[], object]]) -> None:
+    """Run ``jobs``, two at a time."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for future in [pool.submit(job) for job in jobs]:
+            future.result()
