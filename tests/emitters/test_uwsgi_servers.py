@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import re
 import subprocess
 import sys
 import tempfile
@@ -70,16 +71,21 @@ def values_of(text: str, option: str) -> list[str]:
     return [value for key, value in options_of(text) if key == option]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+#: Paths that can be written in an ini file; test_quoting.py holds which cannot.
+writable = paths().filter(lambda path: "@(" not in str(path) and not str(path).endswith(" "))
+without_colon = writable.filter(lambda path: ":" not in str(path))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     site=site_ids,
     names=st.lists(hostnames, min_size=1, max_size=3, unique=True),
-    data=paths(),
-    sockets=paths(":"),
-    directory=paths(":"),
-    code=paths(),
-    static=paths(),
-    registry=paths(),
+    data=writable,
+    sockets=without_colon,
+    directory=without_colon,
+    code=writable,
+    static=writable,
+    registry=writable,
     build=st.sampled_from(BUILDS),
     serves=st.booleans(),
 )
@@ -151,7 +157,11 @@ def local_plan(folder: Path, build: Any, port: int = 8000, odd: str = "o [x]*\\ 
 @pytest.mark.parametrize("build", BUILDS)
 def test_uwsgi_itself_reads_the_same_options(folder: Path, build: str, name: str) -> None:
     """uWSGI accepts each file under strict, and shows the options that the file states, with their very values."""
-    path = written("uwsgi", local_plan(folder, build)) / name
+    plan = local_plan(folder, build)
+    # uWSGI starts the emperor even when it only shows its options; the router's test shows that it finds its vassals.
+    text = re.sub(r"^emperor = .*\n", "", texts("uwsgi", plan)[name], flags=re.MULTILINE)
+    path = plan.directory / Path(name).name
+    path.write_text(text)
     result = subprocess.run(
         [program(build), "--ini", path, "--show-config", "--no-server"],
         capture_output=True,
@@ -163,7 +173,7 @@ def test_uwsgi_itself_reads_the_same_options(folder: Path, build: str, name: str
     start, end = ";uWSGI instance configuration\n", ";end of configuration\n"
     shown = options_in(iter(output.partition(start)[2].partition(end)[0].split("\n")))
     own = ("ini", "show-config", "no-server")
-    assert [option for option in shown if option[0] not in own] == options_of(path.read_text())
+    assert [option for option in shown if option[0] not in own] == options_of(text)
 
 
 @pytest.mark.parametrize("build", BUILDS)
@@ -187,7 +197,7 @@ def test_router_serves_its_sites_and_nothing_else(folder: Path, build: str) -> N
         for path in ("/-/live/", "/-/live", "//-/live/", "/%2D/live/", "/x/../-/live/"):
             assert get(port, path)[0] == 404
         for host in ("x.example.org", "127.0.0.1", "aurora.example.org.", "aurora.example.org, x"):
-            assert get(port, "/", host=host)[:2] == (404, "Not Found") or get(port, "/", host=host)[0] == 404
+            assert get(port, "/", host=host)[0] == 404
         moved = get(port, "/a/?b=c", host="www.aurora.example.org")
         assert (moved[0], moved[2]) == (301, f"http://aurora.example.org:{port}/a/?b=c")
 

@@ -39,9 +39,11 @@ def pinned(text: str, sites: list[SiteSpec]) -> str:
     expected = tomllib.loads(text)
     for site in sites:
         names = {name: getattr(site.names, name) for name in site.names.__slots__}
-        for table in (document["sites"][site.id], expected["sites"][site.id]):
+        written, plain = document["sites"][site.id], expected["sites"][site.id]
+        inline = isinstance(written, tomlkit.items.InlineTable)
+        for table, empty in ((written, tomlkit.inline_table() if inline else tomlkit.table()), (plain, {})):
             table["uid"] = str(site.uid)
-            table.setdefault("names", tomlkit.table() if table is not expected["sites"][site.id] else {})
+            table.setdefault("names", empty)
             for name, value in names.items():
                 table["names"][name] = value
     result = tomlkit.dumps(document)

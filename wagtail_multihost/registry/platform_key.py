@@ -36,7 +36,9 @@ def platform_key(data: Path) -> Secret:
 
 def create(path: Path) -> None:
     """Make the key file; of several processes that do so at once, one wins and the others take its key."""
-    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o711)  # whatever the umask is: other sites' processes pass through it
     draft = path.with_name(f".{FILE_NAME}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

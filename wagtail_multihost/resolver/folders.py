@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -22,10 +24,21 @@ def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
     if not local:
         return
     try:
-        platform.data.mkdir(mode=DATA_MODE, parents=True, exist_ok=True)
-        sites.mkdir(mode=DATA_MODE, exist_ok=True)
-        (sites / site.id).mkdir(mode=SITE_MODE, exist_ok=True)
+        for folder, mode in ((platform.data, DATA_MODE), (sites, DATA_MODE), (sites / site.id, SITE_MODE)):
+            make_folder(folder, mode)
     except OSError as error:
         raise ConfigurationError.because(
             f"The folder {shown(str(sites / site.id))} cannot be made: {error.strerror}.", where="data", site=site.id
         ) from None
+
+
+def make_folder(path: Path, mode: int) -> None:
+    """Make a folder with exactly ``mode``, whatever the process's umask is; one that exists stays as it is."""
+    try:
+        path.mkdir(mode=mode, parents=True)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        # The emitted vassals run with umask 077, but the front server's group reads uploads.
+        path.chmod(mode)

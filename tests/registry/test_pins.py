@@ -1,0 +1,167 @@
+"""Writing derived names into a registry file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry import open_registry, pins
+from wagtail_multihost.registry.pins import pin
+
+TEXT = f"""# The first line.
+{HEAD}environment = "production"  # since May
+
+# Borealis was first.
+{BOREALIS}
+[sites.borealis.settings]  # hers
+WAGTAIL_SITE_NAME = 'Borealis'
+
+{AURORA}enabled = true # really
+uid = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"
+names = {{ database = "kept" }}
+# The last line.
+"""
+
+
+def test_pin_keeps_every_line_of_the_file_in_its_order(registry: RegistryMaker, tmp_path: Path) -> None:
+    """Comments, order and quotes of the operator stay as they were."""
+    assert pin(registry(TEXT)) == ["borealis", "aurora"]
+    lines = iter((tmp_path / "sites.toml").read_text().splitlines())
+    kept = [line for line in TEXT.splitlines() if line and not line.startswith("names")]
+    assert all(line in lines for line in kept), "each line is found after the one before"
+
+
+def test_pin_changes_no_site(registry: RegistryMaker) -> None:
+    """The file with pins gives the same sites, now pinned, names that were pinned before included."""
+    opened = registry(TEXT)
+    before = opened.load(requires_pins=False)
+    pin(opened)
+    after = opened.load()
+    assert after.platform == before.platform
+    assert after.sites == tuple(replace(site, pinned=True) for site in before.sites)
+    assert after.sites[1].names.database == "kept"
+
+
+def test_pin_a_second_time_does_not_touch_the_file(registry: RegistryMaker, tmp_path: Path) -> None:
+    """Pinning pinned sites writes nothing."""
+    opened = registry(TEXT)
+    pin(opened)
+    before = (tmp_path / "sites.toml").read_bytes(), (tmp_path / "sites.toml").stat()
+    assert pin(opened) == []
+    assert ((tmp_path / "sites.toml").read_bytes(), (tmp_path / "sites.toml").stat()) == before
+
+
+def test_pinned_names_survive_a_new_platform_name(registry: RegistryMaker) -> None:
+    """After the platform is renamed, pinned sites keep their uid and every name."""
+    opened = registry(TEXT)
+    pin(opened)
+    before = opened.load().sites
+    path = Path(opened.url)
+    path.write_text(path.read_text().replace('name = "aviary"', 'name = "menagerie"'))
+    after = opened.load()
+    assert after.platform.name == "menagerie"
+    assert after.sites == before
+
+
+@pytest.mark.parametrize(
+    "sites",
+    [
+        '[sites]\naurora = { hostnames = ["a.example"] }\nborealis = { hostnames = ["b.example"] }\n',
+        f"{AURORA}[sites.aurora.names]\n# no names yet\n{BOREALIS}",
+        f'{BOREALIS}{AURORA}[platform.settings]\nTIME_ZONE = "UTC"\n',
+        f"{AURORA}{BOREALIS}".removesuffix("\n"),
+    ],
+    ids=["inline", "empty table", "platform last", "no last newline"],
+)
+def test_pin_understands_every_way_to_write_a_table(registry: RegistryMaker, sites: str) -> None:
+    """Inline tables and tables in any order are pinned."""
+    opened = registry(HEAD + sites)
+    before = opened.load().sites
+    assert sorted(pin(opened)) == ["aurora", "borealis"]
+    assert opened.load().sites == tuple(replace(site, pinned=True) for site in before)
+
+
+def test_pin_of_a_table_that_cannot_be_extended_is_refused(registry: RegistryMaker) -> None:
+    """A site in dotted keys, to which tomlkit adds wrongly, is left for the operator; the file stays as it was."""
+    text = HEAD + '[sites]\nborealis.hostnames = ["b.example"]\n'
+    opened = registry(text)
+    with pytest.raises(ConfigurationError, match="by hand"):
+        pin(opened)
+    assert Path(opened.url).read_text() == text
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_pin_keeps_the_mode_of_the_file(registry: RegistryMaker, tmp_path: Path, mode: int) -> None:
+    """The file, which may have secrets, keeps its permissions."""
+    opened = registry(TEXT)
+    (tmp_path / "sites.toml").chmod(mode)
+    pin(opened)
+    assert stat.S_IMODE((tmp_path / "sites.toml").stat().st_mode) == mode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_pin_keeps_the_owner_of_the_file(registry: RegistryMaker, tmp_path: Path) -> None:
+    """The file keeps its owner and group."""
+    opened = registry(TEXT)
+    os.chown(tmp_path / "sites.toml", 1234, 4321)
+    pin(opened)
+    status = (tmp_path / "sites.toml").stat()
+    assert (status.st_uid, status.st_gid) == (1234, 4321)
+
+
+def test_pin_follows_a_symbolic_link(registry: RegistryMaker, tmp_path: Path) -> None:
+    """A link to the registry stays a link; the file it leads to is written."""
+    registry(TEXT)
+    link = tmp_path / "link.toml"
+    link.symlink_to("sites.toml")
+    assert len(pin(open_registry(link, {}))) == 2
+    assert link.is_symlink()
+    assert pin(open_registry(tmp_path / "sites.toml", {})) == []
+
+
+def test_pin_that_fails_leaves_the_file_as_it_was(
+    registry: RegistryMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the file cannot be replaced, it stays and no draft with its secrets is left."""
+    opened = registry(TEXT)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pins.os, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        pin(opened)
+    assert [path.name for path in tmp_path.iterdir()] == ["sites.toml"]
+    assert (tmp_path / "sites.toml").read_text() == TEXT
+
+
+def test_pin_that_would_change_other_keys_is_refused(registry: RegistryMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text that does not read back as the old registry with pins is never written."""
+    import tomlkit
+
+    opened = registry(TEXT)
+    monkeypatch.setattr(tomlkit, "dumps", lambda document: HEAD)
+    with pytest.raises(ConfigurationError, match="by hand"):
+        pin(opened)
+    assert Path(opened.url).read_text() == TEXT
+
+
+def test_pin_of_a_registry_with_mistakes_is_refused(registry: RegistryMaker) -> None:
+    """Nothing is pinned while the registry has problems."""
+    text = TEXT.replace("enabled = true", "enabled = 7")
+    opened = registry(text)
+    with pytest.raises(ConfigurationError):
+        pin(opened)
+    assert Path(opened.url).read_text() == text
+
+
+def test_pin_of_the_environment_is_refused() -> None:
+    """Variables cannot be pinned."""
+    with pytest.raises(ConfigurationError, match="Only a registry in a TOML file"):
+        pin(open_registry("env:", {}))

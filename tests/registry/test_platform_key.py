@@ -1,0 +1,132 @@
+"""The platform's key that is made where the operator names none."""
+
+from __future__ import annotations
+
+import logging
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from tests.registry.conftest import AURORA, RegistryMaker
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry import platform_key as module
+from wagtail_multihost.registry.platform_key import create, platform_key
+
+ROOT = Path(__file__).parents[2]
+RACERS = 8
+
+
+def test_platform_key_is_made_once_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The first use makes a key that only its owner can read, says so, and later uses read it."""
+    with caplog.at_level(logging.WARNING, "wagtail_multihost.registry"):
+        key = platform_key(tmp_path / "data").reveal()
+    path = tmp_path / "data" / "platform.key"
+    assert len(key) == 64
+    assert path.read_text() == f"{key}\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [str(path) in message and key not in message for message in caplog.messages] == [True]
+    caplog.clear()
+    assert platform_key(tmp_path / "data").reveal() == key
+    assert caplog.messages == []
+
+
+def test_platform_key_leaves_no_draft(tmp_path: Path) -> None:
+    """Nothing but the key is left in the folder."""
+    platform_key(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["platform.key"]
+
+
+def test_platform_key_differs_for_every_platform(tmp_path: Path) -> None:
+    """Two folders get two keys."""
+    assert platform_key(tmp_path / "a").reveal() != platform_key(tmp_path / "b").reveal()
+
+
+def test_platform_key_of_threads_that_race_is_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of several threads that find no key at once, one makes it and the others take it."""
+    start = Barrier(RACERS)
+
+    def race(_: int) -> str:
+        start.wait(timeout=30)
+        create(tmp_path / "platform.key")
+        return platform_key(tmp_path).reveal()
+
+    with caplog.at_level(logging.WARNING), ThreadPoolExecutor(RACERS) as pool:
+        keys = set(pool.map(race, range(RACERS)))
+    assert len(keys) == 1
+    assert len(caplog.messages) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["platform.key"]
+
+
+def test_platform_key_of_processes_that_race_is_one(tmp_path: Path) -> None:
+    """Of several processes that start at once on a new platform, all have one key."""
+    code = (
+        "import sys; from pathlib import Path; from wagtail_multihost.registry.platform_key import platform_key; "
+        "print('ready', flush=True); sys.stdin.read(); print(platform_key(Path(sys.argv[1])).reveal())"
+    )
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "data")],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(RACERS)
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.close()
+        racer.stdin = None
+    outputs = [racer.communicate(timeout=60) for racer in racers]
+    assert [racer.returncode for racer in racers] == [0] * RACERS
+    assert {output for output, _ in outputs} == {(tmp_path / "data" / "platform.key").read_text()}
+
+
+def test_platform_key_that_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
+    """Where no key can be written the platform is refused; a key of the moment would be worse."""
+    (tmp_path / "data").write_text("a file in the way")
+    with pytest.raises(ConfigurationError) as refused:
+        platform_key(tmp_path / "data")
+    assert [problem.where for problem in refused.value.problems] == ["secret_key"]
+
+
+def test_platform_key_that_cannot_be_written_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draft that could not become the key is removed."""
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "link", fail)
+    with pytest.raises(ConfigurationError, match="No space left"):
+        platform_key(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_platform_key_is_made_only_where_a_site_is_read(registry: RegistryMaker, tmp_path: Path) -> None:
+    """The key is made when a site that needs it is read, and stays the same."""
+    opened = registry('[platform]\nname = "aviary"\n' + AURORA)
+    opened.load()
+    opened.site("aurora", reads_secrets=False)
+    assert not (tmp_path / "data").exists()
+    platform, _ = opened.site("aurora")
+    assert platform.sources["secret_key"] == str(tmp_path / "data" / "platform.key")
+    assert opened.site("aurora")[0].secret_key == platform.secret_key
+
+
+def test_platform_key_in_a_folder_that_cannot_be_made_is_reported_as_written(
+    registry: RegistryMaker, tmp_path: Path
+) -> None:
+    """The report of a key that cannot be kept names the platform's key."""
+    (tmp_path / "data").write_text("")
+    with pytest.raises(ConfigurationError) as refused:
+        registry('[platform]\nname = "aviary"\n' + AURORA).site("aurora")
+    assert [problem.where for problem in refused.value.problems] == ["sites.toml: platform.secret_key"]
