@@ -22,7 +22,7 @@ class RedisServer:
     port: int
     password: str
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """Return every key of every site."""
         with self.client() as client:
             return [key.decode() for key in client.scan_iter()]

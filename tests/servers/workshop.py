@@ -95,7 +95,7 @@ class Workshop:
 
 @contextlib.contextmanager
 def opened_workshop() -> Iterator[Workshop]:
-    # Not below pytest's folder, which only its own user may enter; and short, because a socket's path ends at 102 bytes.
+    # Not below pytest's folder, which only its own user may enter; short, because a socket's path ends at 102 bytes.
     folder = ROOT.take(Path(tempfile.mkdtemp(prefix="mh-", dir="/tmp")), 0o711)
     try:
         workshop = Workshop(folder, folder / "project", secrets.token_urlsafe(16))

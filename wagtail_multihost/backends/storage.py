@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.config import Config
+from botocore.config import Config  # type: ignore[import-untyped]  # botocore has no types
 from django.utils.deconstruct import deconstructible
 from storages.backends.s3 import S3Storage
 
@@ -38,6 +38,8 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
     puts a storage's arguments into the queue of the task that deletes a file. In the process of another
     site it raises ConfigurationError.
     """
+
+    client_config: Any
 
     def __init__(self, *, site: str, location: str = "") -> None:
         super().__init__(**options_of(own_storage(site)), location=location)

@@ -105,7 +105,7 @@ def redirects(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
 
 def media_exceptions(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
     """Yield the site's media folder where it is not the usual one; blank for a bucket."""
-    if site.storage.path != plan.platform.data / "sites" / site.id / "media":
+    if site.storage.path != plan.platform.local_path(site.id, "media"):
         yield Pair(site.id, str(site.storage.path or ""))
 
 

@@ -6,7 +6,8 @@ import difflib
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,8 @@ from wagtail_multihost.emitters.files import OWNERSHIP_LINE, EmittedFile
 from wagtail_multihost.exceptions import EmitError
 
 FOLDER_MODE = 0o755
+# Above it one sync(2) of everything is quicker: on ext4 10,000 files take 0.1 s instead of 4 s. Linux waits for its end.
+MOST_SINGLE_SYNCS = 100
 
 
 class State(Enum):
@@ -40,8 +43,7 @@ class Change:
 def compare(folder: Path, files: Iterable[EmittedFile]) -> Iterator[Change]:
     """Yield a change for every file; raises EmitError when a file in ``folder`` cannot be read."""
     for file in files:
-        path = folder / file.path
-        old, mode = read(path)
+        old, mode = read(f"{folder}/{file.path}")
         if old is None:
             state = State.NEW if mode is None else State.FOREIGN
         elif not is_own(old):
@@ -51,21 +53,21 @@ def compare(folder: Path, files: Iterable[EmittedFile]) -> Iterator[Change]:
         yield Change(file.path, state, old or "", file)
 
 
-def read(path: Path) -> tuple[str | None, int | None]:
+def read(path: str) -> tuple[str | None, int | None]:
     """Return the text and mode of a file; None and its mode when it is no regular UTF-8 file, twice None if missing."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None, None
     except OSError as error:
-        if path.is_symlink() or path.is_dir():
+        if os.path.islink(path) or os.path.isdir(path):
             return None, 0
         raise EmitError(f"Cannot read {path}: {error.strerror}.") from None
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         return None, 0
-    with open(descriptor, "rb") as file:
+    with open(descriptor, "rb", buffering=0) as file:
         try:
             return file.read().decode(), stat.S_IMODE(mode)
         except UnicodeDecodeError:
@@ -76,49 +78,80 @@ def is_own(text: str) -> bool:
     return text.startswith(OWNERSHIP_LINE)
 
 
-def stale(folder: Path, subfolders: Iterable[str], emitted: frozenset[PurePosixPath]) -> Iterator[Change]:
+def stale(folder: Path, subfolders: Iterable[str], emitted: Iterable[PurePosixPath]) -> Iterator[Change]:
     """Yield a change for every file of ours in ``subfolders`` that is not among the ``emitted`` paths."""
+    known = {str(path) for path in emitted}
     for subfolder in subfolders:
         try:
             names = sorted(os.listdir(folder / subfolder))
         except (FileNotFoundError, NotADirectoryError):
             continue
         for name in names:
-            path = PurePosixPath(subfolder, name)
-            if path in emitted:
+            path = f"{subfolder}/{name}"
+            if path in known:
                 continue
-            old, _ = read(folder / path)
+            old, _ = read(f"{folder}/{path}")
             if old is not None and is_own(old):
-                yield Change(path, State.STALE, old)
+                yield Change(PurePosixPath(path), State.STALE, old)
 
 
-def write(folder: Path, change: Change) -> None:
-    """Bring one file to its new state, by a rename; raises EmitError, with the old file still there, if it cannot."""
-    path = folder / change.path
+def write(folder: Path, *changes: Change) -> None:
+    """
+    Bring files to their new states. All drafts are on the disk before the first one takes its file's place
+    by a rename: what fails until then changes nothing, and after it every file is whole, old or new.
+
+    Raises EmitError when a file cannot be written or removed.
+    """
+    token = secrets.token_hex(4)
+    drafts: dict[str, str] = {}
+    path = str(folder)
     try:
-        if change.new is None:
-            path.unlink()
-        else:
-            path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            replace(path, change.new)
-    except OSError as error:
-        raise EmitError(f"Cannot write {path}: {error.strerror}.") from None
-
-
-def replace(path: Path, file: EmittedFile) -> None:
-    # Neither nginx's includes nor uWSGI's emperor take a name that ends in .tmp.
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(file.text.encode())
-            os.fchmod(descriptor, file.mode)
-            stream.flush()
-            os.fsync(descriptor)
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+        for parent in dict.fromkeys(change.path.parent for change in changes if change.new):
+            (folder / parent).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for change in changes:
+            if change.new:
+                path = f"{folder}/{change.path}"
+                # Neither nginx's includes nor uWSGI's emperor take a name that ends in .tmp.
+                drafts[path] = f"{folder}/{change.path.parent}/.{change.path.name}.{token}.tmp"
+                write_draft(drafts[path], change.new)
+        sync(drafts.values())
+        for path, draft in drafts.items():
+            os.replace(draft, path)
+        for change in changes:
+            if not change.new:
+                path = f"{folder}/{change.path}"
+                os.unlink(path)
+    except BaseException as error:
+        remove(drafts.values())
+        if isinstance(error, OSError):
+            raise EmitError(f"Cannot write {path}: {error.strerror}.") from None
         raise
+
+
+def write_draft(path: str, file: EmittedFile) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(file.text.encode())
+        os.fchmod(descriptor, file.mode)
+
+
+def sync(paths: Collection[str]) -> None:
+    """Return when the files are on the disk; a file renamed before that may be empty after a power cut."""
+    if len(paths) > MOST_SINGLE_SYNCS:
+        os.sync()
+        return
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove(paths: Iterable[str]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)
 
 
 def diff(change: Change) -> str:

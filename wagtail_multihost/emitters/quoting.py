@@ -12,7 +12,7 @@ NGINX_BARE = re.compile(r"[A-Za-z0-9/\[][A-Za-z0-9._/:@+=,\[\]-]*")
 # nginx's parser reads a configuration in blocks of 4,096 bytes (ngx_conf_file.c, NGX_CONF_BUFFER).
 NGINX_LENGTH = 4000
 # Expanded by uWSGI in every value, while it reads the file and in the passes after it (core/utils.c, magic_sub).
-UWSGI_MAGIC = ("%", "$(", "@(")
+UWSGI_MAGIC = re.compile(r"%|\$\(|@\(")
 # Words with a meaning of their own in the place of a map's key; a backslash before one takes it away
 # (https://nginx.org/en/docs/http/ngx_http_map_module.html).
 NGINX_MAP_WORDS = frozenset({"default", "hostnames", "include", "volatile"})
@@ -26,10 +26,12 @@ def nginx_quote(value: str) -> str:
     Raises RenderError for what has no spelling there: ``$`` (always a variable), control characters,
     and more than 4,000 bytes.
     """
+    if len(value) <= NGINX_LENGTH and NGINX_BARE.fullmatch(value):
+        return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     if "$" in value or not value.isprintable() or len(escaped.encode()) > NGINX_LENGTH:
         raise RenderError(f"The value {shown(value)} cannot be written in an nginx configuration.")
-    return value if NGINX_BARE.fullmatch(value) else f'"{escaped}"'
+    return f'"{escaped}"'
 
 
 def nginx_quote_key(value: str) -> str:
@@ -60,7 +62,7 @@ def uwsgi_quote(value: str) -> str:
     Raises RenderError for what uWSGI would expand (``%``, ``$(…)``, ``@(…)``: the last may run commands),
     and for control characters and blanks at either end, which do not survive.
     """
-    if any(magic in value for magic in UWSGI_MAGIC) or not value.isprintable() or value != value.strip():
+    if UWSGI_MAGIC.search(value) or not value.isprintable() or value != value.strip():
         raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI configuration.")
     return value
 

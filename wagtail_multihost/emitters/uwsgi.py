@@ -84,16 +84,21 @@ def shared_values(plan: Plan) -> dict[str, object]:
 
 
 def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
-    origin = plan.platform.origin_of(site.canonical)
+    serves_http = shared["serves_http"]
     return render(
         "uwsgi/vassal.ini",
         site=uwsgi_quote(site.id),
         socket=uwsgi_quote(socket_path(plan, site.names.socket)),
-        media_root=uwsgi_quote_route(str(site.storage.path or "")) if shared["serves_http"] else "",
-        redirects=[uwsgi_quote(rf"^{re.escape(host)}(:[0-9]+)?$") for host in site.hostnames[1:]],
-        origin=uwsgi_quote(origin),
+        media_root=uwsgi_quote_route(str(site.storage.path or "")) if serves_http else "",
+        redirects=[uwsgi_quote(pattern) for pattern in redirect_patterns(site)] if serves_http else [],
+        origin=uwsgi_quote(plan.platform.origin_of(site.canonical)) if serves_http else "",
         **shared,
     )
+
+
+def redirect_patterns(site: SiteSpec) -> Iterator[str]:
+    for host in site.hostnames[1:]:
+        yield rf"^{re.escape(host)}(:[0-9]+)?$"
 
 
 def host_list(plan: Plan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ class TomlRegistry(Registry):
     """The registry in the TOML file ``path``."""
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
-        self.path = path.absolute()
+        self.path = Path(os.path.abspath(path))  # without "..", which the paths of specs may not have
         self.environ = environ
         self.name = str(path)
         self.url = str(self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +50,8 @@ def runs_tests(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
 def ephemeral_site() -> tuple[PlatformSpec, SiteSpec, tempfile.TemporaryDirectory[str]]:
     """Return a site with a database in memory, a cache in the process, and files in a folder that goes with it."""
     folder = tempfile.TemporaryDirectory(prefix="multihost-test-")
+    # Removed at exit without the ResourceWarning of an implicit clean-up.
+    atexit.register(folder.cleanup)
     data = Path(folder.name)
     platform = PlatformSpec(
         name="ephemeral", data=data, origin="http://{hostname}", secret_key=Secret(secrets.token_urlsafe(48))

@@ -57,7 +57,7 @@ class PlatformSpec:
 
     def local_path(self, site: str, name: str) -> Path:
         """Return the path of ``name`` in the folder of the site id ``site``."""
-        return Path(f"{self.data}/sites/{site}/{name}")
+        return Path(self.data, "sites", site, name)
 
     def uid_of(self, site: str) -> UUID:
         """Return the UUIDv5 of the site id ``site``: its uid unless the registry pins one."""

@@ -72,8 +72,7 @@ class Command(MultihostCommand):
         elif options["dry_run"] or options["check"]:
             self.report(changes, "Would be", options["verbosity"])
         else:
-            for change in changes:
-                write(plan.directory, change)
+            write(plan.directory, *changes)
             self.report(changes, "", options["verbosity"])
         if options["check"] and changes:
             raise CommandError(f"{len(changes)} files differ.", returncode=DIFFERS)
@@ -122,13 +121,13 @@ def plan_of(registry_url: str | None, directory: Path, only: list[str]) -> Plan:
 def differing(targets: Iterable[str], plan: Plan, progress: Any) -> Iterator[Change]:
     """Yield every change to be made. Files of ours that are not emitted any more go, unless sites are chosen."""
     for target in dict.fromkeys(targets):
-        seen = set()
+        seen = []
         for change in compare(plan.directory, progress(emit(target, plan))):
-            seen.add(change.path)
+            seen.append(change.path)
             if change.state is not State.SAME:
                 yield change
         if not plan.only:
-            yield from stale(plan.directory, FOLDERS[target], frozenset(seen))
+            yield from stale(plan.directory, FOLDERS[target], seen)
 
 
 def refuse_foreign(changes: Iterable[Change], directory: Path) -> None:

@@ -1,0 +1,68 @@
+"""Django's own commands with no site named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Manage
+from wagtail_multihost.backends.build_mode import MESSAGE
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("dumpdata",), ("dbshell",)])
+def test_command_that_needs_a_database_says_what_to_do(manage: Manage, command: tuple[str, ...]) -> None:
+    """It fails, and the last line says that no site is named and how to name one."""
+    result = manage(*command)
+    assert result.returncode != 0
+    assert result.stderr.strip().splitlines()[-1].endswith(MESSAGE)
+
+
+def test_commands_that_need_no_database_work(manage: Manage, project: Path) -> None:
+    """Static files are collected, migrations made and compared, and the project is checked."""
+    assert manage("makemigrations", "website").returncode == 0
+    assert manage("makemigrations", "--check").returncode == 0
+    assert manage("collectstatic", "--noinput").returncode == 0
+    assert (project / "static/website.css").exists()
+    checked = manage("check")
+    assert (checked.returncode, "no issues" in checked.stdout) == (0, True), checked.stderr
+    assert not (project / "db.sqlite3").exists() and not (project / "data").exists()
+
+
+def test_check_of_changed_migrations_fails(manage: Manage) -> None:
+    """A model without its migration is found with no site named."""
+    assert manage("makemigrations", "--check").returncode == 1
+
+
+def test_test_runner_has_a_site_of_its_own(manage: Manage, project: Path) -> None:
+    """The project's tests run on a throw-away database, and leave nothing."""
+    manage("makemigrations", "website")
+    result = manage("test")
+    assert (result.returncode, "Ran 1 test" in result.stderr) == (0, True), result.stderr
+    assert not (project / "db.sqlite3").exists() and not (project / "data").exists()
+
+
+def test_site_has_its_own_database(manage: Manage, project: Path) -> None:
+    """With a site named, migrate makes that site's database."""
+    result = manage("migrate", environ={"MULTIHOST_SITE": "aurora"})
+    assert result.returncode == 0, result.stderr
+    assert (project / "data/sites/aurora/db.sqlite3").stat().st_size > 0
+
+
+def test_server_without_a_site_does_not_start(manage: Manage) -> None:
+    """A server's entry point raises before it could answer anybody."""
+    code = "from django.core.wsgi import get_wsgi_application; get_wsgi_application()"
+    result = manage("shell", "--no-imports", "-c", code)
+    assert result.returncode != 0
+    assert "MULTIHOST_SITE" in result.stderr.strip().splitlines()[-1]
+
+
+def test_settings_set_again_are_found(manage: Manage) -> None:
+    """A module that sets values after apply gets an error for each, without its value."""
+    result = manage("check", "--settings", "website.overridden", environ={"MULTIHOST_SITE": "aurora"})
+    assert result.returncode == 1
+    assert {line.split()[2] for line in result.stderr.splitlines() if "wagtail_multihost.E002" in line} == {
+        "ALLOWED_HOSTS", "SECRET_KEY",
+    }  # fmt: skip
+    assert "wagtail_multihost.E003" in result.stderr
+    assert "set again'" not in result.stderr

@@ -1,0 +1,186 @@
+"""Comparing with a folder, and writing what differs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from wagtail_multihost.emitters.files import OWNERSHIP_LINE, EmittedFile
+from wagtail_multihost.emitters.output import Change, State, compare, diff, stale, write
+from wagtail_multihost.exceptions import EmitError
+
+NAME = PurePosixPath("nginx/maps.conf")
+FILE = EmittedFile(NAME, f"{OWNERSHIP_LINE}\nnew é\n")
+
+
+def put(folder: Path, text: str, *, name: PurePosixPath = NAME, mode: int = 0o644) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def only_change(folder: Path, file: EmittedFile = FILE) -> Change:
+    (change,) = compare(folder, [file])
+    return change
+
+
+def drafts(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*.tmp")]
+
+
+def test_compare_with_no_folder_is_new(tmp_path: Path) -> None:
+    """A file that is not there yet is new."""
+    assert only_change(tmp_path / "none") == Change(NAME, State.NEW, "", FILE)
+
+
+def test_compare_with_the_same_text_and_mode_is_unchanged(tmp_path: Path) -> None:
+    """The same text and mode is no difference."""
+    put(tmp_path, FILE.text)
+    assert only_change(tmp_path).state is State.SAME
+
+
+@pytest.mark.parametrize(("text", "mode"), [(f"{OWNERSHIP_LINE}\nold\n", 0o644), (FILE.text, 0o600)])
+def test_compare_with_another_text_or_mode_is_changed(tmp_path: Path, text: str, mode: int) -> None:
+    """A file of ours with another text or mode is to be updated."""
+    put(tmp_path, text, mode=mode)
+    assert only_change(tmp_path) == Change(NAME, State.CHANGED, text, FILE)
+
+
+@pytest.mark.parametrize("text", ["", "server {}\n", f"\n{OWNERSHIP_LINE}\n", f" {OWNERSHIP_LINE}\n"])
+def test_compare_with_a_file_without_ownership_is_foreign(tmp_path: Path, text: str) -> None:
+    """A file whose first line is not the ownership line is somebody's own."""
+    put(tmp_path, text)
+    assert only_change(tmp_path).state is State.FOREIGN
+
+
+def test_compare_with_a_file_that_is_no_text_is_foreign(tmp_path: Path) -> None:
+    """A file that is not UTF-8 is somebody's own."""
+    put(tmp_path, "").write_bytes(OWNERSHIP_LINE.encode() + b"\n\xff")
+    assert only_change(tmp_path).state is State.FOREIGN
+
+
+@pytest.mark.parametrize("kind", ["symlink", "dangling symlink", "directory", "fifo"])
+def test_compare_with_something_else_in_the_way_is_foreign(tmp_path: Path, kind: str) -> None:
+    """What is no regular file is never followed, read or replaced."""
+    path = tmp_path / NAME
+    path.parent.mkdir()
+    target = put(tmp_path, FILE.text, name=PurePosixPath("elsewhere"))
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target if kind == "symlink" else tmp_path / "none")
+    before = set(os.listdir("/proc/self/fd"))
+    assert only_change(tmp_path).state is State.FOREIGN
+    assert set(os.listdir("/proc/self/fd")) <= before
+
+
+def test_compare_with_a_file_as_the_folder_cannot_be_done(tmp_path: Path) -> None:
+    """A file where the folder should be is an error that names the path."""
+    put(tmp_path, "", name=PurePosixPath("nginx"))
+    with pytest.raises(EmitError, match="nginx/maps.conf"):
+        only_change(tmp_path)
+
+
+def test_compare_with_an_unreadable_file_cannot_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that may not be read is an error, not a difference."""
+    put(tmp_path, FILE.text)
+
+    def refuse(*args: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(EmitError, match="Permission denied"):
+        only_change(tmp_path)
+
+
+def test_stale_files_are_ours_and_no_longer_emitted(tmp_path: Path) -> None:
+    """Files of ours that are emitted no more are removed, drafts of a killed run too; others stay."""
+    own = {name: f"{OWNERSHIP_LINE}\n{name}" for name in ("gone.ini", "kept.ini", ".x.ini.1a2b.tmp")}
+    for name, text in {**own, "foreign.ini": "[uwsgi]\n"}.items():
+        put(tmp_path, text, name=PurePosixPath("uwsgi", name))
+    (tmp_path / "uwsgi/folder").mkdir()
+    (tmp_path / "uwsgi/link.ini").symlink_to(tmp_path / "uwsgi/gone.ini")
+    changes = list(stale(tmp_path, ["uwsgi", "none", "uwsgi/kept.ini"], frozenset({PurePosixPath("uwsgi/kept.ini")})))
+    assert changes == [
+        Change(PurePosixPath("uwsgi", name), State.STALE, own[name]) for name in (".x.ini.1a2b.tmp", "gone.ini")
+    ]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o000])
+def test_write_makes_folders_and_the_file_with_its_mode(tmp_path: Path, umask: int) -> None:
+    """A new file has its text and mode whatever the umask, and leaves no draft."""
+    old = os.umask(umask)
+    try:
+        write(tmp_path, Change(NAME, State.NEW, "", FILE))
+    finally:
+        os.umask(old)
+    assert (tmp_path / NAME).read_text(encoding="utf-8") == FILE.text
+    assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == FILE.mode
+    assert drafts(tmp_path) == []
+
+
+def test_write_replaces_by_a_rename(tmp_path: Path) -> None:
+    """Who has the old file open goes on reading the old text."""
+    path = put(tmp_path, "old")
+    with path.open(encoding="utf-8") as reader:
+        write(tmp_path, Change(NAME, State.CHANGED, "old", FILE))
+        assert reader.read() == "old"
+    assert path.read_text(encoding="utf-8") == FILE.text
+
+
+def test_write_removes_a_stale_file(tmp_path: Path) -> None:
+    """A change without a new file removes the old one."""
+    path = put(tmp_path, "old")
+    write(tmp_path, Change(NAME, State.STALE, "old"))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("function", ["replace", "fsync", "fchmod"])
+def test_write_that_fails_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
+    """When a step fails the old file is still there, no draft is left, and the error says why."""
+    path = put(tmp_path, "old")
+
+    def fail(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, function, fail)
+    with pytest.raises(EmitError, match="No space left on device"):
+        write(tmp_path, Change(NAME, State.CHANGED, "old", FILE))
+    assert path.read_text() == "old"
+    assert drafts(tmp_path) == []
+
+
+def test_write_that_is_interrupted_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C leaves the old file and no draft."""
+    path = put(tmp_path, "old")
+
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, Change(NAME, State.CHANGED, "old", FILE))
+    assert path.read_text() == "old"
+    assert drafts(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "heads"),
+    [
+        (Change(NAME, State.NEW, "", FILE), ("--- /dev/null", "+++ b/nginx/maps.conf")),
+        (Change(NAME, State.CHANGED, "old\n", FILE), ("--- a/nginx/maps.conf", "+++ b/nginx/maps.conf")),
+        (Change(NAME, State.STALE, "old\n"), ("--- a/nginx/maps.conf", "+++ /dev/null")),
+    ],
+)
+def test_diff_is_one_that_patch_takes(change: Change, heads: tuple[str, str]) -> None:
+    """A difference is a unified diff; a missing side is /dev/null."""
+    lines = diff(change).splitlines()
+    assert tuple(lines[:2]) == heads
+    assert ("-old" in lines, "+new é" in lines) == (bool(change.old), change.new is not None)

@@ -1,0 +1,104 @@
+"""CACHES: every alias of the project gets keys of the site's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.resolver.conftest import values_of
+from tests.spec.samples import CACHE_PASSWORD, a_site, redis
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.resolver.caches import cache_settings
+from wagtail_multihost.spec import SiteSpec
+
+DATA = Path("/srv/data")
+REDIS = "django.core.cache.backends.redis.RedisCache"
+LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
+FILES = "django.core.cache.backends.filebased.FileBasedCache"
+DATABASE = "django.core.cache.backends.db.DatabaseCache"
+
+
+def caches_of(site: SiteSpec, project: dict[str, object]) -> Any:
+    return values_of(cache_settings(site, DATA, project))["CACHES"]
+
+
+def test_cache_without_a_server_is_in_the_process() -> None:
+    """A site without a cache of its own has local memory, under its prefix all the same."""
+    assert caches_of(a_site(), {}) == {"default": {"BACKEND": LOCMEM, "KEY_PREFIX": "aviary.aurora"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "location"),
+    [
+        ({}, "redis://cache.internal:6379/0"),
+        ({"port": 6380, "number": 3}, "redis://cache.internal:6380/3"),
+        ({"tls": True}, "rediss://cache.internal:6379/0"),
+        ({"host": "2001:db8::1"}, "redis://[2001:db8::1]:6379/0"),
+        ({"host": "/run/redis.sock", "number": 2}, "unix:///run/redis.sock?db=2"),
+    ],
+)
+def test_cache_of_redis_has_its_address_without_credentials(changes: dict[str, Any], location: str) -> None:
+    """LOCATION, which Django's error pages show, has no password; OPTIONS have it."""
+    default = caches_of(a_site(cache=redis(username="aurora", **changes)), {})["default"]
+    assert default == {
+        "BACKEND": REDIS,
+        "LOCATION": location,
+        "KEY_PREFIX": "aviary.aurora",
+        "OPTIONS": {"username": "aurora", "password": CACHE_PASSWORD},
+    }
+
+
+def test_cache_of_redis_without_credentials_has_no_options() -> None:
+    """A Redis server without passwords gets none."""
+    assert "OPTIONS" not in caches_of(a_site(cache=redis(password=None)), {})["default"]
+
+
+def test_cache_aliases_of_the_project_are_all_scoped() -> None:
+    """Every alias, not only default, has a key prefix that starts with the site's; file caches have its folder."""
+    project: dict[str, object] = {
+        "CACHES": {
+            "default": {"BACKEND": REDIS, "LOCATION": "redis://shared", "KEY_PREFIX": "shared", "TIMEOUT": 60},
+            "renditions": {"BACKEND": REDIS, "LOCATION": "redis://other", "KEY_PREFIX": "shared", "VERSION": 2},
+            "pages": {"BACKEND": DATABASE, "LOCATION": "cache_table"},
+            "files": {"BACKEND": FILES, "LOCATION": "/var/tmp/shared"},
+            "../odd alias:": {"BACKEND": FILES, "LOCATION": "/var/tmp/shared"},
+        }
+    }
+    assert caches_of(a_site(), project) == {
+        "default": {"BACKEND": LOCMEM, "KEY_PREFIX": "aviary.aurora", "TIMEOUT": 60},
+        "renditions": {
+            "BACKEND": REDIS,
+            "LOCATION": "redis://other",
+            "KEY_PREFIX": "aviary.aurora.renditions",
+            "VERSION": 2,
+        },
+        "pages": {"BACKEND": DATABASE, "LOCATION": "cache_table", "KEY_PREFIX": "aviary.aurora.pages"},
+        "files": {
+            "BACKEND": FILES,
+            "LOCATION": "/srv/data/sites/aurora/cache/files",
+            "KEY_PREFIX": "aviary.aurora.files",
+        },
+        "../odd alias:": {
+            "BACKEND": FILES,
+            "LOCATION": "/srv/data/sites/aurora/cache/---odd-alias-",
+            "KEY_PREFIX": "aviary.aurora.---odd-alias-",
+        },
+    }
+
+
+@pytest.mark.parametrize("alias", ["default", "renditions"])
+def test_cache_with_a_key_function_is_refused(alias: str) -> None:
+    """A KEY_FUNCTION could leave the prefix out, in any alias."""
+    project: dict[str, object] = {"CACHES": {alias: {"BACKEND": LOCMEM, "KEY_FUNCTION": "project.keys.make"}}}
+    with pytest.raises(ConfigurationError, match="KEY_FUNCTION") as refused:
+        caches_of(a_site(), project)
+    assert [(problem.where, problem.site) for problem in refused.value.problems] == [("CACHES", "aurora")]
+
+
+def test_cache_settings_leave_the_project_as_it_is() -> None:
+    """The project's own CACHES are not written to."""
+    own = {"renditions": {"BACKEND": LOCMEM, "KEY_FUNCTION": None}}
+    caches_of(a_site(), {"CACHES": own})
+    assert own == {"renditions": {"BACKEND": LOCMEM, "KEY_FUNCTION": None}}

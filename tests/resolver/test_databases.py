@@ -1,0 +1,110 @@
+"""DATABASES."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.resolver.conftest import values_of
+from tests.spec.samples import DATABASE_PASSWORD, a_site, postgresql, sqlite
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.resolver.databases import database_settings
+from wagtail_multihost.spec import SiteSpec
+
+POSTGIS = "django.contrib.gis.db.backends.postgis"
+SPATIALITE = "django.contrib.gis.db.backends.spatialite"
+
+
+def default_of(site: SiteSpec, project: dict[str, object]) -> dict[str, Any]:
+    [databases] = values_of(database_settings(site, project)).values()
+    assert isinstance(databases, dict)
+    assert list(databases) == ["default"]
+    return databases["default"]
+
+
+def test_database_of_postgresql_has_the_sites_name_role_and_password() -> None:
+    """Everything that leads to a PostgreSQL database is the site's."""
+    site = a_site(database=postgresql(port=5433, options=(("sslmode", "require"),)))
+    assert default_of(site, {}) == {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "aviary__aurora",
+        "USER": "aviary__aurora",
+        "PASSWORD": DATABASE_PASSWORD,
+        "HOST": "db.internal",
+        "PORT": "5433",
+        "OPTIONS": {"connect_timeout": 5, "sslmode": "require", "application_name": "mh:aurora"},
+        "TEST": {"NAME": "test_aviary__aurora"},
+    }
+
+
+def test_database_on_a_socket_has_no_password() -> None:
+    """A local role without a password has a blank one, so that no PGPASSWORD or .pgpass is of use."""
+    assert default_of(a_site(database=postgresql(host="/run/postgresql", password=None)), {})["PASSWORD"] == ""
+
+
+def test_database_of_sqlite_is_the_sites_file() -> None:
+    """A SQLite database is the site's file, with a lock that waits."""
+    assert default_of(a_site(database=sqlite(path=Path("/srv/a.sqlite3"))), {}) == {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": "/srv/a.sqlite3",
+        "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+    }
+
+
+def test_database_keeps_how_the_project_connects_and_not_where() -> None:
+    """Of the project's default only the keys that lead nowhere are kept."""
+    own = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "shared",
+        "USER": "shared",
+        "PASSWORD": "shared",
+        "HOST": "shared",
+        "PORT": "1",
+        "OPTIONS": {"service": "shared", "passfile": "shared"},
+        "TEST": {"NAME": "shared"},
+        "CONN_MAX_AGE": 60,
+        "ATOMIC_REQUESTS": True,
+        "CONN_HEALTH_CHECKS": True,
+    }
+    default = default_of(a_site(database=postgresql()), {"DATABASES": {"default": own}})
+    assert (default["CONN_MAX_AGE"], default["ATOMIC_REQUESTS"], default["CONN_HEALTH_CHECKS"]) == (60, True, True)
+    assert "shared" not in repr(default)
+
+
+@pytest.mark.parametrize(
+    ("database", "project", "engine"),
+    [
+        (postgresql(), POSTGIS, POSTGIS),
+        (postgresql(), "prometheus.backends.postgis", "prometheus.backends.postgis"),
+        (postgresql(), "django.db.backends.sqlite3", "django.db.backends.postgresql"),
+        (postgresql(), SPATIALITE, "django.db.backends.postgresql"),
+        (sqlite(), SPATIALITE, SPATIALITE),
+        (sqlite(), POSTGIS, "django.db.backends.sqlite3"),
+        (sqlite(), "", "django.db.backends.sqlite3"),
+    ],
+)
+def test_database_engine_is_the_sites_or_the_projects_variant_of_it(
+    database: object, project: str, engine: str
+) -> None:
+    """The project may choose the geographical variant of a site's engine, and no other server."""
+    default = default_of(a_site(database=database), {"DATABASES": {"default": {"ENGINE": project}}})
+    assert default["ENGINE"] == engine
+
+
+def test_database_aliases_beside_default_are_refused() -> None:
+    """An alias that every site would share is an error that names it."""
+    project = {"DATABASES": {"default": {}, "reports": {"PASSWORD": "hunter2"}, "a\nb": {}}}
+    with pytest.raises(ConfigurationError) as refused:
+        default_of(a_site(), project)
+    [problem] = refused.value.problems
+    assert (problem.where, problem.site) == ("DATABASES", "aurora")
+    assert "'reports'" in problem.message
+    assert problem.message.isprintable()
+    assert "hunter2" not in problem.message
+
+
+def test_database_of_a_test_run_stays_within_the_limit() -> None:
+    """The name of the test database is not cut by PostgreSQL, whatever is pinned."""
+    assert default_of(a_site(database=postgresql(name="n" * 63)), {})["TEST"]["NAME"] == f"test_{'n' * 58}"

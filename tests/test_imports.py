@@ -1,0 +1,70 @@
+"""What importing a part of the package loads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PRINT_MODULES = "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+REGISTRY = """
+[platform]
+name = "aviary"
+secret_key = "0123456789-0123456789-0123456789-0123456789"
+[sites.aurora]
+hostnames = ["aurora.example.org"]
+"""
+
+
+def modules_after(code: str, **environ: str) -> set[str]:
+    """Return the names of all modules that a new process has after ``code``."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MULTIHOST_", "PYTEST_"))}
+    completed = subprocess.run(
+        [sys.executable, "-c", code + PRINT_MODULES],
+        cwd=ROOT,
+        env={**clean, **environ},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(json.loads(completed.stdout.splitlines()[-1]))
+
+
+def of(modules: set[str], *packages: str) -> set[str]:
+    return {module for module in modules if module.split(".")[0] in packages}
+
+
+def test_package_root_imports_nothing() -> None:
+    """Importing the package loads no module of Django and none of its own."""
+    modules = modules_after("import wagtail_multihost")
+    assert of(modules, "wagtail_multihost") == {"wagtail_multihost"}
+    assert of(modules, "django", "wagtail", "storages") == set()
+
+
+@pytest.mark.parametrize("room", ["exceptions", "spec", "registry", "resolver", "emitters"])
+def test_room_that_runs_before_settings_imports_no_django(room: str) -> None:
+    """Specs, registries, the resolver and the emitters are usable while Django's settings are made."""
+    modules = modules_after(f"import wagtail_multihost.{room}")
+    assert f"wagtail_multihost.{room}" in modules
+    assert of(modules, "django", "wagtail", "storages") == set()
+
+
+def test_parsers_that_few_registries_need_are_not_imported() -> None:
+    """Importing the resolver loads no parser of URLs, no IDNA tables and no template engine."""
+    modules = modules_after("import wagtail_multihost.resolver")
+    assert of(modules, "dj_database_url", "environ", "idna", "jinja2", "tomlkit", "zoneinfo") == set()
+
+
+@pytest.mark.parametrize("environ", [{}, {"MULTIHOST_SITE": "aurora"}], ids=["build mode", "a site"])
+def test_resolve_imports_no_django(environ: dict[str, str], tmp_path: Path) -> None:
+    """A settings module can resolve and apply without Django."""
+    (tmp_path / "sites.toml").write_text(REGISTRY)
+    code = "from wagtail_multihost.resolver import resolve; settings = {}; resolve().apply(settings); assert settings"
+    modules = modules_after(code, MULTIHOST_REGISTRY=str(tmp_path / "sites.toml"), **environ)
+    assert "wagtail_multihost.resolver.resolved" in modules
+    assert of(modules, "django", "wagtail", "storages", "jinja2", "tomlkit") == set()
