@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
 PRINT_MODULES = "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
 REGISTRY = """
 [platform]
@@ -26,7 +25,6 @@ def modules_after(code: str, **environ: str) -> set[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MULTIHOST_", "PYTEST_"))}
     completed = subprocess.run(
         [sys.executable, "-c", code + PRINT_MODULES],
-        cwd=ROOT,
         env={**clean, **environ},
         check=True,
         capture_output=True,

@@ -17,7 +17,6 @@ from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import platform_key as module
 from wagtail_multihost.registry.platform_key import create, platform_key
 
-ROOT = Path(__file__).parents[2]
 RACERS = 8
 
 
@@ -71,8 +70,7 @@ def test_platform_key_of_processes_that_race_is_one(tmp_path: Path) -> None:
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", code, str(tmp_path / "data")],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
+                stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -452,9 +452,9 @@ def test_role_cannot_connect_to_the_database_of_another_site(
     own, foreign = street.site(site).names.database, street.site(other).names.database
     postgres.connect(own, role, password).close()
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        postgres.connect(foreign, role, password)
+        postgres.connect(foreign, role, password).close()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        postgres.connect(foreign, street.site(other).names.role, password)
+        postgres.connect(foreign, street.site(other).names.role, password).close()
 
 
 def test_access_keys_cannot_read_the_bucket_of_another_site(street: Street, enforcing_s3: S3Server) -> None:

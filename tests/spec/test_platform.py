@@ -62,6 +62,7 @@ def test_platform_is_accepted(changes: dict[str, Any]) -> None:
         ("environment", ""),
         ("data", Path("data")),
         ("sockets", Path("/run/../etc")),
+        ("sockets", Path("/run/a:b")),
         ("origin", "https://example.org"),
         ("origin", "https://{hostname}/"),
         ("origin", "https://{hostname}:0"),

@@ -35,6 +35,7 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     yield EmittedFile(EMPEROR / "emperor.ini", emperor(plan))
     if plan.platform.uwsgi.http:
         yield EmittedFile(EMPEROR / "hostmap.py", render("uwsgi/hostmap.py"))
+        yield EmittedFile(EMPEROR / "mime.types", render("uwsgi/mime.types"))
         yield EmittedFile(EMPEROR / "hosts.txt", host_list(plan))
         socket = uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock"))
         text = render("uwsgi/unknown.ini", socket=socket, **shared)
@@ -77,6 +78,7 @@ def shared_values(plan: Plan) -> dict[str, object]:
         "max_requests": str(options.max_requests),
         "socket_mode": PRIVATE_SOCKET_MODE if options.http else SOCKET_MODE,
         "serves_http": bool(options.http),
+        "mime_types": uwsgi_quote(f"{plan.directory / EMPEROR}/mime.types"),
         "static_url": uwsgi_quote((codebase.static_url or "").rstrip("/")) if codebase.static_root else "",
         "static_root": uwsgi_quote(str(codebase.static_root or "")),
         "media_url": uwsgi_quote(re.escape(codebase.media_url or "")),
