@@ -62,7 +62,8 @@ def test_settings_set_again_are_found(manage: Manage) -> None:
     result = manage("check", "--settings", "website.overridden", environ={"MULTIHOST_SITE": "aurora"})
     assert result.returncode == 1
     assert {line.split()[2] for line in result.stderr.splitlines() if "wagtail_multihost.E002" in line} == {
-        "ALLOWED_HOSTS", "SECRET_KEY",
-    }  # fmt: skip
+        "ALLOWED_HOSTS",
+        "SECRET_KEY",
+    }
     assert "wagtail_multihost.E003" in result.stderr
     assert "set again'" not in result.stderr

@@ -27,7 +27,11 @@ def test_sites_as_json_is_one_array(call: Call) -> None:
     """Machines get every site with its names, and no secret."""
     _, out, _ = call("multihost_sites", "--json")
     aurora, borealis, corona = json.loads(out)
-    assert (aurora["id"], aurora["hostnames"][0], aurora["aliases"]) == ("aurora", "aurora.example.org", ["aurora.example.net"])
+    assert (aurora["id"], aurora["hostnames"][0], aurora["aliases"]) == (
+        "aurora",
+        "aurora.example.org",
+        ["aurora.example.net"],
+    )
     assert (aurora["database"], borealis["database"]) == ("sqlite", "postgresql")
     assert (aurora["origin"], aurora["cache"], aurora["storage"]) == ("https://aurora.example.org", "locmem", "files")
     assert (corona["enabled"], corona["pinned"]) == (False, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ from wagtail_multihost.spec.storage import StorageSpec
 
 GOLDEN = Path(__file__).with_name("golden")
 DATA = Path("/srv/aviary/data")
-BUCKET = StorageSpec(backend="s3", bucket="aviary--corona", access_key=Secret("not-emitted-1"), secret_key=Secret("not-emitted-2"))
+BUCKET = StorageSpec(
+    backend="s3", bucket="aviary--corona", access_key=Secret("not-emitted-1"), secret_key=Secret("not-emitted-2")
+)
 
 
 def make_platform(**options: object) -> PlatformSpec:
@@ -35,7 +38,7 @@ def make_site(site: str, *, data: Path = DATA, socket: str = "", **options: obje
         "id": site,
         "uid": make_platform().uid_of(site),
         "hostnames": (f"{site}.example.org",),
-        "names": type(names)(**{key: getattr(names, key) for key in names.__slots__} | {"socket": socket or names.socket}),
+        "names": replace(names, socket=socket or names.socket),
         "database": DatabaseSpec(engine="sqlite", path=data / "sites" / site / "db.sqlite3"),
         "cache": CacheSpec(backend="locmem"),
         "storage": StorageSpec(backend="files", path=data / "sites" / site / "media"),

@@ -24,10 +24,7 @@ def is_hostname(name: str) -> bool:
 
 
 hostnames = (
-    st.lists(labels, min_size=2, max_size=5)
-    .map(".".join)
-    .filter(is_hostname)
-    .filter(lambda name: len(name) <= 253)
+    st.lists(labels, min_size=2, max_size=5).map(".".join).filter(is_hostname).filter(lambda name: len(name) <= 253)
 )
 site_ids = st.one_of(
     st.sampled_from(KEYWORDS), st.from_regex(r"[a-z][a-z0-9]{0,12}(-[a-z0-9]{1,8}){0,2}", fullmatch=True)

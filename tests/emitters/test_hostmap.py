@@ -52,22 +52,49 @@ def replace(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    [b"aurora.example.org", "aurora.example.org", "AURORA.Example.ORG", "aurora.example.org:8000", " aurora.example.org ",
-     "xn--nrdlys-bya.example.org"],
-)  # fmt: skip
-def test_lookup_of_a_hostname_is_the_socket_of_its_site(lookup: Callable[[bytes | str], bytes], host: bytes | str) -> None:
+    [
+        b"aurora.example.org",
+        "aurora.example.org",
+        "AURORA.Example.ORG",
+        "aurora.example.org:8000",
+        " aurora.example.org ",
+        "xn--nrdlys-bya.example.org",
+    ],
+)
+def test_lookup_of_a_hostname_is_the_socket_of_its_site(
+    lookup: Callable[[bytes | str], bytes], host: bytes | str
+) -> None:
     """Case, a port and blanks around do not matter; the key may be text or bytes."""
     assert lookup(host) == AURORA
 
 
 @pytest.mark.parametrize(
     "host",
-    ["", "*", "#", "example.org", "x.aurora.example.org", "aurora.example.org.", "aurora.example.org:", ":8000",
-     "aurora.example.org:80a", "aurora.example.org, borealis.example.org", "aurora.example.org borealis.example.org",
-     "../aurora", "aurora.example.org/..", "aurora.example.org\0", "[::1]:8000", "127.0.0.1", b"\xff\xfe", "n\u00f8rdlys.example.org",
-     "\udcff"],
-)  # fmt: skip
-def test_lookup_of_anything_else_is_the_closed_answer(lookup: Callable[[bytes | str], bytes], host: bytes | str) -> None:
+    [
+        "",
+        "*",
+        "#",
+        "example.org",
+        "x.aurora.example.org",
+        "aurora.example.org.",
+        "aurora.example.org:",
+        ":8000",
+        "aurora.example.org:80a",
+        "aurora.example.org, borealis.example.org",
+        "aurora.example.org borealis.example.org",
+        "../aurora",
+        "aurora.example.org/..",
+        "aurora.example.org\0",
+        "[::1]:8000",
+        "127.0.0.1",
+        b"\xff\xfe",
+        "n\u00f8rdlys.example.org",
+        "\udcff",
+    ],
+)
+def test_lookup_of_anything_else_is_the_closed_answer(
+    lookup: Callable[[bytes | str], bytes], host: bytes | str
+) -> None:
     """What is not exactly a hostname of a site reaches no site."""
     assert lookup(host) == UNKNOWN
 

@@ -291,7 +291,9 @@ def ask_tls(port: int, name: str, host: str, path: str = "/") -> bytes:
     """Return the answer to a request for ``host`` in a TLS connection for ``name``."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
-        with context.wrap_socket(plain, server_hostname=name) as secure:
-            secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-            return b"".join(iter(lambda: secure.recv(4096), b""))
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=name) as secure,
+    ):
+        secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: secure.recv(4096), b""))

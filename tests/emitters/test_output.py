@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from wagtail_multihost.emitters import output
 from wagtail_multihost.emitters.files import OWNERSHIP_LINE, EmittedFile
 from wagtail_multihost.emitters.output import Change, State, compare, diff, stale, write
 from wagtail_multihost.exceptions import EmitError
@@ -84,7 +85,7 @@ def test_compare_with_something_else_in_the_way_is_foreign(tmp_path: Path, kind:
 def test_compare_with_a_file_as_the_folder_cannot_be_done(tmp_path: Path) -> None:
     """A file where the folder should be is an error that names the path."""
     put(tmp_path, "", name=PurePosixPath("nginx"))
-    with pytest.raises(EmitError, match="nginx/maps.conf"):
+    with pytest.raises(EmitError, match=r"nginx/maps\.conf"):
         only_change(tmp_path)
 
 
@@ -169,6 +170,28 @@ def test_write_that_is_interrupted_leaves_no_draft(tmp_path: Path, monkeypatch: 
         write(tmp_path, Change(NAME, State.CHANGED, "old", FILE))
     assert path.read_text() == "old"
     assert drafts(tmp_path) == []
+
+
+def test_write_that_cannot_draft_one_file_changes_none(tmp_path: Path) -> None:
+    """One file that cannot be written leaves all others as they were."""
+    path = put(tmp_path, "old")
+    put(tmp_path, "a file", name=PurePosixPath("uwsgi"))
+    other = EmittedFile(PurePosixPath("uwsgi/aurora.ini"), OWNERSHIP_LINE)
+    with pytest.raises(EmitError, match="Cannot write"):
+        write(tmp_path, Change(NAME, State.CHANGED, "old", FILE), Change(other.path, State.NEW, "", other))
+    assert path.read_text() == "old"
+    assert drafts(tmp_path) == []
+
+
+def test_write_of_many_files_waits_for_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From some number of files on, the disk is waited for once, before the first file takes its place."""
+    monkeypatch.setattr(output, "MOST_SINGLE_SYNCS", 1)
+    before: list[set[str]] = []
+    monkeypatch.setattr(os, "sync", lambda: before.append({path.suffix for path in tmp_path.glob("nginx/*")}))
+    files = [EmittedFile(PurePosixPath(f"nginx/{number}.conf"), f"{number}") for number in range(2)]
+    write(tmp_path, *(Change(file.path, State.NEW, "", file) for file in files))
+    assert before == [{".tmp"}]
+    assert {path.read_text() for path in tmp_path.glob("nginx/*.conf")} == {"0", "1"}
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_nginx_quote_refuses_what_has_no_spelling(value: str) -> None:
         ("#x", '"#x"'),
         ("a;b{}", '"a;b{}"'),
         ('a"b', '"a\\"b"'),
-        ("a'b", "\"a'b\""),
+        ("a'b", '"a\'b"'),
         ("a\\b", '"a\\\\b"'),
         ("é", '"é"'),
     ],
@@ -85,7 +85,9 @@ def test_nginx_quote_include_names_one_file(path: str, quoted: str) -> None:
 def test_literal_pattern_matches_its_path_only(path: str) -> None:
     """The pattern of a path matches that path and no neighbour."""
     assert fnmatch.fnmatchcase(path, literal_pattern(path))
-    assert not fnmatch.fnmatchcase(path.replace("?", "x").replace("*", "x").replace("[b]", "b") + "x", literal_pattern(path))
+    assert not fnmatch.fnmatchcase(
+        path.replace("?", "x").replace("*", "x").replace("[b]", "b") + "x", literal_pattern(path)
+    )
 
 
 def test_nginx_quote_around_keeps_the_variable_alone_unquoted() -> None:
@@ -98,7 +100,16 @@ def test_nginx_quote_around_keeps_the_variable_alone_unquoted() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["%d", "100%", "$(HOME)", "@(exec://id)", "@(/etc/passwd)", " a", "a ", *(f"a{character}b" for character in CONTROL)],
+    [
+        "%d",
+        "100%",
+        "$(HOME)",
+        "@(exec://id)",
+        "@(/etc/passwd)",
+        " a",
+        "a ",
+        *(f"a{character}b" for character in CONTROL),
+    ],
 )
 def test_uwsgi_quote_refuses_what_uwsgi_expands(value: str) -> None:
     """Whatever uWSGI would expand, run or strip is refused."""
@@ -107,7 +118,9 @@ def test_uwsgi_quote_refuses_what_uwsgi_expands(value: str) -> None:
             quote(value)
 
 
-@pytest.mark.parametrize("value", ["", "/srv/a b", "/srv/é", 'a"b', "a'b", "a\\b", "a;b", "a#b", "[x]", "a=b", "$x", "@x"])
+@pytest.mark.parametrize(
+    "value", ["", "/srv/a b", "/srv/é", 'a"b', "a'b", "a\\b", "a;b", "a#b", "[x]", "a=b", "$x", "@x"]
+)
 def test_uwsgi_quote_keeps_what_uwsgi_keeps(value: str) -> None:
     """An ini file has no quoting: an accepted value stands as it is."""
     assert uwsgi_quote(value) == value

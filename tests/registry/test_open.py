@@ -44,9 +44,7 @@ def test_registry_argument_is_stronger_than_the_variable(path: Path) -> None:
     assert open_registry(path, {"MULTIHOST_REGISTRY": "postgres://x"}).url == str(path)
 
 
-def test_registry_defaults_to_sites_toml_in_the_working_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_registry_defaults_to_sites_toml_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without argument and variable the registry is sites.toml in the working folder."""
     monkeypatch.chdir(tmp_path)
     assert open_registry(None, {}).url == str(tmp_path / "sites.toml")

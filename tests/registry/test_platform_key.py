@@ -70,7 +70,7 @@ def test_platform_key_of_processes_that_race_is_one(tmp_path: Path) -> None:
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", code, str(tmp_path / "data")],
-                stdin=subprocess.PIPE,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -74,51 +74,51 @@ secret_key = "hunter-13"
 hostnames = ["dromos.example"]
 """
 
-KEYS = """
-extra
-platform.name
-platform.data
-platform.environment
-platform.sockets
-platform.origin
-platform.secret_key_file
-platform.secure_proxy_ssl_header
-platform.orign
-platform.cache
-platform.storage.secret_key
-platform.storage.access_key
-platform.database.password
-platform.nginx.user
-platform.nginx.logs
-platform.uwsgi.processes
-platform.uwsgi.harakiri
-sites.aurora.uid
-sites.aurora.hostnames
-sites.aurora.aliases
-sites.aurora.enabled
-sites.aurora.epoch
-sites.aurora.database
-sites.aurora.cache.backend
-sites.aurora.storage
-sites.aurora.tls.certificate
-sites.aurora.tls.key
-sites.aurora.settings.SECRET_KEY
-sites.aurora.settings.TIME_ZONE
-sites.borealis.hostname
-sites.borealis.hostnames
-sites.corona.names.database
-sites.corona.names.bucket
-sites.corona.names.key_prefix
-sites.corona.database.host
-sites.corona.database.port
-sites.corona.database.password_file
-sites.corona.database.options
-sites.corona.storage.endpoint
-sites.corona.storage.region
-sites.corona.storage.acces_key
-sites.corona.storage.access_key
-sites.Dromos
-""".split()
+KEYS = (
+    "extra",
+    "platform.name",
+    "platform.data",
+    "platform.environment",
+    "platform.sockets",
+    "platform.origin",
+    "platform.secret_key_file",
+    "platform.secure_proxy_ssl_header",
+    "platform.orign",
+    "platform.cache",
+    "platform.storage.secret_key",
+    "platform.storage.access_key",
+    "platform.database.password",
+    "platform.nginx.user",
+    "platform.nginx.logs",
+    "platform.uwsgi.processes",
+    "platform.uwsgi.harakiri",
+    "sites.aurora.uid",
+    "sites.aurora.hostnames",
+    "sites.aurora.aliases",
+    "sites.aurora.enabled",
+    "sites.aurora.epoch",
+    "sites.aurora.database",
+    "sites.aurora.cache.backend",
+    "sites.aurora.storage",
+    "sites.aurora.tls.certificate",
+    "sites.aurora.tls.key",
+    "sites.aurora.settings.SECRET_KEY",
+    "sites.aurora.settings.TIME_ZONE",
+    "sites.borealis.hostname",
+    "sites.borealis.hostnames",
+    "sites.corona.names.database",
+    "sites.corona.names.bucket",
+    "sites.corona.names.key_prefix",
+    "sites.corona.database.host",
+    "sites.corona.database.port",
+    "sites.corona.database.password_file",
+    "sites.corona.database.options",
+    "sites.corona.storage.endpoint",
+    "sites.corona.storage.region",
+    "sites.corona.storage.acces_key",
+    "sites.corona.storage.access_key",
+    "sites.Dromos",
+)
 
 
 def report(make: RegistryMaker) -> ConfigurationError:

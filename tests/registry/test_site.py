@@ -114,14 +114,13 @@ def test_site_of_a_production_platform_must_be_pinned(registry: RegistryMaker) -
     assert registry(text).load(requires_pins=False).sites[0].pinned is False
 
 
+UID = 'uid = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"\n'
 PINS = (
     'names = { database = "a", role = "a", bucket = "abc", key_prefix = "a", index_prefix = "a_", socket = "a.sock" }\n'
 )
 
 
-@pytest.mark.parametrize(
-    "lines", ['uid = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"\n', PINS, 'names = { database = "a" }\n']
-)
+@pytest.mark.parametrize("lines", [UID, PINS, 'names = { database = "a" }\n', f'{UID}names = {{ database = "a" }}\n'])
 def test_site_that_is_pinned_in_part_is_not_pinned(registry: RegistryMaker, lines: str) -> None:
     """In production the uid and every name must be pinned."""
     assert "not pinned" in str(refused(registry, HEAD + 'environment = "production"\n' + AURORA + lines))
@@ -129,7 +128,6 @@ def test_site_that_is_pinned_in_part_is_not_pinned(registry: RegistryMaker, line
 
 def test_site_that_is_pinned_is_accepted_in_production(registry: RegistryMaker) -> None:
     """A site with its uid and every name in the registry is accepted, with those names."""
-    lines = 'uid = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"\n' + PINS
-    _, site = registry(HEAD + 'environment = "production"\n' + AURORA + lines).site("aurora")
+    _, site = registry(HEAD + 'environment = "production"\n' + AURORA + UID + PINS).site("aurora")
     assert site.pinned
     assert (site.names.database, site.names.bucket, site.names.socket) == ("a", "abc", "a.sock")

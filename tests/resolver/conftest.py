@@ -37,6 +37,7 @@ secret_key = "{BUCKET_KEY}"
 TIME_ZONE = "Europe/Berlin"
 [sites.borealis]
 hostnames = ["borealis.example.org"]
+epoch = 2
 [sites.corona]
 hostnames = ["corona.example.org"]
 enabled = false

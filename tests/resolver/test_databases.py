@@ -71,6 +71,7 @@ def test_database_keeps_how_the_project_connects_and_not_where() -> None:
     default = default_of(a_site(database=postgresql()), {"DATABASES": {"default": own}})
     assert (default["CONN_MAX_AGE"], default["ATOMIC_REQUESTS"], default["CONN_HEALTH_CHECKS"]) == (60, True, True)
     assert "shared" not in repr(default)
+    assert "shared" not in repr(default_of(a_site(database=sqlite()), {"DATABASES": {"default": own}}))
 
 
 @pytest.mark.parametrize(

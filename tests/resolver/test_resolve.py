@@ -235,7 +235,9 @@ def test_folders_of_a_local_site_are_made_for_it_alone(registry_file: Path, tmp_
         resolve(registry_file, environ={"MULTIHOST_SITE": "borealis"})
     finally:
         os.umask(umask)
-    modes = [stat.S_IMODE((tmp_path / folder).stat().st_mode) for folder in ("data", "data/sites", "data/sites/borealis")]
+    modes = [
+        stat.S_IMODE((tmp_path / folder).stat().st_mode) for folder in ("data", "data/sites", "data/sites/borealis")
+    ]
     assert modes == [0o711, 0o711, 0o750]
 
 

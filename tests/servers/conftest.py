@@ -20,15 +20,15 @@ PROGRAMS = {
     "postgresql": postgres.programs() / "initdb",
     "redis-server": Path("/usr/bin/redis-server"),
     "uwsgi-core": uwsgi.PROGRAM,
-    "uwsgi-plugin-python3": Path("/usr/lib/uwsgi/plugins/python3_plugin.so"),
+    "uwsgi-plugin-python3": uwsgi.PLUGIN,
 }
-LOG_CHARACTERS = 4000
 
 
 @pytest.fixture(name="workshop", scope="session")
 def _workshop() -> Iterator[Workshop]:
     missing = [package for package, program in PROGRAMS.items() if not program.exists()]
     assert not missing, f"These Debian packages are needed: {' '.join(missing)}"
+    uwsgi.refuse_other_python()
     with opened_workshop() as workshop:
         yield workshop
 
@@ -77,5 +77,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     streets = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Street)]
     if report.failed:
         for street in streets:
-            report.sections.append(("uwsgi.log", street.log.read_text(errors="replace")[-LOG_CHARACTERS:]))
+            report.sections.append(("uwsgi.log", street.log.read_text(errors="replace")[-uwsgi.LOG_CHARACTERS :]))
     return report

@@ -8,6 +8,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -220,8 +221,10 @@ def opened_street(workshop: Workshop, postgres: Postgres, redis: RedisServer, s3
         clone(street.site(site), postgres, keep_secret(street, f"{site}_database"))
     load = ("load_demo", "--password-file", str(street.password_file))
     run_all(
-        [lambda site=site: street.manage(site, *load) for site in SERVED]  # type: ignore[misc]
-        + [lambda site=site: load_local(street, site) for site in LOCAL]  # type: ignore[misc]
+        [
+            *(partial(street.manage, site, *load) for site in SERVED),
+            *(partial(load_local, street, site) for site in LOCAL),
+        ]
     )
     street.emit()
     with street.served():
@@ -242,7 +245,7 @@ def seed_both(street: Street, document: Mapping[str, Any], postgres: Postgres) -
     postgres.execute(names.database, "GRANT CREATE ON SCHEMA public TO {}", names.role)
     data = SITES.folder(street.workshop.folder / SEED, 0o711)
     local = write_registry(data / "sites.toml", {"platform": {"name": SEED, "data": data}, "sites": sites})
-    run_all([lambda: street.workshop.seed(registry, SEED), lambda: street.workshop.seed(local, SEED)])
+    run_all(partial(street.workshop.seed, path, SEED) for path in (registry, local))
 
 
 def clone(site: SiteSpec, postgres: Postgres, password: str) -> None:
@@ -268,7 +271,7 @@ def opened_tls_street(workshop: Workshop) -> Iterator[Street]:
     sites = {CERTIFIED: {**hosts(CERTIFIED), "tls": tls}, PLAIN: hosts(PLAIN)}
     write_registry(street.registry, {"platform": platform_table(street, "https://{hostname}"), "sites": sites})
     make_certificate(street.site(CERTIFIED).hosts, certificates)
-    run_all([lambda site=site: load_local(street, site) for site in sites])  # type: ignore[misc]
+    run_all(partial(load_local, street, site) for site in sites)
     street.emit()
     with street.served():
         yield street

@@ -16,6 +16,7 @@ import ssl
 import stat
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -33,7 +34,7 @@ from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 from tests.servers.street import CERTIFIED, LOCAL, PLAIN, SERVED, Street, keep_secret
 from tests.servers.uwsgi import ask
-from tests.servers.workshop import ADMIN, READER, write_registry
+from tests.servers.workshop import ADMIN, READER, run_all, write_registry
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.spec.keys import derive_secret_key
 from wagtail_multihost.spec.site import SiteSpec
@@ -57,8 +58,8 @@ CLOSED = {
     "forwarded": ("GET / HTTP/1.1", "Host: unknown.example.org", "X-Forwarded-Host: aurora.example.org"),
 }
 KEY_FILES = ("access_key_file", "secret_key_file")
-#: No connection, a bad request, a misdirected one.
-REFUSALS = (0, 400, 421)
+#: In nginx's own error pages; a site's pages have no such line.
+NGINX = "<center>nginx</center>"
 SET_KEY = """
 from django.core.cache import cache
 
@@ -106,6 +107,11 @@ def others(site: str) -> list[str]:
     return [other for other in (*SERVED, *LOCAL) if other != site]
 
 
+def is_refused(answer: str) -> bool:
+    """Return whether nginx ended the connection, or said itself that the request is bad or misdirected."""
+    return not answer or (status_of(answer) in (400, 421) and NGINX in answer)
+
+
 def fetch(page_url: str) -> requests.Response:
     """Return what a storage server has at a URL that a page leads to."""
     return requests.get(page_url, timeout=30)
@@ -139,10 +145,8 @@ def test_second_hostname_redirects_to_the_canonical_one(street: Street) -> None:
 
 @pytest.mark.parametrize("lines", CLOSED.values(), ids=CLOSED)
 def test_host_of_no_site_reaches_no_site(street: Street, lines: tuple[str, ...]) -> None:
-    """A request whose host is not a site's gets an end of the connection or an error, and no site's page."""
-    answer = raw(street.ports.http, *lines)
-    assert status_of(answer) in REFUSALS
-    assert not [site for site in (*SERVED, *LOCAL) if site in answer.lower()]
+    """A request whose host is not a site's is ended by nginx: not even an error page of a site comes back."""
+    assert is_refused(raw(street.ports.http, *lines))
 
 
 @pytest.mark.parametrize("header", ["borealis.example.org", "unknown.example.org", "aurora.example.net"])
@@ -427,8 +431,8 @@ def test_cache_key_is_invisible_to_the_other_sites(street: Street, redis: RedisS
     environ = street.workshop.environ(street.registry)
     code = SET_KEY.format(key=key, value=value)
     street.workshop.manage("multihost_as", "aurora", "shell", "-v0", "-c", code, environ=environ)
-    seen = {site: street.python(site, GET_KEY.format(key=key)) for site in SERVED}
-    assert seen == {"aurora": value, "borealis": "None", "corona": "None"}
+    seen = run_all(partial(street.python, site, GET_KEY.format(key=key)) for site in SERVED)
+    assert seen == [value, "None", "None"]
     (stored,) = [name for name in redis.all_keys() if key in name]
     assert stored.startswith(f"{street.site('aurora').names.key_prefix}:")
 
@@ -603,8 +607,7 @@ def test_certificate_of_one_host_does_not_open_another(tls_street: Street, host:
     """A connection made for one host's certificate shows that host's site to no request for another host."""
     with handshake(tls_street, "tucana.example.org") as connection:
         answer = exchange(connection, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close")
-    assert "tucana" not in answer.lower()
-    assert status_of(answer) in REFUSALS or title_of(PLAIN) in answer
+    assert is_refused(answer) or (host == "volans.example.org" and title_of(PLAIN) in answer)
 
 
 def test_host_without_a_certificate_stays_on_http(tls_street: Street) -> None:

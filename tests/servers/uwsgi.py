@@ -6,7 +6,9 @@ import contextlib
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from tests.servers.accounts import SITES
@@ -14,6 +16,15 @@ from tests.servers.nginx import SECONDS
 from tests.servers.processes import running, wait_for
 
 PROGRAM = Path("/usr/bin/uwsgi-core")
+PLUGIN = Path("/usr/lib/uwsgi/plugins/python3_plugin.so")
+LOG_CHARACTERS = 4000
+
+
+def refuse_other_python() -> None:
+    """Raise AssertionError when these tests, whose environment the sites use, have not the Python of Debian's uWSGI."""
+    embedded = PLUGIN.resolve().name.partition("_")[0]
+    own = f"python{sys.version_info.major}{sys.version_info.minor}"
+    assert own == embedded, f"Debian's uWSGI has {embedded}; run these tests in an environment of /usr/bin/python3."
 
 
 @contextlib.contextmanager
@@ -22,10 +33,17 @@ def running_emperor(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the emperor and wait until every site answers at its socket."""
     with running(SITES.command(PROGRAM, "--ini", config), log, environ) as process:
-        for site, path in sockets.items():
-            wait_for(lambda path=path: process.poll() is not None or is_live(path), f"{site}; see {log}", 120)  # type: ignore[misc]
-            assert process.poll() is None, log.read_text()
+        try:
+            for site, path in sockets.items():
+                wait_for(partial(ended_or_live, process, path), f"the site {site}", 120)
+            assert process.poll() is None, "The emperor ended by itself."
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{log.read_text(errors='replace')[-LOG_CHARACTERS:]}") from None
         yield process
+
+
+def ended_or_live(process: subprocess.Popen[bytes], path: Path) -> bool:
+    return process.poll() is not None or is_live(path)
 
 
 def is_live(path: Path) -> bool:

@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import tomlkit
 
@@ -21,6 +22,7 @@ from tests.servers.accounts import ROOT, SITES, Account
 
 CHECKOUT = Path(os.environ.get("MULTIHOST_CHECKOUT", Path(__file__).parents[2]))
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".venv", "data", "static")
+T = TypeVar("T")
 ADMIN, READER = "admin", "reader"
 SERVER_SECONDS = 300
 # What a careless operator's shell may hold; no site may use it.
@@ -125,8 +127,7 @@ def write_registry(path: Path, document: dict[str, object]) -> Path:
     return SITES.write(path, tomlkit.dumps(json.loads(json.dumps(document, default=str))))
 
 
-def run_all(jobs: list[Callable[[], object]]) -> None:
-    """Run ``jobs``, two at a time."""
+def run_all(jobs: Iterable[Callable[[], T]]) -> list[T]:
+    """Run ``jobs``, two at a time; return what they return, in their order."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for future in [pool.submit(job) for job in jobs]:
-            future.result()
+        return [future.result() for future in [pool.submit(job) for job in jobs]]

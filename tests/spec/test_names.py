@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.spec.hostile import HOSTILE_TEXT, LOOKALIKES
@@ -41,6 +41,8 @@ def test_names_that_are_derived_keep_the_limits_of_every_server(pair: tuple[str,
     assert names.key_prefix == ".".join(pair)
 
 
+@example(("a-b", "c"), ("a", "b-c"))
+@example(("p" * 20, "a" * 39 + "b"), ("p" * 20, "a" * 39 + "c"))
 @given(PAIRS, PAIRS)
 def test_names_of_two_sites_are_never_shared(first: tuple[str, str], second: tuple[str, str]) -> None:
     """Two different pairs of platform and site have no database, bucket or key prefix in common."""
@@ -51,6 +53,8 @@ def test_names_of_two_sites_are_never_shared(first: tuple[str, str], second: tup
         assert one.key_prefix != other.key_prefix
 
 
+@example(("p", "a-b"), ("p", "a"))
+@example(("p-a", "b"), ("p", "a"))
 @given(PAIRS, PAIRS)
 def test_index_prefix_never_starts_with_that_of_another_site(first: tuple[str, str], second: tuple[str, str]) -> None:
     """No index prefix is a prefix of another's, since search servers match names by prefix."""

@@ -105,7 +105,8 @@ def test_tls_paths_may_name_the_hostname_and_the_site() -> None:
 
 @pytest.mark.parametrize("key", ["certificate", "key"])
 @pytest.mark.parametrize(
-    "value", ["", "relative.pem", "/etc/{user}.pem", "/etc/{hostname.pem", "/etc/}.pem", "/etc/../a.pem", "/etc/a\n.pem"]
+    "value",
+    ["", "relative.pem", "/etc/{user}.pem", "/etc/{hostname.pem", "/etc/}.pem", "/etc/../a.pem", "/etc/a\n.pem"],
 )
 def test_tls_path_with_a_mistake_names_its_key(key: str, value: str) -> None:
     """A mistake in the path of a certificate or key is reported under its key."""

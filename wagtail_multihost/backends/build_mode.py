@@ -39,7 +39,7 @@ def refuse_connections() -> None:
 def refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     connection.connect = refuse  # type: ignore[method-assign]
     # dbshell: without a name psql would connect to whatever its own variables say.
-    connection.client.runshell = refuse  # type: ignore[method-assign]
+    connection.client.runshell = refuse  # type: ignore[assignment, method-assign]
     if connection.vendor == "sqlite":
         # Django asks a connection, in system checks too; SQLite has had JSON functions built in since 3.38.
         connection.features.supports_json_field = sqlite3.sqlite_version_info >= (3, 38)

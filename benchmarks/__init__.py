@@ -1,0 +1,1 @@
+"""What the package costs, measured: one command each, described in README.md."""

@@ -1,0 +1,149 @@
+"""
+The parts of the reference that are rendered from the code's own declarations.
+
+A page says ``<!-- generated: NAME -->``; conf.py and tests/test_docs.py put the Markdown of the function
+NAME in its place. Needs neither Sphinx nor configured Django settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, DjangoHelpFormatter
+
+from wagtail_multihost.emitters import EMITTERS, Plan, emit
+from wagtail_multihost.management import commands as command_modules
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.resolver.explain import masked
+from wagtail_multihost.resolver.resolved import ResolvedSettings
+from wagtail_multihost.resolver.setting import Setting
+from wagtail_multihost.spec import overrides
+from wagtail_multihost.spec.codebase import Codebase
+
+EXAMPLES = Path(__file__).parent / "examples"
+PLACEHOLDER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+#: What a project may have that the resolver takes over or overlays.
+PROJECT = {
+    "TIME_ZONE": "UTC",
+    "LANGUAGE_CODE": "en-us",
+    "WAGTAILSEARCH_BACKENDS": {"default": {"BACKEND": "wagtail.search.backends.database"}},
+}
+
+
+def filled_in(text: str) -> str:
+    """Return a page with its generated parts."""
+    return PLACEHOLDER.sub(lambda match: PARTS[match[1]](), text)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def command_parsers() -> dict[str, tuple[BaseCommand, argparse.ArgumentParser]]:
+    """Return every command of the package with its parser, by name."""
+    found = {}
+    for module in pkgutil.iter_modules(command_modules.__path__):
+        command = importlib.import_module(f"{command_modules.__name__}.{module.name}").Command()
+        found[module.name] = (command, command.create_parser("manage.py", module.name))
+    return found
+
+
+def own_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Return the arguments that the command itself declares; Django's own are documented by Django."""
+    return [action for action in parser._actions if not set(action.option_strings) & DjangoHelpFormatter.show_last]
+
+
+def commands() -> str:
+    return "\n\n".join(command_section(name, command, parser) for name, (command, parser) in command_parsers().items())
+
+
+def command_section(name: str, command: BaseCommand, parser: argparse.ArgumentParser) -> str:
+    rows = []
+    for action in own_actions(parser):
+        if "--help" in action.option_strings:
+            continue
+        metavar = action.metavar if isinstance(action.metavar, str) else ""
+        words = " ".join([*action.option_strings[-1:], metavar]).strip()
+        rows.append([f"`{words}`", f"{str(action.help)[:1].upper()}{str(action.help)[1:]}."])
+    text = f"## `{name}`\n\n{command.help}\n\n{table(['Argument', 'Meaning'], rows)}"
+    return f"{text}\n\n```text\n{parser.epilog.strip()}\n```" if parser.epilog else text
+
+
+def settings_of(example: str | None) -> list[Setting]:
+    """Return what the resolver sets for the first site of an example, or in build mode."""
+    if example is None:
+        return list(ResolvedSettings().settings(PROJECT))
+    contents = open_registry(EXAMPLES / example, {}).load()
+    return list(ResolvedSettings(contents.platform, contents.sites[0]).settings(PROJECT))
+
+
+def settings() -> str:
+    found = {setting.name: setting for name in ("every-key.toml", "minimal.toml") for setting in settings_of(name)}
+    inert = {setting.name: setting for setting in settings_of(None)}
+    rows = [
+        [f"`{name}`", f"{found[name].rule[:1].upper()}{found[name].rule[1:]}.", inert_value(name, inert)]
+        for name in sorted(found)
+    ]
+    return table(["Setting", "Rule", "In build mode"], rows)
+
+
+def inert_value(name: str, inert: dict[str, Setting]) -> str:
+    if name not in inert:
+        return "the project's"
+    if name == "SECRET_KEY":
+        return "random"
+    return f"`{masked(inert[name].value)}`"
+
+
+def overridable() -> str:
+    rules = {**overrides.TEXT_SETTINGS, **overrides.SWITCH_SETTINGS}
+    rows = [
+        [f"`{name}`", "text" if name in overrides.TEXT_SETTINGS else "true or false", rule_of(rules[name])]
+        for name in sorted(rules)
+    ]
+    return table(["Setting", "Type", "Accepted"], rows)
+
+
+def rule_of(parser: Callable[..., object]) -> str:
+    sentence = " ".join((parser.__doc__ or "").split()).replace("``", "`")
+    when = sentence.partition("Return `value` ")[2] or "always."
+    return f"{when[:1].upper()}{when[1:]}"
+
+
+def example_plan(example: str) -> Plan:
+    """Return what the emitters would be given for an example registry."""
+    contents = open_registry(EXAMPLES / example, {}).load()
+    codebase = Codebase(
+        directory=Path("/srv/project"),
+        virtualenv=Path("/srv/venv"),
+        wsgi="mysite.wsgi:application",
+        settings_module="mysite.settings.production",
+        static_root=Path("/srv/project/static"),
+    )
+    return Plan(contents.platform, contents.enabled, codebase, "/srv/project/sites.toml", Path("/etc/multihost"))
+
+
+def emitted_files() -> str:
+    rows = []
+    for target in EMITTERS:
+        plain = {file.path for file in emit(target, example_plan("street.toml"))}
+        for file in emit(target, example_plan("embedded.toml")):
+            path = str(file.path).replace(file.site, "SITE") if file.site else str(file.path)
+            when = "always" if file.path in plain else "with `platform.uwsgi.http`"
+            rows.append((target, f"`{path}`", "each site" if file.site else "all sites", f"{file.mode:04o}", when))
+    return table(["Target", "File", "Belongs to", "Mode", "Written"], dict.fromkeys(rows))
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "emitted_files": emitted_files,
+    "overridable": overridable,
+    "settings": settings,
+}

@@ -1,0 +1,291 @@
+"""The documentation names everything that there is, and its examples work."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+import runpy
+import shlex
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand, CommandError
+
+from wagtail_multihost.emitters import EMITTERS
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.spec.overrides import OVERRIDABLE
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PACKAGE = Path(str(importlib.util.find_spec("wagtail_multihost").origin)).parent  # type: ignore[union-attr]
+EXAMPLES = sorted((DOCS / "examples").glob("*.toml"))
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+CHECK_ID = re.compile(r"wagtail_multihost\.[CDEIW]\d{3}")
+# Stands in for a key that no table has, so that the report lists those it has.
+UNKNOWN_KEY = "zzzzzzzz"
+
+
+def load_generated() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generated", DOCS / "generated.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generated = load_generated()
+
+
+def page(name: str) -> str:
+    """Return a page of the reference as readers see it, less its blocks of code, which may have comments with #."""
+    text = generated.filled_in((DOCS / "reference" / name).read_text(encoding="utf-8"))
+    return FENCE.sub(lambda block: block[0] if block[2] == "text" else "", text)
+
+
+def section(name: str, heading: str) -> str:
+    """Return the part of a page below ``heading``, down to the next heading of any level."""
+    found = re.search(rf"^#+ `?{re.escape(heading)}`?\n(.*?)(?=^#|\Z)", page(name), re.MULTILINE | re.DOTALL)
+    assert found, f"{name} has no heading {heading}."
+    return found[1]
+
+
+def blocks(path: Path, *languages: str) -> Iterator[str]:
+    for indent, language, text in FENCE.findall(path.read_text(encoding="utf-8")):
+        if language in languages:
+            yield "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
+
+
+def manage_lines(path: Path) -> Iterator[list[str]]:
+    """Yield the words after manage.py of every command line in a page."""
+    for block in blocks(path, "shell", "console", "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for call in re.findall(r"manage\.py ([^|;&)]*)", line):
+                yield shlex.split(call)
+
+
+def refuse_words(words: list[str]) -> str:
+    """Return why the words after manage.py are no command line, blank if they are one."""
+    name, *arguments = words
+    application = get_commands().get(name)
+    if application is None:
+        return f"There is no command {name}."
+    command = application if isinstance(application, BaseCommand) else load_command_class(application, name)
+    parser = command.create_parser("manage.py", name)
+    # As call_command does: errors become exceptions.
+    parser.called_from_command_line = False  # type: ignore[attr-defined]
+    try:
+        parsed = parser.parse_args(arguments)
+    except CommandError as error:
+        return str(error)
+    return refuse_words(parsed.command) if name == "multihost_as" else ""
+
+
+def shell_pages() -> list[Path]:
+    return [path for path in PAGES if any(manage_lines(path))]
+
+
+def test_every_check_has_a_heading_of_its_own() -> None:
+    """Each id in checks.py is a heading of the page on checks, and no other id is."""
+    ids = set(CHECK_ID.findall((PACKAGE / "checks.py").read_text(encoding="utf-8")))
+    headings = re.findall(r"^## `(.*)`$", page("checks.md"), re.MULTILINE)
+    assert ids
+    assert sorted(headings) == sorted(ids)
+
+
+@pytest.mark.parametrize("name", sorted(generated.command_parsers()))
+def test_every_command_is_documented_with_its_arguments(name: str) -> None:
+    """Each command has a section that names every argument it declares and its exit codes."""
+    text = section("commands.md", name)
+    _, parser = generated.command_parsers()[name]
+    actions = [action for action in generated.own_actions(parser) if "--help" not in action.option_strings]
+    assert actions
+    for action in actions:
+        assert f"`{(action.option_strings or [action.metavar])[-1]}" in text
+        assert action.help
+    assert "exit codes:" in text.lower()
+
+
+@pytest.mark.parametrize("target", sorted(EMITTERS))
+def test_every_emitter_is_documented_with_its_files(target: str) -> None:
+    """Each target has a section, and each file that it can write is in the table."""
+    assert section("emitters.md", target)
+    text = page("emitters.md")
+    files = list(EMITTERS[target](generated.example_plan("embedded.toml")))
+    assert files
+    for file in files:
+        path = str(file.path).replace(file.site, "SITE") if file.site else str(file.path)
+        assert f"| {target} | `{path}` |" in text
+
+
+@pytest.mark.parametrize("example", ["minimal.toml", "servers.toml", "every-key.toml", None])
+def test_every_resolved_setting_is_documented(example: str | None) -> None:
+    """What the resolver sets with local files, with servers, with every key and in build mode is in the table."""
+    names = {setting.name for setting in generated.settings_of(example)}
+    documented = set(re.findall(r"^\| `(\w+)` \|", page("settings.md"), re.MULTILINE))
+    assert names >= {"DATABASES", "CACHES", "SECRET_KEY", "ALLOWED_HOSTS"}
+    assert names - OVERRIDABLE <= documented
+
+
+def test_every_overridable_setting_is_documented() -> None:
+    """The registry's page lists exactly the settings that a site may set."""
+    documented = set(re.findall(r"^\| `([A-Z]\w+)` \|", section("registry.md", "settings"), re.MULTILINE))
+    assert documented == OVERRIDABLE
+
+
+def test_every_variable_is_documented() -> None:
+    """Each MULTIHOST_ variable or prefix in the package's code is in the table of variables, and no other is."""
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py") if "templates" not in path.parts
+    )
+    found = set(re.findall(r"\"(MULTIHOST_[A-Z_]+)\"", code)) - {"MULTIHOST_"}
+    documented = set(re.findall(r"^\| `(\w+)`", section("registry.md", "Variables"), re.MULTILINE))
+    assert "MULTIHOST_SITE" in found
+    assert documented == found
+
+
+def accepted_keys(tmp_path: Path, text: str) -> set[str]:
+    """Return the keys that the report on an unknown key lists."""
+    path = tmp_path / "sites.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        open_registry(path, {}).load()
+    (message,) = [problem.message for problem in caught.value.problems if UNKNOWN_KEY in problem.message]
+    return set(message.partition("Accepted: ")[2].removesuffix(".").split(", "))
+
+
+PLATFORM = '[platform]\nname = "aviary"\n'
+SITE = '[sites.aurora]\nhostnames = ["aurora.example.org"]\n'
+
+
+@pytest.mark.parametrize(
+    ("heading", "text"),
+    [
+        ("[platform]", f"{PLATFORM}{UNKNOWN_KEY} = 1\n{SITE}"),
+        ("[platform.nginx]", f"{PLATFORM}nginx = {{ {UNKNOWN_KEY} = 1 }}\n{SITE}"),
+        ("[platform.uwsgi]", f"{PLATFORM}uwsgi = {{ {UNKNOWN_KEY} = 1 }}\n{SITE}"),
+        ("[sites.ID]", f"{PLATFORM}{SITE}{UNKNOWN_KEY} = 1\n"),
+        ("database", f'{PLATFORM}{SITE}database = {{ engine = "postgresql", {UNKNOWN_KEY} = 1 }}\n'),
+        ("database", f"{PLATFORM}{SITE}database = {{ {UNKNOWN_KEY} = 1 }}\n"),
+        ("cache", f'{PLATFORM}{SITE}cache = {{ backend = "redis", {UNKNOWN_KEY} = 1 }}\n'),
+        ("storage", f'{PLATFORM}{SITE}storage = {{ backend = "s3", {UNKNOWN_KEY} = 1 }}\n'),
+        ("storage", f"{PLATFORM}{SITE}storage = {{ {UNKNOWN_KEY} = 1 }}\n"),
+        ("tls", f'{PLATFORM}{SITE}tls = {{ certificate = "/a", key = "/b", {UNKNOWN_KEY} = 1 }}\n'),
+        ("names", f"{PLATFORM}{SITE}names = {{ {UNKNOWN_KEY} = 1 }}\n"),
+    ],
+)
+def test_every_registry_key_is_documented(heading: str, text: str, tmp_path: Path) -> None:
+    """Each key that a table of the registry accepts is in that table's section."""
+    keys = accepted_keys(tmp_path, text)
+    assert len(keys) > 1
+    documented = set(re.findall(r"`([a-z_]+)`", section("registry.md", heading)))
+    assert keys <= documented
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_example_registries_load(example: Path) -> None:
+    """Each example file is a valid registry."""
+    assert open_registry(example, {}).load().enabled
+
+
+def test_example_variables_load() -> None:
+    """The example of variables is a valid registry of one site."""
+    lines = (DOCS / "examples" / "one-site.env").read_text(encoding="utf-8").split()
+    environ = dict(line.split("=", 1) for line in lines)
+    (site,) = open_registry(None, environ).load().sites
+    assert (site.id, site.database.host, dict(site.settings)) == (
+        "aurora",
+        "db.internal",
+        {"WAGTAIL_SITE_NAME": "Aurora"},
+    )
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_registries_in_pages_load(path: Path, tmp_path: Path) -> None:
+    """Each registry that is written out in a page is valid; most pages include a file instead."""
+    for number, text in enumerate(blocks(path, "toml")):
+        registry = tmp_path / f"{number}.toml"
+        registry.write_text(text, encoding="utf-8")
+        assert open_registry(registry, {}).load().sites
+
+
+def test_every_example_is_shown_in_a_page() -> None:
+    """No file of the examples is forgotten, and none that a page includes is missing."""
+    included = {
+        name for path in PAGES for name in re.findall(r"\{literalinclude\} (?:\.\./)*examples/(\S+)", path.read_text())
+    }
+    used_by_code = {"minimal.toml"}
+    assert included | used_by_code == {path.name for path in (DOCS / "examples").iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("path", shell_pages(), ids=lambda path: path.name)
+def test_command_lines_in_pages_are_accepted(path: Path) -> None:
+    """Each manage.py command in a page exists and takes the arguments that it is given."""
+    lines = list(manage_lines(path))
+    assert lines
+    assert [reason for words in lines if (reason := refuse_words(words))] == []
+
+
+def test_command_lines_with_mistakes_are_noticed() -> None:
+    """A command, or an option of one, that does not exist is told from one that does."""
+    assert refuse_words(["multihost_sites", "--pin"]) == ""
+    assert refuse_words(["multihost_as", "aurora", "migrate", "--plan"]) == ""
+    assert refuse_words(["multihost_site"]) != ""
+    assert refuse_words(["multihost_sites", "--pins"]) != ""
+    assert refuse_words(["multihost_as", "aurora", "migrate", "--plans"]) != ""
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_python_in_pages_is_valid(path: Path) -> None:
+    """Each Python example compiles, and the names it imports from this package exist."""
+    for text in blocks(path, "python"):
+        tree = ast.parse(text)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("wagtail_multihost"):
+                module = importlib.import_module(str(node.module))
+                assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(path: Path) -> None:
+    """Each relative link in a page leads to a file."""
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
+    assert [link for link in missing if link != "CONTRIBUTING.md"] == []
+
+
+@pytest.mark.parametrize(("line", "status"), [(b"HTTP/1.0 200 OK\r\n\r\npass", 0), (b"HTTP/1.0 503 X\r\n\r\n", 1)])
+def test_example_probe_speaks_the_uwsgi_protocol(
+    line: bytes, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example probe sends the readiness path in a uwsgi packet, and its exit code is the answer."""
+    received: list[bytes] = []
+    monkeypatch.chdir(tmp_path)  # a relative path stays below the length limit of unix sockets
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("probe.sock")
+        server.listen(1)
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                received.append(connection.recv(4096))
+                connection.sendall(line)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        monkeypatch.setattr("sys.argv", ["probe.py", "probe.sock"])
+        with pytest.raises(SystemExit) as caught:
+            runpy.run_path(str(DOCS / "examples" / "probe.py"), run_name="__main__")
+        thread.join()
+    assert caught.value.code == status
+    assert b"\x09\x00PATH_INFO\x09\x00/-/ready/" in received[0]
+    assert int.from_bytes(received[0][1:3], "little") == len(received[0]) - 4

@@ -1,0 +1,61 @@
+"""What is in the wheel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.servers
+
+#: The source tree; test environments copy the tests out of it.
+ROOT = Path(os.environ.get("MULTIHOST_CHECKOUT", Path(__file__).parent.parent))
+SOURCE = ROOT / "wagtail_multihost"
+
+
+@pytest.fixture(name="wheel", scope="module")
+def _wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+    """The wheel, built from the source tree."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        yield wheel
+
+
+def sources() -> set[str]:
+    """Return every file of the package, less what running it leaves."""
+    return {
+        str(path.relative_to(ROOT)) for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_wheel_has_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    """Every source file and template is in it; tests, docs and the example are not."""
+    names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert names == sources()
+    assert "wagtail_multihost/py.typed" in names
+    assert {
+        "wagtail_multihost/emitters/templates/nginx/nginx.conf",
+        "wagtail_multihost/emitters/templates/uwsgi/hostmap.py",
+    } <= names
+
+
+def test_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
+    """The metadata has the extras, the Python versions, the licence and the readme."""
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    metadata = message_from_bytes(wheel.read(name))
+    assert metadata["Name"] == "wagtail-multihost"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert set(metadata.get_all("Provides-Extra", [])) == {"postgres", "redis", "s3"}
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel.namelist())
+    assert str(metadata.get_payload()).strip()
