@@ -13,9 +13,10 @@ class MultihostConfig(AppConfig):
 
     def ready(self) -> None:
         from wagtail_multihost import checks  # noqa: F401  # importing it registers the checks
-        from wagtail_multihost.backends.build_mode import refuse_connections
         from wagtail_multihost.resolver.resolved import latest
 
         applied = latest()
         if applied and applied.by.is_build_mode:
+            from wagtail_multihost.backends.build_mode import refuse_connections
+
             refuse_connections()

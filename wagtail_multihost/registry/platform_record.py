@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from wagtail_multihost.registry.fields import Fields, UrlParser, cache_url, database_url, fields_of, storage_url
 from wagtail_multihost.registry.platform_key import platform_key
@@ -20,13 +19,12 @@ OWN_FILES = ("password_file", "access_key_file", "secret_key_file")
 URL_PARSERS: dict[str, UrlParser] = {"database": database_url, "cache": cache_url, "storage": storage_url}
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(NamedTuple):
     """What a site takes from the platform where its own record says nothing."""
 
-    fields: dict[str, Fields] = field(default_factory=dict)
-    tls: Entry | None = None
-    settings: Fields = field(default_factory=dict)
+    fields: dict[str, Fields]
+    tls: Entry | None
+    settings: Fields
 
 
 def read_platform(record: Record) -> tuple[PlatformSpec | None, Defaults]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -33,14 +33,14 @@ DEFAULT_SOURCES = {
 }
 
 
-@dataclass(slots=True)
 class SiteReader:
     """Reads one site's record on top of the platform's defaults."""
 
-    record: Record
-    platform: PlatformSpec
-    defaults: Defaults
-    requires_pin: bool = True
+    def __init__(self, record: Record, platform: PlatformSpec, defaults: Defaults, requires_pin: bool = True) -> None:
+        self.record = record
+        self.platform = platform
+        self.defaults = defaults
+        self.requires_pin = requires_pin
 
     def read(self) -> SiteSpec | None:
         """Return the site, None when its record has problems (all of them reported)."""
@@ -94,13 +94,13 @@ class SiteReader:
         return names or derived, len(pins) == len(NAME_KEYS)
 
 
-@dataclass(slots=True)
 class SiteParts:
     """Builds the parts of a site whose keys the platform may have defaults for."""
 
-    reader: SiteReader
-    names: Names
-    sources: dict[str, str]
+    def __init__(self, reader: SiteReader, names: Names, sources: dict[str, str]) -> None:
+        self.reader = reader
+        self.names = names
+        self.sources = sources
 
     def build(self, *, uid: UUID, pinned: bool) -> SiteSpec | None:
         record = self.reader.record

@@ -97,13 +97,13 @@ class ResolvedSettings:
         return self.value("SECRET_KEY")
 
 
-@dataclass(frozen=True)
 class Applied:
-    """What an ``apply`` did: by whom, on top of which project settings, and the ``values`` it set."""
+    """What an ``apply`` did: by whom, on top of which project settings, and the ``values`` it set (some are secret)."""
 
-    by: ResolvedSettings
-    project: dict[str, object] = field(repr=False)
-    values: dict[str, object] = field(repr=False)
+    def __init__(self, by: ResolvedSettings, project: dict[str, object], values: dict[str, object]) -> None:
+        self.by = by
+        self.project = project
+        self.values = values
 
 
 _latest: Applied | None = None

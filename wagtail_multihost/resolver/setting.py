@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from wagtail_multihost.spec.secret import Secret
 
 Project: TypeAlias = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """
     ``name`` and ``value`` of a Django setting, the ``rule`` that made the value (a phrase), and the
     ``source`` that the rule read. Secrets in the value are still :class:`Secret`.
