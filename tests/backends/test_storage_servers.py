@@ -51,7 +51,7 @@ def test_files_are_kept_in_the_folder_of_the_bucket(own: SiteS3Storage) -> None:
         assert file.read() == b"first"
     with urllib.request.urlopen(own.url(name), timeout=10) as response:
         assert response.read() == b"first"
-    assert [item.key for item in own.bucket.objects.all()] == ["media/images/a.txt"]
+    assert [item.key for item in own.bucket.objects.filter(Prefix="media/images/")] == ["media/images/a.txt"]
     own.delete(name)
     assert not own.exists(name)
 
