@@ -7,6 +7,7 @@ import pytest
 from tests.resolver.conftest import values_of
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.resolver.hosts import host_settings
+from wagtail_multihost.spec.server import TlsSpec
 
 HOSTS = ["aurora.example.org", "www.aurora.example.org", "aurora.example.net"]
 
@@ -44,3 +45,12 @@ def test_proxy_header_is_set_only_where_the_platform_says_so() -> None:
     header = ("HTTP_X_FORWARDED_PROTO", "https")
     platform = a_platform(secure_proxy_ssl_header=header)
     assert values_of(host_settings(platform, a_site(), {}))["SECURE_PROXY_SSL_HEADER"] == header
+
+
+def test_site_with_a_certificate_is_on_https_whatever_the_platform_says() -> None:
+    """A site whose certificate the front server has gets https addresses and secure cookies on an http platform."""
+    site = a_site(tls=TlsSpec(certificate="/etc/ssl/{hostname}.pem", key="/etc/ssl/{hostname}.key"))
+    values = values_of(host_settings(a_platform(origin="http://{hostname}:8000"), site, {}))
+    assert values["WAGTAILADMIN_BASE_URL"] == "https://aurora.example.org"
+    assert values["CSRF_TRUSTED_ORIGINS"] == [f"https://{host}" for host in HOSTS]
+    assert values["SESSION_COOKIE_SECURE"] is True

@@ -47,14 +47,14 @@ def _redis(workshop: Workshop) -> Iterator[RedisServer]:
 
 @pytest.fixture(name="s3", scope="session")
 def _s3(workshop: Workshop) -> Iterator[S3Server]:
-    with running_s3(workshop.folder / "s3") as server:
+    with running_s3(workshop.folder / "s3", workshop.python) as server:
         yield server
 
 
 @pytest.fixture(name="enforcing_s3", scope="session")
 def _enforcing_s3(workshop: Workshop) -> Iterator[S3Server]:
     """Give an S3 server of its own to the test that has policies enforced."""
-    with running_s3(workshop.folder / "enforcing-s3") as server:
+    with running_s3(workshop.folder / "enforcing-s3", workshop.python) as server:
         yield server
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,11 +84,11 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def running_s3(folder: Path) -> Iterator[S3Server]:
+def running_s3(folder: Path, python: Path) -> Iterator[S3Server]:
     OTHERS.folder(folder, 0o700)
     port = free_port()
     server = S3Server(f"http://127.0.0.1:{port}")
-    serve = OTHERS.command(Path(sys.prefix, "bin", "moto_server"), "-H", "127.0.0.1", "-p", str(port))
+    serve = OTHERS.command(python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
     with running(serve, folder / "s3.log", cwd=folder):
         wait_for(server.is_up, "the S3 server")
         yield server

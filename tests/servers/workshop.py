@@ -63,11 +63,15 @@ for name in {names!r}:
 
 @dataclass(frozen=True)
 class Workshop:
-    """The ``folder`` that everything is in, the ``project``, and the ``password`` of every site's users."""
+    """
+    The ``folder`` that everything is in, the ``project``, the ``password`` of every site's users, and the
+    ``python`` of the sites' virtual environment.
+    """
 
     folder: Path
     project: Path
     password: str
+    python: Path
 
     def environ(self, registry: Path | None = None, site: str = "", **more: str) -> dict[str, str]:
         own = {"MULTIHOST_REGISTRY": str(registry)} if registry else {}
@@ -77,7 +81,7 @@ class Workshop:
     def manage(self, *words: str, environ: dict[str, str], account: Account = SITES) -> str:
         """Run manage.py and return what it prints; raises AssertionError when it fails."""
         done = subprocess.run(
-            account.command(sys.executable, self.project / "manage.py", *words),
+            account.command(self.python, self.project / "manage.py", *words),
             env=environ,
             cwd=self.project,
             capture_output=True,
@@ -100,11 +104,10 @@ def opened_workshop() -> Iterator[Workshop]:
     # Not below pytest's folder, which only its own user may enter; short, because a socket's path ends at 102 bytes.
     folder = ROOT.take(Path(tempfile.mkdtemp(prefix="mh-", dir="/tmp")), 0o711)
     try:
-        workshop = Workshop(folder, folder / "project", secrets.token_urlsafe(16))
+        workshop = Workshop(folder, folder / "project", secrets.token_urlsafe(16), open_python(folder))
         shutil.copytree(CHECKOUT / "example_project", workshop.project, ignore=LEFT_OUT)
         with open(workshop.project / "example" / "urls.py", "a") as urls:
             urls.write(PAGE)
-        refuse_closed_environment(folder)
         # As the operator, who can also write the byte code that every later process loads.
         workshop.manage("collectstatic", "--noinput", "-v0", environ=workshop.environ(), account=ROOT)
         yield workshop
@@ -112,13 +115,31 @@ def opened_workshop() -> Iterator[Workshop]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def refuse_closed_environment(folder: Path) -> None:
-    command = SITES.command(sys.executable, "-c", "import wagtail_multihost, wagtail")
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (
-        f"The user {SITES.user}, who runs the sites here, cannot use {sys.prefix}. Put it, and the checkout, below "
-        f"folders that everyone may enter.\n{done.stderr}"
-    )
+def open_python(folder: Path) -> Path:
+    """
+    Return a Python, with this environment's packages, that the sites' user can run: this one, or where a folder
+    above it is closed to others (a home folder, say), that of a copy in ``folder``.
+    """
+    if can_run(Path(sys.executable)):
+        return Path(sys.executable)
+    copy = folder / "environment"
+    shutil.copytree(sys.prefix, copy, symlinks=True, copy_function=link_or_copy)
+    python = copy / "bin" / Path(sys.executable).name
+    assert can_run(python), f"The user {SITES.user}, who runs the sites here, cannot use a copy of {sys.prefix}."
+    return python
+
+
+def can_run(python: Path) -> bool:
+    command = SITES.command(python, "-c", "import wagtail_multihost, wagtail")
+    return subprocess.run(command, cwd="/", capture_output=True, check=False).returncode == 0
+
+
+def link_or_copy(source: str, target: str) -> str:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
 
 
 def write_registry(path: Path, document: dict[str, object]) -> Path:

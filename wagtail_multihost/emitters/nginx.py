@@ -97,8 +97,7 @@ def certificate_path(path: str, host: str, site: str) -> str:
 
 
 def redirects(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
-    has_other_origin = site.tls and plan.platform.scheme == "http"
-    origin = f"https://{site.canonical}" if has_other_origin else plan.platform.origin_of(site.canonical)
+    origin = plan.platform.origin_of(site.canonical, has_tls=site.tls is not None)
     for host in site.hostnames[1:]:
         yield Pair(host, origin)
 

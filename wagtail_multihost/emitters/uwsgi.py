@@ -87,13 +87,16 @@ def shared_values(plan: Plan) -> dict[str, object]:
 
 def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
     serves_http = shared["serves_http"]
+    origin = plan.platform.origin_of(site.canonical, has_tls=site.tls is not None)
     return render(
         "uwsgi/vassal.ini",
         site=uwsgi_quote(site.id),
         socket=uwsgi_quote(socket_path(plan, site.names.socket)),
         media_root=uwsgi_quote_route(str(site.storage.path or "")) if serves_http else "",
         redirects=[uwsgi_quote(pattern) for pattern in redirect_patterns(site)] if serves_http else [],
-        origin=uwsgi_quote(plan.platform.origin_of(site.canonical)) if serves_http else "",
+        origin=uwsgi_quote(plan.platform.origin_of(site.canonical, has_tls=site.tls is not None))
+        if serves_http
+        else "",
         **shared,
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,21 @@ class MultihostCommand(BaseCommand):
     @abstractmethod
     def run(self, **options: Any) -> None:
         """Do the command's work; a MultihostError becomes the report."""
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """
+    Do without Python's cycle collector. All that is read from a registry is in use until the end, yet the
+    collector would look through it again and again: a tenth of the time with 10,000 sites.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def registry_of(url: str | None) -> Registry:

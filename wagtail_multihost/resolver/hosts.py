@@ -17,15 +17,16 @@ def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> I
     hosts = site.sources.get("hostnames", "")
     origin = platform.sources.get("origin", "default origin")
     yield Setting("ALLOWED_HOSTS", list(site.hosts), "hostnames and aliases", hosts)
-    origins = [platform.origin_of(host) for host in site.hosts]
+    has_tls = site.tls is not None
+    origins = [platform.origin_of(host, has_tls=has_tls) for host in site.hosts]
     yield Setting("CSRF_TRUSTED_ORIGINS", origins, "the origin of every hostname and alias", origin)
-    yield Setting("WAGTAILADMIN_BASE_URL", platform.origin_of(site.canonical), "origin of the first hostname", origin)
+    yield Setting("WAGTAILADMIN_BASE_URL", origins[0], "origin of the first hostname", origin)
     for prefix, name in COOKIES.items():
         own = f"{project.get(f'{prefix}_NAME') or name}_{site.id}"
         yield Setting(f"{prefix}_NAME", own, "the project's name and the site id", "")
         yield Setting(f"{prefix}_DOMAIN", None, "host-only: no other host receives it", "")
     for prefix in ("SESSION_COOKIE", "CSRF_COOKIE"):
-        yield Setting(f"{prefix}_SECURE", platform.scheme == "https", "true when the origin is https", origin)
+        yield Setting(f"{prefix}_SECURE", origins[0].startswith("https:"), "true when the origin is https", origin)
     if platform.secure_proxy_ssl_header:
         source = platform.sources.get("secure_proxy_ssl_header", "")
         yield Setting("SECURE_PROXY_SSL_HEADER", platform.secure_proxy_ssl_header, "the platform's proxy", source)

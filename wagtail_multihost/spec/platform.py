@@ -51,8 +51,13 @@ class PlatformSpec:
         """``http`` or ``https``, as visitors use it."""
         return self.origin.partition(":")[0]
 
-    def origin_of(self, hostname: str) -> str:
-        """Return the origin of ``hostname``, such as ``https://aurora.example.org``."""
+    def origin_of(self, hostname: str, *, has_tls: bool = False) -> str:
+        """
+        Return the origin of ``hostname``, such as ``https://aurora.example.org``. A hostname that the front
+        server has a certificate for (``has_tls``) is on https, whatever the platform's origin says.
+        """
+        if has_tls and self.scheme == "http":
+            return f"https://{hostname}"
         return self.origin.format(hostname=hostname)
 
     def local_path(self, site: str, name: str) -> Path:

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from wagtail_multihost.emitters import EMITTERS, FOLDERS, Plan, emit
 from wagtail_multihost.emitters.output import Change, State, compare, diff, stale, write
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
-from wagtail_multihost.management.command import MultihostCommand, codebase, registry_of
+from wagtail_multihost.management.command import MultihostCommand, codebase, collector_paused, registry_of
 from wagtail_multihost.spec.identifiers import shown
 
 DEFAULT_FOLDER = Path("/etc/multihost")
@@ -57,6 +57,7 @@ class Command(MultihostCommand):
         mode.add_argument("--diff", action="store_true", help="show what would change as a diff, write nothing")
         mode.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything differs")
 
+    @collector_paused()
     def run(self, **options: Any) -> None:
         folder: Path | None = options["output"]
         if folder is None and (options["dry_run"] or options["diff"] or options["check"]):

@@ -52,7 +52,7 @@ def as_table(platform: PlatformSpec, site: SiteSpec) -> dict[str, object]:
         "pinned": site.pinned,
         "hostnames": list(site.hostnames),
         "aliases": list(site.aliases),
-        "origin": platform.origin_of(site.canonical),
+        "origin": platform.origin_of(site.canonical, has_tls=site.tls is not None),
         "database": site.database.engine,
         "cache": site.cache.backend,
         "storage": site.storage.backend,
