@@ -94,9 +94,7 @@ def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
         socket=uwsgi_quote(socket_path(plan, site.names.socket)),
         media_root=uwsgi_quote_route(str(site.storage.path or "")) if serves_http else "",
         redirects=[uwsgi_quote(pattern) for pattern in redirect_patterns(site)] if serves_http else [],
-        origin=uwsgi_quote(plan.platform.origin_of(site.canonical, has_tls=site.tls is not None))
-        if serves_http
-        else "",
+        origin=uwsgi_quote(origin) if serves_http else "",
         **shared,
     )
 
