@@ -103,17 +103,15 @@ def inert_value(name: str, inert: dict[str, Setting]) -> str:
 
 
 def overridable() -> str:
-    rules = {**overrides.TEXT_SETTINGS, **overrides.SWITCH_SETTINGS}
-    rows = [
-        [f"`{name}`", "text" if name in overrides.TEXT_SETTINGS else "true or false", rule_of(rules[name])]
-        for name in sorted(rules)
-    ]
+    texts = [[f"`{name}`", "text", rule_of(parser)] for name, parser in overrides.TEXT_SETTINGS.items()]
+    switches = [[f"`{name}`", "true or false", "Always."] for name in overrides.SWITCH_SETTINGS]
+    rows = sorted(texts + switches)
     return table(["Setting", "Type", "Accepted"], rows)
 
 
 def rule_of(parser: Callable[..., object]) -> str:
     sentence = " ".join((parser.__doc__ or "").split()).replace("``", "`")
-    when = sentence.partition("Return `value` ")[2] or "always."
+    when = sentence.partition("Return `value` ")[2]
     return f"{when[:1].upper()}{when[1:]}"
 
 

@@ -88,3 +88,38 @@ def test_sites_whose_shortened_names_were_made_to_collide_are_refused() -> None:
 def test_one_site_never_conflicts_with_itself() -> None:
     """A site alone has no conflicts."""
     assert list(conflicts([a_site()])) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        ('storage = "file:data"', ""),
+        ('storage = "file:///srv"', 'storage = "file:///srv/borealis"'),
+        ('storage = "file:data/sites/borealis"', ""),
+        ('storage = "file:data/sites/borealis/media/own"', ""),
+        ('storage = "file:data/sites/aurora"', ""),
+        ('database = "sqlite:///data/sites/borealis/db2.sqlite3"', ""),
+        ('storage = "file:///srv/a"', 'database = "sqlite:////srv/a/images/db.sqlite3"'),
+    ],
+)
+def test_folder_that_holds_what_is_not_its_own_is_refused(registry: RegistryMaker, own: str, other: str) -> None:
+    """No site's files lie where another site's code, or every visitor, can reach them; nor does the platform's key."""
+    here = registry("").path.parent
+    text = f"{HEAD}\n{AURORA}\n{own}\n{BOREALIS}\n{other}\n".replace("file:data", f"file://{here}/data")
+    with pytest.raises(ConfigurationError) as caught:
+        registry(text).load()
+    assert all(" lies in the " in problem.message for problem in caught.value.problems)
+
+
+def test_folders_beside_each_other_are_accepted(registry: RegistryMaker) -> None:
+    """Names that only start alike, and a site's own folder, are no overlap."""
+    own = 'storage = "file:///srv/media"\ndatabase = "sqlite:///data/sites/aurora/other.sqlite3"'
+    other = 'storage = "file:///srv/media-borealis"'
+    assert len(registry(f"{HEAD}\n{AURORA}\n{own}\n{BOREALIS}\n{other}\n").load().sites) == 2
+
+
+def test_key_prefix_of_another_sites_cache_alias_is_refused(registry: RegistryMaker) -> None:
+    """A pinned prefix cannot be the one that a further cache alias of a neighbour gets."""
+    with pytest.raises(ConfigurationError) as caught:
+        registry(f'{HEAD}\n{AURORA}\n{BOREALIS}\nnames = {{ key_prefix = "aviary.aurora.renditions" }}\n').load()
+    assert "key prefix" in caught.value.problems[0].message

@@ -11,7 +11,7 @@ from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.platform_record import read_platform
 from wagtail_multihost.registry.record import PLATFORM, Record, Source
 from wagtail_multihost.registry.site_record import SiteReader
-from wagtail_multihost.registry.uniqueness import conflicts
+from wagtail_multihost.registry.uniqueness import conflicts, overlapping_folders
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -61,6 +61,7 @@ class Registry(ABC):
         read = [SiteReader(site, basis, defaults, requires_pins).read() for site in site_records]
         sites = tuple(site for site in read if site is not None)
         problems.extend(conflicts(sites))
+        problems.extend(overlapping_folders(basis, sites))
         if problems or platform is None:
             raise ConfigurationError(dict.fromkeys(problems))
         return Contents(platform, sites)

@@ -26,7 +26,7 @@ def pin(registry: Registry) -> list[str]:
         raise ConfigurationError.because("Only a registry in a TOML file can be pinned.", where=registry.name)
     sites = [site for site in registry.load(requires_pins=False).sites if not site.pinned]
     if sites:
-        text = registry.path.read_text(encoding="utf-8")
+        text = registry.path.read_bytes().decode()
         replace(registry.path, pinned(text, sites))
     return [site.id for site in sites]
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
+
+HOME = "folder"
 
 
 def conflicts(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
@@ -20,6 +24,7 @@ def conflicts(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
             if owner is not site:
                 yield shared(what, value, owner, site)
     yield from overlapping_prefixes(sites)
+    yield from overlapping_key_prefixes(sites)
 
 
 def claims(site: SiteSpec) -> Iterator[tuple[str, Hashable]]:
@@ -45,6 +50,60 @@ def overlapping_prefixes(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
     for first, second in pairwise(ordered):
         if second.names.index_prefix.startswith(first.names.index_prefix):
             yield shared("index prefix", first.names.index_prefix, first, second)
+
+
+def overlapping_key_prefixes(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
+    """Yield the pairs of key prefixes of which one is what the resolver gives a further cache alias of the other."""
+    ordered = sorted(sites, key=lambda site: f"{site.names.key_prefix}.")
+    for first, second in pairwise(ordered):
+        if second.names.key_prefix.startswith(f"{first.names.key_prefix}."):
+            yield shared("key prefix", first.names.key_prefix, first, second)
+
+
+class Place(NamedTuple):
+    """A path, with a slash at its end, that belongs to a site, or to the platform; a ``home`` may hold its own."""
+
+    path: str
+    what: str
+    site: SiteSpec | None
+
+
+def overlapping_folders(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> Iterator[Problem]:
+    """
+    Yield a problem for every local file or folder that lies in a folder which is not its own site's: what is
+    in a folder of uploads is served to everyone, and a site may do what it likes in a folder of its own.
+    """
+    above: list[Place] = []
+    for place in sorted(places(platform, sites), key=lambda place: place.path):
+        while above and not place.path.startswith(above[-1].path):
+            above.pop()
+        outer = next((outer for outer in above if outer.what != HOME or outer.site is not place.site), None)
+        # One path for two sites' files is found among the claims.
+        if outer is not None and not (outer.path == place.path and HOME not in (outer.what, place.what)):
+            yield inside(place, outer)
+        above.append(place)
+
+
+def places(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> Iterator[Place]:
+    yield Place(f"{platform.data}/platform.key/", "platform's key", None)
+    for site in sites:
+        yield Place(f"{platform.local_path(site.id, '')}/", HOME, site)
+        if site.database.path is not None:
+            yield Place(f"{site.database.path}/", "database", site)
+        if site.storage.path is not None:
+            yield Place(f"{site.storage.path}/", "storage", site)
+
+
+def inside(place: Place, outer: Place) -> Problem:
+    site = place.site or outer.site
+    owners = [owner.id if owner else "the platform" for owner in (place.site, outer.site)]
+    name = site.id if site else ""
+    return Problem(
+        f"sites.{name}",
+        f"The {place.what} {shown(place.path[:-1])} of {owners[0]} lies in the {outer.what} of {owners[1]}, "
+        f"{shown(outer.path[:-1])}; each must have a place of its own.",
+        name,
+    )
 
 
 def shared(what: str, value: Hashable, first: SiteSpec, second: SiteSpec) -> Problem:

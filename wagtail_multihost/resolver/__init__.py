@@ -39,9 +39,9 @@ def resolve(registry: Path | str | None = None, *, environ: Mapping[str, str] | 
     os.environ) is given. Raises ConfigurationError with all problems at once.
     """
     if environ is not None:
-        return resolved(registry, environ)
+        return resolve_anew(registry, environ)
     if registry not in _outcomes:
-        _outcomes[registry] = outcome(lambda: resolved(registry, os.environ))
+        _outcomes[registry] = outcome(lambda: resolve_anew(registry, os.environ))
     known = _outcomes[registry]
     if isinstance(known, ConfigurationError):
         # Without the traceback of the first time, which grows with every raise.
@@ -56,7 +56,7 @@ def outcome(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | Confi
         return error
 
 
-def resolved(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:
+def resolve_anew(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:
     site = environ.get(SITE_VARIABLE)
     if site is None:
         return without_site(environ)

@@ -42,11 +42,6 @@ def parse_language_code(value: str) -> str:
     return value
 
 
-def parse_switch(value: bool) -> bool:
-    """Return ``value``: a boolean has no further rule."""
-    return value
-
-
 TEXT_SETTINGS: dict[str, Callable[[str], str]] = {
     "DEFAULT_FROM_EMAIL": parse_line,
     "EMAIL_SUBJECT_PREFIX": parse_line,
@@ -56,11 +51,8 @@ TEXT_SETTINGS: dict[str, Callable[[str], str]] = {
     "WAGTAILADMIN_NOTIFICATION_FROM_EMAIL": parse_line,
     "WAGTAIL_SITE_NAME": parse_line,
 }
-SWITCH_SETTINGS: dict[str, Callable[[bool], bool]] = {
-    "WAGTAIL_ENABLE_UPDATE_CHECK": parse_switch,
-    "WAGTAIL_I18N_ENABLED": parse_switch,
-}
-OVERRIDABLE = frozenset(TEXT_SETTINGS) | frozenset(SWITCH_SETTINGS)
+SWITCH_SETTINGS = frozenset({"WAGTAIL_ENABLE_UPDATE_CHECK", "WAGTAIL_I18N_ENABLED"})
+OVERRIDABLE = frozenset(TEXT_SETTINGS) | SWITCH_SETTINGS
 
 
 def override_problems(settings: Iterable[tuple[str, SettingValue]]) -> Iterator[Problem]:

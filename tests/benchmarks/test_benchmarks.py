@@ -1,0 +1,42 @@
+"""The benchmarks run. What they measure depends on the machine and is not looked at."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "ratios"),
+    [
+        ("startup", ["--sites", "2"], [r"with resolve\(\)\.apply\(\) / django\.setup\(\)"]),
+        ("imports", [], [r"import wagtail_multihost\.resolver / pass"]),
+        (
+            "emit",
+            ["--sites", "2", "4"],
+            [rf"{sites} {kind} / django\.setup\(\)" for sites in (2, 4) for kind in ("first", "unchanged")],
+        ),
+    ],
+)
+def test_benchmark_prints_its_ratios(name: str, arguments: list[str], ratios: list[str]) -> None:
+    """The command does its rounds, exits 0 and names every ratio with its baseline."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--rounds", "1", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for ratio in ratios:
+        assert re.search(rf"^ratio: {ratio} = \d+\.\d+ of CPU time", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_benchmark_of_imports_finds_no_module_of_django() -> None:
+    """Neither the package root nor the resolver loads a module of Django, by the benchmark's own count."""
+    command = [sys.executable, "-m", "benchmarks.imports", "--rounds", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    own = [line for line in done.stdout.splitlines() if line.startswith("import wagtail_multihost") and "added" in line]
+    assert len(own) == 2
+    assert all(line.endswith(", 0 of Django") for line in own)
