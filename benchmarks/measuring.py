@@ -71,12 +71,13 @@ def python(*arguments: str, variables: Mapping[str, str], directory: Path) -> Co
 
 def interleaved(sides: Mapping[str, Side], rounds: int) -> Costs:
     """
-    Return the costs of every side, after one run of each that is not counted. A round runs all sides, and
-    each round starts with another one: what else the machine does falls on all of them.
+    Return the costs of every side. A round runs all sides, and each round starts with another one: what else
+    the machine does falls on all of them. Before several rounds each side runs once without being counted.
     """
     names = list(sides)
-    for name in names:
-        sides[name]()
+    if rounds > 1:
+        for name in names:
+            sides[name]()
     costs: Costs = {name: [] for name in names}
     for number in range(rounds):
         first = number % len(names)

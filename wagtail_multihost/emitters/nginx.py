@@ -22,6 +22,7 @@ FOLDER = PurePosixPath("nginx")
 # nginx's defaults (http://nginx.org/en/docs/http/ngx_http_map_module.html, …/ngx_http_core_module.html).
 SMALLEST_BUCKET = 64
 SMALLEST_TABLE = 2048
+READ_MARGIN = 5  # seconds
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
 
 
@@ -62,6 +63,7 @@ def main(plan: Plan, hosts: list[str], *, folder: str, has_tls: bool) -> str:
         has_sites=bool(hosts),
         user=nginx_quote(options.user),
         body_size=nginx_quote(options.body_size),
+        read_timeout=plan.platform.uwsgi.harakiri + READ_MARGIN,
         bucket_size=bucket_size(hosts),
         table_size=table_size(hosts),
         origin_port=origin_port(plan.platform.origin),
