@@ -8,15 +8,14 @@ loads settings, so settings.py would run two or three times and ``help`` would e
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class MultihostError(Exception):
     """Every error of this package is one of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """
     One mistake in a configuration.
 

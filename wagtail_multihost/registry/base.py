@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.platform_record import read_platform
@@ -19,8 +19,7 @@ from wagtail_multihost.spec.site import SiteSpec
 SITES_PATH = ("sites",)
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """A whole registry: the platform and its sites, in the order of the registry."""
 
     platform: PlatformSpec

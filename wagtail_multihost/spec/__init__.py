@@ -1,7 +1,6 @@
 """What a site is: frozen, validated values that everything downstream takes. A spec that exists is valid."""
 
 from wagtail_multihost.spec.cache import CacheSpec
-from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id
 from wagtail_multihost.spec.names import Names, derive_names
@@ -13,7 +12,6 @@ from wagtail_multihost.spec.storage import StorageSpec
 
 __all__ = [
     "CacheSpec",
-    "Codebase",
     "DatabaseSpec",
     "Names",
     "NginxOptions",
