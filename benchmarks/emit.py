@@ -85,6 +85,7 @@ def report(kind: str, sizes: list[int], middle: dict[str, Cost]) -> None:
         cost = middle[f"{TARGET_SITES} {kind}"]
         limit = FIRST if kind == "first" else UNCHANGED
         print_target(f"{TARGET_SITES} {kind}, wall time of the whole process", cost.wall, limit, "s")
+        print_target(f"{TARGET_SITES} {kind}, CPU time without the start", cost.cpu - base.cpu, limit, "s")
         print_target(f"{TARGET_SITES} {kind}, memory", cost.peak, PEAK, "MiB")
 
 

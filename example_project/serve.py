@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,17 +30,24 @@ MANAGE = [sys.executable, str(HERE / "manage.py")]
 START_SECONDS = 60
 STOP_SECONDS = 15
 PR_SET_PDEATHSIG = 1  # prctl(2)
+KEPT_VARIABLES = frozenset({"DEBUG", "HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "XDG_RUNTIME_DIR"})
 
 
 def main() -> int:
     options = parse_arguments()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     os.umask(0o077)
     DATA.mkdir(mode=0o711, exist_ok=True)
-    with only_run(), runtime_folder() as runtime:
-        refuse_used_port(options.port)
-        hosts = write_registry(options.port, runtime)
-        prepare(hosts, runtime)
-        return serve(hosts, options.port, runtime)
+    try:
+        with only_run(), runtime_folder() as runtime:
+            refuse_used_port(options.port)
+            hosts = write_registry(options.port, runtime)
+            prepare(hosts, runtime)
+            return serve(hosts, options.port, runtime)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr, flush=True)
+        return 0
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -100,8 +107,7 @@ def prepare(hosts: dict[str, str], runtime: Path) -> None:
     if not PASSWORD.exists():
         PASSWORD.write_text(f"{secrets.token_urlsafe(12)}\n")
     commands = [(site, ["load_demo", "--password-file", str(PASSWORD)]) for site in hosts]
-    if not (HERE / "static").is_dir():
-        commands.append(("", ["collectstatic", "--noinput", "-v0"]))
+    commands.append(("", ["collectstatic", "--noinput", "-v0"]))
     commands.append(("", ["multihost_emit", "uwsgi", "--output", str(runtime / "etc"), "-v0"]))
     # The first makes the platform's key, so it goes first and says so once.
     finish([start_command(*commands[0])])
@@ -109,23 +115,29 @@ def prepare(hosts: dict[str, str], runtime: Path) -> None:
 
 
 def environment(site: str = "") -> dict[str, str]:
-    own = {key: value for key, value in os.environ.items() if key not in ("MULTIHOST_SITE", "DJANGO_SETTINGS_MODULE")}
+    # Nothing else: uWSGI reads UWSGI_ variables as options, and every site would see the rest.
+    own = {key: value for key, value in os.environ.items() if key in KEPT_VARIABLES}
     return {**own, "MULTIHOST_REGISTRY": str(REGISTRY), **({"MULTIHOST_SITE": site} if site else {})}
 
 
 def start_command(site: str, words: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*MANAGE, *words], env=environment(site), stdout=sys.stderr, cwd=HERE)
+    command = [*MANAGE, *words]
+    return subprocess.Popen(command, env=environment(site), stdout=sys.stderr, cwd=HERE, preexec_fn=die_with_parent)
 
 
 def finish(processes: list[subprocess.Popen[bytes]]) -> None:
-    failed = [process.args for process in processes if process.wait() != 0]
+    try:
+        failed = [process.args for process in processes if process.wait() != 0]
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
     if failed:
         sys.exit(f"This failed: {' '.join(failed[0])}")
 
 
 def serve(hosts: dict[str, str], port: int, runtime: Path) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
     emperor = start_emperor(runtime)
     try:
         wait_until_served(hosts.values(), port, emperor)
@@ -133,10 +145,8 @@ def serve(hosts: dict[str, str], port: int, runtime: Path) -> int:
         emperor.wait()
         print(f"uWSGI ended by itself; see {LOG}.", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("Stopping …", file=sys.stderr, flush=True)
-        return 0
     finally:
+        print("Stopping …", file=sys.stderr, flush=True)
         end(emperor)
 
 
@@ -156,15 +166,16 @@ def start_emperor(runtime: Path) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=die_with_parent,
         )
 
 
 def die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def wait_until_served(hosts: Iterator[str], port: int, emperor: subprocess.Popen[bytes]) -> None:
+def wait_until_served(hosts: Iterable[str], port: int, emperor: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     for host in hosts:
         while not answers(host, port):
@@ -184,7 +195,7 @@ def answers(host: str, port: int) -> bool:
         connection.close()
 
 
-def announce(hosts: Iterator[str], port: int) -> None:
+def announce(hosts: Iterable[str], port: int) -> None:
     lines = [f"  http://{host}:{port}/" for host in hosts]
     login = f"Admin: add admin/ to an address; user admin, password {PASSWORD.read_text().strip()}"
     print("\n".join(["Three sites, one codebase:", *lines, login, "Stop with Ctrl-C."]), flush=True)

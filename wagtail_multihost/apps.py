@@ -16,7 +16,12 @@ class MultihostConfig(AppConfig):
         from wagtail_multihost.resolver.resolved import latest
 
         applied = latest()
-        if applied and applied.by.is_build_mode:
+        if applied and not connects(applied.values["DATABASES"]):
             from wagtail_multihost.backends.build_mode import refuse_connections
 
             refuse_connections()
+
+
+def connects(databases: object) -> bool:
+    """Return whether a connection could be opened: build mode, and makemigrations without SQLite, give no NAME."""
+    return not isinstance(databases, dict) or bool(databases["default"]["NAME"])

@@ -34,9 +34,16 @@ def test_as_passes_the_exit_code(manage: Manage) -> None:
     assert manage("multihost_as", "aurora", "probe", "7").returncode == 7
 
 
-def test_as_tells_of_a_signal_as_a_shell_does(manage: Manage) -> None:
-    """A command that a signal ended is 128 and the signal's number."""
-    assert manage("multihost_as", "aurora", "probe", "kill").returncode == 128 + signal.SIGTERM
+def test_as_ends_by_the_signal_that_ends_the_command(manage: Manage) -> None:
+    """The command takes the place of multihost_as, so whoever sends or awaits signals deals with the command."""
+    assert manage("multihost_as", "aurora", "probe", "kill").returncode == -signal.SIGTERM
+
+
+def test_as_without_a_command_is_refused(manage: Manage) -> None:
+    """A script whose command is missing fails."""
+    result = manage("multihost_as", "aurora")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "No command is given" in result.stderr
 
 
 def test_as_replaces_the_site_and_takes_the_registry(manage: Manage, project: Path, tmp_path: Path) -> None:

@@ -29,6 +29,20 @@ def test_commands_that_need_no_database_work(manage: Manage, project: Path) -> N
     assert not (project / "db.sqlite3").exists() and not (project / "data").exists()
 
 
+def test_migrations_of_a_postgresql_project_need_no_server(manage: Manage, project: Path) -> None:
+    """Migrations are made and compared where the project's server is not even reachable."""
+    settings = project / "website/settings.py"
+    address = '{"ENGINE": "django.db.backends.postgresql", "NAME": "dev", "HOST": "192.0.2.1"}'
+    text = settings.read_text()
+    start, end = text.index('{"ENGINE"'), text.index("}}\n")
+    text = text[:start] + address + text[end + 1 :]
+    settings.write_text(text.replace('"website", ', '"website", "django.contrib.postgres", '))
+    assert manage("makemigrations", "website").returncode == 0
+    result = manage("makemigrations", "--check")
+    assert result.returncode == 0, result.stderr
+    assert MESSAGE in result.stderr
+
+
 def test_check_of_changed_migrations_fails(manage: Manage) -> None:
     """A model without its migration is found with no site named."""
     assert manage("makemigrations", "--check").returncode == 1

@@ -377,3 +377,26 @@ def test_registry_that_is_not_text_is_refused(registry: RegistryMaker, tmp_path:
     with pytest.raises(ConfigurationError, match="not UTF-8") as found:
         opened.load()
     assert "hunter2" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'secret_key_file = "a\\u0000b"',
+        'secret_key_file = "a\\tb"',
+        f"x = {'9' * 5000}",
+        f"x = {'[' * 20000}",
+        f"uwsgi = {{ processes = 0x{'f' * 5000} }}",
+        f'database = {{ engine = "postgresql", host = "db", port = 0x{"f" * 5000} }}',
+    ],
+)
+def test_value_that_breaks_readers_is_a_problem(registry: RegistryMaker, text: str) -> None:
+    """Numbers, nesting and paths that Python itself refuses end in a report."""
+    with pytest.raises(ConfigurationError) as caught:
+        registry(f"{HEAD.replace('secret_key', '#')}{text}\n{AURORA}").load()
+    assert caught.value.problems
+
+
+def test_byte_order_mark_is_read_over(registry: RegistryMaker) -> None:
+    """A file that an editor wrote with a byte order mark is read like any other."""
+    assert len(registry(f"\ufeff{HEAD}{AURORA}").load().sites) == 1

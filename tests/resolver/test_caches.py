@@ -14,7 +14,7 @@ from wagtail_multihost.resolver.caches import cache_settings
 from wagtail_multihost.spec import SiteSpec
 
 DATA = Path("/srv/data")
-REDIS = "django.core.cache.backends.redis.RedisCache"
+REDIS = "wagtail_multihost.backends.cache.SiteRedisCache"
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 FILES = "django.core.cache.backends.filebased.FileBasedCache"
 DATABASE = "django.core.cache.backends.db.DatabaseCache"

@@ -57,3 +57,17 @@ def test_masked_values_have_the_types_of_json() -> None:
     """Tables, lists and secrets in any depth become JSON."""
     value = {"a": (1, [Secret("x"), Path("/srv")]), 7: None, "b": 1.5, "c": True}
     assert masked(value) == {"a": [1, ["***", "/srv"]], "7": None, "b": 1.5, "c": True}
+
+
+def test_project_secrets_are_masked() -> None:
+    """What the project's own settings hold under a telling key, or in a URL, is not shown either."""
+    project = {
+        "LOCATION": "redis://:hidden@cache.internal:6379/0",
+        "OPTIONS": {"password": "hidden", "basic_auth": ("user", "hidden"), "KEY_PREFIX": "shown"},
+        "URLS": ["https://user:hidden@search.internal"],
+    }
+    assert masked(project) == {
+        "LOCATION": "redis://***@cache.internal:6379/0",
+        "OPTIONS": {"password": "***", "basic_auth": "***", "KEY_PREFIX": "shown"},
+        "URLS": ["https://***@search.internal"],
+    }

@@ -112,9 +112,22 @@ def test_ephemeral_database_of_makemigrations_reaches_no_server(monkeypatch: pyt
     assert applied({"DATABASES": {"default": own}})["DATABASES"] == {"default": {"ENGINE": POSTGIS, "NAME": ""}}
 
 
-def test_site_that_is_named_is_stronger_than_a_test_run(registry_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MULTIHOST_SITE names the site of a test run too."""
-    monkeypatch.setattr(sys, "argv", ["manage.py", "test"])
+def test_site_that_is_named_is_stronger_than_pytest(registry_file: Path) -> None:
+    """MULTIHOST_SITE names the site of a pytest run too."""
     resolved = resolve(registry_file, environ={"MULTIHOST_SITE": "borealis", "PYTEST_VERSION": "9"})
     assert resolved.ephemeral is None
     assert resolved.allowed_hosts == ["borealis.example.org"]
+
+
+def test_django_tests_never_use_a_site_that_is_named(registry_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``manage.py test`` gets the throw-away site whatever MULTIHOST_SITE says: tests write files and empty caches."""
+    monkeypatch.setattr(sys, "argv", ["manage.py", "test"])
+    resolved = resolve(registry_file, environ={"MULTIHOST_SITE": "borealis"})
+    assert resolved.ephemeral is not None
+    assert resolved.allowed_hosts == ["test.localhost"]
+
+
+def test_pytest_variable_alone_is_no_test_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PYTEST_VERSION that a server inherited does not make it serve the throw-away site."""
+    monkeypatch.delitem(sys.modules, "pytest")
+    assert resolve(environ={"PYTEST_VERSION": "9"}).is_build_mode

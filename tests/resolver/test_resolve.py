@@ -225,7 +225,23 @@ def test_resolved_settings_print_no_secret(registry_file: Path) -> None:
     text = repr(resolve(registry_file, environ={"MULTIHOST_SITE": "aurora"}))
     assert "aviary" in text
     assert not [secret for secret in SECRETS if secret in text]
-    assert repr(ResolvedSettings()) == "ResolvedSettings(platform=None, site=None)"
+    assert repr(ResolvedSettings()) == "ResolvedSettings(platform=None, site=None, registry=None)"
+
+
+def test_variable_is_stronger_than_the_registry_of_the_settings_module(registry_file: Path, tmp_path: Path) -> None:
+    """MULTIHOST_REGISTRY says where the registry is, and the argument of resolve where it does not."""
+    environ = {"MULTIHOST_SITE": "aurora", "MULTIHOST_REGISTRY": str(registry_file)}
+    assert resolve(tmp_path / "missing.toml", environ=environ).site is not None
+
+
+def test_apply_twice_is_apply_once(registry_file: Path) -> None:
+    """The line may stand in a base module and in the one that imports it."""
+    namespace: dict[str, object] = {}
+    resolved = resolve(registry_file, environ={"MULTIHOST_SITE": "aurora"})
+    resolved.apply(namespace)
+    once = dict(namespace)
+    resolved.apply(namespace)
+    assert namespace == once
 
 
 def test_folders_of_a_local_site_are_made_for_it_alone(registry_file: Path, tmp_path: Path) -> None:

@@ -65,6 +65,11 @@ from django.core.cache import cache
 
 cache.set({key!r}, {value!r}, 600)
 """
+CLEAR = """
+from django.core.cache import cache
+
+cache.clear()
+"""
 GET_KEY = """
 from django.core.cache import cache
 
@@ -435,6 +440,16 @@ def test_cache_key_is_invisible_to_the_other_sites(street: Street, redis: RedisS
     assert seen == [value, "None", "None"]
     (stored,) = [name for name in redis.all_keys() if key in name]
     assert stored.startswith(f"{street.site('aurora').names.key_prefix}:")
+
+
+def test_clearing_one_sites_cache_leaves_the_others(street: Street) -> None:
+    """One site's ``cache.clear()`` takes its own keys and no other's."""
+    key = unique("key")
+    for site in SERVED:
+        street.python(site, SET_KEY.format(key=key, value=site))
+    street.python("aurora", CLEAR)
+    seen = run_all(partial(street.python, site, GET_KEY.format(key=key)) for site in SERVED)
+    assert seen == ["None", *[site for site in SERVED if site != "aurora"]]
 
 
 def test_every_cache_key_has_the_prefix_of_a_site(street: Street, redis: RedisServer) -> None:

@@ -31,6 +31,10 @@ AMBIENT = {
     "AWS_SECRET_ACCESS_KEY": "ambient",
     "DATABASE_URL": "postgresql://ambient:ambient@127.0.0.1:1/ambient",
     "PGDATABASE": "ambient",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGOPTIONS": "-c role=ambient",
+    "PGPASSWORD": "ambient",
+    "PGSSLMODE": "verify-full",
     "PGUSER": "ambient",
     "SECRET_KEY": "ambient",
 }

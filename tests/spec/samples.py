@@ -9,7 +9,6 @@ from uuid import UUID
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.spec import (
     CacheSpec,
-    Codebase,
     DatabaseSpec,
     PlatformSpec,
     Secret,
@@ -17,6 +16,7 @@ from wagtail_multihost.spec import (
     StorageSpec,
     derive_names,
 )
+from wagtail_multihost.spec.codebase import Codebase
 
 PLATFORM_KEY = "platform-key-0123456789-0123456789-0123456789"
 DATABASE_PASSWORD = "database-password-hunter2"

@@ -25,7 +25,7 @@ NOT_A_NAME = tuple(text for text in HOSTILE_TEXT if not text.strip() or not text
         {"port": 1},
         {"port": 65535},
         {"name": "n" * 63},
-        {"name": "a b'c"},
+        {"name": "a.b-c_d"},
         {"options": (("sslmode", "verify-full"), ("connect_timeout", 3))},
     ],
 )
@@ -102,3 +102,12 @@ def test_database_with_several_mistakes_names_them_all() -> None:
     with pytest.raises(ConfigurationError) as refused:
         DatabaseSpec(engine="postgresql", port=0)
     assert problem_keys(refused.value) == ["name", "user", "host", "port", "password"]
+
+
+@pytest.mark.parametrize("name", ["postgres", "template1", "host=evil", "postgresql://evil/x", "a b", "n" * 64, ""])
+def test_postgresql_name_that_is_no_sites_own_is_refused(name: str) -> None:
+    """A name is a name, never a connection string, nor a database that everyone has."""
+    for key in ("name", "user"):
+        with pytest.raises(ConfigurationError) as caught:
+            postgresql(**{key: name})
+        assert [problem.where for problem in caught.value.problems] == [key]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
+import botocore.session
 from botocore.config import Config  # type: ignore[import-untyped]  # botocore has no types
 from django.utils.deconstruct import deconstructible
 from storages.backends.s3 import S3Storage
@@ -28,6 +30,20 @@ NOT_AMBIENT = {
     "region_name": None,
 }
 
+# Where botocore looks for keys before it asks for the role of the container or the machine
+# (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html).
+AMBIENT_PROVIDERS = (
+    "env",
+    "assume-role",
+    "sso",
+    "login",
+    "shared-credentials-file",
+    "custom-process",
+    "config-file",
+    "ec2-credentials-file",
+    "boto-config",
+)
+
 
 @deconstructible
 class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no types
@@ -45,6 +61,15 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
         super().__init__(**options_of(own_storage(site)), location=location)
         # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the surroundings where no endpoint is given.
         self.client_config = self.client_config.merge(Config(ignore_configured_endpoint_urls=True))
+
+    def _create_session(self) -> boto3.Session:
+        if self.access_key:
+            return super()._create_session()
+        session = botocore.session.Session()
+        resolver = session.get_component("credential_provider")
+        for provider in AMBIENT_PROVIDERS:
+            resolver.remove(provider)
+        return boto3.Session(botocore_session=session)
 
     def get_default_settings(self) -> dict[str, Any]:
         return {**super().get_default_settings(), **NOT_AMBIENT, "file_overwrite": False, "default_acl": None}

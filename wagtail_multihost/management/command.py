@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from wagtail_multihost.exceptions import MultihostError
-from wagtail_multihost.registry import Registry, open_registry
+from wagtail_multihost.registry import REGISTRY_VARIABLE, Registry, open_registry
 from wagtail_multihost.resolver.resolved import latest
 from wagtail_multihost.resolver.storages import media_url
 from wagtail_multihost.spec.codebase import Codebase
@@ -63,7 +63,10 @@ def collector_paused() -> Iterator[None]:
 
 
 def registry_of(url: str | None) -> Registry:
-    """Return the registry of a command's ``--registry``."""
+    """Return the registry of a command's ``--registry``, or else the one that the settings module resolves."""
+    applied = latest()
+    if url is None and applied and REGISTRY_VARIABLE not in os.environ:
+        return open_registry(applied.by.registry, os.environ)
     return open_registry(url, os.environ)
 
 

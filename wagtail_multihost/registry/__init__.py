@@ -31,7 +31,10 @@ def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registr
         raise ConfigurationError.because(f"It is blank; accepted: {ACCEPTED}.", where=REGISTRY_VARIABLE)
     if text in ("env:", "env://"):
         return EnvironmentRegistry(environ)
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ConfigurationError.because(f"It is not a URL; accepted: {ACCEPTED}.", where=REGISTRY_VARIABLE) from None
     if parts.scheme == "file" and not parts.netloc:
         return TomlRegistry(Path(unquote(parts.path)), environ)
     if "://" in text:

@@ -44,7 +44,7 @@ class EnvironmentSource(Source):
         if isinstance(value, int):  # a part of a URL
             return value
         text = self.text(value).strip()
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) < 20):
             raise ValueError(f"The value {shown(text)} is not accepted: it must be an integer.")
         return int(text)
 

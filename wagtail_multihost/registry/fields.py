@@ -55,6 +55,9 @@ def database_url(url: str) -> dict[str, object]:
         "It is not a database URL. Write postgresql://user:password@host:port/name (special characters "
         "percent-encoded), sqlite:///path, or a table with engine, host and so on."
     )
+    rest = url.partition("://")[2].partition("/")[2]
+    if "@" in rest and not url.startswith("sqlite:"):
+        raise refused  # an unencoded "/" in the password: what follows is no name, and must not be repeated as one
     try:
         config: Mapping[str, Any] = dj_database_url.parse(url)
     except Exception:  # its errors are of many classes, and some quote the URL

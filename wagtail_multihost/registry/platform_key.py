@@ -23,14 +23,14 @@ def platform_key(data: Path) -> Secret:
     Raises ConfigurationError when the file cannot be made.
     """
     path = data / FILE_NAME
-    if not path.exists():
-        try:
+    try:
+        if not path.exists():
             create(path)
-        except OSError as error:
-            raise ConfigurationError.because(
-                f"No secret_key is given, and a new one cannot be kept in {shown(str(path))}: {error.strerror}.",
-                where="secret_key",
-            ) from None
+    except OSError as error:
+        raise ConfigurationError.because(
+            f"No secret_key is given, and a new one cannot be kept in {shown(str(path))}: {error.strerror}.",
+            where="secret_key",
+        ) from None
     return Secret.from_file(path)
 
 

@@ -13,7 +13,7 @@ from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
 
 # Keys that must differ per site; "{site}" in them makes them differ.
-OWN_KEYS = ("name", "user", "password", "path", "bucket", "access_key", "secret_key")
+OWN_KEYS = ("name", "user", "password", "path", "bucket", "domain", "access_key", "secret_key")
 T = TypeVar("T")
 OWN_FILES = ("password_file", "access_key_file", "secret_key_file")
 URL_PARSERS: dict[str, UrlParser] = {"database": database_url, "cache": cache_url, "storage": storage_url}

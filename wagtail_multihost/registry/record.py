@@ -17,6 +17,7 @@ T = TypeVar("T")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ENVIRONMENT_REFERENCE = "env:"
 PLATFORM = "platform"
+LARGEST = 10**9
 KEY_PATH = tuple[str, ...]
 
 
@@ -121,7 +122,7 @@ class Record:
         return self.take_as(key, self.source.boolean, default)
 
     def take_integer(self, key: str, default: int) -> int:
-        return self.take_as(key, self.source.integer, default)
+        return self.take_as(key, lambda value: bounded(self.source.integer(value)), default)
 
     def take_path(self, key: str, default: Path) -> Path:
         return self.take_as(key, lambda value: self.absolute(self.source.text(value)), default)
@@ -163,6 +164,7 @@ class Record:
         file = text.replace("{site}", self.site) if self.site else text
         if "{" in file or "}" in file or not file.isprintable():
             self.report(f"The path {shown(text)} is not accepted: only {{site}} may stand in braces.", path)
+            return Secret("")
         return Secret.from_file(self.absolute(file))
 
     def absolute(self, text: str) -> Path:
@@ -196,6 +198,13 @@ class Record:
                 entry = self.written.get(problem.where) or self.written.get(f"{problem.where}_file")
                 self.report(problem.message, entry.path if entry else (*self.path, *problem.where.split(".")))
             return None
+
+
+def bounded(value: int) -> int:
+    """Return ``value`` when it has at most nine digits, as every number of a registry has."""
+    if abs(value) >= LARGEST:
+        raise ValueError("The number is not accepted: it has more than nine digits.")
+    return value
 
 
 def entries_of(table: Mapping[str, object], path: KEY_PATH) -> dict[str, Entry]:

@@ -67,12 +67,18 @@ class TomlRegistry(Registry):
     def document(self) -> dict[str, object]:
         """Return the parsed file; raises ConfigurationError with the line, and no text, of a syntax error."""
         try:
-            return tomllib.loads(self.path.read_text(encoding="utf-8"))
+            # With a byte order mark or without, as editors write it.
+            return tomllib.loads(self.path.read_text(encoding="utf-8-sig"))
         except OSError as error:
-            message = f"The registry cannot be read: {error.strerror}."
+            message = (
+                f"The registry cannot be read: {error.strerror}. Set MULTIHOST_REGISTRY to its path, or start in the "
+                "folder that has sites.toml."
+            )
         except UnicodeDecodeError:
             message = "The registry is not UTF-8 text."
         except tomllib.TOMLDecodeError as error:
             place = re.search(r"\(at (.*)\)$", str(error))
             message = f"The registry is not valid TOML{f', at {place[1]}' if place else ''}."
+        except (ValueError, RecursionError):
+            message = "The registry has a number or a nesting that is too long to be read, or its path is not one."
         raise ConfigurationError.because(message, where=str(self.path)) from None

@@ -12,6 +12,7 @@ from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 HOME = "folder"
+CLAIMED = {"database", "storage"}
 
 
 def conflicts(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
@@ -36,12 +37,15 @@ def claims(site: SiteSpec) -> Iterator[tuple[str, Hashable]]:
     if database.engine == "sqlite":
         yield "file", str(database.path)
     else:
-        yield "database", f"{database.name} on {database.host}:{database.port}"
-        yield "database user", f"{database.user} on {database.host}:{database.port}"
+        server = f"{database.host.lower().rstrip('/')}:{database.port}"
+        yield "database", f"{database.name} on {server}"
+        yield "database user", f"{database.user} on {server}"
     if storage.backend == "files":
         yield "file", str(storage.path)
     else:
-        yield "bucket", f"{storage.bucket} at {storage.endpoint.rstrip('/') or 'S3'}"
+        yield "bucket", f"{storage.bucket} at {storage.endpoint.lower().rstrip('/') or 'S3'}"
+        if storage.domain:
+            yield "hostname", storage.domain
 
 
 def overlapping_prefixes(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
@@ -79,15 +83,16 @@ def overlapping_folders(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> It
             above.pop()
         outer = next((outer for outer in above if outer.what != HOME or outer.site is not place.site), None)
         # One path for two sites' files is found among the claims.
-        if outer is not None and not (outer.path == place.path and HOME not in (outer.what, place.what)):
+        if outer is not None and not (outer.path == place.path and {outer.what, place.what} <= CLAIMED):
             yield inside(place, outer)
         above.append(place)
 
 
 def places(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> Iterator[Place]:
     yield Place(f"{platform.data}/platform.key/", "platform's key", None)
+    homes = platform.data / "sites"
     for site in sites:
-        yield Place(f"{platform.local_path(site.id, '')}/", HOME, site)
+        yield Place(f"{homes}/{site.id}/", HOME, site)
         if site.database.path is not None:
             yield Place(f"{site.database.path}/", "database", site)
         if site.storage.path is not None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry import REGISTRY_VARIABLE, open_registry
 from wagtail_multihost.registry.environment import SITE_VARIABLE
 from wagtail_multihost.resolver.folders import prepare_folders
 from wagtail_multihost.resolver.inert import ephemeral_site, runs_tests
@@ -31,7 +31,7 @@ def resolve(registry: Path | str | None = None, *, environ: Mapping[str, str] | 
     """
     Return the settings of the site that ``MULTIHOST_SITE`` names.
 
-    ``registry`` is the path or URL of the registry; without it ``MULTIHOST_REGISTRY`` says where it is,
+    ``MULTIHOST_REGISTRY`` says where the registry is; where it is not set, ``registry`` (a path or URL) does,
     or else it is ``sites.toml`` in the working folder. With ``MULTIHOST_SITE`` unset nothing is opened
     and the result is inert (build mode), or a throw-away site for ``manage.py test`` and pytest.
 
@@ -58,19 +58,20 @@ def outcome(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | Confi
 
 def resolve_anew(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:
     site = environ.get(SITE_VARIABLE)
-    if site is None:
-        return without_site(environ)
-    if not site.strip():
+    if site is not None and not site.strip():
         raise ConfigurationError.because(
             "It is blank. Name a site, or unset it to run commands that need none.", where=SITE_VARIABLE
         )
-    platform, spec = open_registry(registry, environ).site(site)
+    # Tests write files and empty caches: never a site's, even where one is named.
+    if site is None or sys.argv[1:2] == ["test"]:
+        return without_site(registry, environ)
+    platform, spec = open_registry(None if REGISTRY_VARIABLE in environ else registry, environ).site(site)
     prepare_folders(platform, spec)
-    return ResolvedSettings(platform, spec)
+    return ResolvedSettings(platform, spec, registry=registry)
 
 
-def without_site(environ: Mapping[str, str]) -> ResolvedSettings:
+def without_site(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:
     if not runs_tests(sys.argv, environ):
-        return ResolvedSettings()
+        return ResolvedSettings(registry=registry)
     platform, site, folder = ephemeral_site()
-    return ResolvedSettings(platform, site, folder)
+    return ResolvedSettings(platform, site, folder, registry=registry)

@@ -14,8 +14,8 @@ from wagtail_multihost.spec.site import SiteSpec
 
 CACHE_DEFAULT = "default"
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
-REDIS = "django.core.cache.backends.redis.RedisCache"
-FILES = "django.core.cache.backends.filebased.FileBasedCache"
+REDIS = "wagtail_multihost.backends.cache.SiteRedisCache"
+FILES = "FileBasedCache"
 UNSAFE_IN_PREFIX = re.compile(r"[^A-Za-z0-9_-]")
 # The parts of an alias that say where its entries are; the rest (TIMEOUT, OPTIONS …) is kept.
 ADDRESS = ("BACKEND", "LOCATION", "KEY_PREFIX", "OPTIONS")
@@ -58,6 +58,6 @@ def backend(cache: CacheSpec) -> dict[str, object]:
 def scoped(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
     safe_alias = UNSAFE_IN_PREFIX.sub("-", alias)
     scope: dict[str, object] = {"KEY_PREFIX": f"{site.names.key_prefix}.{safe_alias}"}
-    if options.get("BACKEND") == FILES:
+    if str(options.get("BACKEND")).endswith(FILES):
         scope["LOCATION"] = str(data / "sites" / site.id / "cache" / safe_alias)
     return {**options, **scope}

@@ -28,6 +28,20 @@ KEPT = (
 # (https://docs.djangoproject.com/en/stable/ref/databases/#sqlite-transaction-behavior).
 SQLITE_OPTIONS = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
 CONNECT_TIMEOUT = 5  # seconds
+# libpq takes what is not given from PG… variables and ~/.pgpass; a blank is given, and means its default
+# (https://www.postgresql.org/docs/current/libpq-envars.html).
+NOT_AMBIENT = {
+    "channel_binding": "prefer",
+    "hostaddr": "",
+    "options": "",
+    "passfile": "/nonexistent/pgpass",
+    "password": "",
+    "requirepeer": "",
+    "sslcert": "",
+    "sslkey": "",
+    "sslmode": "prefer",
+    "target_session_attrs": "any",
+}
 TEST_NAME_BYTES = 63
 
 
@@ -57,7 +71,8 @@ def connection(site: SiteSpec, engine: str) -> dict[str, object]:
     database = site.database
     if database.engine == "sqlite":
         return {"ENGINE": engine, "NAME": str(database.path), "OPTIONS": dict(SQLITE_OPTIONS)}
-    options = {"connect_timeout": CONNECT_TIMEOUT, **dict(database.options), "application_name": f"mh:{site.id}"}
+    own = {"connect_timeout": CONNECT_TIMEOUT, **dict(database.options), "application_name": f"mh:{site.id}"}
+    options = {**NOT_AMBIENT, **own}
     test_name = f"test_{database.name}".encode()[:TEST_NAME_BYTES].decode(errors="ignore")
     return {
         "ENGINE": engine,

@@ -22,7 +22,8 @@ def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> I
     yield Setting("CSRF_TRUSTED_ORIGINS", origins, "the origin of every hostname and alias", origin)
     yield Setting("WAGTAILADMIN_BASE_URL", origins[0], "origin of the first hostname", origin)
     for prefix, name in COOKIES.items():
-        own = f"{project.get(f'{prefix}_NAME') or name}_{site.id}"
+        # Once, however often apply is called.
+        own = f"{str(project.get(f'{prefix}_NAME') or name).removesuffix(f'_{site.id}')}_{site.id}"
         yield Setting(f"{prefix}_NAME", own, "the project's name and the site id", "")
         yield Setting(f"{prefix}_DOMAIN", None, "host-only: no other host receives it", "")
     for prefix in ("SESSION_COOKIE", "CSRF_COOKIE"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.storage import StorageSpec
 
+STORAGE_DEFAULT = "default"
+IN_MEMORY = "django.core.files.storage.InMemoryStorage"
 RULE = "build mode: MULTIHOST_SITE names no site"
 TEST_COMMANDS = frozenset({"test", "makemigrations", "testserver"})
 SQLITE_ENGINES = (ENGINES["sqlite"], "django.contrib.gis.db.backends.spatialite")
@@ -34,6 +37,9 @@ def build_settings(project: Project) -> Iterator[Setting]:
     yield Setting("DATABASES", {DATABASE_DEFAULT: {"ENGINE": engine, "NAME": ""}}, RULE, "")
     dummy = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
     yield Setting("CACHES", {alias: dict(dummy) for alias in sorted(caches)}, RULE, "")
+    storages = table_of(project, "STORAGES")
+    if storages and STORAGE_DEFAULT not in storages:
+        yield Setting("STORAGES", {**storages, STORAGE_DEFAULT: {"BACKEND": IN_MEMORY}}, RULE, "")
     yield Setting("SECRET_KEY", Secret(secrets.token_urlsafe(64)), RULE, "")
     yield Setting("SECRET_KEY_FALLBACKS", [], RULE, "")
     yield Setting("ALLOWED_HOSTS", [UNSERVED_HOST], RULE, "")
@@ -44,7 +50,7 @@ def runs_tests(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
     Return whether this process is ``manage.py test`` or ``makemigrations``, or a pytest run
     (https://docs.pytest.org/en/stable/reference/reference.html#envvar-PYTEST_VERSION).
     """
-    return (len(argv) > 1 and argv[1] in TEST_COMMANDS) or "PYTEST_VERSION" in environ
+    return (len(argv) > 1 and argv[1] in TEST_COMMANDS) or ("PYTEST_VERSION" in environ and "pytest" in sys.modules)
 
 
 def ephemeral_site() -> tuple[PlatformSpec, SiteSpec, tempfile.TemporaryDirectory[str]]:
@@ -81,5 +87,7 @@ def ephemeral_database(project: Project, argv: Sequence[str]) -> Setting:
     if argv[1:2] == ["makemigrations"]:
         return Setting("DATABASES", {DATABASE_DEFAULT: {"ENGINE": engine, "NAME": ""}}, RULE, "")
     name = f"multihost_{secrets.token_hex(8)}"
-    value = {DATABASE_DEFAULT: {**own, "NAME": name, "TEST": {"NAME": f"test_{name}"}}}
+    kept = own.get("TEST")
+    test = {**(kept if isinstance(kept, Mapping) else {}), "NAME": f"test_{name}"}
+    value = {DATABASE_DEFAULT: {**own, "NAME": name, "TEST": test}}
     return Setting("DATABASES", value, "test run: a database of its own on the project's server", "")

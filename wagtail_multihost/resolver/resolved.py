@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from wagtail_multihost.resolver.caches import cache_settings
 from wagtail_multihost.resolver.content import content_settings
@@ -24,12 +25,13 @@ from wagtail_multihost.spec.site import SiteSpec
 class ResolvedSettings:
     """
     What :func:`resolve` returns. ``site`` and ``platform`` are None in build mode; ``ephemeral`` holds
-    the folder of a test run's site.
+    the folder of a test run's site. ``registry`` is what the settings module said, for its commands.
     """
 
     platform: PlatformSpec | None = None
     site: SiteSpec | None = None
     ephemeral: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    registry: Path | str | None = None
 
     @property
     def is_build_mode(self) -> bool:

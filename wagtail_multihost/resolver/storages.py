@@ -24,7 +24,7 @@ MEDIA_URL = "/media/"
 
 def storage_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Setting]:
     """
-    Yield STORAGES, and for local files MEDIA_ROOT and MEDIA_URL. The project's ``staticfiles`` stays; its
+    Yield STORAGES, MEDIA_ROOT and MEDIA_URL. The project's ``staticfiles`` stays; its
     other aliases become folders of the site's own storage. Raises ConfigurationError for one that cannot.
     """
     source = site.sources.get("storage", "")
@@ -34,15 +34,19 @@ def storage_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[S
     for alias in aliases:
         value[alias] = scoped(alias, site, data)
     yield Setting("STORAGES", value, "the site's own folder or bucket; staticfiles is the project's", source)
-    if site.storage.backend == "files":
-        yield Setting("MEDIA_ROOT", str(site.storage.path), "the site's own folder", source)
-        yield Setting("MEDIA_URL", media_url(project), "the project's, or /media/", "")
+    # With a bucket too: whoever writes to MEDIA_ROOT without asking STORAGES must not meet another site's files.
+    yield Setting("MEDIA_ROOT", str(site.storage.path or media_folder(site, data)), "the site's own folder", source)
+    yield Setting("MEDIA_URL", media_url(project), "the project's, or /media/", "")
 
 
 def media_url(project: Project) -> str:
     """Return the project's MEDIA_URL (a path gets a leading slash), or ``/media/``."""
     url = str(project.get("MEDIA_URL") or MEDIA_URL)
     return url if "//" in url or url.startswith("/") else f"/{url}"
+
+
+def media_folder(site: SiteSpec, data: Path) -> Path:
+    return data / "sites" / site.id / "media"
 
 
 def backend(site: SiteSpec, location: str = "") -> dict[str, object]:

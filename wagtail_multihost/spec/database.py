@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,6 @@ from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import (
     parse_path,
     parse_port,
-    parse_printable,
     parse_server_host,
     problem_of,
     refuse,
@@ -46,7 +46,10 @@ POSTGRESQL_OPTIONS = frozenset(
         "tcp_user_timeout",
     }
 )
-IDENTIFIER_BYTES = 63
+# What libpq and psql take for a name, not for a connection string, in the 63 bytes that Postgres keeps.
+IDENTIFIER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+#: Made by initdb, for everyone.
+COMMON_DATABASES = frozenset({"postgres", "template0", "template1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,16 @@ class DatabaseSpec:
         refuse(sqlite_problems(self) if self.engine == "sqlite" else postgresql_problems(self))
 
 
+def parse_identifier(value: str) -> str:
+    """Return ``value`` when it can be a site's own database or role."""
+    if not IDENTIFIER.fullmatch(value) or value in COMMON_DATABASES:
+        raise ValueError(
+            f"The name {shown(value)} is not accepted: it must be 1 to 63 letters, digits, '_', '-' and '.', "
+            "and none of postgres, template0, template1."
+        )
+    return value
+
+
 def sqlite_problems(database: DatabaseSpec) -> Iterator[Problem]:
     if database.path is None:
         yield Problem("path", "A SQLite database needs the path of its file.")
@@ -86,8 +99,7 @@ def postgresql_problems(database: DatabaseSpec) -> Iterator[Problem]:
     if database.path is not None:
         yield Problem("path", "A PostgreSQL database has a name, not a path.")
     for key in ("name", "user"):
-        value = getattr(database, key)
-        yield from problem_of(key, parse_printable, value, what=f"The {key}", length=IDENTIFIER_BYTES)
+        yield from problem_of(key, parse_identifier, getattr(database, key))
     yield from problem_of("host", parse_server_host, database.host)
     yield from problem_of("port", parse_port, database.port)
     if database.password is None and not database.host.startswith("/"):

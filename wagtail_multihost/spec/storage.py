@@ -26,8 +26,9 @@ ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{
 class StorageSpec:
     """
     A storage: ``files`` below the folder ``path``, or ``s3`` with ``bucket``, ``access_key`` and
-    ``secret_key``, and optionally ``region``, ``endpoint`` (a URL, for other S3 servers) and ``domain``
-    (the host that serves the bucket, a CDN for example).
+    ``secret_key`` (without them the role of the container or the machine is used), and optionally
+    ``region``, ``endpoint`` (a URL, for other S3 servers) and ``domain`` (the host that serves the
+    bucket, a CDN for example).
     """
 
     backend: StorageBackend
@@ -61,9 +62,9 @@ def s3_problems(storage: StorageSpec) -> Iterator[Problem]:
         yield Problem("path", "An S3 storage has a bucket, not a path.")
     if not BUCKET.fullmatch(storage.bucket) or is_reserved_bucket(storage.bucket):
         yield Problem("bucket", f"The bucket {shown(storage.bucket)} is not a valid S3 bucket name.")
-    for key in ("access_key", "secret_key"):
-        if getattr(storage, key) is None:
-            yield Problem(key, f"An S3 storage needs its own {key} or {key}_file.")
+    if (storage.access_key is None) != (storage.secret_key is None):
+        missing = "access_key" if storage.access_key is None else "secret_key"
+        yield Problem(missing, "An access key and a secret key belong together; give both or neither.")
     if storage.region:
         yield from problem_of("region", parse_printable, storage.region, what="The region", length=63)
     if storage.endpoint and not ENDPOINT.fullmatch(storage.endpoint):

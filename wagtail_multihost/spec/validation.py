@@ -42,6 +42,8 @@ def parse_port(value: int) -> int:
 def parse_path(value: Path) -> Path:
     """Return ``value`` when it is an absolute path without ``..`` and control characters."""
     text = str(value)
+    if text == "/" or text.startswith("//"):
+        raise ValueError(f"The path {shown(text)} is not accepted: it must name something below one slash.")
     if not text.startswith("/") or ".." in text.split("/") or not text.isprintable():
         raise ValueError(f"The path {shown(text)} is not accepted: it must be absolute, without '..'.")
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from argparse import REMAINDER
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.management.command import MultihostCommand, registry_of
 from wagtail_multihost.registry import REGISTRY_VARIABLE
 from wagtail_multihost.registry.environment import SITE_VARIABLE
@@ -30,13 +30,16 @@ class Command(MultihostCommand):
 
     def run(self, **options: Any) -> None:
         url = options["registry"]
+        if not options["command"]:
+            raise ConfigurationError.because("No command is given: multihost_as SITE COMMAND [ARGUMENT...].")
         registry_of(url).site(options["site"], reads_secrets=False)
         environ = {**os.environ, SITE_VARIABLE: options["site"], "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE}
         if url is not None:
             environ[REGISTRY_VARIABLE] = url
-        # The command line is the operator's own, as in any other call of manage.py.
-        status = subprocess.run([*program(), *options["command"]], env=environ, check=False).returncode  # noqa: S603
-        sys.exit(status if status >= 0 else 128 - status)
+        words = program()
+        # In this process's place, so that signals, the terminal and the exit code are the command's own. The command
+        # line is the operator's, as in any other call of manage.py.
+        os.execve(words[0], [*words, *options["command"]], environ)  # noqa: S606
 
 
 def program() -> list[str]:
