@@ -400,3 +400,35 @@ def test_value_that_breaks_readers_is_a_problem(registry: RegistryMaker, text: s
 def test_byte_order_mark_is_read_over(registry: RegistryMaker) -> None:
     """A file that an editor wrote with a byte order mark is read like any other."""
     assert len(registry(f"\ufeff{HEAD}{AURORA}").load().sites) == 1
+
+
+def test_registry_as_an_operator_writes_it(registry: RegistryMaker) -> None:
+    """A platform's database, cache and storage are every site's, each with names and secrets of its own."""
+    contents = registry(
+        """
+        [platform]
+        name = "aviary"
+        data = "./data"
+        secret_key_file = "/run/secrets/multihost"
+        origin = "https://{hostname}"
+        database = { engine = "postgresql", host = "db.internal", password_file = "/run/secrets/{site}_db" }
+        cache = "redis://cache.internal:6379/0"
+        storage = { backend = "s3", region = "us-west-2" }
+
+        [sites.aurora]
+        hostnames = ["aurora.example.org", "www.aurora.example.org"]   # first is canonical
+        aliases = ["aurora.example.net"]
+        enabled = true
+        [sites.aurora.settings]
+        WAGTAIL_SITE_NAME = "Aurora"
+
+        [sites.borealis]
+        hostnames = ["borealis.example.org"]
+        database = "sqlite:///borealis.sqlite3"
+        """
+    ).load()
+    aurora, borealis = contents.sites
+    assert (aurora.database.name, aurora.database.host) == ("aviary__aurora", "db.internal")
+    assert (aurora.cache.backend, borealis.cache.backend) == ("redis", "redis")
+    assert (aurora.storage.bucket, borealis.storage.bucket) == ("aviary--aurora", "aviary--borealis")
+    assert borealis.database.path == contents.platform.data.parent / "borealis.sqlite3"

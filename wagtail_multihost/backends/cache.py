@@ -10,8 +10,8 @@ BATCH = 1000  # keys
 class SiteRedisCache(RedisCache):
     """Django's RedisCache, whose ``clear`` removes the keys with this cache's prefix, and no other site's."""
 
-    def clear(self) -> bool:
-        """Remove every key of this cache. Takes time with the number of keys on the server, not with this cache's."""
+    def clear(self) -> None:
+        """Remove every key of this cache. The time grows with the number of keys in the server's database."""
         client = self._cache.get_client(None, write=True)
         keys = []
         # A prefix has no character that means something in a pattern (spec.names).
@@ -22,4 +22,3 @@ class SiteRedisCache(RedisCache):
                 keys.clear()
         if keys:
             client.unlink(*keys)
-        return True

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 import botocore.session
-from botocore.config import Config  # type: ignore[import-untyped]  # botocore has no types
+from botocore.config import Config
 from django.utils.deconstruct import deconstructible
 from storages.backends.s3 import S3Storage
 
