@@ -197,3 +197,20 @@ def test_run_stops_everything_and_keeps_the_data(run: Run, tmp_path: Path, numbe
         os.kill(process.pid, number)
         wait_for(lambda: not any(is_running(pid) for pid in everything[1:]), "every process to end")
         assert process.wait(30) == (0 if number is not signal.SIGKILL else -signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_stops_while_it_prepares(run: Run, tmp_path: Path, number: signal.Signals) -> None:
+    """A run that is stopped before it serves ends quietly too, and leaves neither process nor folder of sockets."""
+    project, log = tmp_path / "example_project", tmp_path / "run.log"
+    shutil.copytree(run.project, project, ignore=shutil.ignore_patterns("data", "static", ".venv"))
+    serve = [run.project / ".venv" / "bin" / "python", project / "serve.py", "--port", str(free_port())]
+    with running(serve, log, environ=newcomer()) as process:
+        wait_for(lambda: (project / "data" / "admin-password").exists() and children(process.pid), "the first command")
+        sockets = Path(re.search(r'sockets = "(.*)"', (project / "data" / "sites.toml").read_text())[1])  # type: ignore[index]
+        everything = children(process.pid)
+        os.kill(process.pid, number)
+        assert process.wait(30) == 0
+    assert not any(is_running(pid) for pid in everything)
+    assert not sockets.exists()
+    assert log.read_text().endswith("Stopped.\n")
