@@ -44,6 +44,6 @@ def running_redis(folder: Path) -> Iterator[RedisServer]:
     server = RedisServer(free_port(), secrets.token_urlsafe(16))
     lines = ["bind 127.0.0.1", f"port {server.port}", f"requirepass {server.password}", 'save ""', f"dir {folder}"]
     config = OTHERS.write(folder / "redis.conf", "".join(f"{line}\n" for line in lines))
-    with running(OTHERS.command("redis-server", config), folder / "redis.log"):
+    with running(OTHERS.command("redis-server", config), folder / "redis.log", cwd=folder):
         wait_for(server.is_up, "Redis")
         yield server

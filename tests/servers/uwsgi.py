@@ -32,7 +32,8 @@ def running_emperor(
     config: Path, log: Path, environ: Mapping[str, str], sockets: Mapping[str, Path]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the emperor and wait until every site answers at its socket."""
-    with running(SITES.command(PROGRAM, "--ini", config), log, environ) as process:
+    # The emperor goes back to the folder that it was started in at every look at its vassals.
+    with running(SITES.command(PROGRAM, "--ini", config), log, environ, cwd=Path("/")) as process:
         try:
             for site, path in sockets.items():
                 wait_for(partial(ended_or_live, process, path), f"the site {site}", 120)
