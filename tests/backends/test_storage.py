@@ -149,3 +149,15 @@ def test_arguments_pickle_without_a_secret(process_of: Process) -> None:
     process_of()
     pickled = pickle.dumps(SiteS3Storage(site="aurora").deconstruct())  # type: ignore[attr-defined]
     assert SECRET_KEY.encode() not in pickled and ACCESS_KEY.encode() not in pickled
+
+
+def test_storage_without_keys_asks_for_a_role_only(process_of: Process) -> None:
+    """Without keys of the site's own no variable or file is looked at: what is left is a role."""
+    process_of(access_key=None, secret_key=None)
+    session = SiteS3Storage(site="aurora")._create_session()
+    providers = session._session.get_component("credential_provider").providers
+    assert {provider.METHOD for provider in providers} == {
+        "assume-role-with-web-identity",
+        "container-role",
+        "iam-role",
+    }

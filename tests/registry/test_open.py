@@ -68,7 +68,14 @@ def test_registry_url_that_is_blank_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgres://user:hunter2@db/registry", "file://host/hunter2", "://hunter2", "http://a/?token=hunter2"]
+    "url",
+    [
+        "http://[hunter2",
+        "postgres://user:hunter2@db/registry",
+        "file://host/hunter2",
+        "://hunter2",
+        "http://a/?token=hunter2",
+    ],
 )
 def test_registry_url_of_an_unknown_kind_is_refused_without_repeating_it(url: str) -> None:
     """A URL of an unknown kind is refused, and the password that it may hold is not shown."""

@@ -123,3 +123,11 @@ def test_key_prefix_of_another_sites_cache_alias_is_refused(registry: RegistryMa
     with pytest.raises(ConfigurationError) as caught:
         registry(f'{HEAD}\n{AURORA}\n{BOREALIS}\nnames = {{ key_prefix = "aviary.aurora.renditions" }}\n').load()
     assert "key prefix" in caught.value.problems[0].message
+
+
+@pytest.mark.parametrize("path", ["/", "//srv/media"])
+def test_folder_with_two_spellings_is_refused(registry: RegistryMaker, path: str) -> None:
+    """The root of all files, and a path with two slashes at its start (another name for the same), are no folder."""
+    with pytest.raises(ConfigurationError) as caught:
+        registry(f'{HEAD}\n{AURORA}\nstorage = {{ path = "{path}" }}\n').load()
+    assert [problem.where for problem in caught.value.problems] == ["sites.toml: sites.aurora.storage.path"]
