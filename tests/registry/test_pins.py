@@ -137,7 +137,7 @@ def test_pin_that_fails_leaves_the_file_as_it_was(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pins.os, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ConfigurationError, match="No space left"):
         pin(opened)
     assert [path.name for path in tmp_path.iterdir()] == ["sites.toml"]
     assert (tmp_path / "sites.toml").read_text() == TEXT
@@ -167,3 +167,10 @@ def test_pin_of_the_environment_is_refused() -> None:
     """Variables cannot be pinned."""
     with pytest.raises(ConfigurationError, match="Only a registry in a TOML file"):
         pin(open_registry("env:", {}))
+
+
+def test_pin_of_a_file_with_a_byte_order_mark_is_read_over(registry: RegistryMaker) -> None:
+    """What can be loaded can be pinned."""
+    opened = registry(f"\ufeff{HEAD}{AURORA}")
+    assert pin(opened) == ["aurora"]
+    assert opened.load().sites[0].pinned

@@ -26,8 +26,13 @@ def pin(registry: Registry) -> list[str]:
         raise ConfigurationError.because("Only a registry in a TOML file can be pinned.", where=registry.name)
     sites = [site for site in registry.load(requires_pins=False).sites if not site.pinned]
     if sites:
-        text = registry.path.read_bytes().decode()
-        replace(registry.path, pinned(text, sites))
+        text = registry.path.read_bytes().decode("utf-8-sig")
+        try:
+            replace(registry.path, pinned(text, sites))
+        except OSError as error:
+            raise ConfigurationError.because(
+                f"The pins cannot be written: {error.strerror}.", where=registry.name
+            ) from None
     return [site.id for site in sites]
 
 
