@@ -12,7 +12,7 @@ class MultihostConfig(AppConfig):
     verbose_name = "Wagtail multihost"
 
     def ready(self) -> None:
-        from wagtail_multihost import checks  # noqa: F401  # importing it registers the checks
+        from wagtail_multihost.checks import applied as applied_checks  # noqa: F401  # importing it registers them
         from wagtail_multihost.resolver.resolved import latest
 
         applied = latest()

@@ -112,6 +112,27 @@ def storage_url(url: str) -> dict[str, object]:
     return {"backend": "s3", **bucket, **keys, **dict(parse_qsl(parts.query))}
 
 
+def mail_url(url: str) -> dict[str, object]:
+    """Return the fields of ``smtp://user:password@host:port`` (``smtps://`` for TLS) or ``console://``."""
+    refused = ValueError(
+        "It is not a mail URL. Write smtp://user:password@host:587 (STARTTLS; special characters percent-encoded), "
+        "smtps:// for TLS from the start, console:// or a table with backend, host and so on."
+    )
+    parts = split(url, refused)
+    if parts.scheme == "console" and not parts.netloc and not parts.path:
+        return {"backend": "console"}
+    if parts.scheme not in ("smtp", "smtps") or parts.path.strip("/") or parts.query or not parts.hostname:
+        raise refused
+    security, port = ("tls", 465) if parts.scheme == "smtps" else ("starttls", 587)
+    address = {"host": parts.hostname, "port": parts.port or port, "security": security}
+    return {"backend": "smtp", **address, **credentials(parts)}
+
+
+def table_only(url: str) -> dict[str, object]:
+    """Raise ValueError: there is no common form of such a URL."""
+    raise ValueError("It must be a table with backend and so on, not a URL.")
+
+
 def split(url: str, refused: ValueError) -> SplitResult:
     try:
         parts = urlsplit(url)

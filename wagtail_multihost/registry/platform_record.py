@@ -6,17 +6,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from wagtail_multihost.registry.fields import Fields, UrlParser, cache_url, database_url, fields_of, storage_url
+from wagtail_multihost.registry.fields import (
+    Fields,
+    UrlParser,
+    cache_url,
+    database_url,
+    fields_of,
+    mail_url,
+    storage_url,
+    table_only,
+)
 from wagtail_multihost.registry.platform_key import platform_key
 from wagtail_multihost.registry.record import Entry, Record
 from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
 
 # Keys that must differ per site; "{site}" in them makes them differ.
 OWN_KEYS = ("name", "user", "password", "path", "bucket", "domain", "access_key", "secret_key")
 T = TypeVar("T")
 OWN_FILES = ("password_file", "access_key_file", "secret_key_file")
-URL_PARSERS: dict[str, UrlParser] = {"database": database_url, "cache": cache_url, "storage": storage_url}
+URL_PARSERS: dict[str, UrlParser] = {
+    "database": database_url,
+    "cache": cache_url,
+    "storage": storage_url,
+    "mail": mail_url,
+    "frontend": table_only,
+}
+#: Parts that the platform may have one of for all its sites.
+SHAREABLE = frozenset({"cache", "mail"})
+REVISIONS = 2**53  # exact in every JSON reader
 
 
 class Defaults(NamedTuple):
@@ -50,8 +69,12 @@ def build_platform(record: Record) -> PlatformSpec | None:
     origin = record.take_text("origin", "https://{hostname}")
     header = record.take_texts("secure_proxy_ssl_header")
     nginx, uwsgi = nginx_options(record), uwsgi_options(record)
+    key_id, group = record.take_text("key_id"), record.take_text("group")
+    revision = record.take_as("revision", lambda value: revision_of(record, value), record.source.revision)
+    shares_registry = record.take_boolean("shares_registry", False)
+    secret_keys = keyring(record)
     secret_key = record.take_secret("secret_key")
-    if secret_key is None and record.source.reads_secrets and not record.problems:
+    if secret_key is None and not secret_keys and record.source.reads_secrets and not record.problems:
         secret_key = record.build(lambda: platform_key(data))
         sources["secret_key"] = str(data / "platform.key")
     if not name and "name" not in sources:
@@ -65,6 +88,11 @@ def build_platform(record: Record) -> PlatformSpec | None:
             sockets=sockets,
             origin=origin,
             secret_key=secret_key if record.source.reads_secrets else None,
+            secret_keys=secret_keys if record.source.reads_secrets else (),
+            key_id=key_id if record.source.reads_secrets else "",
+            revision=revision,
+            group=group,
+            shares_registry=shares_registry,
             secure_proxy_ssl_header=header or None,  # type: ignore[arg-type]  # the spec checks its length
             nginx=nginx,
             uwsgi=uwsgi,
@@ -73,11 +101,27 @@ def build_platform(record: Record) -> PlatformSpec | None:
     )
 
 
+def revision_of(record: Record, value: object) -> int:
+    revision = record.source.integer(value)
+    if not 0 <= revision <= REVISIONS:
+        raise ValueError("The revision is not accepted: it must be 0 to 2^53.")
+    return revision
+
+
+def keyring(record: Record) -> tuple[tuple[str, Secret], ...]:
+    """Return the keys of the table ``secret_keys``: each ``ID`` (a value or env:NAME) or ``ID_file``."""
+    table = record.take_table("secret_keys")
+    if table is None:
+        return ()
+    ids = dict.fromkeys(key.removesuffix("_file") for key in table.entries)
+    return tuple((key_id, key) for key_id in ids if (key := table.take_secret(key_id)) is not None)
+
+
 def shared_fields(record: Record, key: str) -> Fields:
     """Return the fields of the platform's ``key``; those that every site would share are reported."""
     entry = record.take(key)
     fields = fields_of(entry, URL_PARSERS[key], record)
-    if key == "cache":  # a Redis server may be one for all; prefixes keep the sites apart
+    if key in SHAREABLE:  # prefixes keep the sites apart in one Redis server; senders are each site's own
         return fields
     for name in (*OWN_KEYS, *OWN_FILES):
         shared = fields.get(name)

@@ -28,6 +28,8 @@ class Source(ABC):
     base: Path
     #: Looked up by ``env:NAME`` references.
     environ: Mapping[str, str]
+    #: Orders the registry's states in time; 0 where that is not known.
+    revision: int = 0
     #: Whether secrets are read, and refused when they are missing or blank, while records are read.
     reads_secrets: bool = False
 
@@ -144,6 +146,16 @@ class Record:
         if self.source.reads_secrets:
             self.check(secret, entry.path)
         return secret
+
+    def take_secrets(self, key: str) -> tuple[Secret, ...]:
+        """Return the secrets of the array ``key``, each a value or ``env:NAME``."""
+        entry = self.entries.get(key)
+        secrets = tuple(self.referenced(text, entry.path) for text in self.take_texts(key)) if entry else ()
+        self.known.append(key)
+        if entry and self.source.reads_secrets:
+            for secret in secrets:
+                self.check(secret, entry.path)
+        return secrets
 
     def check(self, secret: Secret, path: KEY_PATH) -> None:
         try:

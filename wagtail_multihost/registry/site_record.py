@@ -11,25 +11,31 @@ from wagtail_multihost.registry.platform_record import URL_PARSERS, Defaults
 from wagtail_multihost.registry.record import PLATFORM, Record
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
+from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id, shown
+from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.names import Names, derive_names
 from wagtail_multihost.spec.overrides import OVERRIDABLE, SettingValue
 from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.server import TlsSpec
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.storage import StorageSpec
 
 DERIVED = "derived from the platform's name and the site id"
 NAME_KEYS = tuple(field.name for field in fields(Names))
-KIND_KEYS = {"database": "engine", "cache": "backend", "storage": "backend"}
+KIND_KEYS = {"database": "engine"}  # of the other parts: backend
 LOCAL_MEMORY = CacheSpec(backend="locmem")
 STAND_IN_DATABASE = DatabaseSpec(engine="sqlite", path=Path("/dev/null"))
 STAND_IN_STORAGE = StorageSpec(backend="files", path=Path("/dev/null"))
+SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
 STAND_IN_HOSTNAMES = ("stand-in.invalid",)
 DEFAULT_SOURCES = {
     "database": "default: SQLite in the platform's data folder",
     "cache": "default: local memory",
     "storage": "default: files in the platform's data folder",
+    "mail": "default: the project's",
+    "frontend": "default: none",
 }
 
 
@@ -107,6 +113,9 @@ class SiteParts:
         hostnames, aliases = self.required_hosts(), self.hosts("aliases")
         enabled, epoch = record.take_boolean("enabled", True), record.take_integer("epoch", 1)
         tls, settings = self.tls(), self.settings()
+        key_id, admins = record.take_text("key_id"), record.take_texts("admins")
+        secret_key, fallbacks = self.secret_key(), record.take_secrets("secret_key_fallbacks")
+        mail, frontend = self.mail(), self.frontend()
         # What could not be built is reported already; a stand-in lets the rest of the record be checked too.
         database, cache = self.database() or STAND_IN_DATABASE, self.cache() or LOCAL_MEMORY
         storage = self.storage() or STAND_IN_STORAGE
@@ -123,11 +132,26 @@ class SiteParts:
                 enabled=enabled,
                 epoch=epoch,
                 tls=tls,
+                key_id=key_id,
+                secret_key=secret_key,
+                secret_key_fallbacks=fallbacks,
+                mail=mail,
+                frontend=frontend,
+                admins=admins,
                 settings=settings,
                 pinned=pinned,
                 sources=self.sources,
             )
         )
+
+    def secret_key(self) -> Secret | None:
+        record, before = self.reader.record, len(self.reader.record.problems)
+        key = record.take_secret("secret_key")
+        is_read = record.source.reads_secrets and len(record.problems) == before
+        if key is not None and is_read and len(key.reveal()) < SECRET_KEY_LENGTH:
+            path = (*record.path, "secret_key" if "secret_key" in record.written else "secret_key_file")
+            record.report(f"The key is too short: at least {SECRET_KEY_LENGTH} characters.", path)
+        return key
 
     def required_hosts(self) -> tuple[str, ...]:
         record, before = self.reader.record, len(self.reader.record.problems)
@@ -153,7 +177,7 @@ class SiteParts:
         entry = record.take(key)
         base = self.reader.defaults.fields.get(key, {})
         own = fields_of(entry, URL_PARSERS[key], record)
-        merged: Fields = overlay(base, entry, own, KIND_KEYS[key])
+        merged: Fields = overlay(base, entry, own, KIND_KEYS.get(key, "backend"))
         if entry is None:
             first = next(iter(base.values()), None)
             self.sources[key] = record.source.label(first.path[:2]) if first else DEFAULT_SOURCES[key]
@@ -230,6 +254,45 @@ class SiteParts:
                 region=region,
                 endpoint=endpoint,
                 domain=domain,
+                access_key=access_key,
+                secret_key=secret_key,
+            ),
+        )
+
+    def mail(self) -> MailSpec | None:
+        part = self.part("mail")
+        if not part.entries:
+            return None
+        backend, host, username = part.take_text("backend", "smtp"), part.take_text("host"), part.take_text("username")
+        port, timeout = part.take_integer("port", 587), part.take_integer("timeout", 10)
+        password, security = part.take_secret("password"), part.take_text("security", "starttls")
+        part.close()
+        return part.build(
+            lambda: MailSpec(
+                backend=backend,  # type: ignore[arg-type]  # the spec checks it
+                host=host,
+                port=port,
+                username=username,
+                password=password,
+                security=security,  # type: ignore[arg-type]  # the spec checks it
+                timeout=timeout,
+            ),
+        )
+
+    def frontend(self) -> FrontendCacheSpec | None:
+        part = self.part("frontend")
+        if not part.entries:
+            return None
+        backend, location, zone = part.take_text("backend"), part.take_text("location"), part.take_text("zone")
+        token = part.take_secret("token")
+        access_key, secret_key = part.take_secret("access_key"), part.take_secret("secret_key")
+        part.close()
+        return part.build(
+            lambda: FrontendCacheSpec(
+                backend=backend,  # type: ignore[arg-type]  # the spec checks it
+                location=location,
+                zone=zone,
+                token=token,
                 access_key=access_key,
                 secret_key=secret_key,
             ),

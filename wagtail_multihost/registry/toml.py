@@ -24,6 +24,7 @@ class TomlSource(Source):
         self.base = path.parent
         self.environ = environ
         self.reads_secrets = reads_secrets
+        self.revision = changed_at(path)
 
     def label(self, path: KEY_PATH) -> str:
         keys = ".".join(key if BARE_KEY.fullmatch(key) else shown(key) for key in path)
@@ -43,6 +44,14 @@ class TomlSource(Source):
         if not isinstance(value, list):
             raise ValueError(f"It must be an array of text, not {kind(value)}.")
         return tuple(self.text(item) for item in value)
+
+
+def changed_at(path: Path) -> int:
+    """Return when the file last changed, in seconds since 1970; 0 when it cannot be asked."""
+    try:
+        return max(0, int(path.stat().st_mtime))
+    except (OSError, ValueError):
+        return 0
 
 
 class TomlRegistry(Registry):

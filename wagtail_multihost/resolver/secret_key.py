@@ -6,26 +6,55 @@ from collections.abc import Iterator
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.setting import Setting
+from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.keys import derive_secret_key
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
 
 RULE = "HKDF of the platform's key with the site's uid and epoch"
+FALLBACK_RULE = "the keys of the epoch before and of the keyring's other keys, if any"
+OWN_RULE = "the site's own"
 
 
 def secret_key_settings(platform: PlatformSpec, site: SiteSpec) -> Iterator[Setting]:
-    """Yield SECRET_KEY and SECRET_KEY_FALLBACKS (the key of the epoch before, if there was one)."""
-    source = platform.sources.get("secret_key") or platform.sources.get("secret_key_file", "the key in the data folder")
-    keys = [secret_key(platform, site, epoch) for epoch in (site.epoch, site.epoch - 1) if epoch]
+    """Yield SECRET_KEY and SECRET_KEY_FALLBACKS: the site's own keys, or those that derive from the platform's."""
+    if site.secret_key is not None:
+        source = site.sources.get("secret_key") or site.sources.get("secret_key_file", "")
+        yield Setting("SECRET_KEY", site.secret_key, OWN_RULE, source)
+        fallbacks = site.sources.get("secret_key_fallbacks", "")
+        yield Setting("SECRET_KEY_FALLBACKS", list(site.secret_key_fallbacks), OWN_RULE, fallbacks)
+        return
+    keys = derived_keys(platform, site)
+    source = source_of(platform)
     yield Setting("SECRET_KEY", keys[0], RULE, source)
-    yield Setting("SECRET_KEY_FALLBACKS", keys[1:], "the key of the epoch before, if any", source)
+    yield Setting("SECRET_KEY_FALLBACKS", [*keys[1:], *site.secret_key_fallbacks], FALLBACK_RULE, source)
 
 
-def secret_key(platform: PlatformSpec, site: SiteSpec, epoch: int) -> Secret:
+def source_of(platform: PlatformSpec) -> str:
+    stated = (platform.sources.get(key) for key in ("secret_key", "secret_key_file", "secret_keys"))
+    return next((source for source in stated if source), "the key in the data folder")
+
+
+def derived_keys(platform: PlatformSpec, site: SiteSpec) -> list[Secret]:
+    """
+    Return the site's key, then those that it had: of the epoch before, and of this epoch under each other key
+    of the platform's keyring. Nothing is derived before a key is revealed.
+    """
+    current = site.key_id or platform.key_id
+    others = [key_id for key_id in platform.keyring if key_id != current]
+    generations = [(current, site.epoch), (current, site.epoch - 1), *((key_id, site.epoch) for key_id in others)]
+    return [secret_key(platform, site, key_id, epoch) for key_id, epoch in generations if epoch]
+
+
+def secret_key(platform: PlatformSpec, site: SiteSpec, key_id: str, epoch: int) -> Secret:
     def derive() -> str:
-        if platform.secret_key is None:
+        keyring = platform.keyring
+        if not keyring:
             raise ConfigurationError.because("The platform's key was not read.", where="secret_key", site=site.id)
-        return derive_secret_key(platform.secret_key, site.uid, epoch).reveal()
+        if key_id not in keyring:
+            message = f"The platform has no key {shown(key_id)}."
+            raise ConfigurationError.because(message, where="key_id", site=site.id)
+        return derive_secret_key(keyring[key_id], site.uid, epoch).reveal()
 
     return Secret.computed(derive)

@@ -2,7 +2,9 @@
 
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
+from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id
+from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.names import Names, derive_names
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
@@ -13,6 +15,8 @@ from wagtail_multihost.spec.storage import StorageSpec
 __all__ = [
     "CacheSpec",
     "DatabaseSpec",
+    "FrontendCacheSpec",
+    "MailSpec",
     "Names",
     "NginxOptions",
     "PlatformSpec",

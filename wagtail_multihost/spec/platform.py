@@ -19,6 +19,8 @@ from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
 
 ORIGIN = re.compile(r"https?://\{hostname\}(?::([0-9]{1,5}))?")
 HEADER = re.compile(r"HTTP_[A-Z0-9_]+")
+KEY_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+GROUP = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 SLUG_PREFIXES = tuple(prefix.rstrip("-") for prefix in BUCKET_PREFIXES)
 
 
@@ -30,6 +32,11 @@ class PlatformSpec:
     ``origin`` (how visitors reach a hostname), ``secret_key`` (at least 32 characters; every site's key
     derives from it) and ``secure_proxy_ssl_header`` (Django's setting, for a proxy that ends TLS).
     ``secret_key`` is None where it was not read; ``sources`` says where each key was read.
+
+    A keyring takes the place of ``secret_key`` while the key is changed: ``secret_keys`` are pairs of a key id
+    and a key, ``key_id`` the one that sites use unless they state another. ``revision`` orders the states of
+    a registry in time, 0 where that is not known. ``group`` is the group (``{site}`` in it) that reads a site's
+    snapshot. ``shares_registry`` says that sites' processes may read all of the registry, in production too.
     """
 
     name: str
@@ -38,6 +45,11 @@ class PlatformSpec:
     sockets: Path = Path("/run/multihost")
     origin: str = "https://{hostname}"
     secret_key: Secret | None = None
+    secret_keys: tuple[tuple[str, Secret], ...] = ()
+    key_id: str = ""
+    revision: int = 0
+    group: str = ""
+    shares_registry: bool = False
     secure_proxy_ssl_header: tuple[str, str] | None = None
     nginx: NginxOptions = field(default_factory=NginxOptions)
     uwsgi: UwsgiOptions = field(default_factory=UwsgiOptions)
@@ -50,6 +62,17 @@ class PlatformSpec:
     def scheme(self) -> str:
         """``http`` or ``https``, as visitors use it."""
         return self.origin.partition(":")[0]
+
+    @property
+    def keyring(self) -> dict[str, Secret]:
+        """The platform's keys by their ids; the only key of a platform without a keyring has a blank id."""
+        if self.secret_keys:
+            return dict(self.secret_keys)
+        return {} if self.secret_key is None else {"": self.secret_key}
+
+    def group_of(self, site: str) -> str:
+        """Return the group that reads the snapshot of the site id ``site``; blank when none is stated."""
+        return self.group.replace("{site}", site)
 
     def origin_of(self, hostname: str, *, has_tls: bool = False) -> str:
         """
@@ -85,6 +108,27 @@ def check_key(key: Secret) -> Secret:
     return key
 
 
+def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
+    ids = [key_id for key_id, _ in platform.secret_keys]
+    for key_id, key in platform.secret_keys:
+        if not KEY_ID.fullmatch(key_id):
+            yield Problem("secret_keys", f"The key id {shown(key_id)} must match {KEY_ID.pattern}.")
+        yield from problem_of(f"secret_keys.{key_id}", check_key, key)
+    if ids and platform.secret_key is not None:
+        yield Problem("secret_key", "It stands beside secret_keys; give only one of the two.")
+    if platform.key_id and platform.key_id not in ids:
+        yield Problem("key_id", f"The key id {shown(platform.key_id)} is not one of the secret_keys.")
+    if ids and not platform.key_id:
+        yield Problem("key_id", "Name the one of the secret_keys that sites use.")
+
+
+def parse_group(value: str) -> str:
+    """Return ``value`` when it is the name of a group, in which ``{site}`` may stand."""
+    if not GROUP.fullmatch(value.replace("{site}", "a")):
+        raise ValueError(f"The group {shown(value)} is not accepted: it must be a group's name, with {{site}} in it.")
+    return value
+
+
 def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
     yield from problem_of("name", parse_platform_name, platform.name)
     if platform.name == "xn" or platform.name.startswith(SLUG_PREFIXES[1:]):
@@ -99,6 +143,11 @@ def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
         yield Problem("origin", f"The origin {shown(platform.origin)} is not accepted: write https://{{hostname}}.")
     if platform.secret_key is not None:
         yield from problem_of("secret_key", check_key, platform.secret_key)
+    yield from keyring_problems(platform)
+    if platform.revision < 0:
+        yield Problem("revision", f"The revision {platform.revision} is not accepted: it must be 0 or more.")
+    if platform.group:
+        yield from problem_of("group", parse_group, platform.group)
     header = platform.secure_proxy_ssl_header
     if header is not None and (len(header) != 2 or not HEADER.fullmatch(header[0]) or not header[1].isalnum()):
         yield Problem("secure_proxy_ssl_header", 'Write it as Django does: ["HTTP_X_FORWARDED_PROTO", "https"].')

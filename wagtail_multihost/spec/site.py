@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,12 +11,17 @@ from uuid import UUID
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
+from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id, shown
+from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.names import Names
 from wagtail_multihost.spec.overrides import SettingValue, override_problems
+from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.server import TlsSpec
 from wagtail_multihost.spec.storage import StorageSpec
 from wagtail_multihost.spec.validation import problem_of, refuse
+
+ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +30,9 @@ class SiteSpec:
     One Wagtail instance: ``id``, immutable ``uid``, ``hostnames`` (the first is canonical, the others
     redirect to it), ``aliases`` (hostnames that are served as they are), key ``epoch`` (1 or more),
     ``names``, ``database``, ``cache``, ``storage``, ``tls`` and its own ``settings``.
+    ``mail`` (None: the project's), ``frontend`` (a cache in front of it that Wagtail purges), ``admins`` (mail
+    addresses that get its error reports). ``secret_key`` and ``secret_key_fallbacks`` are keys of its own; where
+    they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
     ``pinned`` says whether the registry states the uid and the names; ``sources`` where each key was read.
     """
 
@@ -38,6 +47,12 @@ class SiteSpec:
     enabled: bool = True
     epoch: int = 1
     tls: TlsSpec | None = None
+    key_id: str = ""
+    secret_key: Secret | None = None
+    secret_key_fallbacks: tuple[Secret, ...] = ()
+    mail: MailSpec | None = None
+    frontend: FrontendCacheSpec | None = None
+    admins: tuple[str, ...] = ()
     settings: tuple[tuple[str, SettingValue], ...] = ()
     pinned: bool = False
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -58,6 +73,16 @@ class SiteSpec:
 
 def site_problems(site: SiteSpec) -> Iterator[Problem]:
     yield from problem_of("id", parse_site_id, site.id)
+    yield from hostname_problems(site)
+    if site.epoch < 1:
+        yield Problem("epoch", f"The epoch {site.epoch} is not accepted: it must be 1 or more.")
+    for address in site.admins:
+        if not ADDRESS.fullmatch(address):
+            yield Problem("admins", f"The mail address {shown(address)} is not accepted.")
+    yield from override_problems(site.settings)
+
+
+def hostname_problems(site: SiteSpec) -> Iterator[Problem]:
     if not site.hostnames:
         yield Problem("hostnames", "A site needs at least one hostname.")
     for key in ("hostnames", "aliases"):
@@ -67,6 +92,3 @@ def site_problems(site: SiteSpec) -> Iterator[Problem]:
         for hostname, count in Counter(site.hosts).items():
             if count > 1:
                 yield Problem("hostnames", f"The hostname {shown(hostname)} is listed {count} times.")
-    if site.epoch < 1:
-        yield Problem("epoch", f"The epoch {site.epoch} is not accepted: it must be 1 or more.")
-    yield from override_problems(site.settings)

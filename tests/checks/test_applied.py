@@ -12,7 +12,7 @@ from django.conf import settings as django_settings
 from django.core import mail
 from django.core.checks import run_checks
 
-from wagtail_multihost import checks
+from wagtail_multihost.checks import applied as checks
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 
 MIDDLEWARE = checks.MIDDLEWARE

@@ -1,4 +1,4 @@
-"""System checks. An id is never reused for another mistake."""
+"""What is wrong with settings that were set beside the resolver, or after it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core import mail
 from django.core.checks import CheckMessage, Error, register
 
+from wagtail_multihost.checks import TAG
 from wagtail_multihost.resolver.resolved import latest
 
-TAG = "multihost"
 MIDDLEWARE = "wagtail_multihost.health.middleware.HealthMiddleware"
 
 

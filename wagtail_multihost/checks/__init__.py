@@ -1,0 +1,3 @@
+"""System checks, tag ``multihost``. Importing a module registers its checks; an id is never reused."""
+
+TAG = "multihost"

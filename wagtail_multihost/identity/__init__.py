@@ -1,0 +1,1 @@
+"""The identity fuse: whose database this is, kept in the database."""

@@ -1,0 +1,1 @@
+"""The isolation kit for adopters: two sites of a project, and canaries that tell when anything crosses."""
