@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
 from wagtail_multihost.spec.site import SiteSpec
 
 #: The first line of every emitted file. Only files that have it are ever overwritten or removed.
@@ -41,6 +42,16 @@ class Plan:
     registry: str
     directory: Path
     only: frozenset[str] = frozenset()
+
+    @property
+    def nginx(self) -> NginxOptions:
+        """The platform's options of nginx, or the defaults."""
+        return self.platform.nginx or NginxOptions()
+
+    @property
+    def uwsgi(self) -> UwsgiOptions:
+        """The platform's options of uWSGI, or the defaults."""
+        return self.platform.uwsgi or UwsgiOptions()
 
     @property
     def chosen(self) -> tuple[SiteSpec, ...]:

@@ -50,7 +50,7 @@ def file(name: str, text: str) -> EmittedFile:
 
 
 def main(plan: Plan, hosts: list[str], *, folder: str, has_tls: bool) -> str:
-    options = plan.platform.nginx
+    options = plan.nginx
     temp = {name: nginx_quote(f"{options.temp}/{name}") for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi")}
     return render(
         "nginx/nginx.conf",
@@ -63,7 +63,7 @@ def main(plan: Plan, hosts: list[str], *, folder: str, has_tls: bool) -> str:
         has_sites=bool(hosts),
         user=nginx_quote(options.user),
         body_size=nginx_quote(options.body_size),
-        read_timeout=plan.platform.uwsgi.harakiri + READ_MARGIN,
+        read_timeout=plan.uwsgi.harakiri + READ_MARGIN,
         bucket_size=bucket_size(hosts),
         table_size=table_size(hosts),
         origin_port=origin_port(plan.platform.origin),

@@ -33,7 +33,7 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     """Yield the emperor's ini, one ini per chosen site, and with ``http`` the router's files."""
     shared = shared_values(plan)
     yield EmittedFile(EMPEROR / "emperor.ini", emperor(plan))
-    if plan.platform.uwsgi.http:
+    if plan.uwsgi.http:
         yield EmittedFile(EMPEROR / "hostmap.py", render("uwsgi/hostmap.py"))
         yield EmittedFile(EMPEROR / "mime.types", render("uwsgi/mime.types"))
         yield EmittedFile(EMPEROR / "hosts.txt", host_list(plan))
@@ -45,7 +45,7 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
 
 
 def emperor(plan: Plan) -> str:
-    options = plan.platform.uwsgi
+    options = plan.uwsgi
     folder = plan.directory / EMPEROR
     return render(
         "uwsgi/emperor.ini",
@@ -63,7 +63,7 @@ def emperor(plan: Plan) -> str:
 
 def shared_values(plan: Plan) -> dict[str, object]:
     """Return what every vassal has in common, quoted once."""
-    codebase, options = plan.codebase, plan.platform.uwsgi
+    codebase, options = plan.codebase, plan.uwsgi
     return {
         "build": options.build,
         "python": uwsgi_quote(f"{codebase.virtualenv}/bin/python3"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from wagtail_multihost.registry.fields import (
     Fields,
@@ -20,7 +20,9 @@ from wagtail_multihost.registry.platform_key import platform_key
 from wagtail_multihost.registry.record import Entry, Record
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
+
+if TYPE_CHECKING:
+    from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
 
 # Keys that must differ per site; "{site}" in them makes them differ.
 OWN_KEYS = ("name", "user", "password", "path", "bucket", "domain", "access_key", "secret_key")
@@ -139,10 +141,12 @@ def names_site(name: str, value: object) -> bool:
     return name in (*OWN_FILES, "path") and isinstance(value, str) and "{site}" in value
 
 
-def nginx_options(record: Record) -> NginxOptions:
+def nginx_options(record: Record) -> NginxOptions | None:
     table = record.take_table("nginx")
     if table is None:
-        return NginxOptions()
+        return None
+    from wagtail_multihost.spec.server import NginxOptions  # loads only where the platform has options
+
     default = NginxOptions()
     values = {
         "http": table.take_texts("http", default.http),
@@ -154,10 +158,12 @@ def nginx_options(record: Record) -> NginxOptions:
     return built(table, lambda: NginxOptions(**values), default)  # type: ignore[arg-type]
 
 
-def uwsgi_options(record: Record) -> UwsgiOptions:
+def uwsgi_options(record: Record) -> UwsgiOptions | None:
     table = record.take_table("uwsgi")
     if table is None:
-        return UwsgiOptions()
+        return None
+    from wagtail_multihost.spec.server import UwsgiOptions  # loads only where the platform has options
+
     default = UwsgiOptions()
     values = {
         "build": table.take_text("build", default.build),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wagtail_multihost.registry.fields import Fields, fields_of, overlay
@@ -11,16 +12,18 @@ from wagtail_multihost.registry.platform_record import URL_PARSERS, Defaults
 from wagtail_multihost.registry.record import PLATFORM, Record
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
-from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id, shown
-from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.names import Names, derive_names
 from wagtail_multihost.spec.overrides import OVERRIDABLE, SettingValue
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.server import TlsSpec
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.storage import StorageSpec
+
+if TYPE_CHECKING:
+    from wagtail_multihost.spec.frontend import FrontendCacheSpec
+    from wagtail_multihost.spec.mail import MailSpec
+    from wagtail_multihost.spec.server import TlsSpec
 
 DERIVED = "derived from the platform's name and the site id"
 NAME_KEYS = tuple(field.name for field in fields(Names))
@@ -263,6 +266,8 @@ class SiteParts:
         part = self.part("mail")
         if not part.entries:
             return None
+        from wagtail_multihost.spec.mail import MailSpec  # loads only for a site that has its own mail
+
         backend, host, username = part.take_text("backend", "smtp"), part.take_text("host"), part.take_text("username")
         port, timeout = part.take_integer("port", 587), part.take_integer("timeout", 10)
         password, security = part.take_secret("password"), part.take_text("security", "starttls")
@@ -283,6 +288,8 @@ class SiteParts:
         part = self.part("frontend")
         if not part.entries:
             return None
+        from wagtail_multihost.spec.frontend import FrontendCacheSpec  # loads only for a site that has one
+
         backend, location, zone = part.take_text("backend"), part.take_text("location"), part.take_text("zone")
         token = part.take_secret("token")
         access_key, secret_key = part.take_secret("access_key"), part.take_secret("secret_key")
@@ -310,6 +317,8 @@ class SiteParts:
         table = Record({"tls": entry}, entry.path[:-1], record.source, record.problems, record.site).take_table("tls")
         if table is None:
             return None
+        from wagtail_multihost.spec.server import TlsSpec  # loads only for a site that has it
+
         certificate, key = table.take_text("certificate"), table.take_text("key")
         table.close()
         return table.build(lambda: TlsSpec(certificate=certificate, key=key))

@@ -1,16 +1,20 @@
 """What a site is: frozen, validated values that everything downstream takes. A spec that exists is valid."""
 
-from wagtail_multihost.spec.cache import CacheSpec
-from wagtail_multihost.spec.database import DatabaseSpec
-from wagtail_multihost.spec.frontend import FrontendCacheSpec
-from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id
-from wagtail_multihost.spec.mail import MailSpec
-from wagtail_multihost.spec.names import Names, derive_names
-from wagtail_multihost.spec.platform import PlatformSpec
-from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.server import NginxOptions, TlsSpec, UwsgiOptions
-from wagtail_multihost.spec.site import SiteSpec
-from wagtail_multihost.spec.storage import StorageSpec
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wagtail_multihost.spec.cache import CacheSpec
+    from wagtail_multihost.spec.database import DatabaseSpec
+    from wagtail_multihost.spec.frontend import FrontendCacheSpec
+    from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id
+    from wagtail_multihost.spec.mail import MailSpec
+    from wagtail_multihost.spec.names import Names, derive_names
+    from wagtail_multihost.spec.platform import PlatformSpec
+    from wagtail_multihost.spec.secret import Secret
+    from wagtail_multihost.spec.server import NginxOptions, TlsSpec, UwsgiOptions
+    from wagtail_multihost.spec.site import SiteSpec
+    from wagtail_multihost.spec.storage import StorageSpec
 
 __all__ = [
     "CacheSpec",
@@ -29,3 +33,28 @@ __all__ = [
     "parse_hostname",
     "parse_site_id",
 ]
+
+# A site's process has no use for most of them, and every dataclass takes its time.
+MODULES = {
+    "CacheSpec": "cache",
+    "DatabaseSpec": "database",
+    "FrontendCacheSpec": "frontend",
+    "MailSpec": "mail",
+    "Names": "names",
+    "NginxOptions": "server",
+    "PlatformSpec": "platform",
+    "Secret": "secret",
+    "SiteSpec": "site",
+    "StorageSpec": "storage",
+    "TlsSpec": "server",
+    "UwsgiOptions": "server",
+    "derive_names": "names",
+    "parse_hostname": "identifiers",
+    "parse_site_id": "identifiers",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{MODULES[name]}"), name)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from wagtail_multihost.exceptions import Problem, SecretUnreadableError
@@ -14,8 +15,10 @@ from wagtail_multihost.spec.identifiers import parse_platform_name, shown
 from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
 from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
+
+if TYPE_CHECKING:
+    from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
 
 ORIGIN = re.compile(r"https?://\{hostname\}(?::([0-9]{1,5}))?")
 HEADER = re.compile(r"HTTP_[A-Z0-9_]+")
@@ -37,6 +40,7 @@ class PlatformSpec:
     and a key, ``key_id`` the one that sites use unless they state another. ``revision`` orders the states of
     a registry in time, 0 where that is not known. ``group`` is the group (``{site}`` in it) that reads a site's
     snapshot. ``shares_registry`` says that sites' processes may read all of the registry, in production too.
+    ``nginx`` and ``uwsgi`` are options of the emitters, None for their defaults.
     """
 
     name: str
@@ -51,8 +55,8 @@ class PlatformSpec:
     group: str = ""
     shares_registry: bool = False
     secure_proxy_ssl_header: tuple[str, str] | None = None
-    nginx: NginxOptions = field(default_factory=NginxOptions)
-    uwsgi: UwsgiOptions = field(default_factory=UwsgiOptions)
+    nginx: NginxOptions | None = None
+    uwsgi: UwsgiOptions | None = None
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -6,20 +6,23 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
-from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id, shown
-from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.names import Names
 from wagtail_multihost.spec.overrides import SettingValue, override_problems
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.server import TlsSpec
 from wagtail_multihost.spec.storage import StorageSpec
 from wagtail_multihost.spec.validation import problem_of, refuse
+
+if TYPE_CHECKING:
+    from wagtail_multihost.spec.frontend import FrontendCacheSpec
+    from wagtail_multihost.spec.mail import MailSpec
+    from wagtail_multihost.spec.server import TlsSpec
 
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
