@@ -19,7 +19,6 @@ from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import REGISTRY_VARIABLE, open_registry
 from wagtail_multihost.registry.environment import SITE_VARIABLE
 from wagtail_multihost.resolver.folders import prepare_folders
-from wagtail_multihost.resolver.inert import ephemeral_site, runs_tests
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 
 __all__ = ["SITE_VARIABLE", "ResolvedSettings", "resolve"]
@@ -71,6 +70,8 @@ def resolve_anew(registry: Path | str | None, environ: Mapping[str, str]) -> Res
 
 
 def without_site(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:
+    from wagtail_multihost.resolver.inert import ephemeral_site, runs_tests  # loads only where no site is served
+
     if not runs_tests(sys.argv, environ):
         return ResolvedSettings(registry=registry)
     platform, site, folder = ephemeral_site()

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import copy
 import sys
-import tempfile
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wagtail_multihost.resolver.caches import cache_settings
 from wagtail_multihost.resolver.content import content_settings
 from wagtail_multihost.resolver.databases import database_settings
 from wagtail_multihost.resolver.hosts import host_settings
-from wagtail_multihost.resolver.inert import build_settings, ephemeral_database
 from wagtail_multihost.resolver.secret_key import secret_key_settings
 from wagtail_multihost.resolver.setting import Project, Setting, revealed
 from wagtail_multihost.resolver.storages import storage_settings
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class ResolvedSettings:
 
     platform: PlatformSpec | None = None
     site: SiteSpec | None = None
-    ephemeral: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    ephemeral: TemporaryDirectory[str] | None = field(default=None, repr=False)
     registry: Path | str | None = None
 
     @property
@@ -54,9 +56,13 @@ class ResolvedSettings:
     def settings(self, project: Project) -> Iterator[Setting]:
         """Yield every setting of this process, overlaid on the settings of the project."""
         if self.platform is None or self.site is None:
+            from wagtail_multihost.resolver.inert import build_settings  # loads only where no site is served
+
             yield from build_settings(project)
             return
         if self.ephemeral:
+            from wagtail_multihost.resolver.inert import ephemeral_database  # loads only for test runs
+
             yield ephemeral_database(project, sys.argv)
         else:
             yield from database_settings(self.site, project)
