@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.resolver.conftest import values_of
-from tests.spec.samples import CACHE_PASSWORD, a_site, redis
+from tests.spec.samples import CACHE_PASSWORD, a_site, files, redis
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.caches import cache_settings
+from wagtail_multihost.resolver.caches import SCOPED_BACKENDS, cache_settings
+from wagtail_multihost.resolver.explain import masked
 from wagtail_multihost.spec import SiteSpec
 
 DATA = Path("/srv/data")
@@ -102,3 +103,77 @@ def test_cache_settings_leave_the_project_as_it_is() -> None:
     own = {"renditions": {"BACKEND": LOCMEM, "KEY_FUNCTION": None}}
     caches_of(a_site(), {"CACHES": own})
     assert own == {"renditions": {"BACKEND": LOCMEM, "KEY_FUNCTION": None}}
+
+
+@pytest.mark.parametrize(
+    ("stock", "own"),
+    [
+        ("django.core.cache.backends.redis.RedisCache", REDIS),
+        (
+            "django.core.cache.backends.memcached.PyMemcacheCache",
+            "wagtail_multihost.backends.memcached.SitePyMemcacheCache",
+        ),
+        ("django.core.cache.backends.memcached.PyLibMCCache", "wagtail_multihost.backends.memcached.SitePyLibMCCache"),
+        ("django_redis.cache.RedisCache", "wagtail_multihost.backends.django_redis.SiteDjangoRedisCache"),
+    ],
+)
+def test_cache_whose_clear_empties_the_server_is_replaced(stock: str, own: str) -> None:
+    """An alias of the project keeps its address and options, and gets a class that spares the neighbours."""
+    alias = {"BACKEND": stock, "LOCATION": "cache.internal:1", "OPTIONS": {"a": 1}, "TIMEOUT": 5}
+    assert caches_of(a_site(), {"CACHES": {"pages": alias}})["pages"] == {
+        **alias,
+        "BACKEND": own,
+        "KEY_PREFIX": "aviary.aurora.pages",
+    }
+    assert own in SCOPED_BACKENDS
+
+
+def test_cache_of_an_unknown_backend_is_left_with_a_prefix() -> None:
+    """A backend that is not known stays, under the site's prefix, and is not called scoped."""
+    alias = {"BACKEND": "project.caches.Odd", "LOCATION": "redis://:password@cache"}
+    assert caches_of(a_site(), {"CACHES": {"odd": alias}})["odd"] == {**alias, "KEY_PREFIX": "aviary.aurora.odd"}
+    assert "project.caches.Odd" not in SCOPED_BACKENDS
+
+
+@pytest.mark.parametrize(
+    ("location", "bare"),
+    [
+        ("redis://:p%40ss@cache:6379/1", "redis://cache:6379/1"),
+        ("rediss://own:p%40ss@cache/1", "rediss://own@cache/1"),
+        ("unix://:p%40ss@/run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+        ("redis://:p%40ss@a,redis://:p%40ss@b", "redis://a,redis://b"),
+        (["redis://:p%40ss@a", "redis://:p%40ss@b"], ["redis://a", "redis://b"]),
+    ],
+)
+@pytest.mark.parametrize(
+    ("backend", "option"),
+    [("django.core.cache.backends.redis.RedisCache", "password"), ("django_redis.cache.RedisCache", "PASSWORD")],
+)
+def test_cache_password_in_an_address_moves_into_the_options(
+    location: object, bare: object, backend: str, option: str
+) -> None:
+    """LOCATION, which error pages show, has no password of the project's aliases either."""
+    project: dict[str, object] = {"CACHES": {"pages": {"BACKEND": backend, "LOCATION": location, "OPTIONS": {"a": 1}}}}
+    pages = caches_of(a_site(), project)["pages"]
+    assert (pages["LOCATION"], pages["OPTIONS"]) == (bare, {option: "p@ss", "a": 1})
+    (setting,) = cache_settings(a_site(), DATA, project)
+    assert "p@ss" not in str(masked(setting.value)) and "p%40ss" not in str(masked(setting.value))
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["redis://cache/1", "redis://own@cache/1", "redis://:a@one,redis://:b@other", "redis://:a@one,redis://b"],
+)
+def test_cache_address_without_one_password_stays(location: str) -> None:
+    """Servers with passwords of their own keep them in their addresses, which error reports mask."""
+    alias = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}
+    pages = caches_of(a_site(), {"CACHES": {"pages": alias}})["pages"]
+    assert pages == {"BACKEND": REDIS, "LOCATION": location, "KEY_PREFIX": "aviary.aurora.pages"}
+
+
+def test_cache_of_files_inside_the_uploads_is_refused() -> None:
+    """Cache files are code to who loads them, and must not lie where the front server shows everything."""
+    site = a_site(storage=files(path=Path("/srv/data/sites/aurora")))
+    with pytest.raises(ConfigurationError) as refused:
+        caches_of(site, {"CACHES": {"files": {"BACKEND": FILES}}})
+    assert [(problem.where, problem.site) for problem in refused.value.problems] == [("storage", "aurora")]

@@ -10,7 +10,7 @@ import pytest
 from tests.resolver.conftest import values_of
 from tests.spec.samples import DATABASE_PASSWORD, a_site, postgresql, sqlite
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.databases import NOT_AMBIENT, database_settings
+from wagtail_multihost.resolver.databases import NOT_AMBIENT, SQLITE_OPTIONS, database_settings
 from wagtail_multihost.spec import SiteSpec
 
 POSTGIS = "django.contrib.gis.db.backends.postgis"
@@ -107,5 +107,77 @@ def test_database_aliases_beside_default_are_refused() -> None:
 
 
 def test_database_of_a_test_run_stays_within_the_limit() -> None:
-    """The name of the test database is not cut by PostgreSQL, whatever is pinned."""
-    assert default_of(a_site(database=postgresql(name="n" * 63)), {})["TEST"]["NAME"] == f"test_{'n' * 58}"
+    """The names of test databases and of their clones are not cut by PostgreSQL, and differ where the names do."""
+    names = {f"{'n' * 62}{end}" for end in "ab"} | {"n" * 55, "n" * 54}
+    tested = {default_of(a_site(database=postgresql(name=name)), {})["TEST"]["NAME"] for name in names}
+    assert len(tested) == len(names)
+    assert all(len(f"{name}_999".encode()) <= 63 for name in tested)
+    assert f"test_{'n' * 54}" in tested
+
+
+def test_database_keys_that_django_does_not_know_are_refused() -> None:
+    """A misspelt key of the project, which Django would ignore, is an error that suggests the right one."""
+    own = {"ENGINE": "django.db.backends.postgresql", "PASWORD": "hunter2", "CONN_MAXAGE": 60}
+    with pytest.raises(ConfigurationError) as refused:
+        default_of(a_site(database=postgresql()), {"DATABASES": {"default": own}})
+    messages = [problem.message for problem in refused.value.problems]
+    assert [message.rpartition("mean ")[2] for message in messages] == ["CONN_MAX_AGE?", "PASSWORD?"]
+    assert "hunter2" not in str(refused.value)
+
+
+def test_database_options_that_lead_nowhere_are_kept() -> None:
+    """How the project connects stays, below what the site says; an identity or an address does not."""
+    options = {
+        "sslmode": "verify-full",
+        "sslrootcert": "/etc/ssl/db.pem",
+        "sslcert": "shared",
+        "sslkey": "shared",
+        "service": "shared",
+        "options": "-c role=shared",
+        "assume_role": "shared",
+        "isolation_level": 2,
+        "connect_timeout": 9,
+    }
+    project = {"DATABASES": {"default": {"ENGINE": "django.db.backends.postgresql", "OPTIONS": options}}}
+    kept = default_of(a_site(database=postgresql(options=(("sslmode", "require"),))), project)["OPTIONS"]
+    assert (kept["sslmode"], kept["sslrootcert"], kept["isolation_level"]) == ("require", "/etc/ssl/db.pem", 2)
+    assert (kept["connect_timeout"], kept["application_name"]) == (9, "mh:aurora")
+    assert "shared" not in repr(kept)
+    assert default_of(a_site(database=sqlite()), project)["OPTIONS"] == SQLITE_OPTIONS
+
+
+def test_database_options_of_sqlite_are_kept() -> None:
+    """The project's pragmas run on the site's file too."""
+    options = {"init_command": "PRAGMA synchronous=NORMAL;", "timeout": 5, "uri": True}
+    project = {"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": options}}}
+    kept = default_of(a_site(database=sqlite()), project)["OPTIONS"]
+    assert kept == {"init_command": options["init_command"], "timeout": 5, "transaction_mode": "IMMEDIATE"}
+
+
+def pooled(**changes: object) -> dict[str, object]:
+    own = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {"pool": True}, **changes}
+    return {"DATABASES": {"default": own}}
+
+
+def test_database_pool_is_small_unless_the_project_says_how_large() -> None:
+    """A pool of psycopg's own size would be one of four connections in every process of every site."""
+    site = a_site(database=postgresql())
+    assert default_of(site, pooled())["OPTIONS"]["pool"] == {"min_size": 1, "max_size": 4}
+    own = {"min_size": 2, "max_size": 8}
+    assert default_of(site, pooled(OPTIONS={"pool": own}, CONN_MAX_AGE=0))["OPTIONS"]["pool"] == own
+
+
+@pytest.mark.parametrize("age", [60, None])
+def test_database_pool_beside_persistent_connections_is_refused(age: int | None) -> None:
+    """Django would refuse the two at the first query; here no process starts."""
+    with pytest.raises(ConfigurationError) as refused:
+        default_of(a_site(database=postgresql()), pooled(CONN_MAX_AGE=age))
+    assert [problem.where for problem in refused.value.problems] == ["DATABASES"]
+
+
+@pytest.mark.parametrize("options", [{"pool": True, "sslmode": "require"}, {}])
+def test_database_settings_on_top_of_themselves_are_themselves(options: dict[str, object]) -> None:
+    """However often apply is called, the database is the same."""
+    site = a_site(database=postgresql(options=(("keepalives", 1),)))
+    once = values_of(database_settings(site, pooled(OPTIONS=options)))
+    assert values_of(database_settings(site, once)) == once

@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.spec.samples import SECRETS
-from wagtail_multihost.resolver import resolve
-from wagtail_multihost.resolver.explain import explain, masked
+from wagtail_multihost.exceptions import SecretUnreadableError
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.lines import located_labels
+from wagtail_multihost.resolver import ResolvedSettings, resolve
+from wagtail_multihost.resolver.explain import explain, explain_project, facts, is_same
 from wagtail_multihost.spec import Secret
+
+COLUMNS = {"kind", "name", "value", "rule", "source", "overrides", "overrode"}
 
 
 def test_explain_has_a_row_for_every_setting_that_is_applied(registry_file: Path) -> None:
@@ -19,7 +26,7 @@ def test_explain_has_a_row_for_every_setting_that_is_applied(registry_file: Path
     rows = explain(resolved, {})
     assert [row["name"] for row in rows] == sorted(namespace)
     assert all(row["rule"] for row in rows)
-    assert all(set(row) == {"name", "value", "rule", "source", "overrides"} for row in rows)
+    assert all(set(row) == COLUMNS and row["kind"] == "setting" for row in rows)
 
 
 def test_explain_shows_no_secret_of_the_registry(registry_file: Path) -> None:
@@ -50,24 +57,123 @@ def test_explain_marks_what_the_project_had_otherwise(registry_file: Path) -> No
     """A row says whether the project's own value gave way."""
     project = {"ALLOWED_HOSTS": ["*"], "TIME_ZONE": "Europe/Berlin"}
     rows = explain(resolve(registry_file, environ={"MULTIHOST_SITE": "aurora"}), project)
-    assert {row["name"] for row in rows if row["overrides"]} == {"ALLOWED_HOSTS"}
+    assert {row["name"]: row["overrode"] for row in rows if row["overrides"]} == {"ALLOWED_HOSTS": ["*"]}
 
 
-def test_masked_values_have_the_types_of_json() -> None:
-    """Tables, lists and secrets in any depth become JSON."""
-    value = {"a": (1, [Secret("x"), Path("/srv")]), 7: None, "b": 1.5, "c": True}
-    assert masked(value) == {"a": [1, ["***", "/srv"]], "7": None, "b": 1.5, "c": True}
+PROJECT_SECRET = "project-secret-hunter6"
 
 
-def test_project_secrets_are_masked() -> None:
-    """What the project's own settings hold under a telling key, or in a URL, is not shown either."""
+def test_explain_shows_no_secret_that_gave_way(registry_file: Path) -> None:
+    """The project's old keys, passwords and addresses are masked, and a key that is used twice is so twice."""
     project = {
-        "LOCATION": "redis://:hidden@cache.internal:6379/0",
-        "OPTIONS": {"password": "hidden", "basic_auth": ("user", "hidden"), "KEY_PREFIX": "shown"},
-        "URLS": ["https://user:hidden@search.internal"],
+        "SECRET_KEY": PROJECT_SECRET,
+        "DATABASES": {"default": {"ENGINE": "x", "PASSWORD": PROJECT_SECRET, "NAME": f"a {PROJECT_SECRET}"}},
+        "CACHES": {"default": {"LOCATION": [f"redis://:{PROJECT_SECRET}@a"]}, "other": {"LOCATION": PROJECT_SECRET}},
     }
-    assert masked(project) == {
-        "LOCATION": "redis://***@cache.internal:6379/0",
-        "OPTIONS": {"password": "***", "basic_auth": "***", "KEY_PREFIX": "shown"},
-        "URLS": ["https://***@search.internal"],
+    rows = explain(resolve(registry_file, environ={"MULTIHOST_SITE": "aurora"}), project)
+    assert PROJECT_SECRET not in json.dumps(rows)
+    overrode = {row["name"]: row["overrode"] for row in rows if row["overrides"]}
+    assert overrode["SECRET_KEY"] == "***"
+    assert overrode["DATABASES"] == {"default": {"ENGINE": "x", "PASSWORD": "***", "NAME": "a ***"}}
+    assert overrode["CACHES"] == {"default": {"LOCATION": ["redis://***@a"]}, "other": {"LOCATION": "***"}}
+
+
+def test_settings_are_compared_without_reading_a_secret(tmp_path: Path) -> None:
+    """A secret is equal to nothing, paths and lists are what their texts and items are."""
+    unreadable = Secret.from_file(tmp_path / "none")
+    with pytest.raises(SecretUnreadableError):
+        unreadable.reveal()
+    assert not is_same({"a": [unreadable]}, {"a": ["x"]})
+    assert not is_same(unreadable, Secret("x"))
+    assert is_same({"a": [tmp_path, (1,)]}, {"a": (str(tmp_path), [1])})
+    assert not is_same({"a": 1}, {"a": 1, "b": 2})
+
+
+def test_the_projects_own_settings_are_those_that_no_site_changes(registry_file: Path) -> None:
+    """Of the rest, what is not Django's default is listed as the project's, masked."""
+    resolved = resolve(registry_file, environ={"MULTIHOST_SITE": "aurora"})
+    project = {"DEBUG": True, "USE_TZ": True, "ALLOWED_HOSTS": ["*"], "SENTRY_DSN": f"https://{PROJECT_SECRET}@a.io/1"}
+    project["SEEN"] = f"x{PROJECT_SECRET}x"
+    project["SOME_TOKEN"] = PROJECT_SECRET
+    rows = explain_project(resolved, {}, project, {"USE_TZ": True, "DEBUG": False})
+    assert [(row["kind"], row["name"], row["value"]) for row in rows] == [
+        ("project", "DEBUG", True),
+        ("project", "SEEN", "x***x"),
+        ("project", "SENTRY_DSN", "https://***@a.io/1"),
+        ("project", "SOME_TOKEN", "***"),
+    ]
+    assert all(set(row) == COLUMNS for row in rows)
+
+
+OVERLAID = """\
+[platform]
+name = "aviary"
+database = { engine = "postgresql", host = "db.internal", password_file = "/run/{site}" }
+[platform.storage]
+backend = "s3"
+region = "us-west-2"
+endpoint = "https://s3.internal"
+[platform.cache]
+backend = "redis"
+host = "cache.internal"
+[sites.aurora]
+hostnames = ["aurora.example.org"]
+storage.domain = "media.example.org"
+[sites.aurora.database]
+port = 5433
+[sites.aurora.cache]
+backend = "redis"
+host = "own.internal"
+"""
+
+
+def test_facts_say_where_data_goes_and_where_that_is_written(tmp_path: Path) -> None:
+    """Each field of database, cache and storage has the line of the key that counts, or says that it is the default."""
+    path = tmp_path / "sites.toml"
+    path.write_text(OVERLAID)
+    registry = open_registry(path, {})
+    platform, site = registry.site("aurora", reads_secrets=False)
+    rows = facts(ResolvedSettings(platform, site), located_labels(registry))
+    found = {str(row["name"]): (row["value"], row["source"]) for row in rows}
+    assert found["database.engine"] == ("postgresql", "sites.toml:3: platform.database.engine")
+    assert found["database.password"] == ("***", "sites.toml:3: platform.database.password_file")
+    assert found["database.port"] == (5433, "sites.toml:15: sites.aurora.database.port")
+    assert found["database.name"] == ("aviary__aurora", "default")
+    assert found["storage.region"] == ("us-west-2", "sites.toml:6: platform.storage.region")
+    assert found["storage.domain"] == ("media.example.org", "sites.toml:13: sites.aurora.storage.domain")
+    assert found["storage.bucket"] == ("aviary--aurora", "default")
+    assert found["storage.endpoint"] == ("https://s3.internal", "sites.toml:7: platform.storage.endpoint")
+    assert found["cache.host"] == ("own.internal", "sites.toml:18: sites.aurora.cache.host")
+    # The site's backend is stated, so the platform's other keys may not count.
+    assert found["cache.port"] == (6379, "sites.toml:16: sites.aurora.cache")
+    assert found["site.uid"][0] == str(site.uid)
+    assert all(set(row) == COLUMNS and row["kind"] == "fact" for row in rows)
+
+
+def test_facts_name_the_variables_that_they_are_from() -> None:
+    """Where the registry is the environment, each field has its variable, the site's or the platform's."""
+    environ = {
+        "MULTIHOST_SITE": "aurora",
+        "MULTIHOST_PLATFORM_NAME": "aviary",
+        "MULTIHOST_PLATFORM_DATABASE__HOST": "db.internal",
+        "MULTIHOST_PLATFORM_DATABASE__ENGINE": "postgresql",
+        "MULTIHOST_SITE_HOSTNAMES": "aurora.example.org",
+        "MULTIHOST_SITE_DATABASE__PASSWORD": "hidden",
+        "MULTIHOST_SITE_DATABASE__PORT": "5433",
+        "MULTIHOST_SITE_CACHE": "redis://cache.internal",
     }
+    registry = open_registry("env:", environ)
+    platform, site = registry.site("aurora", reads_secrets=False)
+    resolved, located = ResolvedSettings(platform, site), located_labels(registry)
+    found = {str(row["name"]): row["source"] for row in facts(resolved, located)}
+    assert found["database.host"] == "MULTIHOST_PLATFORM_DATABASE__HOST"
+    assert found["database.password"] == "MULTIHOST_SITE_DATABASE__PASSWORD"
+    assert found["cache.host"] == "MULTIHOST_SITE_CACHE"
+    settings = {row["name"]: row["source"] for row in explain(resolved, {}, located)}
+    assert settings["ALLOWED_HOSTS"] == "MULTIHOST_SITE_HOSTNAMES"
+    assert settings["DATABASES"] == "MULTIHOST_SITE_DATABASE__PASSWORD, MULTIHOST_SITE_DATABASE__PORT"
+
+
+def test_build_mode_has_no_facts() -> None:
+    """Without a site there is nothing to tell of one."""
+    assert facts(ResolvedSettings()) == []

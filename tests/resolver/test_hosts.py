@@ -6,10 +6,11 @@ import pytest
 
 from tests.resolver.conftest import values_of
 from tests.spec.samples import a_platform, a_site
-from wagtail_multihost.resolver.hosts import host_settings
+from wagtail_multihost.resolver.hosts import COOKIES, host_settings
 from wagtail_multihost.spec.server import TlsSpec
 
 HOSTS = ["aurora.example.org", "www.aurora.example.org", "aurora.example.net"]
+HTTP = "http://{hostname}:8000"
 
 
 def test_hosts_are_the_sites_hostnames_and_aliases() -> None:
@@ -23,19 +24,62 @@ def test_hosts_are_the_sites_hostnames_and_aliases() -> None:
 def test_cookies_have_names_of_the_site_and_no_domain() -> None:
     """Cookies of two sites below one domain never meet: their names differ, and none has a domain."""
     project: dict[str, object] = {"SESSION_COOKIE_NAME": "sid", "SESSION_COOKIE_DOMAIN": ".example.org"}
-    values = values_of(host_settings(a_platform(), a_site(), project))
+    values = values_of(host_settings(a_platform(origin=HTTP), a_site(), project))
     assert values["SESSION_COOKIE_NAME"] == "sid_aurora"
     assert values["CSRF_COOKIE_NAME"] == "csrftoken_aurora"
     assert values["LANGUAGE_COOKIE_NAME"] == "django_language_aurora"
-    for prefix in ("SESSION_COOKIE", "CSRF_COOKIE", "LANGUAGE_COOKIE"):
+    for prefix in COOKIES:
         assert values[f"{prefix}_DOMAIN"] is None
+        assert f"{prefix}_PATH" not in values
+
+
+def test_cookies_on_https_are_bound_to_their_host() -> None:
+    """Over https every name has __Host-, with the path, the domain and the flag that browsers then ask for."""
+    project: dict[str, object] = {
+        "SESSION_COOKIE_NAME": "__Secure-sid",
+        "CSRF_COOKIE_PATH": "/",
+        "LANGUAGE_COOKIE_DOMAIN": ".example.org",
+        "LANGUAGE_COOKIE_SECURE": False,
+    }
+    values = values_of(host_settings(a_platform(), a_site(), project))
+    names = [values[f"{prefix}_NAME"] for prefix in COOKIES]
+    assert names == ["__Host-sid_aurora", "__Host-csrftoken_aurora", "__Host-django_language_aurora"]
+    for prefix in COOKIES:
+        assert [values[f"{prefix}_{part}"] for part in ("PATH", "DOMAIN", "SECURE")] == ["/", None, True]
+
+
+def test_cookie_with_a_path_keeps_it() -> None:
+    """Browsers drop a cookie whose name has __Host- and whose path is not the root's."""
+    values = values_of(host_settings(a_platform(), a_site(), {"SESSION_COOKIE_PATH": "/aurora/"}))
+    assert values["SESSION_COOKIE_NAME"] == "sessionid_aurora"
+    assert "SESSION_COOKIE_PATH" not in values
+    assert values["CSRF_COOKIE_NAME"] == "__Host-csrftoken_aurora"
+
+
+@pytest.mark.parametrize("origin", ["https://{hostname}", HTTP])
+def test_cookie_names_are_the_same_however_often_they_are_made(origin: str) -> None:
+    """The names on top of themselves are themselves."""
+    platform = a_platform(origin=origin)
+    once = values_of(host_settings(platform, a_site(), {}))
+    assert values_of(host_settings(platform, a_site(), once)) == once
+
+
+def test_no_host_is_one_that_every_site_shares() -> None:
+    """A redirect to https and the links of the API lead to the site, whatever the project says."""
+    project: dict[str, object] = {
+        "SECURE_SSL_HOST": "www.example.com",
+        "WAGTAILAPI_BASE_URL": "https://api.example.com",
+    }
+    values = values_of(host_settings(a_platform(), a_site(), project))
+    assert (values["SECURE_SSL_HOST"], values["WAGTAILAPI_BASE_URL"]) == (None, "https://aurora.example.org")
+    assert "WAGTAILAPI_BASE_URL" not in values_of(host_settings(a_platform(), a_site(), {}))
 
 
 @pytest.mark.parametrize(("origin", "secure"), [("https://{hostname}", True), ("http://{hostname}:8000", False)])
 def test_cookies_are_secure_when_the_origin_is_https(origin: str, secure: bool) -> None:
     """The cookies of sites that visitors reach by HTTPS are never sent without it."""
     values = values_of(host_settings(a_platform(origin=origin), a_site(), {"SESSION_COOKIE_SECURE": not secure}))
-    assert (values["SESSION_COOKIE_SECURE"], values["CSRF_COOKIE_SECURE"]) == (secure, secure)
+    assert [values[f"{prefix}_SECURE"] for prefix in COOKIES] == [secure] * 3
     assert values["CSRF_TRUSTED_ORIGINS"] == [origin.format(hostname=host) for host in HOSTS]
 
 

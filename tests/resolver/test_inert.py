@@ -12,6 +12,7 @@ from wagtail_multihost.resolver import resolve
 
 POSTGIS = "django.contrib.gis.db.backends.postgis"
 POSTGRESQL = "django.db.backends.postgresql"
+SQLITE = "django.db.backends.sqlite3"
 
 
 def applied(project: dict[str, Any], **environ: str) -> dict[str, Any]:
@@ -32,6 +33,21 @@ def test_build_mode_keeps_the_engine_and_has_no_name(engine: str) -> None:
     """Models take their shape from the project's engine, and no connection can be opened."""
     own = {"default": {"ENGINE": engine, "NAME": "shared", "PASSWORD": "p", "HOST": "h"}}
     assert applied({"DATABASES": own})["DATABASES"] == {"default": {"ENGINE": engine, "NAME": ""}}
+
+
+def test_other_databases_are_there_and_lead_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What names another alias works in build mode and in test runs, and no alias reaches what it says."""
+    shared = {"ENGINE": POSTGRESQL, "NAME": "shared", "HOST": "h"}
+    own = {"default": dict(shared), "reports": dict(shared), "legacy": {"ENGINE": SQLITE, "NAME": "shared"}}
+    nameless = {"ENGINE": POSTGRESQL, "NAME": ""}
+    built = applied({"DATABASES": own})["DATABASES"]
+    assert built == {"default": nameless, "reports": nameless, "legacy": {"ENGINE": SQLITE, "NAME": ""}}
+    monkeypatch.setattr(sys, "argv", ["manage.py", "test"])
+    tested = applied({"DATABASES": own})["DATABASES"]
+    assert tested["legacy"]["NAME"] == ":memory:"
+    names = {tested[alias]["NAME"] for alias in ("default", "reports")}
+    assert len(names) == 2
+    assert "shared" not in repr(tested)
 
 
 def test_build_mode_without_an_engine_has_sqlite() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import REGISTRY_VARIABLE, open_registry
 from wagtail_multihost.registry.environment import SITE_VARIABLE
+from wagtail_multihost.resolver.ambient import Watched, warn_of_ambient
 from wagtail_multihost.resolver.folders import prepare_folders
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 
@@ -64,9 +65,12 @@ def resolve_anew(registry: Path | str | None, environ: Mapping[str, str]) -> Res
     # Tests write files and empty caches: never a site's, even where one is named.
     if site is None or sys.argv[1:2] == ["test"]:
         return without_site(registry, environ)
-    platform, spec = open_registry(None if REGISTRY_VARIABLE in environ else registry, environ).site(site)
+    watched = Watched(environ)
+    opened = open_registry(None if REGISTRY_VARIABLE in environ else registry, watched)
+    platform, spec = opened.site(site)
+    warn_of_ambient(watched)
     prepare_folders(platform, spec)
-    return ResolvedSettings(platform, spec, registry=registry)
+    return ResolvedSettings(platform, spec, registry=registry, opened=opened)
 
 
 def without_site(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.setting import Project, Setting, table_of
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
 
 CACHE_DEFAULT = "default"
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 REDIS = "wagtail_multihost.backends.cache.SiteRedisCache"
 FILES = "FileBasedCache"
+DJANGO_REDIS = "wagtail_multihost.backends.django_redis.SiteDjangoRedisCache"
+# Backends whose clear() empties the whole server, and ours, which do all the rest alike.
+REPLACED = {
+    "django.core.cache.backends.redis.RedisCache": REDIS,
+    "django.core.cache.backends.memcached.PyMemcacheCache": "wagtail_multihost.backends.memcached.SitePyMemcacheCache",
+    "django.core.cache.backends.memcached.PyLibMCCache": "wagtail_multihost.backends.memcached.SitePyLibMCCache",
+    "django_redis.cache.RedisCache": DJANGO_REDIS,
+}
+#: Backends whose every method, clear() too, reaches the site's own entries alone.
+SCOPED_BACKENDS = frozenset(
+    {
+        *REPLACED.values(),
+        LOCMEM,
+        "django.core.cache.backends.db.DatabaseCache",
+        "django.core.cache.backends.dummy.DummyCache",
+        "django.core.cache.backends.filebased.FileBasedCache",
+    }
+)
+# The names of the option that takes a password beside the address.
+PASSWORD_OPTIONS = {REDIS: "password", DJANGO_REDIS: "PASSWORD"}
+PASSWORD_IN_URL = re.compile(r"(://[^/?#:]*):([^?#]*)@")
 UNSAFE_IN_PREFIX = re.compile(r"[^A-Za-z0-9_-]")
 # The parts of an alias that say where its entries are; the rest (TIMEOUT, OPTIONS …) is kept.
 ADDRESS = ("BACKEND", "LOCATION", "KEY_PREFIX", "OPTIONS")
@@ -57,7 +80,42 @@ def backend(cache: CacheSpec) -> dict[str, object]:
 
 def scoped(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
     safe_alias = UNSAFE_IN_PREFIX.sub("-", alias)
+    options["BACKEND"] = REPLACED.get(str(options.get("BACKEND")), options.get("BACKEND"))
     scope: dict[str, object] = {"KEY_PREFIX": f"{site.names.key_prefix}.{safe_alias}"}
-    if str(options.get("BACKEND")).endswith(FILES):
-        scope["LOCATION"] = str(data / "sites" / site.id / "cache" / safe_alias)
-    return {**options, **scope}
+    if str(options["BACKEND"]).endswith(FILES):
+        scope["LOCATION"] = str(own_folder(safe_alias, site, data))
+    return {**without_password(options), **scope}
+
+
+def own_folder(alias: str, site: SiteSpec, data: Path) -> Path:
+    """Return the folder of a file cache, which Django makes for its owner alone."""
+    folder = data / "sites" / site.id / "cache" / alias
+    if site.storage.path is not None and folder.is_relative_to(site.storage.path):
+        raise ConfigurationError.because(
+            f"The folder of uploads, {shown(str(site.storage.path))}, has the site's file cache in it, and the front "
+            "server serves what is there. Choose another folder for uploads.",
+            where=site.sources.get("storage") or "storage",
+            site=site.id,
+        )
+    return folder
+
+
+def without_password(options: dict[str, object]) -> dict[str, object]:
+    """Return an alias whose password is in OPTIONS, which error pages mask, and not in LOCATION, which they show."""
+    option = PASSWORD_OPTIONS.get(str(options["BACKEND"]))
+    location = options.get("LOCATION")
+    servers = re.split("[;,](?=[a-z]+://)", location) if isinstance(location, str) else location
+    if option is None or not isinstance(servers, list | tuple):
+        return options
+    found = [match[2] for server in servers if (match := PASSWORD_IN_URL.search(str(server)))]
+    # Servers with passwords of their own need them in their addresses.
+    if len(found) < len(servers) or len(set(found)) != 1 or not found[0]:
+        return options
+    # A name stays: django-redis has a pool of connections per address.
+    bare = [
+        PASSWORD_IN_URL.sub(lambda match: f"{match[1]}@" if match[1] != "://" else match[1], str(each))
+        for each in servers
+    ]
+    stated = options.get("OPTIONS")
+    own = {option: Secret(unquote(found[0])), **(stated if isinstance(stated, Mapping) else {})}
+    return {**options, "LOCATION": ",".join(bare) if isinstance(location, str) else bare, "OPTIONS": own}

@@ -4,30 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
 SEARCH = "WAGTAILSEARCH_BACKENDS"
-DATABASE_SEARCH = "wagtail.search.backends.database"
+# Both names of one backend (https://docs.wagtail.org/en/stable/topics/search/backends.html).
+DATABASE_SEARCH = ("wagtail.search.backends.database", "modelsearch.backends.database")
+NOTIFICATIONS = "WAGTAILADMIN_NOTIFICATION_FROM_EMAIL"
+# ADMINS were pairs of a name and an address (https://docs.djangoproject.com/en/6.0/releases/6.0/#email).
+ADDRESSES_SINCE = (6, 0)
 
 
 def content_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     """Yield the site's own settings, and those derived where it states none."""
     own = dict(site.settings)
-    derived = {
-        "WAGTAIL_SITE_NAME": (site.id.replace("-", " ").title(), "the site id"),
-        "DEFAULT_FROM_EMAIL": (f"webmaster@{site.canonical}", "webmaster at the first hostname"),
+    name = own.get("WAGTAIL_SITE_NAME", site.id.replace("-", " ").title())
+    sender = own.get("DEFAULT_FROM_EMAIL", f"webmaster@{site.canonical}")
+    derived: dict[str, tuple[object, str]] = {
+        "WAGTAIL_SITE_NAME": (name, "the site id"),
+        "DEFAULT_FROM_EMAIL": (sender, "webmaster at the first hostname"),
         "SERVER_EMAIL": (f"root@{site.canonical}", "root at the first hostname"),
+        "EMAIL_SUBJECT_PREFIX": (f"[{name}] ", "the site's name in brackets"),
+        # A name below the site's may be another site, which has no https yet.
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS": (False, "false: names below the site's may be other sites'"),
+        "SECURE_HSTS_PRELOAD": (False, "false: names below the site's may be other sites'"),
     }
-    for name, (value, rule) in derived.items():
-        if name not in own:
-            yield Setting(name, value, rule, "")
-    for name in ("TIME_ZONE", "LANGUAGE_CODE"):
-        if name not in own and name in project:
-            yield Setting(name, project[name], "the project's: the site states none", "")
-    for name, stated in own.items():
-        yield Setting(name, stated, "the site's own", site.sources.get(f"settings.{name}", ""))
+    if NOTIFICATIONS in project:
+        derived[NOTIFICATIONS] = (sender, "the site's DEFAULT_FROM_EMAIL, where the project has it")
+    for key, (value, rule) in derived.items():
+        if key not in own:
+            yield Setting(key, value, rule, "")
+    for key in ("TIME_ZONE", "LANGUAGE_CODE"):
+        if key not in own and key in project:
+            yield Setting(key, project[key], "the project's: the site states none", "")
+    for key, stated in own.items():
+        yield Setting(key, stated, "the site's own", site.sources.get(f"settings.{key}", ""))
+    yield from admin_settings(site)
     yield from search_settings(site, project)
+
+
+def admin_settings(site: SiteSpec) -> Iterator[Setting]:
+    """Yield ADMINS and MANAGERS where the site has admins; elsewhere those of the project get its error reports."""
+    if not site.admins:
+        return
+    from wagtail_multihost.resolver.django_version import django_version  # loads only for a site that has admins
+
+    has_addresses = django_version() >= ADDRESSES_SINCE
+    for name in ("ADMINS", "MANAGERS"):
+        value = list(site.admins) if has_addresses else [(address, address) for address in site.admins]
+        yield Setting(name, value, "the site's admins", site.sources.get("admins", ""))
 
 
 def search_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
@@ -35,7 +62,8 @@ def search_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     Yield WAGTAILSEARCH_BACKENDS with an index prefix for every backend that is not the site's database.
 
     Wagtail 7.2 and later read INDEX_PREFIX and deprecate or ignore INDEX
-    (https://docs.wagtail.org/en/stable/releases/7.2.html).
+    (https://docs.wagtail.org/en/stable/releases/7.2.html). Raises ConfigurationError for an alias that
+    cannot be a part of an index's name.
     """
     aliases = table_of(project, SEARCH)
     if not aliases:
@@ -43,6 +71,10 @@ def search_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     for alias, options in aliases.items():
         if str(options.get("BACKEND", "")).startswith(DATABASE_SEARCH):
             continue
+        # Elasticsearch refuses other characters in an index's name.
+        if not alias.isascii() or not alias.replace("_", "").replace("-", "").isalnum():
+            message = f"The alias {shown(alias)} is not accepted: it must be letters, digits, hyphens and underscores."
+            raise ConfigurationError.because(message, where=SEARCH, site=site.id)
         options.pop("INDEX", None)
         suffix = "" if alias == "default" else f"{alias.lower()}_"
         options["INDEX_PREFIX"] = f"{site.names.index_prefix}{suffix}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.resolver.setting import Project, Setting, table_of
-from wagtail_multihost.spec.database import DatabaseSpec
+from wagtail_multihost.spec.database import POSTGRESQL_OPTIONS, DatabaseSpec
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.names import shortened
 from wagtail_multihost.spec.site import SiteSpec
 
 DATABASE_DEFAULT = "default"
@@ -42,11 +43,26 @@ NOT_AMBIENT = {
     "sslmode": "prefer",
     "target_session_attrs": "any",
 }
-TEST_NAME_BYTES = 63
+# What Django knows in an alias; a misspelt key would be ignored without a word.
+KNOWN = frozenset({*KEPT, "ENGINE", "HOST", "NAME", "OPTIONS", "PASSWORD", "PORT", "TEST", "USER"})
+# Options of the project that say how to connect. Of libpq's, those that a site may state too, but no client's
+# certificate, which is an identity.
+KEPT_OPTIONS = {
+    "sqlite": frozenset({"init_command", "timeout", "transaction_mode"}),
+    "postgresql": POSTGRESQL_OPTIONS - {"sslcert", "sslkey"} | {"isolation_level", "pool", "server_side_binding"},
+}
+# psycopg's pool opens four connections by itself, in every process of every site
+# (https://www.psycopg.org/psycopg3/docs/api/pool.html).
+POOL = {"min_size": 1, "max_size": 4}
+# Of the 63 that Postgres keeps, four are for the number of a clone, as of a parallel test run.
+TEST_NAME_BYTES = 59
 
 
 def database_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
-    """Yield DATABASES of the site; raises ConfigurationError when the project has aliases other than default."""
+    """
+    Yield DATABASES of the site. Raises ConfigurationError when the project has aliases other than default,
+    keys that Django does not know, or a pool beside persistent connections.
+    """
     aliases = table_of(project, "DATABASES")
     others = sorted(set(aliases) - {DATABASE_DEFAULT})
     if others:
@@ -56,10 +72,38 @@ def database_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
             where="DATABASES",
             site=site.id,
         )
-    kept = {key: value for key, value in aliases.get(DATABASE_DEFAULT, {}).items() if key in KEPT}
-    engine = engine_of(site.database, str(aliases.get(DATABASE_DEFAULT, {}).get("ENGINE", "")))
-    value = {DATABASE_DEFAULT: {**kept, **connection(site, engine)}}
+    stated = aliases.get(DATABASE_DEFAULT, {})
+    if unknown := sorted(stated.keys() - KNOWN):
+        raise ConfigurationError(Problem("DATABASES", unknown_key(key), site.id) for key in unknown)
+    kept = {key: value for key, value in stated.items() if key in KEPT}
+    options = kept_options(site.database, stated)
+    if options.get("pool") and kept.get("CONN_MAX_AGE", 0) != 0:
+        raise ConfigurationError.because(
+            "DATABASES has a pool and a CONN_MAX_AGE; a pool keeps connections itself. Remove one of the two.",
+            where="DATABASES",
+            site=site.id,
+        )
+    engine = engine_of(site.database, str(stated.get("ENGINE", "")))
+    value = {DATABASE_DEFAULT: {**kept, **connection(site, engine, options)}}
     yield Setting("DATABASES", value, "the site's own database and role", site.sources.get("database", ""))
+
+
+def unknown_key(key: str) -> str:
+    import difflib  # loads only for the message
+
+    close = difflib.get_close_matches(key, KNOWN, 1)
+    hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(KNOWN))}."
+    return f"The key {shown(key)} of the project's default database is not known to Django. {hint}"
+
+
+def kept_options(database: DatabaseSpec, stated: Mapping[str, object]) -> dict[str, object]:
+    """Return the project's options, where its server is of the site's kind."""
+    own, project_engine = stated.get("OPTIONS"), str(stated.get("ENGINE", "")).rpartition(".")[2]
+    is_same = project_engine in (ENGINES[database.engine].rpartition(".")[2], *VARIANTS[database.engine])
+    if not is_same or not isinstance(own, Mapping):
+        return {}
+    kept = {str(key): value for key, value in own.items() if key in KEPT_OPTIONS[database.engine]}
+    return {**kept, "pool": dict(POOL)} if kept.get("pool") is True else kept
 
 
 def engine_of(database: DatabaseSpec, project_engine: str) -> str:
@@ -67,13 +111,12 @@ def engine_of(database: DatabaseSpec, project_engine: str) -> str:
     return project_engine if variant else ENGINES[database.engine]
 
 
-def connection(site: SiteSpec, engine: str) -> dict[str, object]:
+def connection(site: SiteSpec, engine: str, kept: Mapping[str, object]) -> dict[str, object]:
     database = site.database
     if database.engine == "sqlite":
-        return {"ENGINE": engine, "NAME": str(database.path), "OPTIONS": dict(SQLITE_OPTIONS)}
-    own = {"connect_timeout": CONNECT_TIMEOUT, **dict(database.options), "application_name": f"mh:{site.id}"}
+        return {"ENGINE": engine, "NAME": str(database.path), "OPTIONS": {**SQLITE_OPTIONS, **kept}}
+    own = {"connect_timeout": CONNECT_TIMEOUT, **kept, **dict(database.options), "application_name": f"mh:{site.id}"}
     options = {**NOT_AMBIENT, **own}
-    test_name = f"test_{database.name}".encode()[:TEST_NAME_BYTES].decode(errors="ignore")
     return {
         "ENGINE": engine,
         "NAME": database.name,
@@ -82,5 +125,5 @@ def connection(site: SiteSpec, engine: str) -> dict[str, object]:
         "HOST": database.host,
         "PORT": str(database.port),
         "OPTIONS": options,
-        "TEST": {"NAME": test_name},
+        "TEST": {"NAME": shortened(f"test_{database.name}", TEST_NAME_BYTES, "_")},
     }

@@ -1,57 +1,163 @@
-"""Every setting of a site, and where it came from."""
+"""Everything about a site, where it came from, and what of the project gave way to it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import PurePath
 
+from wagtail_multihost.registry.environment import PLATFORM_PREFIX, SITE_PREFIX
+from wagtail_multihost.registry.keys import KEYS, PLATFORM, SITE
+from wagtail_multihost.resolver.masking import JsonValue, certain_secrets, masked, masked_setting, without
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import Project
 from wagtail_multihost.spec.secret import MASK, Secret
 
-JsonValue = object
+__all__ = ["JsonValue", "Row", "explain", "explain_project", "facts", "masked"]
 
-# As Django's error pages do (django.views.debug.SafeExceptionReporterFilter).
-TELLING_KEY = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE", re.IGNORECASE)
-OPEN_KEYS = frozenset({"KEY_PREFIX", "passfile"})
-CREDENTIALS = re.compile(r"(://)[^/@\s]*@")
+Row = dict[str, JsonValue]
+Located = Mapping[str, str]
+NOWHERE: Located = {}
+MISSING = object()
+#: What settings do not show, or not in one place: who the site is, and where its data goes.
+PLATFORM_FACTS = ("name", "environment", "data", "revision")
+SITE_FACTS = ("id", "uid", "pinned", "epoch", "key_id")
+PARTS = ("names", "database", "cache", "storage", "mail", "frontend", "tls")
 
 
-def explain(resolved: ResolvedSettings, project: Project) -> list[dict[str, JsonValue]]:
+def explain(resolved: ResolvedSettings, project: Project, located: Located = NOWHERE) -> list[Row]:
     """
-    Return one table per setting: ``name``, ``value`` (secrets as ``***``), ``rule``, ``source``, and
-    ``overrides`` (whether the project had another value).
+    Return one table per setting: ``kind`` (``setting``), ``name``, ``value`` (secrets as ``***``), ``rule``,
+    ``source`` (with the line, where ``located`` has it), ``overrides`` (whether the project had another value)
+    and ``overrode`` (that value).
     """
+    secrets = secrets_of(project)
     rows = []
     for setting in sorted(resolved.settings(project), key=lambda setting: setting.name):
-        differs = setting.name in project and masked(setting.value) != masked(project[setting.name])
+        before = project.get(setting.name, MISSING)
+        differs = before is not MISSING and not is_same(setting.value, before)
         rows.append(
-            {
-                "name": setting.name,
-                "value": masked(setting.value),
-                "rule": setting.rule,
-                "source": setting.source,
-                "overrides": differs,
-            }
+            row(
+                "setting",
+                setting.name,
+                without(masked_setting(setting.name, setting.value), secrets),
+                setting.rule,
+                located.get(setting.source, setting.source),
+                overrides=differs,
+                overrode=without(masked_setting(setting.name, before), secrets) if differs else None,
+            )
         )
     return rows
 
 
-def masked(value: object) -> JsonValue:
+def row(
+    kind: str,
+    name: str,
+    value: JsonValue,
+    rule: str,
+    source: str,
+    *,
+    overrides: bool = False,
+    overrode: JsonValue = None,
+) -> Row:
+    return {
+        "kind": kind,
+        "name": name,
+        "value": value,
+        "rule": rule,
+        "source": source,
+        "overrides": overrides,
+        "overrode": overrode,
+    }
+
+
+def is_same(value: object, other: object) -> bool:
+    """Return whether two values are equal as settings. A secret is equal to nothing: it is not read."""
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(is_same(inner, other[key]) for key, inner in value.items())
+    if isinstance(value, list | tuple) and isinstance(other, list | tuple):
+        return len(value) == len(other) and all(map(is_same, value, other))
+    if isinstance(value, Secret) or isinstance(other, Secret):
+        return False
+    if isinstance(value, PurePath) or isinstance(other, PurePath):
+        return str(value) == str(other)
+    return bool(value == other)
+
+
+def explain_project(resolved: ResolvedSettings, project: Project, current: Project, defaults: Project) -> list[Row]:
     """
-    Return ``value`` in the types of JSON, with every secret as ``***``: our own, and what the project's
-    settings hold under a telling key or in a URL.
+    Return a row of the kind ``project`` for each setting of ``current`` that the resolver leaves alone and that is
+    not Django's default, masked.
     """
+    ours = {setting.name for setting in resolved.settings(project)}
+    secrets = secrets_of({**project, **current})
+    rows = []
+    for name in sorted(current):
+        if name in ours or (name in defaults and is_same(current[name], defaults[name])):
+            continue
+        value = without(masked_setting(name, current[name]), secrets)
+        rows.append(row("project", name, value, "the project's", ""))
+    return rows
+
+
+def secrets_of(project: Project) -> frozenset[str]:
+    return frozenset(text for name, value in project.items() for text in certain_secrets(name, value))
+
+
+def facts(resolved: ResolvedSettings, located: Located = NOWHERE) -> list[Row]:
+    """Return a row of the kind ``fact`` for each field of the site that says who it is and where its data goes."""
+    platform, site = resolved.platform, resolved.site
+    if platform is None or site is None:
+        return []
+    meanings = {(key.table, key.name): key.meaning for key in KEYS}
+    found = [
+        ("platform", PLATFORM, key, getattr(platform, key), platform.sources.get(key, "")) for key in PLATFORM_FACTS
+    ]
+    found += [("site", SITE, key, getattr(site, key), site.sources.get(key, "")) for key in SITE_FACTS]
+    for part in PARTS:
+        for key, value in present(getattr(site, part)):
+            source = finer(site.sources.get(part, ""), site.id, key, located)
+            found.append((part, part, key, value, source))
+    return [
+        row("fact", f"{group}.{key}", plain(value), meanings.get((table, key), ""), located.get(source, source))
+        for group, table, key, value, source in found
+    ]
+
+
+def present(part: object) -> Iterator[tuple[str, object]]:
+    """Yield the fields of a part of a site that say something."""
+    if not is_dataclass(part):
+        return
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if value is not None and value not in ("", ()):
+            yield field.name, dict(value) if field.name == "options" else value
+
+
+def finer(source: str, site: str, key: str, located: Located) -> str:
+    """
+    Return the source of one field of a part whose source is known: its own key where a file or the environment has
+    it, the platform's where the site's table is laid over it, and ``default`` where neither states it.
+    """
+    stated = stated_key(source, key, located)
+    is_a_table = any(label.startswith((f"{source}.", f"{source}__")) for label in located)
+    if stated or not is_a_table:
+        return stated or source
+    if stated_key(source, "engine", located) or stated_key(source, "backend", located):
+        return source  # a table of another kind than the platform's replaces it
+    platform = source.replace(f"sites.{site}.", "platform.").replace(SITE_PREFIX, PLATFORM_PREFIX)
+    return stated_key(platform, key, located) or "default"
+
+
+def stated_key(source: str, key: str, located: Located) -> str:
+    names = (key, f"{key}_file")
+    labels = [f"{source}.{name}" for name in names] + [f"{source}__{name.upper()}" for name in names]
+    return next((label for label in labels if label in located), "")
+
+
+def plain(value: object) -> JsonValue:
     if isinstance(value, Secret):
         return MASK
-    if isinstance(value, Mapping):
-        return {str(key): masked(inner) if is_open(str(key), inner) else MASK for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked(inner) for inner in value]
-    if isinstance(value, str):
-        return CREDENTIALS.sub(rf"\1{MASK}@", value)
-    return value if isinstance(value, int | float | bool | None) else str(value)
-
-
-def is_open(key: str, value: object) -> bool:
-    return not value or key in OPEN_KEYS or not TELLING_KEY.search(key)
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    return value if isinstance(value, int | str) else str(value)

@@ -1,7 +1,10 @@
-"""The folder of a site's local data. The one thing the resolver writes: SQLite needs it to exist."""
+"""The folders of a site's local data. The one thing the resolver writes: SQLite needs them to exist."""
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
@@ -11,6 +14,9 @@ from wagtail_multihost.spec.site import SiteSpec
 
 DATA_MODE = 0o711
 SITE_MODE = 0o750
+PRIVATE_MODE = 0o700
+LOGS_MODE = 0o750
+TEMPORARY = "FILE_UPLOAD_TEMP_DIR"
 
 
 def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
@@ -24,12 +30,87 @@ def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
     if not local:
         return
     try:
-        for folder, mode in ((platform.data, DATA_MODE), (sites, DATA_MODE), (sites / site.id, SITE_MODE)):
-            make_folder(folder, mode)
+        make_site_folder(platform, site)
     except OSError as error:
-        raise ConfigurationError.because(
-            f"The folder {shown(str(sites / site.id))} cannot be made: {error.strerror}.", where="data", site=site.id
-        ) from None
+        raise not_made(sites / site.id, error, site) from None
+
+
+def prepare_private_folders(platform: PlatformSpec, site: SiteSpec, values: Mapping[str, object]) -> dict[str, object]:
+    """
+    Make the folders (0700) that the settings ``values`` name, and return the settings that must be others.
+
+    Where the folder of temporary files cannot be made or written, the system's is used, with a warning: a site
+    all of whose data is on servers needs no disk. Raises ConfigurationError for folders of sessions, mail and logs.
+    """
+    others: dict[str, object] = {}
+    logs = platform.local_path(site.id, "logs")
+    for name, folder in [*private_folders(values), *log_folder(values, logs)]:
+        try:
+            make_site_folder(platform, site)
+            make_private_folder(folder, LOGS_MODE if folder == logs else PRIVATE_MODE)
+        except OSError as error:
+            if name != TEMPORARY:
+                raise not_made(folder, error, site) from None
+            others[name] = None
+            warn_of_shared_temporary_files(folder, error)
+    return others
+
+
+def private_folders(values: Mapping[str, object]) -> Iterator[tuple[str, Path]]:
+    for name in (TEMPORARY, "SESSION_FILE_PATH", "EMAIL_FILE_PATH"):
+        if isinstance(values.get(name), str):
+            yield name, Path(str(values[name]))
+    mailers = values.get("MAILERS")
+    for mailer in mailers.values() if isinstance(mailers, Mapping) else ():
+        if folder := mailer.get("OPTIONS", {}).get("file_path"):
+            yield "MAILERS", Path(folder)
+
+
+def log_folder(values: Mapping[str, object], logs: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the site's folder of log files when a handler has one there; logging opens it at once."""
+    stated = values.get("LOGGING")
+    handlers = stated.get("handlers") if isinstance(stated, Mapping) else None
+    for handler in handlers.values() if isinstance(handlers, Mapping) else ():
+        if Path(str(handler.get("filename", ""))).parent == logs:
+            yield "LOGGING", logs
+            return
+
+
+def not_made(folder: Path, error: OSError, site: SiteSpec) -> ConfigurationError:
+    message = f"The folder {shown(str(folder))} cannot be made: {error.strerror}."
+    return ConfigurationError.because(message, where="data", site=site.id)
+
+
+def warn_of_shared_temporary_files(folder: Path, error: OSError) -> None:
+    import logging  # loads only where there is something to say
+
+    logging.getLogger("wagtail_multihost.resolver").warning(
+        "The folder %s cannot be used (%s): temporary files go to the system's folder, which sites may share.",
+        folder,
+        error.strerror,
+    )
+
+
+def make_site_folder(platform: PlatformSpec, site: SiteSpec) -> None:
+    sites = platform.data / "sites"
+    for folder, mode in ((platform.data, DATA_MODE), (sites, DATA_MODE), (sites / site.id, SITE_MODE)):
+        make_folder(folder, mode)
+
+
+def make_private_folder(path: Path, mode: int = PRIVATE_MODE) -> None:
+    """
+    Make a folder with ``mode``, for its owner alone by default, who is the owner of the folder around it: a command
+    that root runs must not lock the site's processes out. Raises OSError when this process cannot write there.
+    """
+    make_folder(path, mode)
+    found, around = path.stat(), path.parent.stat()
+    own = os.geteuid()
+    if own == 0 and found.st_uid != around.st_uid:
+        os.chown(path, around.st_uid, around.st_gid)
+    if own in (0, found.st_uid) and found.st_mode & 0o777 & ~mode:
+        path.chmod(mode)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def make_folder(path: Path, mode: int) -> None:

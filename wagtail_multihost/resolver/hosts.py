@@ -1,4 +1,4 @@
-"""Everything that follows from a site's hostnames: allowed hosts, origins, cookies, base URL."""
+"""Everything that follows from a site's hostnames: allowed hosts, origins, cookies, base URLs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from wagtail_multihost.spec.site import SiteSpec
 
 # https://docs.djangoproject.com/en/stable/ref/settings/ (the defaults of the three names)
 COOKIES = {"SESSION_COOKIE": "sessionid", "CSRF_COOKIE": "csrftoken", "LANGUAGE_COOKIE": "django_language"}
+# A browser takes a cookie of this name from the host itself only, over https, with the path / and no domain
+# (https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-the-__host-prefix).
+HOST_PREFIX = "__Host-"
+SECURE_PREFIX = "__Secure-"
 
 
 def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> Iterator[Setting]:
@@ -17,17 +21,35 @@ def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> I
     hosts = site.sources.get("hostnames", "")
     origin = platform.sources.get("origin", "default origin")
     yield Setting("ALLOWED_HOSTS", list(site.hosts), "hostnames and aliases", hosts)
-    has_tls = site.tls is not None
-    origins = [platform.origin_of(host, has_tls=has_tls) for host in site.hosts]
+    origins = origins_of(platform, site)
     yield Setting("CSRF_TRUSTED_ORIGINS", origins, "the origin of every hostname and alias", origin)
     yield Setting("WAGTAILADMIN_BASE_URL", origins[0], "origin of the first hostname", origin)
-    for prefix, name in COOKIES.items():
-        # Once, however often apply is called.
-        own = f"{str(project.get(f'{prefix}_NAME') or name).removesuffix(f'_{site.id}')}_{site.id}"
-        yield Setting(f"{prefix}_NAME", own, "the project's name and the site id", "")
-        yield Setting(f"{prefix}_DOMAIN", None, "host-only: no other host receives it", "")
-    for prefix in ("SESSION_COOKIE", "CSRF_COOKIE"):
-        yield Setting(f"{prefix}_SECURE", origins[0].startswith("https:"), "true when the origin is https", origin)
+    if project.get("WAGTAILAPI_BASE_URL"):
+        yield Setting(
+            "WAGTAILAPI_BASE_URL", origins[0], "origin of the first hostname, where the project has it", origin
+        )
+    yield from cookie_settings(site, project, origin, is_https=origins[0].startswith("https:"))
+    # One host's name would take the visitors of every site there.
+    yield Setting("SECURE_SSL_HOST", None, "none: a redirect to https stays on its host", "")
     if platform.secure_proxy_ssl_header:
         source = platform.sources.get("secure_proxy_ssl_header", "")
         yield Setting("SECURE_PROXY_SSL_HEADER", platform.secure_proxy_ssl_header, "the platform's proxy", source)
+
+
+def origins_of(platform: PlatformSpec, site: SiteSpec) -> list[str]:
+    """Return the origin of every hostname and alias of the site, the canonical one first."""
+    return [platform.origin_of(host, has_tls=site.tls is not None) for host in site.hosts]
+
+
+def cookie_settings(site: SiteSpec, project: Project, origin: str, *, is_https: bool) -> Iterator[Setting]:
+    for prefix, default in COOKIES.items():
+        # Once, however often apply is called.
+        bare = str(project.get(f"{prefix}_NAME") or default).removeprefix(HOST_PREFIX).removeprefix(SECURE_PREFIX)
+        own = f"{bare.removesuffix(f'_{site.id}')}_{site.id}"
+        if is_https and (project.get(f"{prefix}_PATH") or "/") == "/":
+            yield Setting(f"{prefix}_NAME", f"{HOST_PREFIX}{own}", "the project's name and the site id, on https", "")
+            yield Setting(f"{prefix}_PATH", "/", "as browsers ask of a name with __Host-", "")
+        else:
+            yield Setting(f"{prefix}_NAME", own, "the project's name and the site id", "")
+        yield Setting(f"{prefix}_DOMAIN", None, "host-only: no other host receives it", "")
+        yield Setting(f"{prefix}_SECURE", is_https, "true when the origin is https", origin)

@@ -32,9 +32,10 @@ def build_settings(project: Project) -> Iterator[Setting]:
     Yield values that nothing can be served or reached with. The database engine stays the project's:
     models may take their shape from the vendor. Without a NAME no connection can be opened.
     """
-    engine = str(table_of(project, "DATABASES").get(DATABASE_DEFAULT, {}).get("ENGINE") or ENGINES["sqlite"])
+    # Every alias of the project: routers, and tests that name one, look it up.
+    databases: dict[str, dict[str, object]] = {DATABASE_DEFAULT: {}, **table_of(project, "DATABASES")}
+    yield Setting("DATABASES", {alias: nameless(options) for alias, options in databases.items()}, RULE, "")
     caches = dict.fromkeys({"default", *table_of(project, "CACHES")})
-    yield Setting("DATABASES", {DATABASE_DEFAULT: {"ENGINE": engine, "NAME": ""}}, RULE, "")
     dummy = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
     yield Setting("CACHES", {alias: dict(dummy) for alias in sorted(caches)}, RULE, "")
     storages = table_of(project, "STORAGES")
@@ -43,6 +44,10 @@ def build_settings(project: Project) -> Iterator[Setting]:
     yield Setting("SECRET_KEY", Secret(secrets.token_urlsafe(64)), RULE, "")
     yield Setting("SECRET_KEY_FALLBACKS", [], RULE, "")
     yield Setting("ALLOWED_HOSTS", [UNSERVED_HOST], RULE, "")
+
+
+def nameless(options: Mapping[str, object]) -> dict[str, object]:
+    return {"ENGINE": str(options.get("ENGINE") or ENGINES["sqlite"]), "NAME": ""}
 
 
 def runs_tests(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
@@ -80,14 +85,18 @@ def ephemeral_database(project: Project, argv: Sequence[str]) -> Setting:
     that exists nowhere, from which Django makes a test database of its own. ``makemigrations`` compares
     the history in memory only, and reaches no server.
     """
-    own = table_of(project, "DATABASES").get(DATABASE_DEFAULT, {})
+    databases: dict[str, dict[str, object]] = {DATABASE_DEFAULT: {}, **table_of(project, "DATABASES")}
+    value = {alias: throw_away(options, argv) for alias, options in databases.items()}
+    return Setting("DATABASES", value, "test run: in memory, or of its own on the project's server", "")
+
+
+def throw_away(own: Mapping[str, object], argv: Sequence[str]) -> dict[str, object]:
     engine = str(own.get("ENGINE") or ENGINES["sqlite"])
     if engine in SQLITE_ENGINES:
-        return Setting("DATABASES", {DATABASE_DEFAULT: {**own, "ENGINE": engine, "NAME": ":memory:"}}, "test run", "")
+        return {**own, "ENGINE": engine, "NAME": ":memory:"}
     if argv[1:2] == ["makemigrations"]:
-        return Setting("DATABASES", {DATABASE_DEFAULT: {"ENGINE": engine, "NAME": ""}}, RULE, "")
+        return nameless(own)
     name = f"multihost_{secrets.token_hex(8)}"
     kept = own.get("TEST")
     test = {**(kept if isinstance(kept, Mapping) else {}), "NAME": f"test_{name}"}
-    value = {DATABASE_DEFAULT: {**own, "NAME": name, "TEST": test}}
-    return Setting("DATABASES", value, "test run: a database of its own on the project's server", "")
+    return {**own, "NAME": name, "TEST": test}

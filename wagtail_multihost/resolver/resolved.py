@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
@@ -12,28 +11,36 @@ from typing import TYPE_CHECKING
 from wagtail_multihost.resolver.caches import cache_settings
 from wagtail_multihost.resolver.content import content_settings
 from wagtail_multihost.resolver.databases import database_settings
+from wagtail_multihost.resolver.folders import prepare_private_folders
 from wagtail_multihost.resolver.hosts import host_settings
+from wagtail_multihost.resolver.reports import report_settings
 from wagtail_multihost.resolver.secret_key import secret_key_settings
-from wagtail_multihost.resolver.setting import Project, Setting, revealed
+from wagtail_multihost.resolver.sessions import session_settings
+from wagtail_multihost.resolver.setting import ABSENT, Project, Setting, revealed
 from wagtail_multihost.resolver.storages import storage_settings
+from wagtail_multihost.resolver.uploads import upload_settings
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
+    from wagtail_multihost.registry import Registry
+
 
 @dataclass(frozen=True)
 class ResolvedSettings:
     """
     What :func:`resolve` returns. ``site`` and ``platform`` are None in build mode; ``ephemeral`` holds
-    the folder of a test run's site. ``registry`` is what the settings module said, for its commands.
+    the folder of a test run's site. ``registry`` is what the settings module said, for its commands; ``opened``
+    is the registry that the site was read from.
     """
 
     platform: PlatformSpec | None = None
     site: SiteSpec | None = None
     ephemeral: TemporaryDirectory[str] | None = field(default=None, repr=False)
     registry: Path | str | None = None
+    opened: Registry | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_build_mode(self) -> bool:
@@ -49,9 +56,17 @@ class ResolvedSettings:
         """
         global _latest
         project = {name: value for name, value in namespace.items() if name.isupper()}
-        values = {setting.name: revealed(setting.value) for setting in self.settings(project)}
+        settings = list(self.settings(project))
+        values = {setting.name: revealed(setting.value) for setting in settings if setting.value is not ABSENT}
+        if self.platform is not None and self.site is not None:
+            values.update(prepare_private_folders(self.platform, self.site, values))
         namespace.update(values)
-        _latest = Applied(self, project, copy.deepcopy(values))
+        for setting in settings:
+            if setting.value is ABSENT:
+                namespace.pop(setting.name, None)
+        # A copy of tables and lists alone: Django changes some in place, and LOGGING may hold open streams.
+        kept = {name: revealed(value) for name, value in values.items()}
+        _latest = Applied(self, project, kept)
 
     def settings(self, project: Project) -> Iterator[Setting]:
         """Yield every setting of this process, overlaid on the settings of the project."""
@@ -71,11 +86,34 @@ class ResolvedSettings:
         yield from secret_key_settings(self.platform, self.site)
         yield from host_settings(self.platform, self.site, project)
         yield from content_settings(self.site, project)
+        yield from session_settings(self.platform, self.site, project)
+        yield from upload_settings(self.platform, self.site, project)
+        if self.site.mail or "EMAIL_FILE_PATH" in project or "MAILERS" in project:
+            from wagtail_multihost.resolver.mail import mail_settings  # loads only where it sets something
+
+            yield from mail_settings(self.platform, self.site, project)
+        if project.get("SECURE_CSP") or project.get("SECURE_CSP_REPORT_ONLY"):
+            from wagtail_multihost.resolver.csp import csp_settings  # loads only where it sets something
+
+            yield from csp_settings(self.site, project)
+        if self.site.frontend or "WAGTAILFRONTENDCACHE" in project or "WAGTAILFRONTENDCACHE_LOCATION" in project:
+            from wagtail_multihost.resolver.frontend import frontend_settings  # loads only where it sets something
+
+            yield from frontend_settings(self.platform, self.site, project, is_test_run=self.ephemeral is not None)
+        yield from report_settings(project)
+        if project.get("TASKS") and not self.ephemeral:
+            from wagtail_multihost.resolver.tasks import task_settings  # loads only where it sets something
+
+            yield from task_settings(project)
+        if project.get("LOGGING"):
+            from wagtail_multihost.resolver.logs import log_settings  # loads only where it sets something
+
+            yield from log_settings(self.platform, self.site, project)
 
     def value(self, name: str, project: Project | None = None) -> object:
         """Return the value of the setting ``name``; raises KeyError when it is not one of the resolved ones."""
         for setting in self.settings(project or {}):
-            if setting.name == name:
+            if setting.name == name and setting.value is not ABSENT:
                 return revealed(setting.value)
         raise KeyError(name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.setting import Setting
@@ -29,6 +30,14 @@ def secret_key_settings(platform: PlatformSpec, site: SiteSpec) -> Iterator[Sett
     source = source_of(platform)
     yield Setting("SECRET_KEY", keys[0], RULE, source)
     yield Setting("SECRET_KEY_FALLBACKS", [*keys[1:], *site.secret_key_fallbacks], FALLBACK_RULE, source)
+
+
+def with_own_keys(platform: PlatformSpec, site: SiteSpec) -> SiteSpec:
+    """Return ``site`` with the keys that derive from the platform's as its own, so that it needs no other."""
+    if site.secret_key is not None:
+        return replace(site, key_id="")
+    keys = derived_keys(platform, site)
+    return replace(site, key_id="", secret_key=keys[0], secret_key_fallbacks=(*keys[1:], *site.secret_key_fallbacks))
 
 
 def source_of(platform: PlatformSpec) -> str:

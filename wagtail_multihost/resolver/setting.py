@@ -22,6 +22,16 @@ class Setting(NamedTuple):
     source: str
 
 
+class Absent:
+    """The value of a setting that the process must not have, whatever the project says."""
+
+    def __repr__(self) -> str:
+        return "(not set)"
+
+
+ABSENT = Absent()
+
+
 def revealed(value: object) -> object:
     """Return ``value`` as Django takes it: a copy with every secret in the clear."""
     if isinstance(value, Secret):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
@@ -13,13 +13,15 @@ from wagtail_multihost.spec.site import SiteSpec
 
 STORAGE_DEFAULT = "default"
 STATIC = "staticfiles"
-FILES = "django.core.files.storage.FileSystemStorage"
+FILES = "wagtail_multihost.backends.files.SiteFileSystemStorage"
 SITE_S3 = "wagtail_multihost.backends.storage.SiteS3Storage"
 STATIC_DEFAULT = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 FILE_MODE = 0o640
 FOLDER_MODE = 0o750
 MEDIA_URL = "/media/"
+SERVE_METHOD = "WAGTAILDOCS_SERVE_METHOD"
+RENDITIONS = "WAGTAILIMAGES_RENDITION_STORAGE"
 
 
 def storage_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Setting]:
@@ -37,6 +39,42 @@ def storage_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[S
     # With a bucket too: whoever writes to MEDIA_ROOT without asking STORAGES must not meet another site's files.
     yield Setting("MEDIA_ROOT", str(site.storage.path or media_folder(site, data)), "the site's own folder", source)
     yield Setting("MEDIA_URL", media_url(project), "the project's, or /media/", "")
+    refuse_foreign_renditions(site, project, value)
+    yield from document_settings(site, project)
+
+
+def refuse_foreign_renditions(site: SiteSpec, project: Project, storages: Mapping[str, object]) -> None:
+    """Raise ConfigurationError for renditions in anything but a storage that is the site's."""
+    stated = project.get(RENDITIONS)
+    own = sorted(storages.keys() - {STATIC})
+    if stated and not (isinstance(stated, str) and stated in own):
+        raise ConfigurationError.because(
+            f"It is not the alias of a storage that is the site's own. Accepted: {', '.join(map(shown, own))}.",
+            where=RENDITIONS,
+            site=site.id,
+        )
+
+
+def document_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
+    """
+    Yield WAGTAILDOCS_SERVE_METHOD for a bucket behind a domain. There a file's address is public and for good, so
+    documents come through Wagtail, which asks who may read them. Addresses without a domain are signed and expire.
+    """
+    if not site.storage.domain:
+        return
+    if project.get(SERVE_METHOD) == "direct":
+        raise ConfigurationError.because(
+            "It is \"direct\", so pages would link to documents at the storage's domain, past Wagtail's permissions. "
+            "Remove it.",
+            where=SERVE_METHOD,
+            site=site.id,
+        )
+    yield Setting(
+        SERVE_METHOD,
+        "serve_view",
+        "the storage has a domain, whose addresses are public: Wagtail checks permissions",
+        site.sources.get("storage", ""),
+    )
 
 
 def media_url(project: Project) -> str:
@@ -53,7 +91,7 @@ def backend(site: SiteSpec, location: str = "") -> dict[str, object]:
     if site.storage.backend == "s3":
         # No credentials: Wagtail queues the storage's options with the task that deletes a file.
         return {"BACKEND": SITE_S3, "OPTIONS": {"site": site.id, "location": location}}
-    return {"BACKEND": FILES, "OPTIONS": modes()}
+    return {"BACKEND": FILES, "OPTIONS": {"site": site.id, **modes()}}
 
 
 def modes() -> dict[str, object]:
@@ -70,4 +108,4 @@ def scoped(alias: str, site: SiteSpec, data: Path) -> dict[str, object]:
     if site.storage.backend == "s3":
         return backend(site, location=alias)
     folder = str(data / "sites" / site.id / "storages" / alias)
-    return {"BACKEND": FILES, "OPTIONS": {"location": folder, **modes()}}
+    return {"BACKEND": FILES, "OPTIONS": {"site": site.id, "location": folder, **modes()}}

@@ -42,17 +42,95 @@ def parse_language_code(value: str) -> str:
     return value
 
 
+def parse_gravatar_url(value: str) -> str:
+    """Return ``value`` when it is a URL with https, without credentials, a query and a fragment."""
+    host, _, path = value.removeprefix("https://").partition("/")
+    accepted = value.isascii() and value.isprintable() and len(value) <= 200 and not set(value) & set(" ?#\\\"'<>")
+    if not value.startswith("https://") or not host or "@" in host or not accepted or "//" in path:
+        raise ValueError(
+            f"The URL {shown(value)} is not accepted; write https://avatars.example.org/avatar for example."
+        )
+    return value
+
+
 TEXT_SETTINGS: dict[str, Callable[[str], str]] = {
+    "DATETIME_FORMAT": parse_line,
+    "DATE_FORMAT": parse_line,
     "DEFAULT_FROM_EMAIL": parse_line,
     "EMAIL_SUBJECT_PREFIX": parse_line,
     "LANGUAGE_CODE": parse_language_code,
     "SERVER_EMAIL": parse_line,
+    "SHORT_DATETIME_FORMAT": parse_line,
+    "SHORT_DATE_FORMAT": parse_line,
+    "TIME_FORMAT": parse_line,
     "TIME_ZONE": parse_time_zone,
     "WAGTAILADMIN_NOTIFICATION_FROM_EMAIL": parse_line,
+    "WAGTAIL_GRAVATAR_PROVIDER_URL": parse_gravatar_url,
     "WAGTAIL_SITE_NAME": parse_line,
 }
-SWITCH_SETTINGS = frozenset({"WAGTAIL_ENABLE_UPDATE_CHECK", "WAGTAIL_I18N_ENABLED"})
+SWITCH_SETTINGS = frozenset(
+    {
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS",
+        "SECURE_HSTS_PRELOAD",
+        "USE_THOUSAND_SEPARATOR",
+        "WAGTAILADMIN_COMMENTS_ENABLED",
+        "WAGTAIL_ENABLE_UPDATE_CHECK",
+        "WAGTAIL_ENABLE_WHATS_NEW_BANNER",
+        "WAGTAIL_I18N_ENABLED",
+        "WAGTAIL_WORKFLOW_ENABLED",
+    }
+)
 OVERRIDABLE = frozenset(TEXT_SETTINGS) | SWITCH_SETTINGS
+# What the code, its migrations or its middleware are made of. A dotted path in a registry would run code.
+OF_THE_CODE = frozenset(
+    {
+        "CSRF_FAILURE_VIEW",
+        "DEFAULT_AUTO_FIELD",
+        "DEFAULT_EXCEPTION_REPORTER",
+        "DEFAULT_EXCEPTION_REPORTER_FILTER",
+        "INSTALLED_APPS",
+        "LOGGING",
+        "LOGGING_CONFIG",
+        "MIDDLEWARE",
+        "MIGRATION_MODULES",
+        "PASSWORD_HASHERS",
+        "TEMPLATES",
+        "WAGTAIL_COMMENTS_RELATION_NAME",
+    }
+)
+ENDS_OF_CODE = (
+    "_APPLICATION",
+    "_BACKEND",
+    "_BACKENDS",
+    "_CLASS",
+    "_ENGINE",
+    "_FORM",
+    "_HANDLERS",
+    "_MODEL",
+    "_MODULE",
+    "_RENDERER",
+    "_ROUTERS",
+    "_RUNNER",
+    "_SERIALIZER",
+    "_URLCONF",
+    "_VALIDATORS",
+)
+# Settings that the resolver makes of other keys of the site.
+KEY_OF = {
+    "ADMINS": "admins",
+    "ALLOWED_HOSTS": "hostnames",
+    "CACHES": "cache",
+    "CSRF_TRUSTED_ORIGINS": "hostnames",
+    "DATABASES": "database",
+    "MAILERS": "mail",
+    "MANAGERS": "admins",
+    "MEDIA_ROOT": "storage",
+    "SECRET_KEY": "secret_key",
+    "SECRET_KEY_FALLBACKS": "secret_key_fallbacks",
+    "STORAGES": "storage",
+    "WAGTAILADMIN_BASE_URL": "hostnames",
+    "WAGTAILFRONTENDCACHE": "frontend",
+}
 
 
 def override_problems(settings: Iterable[tuple[str, SettingValue]]) -> Iterator[Problem]:
@@ -67,6 +145,11 @@ def override_problems(settings: Iterable[tuple[str, SettingValue]]) -> Iterator[
 
 
 def unknown_setting(name: str) -> str:
+    refused = f"The setting {shown(name)} cannot be set for one site."
+    if name in OF_THE_CODE or name.endswith(ENDS_OF_CODE):
+        return f"{refused} It changes the code or the migrations, which all sites share."
+    if name in KEY_OF:
+        return f"{refused} It is made of the site's key {KEY_OF[name]}."
     close = difflib.get_close_matches(name, OVERRIDABLE, 1)
     hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(OVERRIDABLE))}."
-    return f"The setting {shown(name)} cannot be set for one site. {hint}"
+    return f"{refused} {hint}"

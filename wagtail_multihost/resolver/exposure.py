@@ -1,0 +1,72 @@
+"""What a site's process can read and must not: in production a site whose code is hostile would read it too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.registry.platform_key import FILE_NAME
+from wagtail_multihost.resolver.resolved import ResolvedSettings
+from wagtail_multihost.spec.identifiers import shown
+
+PRODUCTION = "production"
+HINT = (
+    "Serve it from a snapshot (manage.py multihost_snapshot), under an account that can read no other; or state "
+    "shares_registry = true in [platform] where the sites trust each other."
+)
+
+
+def refuse_exposed(resolved: ResolvedSettings) -> None:
+    """Raise ConfigurationError when a process in production can read more than its own site's record."""
+    found = list(exposures(resolved))
+    if found:
+        site = resolved.site.id if resolved.site else ""
+        sentences = [*found[:-1], f"{found[-1]} {HINT}"]
+        raise ConfigurationError(Problem("platform.shares_registry", sentence, site) for sentence in sentences)
+
+
+def exposures(resolved: ResolvedSettings) -> Iterator[str]:
+    """Yield a sentence for everything that this process can read and must not; nothing outside production."""
+    platform, site, registry = resolved.platform, resolved.site, resolved.opened
+    if platform is None or site is None or resolved.ephemeral or registry is None:
+        return
+    if platform.environment != PRODUCTION or platform.shares_registry:
+        return
+    if platform.keyring:
+        yield "This process has read the platform's key, from which every site's keys derive."
+    if os.geteuid() == 0:
+        yield "This process runs as root, which can read every site's secrets."
+        return
+    for file in (*registry.files, *registry.private_files(site.id), platform.data / FILE_NAME):
+        if is_readable(file):
+            yield f"This process can read {shown(str(file))}, which is not its site's alone."
+    others = registry.neighbours(site.id, sites_of_groups(platform.group))
+    neighbours = [file for file in others if is_readable(file)]
+    if neighbours:
+        more = f" and {len(neighbours) - 1} more files" if len(neighbours) > 1 else ""
+        yield f"This process can read {shown(str(neighbours[0]))}{more} of other sites."
+    elif platform.group and platform.group_of("a") == platform.group_of("b"):
+        yield "The snapshots of all sites have one group: platform.group has no {site} in it."
+
+
+def sites_of_groups(group: str) -> set[str]:
+    """Return the ids of the sites whose groups, as the platform names them, this process is in."""
+    import grp  # loads only in production
+
+    start, has_site, end = group.partition("{site}")
+    found = set()
+    for gid in {os.getegid(), *os.getgroups()} if has_site else ():
+        try:
+            name = grp.getgrgid(gid).gr_name
+        except KeyError:
+            continue
+        if name.startswith(start) and name.endswith(end):
+            found.add(name[len(start) : len(name) - len(end)])
+    return found
+
+
+def is_readable(file: Path) -> bool:
+    """Return whether this process, with the account that it now has, may read the file."""
+    return os.access(file, os.R_OK, effective_ids=os.access in os.supports_effective_ids)

@@ -1,0 +1,108 @@
+"""MAILERS, or the EMAIL_ settings that they replace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from wagtail_multihost.resolver.django_version import django_version
+from wagtail_multihost.resolver.setting import ABSENT, Project, Setting, table_of
+from wagtail_multihost.spec.mail import MailSpec
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+# https://docs.djangoproject.com/en/6.1/ref/settings/#mailers
+MAILERS_SINCE = (6, 1)
+MAILER_DEFAULT = "default"
+BACKENDS = {
+    "smtp": "django.core.mail.backends.smtp.EmailBackend",
+    "console": "django.core.mail.backends.console.EmailBackend",
+}
+FILES = "django.core.mail.backends.filebased.EmailBackend"
+# Django refuses these beside MAILERS (django.conf.DEPRECATED_EMAIL_SETTINGS).
+REPLACED = (
+    "EMAIL_BACKEND",
+    "EMAIL_FILE_PATH",
+    "EMAIL_HOST",
+    "EMAIL_HOST_PASSWORD",
+    "EMAIL_HOST_USER",
+    "EMAIL_PORT",
+    "EMAIL_SSL_CERTFILE",
+    "EMAIL_SSL_KEYFILE",
+    "EMAIL_TIMEOUT",
+    "EMAIL_USE_SSL",
+    "EMAIL_USE_TLS",
+)
+OWN = "the site's own mail server"
+OWN_FOLDER = "a folder of the site, where the project writes mail to files"
+
+
+def mail_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> Iterator[Setting]:
+    """Yield the settings of the site's mail server; without one the project's stay, and mail files get a folder."""
+    if site.mail is None:
+        yield from file_settings(platform, site, project)
+        return
+    source = site.sources.get("mail", "")
+    if django_version() >= MAILERS_SINCE:
+        aliases = dict.fromkeys([MAILER_DEFAULT, *table_of(project, "MAILERS")])
+        yield Setting("MAILERS", {alias: mailer(site.mail) for alias in aliases}, f"every alias is {OWN}", source)
+        for name in REPLACED:
+            if name in project:
+                yield Setting(name, ABSENT, "removed: MAILERS takes its place", source)
+        return
+    for name, value in legacy(site.mail).items():
+        yield Setting(name, value, OWN, source)
+
+
+def mailer(mail: MailSpec) -> dict[str, object]:
+    """Return the alias of MAILERS for a mail server."""
+    if mail.backend == "console":
+        return {"BACKEND": BACKENDS["console"]}
+    options: dict[str, object] = {
+        "host": mail.host,
+        "port": mail.port,
+        "use_tls": mail.security == "starttls",
+        "use_ssl": mail.security == "tls",
+        "timeout": mail.timeout,
+    }
+    if mail.username:
+        options.update(username=mail.username, password=mail.password)
+    return {"BACKEND": BACKENDS["smtp"], "OPTIONS": options}
+
+
+def legacy(mail: MailSpec) -> dict[str, object]:
+    """Return the EMAIL_ settings for a mail server. All of them: none of the project's may stay between."""
+    return {
+        "EMAIL_BACKEND": BACKENDS[mail.backend],
+        "EMAIL_HOST": mail.host or "localhost",
+        "EMAIL_PORT": mail.port,
+        "EMAIL_HOST_USER": mail.username,
+        "EMAIL_HOST_PASSWORD": mail.password or "",
+        "EMAIL_USE_TLS": mail.security == "starttls",
+        "EMAIL_USE_SSL": mail.security == "tls",
+        "EMAIL_TIMEOUT": mail.timeout,
+        "EMAIL_SSL_CERTFILE": None,
+        "EMAIL_SSL_KEYFILE": None,
+    }
+
+
+def file_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> Iterator[Setting]:
+    """Yield the project's mail settings with the site's folder, where it writes mail to files."""
+    folder = str(platform.local_path(site.id, "mail"))
+    if project.get("EMAIL_FILE_PATH"):
+        yield Setting("EMAIL_FILE_PATH", folder, OWN_FOLDER, "")
+    aliases = table_of(project, "MAILERS")
+    if any(map(writes_files, aliases.values())):
+        value = {alias: in_folder(options, folder) for alias, options in aliases.items()}
+        yield Setting("MAILERS", value, OWN_FOLDER, "")
+
+
+def writes_files(mailer: Mapping[str, object]) -> bool:
+    options = mailer.get("OPTIONS")
+    return mailer.get("BACKEND") == FILES or (isinstance(options, Mapping) and "file_path" in options)
+
+
+def in_folder(mailer: Mapping[str, object], folder: str) -> dict[str, object]:
+    if not writes_files(mailer):
+        return dict(mailer)
+    options = mailer.get("OPTIONS")
+    return {**mailer, "OPTIONS": {**(options if isinstance(options, Mapping) else {}), "file_path": folder}}

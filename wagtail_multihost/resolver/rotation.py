@@ -1,0 +1,237 @@
+"""What a change of each key and password of a site invalidates, and how to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from wagtail_multihost.resolver.explain import NOWHERE, Located, finer
+from wagtail_multihost.resolver.secret_key import OWN_RULE, RULE, source_of
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.site import SiteSpec
+
+
+class Credential(NamedTuple):
+    """
+    A key or password of a site: its ``name``, how it is ``made`` or kept, the ``source`` that says so, sentences on
+    what a change ``invalidates``, and the ``steps`` of a change.
+    """
+
+    name: str
+    made: str
+    source: str
+    invalidates: tuple[str, ...]
+    steps: tuple[str, ...]
+
+
+RELOAD = "Reload the site's process; where it reads a snapshot, write that anew first."
+RELOAD_ALL = "Reload the processes of the sites that move; where they read snapshots, write those anew first."
+# wagtail.images.utils.generate_signature takes SECRET_KEY alone. Sessions, password-reset links and signing.Signer
+# take SECRET_KEY_FALLBACKS too (django.contrib.auth.get_user, django.contrib.auth.tokens, django.core.signing), and
+# so does wagtail.models.APIToken.candidate_key_hashes of Wagtail 8, which never stores a new digest.
+SIGNED = (
+    "At once: signed addresses of images (the serve view of wagtail.images), which are checked without fallbacks. "
+    "Pages that are rendered anew have new ones; pages in caches, sent mail and other servers' copies do not.",
+    "Nothing else while the old key is a fallback: password-reset links and signed values are accepted, and a "
+    "session is signed anew when its user comes back.",
+    "When the old key is no fallback any more: sessions of users who did not come back, password-reset links, signed "
+    "values, and the API tokens that Wagtail 8 made with it. Their digests are never made anew: give out new tokens.",
+)
+CACHED_PAGES = "Empty the caches of pages if addresses of images are signed."
+
+
+def credentials(platform: PlatformSpec, site: SiteSpec, located: Located = NOWHERE) -> Iterator[Credential]:
+    """Yield every key and password that the site has; none of them is read."""
+    if site.secret_key is None:
+        yield derived_key(platform, site, located)
+        yield platform_key(platform, site, located)
+    else:
+        yield own_key(site, located)
+    yield from database_password(site, located)
+    yield from cache_password(site, located)
+    yield from storage_keys(site, located)
+    yield from mail_password(site, located)
+    yield from frontend_keys(site, located)
+    yield from certificate_key(site, located)
+
+
+def derived_key(platform: PlatformSpec, site: SiteSpec, located: Located) -> Credential:
+    source = site.sources.get("epoch", "")
+    return Credential(
+        "SECRET_KEY",
+        f"{RULE} {site.epoch}",
+        located.get(source, source),
+        SIGNED,
+        (
+            f"Set the site's epoch to {site.epoch + 1}.",
+            RELOAD,
+            CACHED_PAGES,
+            "The old key is a fallback until the epoch is raised again. A key that was stolen must be none: raise the "
+            f"epoch by two, to {site.epoch + 2}.",
+        ),
+    )
+
+
+def platform_key(platform: PlatformSpec, site: SiteSpec, located: Located) -> Credential:
+    source = source_of(platform)
+    has_ring = "secret_keys" in platform.sources
+    first = (
+        "Add the new key to the platform's secret_keys, under an id of its own. Write it down where the old one is."
+        if has_ring
+        else "Write secret_keys in the place of secret_key: the old key and the new one, each under an id of its own, "
+        "and key_id with the id of the old one. Write the new key down where the old one is."
+    )
+    return Credential(
+        "The platform's key",
+        f"named {site.key_id} by the site" if site.key_id else "a keyring" if has_ring else "one key for all sites",
+        located.get(source, source),
+        (
+            "Of each site whose SECRET_KEY derives from it, all that a change of SECRET_KEY does: at once when the "
+            "site moves to the new key, and the rest when the old key leaves the keyring.",
+            "Nothing of sites with a secret_key of their own.",
+        ),
+        (
+            first,
+            "Set the platform's key_id to the id of the new key. To move single sites first, set their own key_id.",
+            RELOAD_ALL,
+            CACHED_PAGES,
+            "Take the old key out of secret_keys when no site's key_id names it and its sessions and API tokens are "
+            "renewed; until then it is a fallback. A key that was stolen is taken out at once.",
+        ),
+    )
+
+
+def own_key(site: SiteSpec, located: Located) -> Credential:
+    source = site.sources.get("secret_key") or site.sources.get("secret_key_file", "")
+    return Credential(
+        "SECRET_KEY",
+        kept(OWN_RULE, site.secret_key),
+        located.get(source, source),
+        SIGNED,
+        (
+            "Put the old key into the site's secret_key_fallbacks, unless it was stolen.",
+            "Put a new key of at least 50 characters in its place.",
+            RELOAD,
+            CACHED_PAGES,
+            "Take the old key out of secret_key_fallbacks when sessions and API tokens are renewed.",
+        ),
+    )
+
+
+def database_password(site: SiteSpec, located: Located) -> Iterator[Credential]:
+    database = site.database
+    if database.password is None:
+        return
+    yield Credential(
+        "The database's password",
+        kept(f"of the role {database.user} at {database.host}", database.password),
+        place(site, "database", "password", located),
+        ("Nothing that is stored. Open connections stay; new ones need the new password once the server has it.",),
+        (
+            f'Give the role the new password: ALTER ROLE "{database.user}" PASSWORD …; psql\'s \\password keeps it out '
+            "of the server's log.",
+            "Put the new password in the place of the old one.",
+            f"{RELOAD} New connections fail between the first step and this one.",
+        ),
+    )
+
+
+def cache_password(site: SiteSpec, located: Located) -> Iterator[Credential]:
+    cache = site.cache
+    if cache.password is None:
+        return
+    user = cache.username or "default"
+    yield Credential(
+        "The cache's password",
+        kept(f"of the user {user} at {cache.host}", cache.password),
+        place(site, "cache", "password", located),
+        ("Nothing: cached entries and sessions in the cache stay. A user of Redis may have two passwords at a time.",),
+        (
+            f"Give the user a second password: ACL SETUSER {user} >NEW. (With requirepass alone, there is one.)",
+            "Put the new password in the place of the old one.",
+            RELOAD,
+            f"Take the old password away: ACL SETUSER {user} <OLD.",
+        ),
+    )
+
+
+def storage_keys(site: SiteSpec, located: Located) -> Iterator[Credential]:
+    storage = site.storage
+    if storage.access_key is None:
+        return
+    yield Credential(
+        "The storage's keys",
+        kept(f"of the bucket {storage.bucket}", storage.secret_key),
+        place(site, "storage", "secret_key", located),
+        ("Nothing that is stored. When the old key is taken away, signed addresses of files that were made with it.",),
+        (
+            "Make a second access key for the same account.",
+            "Put both parts of it, access_key and secret_key, in the place of the old ones.",
+            RELOAD,
+            "Take the old key away when the signed addresses of cached pages are out of date.",
+        ),
+    )
+
+
+def mail_password(site: SiteSpec, located: Located) -> Iterator[Credential]:
+    mail = site.mail
+    if mail is None or mail.password is None:
+        return
+    yield Credential(
+        "The mail account's password",
+        kept(f"of {mail.username} at {mail.host}", mail.password),
+        place(site, "mail", "password", located),
+        ("Nothing that is stored. Mail cannot be sent while the server and the registry have different passwords.",),
+        (
+            "Make a second password or account, if the server has that; otherwise change the password.",
+            "Put the new one in the place of the old one.",
+            RELOAD,
+            f"Send a mail: manage.py multihost_as {site.id} sendtestemail ADDRESS",
+        ),
+    )
+
+
+def frontend_keys(site: SiteSpec, located: Located) -> Iterator[Credential]:
+    frontend = site.frontend
+    if frontend is None or (frontend.token is None and frontend.access_key is None):
+        return
+    key = "token" if frontend.token else "secret_key"
+    yield Credential(
+        f"The frontend cache's {'token' if frontend.token else 'keys'}",
+        kept(f"of {frontend.zone} at {frontend.backend}", frontend.token or frontend.secret_key),
+        place(site, "frontend", key, located),
+        ("Nothing that is stored. A page that is changed while no valid one is there stays old in that cache.",),
+        (
+            "Make a second one that may purge this zone or distribution alone.",
+            "Put it in the place of the old one.",
+            RELOAD,
+            "Take the old one away.",
+        ),
+    )
+
+
+def certificate_key(site: SiteSpec, located: Located) -> Iterator[Credential]:
+    if site.tls is None:
+        return
+    yield Credential(
+        "The certificate's key",
+        f"in the file {site.tls.key}",
+        place(site, "tls", "key", located),
+        ("Nothing of the site. The front server has it, not the site's process.",),
+        ("Put the new certificate and its key in the place of the old ones.", "Reload the front server."),
+    )
+
+
+def kept(what: str, secret: Secret | None) -> str:
+    """Return ``what`` with where the secret is, without reading it."""
+    if secret is None:
+        return what
+    if secret.file is not None:
+        return f"{what}, in the file {secret.file}"
+    return f"{what}, in the variable {secret.variable}" if secret.variable else f"{what}, in the registry itself"
+
+
+def place(site: SiteSpec, part: str, key: str, located: Mapping[str, str]) -> str:
+    source = finer(site.sources.get(part, ""), site.id, key, located)
+    return located.get(source, source)
