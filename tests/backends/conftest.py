@@ -1,13 +1,16 @@
-"""The process of a site that keeps its files in a bucket."""
+"""The process of a site."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
-from wagtail_multihost.backends import storage
+from tests.spec.samples import a_platform, a_site
+from wagtail_multihost.backends import markers
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
@@ -43,6 +46,26 @@ def process_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             cache=CacheSpec(backend="locmem"),
             storage=StorageSpec(**{**values, **options}),
         )
-        monkeypatch.setattr(storage, "latest", lambda: Applied(ResolvedSettings(platform, site), {}, {}))
+        monkeypatch.setattr(markers, "latest", lambda: Applied(ResolvedSettings(platform, site), {}, {}))
 
     return make
+
+
+@pytest.fixture
+def become(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make this the process of the site ``aurora``, or of another with the same shape."""
+
+    def make(*, environment: str = "production", ephemeral: Any = None, **changes: Any) -> None:
+        site = a_site(**changes)
+        resolved = ResolvedSettings(a_platform(environment=environment), site, ephemeral)
+        monkeypatch.setattr(markers, "latest", lambda: Applied(resolved, {}, {}))
+
+    return make
+
+
+@pytest.fixture
+def throw_away(tmp_path: Path) -> Iterator[TemporaryDirectory[str]]:
+    """What marks the site of a test run."""
+    folder = TemporaryDirectory(dir=tmp_path)
+    yield folder
+    folder.cleanup()

@@ -11,7 +11,7 @@ import pytest
 from django.test import override_settings
 
 from tests.backends.conftest import ACCESS_KEY, SECRET_KEY
-from wagtail_multihost.backends import storage
+from wagtail_multihost.backends import markers
 from wagtail_multihost.backends.storage import SiteS3Storage
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
@@ -85,7 +85,7 @@ def test_storage_of_another_site_is_refused(process_of: Process, site: str) -> N
 @pytest.mark.parametrize("applied", [None, Applied(ResolvedSettings(), {}, {})])
 def test_storage_without_a_site_is_refused(monkeypatch: pytest.MonkeyPatch, applied: Applied | None) -> None:
     """In build mode, or where nothing was applied, there is no bucket."""
-    monkeypatch.setattr(storage, "latest", lambda: applied)
+    monkeypatch.setattr(markers, "latest", lambda: applied)
     with pytest.raises(ConfigurationError, match="no site"):
         SiteS3Storage(site="aurora")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import urllib.request
 from collections.abc import Callable, Iterator
 
@@ -10,7 +12,9 @@ import pytest
 from django.core.files.base import ContentFile
 
 from tests.backends.conftest import ACCESS_KEY, SECRET_KEY
+from wagtail_multihost.backends import bucket_mark
 from wagtail_multihost.backends.storage import SiteS3Storage
+from wagtail_multihost.exceptions import IdentityError
 
 pytestmark = pytest.mark.servers
 
@@ -62,3 +66,56 @@ def test_file_of_the_same_name_gets_another(own: SiteS3Storage) -> None:
     assert first != second
     with own.open(first) as file:
         assert file.read() == b"first"
+
+
+@pytest.fixture
+def mark(own: SiteS3Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[object], None]]:
+    """Write the bucket's mark (None: remove it), past the storage, and become a process that has not read it."""
+    client = bucket_mark.client_of(own)
+
+    def write(content: object) -> None:
+        if content is None:
+            client.delete_object(Bucket=own.bucket_name, Key=bucket_mark.NAME)
+        else:
+            client.put_object(Bucket=own.bucket_name, Key=bucket_mark.NAME, Body=json.dumps(content).encode())
+        monkeypatch.setattr(bucket_mark, "_next", {})
+
+    write(None)
+    yield write
+    write(None)
+    client.close()
+
+
+def test_first_use_marks_the_bucket(own: SiteS3Storage, mark: Callable[[object], None]) -> None:
+    """The first call of a process writes the mark where there is none, outside the storage's folder."""
+    assert own.exists("none.txt") is False
+    client = bucket_mark.client_of(own)
+    found = json.loads(client.get_object(Bucket=own.bucket_name, Key=bucket_mark.NAME)["Body"].read())
+    client.close()
+    assert (found["platform"], found["environment"]) == ("aviary", "development")
+    assert own.listdir("")[1] == []
+
+
+def test_bucket_of_another_site_is_neither_read_nor_written(own: SiteS3Storage, mark: Callable[[object], None]) -> None:
+    """With another site's mark in the bucket no file is saved, deleted or listed."""
+    name = own.save("b.txt", ContentFile(b"kept"))
+    mark({"platform": "aviary", "environment": "development", "uid": "00000000-0000-5000-8000-000000000001"})
+    for use in (lambda: own.save("c.txt", ContentFile(b"")), lambda: own.delete(name), lambda: own.listdir("")):
+        with pytest.raises(IdentityError, match="aviary--aurora"):
+            use()
+    mark(None)
+    assert own.listdir("") == ([], [name])
+    own.delete(name)
+
+
+def test_server_that_is_down_is_said_and_no_reason_to_stop(
+    process_of: Callable[..., None], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing listens: the mark costs one attempt and one warning, and the call itself fails as it always did."""
+    monkeypatch.setattr(bucket_mark, "_next", {})
+    process_of(endpoint="http://127.0.0.1:9")
+    storage = SiteS3Storage(site="aurora")
+    with caplog.at_level(logging.WARNING, "wagtail_multihost"):
+        storage._check_bucket()
+    assert len(caplog.records) == 1
+    assert SECRET_KEY not in caplog.text

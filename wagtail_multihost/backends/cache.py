@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any, cast
+
 from django.core.cache.backends.redis import RedisCache
+
+from wagtail_multihost.backends.generations import GenerationCache
 
 BATCH = 1000  # keys
 
 
-class SiteRedisCache(RedisCache):
-    """Django's RedisCache, whose ``clear`` removes the keys with this cache's prefix, and no other site's."""
+class SiteRedisCache(GenerationCache, RedisCache):
+    """Django's RedisCache, with a mark that says whose it is, and a ``clear`` that leaves other sites' keys alone."""
 
-    def clear(self) -> None:
-        """Remove every key of this cache. The time grows with the number of keys in the server's database."""
-        client = self._cache.get_client(None, write=True)
+    def read_owner(self) -> bytes | None:
+        return cast("bytes | None", self.primary().get(self.owner_key))
+
+    def add_owner(self, value: bytes) -> None:
+        self.primary().set(self.owner_key, value, nx=True)
+
+    def write_owner(self, value: bytes) -> None:
+        self.primary().set(self.owner_key, value)
+
+    def primary(self) -> Any:
+        return self._cache.get_client(None, write=True)
+
+    def remove_entries(self) -> None:
+        remove_keys(self.primary(), self.site_prefix)
+
+
+def remove_keys(client: Any, prefix: str) -> None:
+    """
+    Remove the entries of all generations below ``prefix``; nothing where the user may not SCAN, which shows
+    the names of every site's keys, and among them the keys of sessions.
+    """
+    from redis.exceptions import NoPermissionError
+
+    with contextlib.suppress(NoPermissionError):
         keys = []
         # A prefix has no character that means something in a pattern (spec.names).
-        for key in client.scan_iter(match=f"{self.key_prefix}:*", count=BATCH):
+        for key in client.scan_iter(match=f"{prefix}:@*", count=BATCH):
             keys.append(key)
             if len(keys) == BATCH:
                 client.unlink(*keys)

@@ -10,8 +10,8 @@ from botocore.config import Config
 from django.utils.deconstruct import deconstructible
 from storages.backends.s3 import S3Storage
 
-from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.backends.bucket_mark import check_bucket
+from wagtail_multihost.backends.markers import refuse_other
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
 
@@ -52,15 +52,28 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
 
     Its arguments are the site id and the ``location`` (a folder in the bucket) alone, because Wagtail
     puts a storage's arguments into the queue of the task that deletes a file. In the process of another
-    site it raises ConfigurationError.
+    site it raises ConfigurationError, and IdentityError where the bucket has the mark of another site.
     """
 
     client_config: Any
 
     def __init__(self, *, site: str, location: str = "") -> None:
-        super().__init__(**options_of(own_storage(site)), location=location)
+        super().__init__(**options_of(refuse_other(site, "storage").storage), location=location)
         # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the surroundings where no endpoint is given.
         self.client_config = self.client_config.merge(Config(ignore_configured_endpoint_urls=True))
+
+    @property
+    def connection(self) -> Any:
+        is_new = getattr(self._connections, "connection", None) is None
+        connection = super().connection
+        if is_new:
+            # Before whatever is asked of the bucket, by whoever has the client; signing a URL asks nothing.
+            # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html
+            connection.meta.client.meta.events.register("before-call.s3", self._check_bucket)
+        return connection
+
+    def _check_bucket(self, **event: object) -> None:
+        check_bucket(self)
 
     def _create_session(self) -> boto3.Session:
         if self.access_key:
@@ -73,15 +86,6 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
 
     def get_default_settings(self) -> dict[str, Any]:
         return {**super().get_default_settings(), **NOT_AMBIENT, "file_overwrite": False, "default_acl": None}
-
-
-def own_storage(site: str) -> StorageSpec:
-    applied = latest()
-    own = applied.by.site if applied else None
-    if own is None or own.id != site:
-        found = f"the site {own.id}" if own else "no site"
-        raise ConfigurationError.because(f"A storage of the site {site} is not usable here: this process has {found}.")
-    return own.storage
 
 
 def options_of(storage: StorageSpec) -> dict[str, Any]:

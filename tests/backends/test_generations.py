@@ -1,0 +1,196 @@
+"""Caches that share a server: whose a prefix is, and clear()."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+
+from wagtail_multihost.backends import generations
+from wagtail_multihost.backends.generations import GenerationCache
+from wagtail_multihost.exceptions import IdentityError
+
+Become = Callable[..., None]
+OTHER = UUID("00000000-0000-5000-8000-000000000001")
+PREFIX = "aviary.aurora"
+OWNER = "aviary.aurora:owner"
+
+
+class Server(dict[str, Any]):
+    """What a cache server holds, and how often its owner key was read."""
+
+    reads = 0
+    is_deaf = False
+
+
+class DictCache(BaseCache):
+    """A backend that keeps its entries in a Server, as Django's do on theirs."""
+
+    def __init__(self, server: Server, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        self.server = server
+
+    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
+        return self.server.get(self.make_key(key, version), default)
+
+    def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
+        self.server[self.make_key(key, version)] = value
+
+
+class SharedCache(GenerationCache, DictCache):
+    def __init__(self, server: Server, prefix: str = PREFIX) -> None:
+        super().__init__(server, {"KEY_PREFIX": prefix})
+        self.place = (str(id(server)), prefix)
+
+    def read_owner(self) -> bytes | None:
+        self.server.reads += 1
+        return self.server.get(self.owner_key)
+
+    def add_owner(self, value: bytes) -> None:
+        if not self.server.is_deaf:
+            self.server.setdefault(self.owner_key, value)
+
+    def write_owner(self, value: bytes) -> None:
+        if not self.server.is_deaf:
+            self.server[self.owner_key] = value
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    own = Clock()
+    monkeypatch.setattr(generations, "time", own)
+    return own
+
+
+@pytest.fixture(autouse=True)
+def another_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Become a process that knows nothing of any cache yet."""
+
+    def start() -> None:
+        monkeypatch.setattr(generations, "_known", {})
+
+    start()
+    return start
+
+
+def test_cache_marks_its_prefix_at_the_first_use(become: Become) -> None:
+    """The owner key has the uid; entries have the prefix and a generation, and never the owner's key."""
+    become()
+    server = Server()
+    cache = SharedCache(server)
+    assert server == {}
+    cache.set("a", 1)
+    mark = json.loads(server[OWNER])
+    assert mark["uid"] == "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"
+    assert server[f"{PREFIX}:@{mark['generation']}:1:a"] == 1
+    cache.set("owner", 2, version=None)
+    assert json.loads(server[OWNER]) == mark
+
+
+@pytest.mark.parametrize("changes", [{"uid": OTHER}, {"environment": "staging"}])
+def test_cache_with_another_sites_mark_is_refused_every_time(
+    become: Become, another_process: Callable[[], None], changes: dict[str, Any]
+) -> None:
+    """Neither reading nor writing nor clearing reaches a prefix that another site has marked."""
+    become()
+    server = Server()
+    SharedCache(server).set("a", 1)
+    before = dict(server)
+    another_process()
+    become(**changes)
+    cache = SharedCache(server)
+    for use in (lambda: cache.get("a"), lambda: cache.set("a", 2), cache.clear, lambda: cache.get("a")):
+        with pytest.raises(IdentityError, match=PREFIX):
+            use()
+    assert server == before
+
+
+def test_clear_empties_the_cache_and_keeps_the_mark(become: Become) -> None:
+    """After clear() no entry is found, of any version; the prefix stays the site's, and its neighbours' stay full."""
+    become()
+    server = Server()
+    cache, neighbour = SharedCache(server), SharedCache(server, "aviary.aurora.renditions")
+    cache.set("a", 1)
+    cache.set("b", 1, version=2)
+    neighbour.set("a", 1)
+    cache.clear()
+    assert (cache.get("a"), cache.get("b", version=2), neighbour.get("a")) == (None, None, 1)
+    assert json.loads(server[OWNER])["uid"]
+
+
+def test_clear_reaches_other_processes_within_a_second(
+    become: Become, another_process: Callable[[], None], clock: Clock
+) -> None:
+    """A process that has read the generation sees the new one as soon as its second is over."""
+    become()
+    server = Server()
+    cache = SharedCache(server)
+    cache.set("a", 1)
+    old = dict(generations._known)
+    another_process()
+    SharedCache(server).clear()
+    generations._known.clear()
+    generations._known.update(old)
+    clock.now += 1
+    assert cache.get("a") is None
+
+
+def test_generation_is_read_once_a_second(become: Become, clock: Clock) -> None:
+    """A get costs no question of its own, in any thread."""
+    become()
+    server = Server()
+    SharedCache(server).get("a")
+    before = server.reads
+    for _ in range(100):
+        SharedCache(server).get("a")
+    assert server.reads == before
+    clock.now += 1
+    SharedCache(server).get("a")
+    assert server.reads == before + 1
+
+
+def test_mark_that_the_server_dropped_does_not_bring_old_entries_back(become: Become, clock: Clock) -> None:
+    """A server that is full forgets keys; what was cleared stays so."""
+    become()
+    server = Server()
+    cache = SharedCache(server)
+    cache.set("a", "old")
+    del server[OWNER]
+    clock.now += 1
+    assert cache.get("a") is None
+    assert OWNER in server
+
+
+def test_server_that_keeps_nothing_leaves_the_process_its_own_generation(become: Become, clock: Clock) -> None:
+    """Where the client swallows errors the cache goes on without a mark, and finds its own entries."""
+    become()
+    server = Server()
+    server.is_deaf = True
+    cache = SharedCache(server)
+    cache.set("a", 1)
+    clock.now += 1
+    assert cache.get("a") == 1
+
+
+def test_test_run_marks_nothing_and_clears_all_the_same(become: Become, throw_away: object) -> None:
+    """The throw-away site of a test run writes no owner key, and its clear() works."""
+    become(ephemeral=throw_away)
+    server = Server()
+    cache = SharedCache(server)
+    cache.set("a", 1)
+    assert cache.get("a") == 1
+    cache.clear()
+    assert cache.get("a") is None
+    assert OWNER not in server

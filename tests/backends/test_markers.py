@@ -1,0 +1,71 @@
+"""The marks that sites leave on shared servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.spec.samples import SECRETS, a_platform, a_site, redis, s3
+from wagtail_multihost.backends import markers
+from wagtail_multihost.backends.markers import compared, mark_of, own_mark, written
+from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+
+Become = Callable[..., None]
+OTHER = UUID("00000000-0000-5000-8000-000000000001")
+OWN = mark_of(a_platform(environment="production"), a_site())
+
+
+@pytest.mark.parametrize("platform", ["aviary", "renamed"])
+def test_mark_of_the_same_uid_and_environment_is_accepted(platform: str) -> None:
+    """A site keeps its places when its platform is renamed, and whatever else the mark says."""
+    found = written({**OWN, "platform": platform, "generation": "a"})
+    assert compared(found, OWN, "the bucket a") == {**OWN, "platform": platform, "generation": "a"}
+
+
+@pytest.mark.parametrize("change", [{"uid": str(OTHER)}, {"environment": "staging"}, {"uid": None}])
+def test_mark_of_another_uid_or_environment_is_refused(change: dict[str, Any]) -> None:
+    """The place of another site, or of the same site's staging copy, is not used; the error names both."""
+    with pytest.raises(IdentityError) as caught:
+        compared(written({**OWN, **change}), OWN, "the bucket a")
+    message = str(caught.value)
+    assert "the bucket a" in message and OWN["uid"] in message
+    assert all(str(value) in message for value in change.values())
+
+
+@pytest.mark.parametrize("found", [b"", b"{", b"[]", b"\xff", 7])
+def test_mark_that_cannot_be_read_is_refused(found: Any) -> None:
+    """What is no mark is not taken for one's own."""
+    with pytest.raises(IdentityError):
+        compared(found, OWN, "the bucket a")
+
+
+def test_mark_with_control_characters_is_shown_without_them() -> None:
+    """A mark written by somebody else cannot forge lines of a log."""
+    with pytest.raises(IdentityError) as caught:
+        compared(written({**OWN, "uid": "a\nb\x1b[31m"}), OWN, "the bucket a")
+    assert str(caught.value).isprintable()
+
+
+def test_mark_has_no_secret() -> None:
+    """A mark says who a site is, and nothing that opens anything."""
+    mark = written(mark_of(a_platform(), a_site(cache=redis(), storage=s3()))).decode()
+    assert not any(secret in mark for secret in SECRETS)
+
+
+def test_mark_is_none_for_a_test_run(become: Become, throw_away: object) -> None:
+    """The throw-away site of a test run marks nothing; a site does."""
+    become()
+    assert own_mark() == OWN
+    become(ephemeral=throw_away)
+    assert own_mark() is None
+
+
+@pytest.mark.parametrize("applied", [None, Applied(ResolvedSettings(), {}, {})])
+def test_mark_is_none_without_a_site(monkeypatch: pytest.MonkeyPatch, applied: Applied | None) -> None:
+    """In build mode, or where nothing was applied, nothing is marked."""
+    monkeypatch.setattr(markers, "latest", lambda: applied)
+    assert own_mark() is None

@@ -1,0 +1,114 @@
+"""
+Caches on servers that sites share: whose a prefix is, and ``clear`` without touching what others keep there.
+
+Beside its entries each cache alias of a site has one key, ``<prefix>:owner``, with the site's mark and a random
+generation. Entries have the generation in their prefix, so that a new one empties the cache, whatever the server
+lets the site list or delete. The key is read once a second and process at most.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+from django.core.cache.backends.base import BaseCache
+
+from wagtail_multihost.backends.markers import compared, own_mark, written
+
+OWNER = "owner"
+FRESH = 1.0  # seconds
+GENERATION = "generation"
+
+
+class Known(NamedTuple):
+    """The generation of a prefix, and until when it need not be read again (seconds of the monotonic clock)."""
+
+    generation: str
+    until: float
+
+
+# Of this process: Django makes a cache object per thread. The key is server and prefix.
+_known: dict[tuple[str, str], Known] = {}
+
+
+class GenerationCache(BaseCache):
+    """
+    Mixin for a cache on a shared server. ``site_prefix`` is the alias's KEY_PREFIX; ``key_prefix`` has the current
+    generation in it too. Raises IdentityError where the prefix is another site's.
+    """
+
+    site_prefix: str
+
+    def __init__(self, server: Any, params: dict[str, Any]) -> None:
+        super().__init__(server, params)  # type: ignore[call-arg]  # the backend's, after this in the MRO
+        self.place = (str(server), self.site_prefix)
+
+    # Set by Django, from KEY_PREFIX.
+    @property
+    def key_prefix(self) -> str:
+        return f"{self.site_prefix}:@{self.generation()}"
+
+    @key_prefix.setter
+    def key_prefix(self, prefix: str) -> None:
+        self.site_prefix = prefix
+
+    @property
+    def owner_key(self) -> str:
+        """The key of the mark, as the server has it. No entry has it: theirs go on with a generation."""
+        return f"{self.site_prefix}:{OWNER}"
+
+    @abstractmethod
+    def read_owner(self) -> bytes | None:
+        """Return what the server has under the owner key."""
+
+    @abstractmethod
+    def add_owner(self, value: bytes) -> None:
+        """Write the owner key, for good, unless there is one."""
+
+    @abstractmethod
+    def write_owner(self, value: bytes) -> None:
+        """Write the owner key for good."""
+
+    def generation(self) -> str:
+        known = _known.get(self.place)
+        if known is None or time.monotonic() >= known.until:
+            known = Known(self.current_generation(known), time.monotonic() + FRESH)
+            _known[self.place] = known
+        return known.generation
+
+    def current_generation(self, known: Known | None) -> str:
+        """Return the generation that the server has; one of this process alone where the server keeps none."""
+        new = new_generation()
+        own = own_mark()
+        found = None
+        if own is not None:
+            found = self.read_owner()
+            if found is None:
+                # Also when the server has dropped the key: what it has of an older generation must not come back.
+                self.add_owner(written({**own, GENERATION: new}))
+                found = self.read_owner()
+        if own is None or found is None:
+            return known.generation if known else new
+        return str(compared(found, own, f"the cache prefix {self.site_prefix}").get(GENERATION, ""))
+
+    def clear(self) -> None:
+        """
+        Remove every entry of this cache, and no other site's. Other processes follow within a second, and the
+        server forgets the entries when they expire, if they cannot be removed at once.
+        """
+        own = own_mark()
+        self.current_generation(None)
+        generation = new_generation()
+        if own is not None:
+            self.write_owner(written({**own, GENERATION: generation}))
+        _known[self.place] = Known(generation, time.monotonic() + FRESH)
+        self.remove_entries()
+
+    def remove_entries(self) -> None:
+        """Remove the entries of all generations, where the server can list them."""
+
+
+def new_generation() -> str:
+    return secrets.token_hex(4)

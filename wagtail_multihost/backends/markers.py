@@ -1,0 +1,74 @@
+"""
+The mark that a site leaves in what it has on shared servers: an object in its bucket, a key beside its cache entries.
+
+It says whose the place is, so that a process with a valid but wrong address notices. It holds no secret.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from wagtail_multihost.exceptions import ConfigurationError, IdentityError
+from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+# A platform may be renamed while its sites stay.
+TELLING = ("uid", "environment")
+
+
+def own_site() -> SiteSpec | None:
+    """Return the site of this process, also the throw-away one of a test run; None in build mode."""
+    applied = latest()
+    return applied.by.site if applied else None
+
+
+def refuse_other(site: str, what: str) -> SiteSpec:
+    """Return the site of this process; raises ConfigurationError when its id is not ``site``."""
+    own = own_site()
+    if own is None or own.id != site:
+        found = f"the site {own.id}" if own else "no site"
+        raise ConfigurationError.because(f"A {what} of the site {site} is not usable here: this process has {found}.")
+    return own
+
+
+def own_mark() -> dict[str, str] | None:
+    """Return what this process's site marks its places with; None for those that mark nothing: tests, build mode."""
+    applied = latest()
+    if applied is None or applied.by.platform is None or applied.by.site is None or applied.by.ephemeral:
+        return None
+    return mark_of(applied.by.platform, applied.by.site)
+
+
+def mark_of(platform: PlatformSpec, site: SiteSpec) -> dict[str, str]:
+    return {"platform": platform.name, "environment": platform.environment, "uid": str(site.uid)}
+
+
+def written(mark: Mapping[str, str]) -> bytes:
+    return json.dumps(dict(mark)).encode()
+
+
+def compared(found: bytes | str, own: Mapping[str, str], place: str) -> dict[str, str]:
+    """
+    Return the mark that was ``found`` in a ``place`` (a phrase such as ``the bucket a--b``).
+
+    Raises IdentityError when it is another site's or environment's, or cannot be read as a mark.
+    """
+    try:
+        mark = json.loads(found)
+    except (TypeError, ValueError):
+        mark = None
+    if not isinstance(mark, dict):
+        raise IdentityError(f"The mark in {place} cannot be read. Remove it if the place is this site's.")
+    if any(mark.get(key) != own[key] for key in TELLING):
+        raise IdentityError(
+            f"The mark in {place} says that it belongs to: {described(mark)}. This process is: {described(own)}. "
+            "Correct the address in the registry; remove the mark only if this site is to take the place over."
+        )
+    return mark
+
+
+def described(mark: Mapping[str, object]) -> str:
+    return ", ".join(f"{key} {shown(str(mark.get(key, '')))}" for key in ("platform", "environment", "uid"))
