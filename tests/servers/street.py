@@ -37,6 +37,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 shutil.copyfile({seed!r}, settings.DATABASES["default"]["NAME"])
+call_command("multihost_adopt", {site!r}, interactive=False)
 call_command("load_demo", password_file={password_file!r})
 """
 
@@ -208,7 +209,7 @@ def served_document(street: Street, postgres: Postgres, redis: RedisServer, s3: 
 
 @contextlib.contextmanager
 def opened_street(workshop: Workshop, postgres: Postgres, redis: RedisServer, s3: S3Server) -> Iterator[Street]:
-    """Serve five sites, three of them with databases that are clones of one."""
+    """Serve five sites, whose databases are clones of one, taken over by each site."""
     street = make_street(workshop, "street")
     document = served_document(street, postgres, redis, s3)
     write_registry(street.registry, document)
@@ -220,6 +221,7 @@ def opened_street(workshop: Workshop, postgres: Postgres, redis: RedisServer, s3
     for site in SERVED:
         clone(street.site(site), postgres, keep_secret(street, f"{site}_database"))
     load = ("load_demo", "--password-file", str(street.password_file))
+    run_all(partial(street.manage, site, "multihost_adopt", site, "--noinput") for site in SERVED)
     run_all(
         [
             *(partial(street.manage, site, *load) for site in SERVED),
@@ -259,7 +261,7 @@ def clone(site: SiteSpec, postgres: Postgres, password: str) -> None:
 def load_local(street: Street, site: str) -> None:
     """Make the database file of ``site`` from the seed's, in a process of the site."""
     seed = street.workshop.folder / SEED / "sites" / SEED / "db.sqlite3"
-    street.python(site, COPY.format(seed=str(seed), password_file=str(street.password_file)))
+    street.python(site, COPY.format(seed=str(seed), site=site, password_file=str(street.password_file)))
 
 
 @contextlib.contextmanager

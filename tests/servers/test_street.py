@@ -387,13 +387,22 @@ def test_users_of_the_served_sites_are_clones(street: Street, postgres: Postgres
     assert rows[0] == rows[1] == rows[2]
 
 
+def test_each_clone_has_been_taken_over_by_its_site(street: Street, postgres: Postgres) -> None:
+    """The cloned databases have the identities and the hostnames of their sites, and nothing of the seed's."""
+    for site in SERVED:
+        spec = street.site(site)
+        identities = postgres.execute(spec.names.database, "SELECT uid, retired_at FROM wagtail_multihost_identity")
+        rows = postgres.execute(spec.names.database, "SELECT hostname, port FROM wagtailcore_site")
+        assert (identities, rows) == ([(spec.uid, None)], [(spec.canonical, street.ports.http)])
+
+
 @pytest.mark.parametrize(("owner", "other"), PAIRS)
 def test_session_of_one_site_is_refused_by_the_others(
     street: Street, postgres: Postgres, owner: str, other: str
 ) -> None:
     """A session cookie logs in nowhere else, even where the session's row was cloned with the database."""
     browser = street.admin(owner)
-    key = browser.cookies[f"sessionid_{owner}"]
+    key = browser.cookies[f"__Host-sessionid_{owner}"]
     copy_session(postgres, street.site(owner), street.site(other), key)
     assert replayed(street, owner, key).status == 200
     page = replayed(street, other, key)
@@ -412,7 +421,7 @@ def copy_session(postgres: Postgres, owner: SiteSpec, other: SiteSpec, key: str)
 def replayed(street: Street, site: str, key: str) -> Page:
     """Return the admin of ``site`` for a browser that was given a session cookie."""
     browser = street.home(site)
-    browser.cookies = {f"sessionid_{name}": key for name in SERVED} | {"sessionid": key}
+    browser.cookies = {f"__Host-sessionid_{name}": key for name in SERVED} | {"sessionid": key}
     return browser.get("/admin/")
 
 

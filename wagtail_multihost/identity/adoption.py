@@ -1,0 +1,88 @@
+"""To take over a database that has another identity, or to retire one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.utils import timezone
+
+from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.identity import wagtail_site
+from wagtail_multihost.identity.claim import committed, has_table
+from wagtail_multihost.identity.comparison import Found, database_name, differences, identity_of
+from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.wagtail_site import Plan
+
+NOT_CHANGED = (
+    "Not changed: pages, files, users and their passwords, sessions, API tokens. A copy of another site's database "
+    "still has that site's."
+)
+
+
+class Adoption(NamedTuple):
+    """What is to be done: the identity that was ``found`` (None: unclaimed), and the ``plan`` for Wagtail's rows."""
+
+    own: Own
+    found: Found | None
+    plan: Plan
+    retires: bool
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything would change."""
+        if self.retires:
+            return self.found is None or self.found.retired_at is None
+        return self.found is None or any(differences(self.found, self.own)) or bool(self.plan.steps)
+
+
+def prepared(own: Own, *, retires: bool) -> Adoption:
+    """Return what is to be done; raises IdentityError when the database has no table or is not the site's to retire."""
+    from wagtail_multihost.models import Identity
+
+    connection = connections[DEFAULT_DB_ALIAS]
+    if not has_table(Identity._meta.db_table, DEFAULT_DB_ALIAS):
+        raise IdentityError(
+            f"{database_name(connection)} has no table for an identity. Run first: "
+            f"manage.py multihost_as {own.site.id} migrate"
+        )
+    found = identity_of(connection)
+    if retires and found and {"uid", "environment"} & set(differences(found, own)):
+        raise IdentityError(f"{database_name(connection)} is not {own.site.id}'s to retire. It belongs to: {found}.")
+    return Adoption(own, found, Plan() if retires else site_plan(own), retires)
+
+
+def site_plan(own: Own) -> Plan:
+    """Return what becomes of Wagtail's Site rows."""
+    return wagtail_site.plan_for(wagtail_site.address_of(own), wagtail_site.rows(DEFAULT_DB_ALIAS))
+
+
+def described(adoption: Adoption) -> list[str]:
+    """Return the lines that say what would be done."""
+    own, found, plan, retires = adoption
+    found_line = str(found) if found else "none: no site has claimed it"
+    lines = [f"Database:       {database_name(connections[DEFAULT_DB_ALIAS])}", f"Identity found: {found_line}"]
+    if retires:
+        return [*lines, f"It is retired: no process of {own.site.id} connects to it any more."]
+    lines.append(f"New identity:   {own}")
+    lines += [f"Wagtail:        {line}" for line in plan.lines or [plan.problem or "the default Site row is right."]]
+    if plan.kept:
+        lines.append(f"Site rows kept: {', '.join(row.address for row in plan.kept)}")
+    return [*lines, NOT_CHANGED]
+
+
+def carry_out(shown: Adoption) -> None:
+    """Do what was shown, in one transaction; raises IdentityError when the database has changed since."""
+    from wagtail_multihost.models import Identity
+
+    with committed(DEFAULT_DB_ALIAS):
+        rows = Identity.objects.using(DEFAULT_DB_ALIAS)
+        rows.select_for_update().filter(pk=1).first()
+        if prepared(shown.own, retires=shown.retires) != shown:
+            raise IdentityError("The database has changed meanwhile. Nothing was written; run the command again.")
+        now = timezone.now()
+        values: dict[str, object] = {"retired_at": now if shown.retires else None}
+        if not shown.retires or shown.found is None:
+            values |= {**shown.own.columns(), "claimed_at": now}
+        rows.update_or_create(pk=1, defaults=values)
+        wagtail_site.apply(shown.plan, DEFAULT_DB_ALIAS)

@@ -1,0 +1,79 @@
+"""A database that nobody has claimed is the site's that migrates it first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core import mail
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.identity import wagtail_site
+from wagtail_multihost.identity.own import Own, own_identity
+
+
+def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
+    """Claim the database when nobody has, and give Wagtail's first Site row the site's hostname."""
+    own = own_identity()
+    # Django's test runner makes mail.outbox (django.test.utils.setup_test_environment); its databases are nobody's.
+    if own is None or using != DEFAULT_DB_ALIAS or hasattr(mail, "outbox"):
+        return
+    lines = [*claim(own, using), *name_first_site(own, using)]
+    if verbosity:
+        stdout = kwargs.get("stdout") or sys.stdout
+        for line in lines:
+            stdout.write(f"{line}\n")
+
+
+def claim(own: Own, using: str) -> Iterator[str]:
+    """Make the row that says whose the database is, unless there is one or its table is not made yet."""
+    from wagtail_multihost.models import Identity
+
+    if not has_table(Identity._meta.db_table, using):
+        return
+    with committed(using):
+        _, is_new = Identity.objects.using(using).get_or_create(defaults=own.columns())
+        Identity.objects.using(using).filter(uid=own.uid, revision__lt=own.revision, retired_at=None).update(
+            revision=own.revision, digest=own.digest
+        )
+    if is_new:
+        yield f"The database is now the site {own.site.id}'s."
+
+
+def name_first_site(own: Own, using: str) -> Iterator[str]:
+    """Rewrite the Site row that Wagtail's migrations make, while it is the only one."""
+    rows = wagtail_site.rows(using)
+    if rows is None or not wagtail_site.is_untouched(rows):
+        return
+    plan = wagtail_site.plan_for(wagtail_site.address_of(own), rows)
+    with committed(using):
+        wagtail_site.apply(plan, using)
+    wagtail_site.forget_root_paths()
+    yield from plan.lines
+
+
+def has_table(table: str, using: str) -> bool:
+    return table in connections[using].introspection.table_names()
+
+
+@contextmanager
+def committed(using: str) -> Iterator[None]:
+    """Run in one transaction that is committed at the end, in projects with AUTOCOMMIT False too."""
+    connection = connections[using]
+    with transaction.atomic(using=using):
+        yield
+    if not connection.autocommit and not connection.in_atomic_block:
+        connection.commit()
+
+
+def refuse_foreign_fixture(instance: Any, raw: bool, **kwargs: object) -> None:
+    """Raise IdentityError when a fixture would give the database the identity of another site."""
+    own = own_identity()
+    if raw and own and (instance.uid, instance.environment) != (own.uid, own.platform.environment):
+        raise IdentityError(
+            f"The fixture has the identity of another site ({instance}), which would lock {own.site.id} out of its "
+            "database. Leave it out: dumpdata --exclude wagtail_multihost"
+        )

@@ -1,0 +1,130 @@
+"""
+Wagtail's ``Site`` rows, of which the default one has the site's canonical hostname.
+
+Rows are read and written without their other columns and without signals: migrations may still be missing,
+and a receiver of Wagtail's needs the cache, which need not be up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.db import connections
+
+from wagtail_multihost.identity.own import Own
+
+PORTS = {"http": 80, "https": 443}
+#: What Wagtail's first migration makes, and the migrations of projects made by ``wagtail start`` again.
+INITIAL = ("localhost", 80)
+FIELDS = ("pk", "hostname", "port", "is_default_site")
+
+logger = logging.getLogger("wagtail_multihost.identity")
+
+
+class Row(NamedTuple):
+    """What matters here of a Site row."""
+
+    pk: int
+    hostname: str
+    port: int
+    is_default: bool
+
+    @property
+    def address(self) -> str:
+        return f"{self.hostname}:{self.port}"
+
+
+class Step(NamedTuple):
+    """New values of the row ``pk``."""
+
+    pk: int
+    values: dict[str, object]
+    line: str
+
+
+class Plan(NamedTuple):
+    """What becomes of the rows: ``steps`` to take, ``kept`` rows, or the ``problem`` for which nothing is done."""
+
+    steps: tuple[Step, ...] = ()
+    kept: tuple[Row, ...] = ()
+    problem: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(step.line for step in self.steps)
+
+
+def address_of(own: Own) -> tuple[str, int]:
+    """Return the hostname and the port of the site's canonical origin."""
+    parts = urlsplit(own.platform.origin_of(own.site.canonical, has_tls=own.site.tls is not None))
+    return own.site.canonical, parts.port or PORTS[parts.scheme]
+
+
+def rows(using: str) -> tuple[Row, ...] | None:
+    """Return all Site rows; None where Wagtail, or its table, is not there."""
+    if not apps.is_installed("wagtail"):
+        return None
+    from wagtail.models import Site
+
+    if Site._meta.db_table not in connections[using].introspection.table_names():
+        return None
+    return tuple(Row(*values) for values in Site._base_manager.using(using).order_by("pk").values_list(*FIELDS))
+
+
+def is_untouched(found: Sequence[Row]) -> bool:
+    """Return whether there is nothing but the row that migrations make."""
+    return [row[1:] for row in found] == [(*INITIAL, True)]
+
+
+def plan_for(wanted: tuple[str, int], found: Sequence[Row] | None) -> Plan:
+    """
+    Return what makes the default row the one with the hostname and port ``wanted``. Where another row has them
+    already, that one becomes the default, because visitors of the hostname see its pages now. No row is deleted.
+    """
+    if found is None:
+        return Plan(problem="There is no table of Site rows.")
+    address = "{}:{}".format(*wanted)
+    defaults = [row for row in found if row.is_default]
+    named = next((row for row in found if (row.hostname, row.port) == wanted), None)
+    if len(defaults) > 1:
+        return Plan(problem=f"{len(defaults)} Site rows are the default one. Leave one of them, in the admin.")
+    if named is None and not defaults:
+        return Plan(problem="No Site row is the default one. Make one, or mark one, in the admin.")
+    if named is None:
+        (row,) = defaults
+        step = Step(row.pk, {"hostname": wanted[0], "port": wanted[1]}, f"Site row {row.address} becomes {address}.")
+        return Plan((step,), tuple(other for other in found if other != row))
+    steps = [
+        Step(row.pk, {"is_default_site": False}, f"Site row {row.address} is no longer the default one.")
+        for row in defaults
+        if row != named
+    ]
+    if not named.is_default:
+        steps.append(Step(named.pk, {"is_default_site": True}, f"Site row {address} becomes the default one."))
+    return Plan(tuple(steps), tuple(other for other in found if other not in (named, *defaults)))
+
+
+def apply(plan: Plan, using: str) -> None:
+    """Take the steps of a plan."""
+    if not plan.steps:
+        return
+    from wagtail.models import Site
+
+    for step in plan.steps:
+        Site._base_manager.using(using).filter(pk=step.pk).update(**step.values)
+
+
+def forget_root_paths() -> bool:
+    """Empty Wagtail's cache of what the rows say; return whether the cache could be asked."""
+    from wagtail.models import Site
+
+    try:
+        Site.clear_site_root_paths_cache()
+    except Exception:  # every cache server's client has errors of its own
+        logger.warning("The cache cannot be reached; Wagtail may use old addresses for an hour.", exc_info=True)
+        return False
+    return True

@@ -1,0 +1,72 @@
+"""Take over a database that has the identity of another site, or retire one."""
+
+from __future__ import annotations
+
+from argparse import RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from wagtail_multihost.identity import wagtail_site
+from wagtail_multihost.identity.adoption import Adoption, carry_out, described, prepared
+from wagtail_multihost.identity.comparison import drop, suspended
+from wagtail_multihost.identity.own import Own
+from wagtail_multihost.management.as_site import SiteCommand
+
+DECLINED = 1
+
+EPILOG = """
+exit codes: 0 done, or there was nothing to do; 1 declined, nothing was changed; 2 it could not be done
+"""
+
+
+class Command(SiteCommand):
+    help = (
+        "Make the database that the site's record points to the site's own, whoever had it: a copy of another site's, "
+        "one from staging, or a retired one. Wagtail's default Site row gets the site's canonical hostname. Says what "
+        "it will do and asks. It is the only command that connects to a database with another identity."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.epilog, parser.formatter_class = EPILOG, RawDescriptionHelpFormatter
+        parser.add_argument(
+            "--retire",
+            action="store_true",
+            help="retire the database instead: after a move, no process of the site connects to the old one any more",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask")
+
+    def run_as(self, own: Own, **options: Any) -> None:
+        connection = connections[DEFAULT_DB_ALIAS]
+        connection.close()
+        try:
+            with suspended():
+                self.adopt(prepared(own, retires=options["retire"]), **options)
+        finally:
+            drop(connection)
+
+    def adopt(self, adoption: Adoption, *, dry_run: bool, interactive: bool, **options: Any) -> None:
+        for line in described(adoption):
+            self.stdout.write(line)
+        if not adoption.is_needed:
+            self.stdout.write("There is nothing to do.")
+        if dry_run or not adoption.is_needed:
+            return
+        if interactive and not confirmed(adoption):
+            raise CommandError("Declined. Nothing was changed.", returncode=DECLINED)
+        carry_out(adoption)
+        if adoption.plan.steps and not wagtail_site.forget_root_paths():
+            self.stderr.write("The cache cannot be reached; Wagtail may use old addresses for an hour.")
+        self.stdout.write(f"Done. Restart the processes of {adoption.own.site.id}.")
+
+
+def confirmed(adoption: Adoption) -> bool:
+    what = "Retire this database of" if adoption.retires else "Take over this database for"
+    try:
+        answer = input(f"{what} the site {adoption.own.site.id}? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")

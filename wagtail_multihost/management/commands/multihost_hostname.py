@@ -1,0 +1,57 @@
+"""Give Wagtail's default Site row the hostname and port that the site's record says."""
+
+from __future__ import annotations
+
+from argparse import RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS
+
+from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.identity import wagtail_site
+from wagtail_multihost.identity.adoption import site_plan
+from wagtail_multihost.identity.claim import committed
+from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.wagtail_site import Plan
+from wagtail_multihost.management.as_site import SiteCommand
+
+DIFFERS = 1
+
+EPILOG = """
+exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 it could not be done
+"""
+
+
+class Command(SiteCommand):
+    help = (
+        "Give Wagtail's default Site row the canonical hostname of the site and the port of its origin. Other Site "
+        "rows stay. The last step of changing a hostname: the site's process and the front server come first."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.epilog, parser.formatter_class = EPILOG, RawDescriptionHelpFormatter
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument("--check", action="store_true", help="change nothing; exit with 1 when a row would change")
+        group.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+
+    def run_as(self, own: Own, **options: Any) -> None:
+        if options["check"] or options["dry_run"]:
+            plan = self.planned(own)
+        else:
+            with committed(DEFAULT_DB_ALIAS):
+                plan = self.planned(own)
+                wagtail_site.apply(plan, DEFAULT_DB_ALIAS)
+            if plan.steps and not wagtail_site.forget_root_paths():
+                self.stderr.write("The cache cannot be reached; Wagtail may use old addresses for an hour.")
+        for line in plan.lines or ["There is nothing to do."]:
+            self.stdout.write(line)
+        if options["check"] and plan.steps:
+            raise CommandError("A Site row differs from the site's record.", returncode=DIFFERS)
+
+    def planned(self, own: Own) -> Plan:
+        plan = site_plan(own)
+        if plan.problem:
+            raise IdentityError(plan.problem)
+        return plan
