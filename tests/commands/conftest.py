@@ -126,7 +126,9 @@ def project(tmp_path: Path) -> Path:
 def manage(project: Path) -> Manage:
     """Run the project's manage.py as an operator does, with no site named unless ``environ`` says so."""
 
-    def run(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, environ: Mapping[str, str] | None = None, answer: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         # A variable of pytest makes every process below it a test run, with a site of its own.
         inherited = {
             name: value
@@ -137,6 +139,7 @@ def manage(project: Path) -> Manage:
             [sys.executable, "manage.py", *arguments],
             cwd=project,
             env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **(environ or {})},
+            input=answer,
             capture_output=True,
             text=True,
             timeout=120,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
+from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import ConfigurationError
 
 NETWORKED = '[sites.aurora]\nhostnames = ["a.example"]\n[sites.aurora.database]\nengine = "postgresql"\nhost = "h"\n'
@@ -73,7 +74,7 @@ def test_site_with_a_secret_that_cannot_be_read_is_refused(
     registry: RegistryMaker, tmp_path: Path, line: str, key: str, message: str
 ) -> None:
     """Secrets are read where the site is read, so that a missing one is an error at the start."""
-    (tmp_path / "blank").write_text("\n")
+    secret_file(tmp_path / "blank", "\n")
     opened = registry(f"{HEAD}{NETWORKED}{line}\n", {"BLANK": " "})
     with pytest.raises(ConfigurationError) as found:
         opened.site("aurora")
@@ -96,7 +97,7 @@ def test_site_of_a_platform_without_a_usable_key_is_refused(
     registry: RegistryMaker, tmp_path: Path, line: str, key: str
 ) -> None:
     """A platform key that is missing, blank or short is an error under the key as it was written."""
-    (tmp_path / "short").write_text("short-hunter2\n")
+    secret_file(tmp_path / "short", "short-hunter2\n")
     error = refused(registry, f'[platform]\nname = "aviary"\n{line}\n{AURORA}')
     assert {problem.where for problem in error.problems} == {f"sites.toml: platform.{key}"}
     assert "hunter2" not in str(error)

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, PLATFORM_KEY, RegistryMaker, shown_by_error_pages
+from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.spec import NginxOptions, Secret, TlsSpec, UwsgiOptions
 
@@ -100,7 +101,7 @@ WAGTAIL_SITE_NAME = "Aurora"
 TIME_ZONE = "UTC"
 WAGTAIL_I18N_ENABLED = true
 """
-    (tmp_path / "bucket.key").write_text("bucket-key\n")
+    secret_file(tmp_path / "bucket.key", "bucket-key\n")
     platform, site = registry(text, {"KEY": PLATFORM_KEY, "DB": "database-password"}).site("aurora")
     assert (platform.data, platform.sockets, platform.environment) == (
         Path("/srv/data"),
@@ -162,8 +163,8 @@ def test_registry_paths_start_at_the_registry_file(
 def test_registry_secret_files_may_name_the_site(registry: RegistryMaker, tmp_path: Path) -> None:
     """{site} in the path of a secret's file is the site's id."""
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets/aurora_db").write_text("hers\n")
-    (tmp_path / "secrets/borealis_db").write_text("his\n")
+    secret_file(tmp_path / "secrets/aurora_db", "hers\n")
+    secret_file(tmp_path / "secrets/borealis_db", "his\n")
     opened = registry(HEAD + POSTGRESQL + AURORA + BOREALIS)
     assert opened.site("aurora")[1].database.password == Secret("hers")
     assert opened.site("borealis")[1].database.password == Secret("his")
@@ -195,7 +196,7 @@ def test_registry_overlays_the_platform_table_with_the_site_table(registry: Regi
 
 def test_registry_site_password_replaces_the_platform_password_file(registry: RegistryMaker, tmp_path: Path) -> None:
     """A site with a password or a file of its own does not take the platform's password_file."""
-    (tmp_path / "own").write_text("from a file")
+    secret_file(tmp_path / "own", "from a file")
     for line, value in (('password = "own"', "own"), ('password_file = "own"', "from a file")):
         _, site = registry(f"{HEAD}{POSTGRESQL}{AURORA}database = {{ {line} }}\n").site("aurora")
         assert site.database.password == Secret(value)

@@ -30,6 +30,14 @@ def problem_keys(error: ConfigurationError) -> list[str]:
     return [problem.where for problem in error.problems]
 
 
+def secret_file(path: Path, content: str | bytes) -> Path:
+    """Write a file that only its owner can read."""
+    path.touch(0o600)
+    path.chmod(0o600)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
 def a_platform(**changes: Any) -> PlatformSpec:
     return PlatformSpec(**{"name": "aviary", "data": Path("/srv/data"), "secret_key": Secret(PLATFORM_KEY), **changes})
 

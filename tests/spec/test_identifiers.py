@@ -118,3 +118,12 @@ def test_shown_value_is_cut_to_sixty_ascii_characters() -> None:
     """A value in a message is ASCII, on one line, and at most 60 characters long."""
     assert shown("\u0430\n") == r"'\u0430\n'"
     assert len(shown("x" * 300)) == 60
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:hunter2@db/n", "/srv/postgresql:/u:hunter2@db/n", "redis://:hun@/hunter2@c"]
+)
+def test_value_in_a_message_has_no_credentials(url: str) -> None:
+    """A URL that was written in the place of a name or a path is shown without its user and password."""
+    assert "hunter2" not in shown(url)
+    assert shown("webmaster@example.org") == "'webmaster@example.org'"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
+import sys
 from uuid import UUID
 
 import pytest
@@ -10,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wagtail_multihost.spec.keys import derive_secret_key, hkdf_sha512
+from wagtail_multihost.spec.keys import derive_secret_key, hkdf_sha512, key_fingerprint
 from wagtail_multihost.spec.secret import Secret
 
 # HKDF of the cryptography package with the salt "wagtail-multihost/1" and the key, UID and epoch 1 below, in base64.
@@ -74,3 +77,21 @@ def test_secret_key_differs_for_any_other_input(platform_key: Secret, uid: UUID,
     other = derive_secret_key(platform_key, uid, epoch).reveal()
     assert other != derive_secret_key(PLATFORM_KEY, UID, 1).reveal()
     assert len(other) == 86
+
+
+def test_fingerprint_is_that_of_equal_secrets_only() -> None:
+    """Equal secrets have one fingerprint, different ones have two, and none of it is the secret."""
+    first, same, other = (key_fingerprint(Secret(value)) for value in ("hunter2", "hunter2", "hunter3"))
+    assert (first == same, first == other, len(first)) == (True, False, 16)
+    assert "hunter" not in first
+
+
+def test_fingerprint_is_no_oracle() -> None:
+    """Another process has other fingerprints, so that one in a report says nothing about a guess."""
+    code = (
+        "from wagtail_multihost.spec.keys import key_fingerprint; from wagtail_multihost.spec.secret import Secret;"
+        "print(key_fingerprint(Secret('hunter2')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    plain = hashlib.sha256(b"hunter2").hexdigest()[:16]
+    assert len({done.stdout.strip(), key_fingerprint(Secret("hunter2")), plain}) == 3

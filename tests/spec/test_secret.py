@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import SecretUnreadableError
 from wagtail_multihost.spec.secret import MASK, Secret
 
@@ -56,7 +57,7 @@ def test_secret_in_json_is_the_mask(secret: Secret) -> None:
 
 def test_secret_in_a_traceback_with_variables_is_the_mask(tmp_path: Path) -> None:
     """Error pages that show the variables of every frame do not show a secret."""
-    (tmp_path / "key").write_text(VALUE)
+    secret_file(tmp_path / "key", VALUE)
 
     def fails(held: Secret) -> None:
         raise RuntimeError(f"failed with {held}")
@@ -116,8 +117,7 @@ def test_secret_has_no_hash(secret: Secret) -> None:
 )
 def test_secret_file_loses_exactly_one_trailing_newline(tmp_path: Path, content: str, value: str) -> None:
     """What is read is the file's text less one trailing newline."""
-    path = tmp_path / "key"
-    path.write_bytes(content.encode())
+    path = secret_file(tmp_path / "key", content)
     assert Secret.from_file(path).reveal() == value
 
 
@@ -125,7 +125,7 @@ def test_secret_file_is_read_when_it_is_revealed(tmp_path: Path) -> None:
     """A secret of a file takes the content of the moment, so that it can be rotated."""
     path = tmp_path / "key"
     secret = Secret.from_file(path)
-    path.write_text("new")
+    secret_file(path, "new")
     assert secret.reveal() == "new"
 
 
@@ -140,7 +140,7 @@ def test_secret_file_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_secret_file_that_is_not_text_is_named_without_content(tmp_path: Path) -> None:
     """The error of a file that is not UTF-8 text names its path and nothing of its content."""
     path = tmp_path / "key"
-    path.write_bytes(b"hunter2\xff")
+    secret_file(path, b"hunter2\xff")
     with pytest.raises(SecretUnreadableError) as unreadable:
         Secret.from_file(path).reveal()
     assert str(path) in str(unreadable.value)

@@ -73,10 +73,10 @@ def gained(current: object, options: object) -> bool:
 
 def is_test_runners(name: str) -> bool:
     """
-    Return whether Django's test runner sets ``name`` itself: it adds a host and renames the database
-    (django.test.utils.setup_test_environment, which also makes mail.outbox).
+    Return whether Django's test runner sets ``name`` itself: it adds a host, renames the database and keeps
+    mail in memory (django.test.utils.setup_test_environment, which also makes mail.outbox).
     """
-    return name in ("ALLOWED_HOSTS", "DATABASES") and hasattr(mail, "outbox")
+    return name in ("ALLOWED_HOSTS", "DATABASES", "EMAIL_BACKEND", "MAILERS") and hasattr(mail, "outbox")
 
 
 @register(TAG)

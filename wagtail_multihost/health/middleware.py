@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 
 from wagtail_multihost.exceptions import BuildModeError
 from wagtail_multihost.health.readiness import is_ready
+from wagtail_multihost.resolver.exposure import refuse_exposed
 from wagtail_multihost.resolver.resolved import latest
 
 LIVE = frozenset({"/-/live", "/-/live/"})
@@ -25,7 +26,7 @@ class HealthMiddleware:
 
     ``live``: 200 ``pass``, touching nothing. ``ready``: 200 ``pass`` when the site's database and cache
     answer, else 503 ``fail``. Other methods than GET and HEAD get 405. Raises BuildModeError when a
-    server is started without a site.
+    server is started without a site, and ConfigurationError when it can read more than its own site's record.
     """
 
     sync_capable = True
@@ -35,6 +36,8 @@ class HealthMiddleware:
         applied = latest()
         if applied and applied.by.is_build_mode:
             raise BuildModeError("No site is named, so there is nothing to serve. Set MULTIHOST_SITE.")
+        if applied:
+            refuse_exposed(applied.by)
         self.get_response = get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)

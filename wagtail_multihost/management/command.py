@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from wagtail_multihost.exceptions import MultihostError
-from wagtail_multihost.registry import REGISTRY_VARIABLE, Registry, open_registry
+from wagtail_multihost.exceptions import ConfigurationError, MultihostError
+from wagtail_multihost.registry import REGISTRY_VARIABLE, Contents, Registry, open_registry
 from wagtail_multihost.resolver.resolved import latest
 from wagtail_multihost.resolver.storages import media_url
 from wagtail_multihost.spec.codebase import Codebase
+from wagtail_multihost.spec.identifiers import shown
 
 COULD_NOT = 2
+PROGRESS_FROM = 500  # files
 
 
 class MultihostCommand(BaseCommand):
@@ -33,7 +35,10 @@ class MultihostCommand(BaseCommand):
         parser.add_argument(
             "--registry",
             metavar="URL",
-            help="the registry: a TOML file or env: (default: MULTIHOST_REGISTRY, or sites.toml in this folder)",
+            help=(
+                "the registry: a TOML file, a folder of snapshots or env: (default: MULTIHOST_REGISTRY, or sites.toml "
+                "in this folder)"
+            ),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -68,6 +73,30 @@ def registry_of(url: str | None) -> Registry:
     if url is None and applied and REGISTRY_VARIABLE not in os.environ:
         return open_registry(applied.by.registry, os.environ)
     return open_registry(url, os.environ)
+
+
+def chosen_ids(contents: Contents, only: Collection[str]) -> frozenset[str]:
+    """Return the ids of the enabled sites, or of ``only``; raises ConfigurationError for one that is not enabled."""
+    known = frozenset(site.id for site in contents.enabled)
+    unknown = [site for site in only if site not in known]
+    if unknown:
+        names = ", ".join(shown(site) for site in unknown)
+        raise ConfigurationError.because(f"The registry has no enabled site {names}.", where="--site")
+    return frozenset(only) or known
+
+
+def progress(total: int) -> Any:
+    """Return what wraps an iterable of ``total`` files with a progress bar, where there is someone to see it."""
+    if total < PROGRESS_FROM or not sys.stderr.isatty():
+        return iter
+    from tqdm import tqdm  # loads only for who looks
+
+    return lambda files: tqdm(files, total=total, unit=" files", leave=False)
+
+
+def static_files() -> list[tuple[str, Path]]:
+    """Return the folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
+    return [("folder of static files", Path(settings.STATIC_ROOT).absolute())] if settings.STATIC_ROOT else []
 
 
 def project_settings() -> dict[str, object]:

@@ -2,44 +2,64 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.base import Contents, Registry
-from wagtail_multihost.registry.environment import EnvironmentRegistry
-from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.spec.identifiers import shown
 
 __all__ = ["Contents", "Registry", "open_registry"]
 
 REGISTRY_VARIABLE = "MULTIHOST_REGISTRY"
 DEFAULT_FILE = "sites.toml"
-ACCEPTED = "the path of a TOML file, a file:// URL, or env: (this process's MULTIHOST_SITE_ variables)"
+ACCEPTED = (
+    "the path of a TOML file or of a folder of snapshots, a file:// URL, or env: (this process's MULTIHOST_SITE_ "
+    "variables)"
+)
 
 
 def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registry:
     """
     Return the registry at ``url``; with None the one that ``MULTIHOST_REGISTRY`` in ``environ`` names, or
-    else the file ``sites.toml`` in the working folder. Nothing is read yet.
+    else the file ``sites.toml`` in the working folder. A folder is one of snapshots. Nothing is read yet.
 
     Raises ConfigurationError when the URL is blank or of an unknown kind.
     """
     text = str(environ.get(REGISTRY_VARIABLE, DEFAULT_FILE) if url is None else url)
-    if not text.strip():
-        raise ConfigurationError.because(f"It is blank; accepted: {ACCEPTED}.", where=REGISTRY_VARIABLE)
+    if problem := refusal(text):
+        # Error pages show the variables of every frame, and a URL may hold a password.
+        del url, text, environ
+        raise ConfigurationError.because(f"{problem}; accepted: {ACCEPTED}.", where=REGISTRY_VARIABLE)
     if text in ("env:", "env://"):
+        from wagtail_multihost.registry.environment import EnvironmentRegistry
+
         return EnvironmentRegistry(environ)
+    parts = urlsplit(text)
+    return registry_at(unquote(parts.path) if parts.scheme == "file" else text, environ)
+
+
+def refusal(text: str) -> str:
+    """Return why ``text`` names no registry, without repeating it; blank when it does."""
+    if not text.strip():
+        return "It is blank"
     try:
         parts = urlsplit(text)
     except ValueError:
-        raise ConfigurationError.because(f"It is not a URL; accepted: {ACCEPTED}.", where=REGISTRY_VARIABLE) from None
-    if parts.scheme == "file" and not parts.netloc:
-        return TomlRegistry(Path(unquote(parts.path)), environ)
-    if "://" in text:
-        # The URL is not repeated: it may hold a password.
-        raise ConfigurationError.because(
-            f"URLs with the scheme {shown(parts.scheme)} are not known; accepted: {ACCEPTED}.", where=REGISTRY_VARIABLE
-        )
-    return TomlRegistry(Path(text), environ)
+        return "It is not a URL"
+    if "://" not in text or text == "env://" or (parts.scheme == "file" and not parts.netloc):
+        return ""
+    return f"URLs with the scheme {shown(parts.scheme)} are not known"
+
+
+def registry_at(path: str, environ: Mapping[str, str]) -> Registry:
+    """Return the registry in a file, or in a folder of snapshots. Each kind loads what it alone needs."""
+    if path.endswith("/") or os.path.isdir(path):
+        from wagtail_multihost.registry.snapshot import SnapshotRegistry
+
+        return SnapshotRegistry(Path(path), environ)
+    from wagtail_multihost.registry.toml import TomlRegistry
+
+    return TomlRegistry(Path(path), environ)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.platform_record import read_platform
-from wagtail_multihost.registry.record import PLATFORM, Record, Source
+from wagtail_multihost.registry.record import PLATFORM, Record, Source, entries_of
 from wagtail_multihost.registry.site_record import SiteReader
-from wagtail_multihost.registry.uniqueness import conflicts, overlapping_folders
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 SITES_PATH = ("sites",)
 
@@ -36,31 +40,52 @@ class Registry(ABC):
 
     #: Where it is, for messages.
     name: str
-    #: What ``open_registry`` in another process takes to open it.
+    #: What ``open_registry`` in another process takes to open it. No secret is in it.
     url: str
+    #: The files that hold all of it.
+    files: tuple[Path, ...] = ()
 
     @abstractmethod
-    def source(self, *, reads_secrets: bool) -> Source:
-        """Return how this registry's keys are written."""
-
-    @abstractmethod
-    def tables(self, source: Source) -> tuple[Record, list[Record]]:
+    def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         """Return the platform's record and one per site; raises ConfigurationError when it cannot be read."""
 
-    def load(self, *, requires_pins: bool = True) -> Contents:
+    def tables_for(self, site: str, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+        """Return the platform's record and at least that of ``site``, if there is one."""
+        return self.tables(reads_secrets=reads_secrets)
+
+    def private_files(self, site: str) -> tuple[Path, ...]:
+        """Return further files, named by what was read of ``site``, that its process must not be able to read."""
+        return ()
+
+    def neighbours(self, site: str, suspects: Iterable[str]) -> Iterator[Path]:
+        """Yield the files of the other sites that this process can see, or else that the ``suspects`` would have."""
+        return iter(())
+
+    def created(self, site: str) -> datetime | None:
+        """Return when what was read of ``site`` was written; None where that is not known."""
+        return None
+
+    def load(self, *, requires_pins: bool = True, protected: Iterable[tuple[str, Path]] = ()) -> Contents:
         """
         Return everything, without reading a secret; raises ConfigurationError with all problems of all sites.
 
-        ``requires_pins=False`` accepts sites that are not pinned on a production platform.
+        ``requires_pins=False`` accepts sites that are not pinned on a production platform. ``protected`` are names
+        and paths that no site's folder may hold or be in, such as the folder of static files.
         """
-        record, site_records = self.tables(self.source(reads_secrets=False))
+        # Only what sees all sites compares them; a site's process starts without.
+        from wagtail_multihost.registry.places import overlapping_folders
+        from wagtail_multihost.registry.uniqueness import conflicts
+
+        record, site_records = self.tables(reads_secrets=False)
         platform, defaults = read_platform(record)
         problems = record.problems
         basis = platform or PlatformSpec(name="unknown", data=record.source.base)
         read = [SiteReader(site, basis, defaults, requires_pins).read() for site in site_records]
         sites = tuple(site for site in read if site is not None)
         problems.extend(conflicts(sites))
-        problems.extend(overlapping_folders(basis, sites))
+        own = [("registry", file) for file in self.files]
+        files = (*own, *(("secret file", file) for file in secret_files(record)), *protected)
+        problems.extend(overlapping_folders(basis, sites, files))
         if problems or platform is None:
             raise ConfigurationError(dict.fromkeys(problems))
         return Contents(platform, sites)
@@ -72,7 +97,7 @@ class Registry(ABC):
         Raises ConfigurationError when the site is unknown, disabled, or has problems of its own; the
         records of its neighbours are not looked at.
         """
-        record, site_records = self.tables(self.source(reads_secrets=reads_secrets))
+        record, site_records = self.tables_for(site, reads_secrets=reads_secrets)
         own = [candidate for candidate in site_records if candidate.site == site]
         if not own:
             raise ConfigurationError.because(self.unknown(site, [candidate.site for candidate in site_records]))
@@ -85,10 +110,34 @@ class Registry(ABC):
             raise ConfigurationError([Problem("MULTIHOST_SITE", f"The site {site} is disabled in {self.name}.", site)])
         return platform, spec
 
+    def chosen(self, sites: Collection[str]) -> Contents:
+        """
+        Return the platform and the ``sites`` with their secrets read; raises ConfigurationError with all their
+        problems. What they may share with their neighbours is not looked at: ``load`` does that.
+        """
+        record, site_records = self.tables(reads_secrets=True)
+        platform, defaults = read_platform(record)
+        if platform is None:
+            raise ConfigurationError(dict.fromkeys(record.problems))
+        read = [SiteReader(found, platform, defaults).read() for found in site_records if found.site in sites]
+        if record.problems:
+            raise ConfigurationError(dict.fromkeys(record.problems))
+        return Contents(platform, tuple(site for site in read if site is not None))
+
     def unknown(self, site: str, known: Iterable[str]) -> str:
         close = difflib.get_close_matches(site, known, 1)
         hint = f" Did you mean {close[0]}?" if close else ""
         return f"{self.name} has no site {shown(site)}.{hint}"
+
+
+def secret_files(platform: Record) -> Iterator[Path]:
+    """Yield the files of the platform's own keys, which are not read where all sites are."""
+    keyring = platform.written.get("secret_keys")
+    entries = entries_of(keyring.value, keyring.path) if keyring and isinstance(keyring.value, dict) else {}
+    for key, entry in [*platform.written.items(), *entries.items()]:
+        if key.endswith("_file") and isinstance(entry.value, str):
+            with suppress(ValueError):  # reported by who takes it
+                yield platform.absolute(entry.value)
 
 
 def records_of(platform: object, sites: object, source: Source) -> tuple[Record, list[Record]]:

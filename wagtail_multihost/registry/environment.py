@@ -14,6 +14,7 @@ SITE_VARIABLE = "MULTIHOST_SITE"
 SITE_PREFIX = "MULTIHOST_SITE_"
 PLATFORM_PREFIX = "MULTIHOST_PLATFORM_"
 NESTED = "__"
+OWN_KEY = frozenset({f"{SITE_PREFIX}SECRET_KEY", f"{SITE_PREFIX}SECRET_KEY_FILE"})
 BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -24,6 +25,8 @@ class EnvironmentSource(Source):
         self.base = Path.cwd()
         self.environ = environ
         self.reads_secrets = reads_secrets
+        # A container whose site has a key of its own needs no other, and must not make one.
+        self.makes_platform_key = not OWN_KEY.intersection(environ)
 
     def label(self, path: KEY_PATH) -> str:
         if len(path) == 1 and path[0].startswith("MULTIHOST_"):
@@ -64,10 +67,8 @@ class EnvironmentRegistry(Registry):
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
 
-    def source(self, *, reads_secrets: bool) -> Source:
-        return EnvironmentSource(self.environ, reads_secrets=reads_secrets)
-
-    def tables(self, source: Source) -> tuple[Record, list[Record]]:
+    def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+        source = EnvironmentSource(self.environ, reads_secrets=reads_secrets)
         site = self.environ.get(SITE_VARIABLE)
         if site is None:
             raise ConfigurationError.because(

@@ -76,7 +76,9 @@ def build_platform(record: Record) -> PlatformSpec | None:
     shares_registry = record.take_boolean("shares_registry", False)
     secret_keys = keyring(record)
     secret_key = record.take_secret("secret_key")
-    if secret_key is None and not secret_keys and record.source.reads_secrets and not record.problems:
+    states_key = secret_key is not None or bool(secret_keys)
+    makes_key = record.source.makes_platform_key and record.source.reads_secrets
+    if makes_key and not states_key and not record.problems:
         secret_key = record.build(lambda: platform_key(data))
         sources["secret_key"] = str(data / "platform.key")
     if not name and "name" not in sources:

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.validation import parse_path
 
 T = TypeVar("T")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -32,6 +33,10 @@ class Source(ABC):
     revision: int = 0
     #: Whether secrets are read, and refused when they are missing or blank, while records are read.
     reads_secrets: bool = False
+    #: Whether ``env:NAME`` and keys that end in ``_file`` lead to secrets elsewhere.
+    follows_references: bool = True
+    #: Whether a platform that states no key gets a new one.
+    makes_platform_key: bool = True
 
     @abstractmethod
     def label(self, path: KEY_PATH) -> str:
@@ -127,11 +132,12 @@ class Record:
         return self.take_as(key, lambda value: bounded(self.source.integer(value)), default)
 
     def take_path(self, key: str, default: Path) -> Path:
-        return self.take_as(key, lambda value: self.absolute(self.source.text(value)), default)
+        return self.take_as(key, lambda value: parse_path(self.absolute(self.source.text(value))), default)
 
     def take_secret(self, key: str) -> Secret | None:
         """Return the secret of ``key`` (a value or ``env:NAME``) or ``key_file`` (a path, ``{site}`` in it)."""
-        value, file = self.take(key), self.take(f"{key}_file")
+        value = self.take(key)
+        file = self.take(f"{key}_file") if self.source.follows_references else None
         if value is not None and file is not None:
             self.report(f"It stands beside {key}; give only one of the two.", file.path)
         entry = value or file
@@ -142,8 +148,9 @@ class Record:
         except ValueError as error:
             self.report(str(error), entry.path)
             return Secret("")
+        before = len(self.problems)
         secret = self.referenced(text, entry.path) if entry is value else self.from_file(text, entry.path)
-        if self.source.reads_secrets:
+        if self.source.reads_secrets and len(self.problems) == before:
             self.check(secret, entry.path)
         return secret
 
@@ -165,7 +172,7 @@ class Record:
             self.report(str(error), path)
 
     def referenced(self, text: str, path: KEY_PATH) -> Secret:
-        if not text.startswith(ENVIRONMENT_REFERENCE):
+        if not self.source.follows_references or not text.startswith(ENVIRONMENT_REFERENCE):
             return Secret(text)
         name = text.removeprefix(ENVIRONMENT_REFERENCE)
         if not VARIABLE.fullmatch(name):
@@ -177,11 +184,17 @@ class Record:
         if "{" in file or "}" in file or not file.isprintable():
             self.report(f"The path {shown(text)} is not accepted: only {{site}} may stand in braces.", path)
             return Secret("")
-        return Secret.from_file(self.absolute(file))
+        try:
+            return Secret.from_file(self.absolute(file))
+        except ValueError as error:
+            self.report(str(error), path)
+            return Secret("")
 
     def absolute(self, text: str) -> Path:
         if not text.isprintable():
             raise ValueError(f"The path {shown(text)} is not accepted: it has unprintable characters.")
+        if "://" in text:  # and perhaps a password, which must not be taken for a name
+            raise ValueError("It is a URL; a path is accepted.")
         return Path(self.source.base, text)
 
     def take_table(self, key: str) -> Record | None:

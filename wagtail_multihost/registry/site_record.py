@@ -61,6 +61,7 @@ class SiteReader:
             record.report(str(error), record.path)
             return None
         sources = {key: record.source.label((*record.path, key)) for key in record.entries}
+        sources["id"] = record.source.label(record.path)
         names, pinned = self.names(sources)
         uid = record.take_as("uid", self.uid, None)
         built = SiteParts(self, names, sources).build(
@@ -268,6 +269,10 @@ class SiteParts:
             return None
         from wagtail_multihost.spec.mail import MailSpec  # loads only for a site that has its own mail
 
+        account = part.entries.get("username")
+        # A snapshot has every key as the site's own, and does not say which were the platform's.
+        if account and account.path[0] != PLATFORM and part.source.follows_references:
+            self.sources["mail.username"] = part.source.label(account.path)
         backend, host, username = part.take_text("backend", "smtp"), part.take_text("host"), part.take_text("username")
         port, timeout = part.take_integer("port", 587), part.take_integer("timeout", 10)
         password, security = part.take_secret("password"), part.take_text("security", "starttls")

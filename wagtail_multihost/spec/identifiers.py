@@ -28,8 +28,13 @@ LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡαικ
 
 
 def shown(value: object) -> str:
-    """Return ``value`` as it may stand in an error message: ASCII, on one line, at most 60 characters."""
+    """
+    Return ``value`` as it may stand in an error message: ASCII, on one line, at most 60 characters. Of a URL that
+    was written in another key's place the credentials are left out.
+    """
     text = ascii(value)
+    if "@" in text and ":/" in text:
+        text = f"{text.partition(':/')[0]}:/***@{text.rpartition('@')[2]}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
+from functools import cache
 from uuid import UUID
 
 from wagtail_multihost.spec.secret import Secret
@@ -28,3 +30,16 @@ def derive_secret_key(platform_key: Secret, uid: UUID, epoch: int) -> Secret:
     info = f"django/SECRET_KEY\0{uid}\0{epoch}".encode()
     derived = hkdf_sha512(platform_key.reveal().encode(), salt=SALT, info=info, length=64)
     return Secret(base64.urlsafe_b64encode(derived).decode().rstrip("="))
+
+
+@cache
+def fingerprint_key() -> bytes:
+    return os.urandom(32)
+
+
+def key_fingerprint(secret: Secret) -> str:
+    """
+    Return 16 hex digits that are the same for equal secrets, and in this process only: their key is random, so that
+    whoever reads one in a report cannot try guesses against it.
+    """
+    return hmac.new(fingerprint_key(), secret.reveal().encode(), hashlib.sha256).hexdigest()[:16]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,25 +21,28 @@ class Secret:
     that has to travel must be revealed by who sends it.
     """
 
-    __slots__ = ("__read",)
+    __slots__ = ("__read", "file", "variable")
     __read: Callable[[], str]
+    #: The path of the file that holds it; None when it is not in one.
+    file: Path | None
+    #: The environment variable that holds it; blank when it is not in one.
+    variable: str
 
     def __init__(self, value: str) -> None:
         self.__read = lambda: value
+        self.file = None
+        self.variable = ""
 
     @classmethod
     def from_file(cls, path: Path) -> Secret:
-        """Return the secret that ``path`` holds; it is read, less one trailing newline, when it is revealed."""
+        """
+        Return the secret that ``path`` holds; it is read, less one trailing newline, when it is revealed.
 
-        def read() -> str:
-            try:
-                text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-                raise SecretUnreadableError(f"Cannot read the secret file {path}: {reason}.") from None
-            return text.removesuffix("\n").removesuffix("\r")
-
-        return cls.__from(read)
+        A file that other accounts can change, or that everyone can read, is an error then.
+        """
+        secret = cls.__from(lambda: read_text(path).removesuffix("\n").removesuffix("\r"))
+        secret.file = path
+        return secret
 
     @classmethod
     def from_environment(cls, name: str, environ: Mapping[str, str]) -> Secret:
@@ -49,7 +54,9 @@ class Secret:
             except KeyError:
                 raise SecretUnreadableError(f"The environment variable {name} is not set.") from None
 
-        return cls.__from(read)
+        secret = cls.__from(read)
+        secret.variable = name
+        return secret
 
     @classmethod
     def computed(cls, compute: Callable[[], str]) -> Secret:
@@ -89,3 +96,21 @@ class Secret:
 
     def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
         return (Secret, (MASK,))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a secret file; raises SecretUnreadableError."""
+    from wagtail_multihost.spec.permissions import secret_file_problem  # loads only where there are such files
+
+    try:
+        # Not blocking: a pipe must not stop the process.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), encoding="utf-8") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                problem = "It is not a regular file."
+            elif not (problem := secret_file_problem(path, status)):
+                return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SecretUnreadableError(f"Cannot read the secret file {path}: {reason}.") from None
+    raise SecretUnreadableError(f"The secret file {path} is not accepted. {problem}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,13 +11,19 @@ from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.emitters import EMITTERS, FOLDERS, Plan, emit
 from wagtail_multihost.emitters.output import Change, State, compare, diff, stale, write
-from wagtail_multihost.exceptions import ConfigurationError, EmitError
-from wagtail_multihost.management.command import MultihostCommand, codebase, collector_paused, registry_of
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.management.command import (
+    MultihostCommand,
+    chosen_ids,
+    codebase,
+    collector_paused,
+    progress,
+    registry_of,
+    static_files,
+)
 
 DEFAULT_FOLDER = Path("/etc/multihost")
 DIFFERS = 1
-PROGRESS_FROM = 500  # files
 
 EPILOG = """
 examples:
@@ -66,7 +71,7 @@ class Command(MultihostCommand):
         if folder is None:
             self.print_files(options["targets"], plan)
             return
-        changes = list(differing(options["targets"], plan, self.progress(len(plan.chosen))))
+        changes = list(differing(options["targets"], plan, progress(len(plan.chosen))))
         refuse_foreign(changes, plan.directory)
         if options["diff"]:
             self.stdout.write("".join(diff(change) for change in changes), ending="")
@@ -91,24 +96,12 @@ class Command(MultihostCommand):
         if verbosity >= 1 and not changes:
             self.stdout.write("Nothing differs.")
 
-    def progress(self, total: int) -> Any:
-        """Return what wraps an iterable of files with a progress bar, where there is someone to see it."""
-        if total < PROGRESS_FROM or not sys.stderr.isatty():
-            return iter
-        from tqdm import tqdm  # loads only for who looks
-
-        return lambda files: tqdm(files, total=total, unit=" files", leave=False)
-
 
 def plan_of(registry_url: str | None, directory: Path, only: list[str]) -> Plan:
     """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
     registry = registry_of(registry_url)
-    contents = registry.load()
-    known = {site.id for site in contents.enabled}
-    unknown = [site for site in only if site not in known]
-    if unknown:
-        names = ", ".join(shown(site) for site in unknown)
-        raise ConfigurationError.because(f"The registry has no enabled site {names}.", where="--site")
+    contents = registry.load(protected=static_files())
+    chosen_ids(contents, only)
     return Plan(
         platform=contents.platform,
         sites=contents.enabled,
@@ -119,11 +112,11 @@ def plan_of(registry_url: str | None, directory: Path, only: list[str]) -> Plan:
     )
 
 
-def differing(targets: Iterable[str], plan: Plan, progress: Any) -> Iterator[Change]:
+def differing(targets: Iterable[str], plan: Plan, watched: Any) -> Iterator[Change]:
     """Yield every change to be made. Files of ours that are not emitted any more go, unless sites are chosen."""
     for target in dict.fromkeys(targets):
         seen = []
-        for change in compare(plan.directory, progress(emit(target, plan))):
+        for change in compare(plan.directory, watched(emit(target, plan))):
             seen.append(change.path)
             if change.state is not State.SAME:
                 yield change

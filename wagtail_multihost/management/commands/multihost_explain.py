@@ -1,36 +1,142 @@
-"""Show every setting of a site and where it came from."""
+"""Show every setting of a site and where it came from, what a change of its keys breaks, or every key there is."""
 
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.conf import global_settings, settings
+from django.core.management.base import CommandError, CommandParser
 
-from wagtail_multihost.management.command import MultihostCommand, project_settings, registry_of
-from wagtail_multihost.resolver.explain import explain
-from wagtail_multihost.resolver.resolved import ResolvedSettings
+from wagtail_multihost.management.command import COULD_NOT, MultihostCommand, project_settings, registry_of
+from wagtail_multihost.registry import Registry
+from wagtail_multihost.registry.keys import KEYS, Key
+from wagtail_multihost.registry.lines import located_labels
+from wagtail_multihost.resolver.explain import Row, explain, explain_project, facts
+from wagtail_multihost.resolver.resolved import ResolvedSettings, latest
+from wagtail_multihost.resolver.rotation import Credential, credentials
+
+HEADINGS = {
+    "fact": "Who the site is, and where its data goes",
+    "setting": "Settings that its process gets",
+    "project": "Settings of the project that every site shares",
+}
 
 
 class Command(MultihostCommand):
     help = (
-        "Show every setting that a site's process gets, with secrets as ***, the rule that made it and the key that "
-        "it was read from. No secret is read. Exit codes: 0 done, 2 the site is unknown, disabled or has problems."
+        "Show who a site is, where its data goes, and every setting that its process gets: the value, with secrets as "
+        "***, the rule that made it, the key with file and line that it was read from, and what it took the place of. "
+        "No secret is read. A secret in the project's own settings is told by its name, by a URL or by its looks; read "
+        "the output before you show it to others. "
+        "Exit codes: 0 done, 2 the site is unknown, disabled or has problems, or the arguments do not fit."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("site", metavar="SITE", help="the id of the site")
+        parser.add_argument("site", metavar="SITE", nargs="?", help="the id of the site")
+        parser.add_argument(
+            "--all", action="store_true", help="also the project's own settings, where they are not Django's defaults"
+        )
+        parser.add_argument(
+            "--rotation",
+            action="store_true",
+            help="instead, each key and password of the site: what a change of it invalidates, and how to change it",
+        )
+        parser.add_argument(
+            "--variables",
+            action="store_true",
+            help="instead, without a site, every key that a registry accepts, and the variable that sets it",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON array, for machines")
 
     def run(self, **options: Any) -> None:
-        platform, site = registry_of(options["registry"]).site(options["site"], reads_secrets=False)
-        rows = explain(ResolvedSettings(platform, site), project_settings())
+        refuse_arguments(options)
+        if options["variables"]:
+            rows = [{**key._asdict(), "path": key.path, "variables": list(key.variables)} for key in KEYS]
+            self.report(rows, map(lines_of_key, KEYS), **options)
+            return
+        registry = registry_of(options["registry"])
+        platform, site = registry.site(options["site"], reads_secrets=False)
+        located = located_labels(registry)
+        if options["rotation"]:
+            refuse_snapshots(registry)
+            found = list(credentials(platform, site, located))
+            self.report([entry._asdict() for entry in found], map(lines_of_credential, found), **options)
+            return
+        resolved, project = ResolvedSettings(platform, site), project_settings()
+        parts = [facts(resolved, located), explain(resolved, project, located)]
+        if options["all"]:
+            parts.append(explain_project(resolved, project, current_settings(project), vars(global_settings)))
+        rows = [row for part in parts for row in part]
+        self.report(rows, (lines for part in parts for lines in lines_of_rows(part)), **options)
+
+    def report(self, rows: list[Any], texts: Iterable[list[str]], **options: Any) -> None:
+        """Print ``rows`` for machines, or the lines of each for readers, the first as a heading."""
         if options["json"]:
             self.stdout.write(json.dumps(rows, indent=2))
             return
-        for row in rows:
-            origin = f"{row['rule']}; {row['source']}" if row["source"] else str(row["rule"])
-            note = " (overrides the project's)" if row["overrides"] else ""
-            self.stdout.write(f"{self.style.MIGRATE_HEADING(str(row['name']))} = {json.dumps(row['value'])}")
-            self.stdout.write(f"    {origin}{note}")
+        for first, *rest in texts:
+            self.stdout.write(self.style.MIGRATE_HEADING(first))
+            for line in rest:
+                self.stdout.write(f"    {line}")
+
+
+def refuse_arguments(options: Mapping[str, Any]) -> None:
+    """Raise CommandError unless the arguments ask for one thing."""
+    if options["variables"] and (options["site"] is not None or options["all"] or options["rotation"]):
+        raise CommandError("--variables is about every registry: give no site and no other list.", returncode=COULD_NOT)
+    if options["site"] is None and not options["variables"]:
+        raise CommandError("Name a site, or give --variables.", returncode=COULD_NOT)
+    if options["all"] and options["rotation"]:
+        raise CommandError("Give --all or --rotation, not both.", returncode=COULD_NOT)
+
+
+def refuse_snapshots(registry: Registry) -> None:
+    """Raise CommandError for snapshots: their keys are made elsewhere, and how is not in them."""
+    from wagtail_multihost.registry.snapshot import SnapshotRegistry  # loads only where keys are changed
+
+    if isinstance(registry, SnapshotRegistry):
+        origins = " or ".join(sorted({str(snapshot.document["registry"]) for snapshot in registry.read.values()}))
+        message = f"Keys are not changed in snapshots. Name the registry that they were written from: {origins}"
+        raise CommandError(message, returncode=COULD_NOT)
+
+
+def current_settings(project: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings of this process that the resolver did not make, and what the project had in their place."""
+    applied = latest()
+    made = applied.values if applied else {}
+    stated = [name for name in dir(settings) if name.isupper() and settings.is_overridden(name) and name not in made]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Django warns of deprecated settings when they are read
+        return {**project, **{name: getattr(settings, name) for name in stated if hasattr(settings, name)}}
+
+
+def lines_of_rows(rows: list[Row]) -> Iterable[list[str]]:
+    for index, row in enumerate(rows):
+        if index == 0:
+            yield [f"# {HEADINGS[str(row['kind'])]}"]
+        # What a fact means is in the reference, and of the project nothing more is known.
+        shown = {"setting": ("rule", "source"), "fact": ("source",)}.get(str(row["kind"]), ())
+        origin = "; ".join(str(row[key]) for key in shown if row[key])
+        note = [f"overrides the project's {json.dumps(row['overrode'])}"] if row["overrides"] else []
+        yield [f"{row['name']} = {json.dumps(row['value'])}", *([origin] if origin else []), *note]
+
+
+def lines_of_credential(credential: Credential) -> list[str]:
+    origin = "; ".join(part for part in (credential.made, credential.source) if part)
+    return [
+        credential.name,
+        origin,
+        "A change invalidates:",
+        *(f"- {sentence}" for sentence in credential.invalidates),
+        "To change it:",
+        *(f"{number}. {sentence}" for number, sentence in enumerate(credential.steps, 1)),
+    ]
+
+
+def lines_of_key(key: Key) -> list[str]:
+    kind = f" ({key.kind})" if key.kind else ""
+    return [f"{key.path}{kind}", f"{key.type}; default: {key.default}", key.meaning, ", ".join(key.variables)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from wagtail_multihost.management.command import MultihostCommand, registry_of
+from wagtail_multihost.management.command import MultihostCommand, registry_of, static_files
 from wagtail_multihost.registry.pins import pin
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -33,7 +33,7 @@ class Command(MultihostCommand):
         if options["pin"]:
             for name in pin(registry):
                 self.stderr.write(f"Pinned: {name}")
-        contents = registry.load()
+        contents = registry.load(protected=static_files())
         if options["json"]:
             self.stdout.write(json.dumps([as_table(contents.platform, site) for site in contents.sites], indent=2))
             return
@@ -50,6 +50,7 @@ def as_table(platform: PlatformSpec, site: SiteSpec) -> dict[str, object]:
         "uid": str(site.uid),
         "enabled": site.enabled,
         "pinned": site.pinned,
+        "revision": platform.revision,
         "hostnames": list(site.hostnames),
         "aliases": list(site.aliases),
         "origin": platform.origin_of(site.canonical, has_tls=site.tls is not None),

@@ -1,0 +1,113 @@
+"""The checks of databases."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import pytest
+from django.db import OperationalError, connection
+from wagtail.models import Site
+
+from tests.checks.conftest import Serve, ids_of
+from tests.spec.samples import a_site
+from wagtail_multihost.checks import databases
+from wagtail_multihost.checks.databases import check_databases, check_leftovers
+from wagtail_multihost.spec.site import SiteSpec
+
+POSTGRESQL = "django.db.backends.postgresql"
+LONG = "a" * 64
+# 40 letters, 80 bytes: Django counts letters.
+WIDE = "\u00e9" * 40
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"OPTIONS": {"pool": True}, "CONN_MAX_AGE": 60}, ["E014"]),
+        ({"OPTIONS": {"pool": {"min_size": 1}}, "CONN_MAX_AGE": None}, ["E014"]),
+        ({"OPTIONS": {"pool": True}, "CONN_MAX_AGE": 0}, []),
+        ({"OPTIONS": {"pool": True}}, []),
+        ({"OPTIONS": {}, "CONN_MAX_AGE": 60}, []),
+        ({"NAME": LONG}, ["E015"]),
+        ({"NAME": WIDE}, ["E015"]),
+        ({"NAME": "a" * 63, "TEST": {"NAME": "test_a"}}, []),
+        ({"NAME": "a" * 63, "TEST": {"NAME": f"test_{LONG}"}}, ["E015"]),
+        ({"USER": LONG}, ["E015"]),
+        ({"ENGINE": "django.contrib.gis.db.backends.postgis", "NAME": LONG}, ["E015"]),
+        ({"ENGINE": "django.db.backends.sqlite3", "NAME": f"/srv/{LONG}"}, []),
+    ],
+)
+def test_connection_that_postgresql_refuses_or_misreads_is_found(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, object], found: list[str]
+) -> None:
+    """A pool of kept connections is E014; a name, test name or role that would be cut is E015."""
+
+    class Settings:
+        DATABASES = {"default": {"ENGINE": POSTGRESQL, **options}}
+
+    monkeypatch.setattr(databases, "settings", Settings)
+    assert ids_of(check_databases(None)) == found
+
+
+@pytest.fixture
+def rows(db: None) -> Any:
+    """Set the hostnames in Wagtail's table of sites."""
+
+    def write(*hostnames: str) -> None:
+        root = Site.objects.get().root_page
+        Site.objects.all().delete()
+        for number, hostname in enumerate(hostnames):
+            Site.objects.create(hostname=hostname, root_page=root, is_default_site=number == 0)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("hostnames", "named"),
+    [
+        (["localhost"], []),
+        (["aurora.example.org", "AURORA.example.net"], []),
+        ([], []),
+        (["borealis.example.org"], ["'borealis.example.org'"]),
+        (["aurora.example.org", "b.example", "c.example"], ["'b.example'", "'c.example'"]),
+        ([f"{letter}.example" for letter in "abcdefg"], ["7 hostnames", "'a.example'", "'e.example'"]),
+    ],
+)
+def test_hostnames_that_are_not_the_sites_are_w005(
+    aurora: SiteSpec, rows: Any, hostnames: list[str], named: list[str]
+) -> None:
+    """Rows that a copied database brought along are named, the first five of them."""
+    rows(*hostnames)
+    messages = check_leftovers(None, databases=["default"])
+    assert ids_of(messages) == (["W005"] if named else [])
+    assert all(name in messages[0].msg for name in named)
+    assert "'f.example'" not in str(messages)
+
+
+def test_leftovers_are_looked_for_only_where_a_database_is_given(serve: Serve, rows: Any) -> None:
+    """Without --database, in build mode, and before the first migration, nothing is queried."""
+    rows("borealis.example.org")
+    serve(a_site())
+    assert check_leftovers(None, databases=None) == check_leftovers(None, databases=["other"]) == []
+    serve(None)
+    assert check_leftovers(None, databases=["default"]) == []
+
+
+def test_leftovers_of_a_database_without_tables_are_none(
+    aurora: SiteSpec, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first migrate of a site finds an empty database."""
+    monkeypatch.setattr(connection.introspection, "table_names", lambda: [])
+    assert check_leftovers(None, databases=["default"]) == []
+
+
+def test_leftovers_of_a_database_that_is_down_are_none(
+    aurora: SiteSpec, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check of settings does not fail because a server does not answer."""
+
+    def down() -> NoReturn:
+        raise OperationalError("down")
+
+    monkeypatch.setattr(connection.introspection, "table_names", down)
+    assert check_leftovers(None, databases=["default"]) == []

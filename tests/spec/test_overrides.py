@@ -1,0 +1,79 @@
+"""Which settings a site may state, and why others are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.spec.samples import a_site
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.spec.overrides import OVERRIDABLE, SWITCH_SETTINGS
+
+
+def refusal(name: str, value: str | bool = "x") -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        a_site(settings=((name, value),))
+    [problem] = refused.value.problems
+    assert problem.where == f"settings.{name}"
+    return problem.message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "INSTALLED_APPS",
+        "AUTH_USER_MODEL",
+        "WAGTAILIMAGES_IMAGE_MODEL",
+        "WAGTAILDOCS_DOCUMENT_MODEL",
+        "WAGTAIL_PAGE_MODEL",
+        "DEFAULT_AUTO_FIELD",
+        "MIGRATION_MODULES",
+        "WAGTAIL_COMMENTS_RELATION_NAME",
+        "MIDDLEWARE",
+        "ROOT_URLCONF",
+        "TEMPLATES",
+        "PASSWORD_HASHERS",
+        "LOGGING_CONFIG",
+        "EMAIL_BACKEND",
+        "AUTHENTICATION_BACKENDS",
+        "SESSION_ENGINE",
+        "SESSION_SERIALIZER",
+        "WSGI_APPLICATION",
+    ],
+)
+def test_settings_of_the_code_are_refused_with_the_reason(name: str) -> None:
+    """What changes code or migrations cannot differ between sites that share them, and the error says so."""
+    assert "which all sites share" in refusal(name)
+    assert name not in OVERRIDABLE
+
+
+@pytest.mark.parametrize(("name", "key"), [("ALLOWED_HOSTS", "hostnames"), ("DATABASES", "database")])
+def test_settings_that_are_derived_are_refused_with_the_key_they_come_from(name: str, key: str) -> None:
+    """The error says which key of the site leads to the setting."""
+    assert refusal(name).endswith(f"the site's key {key}.")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://avatars.example.org/",
+        "//avatars.example.org/",
+        "https://",
+        "https://user:hunter2@avatars.example.org/",
+        "https://avatars.example.org/?d=mm",
+        "https://avatars.example.org/a b",
+        "javascript:alert(1)",
+    ],
+)
+def test_avatars_come_from_https_only(url: str) -> None:
+    """The address that gets hashes of editors' mail addresses is a plain one with https."""
+    assert "is not accepted" in refusal("WAGTAIL_GRAVATAR_PROVIDER_URL", url)
+
+
+def test_settings_of_the_wider_list_are_accepted() -> None:
+    """Avatars, formats and switches may be a site's own."""
+    settings = (
+        ("WAGTAIL_GRAVATAR_PROVIDER_URL", "https://avatars.example.org/avatar"),
+        ("DATE_FORMAT", "j. F Y"),
+        *((name, True) for name in sorted(SWITCH_SETTINGS)),
+    )
+    assert a_site(settings=settings).settings == settings

@@ -1,0 +1,85 @@
+"""What is wrong with caches that were set beside the resolver, or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
+
+from wagtail_multihost.checks import TAG
+from wagtail_multihost.checks.own import own_site
+from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.site import SiteSpec
+
+OWN = "wagtail_multihost."
+# Nothing of theirs is outside this process, or outside the site's own database.
+CONTAINED = (
+    "django.core.cache.backends.db.DatabaseCache",
+    "django.core.cache.backends.dummy.DummyCache",
+    "django.core.cache.backends.locmem.LocMemCache",
+)
+
+FILES = "django.core.cache.backends.filebased.FileBasedCache"
+
+
+@register(TAG)
+def check_caches(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E008 and W003: an alias without the site's prefix, and one whose clear() may empty those of other sites."""
+    site = own_site()
+    if site is None:
+        return []
+    return [message for alias, options in settings.CACHES.items() for message in messages(alias, options, site)]
+
+
+def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Iterator[CheckMessage]:
+    backend = str(options.get("BACKEND", ""))
+    if backend in CONTAINED:
+        return
+    fault = fault_of(options, site.names.key_prefix)
+    if fault:
+        yield Error(
+            f"CACHES[{shown(alias)}] {fault}, so sites could read each other's entries.",
+            hint="Set CACHES before resolve().apply(globals()), which gives every alias a prefix of the site's own.",
+            id="wagtail_multihost.E008",
+        )
+    elif not backend.startswith(OWN) and not is_contained(backend) and not is_in_folder(backend, options, site):
+        yield Warning(
+            f"CACHES[{shown(alias)}] has the backend {shown(backend)}, whose clear() may remove the entries of all "
+            "sites on its server.",
+            hint="Never call clear() on it, or give each site a server or a database number of its own. Backends of "
+            "this package remove the site's entries alone.",
+            id="wagtail_multihost.W003",
+        )
+
+
+def fault_of(options: Mapping[str, object], prefix: str) -> str:
+    """Return what is wrong with the keys of an alias, blank when they are the site's own."""
+    if options.get("KEY_FUNCTION"):
+        return "has a KEY_FUNCTION, which may leave out the site's prefix"
+    own = str(options.get("KEY_PREFIX", ""))
+    return "" if own == prefix or own.startswith(f"{prefix}.") else "has not the site's KEY_PREFIX"
+
+
+def is_in_folder(backend: str, options: Mapping[str, object], site: SiteSpec) -> bool:
+    """Return whether a cache keeps its entries in files, in the site's own folder."""
+    applied = latest()
+    if backend != FILES or applied is None or applied.by.platform is None:
+        return False
+    return Path(str(options.get("LOCATION"))).is_relative_to(applied.by.platform.local_path(site.id, ""))
+
+
+def is_contained(backend: str) -> bool:
+    """Return whether a backend is one of ours, or of those that are contained, under a name of its own."""
+    try:
+        found = import_string(backend)
+        return isinstance(found, type) and (
+            issubclass(found, tuple(import_string(name) for name in CONTAINED))
+            or any(base.__module__.startswith(OWN) for base in found.__mro__)
+        )
+    except ImportError:  # Django's own error is better
+        return True

@@ -1,0 +1,35 @@
+"""What is wrong with how mail is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import django
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from wagtail_multihost.checks import TAG
+from wagtail_multihost.checks.own import own_site
+
+MAILERS = "MAILERS"
+
+
+@register(TAG)
+def check_mail(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E013: mail is described in two ways, of which Django reads one."""
+    if own_site() is None or not settings.is_overridden(MAILERS):
+        return []
+    from wagtail_multihost.resolver.mail import MAILERS_SINCE, REPLACED  # only where checks run
+
+    former = [name for name in REPLACED if settings.is_overridden(name)]
+    if django.VERSION >= MAILERS_SINCE and not former:
+        return []
+    fault = f"set beside {', '.join(former)}, of which Django reads one" if former else "set, which Django 6.1 brought"
+    return [
+        Error(
+            f"MAILERS is {fault}: mail would leave through an account that is not the site's.",
+            hint="From Django 6.1 on set MAILERS alone, and the EMAIL_ settings alone before.",
+            id="wagtail_multihost.E013",
+        )
+    ]

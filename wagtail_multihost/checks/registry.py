@@ -1,0 +1,48 @@
+"""What is wrong with the registry as a whole: each site's own process sees no more than its record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, register
+
+from wagtail_multihost.checks import TAG
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry import Registry
+from wagtail_multihost.resolver.resolved import latest
+
+
+@register(TAG)
+def check_registry(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E007: the registry has a problem, such as two sites with one database."""
+    applied = latest()
+    if applied is None or applied.by.ephemeral is not None:
+        return []
+    from wagtail_multihost.management.command import registry_of, static_files  # only where checks run
+
+    try:
+        registry = registry_of(None)
+        if is_whole(registry):
+            registry.load(protected=static_files())
+    except ConfigurationError as error:
+        return [
+            Error(
+                str(problem),
+                hint="Mend it in the registry. multihost_sites reports the same, and exits with 2 until it is mended.",
+                id="wagtail_multihost.E007",
+            )
+            for problem in error.problems
+        ]
+    return []
+
+
+def is_whole(registry: Registry) -> bool:
+    """
+    Return whether this process has all of the registry before it: not the snapshots of sites, of which its account
+    reads one, nor a file that is not there, as where images are built.
+    """
+    from wagtail_multihost.registry.toml import TomlRegistry
+
+    return isinstance(registry, TomlRegistry) and os.access(registry.path, os.R_OK)

@@ -1,0 +1,100 @@
+"""What is wrong with storages that were set beside the resolver, or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.files.storage import storages
+from django.utils.module_loading import import_string
+
+from wagtail_multihost.checks import TAG
+from wagtail_multihost.checks.own import own_site
+from wagtail_multihost.spec.identifiers import shown
+
+STATIC = "staticfiles"
+RENDITIONS = "WAGTAILIMAGES_RENDITION_STORAGE"
+# Parts of the names that django-storages' backends have for what opens a bucket.
+CREDENTIALS = (
+    "secret",
+    "password",
+    "token",
+    "access_key",
+    "account_key",
+    "connection_string",
+    "credentials",
+    "cloudfront_key",
+)
+IDENTIFIERS = ("_id", "_name", "_file", "_path")
+
+
+@register(TAG)
+def check_storages(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E010, E011 and E016: a storage that overwrites files, that tells its keys, or that cannot be used."""
+    if own_site() is None:
+        return []
+    found: list[CheckMessage] = []
+    for alias, options in settings.STORAGES.items():
+        if alias != STATIC:  # the project's, for all sites; it is meant to overwrite, and no task has it
+            found += credential_messages(alias, options.get("OPTIONS") or {})
+            found += messages(f"STORAGES[{shown(alias)}]", alias)
+    renditions = getattr(settings, RENDITIONS, None)
+    if renditions and not (isinstance(renditions, str) and renditions in settings.STORAGES):
+        found += messages(RENDITIONS, renditions)
+    return found
+
+
+def credential_messages(alias: str, options: Mapping[str, object]) -> Iterator[CheckMessage]:
+    names = sorted(str(name) for name, value in options.items() if is_credential(str(name), value))
+    if names:
+        yield Error(
+            f"STORAGES[{shown(alias)}] has {', '.join(names)} in its OPTIONS, which Wagtail writes into the queue with "
+            "every task that deletes a file.",
+            hint="Give them to the site's storage in the registry: this package's storage keeps them out of queues.",
+            id="wagtail_multihost.E011",
+        )
+
+
+def is_credential(name: str, value: object) -> bool:
+    if not value or isinstance(value, bool):
+        return False
+    name = name.lower()
+    if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
+        return True
+    return any(word in name for word in CREDENTIALS) and not name.endswith(IDENTIFIERS)
+
+
+def messages(where: str, reference: object) -> Iterator[CheckMessage]:
+    try:
+        storage = opened(reference)
+    except Exception as error:  # of any class, and some repeat the options
+        yield unusable(where, f"cannot be used: {type(error).__name__}")
+        return
+    if getattr(storage, "bucket_name", "unknown") in (None, ""):
+        yield unusable(where, "has no bucket, which would show when the first file is written")
+    if getattr(storage, "file_overwrite", False) or getattr(storage, "_allow_overwrite", False):
+        yield Error(
+            f"{where} overwrites files: an upload takes the place of another one with its name.",
+            hint="Set STORAGES before resolve().apply(globals()), or set file_overwrite (AWS_S3_FILE_OVERWRITE) or "
+            "allow_overwrite to False.",
+            id="wagtail_multihost.E010",
+        )
+
+
+def unusable(where: str, fault: str) -> CheckMessage:
+    return Error(
+        f"{where} {fault}.",
+        hint="Set STORAGES before resolve().apply(globals()), and state the storage in the registry.",
+        id="wagtail_multihost.E016",
+    )
+
+
+def opened(reference: object) -> object:
+    """Return the storage that an alias, a dotted path, a class or an instance stands for, as Wagtail does."""
+    if isinstance(reference, str):
+        if reference in settings.STORAGES:
+            return storages[reference]
+        reference = import_string(reference)
+    return reference() if isinstance(reference, type) else reference

@@ -1,0 +1,415 @@
+"""
+Every key that a registry accepts, declared once: the reference and ``multihost_explain --variables`` are made of it.
+
+A site's process never imports this module. Tests hold it equal to what the readers take and to the specs' defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from wagtail_multihost.registry.environment import NESTED, PLATFORM_PREFIX, SITE_PREFIX
+from wagtail_multihost.registry.platform_record import OWN_FILES, OWN_KEYS, SHAREABLE
+from wagtail_multihost.spec.database import POSTGRESQL_OPTIONS
+from wagtail_multihost.spec.overrides import SWITCH_SETTINGS, TEXT_SETTINGS
+
+PLATFORM = "platform"
+SITE = "sites.ID"
+NGINX = "platform.nginx"
+UWSGI = "platform.uwsgi"
+SETTINGS = "settings"
+REQUIRED = "required"
+NONE = "none"
+#: Tables of a site that the platform has too, as defaults of all sites.
+SHARED_TABLES = ("database", "cache", "storage", "mail", "frontend", "tls", SETTINGS)
+
+
+class Key(NamedTuple):
+    """
+    A key of a registry: its ``table`` (``sites.ID`` for a site's own, ``database`` for a table in it), ``name``,
+    ``type``, ``default`` (a literal of TOML, or words) and ``meaning``; ``kind`` is the engine or the backend that
+    takes it, blank for all.
+    """
+
+    table: str
+    name: str
+    type: str
+    default: str
+    meaning: str
+    kind: str = ""
+
+    @property
+    def path(self) -> str:
+        """The key as a registry file has it, ``sites.ID.database.host`` for example."""
+        return f"{self.table if '.' in self.table or self.table == PLATFORM else f'{SITE}.{self.table}'}.{self.name}"
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that set it where the registry is the environment: the site's, then the platform's."""
+        name = self.name.upper()
+        if self.table in (PLATFORM, SITE):
+            return (f"{PLATFORM_PREFIX if self.table == PLATFORM else SITE_PREFIX}{name}",)
+        inner = f"{self.table.rpartition('.')[2].upper()}{NESTED}{name}"
+        if self.table.startswith(f"{PLATFORM}."):
+            return (f"{PLATFORM_PREFIX}{inner}",)
+        own = (f"{SITE_PREFIX}{inner}",)
+        return (*own, f"{PLATFORM_PREFIX}{inner}") if self.is_accepted_by_platform else own
+
+    @property
+    def is_accepted_by_platform(self) -> bool:
+        """Whether the platform may have a default of it for its sites; paths must have ``{site}`` in them then."""
+        if self.table not in SHARED_TABLES:
+            return False
+        return self.table in (*SHAREABLE, "tls", SETTINGS) or self.name not in OWN_KEYS or self.name == "path"
+
+    @property
+    def needs_site_in_platform(self) -> bool:
+        """Whether the platform's default of it must have ``{site}`` in it."""
+        return self.table in SHARED_TABLES and self.table not in SHAREABLE and self.name in ("path", *OWN_FILES)
+
+
+def secret(table: str, name: str, default: str, meaning: str, kind: str = "", *, type: str = "secret") -> Iterator[Key]:
+    """Yield a secret's two keys: itself, and with ``_file`` the path of a file that holds it."""
+    yield Key(table, name, type, default, meaning, kind)
+    yield Key(table, f"{name}_file", "path", NONE, f"The file that holds the `{name}`.", kind)
+
+
+def platform_keys() -> Iterator[Key]:
+    name = "slug, at most 20 characters"
+    yield Key(PLATFORM, "name", name, REQUIRED, "The platform's name. Derived names start with it.")
+    yield Key(PLATFORM, "environment", name, '"development"', '`"production"` refuses sites that are not pinned.')
+    yield Key(PLATFORM, "data", "path", '"data"', "The folder of local databases and files, and of the platform's key.")
+    yield Key(
+        PLATFORM,
+        "sockets",
+        "path",
+        '"/run/multihost"',
+        "The folder of unix sockets. With the longest socket's name it has at most 102 bytes, and no colon.",
+    )
+    yield Key(
+        PLATFORM,
+        "origin",
+        "text",
+        '"https://{hostname}"',
+        "How visitors reach a hostname: `http` or `https`, and a port if there is one.",
+    )
+    yield from secret(
+        PLATFORM,
+        "secret_key",
+        "made in `data/platform.key`",
+        "Every site's key is derived from it.",
+        type="secret, at least 32 characters",
+    )
+    yield Key(
+        PLATFORM,
+        "secret_keys",
+        "table of secrets",
+        NONE,
+        "A keyring in the place of `secret_key`: `ID` or `ID_file` for each key. "
+        "An id has letters a-z, digits and hyphens, at most 32.",
+    )
+    yield Key(
+        PLATFORM, "key_id", "key id", "required with `secret_keys`", "The one of the `secret_keys` that sites use."
+    )
+    yield Key(
+        PLATFORM,
+        "revision",
+        "integer, 0 to 2^53",
+        "when the file last changed",
+        "Orders the states of the registry in time. For variables it is 0 unless stated.",
+    )
+    yield Key(
+        PLATFORM,
+        "group",
+        "group name",
+        NONE,
+        "The group that reads a site's snapshot; `{site}` in it stands for the site's id.",
+    )
+    yield Key(
+        PLATFORM,
+        "shares_registry",
+        "boolean",
+        "false",
+        "Whether sites' processes may read the whole registry, in production too.",
+    )
+    yield Key(
+        PLATFORM,
+        "secure_proxy_ssl_header",
+        "list of two texts",
+        NONE,
+        "Django's setting, for a proxy in front that ends TLS and always sets that header.",
+    )
+    for table, default in DEFAULTS.items():
+        yield Key(PLATFORM, table, type_of_table(table), default, "The default of all sites.")
+    yield Key(PLATFORM, "nginx", "table", "see there", "Options of the nginx emitter.")
+    yield Key(PLATFORM, "uwsgi", "table", "see there", "Options of the uWSGI emitter.")
+
+
+DEFAULTS = {
+    "database": "SQLite in `data`",
+    "cache": "local memory",
+    "storage": "files in `data`",
+    "mail": "the project's",
+    "frontend": NONE,
+    "tls": NONE,
+    SETTINGS: NONE,
+}
+
+
+def type_of_table(table: str) -> str:
+    return "table" if table in ("frontend", "tls", SETTINGS) else "URL or table"
+
+
+def nginx_keys() -> Iterator[Key]:
+    yield Key(NGINX, "http", "list of addresses", '["80", "[::]:80"]', "Where nginx listens for HTTP, in its own form.")
+    yield Key(
+        NGINX, "https", "list of addresses", '["443", "[::]:443"]', "Where it listens for HTTPS, if any site has `tls`."
+    )
+    yield Key(NGINX, "user", "user name", '"www-data"', "Who runs the workers, when nginx is started by root.")
+    yield Key(NGINX, "body_size", "size", '"20m"', "The largest request body: bytes, or a number with `k`, `m` or `g`.")
+    yield Key(NGINX, "pid", "path", '"/run/nginx.pid"', "The file of the process id.")
+    yield Key(NGINX, "logs", "path", '"/var/log/nginx"', "The folder of `access.log` and `error.log`.")
+    yield Key(NGINX, "temp", "path", '"/var/lib/nginx"', "The folder of request bodies on their way.")
+    yield Key(NGINX, "mime_types", "path", '"/etc/nginx/mime.types"', "The list of file types.")
+
+
+def uwsgi_keys() -> Iterator[Key]:
+    yield Key(
+        UWSGI,
+        "build",
+        '`"pyuwsgi"` or `"debian"`',
+        '"pyuwsgi"',
+        "The wheel from PyPI, 2.0.29 or later, or Debian's packages.",
+    )
+    yield Key(UWSGI, "processes", "1 to 256", "2", "Workers of each site.")
+    yield Key(UWSGI, "threads", "1 to 256", "1", "Threads of each worker.")
+    yield Key(UWSGI, "harakiri", "1 to 86400", "60", "How long a request may take.")
+    yield Key(UWSGI, "max_requests", "1 to 10000000", "5000", "After how many requests a worker is replaced.")
+    yield Key(UWSGI, "http", "IPv4 address and port", NONE, "Where uWSGI serves the sites itself, without nginx.")
+
+
+def site_keys() -> Iterator[Key]:
+    yield Key(SITE, "hostnames", "list of hostnames", REQUIRED, "The first is canonical; the others redirect to it.")
+    yield Key(SITE, "aliases", "list of hostnames", "[]", "Served as they are.")
+    yield Key(
+        SITE, "enabled", "boolean", "true", "A disabled site is refused by its process and left out of emitted files."
+    )
+    yield Key(
+        SITE,
+        "uid",
+        "UUID",
+        "UUIDv5 of the platform's name and the id",
+        "Never changes and is never used again. The site's key is derived from it.",
+    )
+    yield Key(SITE, "epoch", "integer, 1 or more", "1", "Raise it to change the site's key.")
+    yield Key(
+        SITE, "key_id", "key id", "the platform's", "The one of the platform's `secret_keys` that this site uses."
+    )
+    yield from secret(
+        SITE,
+        "secret_key",
+        "derived from the platform's",
+        "A key of its own in the place of the derived one.",
+        type="secret, at least 50 characters",
+    )
+    yield Key(
+        SITE,
+        "secret_key_fallbacks",
+        "list of secrets",
+        "[]",
+        "Keys of its own that stay valid for what they signed, each a value or `env:NAME`.",
+    )
+    yield Key(SITE, "admins", "list of mail addresses", "[]", "Who gets its error reports.")
+    yield Key(SITE, "names", "table", "derived", "Pinned names.")
+    for table in DEFAULTS:
+        default = "the platform's, key by key" if table == SETTINGS else "the platform's"
+        yield Key(SITE, table, type_of_table(table), default, MEANINGS[table])
+
+
+MEANINGS = {
+    "database": "Where its data is.",
+    "cache": "Its cache; the key prefix is its own.",
+    "storage": "Where its uploaded files are.",
+    "mail": "How it sends mail.",
+    "frontend": "The cache in front of it that Wagtail purges.",
+    "tls": "Its certificate.",
+    SETTINGS: "Django settings of its own.",
+}
+
+
+def names_keys() -> Iterator[Key]:
+    for name, meaning in (
+        ("database", "The PostgreSQL database."),
+        ("role", "The PostgreSQL role."),
+        ("bucket", "The S3 bucket."),
+        ("key_prefix", "The prefix of cache keys."),
+        ("index_prefix", "The prefix of search indexes."),
+        ("socket", "The file name of the unix socket."),
+    ):
+        yield Key("names", name, "text", "derived", meaning)
+
+
+def database_keys() -> Iterator[Key]:
+    sqlite, postgresql = "sqlite", "postgresql"
+    yield Key("database", "engine", '`"sqlite"` or `"postgresql"`', '"sqlite"', "What the database is.")
+    yield Key("database", "path", "path", "`data/sites/ID/db.sqlite3`", "The file.", sqlite)
+    text = "text, at most 63 characters"
+    yield Key("database", "name", text, "the site's `names.database`", "The database.", postgresql)
+    yield Key("database", "user", text, "the site's `names.role`", "The role.", postgresql)
+    yield from secret(
+        "database",
+        "password",
+        "required, unless `host` is the folder of a unix socket",
+        "The role's password.",
+        postgresql,
+    )
+    yield Key("database", "host", "host, IP address or absolute path", REQUIRED, "The server.", postgresql)
+    yield Key("database", "port", "1 to 65535", "5432", "The server's port.", postgresql)
+    yield Key(
+        "database",
+        "options",
+        "table",
+        NONE,
+        f"Connection parameters of libpq: {', '.join(f'`{option}`' for option in sorted(POSTGRESQL_OPTIONS))}.",
+        postgresql,
+    )
+
+
+def cache_keys() -> Iterator[Key]:
+    redis = "redis"
+    yield Key("cache", "backend", '`"locmem"` or `"redis"`', '"locmem"', "In the process, or in a Redis server.")
+    yield Key("cache", "host", "host, IP address or absolute path of a unix socket", REQUIRED, "The server.", redis)
+    yield Key("cache", "port", "1 to 65535", "6379", "The server's port.", redis)
+    yield Key("cache", "number", "0 or more", "0", "The number of the database in the server.", redis)
+    yield Key("cache", "username", "text", NONE, "The user in the server's access list.", redis)
+    yield from secret("cache", "password", NONE, "The user's password.", redis)
+    yield Key("cache", "tls", "boolean", "false", "Whether the connection is encrypted.", redis)
+
+
+def storage_keys() -> Iterator[Key]:
+    files, s3 = "files", "s3"
+    yield Key("storage", "backend", '`"files"` or `"s3"`', '"files"', "A local folder, or a bucket.")
+    yield Key("storage", "path", "path", "`data/sites/ID/media`", "The folder.", files)
+    yield Key("storage", "bucket", "bucket name", "the site's `names.bucket`", "The bucket.", s3)
+    yield Key("storage", "region", "text", NONE, "The region of the bucket.", s3)
+    yield Key(
+        "storage",
+        "endpoint",
+        "`http://host` or `https://host`, with a port if there is one",
+        NONE,
+        "The server, where it is not Amazon's.",
+        s3,
+    )
+    yield Key(
+        "storage", "domain", "hostname", NONE, "The host that serves the files. Without one, addresses are signed.", s3
+    )
+    yield from secret(
+        "storage",
+        "access_key",
+        NONE,
+        "The id of the credentials. Without them the role of the container or the machine is used.",
+        s3,
+    )
+    yield from secret("storage", "secret_key", "required with an access key", "The key of the credentials.", s3)
+
+
+def mail_keys() -> Iterator[Key]:
+    smtp = "smtp"
+    yield Key("mail", "backend", '`"smtp"` or `"console"`', '"smtp"', "A mail server, or mail is printed.")
+    yield Key("mail", "host", "host or IP address", REQUIRED, "The server.", smtp)
+    yield Key("mail", "port", "1 to 65535", "587", "The server's port.", smtp)
+    yield Key("mail", "username", "text", NONE, "The account, if the server asks for one.", smtp)
+    yield from secret("mail", "password", "required with a username", "The account's password.", smtp)
+    yield Key(
+        "mail",
+        "security",
+        '`"starttls"`, `"tls"` or `"none"`',
+        '"starttls"',
+        "How the connection is encrypted: after its start, from its start, or not.",
+        smtp,
+    )
+    yield Key("mail", "timeout", "1 to 300", "10", "How long a connection may take.", smtp)
+
+
+def frontend_keys() -> Iterator[Key]:
+    cloudflare, cloudfront = "cloudflare", "cloudfront"
+    yield Key(
+        "frontend",
+        "backend",
+        '`"http"`, `"cloudflare"` or `"cloudfront"`',
+        REQUIRED,
+        "What the cache is; `http` is Varnish, Squid or nginx.",
+    )
+    yield Key("frontend", "location", "`http://host:port` or `https://host:port`", REQUIRED, "The cache.", "http")
+    yield Key(
+        "frontend",
+        "zone",
+        "letters and digits",
+        REQUIRED,
+        "The zone or the distribution.",
+        "cloudflare, cloudfront",
+    )
+    yield from secret("frontend", "token", REQUIRED, "A token for the zone.", cloudflare)
+    yield from secret(
+        "frontend",
+        "access_key",
+        NONE,
+        "The id of the credentials. Without them the role of the container or the machine is used.",
+        cloudfront,
+    )
+    yield from secret(
+        "frontend", "secret_key", "required with an access key", "The key of the credentials.", cloudfront
+    )
+
+
+def tls_keys() -> Iterator[Key]:
+    fields = "`{hostname}` and `{site}` stand for the name's own."
+    yield Key("tls", "certificate", "absolute path", REQUIRED, f"The certificate and its chain, PEM. {fields}")
+    yield Key("tls", "key", "absolute path", REQUIRED, f"Its key. {fields}")
+
+
+#: What a site gets from the resolver where neither its record nor the platform's states it.
+DERIVED_SETTINGS = {
+    "DEFAULT_FROM_EMAIL": "`webmaster` at the first hostname",
+    "EMAIL_SUBJECT_PREFIX": "the site's name in brackets",
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS": "false",
+    "SECURE_HSTS_PRELOAD": "false",
+    "SERVER_EMAIL": "`root` at the first hostname",
+    "WAGTAILADMIN_NOTIFICATION_FROM_EMAIL": "the site's `DEFAULT_FROM_EMAIL`",
+    "WAGTAIL_SITE_NAME": "made of the id",
+}
+
+
+def settings_keys() -> Iterator[Key]:
+    """Yield the Django settings that a site may state; their rules are those of the spec."""
+    for name in sorted({*TEXT_SETTINGS, *SWITCH_SETTINGS}):
+        is_switch = name in SWITCH_SETTINGS
+        owner = "Wagtail" if name.startswith("WAGTAIL") else "Django"
+        meaning = f"{owner}'s setting." if is_switch else f"{owner}'s setting{accepted_by(TEXT_SETTINGS[name])}."
+        default = DERIVED_SETTINGS.get(name, "the project's")
+        yield Key(SETTINGS, name, "boolean" if is_switch else "text", default, meaning)
+
+
+def accepted_by(parser: object) -> str:
+    """Return what a parser of texts accepts, in the words of its docstring (which Python drops with ``-OO``)."""
+    sentence = " ".join((getattr(parser, "__doc__", None) or "").split()).replace("``", "`")
+    when = sentence.partition("Return `value` ")[2].rstrip(".")
+    return f", accepted {when}" if when else ""
+
+
+KEYS: tuple[Key, ...] = (
+    *platform_keys(),
+    *nginx_keys(),
+    *uwsgi_keys(),
+    *site_keys(),
+    *names_keys(),
+    *database_keys(),
+    *cache_keys(),
+    *storage_keys(),
+    *mail_keys(),
+    *frontend_keys(),
+    *tls_keys(),
+    *settings_keys(),
+)
+TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))

@@ -1,0 +1,159 @@
+"""
+Where exactly each key is: on which line of a TOML file, which no parser for TOML tells, or in which variable.
+
+Only reports read this. What it finds in a file must be exactly the keys that tomllib finds; otherwise it finds none.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+
+from wagtail_multihost.registry.base import Registry
+from wagtail_multihost.registry.environment import NESTED, PLATFORM_PREFIX, SITE_PREFIX, EnvironmentRegistry
+from wagtail_multihost.registry.record import KEY_PATH
+from wagtail_multihost.registry.toml import TomlRegistry
+from wagtail_multihost.registry.typed import TypedSource
+
+# https://toml.io/en/v1.0.0
+STRING = r'"""(?:[^\\]|\\.)*?"{3,5}|' + r"'''.*?'{3,5}|" + r'"(?:[^"\\\n]|\\.)*"|' + r"'[^'\n]*'"
+SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+KEY = re.compile(rf"(?P<quoted>{STRING})|[A-Za-z0-9_-]+", re.DOTALL)
+DOT = re.compile(r"[ \t]*\.[ \t]*")
+EQUALS = re.compile(r"[ \t]*=[ \t]*")
+VALUE = re.compile(rf"{STRING}|[^,\]}}\n#]+", re.DOTALL)
+
+
+def located_labels(registry: Registry) -> dict[str, str]:
+    """
+    Return the sources of a registry's keys with the place in them: ``sites.toml:12: sites.aurora.hostnames`` for
+    ``sites.toml: sites.aurora.hostnames``, and the variables that are set for those of the environment. Other
+    registries have none.
+    """
+    if isinstance(registry, EnvironmentRegistry):
+        return variables(registry.environ)
+    if not isinstance(registry, TomlRegistry):
+        return {}
+    try:
+        lines = key_lines(registry.text())
+    except (OSError, ValueError):
+        return {}
+    source = TypedSource(registry.path, {}, reads_secrets=False, revision=0)
+    file = f"{registry.path.name}:"
+    labels = ((source.label(path), line) for path, line in lines.items())
+    return {label: f"{file}{line}{label.removeprefix(file[:-1])}" for label, line in labels}
+
+
+def variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return each variable of a registry, and for the name of a table the variables in it."""
+    names = [name for name in sorted(environ) if name.startswith((SITE_PREFIX, PLATFORM_PREFIX))]
+    tables: dict[str, list[str]] = {}
+    for name in names:
+        tables.setdefault(name.partition(NESTED)[0], []).append(name)
+    return {**{table: ", ".join(inner) for table, inner in tables.items()}, **{name: name for name in names}}
+
+
+def key_lines(text: str) -> dict[KEY_PATH, int]:
+    """Return the line, from 1, of each key and table of a TOML document; nothing when there is any doubt."""
+    try:
+        document = tomllib.loads(text)
+        scanner = Scanner(text.replace("\r\n", "\n"))
+        scanner.document()
+    except (ValueError, RecursionError):
+        return {}
+    found = {**scanner.implied, **scanner.written}
+    return found if set(found) == set(paths_of(document)) else {}
+
+
+def paths_of(table: Mapping[str, object], path: KEY_PATH = ()) -> Iterator[KEY_PATH]:
+    for key, value in table.items():
+        yield (*path, key)
+        if isinstance(value, dict):
+            yield from paths_of(value, (*path, key))
+
+
+class Scanner:
+    """Walks over a valid TOML document. ``implied`` are the tables that are named only on the way to a key."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.line = 1
+        self.written: dict[KEY_PATH, int] = {}
+        self.implied: dict[KEY_PATH, int] = {}
+
+    def document(self) -> None:
+        table: KEY_PATH = ()
+        self.take(SPACE)
+        while self.at < len(self.text):
+            if self.next_is("["):
+                self.at += 1
+                self.take(SPACE)
+                table = self.key(())
+                self.take(SPACE)
+                self.expect("]")
+            else:
+                self.pair(table)
+            self.take(SPACE)
+
+    def pair(self, table: KEY_PATH) -> None:
+        path = self.key(table)
+        self.take(EQUALS)
+        if self.next_is("{"):
+            self.at += 1
+            self.items("}", lambda: self.pair(path))
+        else:
+            self.value()
+
+    def value(self) -> None:
+        if self.next_is("["):
+            self.at += 1
+            self.items("]", self.value)
+        elif self.next_is("{"):  # in an array: of no interest
+            written, implied = dict(self.written), dict(self.implied)
+            self.at += 1
+            self.items("}", lambda: self.pair(()))
+            self.written, self.implied = written, implied
+        else:
+            self.take(VALUE)
+
+    def items(self, end: str, item: Callable[[], None]) -> None:
+        self.take(SPACE)
+        while not self.next_is(end):
+            item()
+            self.take(SPACE)
+            if self.next_is(","):
+                self.at += 1
+                self.take(SPACE)
+        self.expect(end)
+
+    def key(self, table: KEY_PATH) -> KEY_PATH:
+        line = self.line
+        path = (*table, self.part())
+        while DOT.match(self.text, self.at):
+            self.implied.setdefault(path, line)
+            self.take(DOT)
+            path = (*path, self.part())
+        self.written.setdefault(path, line)
+        return path
+
+    def part(self) -> str:
+        match = self.take(KEY)
+        return str(tomllib.loads(f"key = {match[0]}")["key"]) if match["quoted"] else match[0]
+
+    def take(self, pattern: re.Pattern[str]) -> re.Match[str]:
+        match = pattern.match(self.text, self.at)
+        if not match:
+            raise ValueError(f"The line {self.line} is not understood.")
+        self.line += self.text.count("\n", self.at, match.end())
+        self.at = match.end()
+        return match
+
+    def next_is(self, character: str) -> bool:
+        return self.text.startswith(character, self.at)
+
+    def expect(self, character: str) -> None:
+        if not self.next_is(character):
+            raise ValueError(f"The line {self.line} is not understood.")
+        self.at += 1

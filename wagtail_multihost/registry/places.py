@@ -1,0 +1,146 @@
+"""Local files and folders: which one lies in another."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import NamedTuple
+
+from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.registry.claims import secrets_of, shared, where
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+HOME, DATABASE, STORAGE = "folder", "database", "storage"
+#: What a site writes to, and its code may do what it likes with.
+WRITABLE = frozenset({HOME, DATABASE, STORAGE})
+# SQLite keeps these beside a database (https://www.sqlite.org/tempfiles.html).
+SIDECARS = ("-wal/", "-shm/", "-journal/")
+DEEPEST = 100  # folders
+
+
+class Place(NamedTuple):
+    """A path, without symbolic links and with a slash at its end, that belongs to a site, or to the platform."""
+
+    path: str
+    what: str
+    site: SiteSpec | None
+
+
+class Links:
+    """Resolves symbolic links. Every folder is looked at once, and nothing is looked for in one that is missing."""
+
+    def __init__(self) -> None:
+        self.known = {"": ("", True)}
+
+    def place(self, path: object, what: str, site: SiteSpec | None) -> Place:
+        return Place(f"{self.real(str(path))}/", what, site)
+
+    def real(self, path: str) -> str:
+        """Return the absolute ``path`` without symbolic links and without a slash at its end."""
+        if path.count("/") > DEEPEST:
+            return os.path.realpath(path)
+        return self.look(path.rstrip("/"))[0]
+
+    def look(self, path: str) -> tuple[str, bool]:
+        """Return where ``path`` leads, and whether anything is there."""
+        if path not in self.known:
+            parent, _, name = path.rpartition("/")
+            folder, exists = self.look(parent)
+            self.known[path] = self.entry(f"{folder}/{name}") if exists else (f"{folder}/{name}", False)
+        return self.known[path]
+
+    @staticmethod
+    def entry(path: str) -> tuple[str, bool]:
+        try:
+            mode = os.lstat(path).st_mode
+        except (OSError, ValueError):
+            return path, False
+        return (os.path.realpath(path).rstrip("/"), True) if stat.S_ISLNK(mode) else (path, True)
+
+
+def overlapping_folders(
+    platform: PlatformSpec, sites: Iterable[SiteSpec], protected: Iterable[tuple[str, object]] = ()
+) -> Iterator[Problem]:
+    """
+    Yield a problem for every local file or folder that lies in a folder which is not its own site's: what is
+    in a folder of uploads is served to everyone, and a site may do what it likes in a folder of its own.
+    ``protected`` are further names and paths of the platform that no site may hold or be in.
+    """
+    links = Links()
+    found = sorted(
+        chain(platform_places(links, platform, protected), *(site_places(links, platform, site) for site in sites)),
+        key=lambda place: place.path,
+    )
+    above: list[Place] = []
+    for place in found:
+        while above and not place.path.startswith(above[-1].path):
+            above.pop()
+        outer = next((outer for outer in above if clash(place, outer)), None)
+        if outer is not None:
+            yield one_file(place, outer) if place.path == outer.path else inside(place, outer)
+        above.append(place)
+    yield from beside_databases(found)
+
+
+def platform_places(links: Links, platform: PlatformSpec, protected: Iterable[tuple[str, object]]) -> Iterator[Place]:
+    yield links.place(f"{platform.data}/platform.key", "key", None)
+    yield links.place(platform.sockets, "folder of sockets", None)
+    for what, path in protected:
+        yield links.place(path, what, None)
+
+
+def site_places(links: Links, platform: PlatformSpec, site: SiteSpec) -> Iterator[Place]:
+    yield links.place(f"{platform.data}/sites/{site.id}", HOME, site)
+    if site.database.path is not None:
+        yield links.place(site.database.path, DATABASE, site)
+    if site.storage.path is not None:
+        yield links.place(site.storage.path, STORAGE, site)
+    for secret in secrets_of(site):
+        if secret.file is not None:
+            yield links.place(secret.file, "secret file", site)
+    if site.tls is not None:
+        for host in site.hosts if "{hostname}" in site.tls.key else site.hosts[:1]:
+            path = site.tls.key.replace("{site}", site.id).replace("{hostname}", host)
+            yield links.place(path, "TLS key", site)
+
+
+def clash(place: Place, outer: Place) -> bool:
+    """Return whether ``place`` must not lie in ``outer``."""
+    if place.what not in WRITABLE and outer.what not in WRITABLE:
+        return False
+    return outer.what != HOME or outer.site is not place.site
+
+
+def beside_databases(places: Iterable[Place]) -> Iterator[Problem]:
+    """Yield a problem for every place where SQLite keeps a part of a database."""
+    places = tuple(places)
+    databases = {place.path: place for place in places if place.what == DATABASE}
+    for place in places:
+        for sidecar in SIDECARS:
+            end = place.path.find(sidecar)
+            while end >= 0:
+                if (database := databases.get(f"{place.path[:end]}/")) is not None:
+                    yield inside(place, Place(place.path[: end + len(sidecar)], DATABASE, database.site))
+                end = place.path.find(sidecar, end + 1)
+
+
+def one_file(place: Place, outer: Place) -> Problem:
+    if place.site and outer.site and place.site is not outer.site and {place.what, outer.what} <= {DATABASE, STORAGE}:
+        return shared("file", place.path[:-1], outer.site, place.site, place.what)
+    return inside(place, outer)
+
+
+def inside(place: Place, outer: Place) -> Problem:
+    # The platform says where its own places and the sites' folders are; what is in the way is told of.
+    holder = outer if outer.site and (place.site is None or place.what == HOME) else place
+    names = [f"the site {owner.id}" if owner else "the platform" for owner in (place.site, outer.site)]
+    return Problem(
+        where(holder.site, holder.what) if holder.site else "",
+        f"The {place.what} {shown(place.path[:-1])} of {names[0]} lies in the {outer.what} of {names[1]}, "
+        f"{shown(outer.path[:-1])}; each must have a place of its own.",
+        holder.site.id if holder.site else "",
+    )

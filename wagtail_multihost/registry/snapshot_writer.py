@@ -1,0 +1,322 @@
+"""Writing snapshots: all drafts first, then one rename each, and nothing where nothing changed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.registry.base import Contents, Registry
+from wagtail_multihost.registry.snapshot import (
+    FORMAT,
+    SUFFIX,
+    Snapshot,
+    content,
+    digest_of,
+    read,
+    untrusted_folder,
+)
+from wagtail_multihost.spec.permissions import ROOT, own_accounts
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.site import SiteSpec
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+FILE_MODE = 0o440
+#: Passable, and not to be listed: sites do not see each other's names.
+FOLDER_MODE = 0o711
+#: An unchanged snapshot is written anew after this time, so that an old one tells of a run that is missing.
+RENEWED_AFTER = timedelta(days=15)
+PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources"})
+SITE_LEFT_OUT = frozenset({"pinned", "sources"})
+#: Fields of pairs, which are tables in a registry.
+TABLES = frozenset({"options", "settings"})
+DRAFT = re.compile(r"\.[a-z0-9-]+\.json\.[0-9a-f]{8}\.tmp")
+# Above it one sync(2) of everything is quicker than one of each file.
+MOST_SINGLE_SYNCS = 100
+
+
+class State(Enum):
+    """What happens to a file."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    RENEWED = "renewed"
+    REMOVED = "removed"
+
+
+class Change(NamedTuple):
+    """A file that does not have what it should: its ``path``, and the new ``snapshot`` for the group ``gid``."""
+
+    path: Path
+    state: State
+    snapshot: Snapshot | None = None
+    gid: int = ROOT
+
+
+def drafts(folder: Path, registry: Registry, contents: Contents, now: datetime) -> Iterator[Snapshot]:
+    """Yield a snapshot of each site of ``contents``, all of whose keys must be its own."""
+    platform = contents.platform
+    keys = [key.file for key in platform.keyring.values() if key.file]
+    for site in contents.sites:
+        document = {
+            "format": FORMAT,
+            "revision": platform.revision,
+            "created": now.isoformat(timespec="seconds"),
+            "registry": registry.url,
+            "private": sorted(str(path) for path in (*registry.files, *keys)),
+            "platform": table_of(platform, PLATFORM_LEFT_OUT),
+            "site": table_of(site, SITE_LEFT_OUT),
+        }
+        yield Snapshot(document, folder / f"{site.id}{SUFFIX}")
+
+
+def table_of(spec: object, left_out: frozenset[str] = frozenset()) -> dict[str, object]:
+    """Return a spec as a registry's table: what is not the default, every secret in the clear."""
+    stated: dict[str, object] = {}
+    for field in fields(spec):  # type: ignore[arg-type]  # specs are dataclasses
+        value = getattr(spec, field.name)
+        if field.name not in left_out and not is_default(field, value):
+            stated[field.name] = dict(value) if field.name in TABLES else plain(value)
+    return stated
+
+
+def is_default(field: Field[Any], value: object) -> bool:
+    return value is None or (field.default is not MISSING and bool(value == field.default))
+
+
+def plain(value: object) -> object:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    if is_dataclass(value):
+        return table_of(value)
+    return value if isinstance(value, bool | int | str) else str(value)
+
+
+def groups_of(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, int]:
+    """
+    Return the id of each site's group; raises ConfigurationError for groups that this machine does not have.
+
+    Only root gives files away: for everyone else, and without ``platform.group``, it is the process's own.
+    """
+    if not platform.group or os.geteuid() != ROOT:
+        return {site.id: os.getegid() for site in sites}
+    import grp  # loads only for root
+
+    found, problems = {}, []
+    for site in sites:
+        name = platform.group_of(site.id)
+        try:
+            found[site.id] = grp.getgrnam(name).gr_gid
+        except KeyError:
+            where = platform.sources.get("group", "platform.group")
+            problems.append(Problem(where, f"This machine has no group {name}, which reads the snapshot.", site.id))
+    if problems:
+        raise ConfigurationError(problems)
+    return found
+
+
+@contextmanager
+def prepared(folder: Path) -> Iterator[None]:
+    """Make the folder, and keep other runs out of it; raises ConfigurationError when others can write to it."""
+    try:
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+            folder.chmod(FOLDER_MODE)  # whatever the umask is
+        problem = untrusted_folder(folder, own_accounts(), is_production=False)
+        if problem:
+            raise ConfigurationError.because(problem, where=str(folder))
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigurationError.because(f"The folder cannot be used: {error.strerror}.", where=str(folder)) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for name in os.listdir(folder):
+            if DRAFT.fullmatch(name):  # of a run that was killed
+                (folder / name).unlink()
+        yield
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def differing(
+    snapshots: Iterable[Snapshot], groups: Mapping[str, int], key: Ed25519PrivateKey | None
+) -> Iterator[Change]:
+    """
+    Yield a change for every snapshot whose file does not have it. Raises ConfigurationError for files that are no
+    snapshots, and for those of a later revision.
+    """
+    problems = []
+    for snapshot in snapshots:
+        found = compared(snapshot, groups[snapshot.site], key)
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif found is not None:
+            yield found
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def compared(snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None) -> Change | Problem | None:
+    """Return what is to be done about one snapshot's file, why nothing can be done, or None when it is the same."""
+    old, status = existing(snapshot.path)
+    if status is not None and old is None:
+        return Problem(str(snapshot.path), "It is no snapshot, so it is not overwritten. Remove it.", snapshot.site)
+    state = state_of(old, snapshot.document, key)
+    if old and state is State.UPDATED and revision_of(old) > revision_of(snapshot.document):
+        return Problem(str(snapshot.path), older(old, snapshot.document), snapshot.site)
+    if state is None and status is not None and not has_access(status, gid):
+        state = State.UPDATED
+    if state is None:
+        return None
+    revision = max(revision_of(snapshot.document), revision_of(old or {}))
+    document = sealed({**snapshot.document, "revision": revision}, key)
+    return Change(snapshot.path, state, Snapshot(document, snapshot.path), gid)
+
+
+def existing(path: Path) -> tuple[dict[str, Any] | None, os.stat_result | None]:
+    """Return the document and the status of the snapshot at ``path``: no document if it is something else."""
+    try:
+        data, status = read(path)
+    except FileNotFoundError:
+        return None, None
+    except OSError as error:
+        if path.is_symlink():
+            return None, path.lstat()
+        raise ConfigurationError.because(f"It cannot be read: {error.strerror}.", where=str(path)) from None
+    return document_of(data), status
+
+
+def document_of(data: bytes) -> dict[str, Any] | None:
+    """Return what a snapshot of any format holds; None for anything else."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    kinds = {"format": int, "revision": int, "digest": str, "site": dict}
+    is_ours = isinstance(document, dict) and all(isinstance(document.get(key), kind) for key, kind in kinds.items())
+    return document if is_ours else None
+
+
+def state_of(old: dict[str, Any] | None, new: Mapping[str, object], key: Ed25519PrivateKey | None) -> State | None:
+    """Return what happens to a file that holds ``old``; None when it stays."""
+    if old is None:
+        return State.CREATED
+    passing = ("created", "revision")
+    if content(old, *passing) != content(new, *passing) or old["digest"] != digest_of(old) or not is_signed(old, key):
+        return State.UPDATED
+    try:
+        age = datetime.fromisoformat(str(new["created"])) - datetime.fromisoformat(str(old["created"]))
+    except (TypeError, ValueError):
+        return State.UPDATED
+    return State.RENEWED if age > RENEWED_AFTER else None
+
+
+def is_signed(document: Mapping[str, object], key: Ed25519PrivateKey | None) -> bool:
+    if key is None:
+        return True
+    from wagtail_multihost.registry.signature import fits
+
+    return fits(document.get("signature"), content(document), key.public_key())
+
+
+def sealed(document: dict[str, Any], key: Ed25519PrivateKey | None) -> dict[str, Any]:
+    seals = {"digest": digest_of(document)}
+    if key is not None:
+        from wagtail_multihost.registry.signature import signature_of
+
+        seals["signature"] = signature_of(content(document), key)
+    return {**document, **seals}
+
+
+def revision_of(document: Mapping[str, Any]) -> int:
+    return int(document.get("revision", 0))
+
+
+def older(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    return (
+        f"The registry's revision {revision_of(new)} is lower than the snapshot's, {revision_of(old)}. If it is the "
+        "newer one, state a higher revision in its [platform], or touch its file."
+    )
+
+
+def has_access(status: os.stat_result, gid: int) -> bool:
+    """Return whether a file has the mode, and where root can see to it the owner and group, that it should have."""
+    is_owned = os.geteuid() != ROOT or (status.st_uid, status.st_gid) == (ROOT, gid)
+    return is_owned and stat.S_IMODE(status.st_mode) == FILE_MODE
+
+
+def stale(folder: Path, kept: Iterable[Path]) -> Iterator[Change]:
+    """Yield a removal of every snapshot in ``folder`` that is not to be kept; other files stay."""
+    known = {path.name for path in kept}
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigurationError.because(f"It cannot be listed: {error.strerror}.", where=str(folder)) from None
+    for name in names:
+        path = folder / name
+        if name.endswith(SUFFIX) and name not in known and existing(path)[0] is not None:
+            yield Change(path, State.REMOVED)
+
+
+def write(changes: Iterable[Change]) -> None:
+    """
+    Bring files to their new states. What fails before the last draft is on the disk changes nothing, and after it
+    every file is whole, old or new. Raises ConfigurationError.
+    """
+    changes = tuple(changes)
+    token = secrets.token_hex(4)
+    written: dict[Path, Path] = {}
+    path = Path()
+    try:
+        for change in changes:
+            path = change.path
+            if change.snapshot:
+                written[path] = path.with_name(f".{path.name}.{token}.tmp")
+                write_draft(written[path], change)
+        if len(written) > MOST_SINGLE_SYNCS:
+            os.sync()
+        for path, draft in written.items():
+            os.replace(draft, path)
+        for change in changes:
+            path = change.path
+            if not change.snapshot:
+                path.unlink()
+    except BaseException as error:
+        for draft in written.values():
+            with suppress(OSError):
+                draft.unlink()
+        if isinstance(error, OSError):
+            raise ConfigurationError.because(f"It cannot be written: {error.strerror}.", where=str(path)) from None
+        raise
+
+
+def write_draft(path: Path, change: Change) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        json.dump(change.snapshot.document if change.snapshot else {}, file, indent=1)
+        file.write("\n")
+        file.flush()
+        if os.geteuid() == ROOT:
+            os.fchown(descriptor, ROOT, change.gid)
+        os.fchmod(descriptor, FILE_MODE)
+        os.fsync(descriptor)

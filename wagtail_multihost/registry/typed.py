@@ -1,0 +1,42 @@
+"""Documents whose values have types of their own, as TOML's and JSON's do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from wagtail_multihost.registry.record import KEY_PATH, Source, kind
+from wagtail_multihost.spec.identifiers import shown
+
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class TypedSource(Source):
+    """Keys are dotted paths in the file ``path``; a boolean is a boolean and a number a number."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str], *, reads_secrets: bool, revision: int) -> None:
+        self.path = path
+        self.base = path.parent
+        self.environ = environ
+        self.reads_secrets = reads_secrets
+        self.revision = revision
+
+    def label(self, path: KEY_PATH) -> str:
+        keys = ".".join(key if BARE_KEY.fullmatch(key) else shown(key) for key in path)
+        return f"{self.path.name}: {keys}" if keys else self.path.name
+
+    def boolean(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"It must be true or false, not {kind(value)}.")
+        return value
+
+    def integer(self, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError(f"It must be an integer, not {kind(value)}.")
+        return value
+
+    def texts(self, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise ValueError(f"It must be an array of text, not {kind(value)}.")
+        return tuple(self.text(item) for item in value)

@@ -1,0 +1,53 @@
+"""Who may own, read and write a file that must not be forged or must be kept secret."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+ROOT = 0
+#: Nobody but the owner writes.
+NO_FOREIGN_WRITING = 0o022
+#: Nobody but the owner writes, nobody but the owner and the group reads.
+NO_FOREIGN_ACCESS = 0o027
+#: Container engines mount secrets here for the one service of a container, 0444 unless told otherwise
+#: (https://docs.docker.com/reference/compose-file/services/#secrets), or with the owner of a file of the host.
+ENGINE_SECRETS = Path("/run/secrets")
+ACCEPTED_MODES = {
+    NO_FOREIGN_WRITING: "no writing by its group or others",
+    NO_FOREIGN_ACCESS: "0400, 0440, 0600 or 0640 (no access for others, no writing by its group)",
+}
+
+
+def access_problem(status: os.stat_result, forbidden: int, owners: Collection[int]) -> str:
+    """Return why a file with this ``status`` is not to be trusted, as a sentence; blank when it is."""
+    if status.st_uid not in owners:
+        accepted = " or ".join(account_name(uid) for uid in dict.fromkeys(owners))
+        return f"It belongs to {account_name(status.st_uid)}; accepted: {accepted}."
+    if status.st_mode & forbidden:
+        return f"It has the mode {status.st_mode & 0o7777:04o}; accepted: {ACCEPTED_MODES[forbidden]}."
+    return ""
+
+
+def own_accounts() -> tuple[int, ...]:
+    """Return root and the account of this process."""
+    return (ROOT, os.geteuid())
+
+
+def account_name(uid: int) -> str:
+    import pwd  # loads only for a message
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the uid {uid}"
+
+
+def secret_file_problem(path: Path, status: os.stat_result) -> str:
+    """Return why the secret file at ``path``, which is open and has this ``status``, is refused; blank if it is not."""
+    if path.is_relative_to(ENGINE_SECRETS):
+        return access_problem(status, NO_FOREIGN_WRITING, (status.st_uid,))
+    owners = own_accounts()
+    # A link that another account made may lead to a file that this account must not read for it.
+    return access_problem(path.lstat(), 0, owners) or access_problem(status, NO_FOREIGN_ACCESS, owners)
