@@ -1,0 +1,180 @@
+"""Threads and coroutines of a request: they must be of the same site as the request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
+from typing import Any, TypeVar
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.conf import settings
+from django.core.cache import caches
+from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
+from django.urls import path
+
+from wagtail_multihost.testing.canaries.base import Canary, Crossing
+from wagtail_multihost.testing.canaries.cache import CacheCanary, cache_setting
+from wagtail_multihost.testing.canaries.database import DatabaseCanary
+from wagtail_multihost.testing.canaries.hosts import own_hosts
+from wagtail_multihost.testing.canaries.storage import StorageCanary
+
+T = TypeVar("T")
+PATH = "multihost-canary/"
+
+
+class UnreachedViewError(Exception):
+    """The project's middleware has answered a request itself."""
+
+
+class ThreadsCanary(Canary):
+    """A row, cache entries and files that a thread makes which was started in a request."""
+
+    name = "threads"
+    repeats = True
+    inner = (DatabaseCanary, CacheCanary, StorageCanary)
+
+    def plant(self, token: str) -> list[Any]:
+        return in_request(lambda: in_thread(lambda: [canary().plant(token) for canary in self.inner]))
+
+    def crossed(self, token: str, planted: list[Any]) -> Iterator[Crossing]:
+        for crossing in in_request(lambda: in_thread(lambda: self.seen(token, planted))):
+            yield crossing._replace(evidence=f"In a thread: {crossing.evidence}")
+
+    def seen(self, token: str, planted: list[Any]) -> list[Crossing]:
+        pairs = zip(self.inner, planted, strict=True)
+        return [crossing for canary, trace in pairs for crossing in canary().crossed(token, trace)]
+
+    def remove(self, token: str, planted: list[Any]) -> None:
+        def clean() -> None:
+            for canary, trace in zip(self.inner, planted, strict=True):
+                canary().remove(token, trace)
+
+        in_thread(clean)
+
+
+class AsyncCanary(ThreadsCanary):
+    """The same in an async view: by ``sync_to_async``, and by the caches' own coroutines."""
+
+    name = "async"
+
+    def plant(self, token: str) -> list[Any]:
+        async def work() -> list[Any]:
+            for alias in caches:
+                await caches[alias].aset(async_key(token), token)
+            return await sync_to_async(closing_connections)(lambda: [canary().plant(token) for canary in self.inner])
+
+        return in_async_request(work)
+
+    def crossed(self, token: str, planted: list[Any]) -> Iterator[Crossing]:
+        async def work() -> list[Crossing]:
+            found = [
+                Crossing(cache_setting(alias), f"aget() returns the entry {async_key(token)}.")
+                for alias in caches
+                if await caches[alias].aget(async_key(token)) == token
+            ]
+            return found + await sync_to_async(closing_connections)(lambda: self.seen(token, planted))
+
+        for crossing in in_async_request(work):
+            yield crossing._replace(evidence=f"In an async view: {crossing.evidence}")
+
+    def remove(self, token: str, planted: list[Any]) -> None:
+        super().remove(token, planted)
+        for alias in caches:
+            caches[alias].delete(async_key(token))
+
+
+def async_key(token: str) -> str:
+    return f"multihost-canary-async-{token}"
+
+
+def closing_connections(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    finally:
+        connections.close_all()
+
+
+def in_thread(work: Callable[[], T]) -> T:
+    """Return what ``work`` returns in a new thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(closing_connections, work).result()
+
+
+def in_request(work: Callable[[], T]) -> T:
+    """Return what ``work`` returns in a view, below the project's middleware."""
+    outcome: Future[T] = Future()
+
+    def view(request: HttpRequest) -> HttpResponse:
+        outcome.set_result(work())
+        return HttpResponse()
+
+    with override_settings(ROOT_URLCONF=urls_with(view)):
+        response = Client().get(f"/{PATH}", secure=True, headers={"host": own_host()})
+    return reached(outcome, response.status_code)
+
+
+def in_async_request(work: Callable[[], Awaitable[T]]) -> T:
+    """Return what ``work`` returns in an async view, below the project's middleware, on Django's ASGI handler."""
+    outcome: Future[T] = Future()
+    requests: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
+    responses: list[Mapping[str, Any]] = []
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        try:
+            outcome.set_result(await work())
+        except Exception as error:  # the handler would make a response of it
+            outcome.set_exception(error)
+        return HttpResponse()
+
+    async def receive() -> dict[str, Any]:
+        if not requests:
+            await asyncio.Event().wait()  # as a client that stays does
+        return requests.pop()
+
+    async def send(message: Mapping[str, Any]) -> None:
+        responses.append(message)
+
+    async def serve() -> None:
+        # Not the test client's: its host is always testserver.
+        await ASGIHandler()(scope_of(own_host()), receive, send)
+
+    with override_settings(ROOT_URLCONF=urls_with(view)):
+        async_to_sync(serve)()
+    return reached(outcome, responses[0]["status"])
+
+
+def scope_of(host: str) -> dict[str, Any]:
+    """Return a request for the canary's view (https://asgi.readthedocs.io/en/latest/specs/www.html)."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "https",
+        "path": f"/{PATH}",
+        "query_string": b"",
+        "headers": [(b"host", host.encode())],
+        "client": ("127.0.0.1", 0),
+        "server": (host, 443),
+    }
+
+
+def urls_with(view: Any) -> tuple[Any, ...]:
+    """Return the project's URL patterns behind one of ``view``, which needs no login."""
+    view.login_required = False  # what login_not_required sets
+    return (path(PATH, view), *import_module(settings.ROOT_URLCONF).urlpatterns)
+
+
+def own_host() -> str:
+    return next(iter(own_hosts()), "localhost")
+
+
+def reached(outcome: Future[T], status: int) -> T:
+    if not outcome.done():
+        raise UnreachedViewError(f"The project's middleware answered the canary's request itself, with {status}.")
+    return outcome.result()

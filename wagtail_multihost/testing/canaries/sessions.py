@@ -1,0 +1,71 @@
+"""Sessions of visitors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.cache import caches
+from django.db import router
+
+from wagtail_multihost.testing.canaries.base import Canary, Crossing
+from wagtail_multihost.testing.canaries.cache import cache_setting
+from wagtail_multihost.testing.canaries.database import database_setting
+
+ENGINE = "django.contrib.sessions.backends."
+
+
+class SessionsCanary(Canary):
+    """A session, whose cookie is used at the other site, and ended there."""
+
+    name = "sessions"
+
+    def applies(self) -> bool:
+        return apps.is_installed("django.contrib.sessions")
+
+    def plant(self, token: str) -> str:
+        session = session_of(None)
+        session["canary"] = token
+        session.save()
+        return str(session.session_key)
+
+    def crossed(self, token: str, planted: str) -> Iterator[Crossing]:
+        setting = setting_behind(planted)
+        if session_of(planted).get("canary") == token:
+            yield Crossing(setting, "The session cookie opens the session.")
+        elif session_of(planted).exists(planted):
+            yield Crossing(setting, "The session is there, though it cannot be read.")
+
+    def disturb(self, token: str, planted: str) -> None:
+        # As logging out, or coming with a cookie that another key has signed, does.
+        with contextlib.suppress(KeyError):
+            session_of(planted).delete(planted)
+
+    def lost(self, token: str, planted: str) -> Iterator[Crossing]:
+        if session_of(planted).get("canary") != token:
+            yield Crossing(setting_behind(planted), "The other site has ended the session.")
+
+    def remove(self, token: str, planted: str) -> None:
+        session_of(planted).delete(planted)
+
+
+def session_of(key: str | None) -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore(key)
+
+
+def setting_behind(key: str) -> str:
+    """Return the setting that says where sessions are kept."""
+    engine = settings.SESSION_ENGINE.removeprefix(ENGINE)
+    if engine == "cache" or (engine == "cached_db" and session_of(key).cache_key in session_cache()):
+        return cache_setting(settings.SESSION_CACHE_ALIAS)
+    if engine in ("db", "cached_db"):
+        return database_setting(router.db_for_write(session_of(key).model))
+    return {"file": "SESSION_FILE_PATH", "signed_cookies": "SECRET_KEY"}.get(engine, "SESSION_ENGINE")
+
+
+def session_cache() -> Any:
+    return caches[settings.SESSION_CACHE_ALIAS]

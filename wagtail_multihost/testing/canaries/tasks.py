@@ -1,0 +1,61 @@
+"""Tasks in every queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+# Wagtail imports django_tasks, with every version of Django.
+from django_tasks import task, task_backends
+from django_tasks.base import DEFAULT_TASK_QUEUE_NAME
+from django_tasks.exceptions import TaskResultDoesNotExist
+
+from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.testing.canaries.base import Canary, Crossing
+
+
+@task()
+def sing(token: str) -> str:
+    """Return the token: something that a worker could run."""
+    return token
+
+
+class TasksCanary(Canary):
+    """
+    A task, enqueued in every alias of TASKS. The other site looks for it, and runs it as a worker does: it must not
+    be there, or be refused. Queues that are no backend of Django's tasks (Celery, RQ) need a canary of the project's.
+    """
+
+    name = "tasks"
+
+    def plant(self, token: str) -> dict[str, str]:
+        return {alias: enqueue(alias, token) for alias in task_backends}
+
+    def crossed(self, token: str, planted: dict[str, str]) -> Iterator[Crossing]:
+        for alias in task_backends:
+            if any(runs(task_of(alias, result)) for result in planted.values()):
+                yield Crossing(f'TASKS["{alias}"]', "The task is in the queue, and a worker runs it.")
+
+
+def enqueue(alias: str, token: str) -> str:
+    queues = task_backends[alias].queues
+    queue = min(queues) if queues and DEFAULT_TASK_QUEUE_NAME not in queues else DEFAULT_TASK_QUEUE_NAME
+    return str(sing.using(backend=alias, queue_name=queue).enqueue(token).id)
+
+
+def task_of(alias: str, result: str) -> Any:
+    """Return a task's result, which has the task and its arguments; None when it is not there or cannot be asked."""
+    try:
+        return task_backends[alias].get_result(result)
+    except (TaskResultDoesNotExist, NotImplementedError):
+        return None
+
+
+def runs(result: Any) -> bool:
+    if result is None:
+        return False
+    try:
+        result.task.call(*result.args, **result.kwargs)
+    except IdentityError:
+        return False
+    return True

@@ -1,0 +1,33 @@
+"""Temporary files of uploads."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+from wagtail_multihost.testing.canaries.base import Canary, Crossing
+
+
+class UploadsCanary(Canary):
+    """A file in the folder where Django keeps large uploads."""
+
+    name = "uploads"
+
+    def plant(self, token: str) -> str:
+        # The name that Django gives them.
+        with tempfile.NamedTemporaryFile(suffix=f".{token}.upload", dir=folder(), delete=False) as file:
+            return Path(file.name).name
+
+    def crossed(self, token: str, planted: str) -> Iterator[Crossing]:
+        if (folder() / planted).exists():
+            yield Crossing("FILE_UPLOAD_TEMP_DIR", f"The upload is in {folder()}.")
+
+    def remove(self, token: str, planted: str) -> None:
+        (folder() / planted).unlink()
+
+
+def folder() -> Path:
+    return Path(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())

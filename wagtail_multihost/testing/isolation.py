@@ -1,0 +1,211 @@
+"""Two sites of a project, and what the canaries tell about them."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import string
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wagtail_multihost.testing.canaries import CANARIES
+from wagtail_multihost.testing.process import TenantError, TenantProcess
+from wagtail_multihost.testing.registry import SITES, write_registry
+from wagtail_multihost.testing.report import Finding, IsolationError
+
+TOKEN_LENGTH = 24
+DEFAULT = "default"
+DATABASE_DEFAULT = 'DATABASES["default"]'
+
+# Before the canaries: which of them to name, under which setting, and what to say.
+STEPS = {
+    "start": ("settings", "", "Django could not be set up"),
+    "connect": ("database", DATABASE_DEFAULT, "The database could not be reached"),
+}
+
+
+class Planted(NamedTuple):
+    """A canary in its place."""
+
+    path: str
+    name: str
+    setting: str
+    repeats: bool
+    token: str
+    trace: Any
+
+
+class Isolation:
+    """
+    Two sites of the project whose settings module is ``settings_module``, each in a process of its own.
+
+    ``registry`` (a path or URL) and ``sites`` (two ids in it) are of your own, or the kit makes one with SQLite, a
+    cache in the process and files in a temporary folder. ``canaries`` are dotted paths of classes. ``databases`` is a
+    folder that keeps both sites' migrated SQLite files: the next ``Isolation`` starts from them, and migrates nothing.
+    """
+
+    def __init__(
+        self,
+        settings_module: str,
+        *,
+        registry: Path | str | None = None,
+        sites: tuple[str, str] = SITES,
+        canaries: Sequence[str] = CANARIES,
+        databases: Path | None = None,
+    ) -> None:
+        self.settings_module = settings_module
+        self.registry = registry
+        self.sites = sites
+        self.canaries = tuple(canaries)
+        self.databases = databases
+        self._findings: tuple[Finding, ...] | None = None
+
+    def check(self) -> None:
+        """Raise IsolationError with a report when anything crosses from one site to the other, or cannot be told."""
+        findings = self.findings()
+        if findings:
+            raise IsolationError(self.settings_module, findings)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the canaries tell; they are asked once."""
+        if self._findings is None:
+            with tempfile.TemporaryDirectory(prefix="multihost-isolation-") as name:
+                self._findings = tuple(dict.fromkeys(self.found(Path(name))))
+        return self._findings
+
+    def found(self, folder: Path) -> Iterator[Finding]:
+        registry = self.registry or write_registry(folder, self.sites)
+        if not self.is_migrated():
+            # In processes of their own: one that has migrated has other caches than one that serves.
+            with self.tenants(folder, registry) as (left, right):
+                failed = [*each("start", left, right)] or [*self.migrate(left, right)]
+            yield from failed
+            if failed:
+                return
+        with self.tenants(folder, registry) as (left, right):
+            failed = [*each("start", left, right)]
+            if not failed:
+                self.restore(left, right)
+                failed = [*each("connect", left, right)]
+            yield from failed
+            if failed:
+                return
+            yield from self.between(left, right)
+            yield from self.between(right, left)
+
+    @contextlib.contextmanager
+    def tenants(self, folder: Path, registry: Path | str) -> Iterator[tuple[TenantProcess, TenantProcess]]:
+        logs = [folder / f"{site}.log" for site in self.sites]
+        with (
+            TenantProcess(self.sites[0], self.settings_module, registry, logs[0]) as left,
+            TenantProcess(self.sites[1], self.settings_module, registry, logs[1]) as right,
+        ):
+            yield left, right
+
+    def migrate(self, left: TenantProcess, right: TenantProcess) -> Iterator[Finding]:
+        """Migrate both sites' databases, at once when they are different files."""
+        names = [tenant.call("databases") for tenant in (left, right)]
+        apart = self.registry is None and all(names) and not set(names[0].values()) & set(names[1].values())
+        if apart:
+            for tenant in (left, right):
+                tenant.send("migrate")
+        for tenant, other in ((left, right), (right, left)):
+            try:
+                tenant.receive() if apart else tenant.call("migrate")
+            except TenantError as error:
+                what = "The database could not be migrated"
+                yield failure("database", DATABASE_DEFAULT, error, other, tenant, what)
+                return
+        if apart and self.databases:
+            for tenant, files in zip((left, right), names, strict=True):
+                self.keep(tenant.site, files[DEFAULT])
+
+    def is_migrated(self) -> bool:
+        return self.databases is not None and all(self.kept(site).exists() for site in self.sites)
+
+    def kept(self, site: str) -> Path:
+        return Path(self.databases or "", f"{site}.sqlite3")
+
+    def keep(self, site: str, name: str) -> None:
+        kept = self.kept(site)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        # Whole or not at all: several runs may share the folder.
+        partial = kept.with_suffix(f".{secrets.token_hex(8)}")
+        shutil.copyfile(name, partial)
+        partial.replace(kept)
+
+    def restore(self, *tenants: TenantProcess) -> None:
+        """Give each site its migrated database, where it has none yet."""
+        for tenant in tenants if self.is_migrated() else ():
+            name = tenant.call("databases").get(DEFAULT)
+            if name and not Path(name).exists():
+                shutil.copyfile(self.kept(tenant.site), name)
+
+    def between(self, source: TenantProcess, target: TenantProcess) -> Iterator[Finding]:
+        """Plant every canary at ``source`` and look for it from ``target``."""
+        planted: list[Planted] = []
+        for path in self.canaries:
+            try:
+                planted += [*plant(path, source, target)]
+            except TenantError as error:
+                name = path.rpartition(".")[2]
+                yield failure(name, DATABASE_DEFAULT, error, source, target, "It could not be planted")
+        told: set[str] = set()
+        for step, tenant in (("crossed", target), ("disturb", target), ("lost", source), ("remove", source)):
+            for canary in planted:
+                for finding in taken(step, tenant, canary, source, target):
+                    if not canary.repeats:
+                        told.add(finding.setting)
+                    elif finding.setting in told:
+                        continue
+                    yield finding
+
+
+def plant(path: str, source: TenantProcess, target: TenantProcess) -> Iterator[Planted]:
+    known = [tenant.call("meet", path=path) for tenant in (source, target)]
+    if all(canary.pop("applies") for canary in known):
+        token = new_token()
+        yield Planted(path, **known[0], token=token, trace=source.call("step", path=path, step="plant", token=token))
+
+
+def taken(
+    step: str, tenant: TenantProcess, canary: Planted, source: TenantProcess, target: TenantProcess
+) -> Iterator[Finding]:
+    """Yield what a canary tells in a step."""
+    try:
+        crossings = tenant.call("step", path=canary.path, step=step, token=canary.token, planted=canary.trace)
+    except TenantError as error:
+        yield failure(canary.name, canary.setting, error, source, target, f"Its step {step} failed at {tenant.site}")
+        return
+    for setting, evidence in crossings or ():
+        # Evidence of one run is that of another.
+        yield Finding(canary.name, setting, evidence.replace(canary.token, "TOKEN"), source.site, target.site)
+
+
+def each(do: str, *tenants: TenantProcess) -> Iterator[Finding]:
+    """Have both sites start or connect at once."""
+    for tenant in tenants:
+        tenant.send(do)
+    for tenant, other in zip(tenants, reversed(tenants), strict=True):
+        try:
+            tenant.receive()
+        except TenantError as error:
+            canary, setting, what = STEPS[do]
+            yield failure(canary, setting, error, other, tenant, what)
+
+
+def failure(
+    canary: str, setting: str, error: TenantError, source: TenantProcess, target: TenantProcess, what: str
+) -> Finding:
+    if "IdentityError" in error.kinds:
+        # The fuse, or the mark on a bucket or a cache, has told before the canary could.
+        return Finding(canary, setting, f"The identity of the place was refused: {error}", source.site, target.site)
+    return Finding(canary, "", f"{what}: {error}\n{error.details}".rstrip(), source.site, target.site)
+
+
+def new_token() -> str:
+    # Letters alone: a search engine takes them for one word.
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(TOKEN_LENGTH))

@@ -1,0 +1,72 @@
+"""
+The pytest plugin: fixtures of the isolation kit. It does nothing unless a test asks for one.
+
+    def test_sites_are_isolated(multihost_isolation):
+        multihost_isolation.check()
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from wagtail_multihost.testing.isolation import Isolation
+
+
+@pytest.fixture(scope="session")
+def multihost_settings_module() -> str:
+    """The settings module of the project (default: DJANGO_SETTINGS_MODULE)."""
+    module = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+    if not module:
+        pytest.fail("Set DJANGO_SETTINGS_MODULE, or override the fixture multihost_settings_module.", pytrace=False)
+    return module
+
+
+@pytest.fixture(scope="session")
+def multihost_registry() -> Path | str | None:
+    """A registry of your own that has both sites; None for one with SQLite and files in a temporary folder."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def multihost_sites() -> tuple[str, str]:
+    """The ids of the two sites in the registry."""
+    return ("left", "right")
+
+
+@pytest.fixture(scope="session")
+def multihost_canaries() -> tuple[str, ...]:
+    """The dotted paths of the canaries."""
+    from wagtail_multihost.testing.canaries import CANARIES
+
+    return CANARIES
+
+
+@pytest.fixture(scope="session")
+def multihost_databases() -> Path | None:
+    """A folder that keeps the migrated SQLite files of both sites for other runs; empty it when migrations change."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def multihost_isolation(
+    multihost_settings_module: str,
+    multihost_registry: Path | str | None,
+    multihost_sites: tuple[str, str],
+    multihost_canaries: tuple[str, ...],
+    multihost_databases: Path | None,
+) -> Isolation:
+    """Two sites of the project; ``check()`` fails with a report when anything crosses."""
+    from wagtail_multihost.testing.isolation import Isolation
+
+    return Isolation(
+        multihost_settings_module,
+        registry=multihost_registry,
+        sites=multihost_sites,
+        canaries=multihost_canaries,
+        databases=multihost_databases,
+    )

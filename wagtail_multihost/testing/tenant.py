@@ -1,0 +1,107 @@
+"""
+The process of one site, which plants canaries and looks for them.
+
+``python -m wagtail_multihost.testing.tenant`` with MULTIHOST_SITE, MULTIHOST_REGISTRY and DJANGO_SETTINGS_MODULE
+reads a command from each line of its input, and writes an answer for each: both are objects in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+
+class Tenant:
+    """What this process can be told to do."""
+
+    def __init__(self) -> None:
+        self.canaries: dict[str, Any] = {}
+
+    def start(self) -> None:
+        """Set Django up."""
+        import django
+
+        django.setup()
+
+    def databases(self) -> dict[str, str]:
+        """Return the SQLite files of DATABASES by alias."""
+        from django.db import connections
+
+        names = {alias: connections[alias] for alias in connections}
+        return {alias: str(found.settings_dict["NAME"]) for alias, found in names.items() if found.vendor == "sqlite"}
+
+    def connect(self) -> None:
+        """Connect to the default database, which the identity fuse may refuse."""
+        from django.db import connection
+
+        connection.ensure_connection()
+
+    def migrate(self) -> None:
+        """Migrate the databases."""
+        from django.conf import settings
+        from django.core.management import call_command
+        from django.db import DEFAULT_DB_ALIAS, connections
+
+        from wagtail_multihost.testing.canaries.database import is_replica
+
+        # Without routers nothing uses another alias unless it is named.
+        for alias in connections if settings.DATABASE_ROUTERS else [DEFAULT_DB_ALIAS]:
+            if not is_replica(alias):
+                call_command("migrate", database=alias, interactive=False, verbosity=0)
+
+    def meet(self, path: str) -> dict[str, object]:
+        """Return what is to be known of the canary at a dotted path."""
+        from django.utils.module_loading import import_string
+
+        self.canaries[path] = canary = import_string(path)()
+        attributes = {name: getattr(canary, name) for name in ("name", "setting", "repeats")}
+        return {**attributes, "applies": canary.applies()}
+
+    def step(self, path: str, step: str, token: str, planted: Any = None) -> Any:
+        """Return what a step of a canary returns."""
+        canary = self.canaries[path]
+        if step == "plant":
+            return canary.plant(token)
+        outcome = getattr(canary, step)(token, planted)
+        return [list(crossing) for crossing in outcome] if step in ("crossed", "lost") else None
+
+
+def answer(tenant: Tenant, command: Mapping[str, Any]) -> dict[str, object]:
+    """Return the answer to a command: its ``result``, or the ``error`` with its class and traceback."""
+    do: Callable[..., object] = getattr(tenant, command["do"])
+    try:
+        return {"result": do(**command["with"])}
+    except Exception as error:
+        return {
+            "error": f"{type(error).__name__}: {error}",
+            "kinds": [kind.__name__ for kind in type(error).__mro__],
+            "traceback": traceback.format_exc(limit=-5),
+        }
+
+
+def own_pipes() -> tuple[IO[str], IO[str]]:
+    """Return this process's input and output, and leave the project an empty input, and the log as its output."""
+    commands, answers = os.dup(0), os.dup(1)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    os.dup2(2, 1)
+    return open(commands, encoding="utf-8"), open(answers, "w", encoding="utf-8")
+
+
+def main() -> None:
+    commands, answers = own_pipes()
+    tenant = Tenant()
+    with commands, answers:
+        for line in commands:
+            answers.write(json.dumps(answer(tenant, json.loads(line)), default=str) + "\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit()
