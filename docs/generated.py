@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, DjangoHelpFormatter
@@ -19,20 +20,34 @@ from django.core.management.base import BaseCommand, DjangoHelpFormatter
 from wagtail_multihost.emitters import EMITTERS, Plan, emit
 from wagtail_multihost.management import commands as command_modules
 from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.keys import KEYS, TABLES, Key
 from wagtail_multihost.resolver.explain import masked
+from wagtail_multihost.resolver.mail import REPLACED
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import Setting
-from wagtail_multihost.spec import overrides
 from wagtail_multihost.spec.codebase import Codebase
 
 EXAMPLES = Path(__file__).parent / "examples"
+#: Defaults that are literals of TOML, not words.
+LITERAL = re.compile(r'["\[0-9]|(true|false)$')
 PLACEHOLDER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 #: What a project may have that the resolver takes over or overlays.
 PROJECT = {
     "TIME_ZONE": "UTC",
     "LANGUAGE_CODE": "en-us",
     "WAGTAILSEARCH_BACKENDS": {"default": {"BACKEND": "wagtail.search.backends.database"}},
+    "CACHE_MIDDLEWARE_KEY_PREFIX": "",
+    "SECURE_CSP": {"img-src": ["'self'"]},
+    "SECURE_CSP_REPORT_ONLY": {"img-src": ["'self'"]},
+    "LOGGING": {"version": 1, "handlers": {"console": {"class": "logging.StreamHandler"}}},
+    "SESSION_ENGINE": "django.contrib.sessions.backends.file",
+    "TASKS": {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}},
+    "WAGTAILADMIN_NOTIFICATION_FROM_EMAIL": "webmaster@example.org",
+    "WAGTAILAPI_BASE_URL": "https://www.example.org",
+    "WAGTAILFRONTENDCACHE_LOCATION": "http://127.0.0.1:6081",
 }
+# Which of these are set depends on the version of Django.
+MAIL = dict.fromkeys(REPLACED, "The site's own mail server, before Django 6.1; removed where MAILERS takes its place.")
 
 
 def filled_in(text: str) -> str:
@@ -87,10 +102,9 @@ def settings_of(example: str | None) -> list[Setting]:
 def settings() -> str:
     found = {setting.name: setting for name in ("every-key.toml", "minimal.toml") for setting in settings_of(name)}
     inert = {setting.name: setting for setting in settings_of(None)}
-    rows = [
-        [f"`{name}`", f"{found[name].rule[:1].upper()}{found[name].rule[1:]}.", inert_value(name, inert)]
-        for name in sorted(found)
-    ]
+    rules = {name: f"{setting.rule[:1].upper()}{setting.rule[1:]}." for name, setting in found.items()} | MAIL
+    rules.setdefault("MAILERS", "Every alias is the site's own mail server, on Django 6.1 and later.")
+    rows = [[f"`{name}`", rules[name], inert_value(name, inert)] for name in sorted(rules)]
     return table(["Setting", "Rule", "In build mode"], rows)
 
 
@@ -102,17 +116,24 @@ def inert_value(name: str, inert: dict[str, Setting]) -> str:
     return f"`{masked(inert[name].value)}`"
 
 
-def overridable() -> str:
-    texts = [[f"`{name}`", "text", rule_of(parser)] for name, parser in overrides.TEXT_SETTINGS.items()]
-    switches = [[f"`{name}`", "true or false", "Always."] for name in overrides.SWITCH_SETTINGS]
-    rows = sorted(texts + switches)
-    return table(["Setting", "Type", "Accepted"], rows)
+def keys_of(table_name: str) -> str:
+    """Return the keys of one table of a registry."""
+    found = [key for key in KEYS if key.table == table_name]
+    has_kinds = any(key.kind for key in found)
+    kind = [key.name.capitalize() for key in found if key.name in ("engine", "backend")] if has_kinds else []
+    rows = [[f"`{key.name}`", *([key.kind] if has_kinds else []), typed(key), shown(key), key.meaning] for key in found]
+    return table(["Key", *kind, "Type", "Default", "Meaning"], rows)
 
 
-def rule_of(parser: Callable[..., object]) -> str:
-    sentence = " ".join((parser.__doc__ or "").split()).replace("``", "`")
-    when = sentence.partition("Return `value` ")[2]
-    return f"{when[:1].upper()}{when[1:]}"
+def typed(key: Key) -> str:
+    """Return a key's type, with a link to the table that it holds."""
+    label = key.name if key.name in TABLES else key.path
+    is_elsewhere = label in TABLES and key.type.endswith("table")
+    return f"[{key.type}](#{label.replace('.', '')})" if is_elsewhere else key.type
+
+
+def shown(key: Key) -> str:
+    return f"`{key.default}`" if LITERAL.match(key.default) else key.default
 
 
 def example_plan(example: str) -> Plan:
@@ -142,6 +163,6 @@ def emitted_files() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "emitted_files": emitted_files,
-    "overridable": overridable,
     "settings": settings,
+    **{f"keys_{name.replace('.', '_')}": partial(keys_of, name) for name in TABLES},
 }

@@ -1,5 +1,5 @@
 """
-Take the guards of ``guards.toml`` away, one at a time, and see that tests notice::
+Take the guards of the folder ``guards`` away, one at a time, and see that tests notice::
 
     python -m tests.mutate [WORD...]
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-GUARDS = ROOT / "tests" / "guards.toml"
+GUARDS = ROOT / "tests" / "guards"
 COPIED = ("wagtail_multihost", "tests")
 PARALLEL = os.cpu_count() or 2
 # Exit codes of a test run: pytest's for success and for failed tests, and ours for the wrong package.
@@ -32,7 +32,9 @@ import os, sys, wagtail_multihost
 if not os.path.samefile(os.path.dirname(wagtail_multihost.__file__), "wagtail_multihost"):
     sys.exit({WRONG_PACKAGE})
 import pytest
-sys.exit(pytest.main(["-q", "-x", "--tb=line", "-p", "no:randomly", *sys.argv[1:]]))
+# The package is loaded before pytest loads its plugin.
+ignored = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+sys.exit(pytest.main(["-q", "-x", "--tb=line", "-p", "no:randomly", "-W", ignored, *sys.argv[1:]]))
 """
 
 
@@ -48,7 +50,8 @@ class Guard:
 
 
 def guards() -> list[Guard]:
-    entries = tomllib.loads(GUARDS.read_text(encoding="utf-8"))["guards"]
+    files = sorted(GUARDS.glob("*.toml"))
+    entries = [entry for file in files for entry in tomllib.loads(file.read_text(encoding="utf-8"))["guards"]]
     return [Guard(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries]
 
 

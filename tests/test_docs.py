@@ -10,6 +10,7 @@ import runpy
 import shlex
 import socket
 import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from django.core.management.base import BaseCommand, CommandError
 from wagtail_multihost.emitters import EMITTERS
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.keys import KEYS, TABLES
 from wagtail_multihost.spec.overrides import OVERRIDABLE
 
 ROOT = Path(__file__).parent.parent
@@ -136,10 +138,18 @@ def test_every_resolved_setting_is_documented(example: str | None) -> None:
     assert names - OVERRIDABLE <= documented
 
 
-def test_every_overridable_setting_is_documented() -> None:
-    """The registry's page lists exactly the settings that a site may set."""
-    documented = set(re.findall(r"^\| `([A-Z]\w+)` \|", section("registry.md", "settings"), re.MULTILINE))
-    assert documented == OVERRIDABLE
+@pytest.mark.parametrize("table", TABLES)
+def test_every_registry_key_has_a_row(table: str) -> None:
+    """The section of each table of the registry has a row for each key that is declared, and for no other."""
+    heading = table if "." not in table and table != "platform" else f"[{table}]"
+    rows = re.findall(r"^\| `(\w+)` \|", section("registry.md", heading), re.MULTILINE)
+    assert rows == [key.name for key in KEYS if key.table == table]
+
+
+def test_parts_that_are_generated_are_placed_once() -> None:
+    """Each part of the reference that is rendered from declarations is in one page, and no page asks for another."""
+    asked = [name for path in DOCS.rglob("*.md") for name in generated.PLACEHOLDER.findall(path.read_text("utf-8"))]
+    assert sorted(asked) == sorted(generated.PARTS)
 
 
 def test_every_variable_is_documented() -> None:
@@ -179,16 +189,38 @@ SITE = '[sites.aurora]\nhostnames = ["aurora.example.org"]\n'
         ("cache", f'{PLATFORM}{SITE}cache = {{ backend = "redis", {UNKNOWN_KEY} = 1 }}\n'),
         ("storage", f'{PLATFORM}{SITE}storage = {{ backend = "s3", {UNKNOWN_KEY} = 1 }}\n'),
         ("storage", f"{PLATFORM}{SITE}storage = {{ {UNKNOWN_KEY} = 1 }}\n"),
+        ("mail", f'{PLATFORM}{SITE}mail = {{ host = "a", {UNKNOWN_KEY} = 1 }}\n'),
+        ("frontend", f'{PLATFORM}{SITE}frontend = {{ backend = "cloudfront", zone = "a", {UNKNOWN_KEY} = 1 }}\n'),
         ("tls", f'{PLATFORM}{SITE}tls = {{ certificate = "/a", key = "/b", {UNKNOWN_KEY} = 1 }}\n'),
         ("names", f"{PLATFORM}{SITE}names = {{ {UNKNOWN_KEY} = 1 }}\n"),
     ],
 )
 def test_every_registry_key_is_documented(heading: str, text: str, tmp_path: Path) -> None:
-    """Each key that a table of the registry accepts is in that table's section."""
+    """Each key that the report on an unknown key lists has a row in that table's section."""
     keys = accepted_keys(tmp_path, text)
     assert len(keys) > 1
-    documented = set(re.findall(r"`([a-z_]+)`", section("registry.md", heading)))
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", section("registry.md", heading), re.MULTILINE))
     assert keys <= documented
+
+
+def example_keys(table: dict[str, object], path: str) -> Iterator[str]:
+    """Yield the keys of a registry's table as the declarations have them, without ``_file``."""
+    for name, value in table.items():
+        yield f"{path}.{name.removesuffix('_file')}"
+        if isinstance(value, dict):
+            yield from example_keys(value, f"{path}.{name}")
+
+
+def test_the_example_of_every_key_has_every_key() -> None:
+    """Each declared key is in the example, for the platform or for a site, as a value or as a file."""
+    document = tomllib.loads((DOCS / "examples" / "every-key.toml").read_text(encoding="utf-8"))
+    found = set(example_keys(document["platform"], "platform"))
+    for site in document["sites"].values():
+        found |= set(example_keys(site, "sites.ID"))
+    of_sites = {path.replace("platform.", "sites.ID.", 1) for path in found}
+    wanted = {key.path.removesuffix("_file") for key in KEYS}
+    # A platform has one key, or a keyring in its place.
+    assert wanted - found - of_sites == {"platform.secret_key"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

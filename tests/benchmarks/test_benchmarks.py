@@ -22,6 +22,12 @@ ROOT = Path(__file__).resolve().parents[2]
             ["--sites", "2", "4"],
             [rf"{sites} {kind} / django\.setup\(\)" for sites in (2, 4) for kind in ("first", "unchanged")],
         ),
+        pytest.param(
+            "fuse",
+            [],
+            ["a connection with the comparison / a connection without the comparison"],
+            marks=pytest.mark.servers,
+        ),
     ],
 )
 def test_benchmark_prints_its_ratios(name: str, arguments: list[str], ratios: list[str]) -> None:

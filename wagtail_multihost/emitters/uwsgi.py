@@ -92,6 +92,7 @@ def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
         "uwsgi/vassal.ini",
         site=uwsgi_quote(site.id),
         socket=uwsgi_quote(socket_path(plan, site.names.socket)),
+        temporary=uwsgi_quote(str(plan.platform.local_path(site.id, "tmp"))),
         media_root=uwsgi_quote_route(str(site.storage.path or "")) if serves_http else "",
         redirects=[uwsgi_quote(pattern) for pattern in redirect_patterns(site)] if serves_http else [],
         origin=uwsgi_quote(origin) if serves_http else "",
