@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.projects
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -17,6 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("startup", ["--sites", "2"], [r"with resolve\(\)\.apply\(\) / django\.setup\(\)"]),
         ("imports", [], [r"import wagtail_multihost\.resolver / pass"]),
+        (
+            "resolve",
+            ["--sites", "2", "4"],
+            [r"snapshot of 4 sites / django-environ, variables", r"snapshot of 4 sites / snapshot of 2 sites"],
+        ),
         (
             "emit",
             ["--sites", "2", "4"],

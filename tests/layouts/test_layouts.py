@@ -12,6 +12,8 @@ import pytest
 
 from tests.layouts.conftest import DSN, HERE, LAYOUTS, MOVED, OLD_KEY, SITES, Project, made
 
+pytestmark = pytest.mark.projects
+
 WHITENOISE = "whitenoise.storage.CompressedManifestStaticFilesStorage"
 GUIDE = HERE.parents[1] / "docs" / "how-to" / "move-an-existing-project.md"
 ASK = "from django.conf import settings; print(settings.CONFIGURATION, settings.ALLOWED_HOSTS[0])"

@@ -10,6 +10,8 @@ import pytest
 from wagtail_multihost.testing.canaries import CANARIES
 from wagtail_multihost.testing.isolation import Isolation
 
+pytestmark = pytest.mark.projects
+
 DEFAULT_DATABASE = 'DATABASES["default"]'
 DEFAULT_CACHE = 'CACHES["default"]'
 NO_FUSE = 'INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "wagtail_multihost"]'

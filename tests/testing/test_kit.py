@@ -20,6 +20,8 @@ from wagtail_multihost.testing.registry import SITES, write_registry
 from wagtail_multihost.testing.report import Finding, IsolationError
 from wagtail_multihost.testing.tenant import Tenant, answer
 
+pytestmark = pytest.mark.projects
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "example_project"
 PAGE = ROOT / "docs" / "how-to" / "test-isolation.md"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Tags, Warning, register
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.identity.comparison import identity_of
@@ -24,8 +24,12 @@ def check_claimed(
     if own is None or DEFAULT_DB_ALIAS not in (databases or ()) or sys.argv[1:2] == ["migrate"]:
         return []
     connection = connections[DEFAULT_DB_ALIAS]
-    connection.ensure_connection()
-    if identity_of(connection) is not None:
+    try:
+        connection.ensure_connection()
+        is_claimed = identity_of(connection) is not None
+    except DatabaseError:
+        return []  # it cannot be asked now
+    if is_claimed:
         return []
     return [
         Warning(

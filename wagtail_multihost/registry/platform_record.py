@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
 
 # Keys that must differ per site; "{site}" in them makes them differ.
-OWN_KEYS = ("name", "user", "password", "path", "bucket", "domain", "access_key", "secret_key")
+OWN_KEYS = ("name", "user", "password", "path", "bucket", "domain", "access_key", "secret_key", "zone", "token")
 T = TypeVar("T")
-OWN_FILES = ("password_file", "access_key_file", "secret_key_file")
+OWN_FILES = ("password_file", "access_key_file", "secret_key_file", "token_file")
 URL_PARSERS: dict[str, UrlParser] = {
     "database": database_url,
     "cache": cache_url,

@@ -98,13 +98,17 @@ class Secret:
         return (Secret, (MASK,))
 
 
+def not_waiting(path: str, flags: int) -> int:
+    """Open a file, but do not wait for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def read_text(path: Path) -> str:
     """Return the text of a secret file; raises SecretUnreadableError."""
     from wagtail_multihost.spec.permissions import secret_file_problem  # loads only where there are such files
 
     try:
-        # Not blocking: a pipe must not stop the process.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=not_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 problem = "It is not a regular file."
