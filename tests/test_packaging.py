@@ -56,6 +56,6 @@ def test_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
     assert metadata["Name"] == "wagtail-multihost"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "BSD-3-Clause"
-    assert set(metadata.get_all("Provides-Extra", [])) == {"postgres", "redis", "s3"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"postgres", "redis", "s3", "signatures"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel.namelist())
     assert str(metadata.get_payload()).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import urllib.request
@@ -33,7 +34,9 @@ def _endpoint() -> Iterator[str]:
     client = boto3.client(
         "s3", endpoint_url=url, region_name=REGION, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY
     )
-    client.create_bucket(Bucket="aviary--aurora", CreateBucketConfiguration={"LocationConstraint": REGION})
+    # moto's buckets are those of the process, and other tests may have made this one.
+    with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket="aviary--aurora", CreateBucketConfiguration={"LocationConstraint": REGION})
     client.close()
     yield url
     server.stop()
@@ -44,6 +47,10 @@ def own(process_of: Callable[..., None], endpoint: str) -> Iterator[SiteS3Storag
     process_of(endpoint=endpoint)
     storage = SiteS3Storage(site="aurora", location="media")
     yield storage
+    client = bucket_mark.client_of(storage)
+    for item in client.list_objects_v2(Bucket=storage.bucket_name).get("Contents", []):
+        client.delete_object(Bucket=storage.bucket_name, Key=item["Key"])
+    client.close()
     storage.connection.meta.client.close()
 
 

@@ -152,6 +152,7 @@ def make_content(kind: Kind, folder: Path, password: str) -> None:
     for other in others:
         manage(kind, folder, "check", site=other)
         shutil.copy(database(folder, first), database(folder, other))
+        manage(kind, folder, "multihost_adopt", other, "--noinput")
     for site in SITES:
         manage(kind, folder, "shell", "-c", NAME_HOME, site=site)
 
