@@ -322,11 +322,10 @@ def test_read_only_database_is_no_obstacle(become: Become, database: Database) -
     [
         {"database": postgresql()},
         {"cache": redis()},
-        {"epoch": 2},
     ],
 )
 def test_digest_changes_with_a_place(changes: dict[str, Any]) -> None:
-    """Another database, cache or key epoch is another place."""
+    """Another database or cache is another place."""
     assert digest_of_places(a_site(**changes)) != digest_of_places(a_site())
 
 

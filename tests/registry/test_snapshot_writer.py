@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import grp
 import json
 import os
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,11 +26,12 @@ from tests.registry.test_snapshot import (
     source,  # noqa: F401  # a fixture
 )
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry import open_registry, snapshot_writer
 from wagtail_multihost.registry.base import Registry
 from wagtail_multihost.registry.signature import signing_key
 from wagtail_multihost.registry.snapshot import SnapshotRegistry
 from wagtail_multihost.registry.snapshot_writer import differing, drafts, groups_of, prepared, stale, write
+from wagtail_multihost.spec.secret import Secret
 
 # Fixtures of another module are arguments here.
 # ruff: noqa: F811
@@ -138,7 +142,7 @@ def test_stale_snapshots_are_those_of_ours(source: Registry, folder: Path) -> No
     (folder / "notes.json").write_text("{}")
     (folder / "README").write_text("snapshots")
     (folder / "lyra.json").write_bytes((folder / "aurora.json").read_bytes())
-    found = list(stale(folder, [folder / "aurora.json"]))
+    found = list(stale(folder, [folder / "aurora.json"], source.load().platform))
     assert [change.path.name for change in found] == ["borealis.json", "lyra.json"]
     write(found)
     assert sorted(path.name for path in folder.iterdir()) == ["README", "aurora.json", "notes.json"]
@@ -261,3 +265,54 @@ def test_two_runs_do_not_write_at_once(source: Registry, folder: Path) -> None:
         with pytest.raises(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [('name = "aviary"', 'name = "zoo"', "platform 'aviary'"), ("revision = 7", "revision = 6", "revision 7")],
+)
+def test_snapshots_are_not_removed_by_a_registry_that_knows_less(
+    folder: Path, tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    """Another platform's registry, or an older copy, takes no live snapshot away."""
+    platform = changed(tmp_path, old, new).load(requires_pins=False).platform
+    with pytest.raises(ConfigurationError) as refused:
+        list(stale(folder, [], platform))
+    assert all(words in problem.message for problem in refused.value.problems)
+    assert len(refused.value.problems) == 2
+
+
+def test_folder_that_another_process_has_locked_is_an_error(
+    source: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever for a lock that anybody could hold."""
+    monkeypatch.setattr(snapshot_writer, "LOCK_SECONDS", 0.2)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        with pytest.raises(ConfigurationError, match="lock"):
+            snap(source, folder)
+    finally:
+        os.close(descriptor)
+
+
+@needs_root
+def test_groups_with_one_id_are_no_two_groups(
+    tmp_path: Path, source: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sites whose groups have one id could read each other's snapshots."""
+    contents = changed(tmp_path, "revision = 7", 'revision = 7\ngroup = "x-{site}"').load()
+    monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=4711))
+    with pytest.raises(ConfigurationError) as refused:
+        groups_of(contents.platform, contents.sites)
+    assert len(refused.value.problems) == len(contents.sites) - 1
+
+
+def test_one_key_in_two_places_is_found_when_it_is_read(source: Registry) -> None:
+    """Two files with the same key are seen before snapshots are written."""
+    first, second = source.load().sites
+    same = [replace(site, secret_key=Secret("k" * 50)) for site in (first, second)]
+    (problem,) = snapshot_writer.shared_keys(same)
+    assert (problem.site, first.id in problem.message) == (second.id, True)
+    other = replace(second, secret_key=Secret("o" * 50))
+    assert list(snapshot_writer.shared_keys([same[0], other])) == []

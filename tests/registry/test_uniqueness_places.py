@@ -10,6 +10,7 @@ import pytest
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from tests.spec.samples import a_site
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.claims import where
 from wagtail_multihost.registry.places import Links
 
@@ -166,3 +167,15 @@ def test_folder_with_two_spellings_is_refused(registry: RegistryMaker, path: str
     with pytest.raises(ConfigurationError) as caught:
         registry(f'{HEAD}\n{AURORA}\nstorage = {{ path = "{path}" }}\n').load()
     assert [problem.where for problem in caught.value.problems] == ["sites.toml: sites.aurora.storage.path"]
+
+
+def test_link_that_a_site_made_in_its_own_folder_gets_nobody_refused(tmp_path: Path) -> None:
+    """A site's uploads may lead into its neighbour's folder: that is the site's fault, and stops no command."""
+    homes = tmp_path / "data" / "sites"
+    (homes / "aurora").mkdir(parents=True)
+    (homes / "borealis").mkdir()
+    (homes / "aurora" / "media").symlink_to(homes / "borealis")
+    path = tmp_path / "sites.toml"
+    tables = "".join(f'[sites.{site}]\nhostnames = ["{site}.example.org"]\n' for site in ("aurora", "borealis"))
+    path.write_text(f'[platform]\nname = "aviary"\n{tables}')
+    assert [site.id for site in open_registry(path, {}).load().sites] == ["aurora", "borealis"]

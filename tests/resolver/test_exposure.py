@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from wagtail_multihost.checks import exposure as checks
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.health import middleware
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.resolver import resolve
+from wagtail_multihost.resolver import exposure, resolve
 from wagtail_multihost.resolver.exposure import exposures, is_readable, refuse_exposed
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 
@@ -38,6 +39,26 @@ socket = "aurora.sock"
 """
 HEAD = '[platform]\nname = "aviary"\nsecret_key = "platform-key-0123456789-0123456789"\n'
 AURORA = f'[sites.aurora]\nhostnames = ["aurora.example.org"]\n{PINS}'
+
+
+@pytest.fixture(autouse=True)
+def effective_account(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Look at the effective account alone: these tests take another one, and become root again."""
+    if "whole_account" not in request.fixturenames:
+        monkeypatch.setattr(exposure, "runs_as_root", lambda: os.geteuid() == 0)
+
+
+@pytest.fixture
+def whole_account() -> None:
+    """Leave the question as it is."""
+
+
+@needs_root
+def test_process_that_can_become_root_again_runs_as_root(whole_account: None) -> None:
+    """An effective account is no protection while the real or the saved one is root."""
+    with acting_as(NOBODY):
+        assert os.geteuid() != 0
+        assert exposure.runs_as_root()
 
 
 def of_file(folder: Path, platform: str) -> ResolvedSettings:

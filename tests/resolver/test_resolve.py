@@ -113,6 +113,7 @@ def test_resolve_never_writes_the_environment(registry_file: Path, monkeypatch: 
 
 def test_resolve_reads_the_environment_of_the_process(registry_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without arguments the variables of the process name the site and the registry."""
+    monkeypatch.delenv("PYTEST_VERSION")
     monkeypatch.setenv("MULTIHOST_SITE", "borealis")
     monkeypatch.setenv("MULTIHOST_REGISTRY", str(registry_file))
     site = resolve().site
@@ -135,6 +136,7 @@ def test_resolve_keeps_a_failure_for_the_life_of_the_process(
     registry_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second call raises the same error without reading again, and its traceback does not grow."""
+    monkeypatch.delenv("PYTEST_VERSION")
     monkeypatch.setenv("MULTIHOST_SITE", "corona")
     errors, depths = [], []
     for _ in range(3):
@@ -149,6 +151,7 @@ def test_resolve_keeps_a_failure_for_the_life_of_the_process(
 
 def test_resolve_opens_a_registry_once(registry_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often settings.py is run, the registry is opened once."""
+    monkeypatch.delenv("PYTEST_VERSION")
     opened: list[object] = []
 
     def counting(url: object, environ: Any) -> Any:

@@ -21,8 +21,10 @@ AMBIENT_PROVIDERS = (
     "ec2-credentials-file",
     "boto-config",
 )
-# A profile and the files of the user that runs the process: name in the file, variable, default, conversion.
+# Certificates, a profile and the files of the user that runs the process; each is its name in the file, variable,
+# default and conversion.
 NO_FILES = {
+    "ca_bundle": (None, None, None, None),
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),

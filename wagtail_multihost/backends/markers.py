@@ -58,7 +58,7 @@ def compared(found: bytes | str, own: Mapping[str, str], place: str) -> dict[str
     """
     try:
         mark = json.loads(found)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         mark = None
     if not isinstance(mark, dict):
         raise IdentityError(f"The mark in {place} cannot be read. Remove it if the place is this site's.")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import boto3
-import botocore.session
 from botocore.config import Config
 from django.utils.deconstruct import deconstructible
 from storages.backends.s3 import S3Storage
 
 from wagtail_multihost.backends.bucket_mark import check_bucket
+from wagtail_multihost.backends.credentials import own_session
 from wagtail_multihost.backends.markers import refuse_other
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
@@ -30,20 +30,6 @@ NOT_AMBIENT = {
     "region_name": None,
 }
 
-# Where botocore looks for keys before it asks for the role of the container or the machine
-# (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html).
-AMBIENT_PROVIDERS = (
-    "env",
-    "assume-role",
-    "sso",
-    "login",
-    "shared-credentials-file",
-    "custom-process",
-    "config-file",
-    "ec2-credentials-file",
-    "boto-config",
-)
-
 
 @deconstructible
 class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no types
@@ -56,8 +42,10 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
     """
 
     client_config: Any
+    site: str
 
     def __init__(self, *, site: str, location: str = "") -> None:
+        self.site = site
         super().__init__(**options_of(refuse_other(site, "storage").storage), location=location)
         # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the surroundings where no endpoint is given.
         self.client_config = self.client_config.merge(Config(ignore_configured_endpoint_urls=True))
@@ -76,13 +64,8 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
         check_bucket(self)
 
     def _create_session(self) -> boto3.Session:
-        if self.access_key:
-            return super()._create_session()
-        session = botocore.session.Session()
-        resolver = session.get_component("credential_provider")
-        for provider in AMBIENT_PROVIDERS:
-            resolver.remove(provider)
-        return boto3.Session(botocore_session=session)
+        storage = refuse_other(self.site, "storage").storage
+        return boto3.Session(botocore_session=own_session(storage.access_key, storage.secret_key))
 
     def get_default_settings(self) -> dict[str, Any]:
         return {**super().get_default_settings(), **NOT_AMBIENT, "file_overwrite": False, "default_acl": None}

@@ -12,6 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.identity.comparison import identity_of
 from wagtail_multihost.identity.own import own_identity
+from wagtail_multihost.resolver.exposure import PRODUCTION
 
 
 @register(TAG, Tags.database)
@@ -36,5 +37,21 @@ def check_claimed(
             f"No site has claimed the database of the site {own.site.id}, so a wrong address would not be noticed.",
             hint=f"Run: manage.py multihost_as {own.site.id} migrate",
             id="wagtail_multihost.W002",
+        )
+    ]
+
+
+@register(TAG)
+def check_revision(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """W006: a platform in production whose registry has no revision."""
+    own = own_identity()
+    if own is None or own.platform.environment != PRODUCTION or own.revision:
+        return []
+    return [
+        Warning(
+            "The platform's environment is production, but its registry has no revision, so a machine with an older "
+            "registry is not noticed.",
+            hint="State revision = 1 in [platform], and raise it with every change.",
+            id="wagtail_multihost.W006",
         )
     ]

@@ -86,7 +86,7 @@ def plan_for(wanted: tuple[str, int], found: Sequence[Row] | None) -> Plan:
     already, that one becomes the default, because visitors of the hostname see its pages now. No row is deleted.
     """
     if found is None:
-        return Plan(problem="There is no table of Site rows.")
+        return Plan(problem="There is no table of Site rows. Run first: manage.py multihost_as SITE migrate")
     address = "{}:{}".format(*wanted)
     defaults = [row for row in found if row.is_default]
     named = next((row for row in found if (row.hostname, row.port) == wanted), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from wagtail_multihost.identity.own import Own, own_identity
 from wagtail_multihost.management.command import COULD_NOT, MultihostCommand, registry_of
 from wagtail_multihost.registry import REGISTRY_VARIABLE
 from wagtail_multihost.registry.environment import SITE_VARIABLE
+from wagtail_multihost.resolver.folders import owner_of
 from wagtail_multihost.spec.identifiers import shown
 
 
@@ -26,13 +28,34 @@ def start_as(site: str, registry: str | None, words: Sequence[str]) -> NoReturn:
     Start manage.py with ``words`` as ``site``, in this process's place: so signals, the terminal and the exit code
     are the command's own. Raises ConfigurationError when the site is unknown, disabled or has problems.
     """
-    registry_of(registry).site(site, reads_secrets=False)
+    platform, _ = registry_of(registry).site(site, reads_secrets=False)
     environ = {**os.environ, SITE_VARIABLE: site, "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE}
     if registry is not None:
         environ[REGISTRY_VARIABLE] = registry
+    environ.update(become_owner(owner_of(platform, site)))
     start = program()
     # The command line is the operator's, as in any other call of manage.py.
     os.execve(start[0], [*start, *words], environ)  # noqa: S606
+
+
+def become_owner(uid: int | None) -> dict[str, str]:
+    """
+    From root, go on as the account that the site's folder belongs to: files there may be links that the site made.
+    Return the variables that name the account's home.
+    """
+    if os.geteuid() != 0 or uid in (None, 0):
+        return {}
+    try:
+        account = pwd.getpwuid(uid)
+    except KeyError:
+        os.setgroups([])
+        gid, home = uid, "/"
+    else:
+        os.initgroups(account.pw_name, account.pw_gid)
+        gid, home = account.pw_gid, account.pw_dir
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    return {"HOME": home}
 
 
 def program() -> list[str]:

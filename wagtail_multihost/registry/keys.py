@@ -116,8 +116,9 @@ def platform_keys() -> Iterator[Key]:
         PLATFORM,
         "revision",
         "integer, 0 to 2^53",
-        "when the file last changed",
-        "Orders the states of the registry in time. For variables it is 0 unless stated.",
+        "`0`: unknown",
+        "Orders the states of the registry in time: raise it with every change. Machines and databases that have seen "
+        "a higher one refuse older states.",
     )
     yield Key(
         PLATFORM,

@@ -39,7 +39,7 @@ def located_labels(registry: Registry) -> dict[str, str]:
         lines = key_lines(registry.text())
     except (OSError, ValueError):
         return {}
-    source = TypedSource(registry.path, {}, reads_secrets=False, revision=0)
+    source = TypedSource(registry.path, {}, reads_secrets=False)
     file = f"{registry.path.name}:"
     labels = ((source.label(path), line) for path, line in lines.items())
     return {label: f"{file}{line}{label.removeprefix(file[:-1])}" for label, line in labels}

@@ -94,11 +94,11 @@ def platform_places(links: Links, platform: PlatformSpec, protected: Iterable[tu
 
 
 def site_places(links: Links, platform: PlatformSpec, site: SiteSpec) -> Iterator[Place]:
-    yield links.place(f"{platform.data}/sites/{site.id}", HOME, site)
-    if site.database.path is not None:
-        yield links.place(site.database.path, DATABASE, site)
-    if site.storage.path is not None:
-        yield links.place(site.storage.path, STORAGE, site)
+    home = f"{platform.data}/sites/{site.id}"
+    yield links.place(home, HOME, site)
+    for what, written in ((DATABASE, site.database.path), (STORAGE, site.storage.path)):
+        if written is not None:
+            yield written_place(links, home, str(written), what, site)
     for secret in secrets_of(site):
         if secret.file is not None:
             yield links.place(secret.file, "secret file", site)
@@ -106,6 +106,16 @@ def site_places(links: Links, platform: PlatformSpec, site: SiteSpec) -> Iterato
         for host in site.hosts if "{hostname}" in site.tls.key else site.hosts[:1]:
             path = site.tls.key.replace("{site}", site.id).replace("{hostname}", host)
             yield links.place(path, "TLS key", site)
+
+
+def written_place(links: Links, home: str, path: str, what: str, site: SiteSpec) -> Place:
+    """
+    Return a place that a site writes to. Links in its own folder may be its own, made to get the whole registry
+    refused; they are not followed.
+    """
+    if path.startswith(f"{home}/"):
+        return Place(f"{links.real(home)}{path[len(home) :]}/", what, site)
+    return links.place(path, what, site)
 
 
 def clash(place: Place, outer: Place) -> bool:

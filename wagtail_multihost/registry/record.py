@@ -29,7 +29,7 @@ class Source(ABC):
     base: Path
     #: Looked up by ``env:NAME`` references.
     environ: Mapping[str, str]
-    #: Orders the registry's states in time; 0 where that is not known.
+    #: Orders the registry's states in time where the platform states none; 0 where that is not known.
     revision: int = 0
     #: Whether secrets are read, and refused when they are missing or blank, while records are read.
     reads_secrets: bool = False

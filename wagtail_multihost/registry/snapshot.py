@@ -88,7 +88,7 @@ class Snapshot(NamedTuple):
 def content(document: Mapping[str, object], *left_out: str) -> bytes:
     """Return what is digested and signed, in one form however the file is laid out."""
     rest = {key: value for key, value in document.items() if key not in (*SEALS, *left_out)}
-    return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def digest_of(document: Mapping[str, object]) -> str:

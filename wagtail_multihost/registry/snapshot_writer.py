@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -27,6 +28,8 @@ from wagtail_multihost.registry.snapshot import (
     read,
     untrusted_folder,
 )
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.keys import key_fingerprint
 from wagtail_multihost.spec.permissions import ROOT, own_accounts
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
@@ -41,6 +44,7 @@ FOLDER_MODE = 0o711
 #: An unchanged snapshot is written anew after this time, so that an old one tells of a run that is missing.
 RENEWED_AFTER = timedelta(days=15)
 PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources"})
+LOCK_SECONDS = 10
 SITE_LEFT_OUT = frozenset({"pinned", "sources"})
 #: Fields of pairs, which are tables in a registry.
 TABLES = frozenset({"options", "settings"})
@@ -126,34 +130,71 @@ def groups_of(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, in
         except KeyError:
             where = platform.sources.get("group", "platform.group")
             problems.append(Problem(where, f"This machine has no group {name}, which reads the snapshot.", site.id))
+            continue
+        if "{site}" in platform.group and list(found.values()).count(found[site.id]) > 1:
+            where = platform.sources.get("group", "platform.group")
+            message = f"The group {name} has the id {found[site.id]}, which another site's group has too."
+            problems.append(Problem(where, message, site.id))
     if problems:
         raise ConfigurationError(problems)
     return found
 
 
 @contextmanager
-def prepared(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep other runs out of it; raises ConfigurationError when others can write to it."""
+def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
+    """
+    Make the folder, and keep other runs out of it; raises ConfigurationError when others can write to it, in
+    production also to a folder above it.
+    """
     try:
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
             folder.mkdir()
             folder.chmod(FOLDER_MODE)  # whatever the umask is
-        problem = untrusted_folder(folder, own_accounts(), is_production=False)
+        problem = untrusted_folder(folder, own_accounts(), is_production=is_production)
         if problem:
             raise ConfigurationError.because(problem, where=str(folder))
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise ConfigurationError.because(f"The folder cannot be used: {error.strerror}.", where=str(folder)) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            os.fchmod(descriptor, FOLDER_MODE)  # who cannot open the folder cannot hold its lock either
+        lock(descriptor, time.monotonic() + LOCK_SECONDS)
         for name in os.listdir(folder):
             if DRAFT.fullmatch(name):  # of a run that was killed
                 (folder / name).unlink()
         yield
         os.fsync(descriptor)
+    except BlockingIOError:
+        message = "Another run, or another process, holds the folder's lock. Nothing was written; try again."
+        raise ConfigurationError.because(message, where=str(folder)) from None
     finally:
         os.close(descriptor)
+
+
+def lock(descriptor: int, deadline: float) -> None:
+    """Lock an open folder; raises BlockingIOError when another process has it until ``deadline``, monotonic seconds."""
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def shared_keys(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
+    """Yield a problem for every key that two sites have, wherever each of them keeps it."""
+    owners: dict[str, SiteSpec] = {}
+    for site in sites:
+        for key in (site.secret_key, *site.secret_key_fallbacks):
+            owner = owners.setdefault(key_fingerprint(key), site) if key else site
+            if owner is not site:
+                where = site.sources.get("secret_key") or site.sources.get("secret_key_file", f"sites.{site.id}")
+                message = f"The sites {owner.id} and {site.id} have one secret key; each must have its own."
+                yield Problem(where, message, site.id)
 
 
 def differing(
@@ -253,7 +294,7 @@ def revision_of(document: Mapping[str, Any]) -> int:
 def older(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return (
         f"The registry's revision {revision_of(new)} is lower than the snapshot's, {revision_of(old)}. If it is the "
-        "newer one, state a higher revision in its [platform], or touch its file."
+        "newer one, state a higher revision in its [platform]."
     )
 
 
@@ -263,9 +304,12 @@ def has_access(status: os.stat_result, gid: int) -> bool:
     return is_owned and stat.S_IMODE(status.st_mode) == FILE_MODE
 
 
-def stale(folder: Path, kept: Iterable[Path]) -> Iterator[Change]:
-    """Yield a removal of every snapshot in ``folder`` that is not to be kept; other files stay."""
-    known = {path.name for path in kept}
+def stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterator[Change]:
+    """
+    Yield a removal of every snapshot in ``folder`` that is not to be kept; other files stay. Raises
+    ConfigurationError for those of another platform or a later revision: another registry would know more.
+    """
+    known, problems = {path.name for path in kept}, []
     try:
         names = sorted(os.listdir(folder))
     except FileNotFoundError:
@@ -274,8 +318,31 @@ def stale(folder: Path, kept: Iterable[Path]) -> Iterator[Change]:
         raise ConfigurationError.because(f"It cannot be listed: {error.strerror}.", where=str(folder)) from None
     for name in names:
         path = folder / name
-        if name.endswith(SUFFIX) and name not in known and existing(path)[0] is not None:
-            yield Change(path, State.REMOVED)
+        old = existing(path)[0] if name.endswith(SUFFIX) and name not in known else None
+        if old is None:
+            continue
+        if reason := not_ours(old, platform):
+            problems.append(Problem(str(path), reason))
+        yield Change(path, State.REMOVED)
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def not_ours(old: Mapping[str, Any], platform: PlatformSpec) -> str:
+    """Return why the registry of ``platform`` does not decide whether a snapshot goes; blank when it does."""
+    stated = old.get("platform")
+    name = stated.get("name") if isinstance(stated, Mapping) else None
+    if name != platform.name:
+        return (
+            f"It is of the platform {shown(str(name))}, and the registry is of {shown(platform.name)}, so it is not "
+            "removed. Remove it by hand, or choose another folder."
+        )
+    if revision_of(old) > platform.revision:
+        return (
+            f"It has the revision {revision_of(old)}, and the registry, which has no such site, {platform.revision}: "
+            "it is not removed. If the registry is the newer one, state a higher revision in its [platform]."
+        )
+    return ""
 
 
 def write(changes: Iterable[Change]) -> None:

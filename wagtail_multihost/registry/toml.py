@@ -17,14 +17,6 @@ from wagtail_multihost.registry.typed import TypedSource
 from wagtail_multihost.spec.identifiers import shown
 
 
-def changed_at(path: Path) -> int:
-    """Return when the file last changed, in seconds since 1970; 0 when it cannot be asked."""
-    try:
-        return max(0, int(path.stat().st_mtime))
-    except (OSError, ValueError):
-        return 0
-
-
 class TomlRegistry(Registry):
     """The registry in the TOML file ``path``."""
 
@@ -36,7 +28,7 @@ class TomlRegistry(Registry):
         self.files = (self.path,)
 
     def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
-        source = TypedSource(self.path, self.environ, reads_secrets=reads_secrets, revision=changed_at(self.path))
+        source = TypedSource(self.path, self.environ, reads_secrets=reads_secrets)
         document = self.document()
         records = records_of(document.pop("platform", {}), document.pop("sites", {}), source)
         for key in document:

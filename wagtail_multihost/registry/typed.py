@@ -15,7 +15,7 @@ BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 class TypedSource(Source):
     """Keys are dotted paths in the file ``path``; a boolean is a boolean and a number a number."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str], *, reads_secrets: bool, revision: int) -> None:
+    def __init__(self, path: Path, environ: Mapping[str, str], *, reads_secrets: bool, revision: int = 0) -> None:
         self.path = path
         self.base = path.parent
         self.environ = environ

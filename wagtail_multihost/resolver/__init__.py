@@ -19,7 +19,7 @@ from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import REGISTRY_VARIABLE, open_registry
 from wagtail_multihost.registry.environment import SITE_VARIABLE
 from wagtail_multihost.resolver.ambient import Watched, warn_of_ambient
-from wagtail_multihost.resolver.folders import prepare_folders
+from wagtail_multihost.resolver.folders import prepare_folders, refuse_root
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 
 __all__ = ["SITE_VARIABLE", "ResolvedSettings", "resolve"]
@@ -63,14 +63,19 @@ def resolve_anew(registry: Path | str | None, environ: Mapping[str, str]) -> Res
             "It is blank. Name a site, or unset it to run commands that need none.", where=SITE_VARIABLE
         )
     # Tests write files and empty caches: never a site's, even where one is named.
-    if site is None or sys.argv[1:2] == ["test"]:
+    if site is None or is_test_run(environ):
         return without_site(registry, environ)
     watched = Watched(environ)
     opened = open_registry(None if REGISTRY_VARIABLE in environ else registry, watched)
     platform, spec = opened.site(site)
     warn_of_ambient(watched)
+    refuse_root(platform, spec)
     prepare_folders(platform, spec)
     return ResolvedSettings(platform, spec, registry=registry, opened=opened)
+
+
+def is_test_run(environ: Mapping[str, str]) -> bool:
+    return sys.argv[1:2] == ["test"] or ("PYTEST_VERSION" in environ and "pytest" in sys.modules)
 
 
 def without_site(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:

@@ -36,7 +36,7 @@ def exposures(resolved: ResolvedSettings) -> Iterator[str]:
         return
     if platform.keyring:
         yield "This process has read the platform's key, from which every site's keys derive."
-    if os.geteuid() == 0:
+    if runs_as_root():
         yield "This process runs as root, which can read every site's secrets."
         return
     for file in (*registry.files, *registry.private_files(site.id), platform.data / FILE_NAME):
@@ -51,20 +51,22 @@ def exposures(resolved: ResolvedSettings) -> Iterator[str]:
         yield "The snapshots of all sites have one group: platform.group has no {site} in it."
 
 
+def runs_as_root() -> bool:
+    """Return whether this process is root, or can become root again."""
+    return 0 in os.getresuid()
+
+
 def sites_of_groups(group: str) -> set[str]:
     """Return the ids of the sites whose groups, as the platform names them, this process is in."""
     import grp  # loads only in production
 
     start, has_site, end = group.partition("{site}")
-    found = set()
-    for gid in {os.getegid(), *os.getgroups()} if has_site else ():
-        try:
-            name = grp.getgrgid(gid).gr_name
-        except KeyError:
-            continue
-        if name.startswith(start) and name.endswith(end):
-            found.add(name[len(start) : len(name) - len(end)])
-    return found
+    if not has_site:
+        return set()
+    gids = {*os.getresgid(), *os.getgroups()}
+    # Two groups may have one id.
+    names = [entry.gr_name for entry in grp.getgrall() if entry.gr_gid in gids]
+    return {name[len(start) : len(name) - len(end)] for name in names if name.startswith(start) and name.endswith(end)}
 
 
 def is_readable(file: Path) -> bool:

@@ -17,6 +17,7 @@ SITE_MODE = 0o750
 PRIVATE_MODE = 0o700
 LOGS_MODE = 0o750
 TEMPORARY = "FILE_UPLOAD_TEMP_DIR"
+OPENED = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
@@ -100,17 +101,62 @@ def make_site_folder(platform: PlatformSpec, site: SiteSpec) -> None:
 def make_private_folder(path: Path, mode: int = PRIVATE_MODE) -> None:
     """
     Make a folder with ``mode``, for its owner alone by default, who is the owner of the folder around it: a command
-    that root runs must not lock the site's processes out. Raises OSError when this process cannot write there.
+    that root runs must not lock the site's processes out. Raises OSError when this process cannot write there, and
+    for a link: the site may have made it, to get at a folder that this process can change.
     """
-    make_folder(path, mode)
-    found, around = path.stat(), path.parent.stat()
+    around = os.open(path.parent, OPENED)
+    try:
+        is_new = made(path.name, mode, around)
+        folder = os.open(path.name, OPENED, dir_fd=around)
+        try:
+            own_folder(folder, mode, os.fstat(around) if is_new else None)
+        finally:
+            os.close(folder)
+    finally:
+        os.close(around)
+
+
+def made(name: str, mode: int, around: int) -> bool:
+    """Make a folder in the open folder ``around``; return whether it is new."""
+    try:
+        os.mkdir(name, mode, dir_fd=around)
+    except FileExistsError:
+        return False
+    return True
+
+
+def own_folder(folder: int, mode: int, around: os.stat_result | None) -> None:
+    """Give an open folder its ``mode``, and from root the owner of the one ``around`` it where it is new."""
     own = os.geteuid()
-    if own == 0 and found.st_uid != around.st_uid:
-        os.chown(path, around.st_uid, around.st_gid)
+    if own == 0 and around is not None:
+        os.fchown(folder, around.st_uid, around.st_gid)
+    found = os.fstat(folder)
     if own in (0, found.st_uid) and found.st_mode & 0o777 & ~mode:
-        path.chmod(mode)
-    if not os.access(path, os.W_OK | os.X_OK):
+        os.fchmod(folder, mode)
+    if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def refuse_root(platform: PlatformSpec, site: SiteSpec) -> None:
+    """Raise ConfigurationError for root in a site whose folder is another account's: what is in it may be links."""
+    if os.geteuid() != 0:
+        return
+    owner = owner_of(platform, site.id)
+    if owner not in (None, 0):
+        raise ConfigurationError.because(
+            f"This process runs as root, but the site's folder belongs to the uid {owner}, who may have put links to "
+            f"other files there. Run it under that account, or: manage.py multihost_as {site.id} COMMAND",
+            where="data",
+            site=site.id,
+        )
+
+
+def owner_of(platform: PlatformSpec, site: str) -> int | None:
+    """Return the uid of the account that the folder of the site id ``site`` belongs to; None without a folder."""
+    try:
+        return (platform.data / "sites" / site).lstat().st_uid
+    except OSError:
+        return None
 
 
 def make_folder(path: Path, mode: int) -> None:

@@ -10,8 +10,8 @@ from wagtail_multihost.spec.site import SiteSpec
 
 def digest_of_places(site: SiteSpec) -> str:
     """
-    Return the SHA-256 of everything that decides where the site's data is and which key opens it: addresses of
-    database, cache and storage, prefixes, epoch. Neither hostnames nor settings nor secrets are part of it.
+    Return the SHA-256 of everything that decides where the site's data is: addresses of database, cache and
+    storage, and prefixes. Neither hostnames nor settings nor keys are part of it.
     """
     database, cache, storage = site.database, site.cache, site.storage
     places = [
@@ -19,6 +19,5 @@ def digest_of_places(site: SiteSpec) -> str:
         [cache.backend, cache.host, cache.port, cache.number],
         [storage.backend, str(storage.path or ""), storage.bucket, storage.region, storage.endpoint],
         [site.names.key_prefix, site.names.index_prefix],
-        site.epoch,
     ]
     return hashlib.sha256(json.dumps(places).encode()).hexdigest()

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.management.command import (
     MultihostCommand,
     chosen_ids,
@@ -29,6 +30,7 @@ from wagtail_multihost.registry.snapshot_writer import (
     drafts,
     groups_of,
     prepared,
+    shared_keys,
     stale,
     write,
 )
@@ -77,7 +79,7 @@ class Command(MultihostCommand):
         contents = read(registry, options["site"])
         self.warn(contents)
         writes = not (options["dry_run"] or options["check"])
-        with prepared(folder) if writes else nullcontext():
+        with prepared(folder, is_production=is_rooted(contents)) if writes else nullcontext():
             changes = list(self.changes(folder, registry, contents, options))
             if options["check"]:
                 changes = [change for change in changes if change.state is not State.RENEWED]
@@ -99,7 +101,7 @@ class Command(MultihostCommand):
         snapshots = list(drafts(folder, registry, contents, datetime.now(UTC)))
         yield from differing(progress(len(snapshots))(snapshots), groups, key)
         if not options["site"]:
-            yield from stale(folder, (snapshot.path for snapshot in snapshots))
+            yield from stale(folder, (snapshot.path for snapshot in snapshots), contents.platform)
 
     def warn(self, contents: Contents) -> None:
         if contents.platform.environment == PRODUCTION and os.geteuid() != 0:
@@ -117,8 +119,16 @@ class Command(MultihostCommand):
             self.stdout.write("Nothing differs.")
 
 
+def is_rooted(contents: Contents) -> bool:
+    """Return whether these snapshots are for processes that accept root's folders alone."""
+    return contents.platform.environment == PRODUCTION and os.geteuid() == 0
+
+
 def read(registry: Registry, only: list[str]) -> Contents:
     """Return the enabled sites with keys of their own, after a look at the whole registry."""
     contents = registry.chosen(chosen_ids(registry.load(protected=static_files()), only))
     sites = tuple(with_own_keys(contents.platform, site) for site in contents.sites)
+    # Two files may hold one key, which is seen only now that keys are read.
+    if problems := list(shared_keys(sites)):
+        raise ConfigurationError(problems)
     return Contents(contents.platform, sites)
