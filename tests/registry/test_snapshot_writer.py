@@ -310,7 +310,7 @@ def test_groups_with_one_id_are_no_two_groups(
 
 def test_one_key_in_two_places_is_found_when_it_is_read(source: Registry) -> None:
     """Two files with the same key are seen before snapshots are written."""
-    first, second = source.load().sites
+    first, second, *_ = source.load().sites
     same = [replace(site, secret_key=Secret("k" * 50)) for site in (first, second)]
     (problem,) = snapshot_writer.shared_keys(same)
     assert (problem.site, first.id in problem.message) == (second.id, True)
