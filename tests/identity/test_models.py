@@ -41,6 +41,19 @@ def test_fixtures_leave_the_identity_out(become: Become) -> None:
 
 
 @pytest.mark.django_db
+def test_fixture_with_an_earlier_state_is_refused(become: Become, tmp_path: Path) -> None:
+    """An old backup of the row lets no stale machine in."""
+    identity = become()
+    Identity.objects.create(**identity.columns())
+    fields = {**identity.columns(), "uid": str(identity.uid), "revision": 1, "claimed_at": "2026-01-01T00:00:00Z"}
+    fixture = tmp_path / "fixture.json"
+    fixture.write_text(json.dumps([{"model": "wagtail_multihost.identity", "pk": 1, "fields": fields}]))
+    with pytest.raises(IdentityError, match="earlier"):
+        call_command("loaddata", str(fixture), verbosity=0)
+    assert Identity.objects.get().revision == identity.revision
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("uid", "environment", "is_refused"),
     [(OTHER_UID, "development", True), (None, "staging", True), (None, "development", False)],

@@ -27,6 +27,7 @@ from wagtail_multihost.registry.servers import endpoint, server
         "::ffff:127.0.0.1",
         "/run/postgresql",
         "/var/run/postgresql/",
+        "//run/./postgresql",
         "/tmp",
     ],
 )

@@ -190,3 +190,8 @@ def test_no_marker_is_shown_wherever_it_is(value: object) -> None:
     shown = json.dumps(masked({"VALUE": value, "TUPLE": (value,)}))
     assert MARKER not in shown
     assert "".join(f"{ord(c):x}" for c in MARKER) not in shown
+
+
+def test_secret_is_masked_by_its_type() -> None:
+    """A secret needs no telling name and no telling looks."""
+    assert masked({"colour": Secret("opal")}) == {"colour": "***"}

@@ -69,9 +69,21 @@ def committed(using: str) -> Iterator[None]:
         connection.commit()
 
 
-def refuse_foreign_fixture(instance: Any, raw: bool, **kwargs: object) -> None:
-    """Raise IdentityError when a fixture would give the database the identity of another site."""
+def is_later(found: Any, given: Any) -> bool:
+    """Return whether the row that was found says more than the one that is given."""
+    if found is None:
+        return False
+    return bool(found.revision > given.revision or (found.retired_at and not given.retired_at))
+
+
+def refuse_foreign_fixture(instance: Any, raw: bool, using: str = DEFAULT_DB_ALIAS, **kwargs: object) -> None:
+    """Raise IdentityError when a fixture would give the database another site's identity, or an earlier state."""
     own = own_identity()
+    if raw and own and is_later(type(instance).objects.using(using).filter(pk=instance.pk).first(), instance):
+        raise IdentityError(
+            f"The fixture has an earlier identity of {own.site.id} than its database ({instance}): stale machines would "
+            "be let in again. Leave it out: dumpdata --exclude wagtail_multihost"
+        )
     if raw and own and (instance.uid, instance.environment) != (own.uid, own.platform.environment):
         raise IdentityError(
             f"The fixture has the identity of another site ({instance}), which would lock {own.site.id} out of its "

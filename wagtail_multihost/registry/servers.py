@@ -5,6 +5,7 @@ something else on every machine.
 
 from __future__ import annotations
 
+import os
 import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -22,7 +23,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 def server(host: str, port: int) -> str:
     """Return ``host:port`` in one spelling; ``host`` may be the folder of a unix socket."""
     if host.startswith("/"):
-        host = LOCAL if host.rstrip("/") in LOCAL_SOCKETS else host.rstrip("/")
+        folder = f"/{os.path.normpath(host).lstrip('/')}"  # normpath keeps two slashes at the start
+        host = LOCAL if folder in LOCAL_SOCKETS else folder
     else:
         host = host_name(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
