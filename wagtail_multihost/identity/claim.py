@@ -81,8 +81,8 @@ def refuse_foreign_fixture(instance: Any, raw: bool, using: str = DEFAULT_DB_ALI
     own = own_identity()
     if raw and own and is_later(type(instance).objects.using(using).filter(pk=instance.pk).first(), instance):
         raise IdentityError(
-            f"The fixture has an earlier identity of {own.site.id} than its database ({instance}): stale machines would "
-            "be let in again. Leave it out: dumpdata --exclude wagtail_multihost"
+            f"The fixture has an earlier identity of {own.site.id} than its database ({instance}): stale machines "
+            "would be let in again. Leave it out: dumpdata --exclude wagtail_multihost"
         )
     if raw and own and (instance.uid, instance.environment) != (own.uid, own.platform.environment):
         raise IdentityError(
