@@ -44,7 +44,9 @@ def backend_of(package: str, name: str) -> Any:
 
 
 def task_of(backend: Any, function: Any, **fields: Any) -> Any:
-    return backend.task_class(func=function, **fields)
+    # What @task gives; Django 6.0 has no defaults for them.
+    given = {"priority": 0, "backend": "default", "queue_name": "default", "run_after": None}
+    return backend.task_class(func=function, **{**given, **fields})
 
 
 @pytest.fixture(params=PACKAGES)

@@ -126,8 +126,9 @@ def test_files_of_a_visit_are_the_sites(seen: dict[str, Any]) -> None:
     assert Path(seen["session"]).parent == own / "sessions"
 
 
-@pytest.mark.skipif(VERSION < (6, 0), reason="Django has policies since 6.0")
-def test_policy_lets_the_sites_media_in(seen: dict[str, Any]) -> None:
-    """The header names the site's own media host, and no other."""
-    cdn = "https://media.aurora.example.org"
-    assert seen["csp"] == f"default-src 'self'; img-src 'self' {cdn}; media-src 'self' {cdn}"
+if VERSION >= (6, 0):  # Django has policies since 6.0
+
+    def test_policy_lets_the_sites_media_in(seen: dict[str, Any]) -> None:
+        """The header names the site's own media host, and no other."""
+        cdn = "https://media.aurora.example.org"
+        assert seen["csp"] == f"default-src 'self'; img-src 'self' {cdn}; media-src 'self' {cdn}"
