@@ -9,6 +9,8 @@ import pytest
 
 from tests.commands.conftest import PASSWORD, Manage
 
+pytestmark = pytest.mark.projects
+
 UID = "SELECT uid, retired_at IS NULL FROM wagtail_multihost_identity"
 #: What aurora's first migrate has made, once for all tests.
 MIGRATED: list[bytes] = []

@@ -34,6 +34,8 @@ from wagtail_multihost.resolver.explain import explain
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import revealed
 
+pytestmark = pytest.mark.projects
+
 PROJECT: dict[str, object] = {
     "CACHES": {"default": {}, "renditions": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}},
     "STORAGES": {"default": {}, "private": {"BACKEND": "django.core.files.storage.FileSystemStorage"}},
