@@ -46,12 +46,18 @@ def _endpoint() -> Iterator[str]:
 def own(process_of: Callable[..., None], endpoint: str) -> Iterator[SiteS3Storage]:
     process_of(endpoint=endpoint)
     storage = SiteS3Storage(site="aurora", location="media")
+    empty(storage)
     yield storage
+    empty(storage)
+    storage.connection.meta.client.close()
+
+
+def empty(storage: SiteS3Storage) -> None:
+    """Remove every object of the bucket, past the storage."""
     client = bucket_mark.client_of(storage)
     for item in client.list_objects_v2(Bucket=storage.bucket_name).get("Contents", []):
         client.delete_object(Bucket=storage.bucket_name, Key=item["Key"])
     client.close()
-    storage.connection.meta.client.close()
 
 
 def test_files_are_kept_in_the_folder_of_the_bucket(own: SiteS3Storage) -> None:

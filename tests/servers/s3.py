@@ -50,7 +50,8 @@ class S3Server:
             yield client
 
     def add_bucket(self, name: str) -> None:
-        with self.client() as client:
+        # In one process moto's servers have the same buckets.
+        with self.client() as client, contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
             client.create_bucket(Bucket=name)
 
     def add_user(self, name: str, bucket: str) -> AccessKeys:

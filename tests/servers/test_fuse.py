@@ -238,7 +238,7 @@ def test_stale_node_is_refused_and_one_with_the_same_places_is_not(fuse: Fuse) -
     database = "fuse_stale"
     fuse.copy(fuse.database(OWNER), database, fuse.street.site(OWNER).names.role)
     moved = {OWNER: {"hostnames": ["new.example.org", "grus.example.org"], "database": {"name": database}}}
-    elsewhere = {OWNER: {**moved[OWNER], "epoch": 2}}
+    elsewhere = {OWNER: {**moved[OWNER], "names": {"key_prefix": "elsewhere"}}}
     # The copy has the first node's places and revision.
     first = fuse.registry("first", sites=moved, revision=10)
     assert fuse.run(OWNER, "check", "--database", "default", registry=first).returncode == 0
