@@ -6,7 +6,6 @@ several sizes, beside other settings libraries that read one site's database, ca
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -176,7 +175,7 @@ def write_snapshots(folder: Path, registry: Path, output: Path) -> None:
     """Write the snapshots of all sites as a deploy script does."""
     variables = environment(folder, DJANGO_SETTINGS_MODULE="example.settings", MULTIHOST_REGISTRY=str(registry))
     command = [sys.executable, "-m", "django", "multihost_snapshot", "--output", str(output)]
-    subprocess.run(command, env={**os.environ, **variables}, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, env=variables, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
