@@ -17,7 +17,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, DjangoHelpFormatter
 
-from wagtail_multihost.emitters import EMITTERS, Plan, emit
+from wagtail_multihost.emitters import Plan, emit, emitters
 from wagtail_multihost.management import commands as command_modules
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import KEYS, TABLES, Key
@@ -151,7 +151,7 @@ def example_plan(example: str) -> Plan:
 
 def emitted_files() -> str:
     rows = []
-    for target in EMITTERS:
+    for target in emitters():
         plain = {file.path for file in emit(target, example_plan("street.toml"))}
         for file in emit(target, example_plan("embedded.toml")):
             path = str(file.path).replace(file.site, "SITE") if file.site else str(file.path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import BROKEN, KEY, PASSWORD, Called, Manage
-from wagtail_multihost.emitters.files import OWNERSHIP_LINE
+from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 
 Call = Callable[..., Called]
 FILES = {

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.emitters.conftest import BUCKET, make_codebase, make_plan, make_platform, make_site, texts
-from wagtail_multihost.emitters import EMITTERS, FOLDERS, Plan
-from wagtail_multihost.emitters.files import OWNERSHIP_LINE
-from wagtail_multihost.spec.server import NginxOptions, TlsSpec, UwsgiOptions
+from wagtail_multihost.emitters import Plan, emitters
+from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.storage import StorageSpec
+from wagtail_multihost.spec.tls import TlsSpec
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 TLS = TlsSpec(certificate="/etc/tls/{hostname}/fullchain.pem", key="/etc/tls/{hostname}/privkey.pem")
 
@@ -80,15 +82,10 @@ def test_emitted_files_carry_ownership_and_lie_in_the_folders_of_their_target(ta
     """Every file starts with the ownership line, ends its last line, and lies where stale files are looked for."""
     for path, text in texts(target, CASES[target, case]).items():
         assert text.startswith(f"{OWNERSHIP_LINE}\n") and text.endswith("\n")
-        assert str(Path(path).parent) in FOLDERS[target]
-
-
-def test_every_target_has_folders() -> None:
-    """No emitter is left out when stale files are removed."""
-    assert EMITTERS.keys() == FOLDERS.keys()
+        assert str(Path(path).parent) in emitters()[target].folders
 
 
 def test_no_secret_is_emitted() -> None:
     """A bucket's keys are in no emitted file: the site's process reads them itself."""
-    emitted = "".join("".join(texts(target, plan).values()) for target in EMITTERS for plan in CASES.values())
+    emitted = "".join("".join(texts(target, plan).values()) for target in emitters() for plan in CASES.values())
     assert "corona" in emitted and "not-emitted" not in emitted

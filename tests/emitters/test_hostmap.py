@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from tests.emitters.conftest import make_plan, make_platform, make_site, written
-from wagtail_multihost.spec.server import UwsgiOptions
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 AURORA, BOREALIS, UNKNOWN = (b"/run/multi host/%s.sock" % name for name in (b"aurora", b"borealis", b"_unknown"))
 PLATFORM = make_platform(sockets=Path("/run/multi host"), uwsgi=UwsgiOptions(http="127.0.0.1:8000"))

@@ -21,10 +21,11 @@ from tests.emitters.conftest import make_codebase, make_plan, make_platform, mak
 from tests.emitters.strategies import hostnames, paths, segments, site_ids
 from tests.servers.processes import free_port, running, wait_for
 from wagtail_multihost.emitters import Plan
-from wagtail_multihost.emitters.nginx import bucket_size
-from wagtail_multihost.spec.server import NginxOptions, TlsSpec
+from wagtail_multihost.emitters.nginx.hosts import bucket_size
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.storage import StorageSpec
+from wagtail_multihost.spec.tls import TlsSpec
 
 pytestmark = pytest.mark.servers
 

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from wagtail_multihost.emitters import output
-from wagtail_multihost.emitters.files import OWNERSHIP_LINE, EmittedFile
+from wagtail_multihost.emitters.files import EmittedFile
 from wagtail_multihost.emitters.output import Change, State, compare, diff, stale, write
+from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
 
 NAME = PurePosixPath("nginx/maps.conf")

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from wagtail_multihost.emitters import output
-from wagtail_multihost.emitters.files import OWNERSHIP_LINE, EmittedFile
+from wagtail_multihost.emitters.files import EmittedFile
 from wagtail_multihost.emitters.output import Change, State, compare, write
+from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
 
 FILES = [EmittedFile(PurePosixPath("uwsgi", f"site-{number}.ini"), f"{OWNERSHIP_LINE}\n") for number in range(3)]

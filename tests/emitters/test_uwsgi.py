@@ -10,8 +10,8 @@ from tests.emitters.conftest import make_plan, make_platform, make_site, texts
 from wagtail_multihost.emitters import emit
 from wagtail_multihost.emitters.uwsgi import max_fd
 from wagtail_multihost.exceptions import RenderError
-from wagtail_multihost.spec.server import UwsgiOptions
 from wagtail_multihost.spec.storage import StorageSpec
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 ROUTER = UwsgiOptions(http="127.0.0.1:8000")
 

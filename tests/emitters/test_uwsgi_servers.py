@@ -21,8 +21,8 @@ from tests.emitters.conftest import make_codebase, make_plan, make_platform, mak
 from tests.emitters.strategies import hostnames, paths, site_ids
 from tests.servers.processes import free_port, running, wait_for
 from wagtail_multihost.emitters import Plan
-from wagtail_multihost.spec.server import UwsgiOptions
 from wagtail_multihost.spec.storage import StorageSpec
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 pytestmark = pytest.mark.servers
 

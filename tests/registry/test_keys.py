@@ -38,6 +38,8 @@ KINDS = {
     "tls": {"": 'certificate = "/a", key = "/b"'},
     "names": {"": 'database = "aurora"'},
 }
+OPTIONS = "nginx = {}\nuwsgi = {}\nsystemd = {}\n"
+SITE_OPTIONS = "code = {}\nnginx = {}\nuwsgi = {}\nsystemd = {}\n"
 #: Where leaving a key out depends on other keys.
 CONDITIONAL = {
     ("platform", "key_id"): ('secret_keys = { a = "' + PLATFORM_KEY + '" }\n', ""),
@@ -68,7 +70,7 @@ def table_of(record: Record) -> str:
     parts = [part for part in record.path if part != record.site]
     if parts == ["sites"]:
         return SITE
-    return ".".join(parts) if parts[-1] not in KINDS else parts[-1]
+    return ".".join(parts) if parts[0] == "platform" and parts[-1] not in KINDS else parts[-1]
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mapping[str, set[s
     monkeypatch.setattr(Record, "close", observed)
     for table, kinds in KINDS.items():
         for text in kinds.values():
-            path = written(tmp_path, "nginx = {}\nuwsgi = {}\n", f"{table} = {{ {text} }}\n")
+            path = written(tmp_path, OPTIONS, f"{table} = {{ {text} }}\n{SITE_OPTIONS}")
             open_registry(path, {}).site("aurora", reads_secrets=False)
     return known
 
@@ -117,12 +119,13 @@ def test_declarations_are_whole() -> None:
 def test_literal_defaults_are_those_of_the_spec(kind: tuple[str, str], tmp_path: Path) -> None:
     """Where a default is a literal, or none, it is what a record without the key leads to."""
     table, name = kind
-    path = written(tmp_path, "nginx = {}\nuwsgi = {}\n", f"{table} = {{ {KINDS[table][name]} }}\n")
+    path = written(tmp_path, OPTIONS, f"{table} = {{ {KINDS[table][name]} }}\n")
     platform, site = open_registry(path, {}).site("aurora", reads_secrets=False)
     specs = {
         "platform": platform,
         "platform.nginx": platform.nginx,
         "platform.uwsgi": platform.uwsgi,
+        "platform.systemd": platform.systemd,
         SITE: site,
         table: getattr(site, table),
     }

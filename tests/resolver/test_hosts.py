@@ -7,7 +7,7 @@ import pytest
 from tests.resolver.conftest import values_of
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.resolver.hosts import COOKIES, host_settings
-from wagtail_multihost.spec.server import TlsSpec
+from wagtail_multihost.spec.tls import TlsSpec
 
 HOSTS = ["aurora.example.org", "www.aurora.example.org", "aurora.example.net"]
 HTTP = "http://{hostname}:8000"

@@ -20,7 +20,7 @@ from wagtail_multihost.resolver.secret_key import derived_keys
 from wagtail_multihost.spec import Secret
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.mail import MailSpec
-from wagtail_multihost.spec.server import TlsSpec
+from wagtail_multihost.spec.tls import TlsSpec
 
 OLD, NEW = "old-key-" * 8, "new-key-" * 8
 DERIVED = ["SECRET_KEY", "The platform's key"]

@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import entry_points
 
 from wagtail_multihost.emitters import nginx, uwsgi
+from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.exceptions import EmitError
 
-__all__ = ["EMITTERS", "EmittedFile", "Plan", "emit"]
+__all__ = ["EmittedFile", "Emitter", "Plan", "Stage", "Validation", "emit", "emitters"]
 
-EMITTERS: Mapping[str, Callable[[Plan], Iterator[EmittedFile]]] = {"nginx": nginx.emit, "uwsgi": uwsgi.emit}
-#: The folders, below the output folder, that a target's files lie in.
-FOLDERS: Mapping[str, tuple[str, ...]] = {
-    "nginx": (str(nginx.FOLDER),),
-    "uwsgi": (str(uwsgi.VASSALS), str(uwsgi.EMPEROR)),
-}
+#: Other packages announce an Emitter under the name of its target in this group of entry points.
+ENTRY_POINTS = "wagtail_multihost.emitters"
+BUILT_IN = (nginx.EMITTER, uwsgi.EMITTER)
+
+
+@cache
+def emitters() -> Mapping[str, Emitter]:
+    """
+    Return every target by its name: those of this package, and those of other packages.
+
+    Raises EmitError when another package's cannot be loaded, is no Emitter, or takes a name that is taken.
+    """
+    found = {emitter.name: emitter for emitter in BUILT_IN}
+    for point in entry_points(group=ENTRY_POINTS):
+        found[point.name] = loaded(point.name, point.load, found)
+    return found
+
+
+def loaded(name: str, load: Callable[[], object], found: Mapping[str, Emitter]) -> Emitter:
+    """Return the emitter that another package has under ``name``."""
+    if name in found:
+        raise EmitError(f"Another package announces the target {name}, which there is already.")
+    try:
+        emitter = load()
+    except Exception as error:  # whatever a foreign module raises
+        raise EmitError(f"The target {name} of another package cannot be loaded: {type(error).__name__}.") from error
+    if not isinstance(emitter, Emitter) or emitter.name != name:
+        raise EmitError(f"The target {name} of another package is no wagtail_multihost.emitters.Emitter of that name.")
+    return emitter
 
 
 def emit(target: str, plan: Plan) -> Iterator[EmittedFile]:
     """
-    Yield the files of ``target`` (a key of EMITTERS).
+    Yield the files of ``target`` (a key of ``emitters()``).
 
     Raises KeyError for an unknown target, RenderError for a value that its grammar has no spelling for.
     """
-    return EMITTERS[target](plan)
+    return emitters()[target].emit(plan)

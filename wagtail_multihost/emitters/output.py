@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
-from wagtail_multihost.emitters.files import OWNERSHIP_LINE, EmittedFile
+from wagtail_multihost.emitters.files import EmittedFile
+from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
 
 FOLDER_MODE = 0o755

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, Template, TemplateError
 
-from wagtail_multihost.emitters.files import OWNERSHIP_LINE
+from wagtail_multihost.exceptions import RenderError
 
-TemplateValue = object
+#: The first line of every emitted file. Only files that have it are ever overwritten or removed.
+OWNERSHIP_LINE = "# Managed by wagtail-multihost; do not edit."
 
 
 @cache
-def template(name: str) -> Template:
+def template(name: str, templates: Path | None) -> Template:
+    packaged = PackageLoader("wagtail_multihost.emitters")
     # S701: the output is no HTML; every value has passed the quoting function of its grammar.
     environment = Environment(  # noqa: S701
-        loader=PackageLoader("wagtail_multihost.emitters"),
+        loader=ChoiceLoader([FileSystemLoader(templates), packaged]) if templates else packaged,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -24,6 +27,18 @@ def template(name: str) -> Template:
     return environment.get_template(name)
 
 
-def render(name: str, **values: TemplateValue) -> str:
-    """Return the template ``name`` (``nginx/nginx.conf``) with ``values``, which must be quoted already."""
-    return template(name).render(ownership_line=OWNERSHIP_LINE, **values)
+def render(name: str, *, templates: Path | None = None, **values: object) -> str:
+    """
+    Return the template ``name`` (``nginx/nginx.conf``) with ``values``, which must be quoted already. A template of
+    that name below the folder ``templates`` takes the place of the package's.
+
+    Raises RenderError when it is no template, asks for a value that is not there, or does not start with the
+    ownership line.
+    """
+    try:
+        text = template(name, templates).render(ownership_line=OWNERSHIP_LINE, **values)
+    except TemplateError as error:
+        raise RenderError(f"The template {name} cannot be rendered: {error}.") from None
+    if not text.startswith(f"{OWNERSHIP_LINE}\n"):
+        raise RenderError(f"The template {name} must start with {{{{ ownership_line }}}} on a line of its own.")
+    return text

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from wagtail_multihost.emitters.emitter import Emitter
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_route
-from wagtail_multihost.emitters.rendering import render
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
@@ -34,20 +34,30 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     shared = shared_values(plan)
     yield EmittedFile(EMPEROR / "emperor.ini", emperor(plan))
     if plan.uwsgi.http:
-        yield EmittedFile(EMPEROR / "hostmap.py", render("uwsgi/hostmap.py"))
-        yield EmittedFile(EMPEROR / "mime.types", render("uwsgi/mime.types"))
+        yield EmittedFile(EMPEROR / "hostmap.py", plan.render("uwsgi/hostmap.py"))
+        yield EmittedFile(EMPEROR / "mime.types", plan.render("uwsgi/mime.types"))
         yield EmittedFile(EMPEROR / "hosts.txt", host_list(plan))
         socket = uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock"))
-        text = render("uwsgi/unknown.ini", socket=socket, **shared)
+        text = plan.render("uwsgi/unknown.ini", socket=socket, **shared)
         yield EmittedFile(VASSALS / f"{UNKNOWN}.ini", text)
     for site in plan.chosen:
         yield EmittedFile(VASSALS / f"{site.id}.ini", vassal(plan, site, shared), site=site.id)
 
 
+#: The target, as the commands know it.
+EMITTER = Emitter(
+    name="uwsgi",
+    summary="an emperor, and a vassal for each site",
+    folders=(str(VASSALS), str(EMPEROR)),
+    emit=emit,
+    runs_sites=True,
+)
+
+
 def emperor(plan: Plan) -> str:
     options = plan.uwsgi
     folder = plan.directory / EMPEROR
-    return render(
+    return plan.render(
         "uwsgi/emperor.ini",
         build=options.build,
         binary=uwsgi_quote(f"{plan.codebase.virtualenv}/bin/uwsgi"),
@@ -87,8 +97,8 @@ def shared_values(plan: Plan) -> dict[str, object]:
 
 def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
     serves_http = shared["serves_http"]
-    origin = plan.platform.origin_of(site.canonical, has_tls=site.tls is not None)
-    return render(
+    origin = plan.platform.origin_of(site.canonical, has_tls=site.has_tls(site.canonical))
+    return plan.render(
         "uwsgi/vassal.ini",
         site=uwsgi_quote(site.id),
         socket=uwsgi_quote(socket_path(plan, site.names.socket)),
@@ -111,7 +121,7 @@ def host_list(plan: Plan) -> str:
         for site in plan.sites
         for host in site.hosts
     ]
-    return render("uwsgi/hosts.txt", hosts=hosts, unknown=uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock")))
+    return plan.render("uwsgi/hosts.txt", hosts=hosts, unknown=uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock")))
 
 
 def max_fd(sites: int) -> int:

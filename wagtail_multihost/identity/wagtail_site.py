@@ -60,7 +60,7 @@ class Plan(NamedTuple):
 
 def address_of(own: Own) -> tuple[str, int]:
     """Return the hostname and the port of the site's canonical origin."""
-    parts = urlsplit(own.platform.origin_of(own.site.canonical, has_tls=own.site.tls is not None))
+    parts = urlsplit(own.platform.origin_of(own.site.canonical, has_tls=own.site.has_tls(own.site.canonical)))
     return own.site.canonical, parts.port or PORTS[parts.scheme]
 
 

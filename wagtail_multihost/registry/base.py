@@ -44,6 +44,8 @@ class Registry(ABC):
     url: str
     #: The files that hold all of it.
     files: tuple[Path, ...] = ()
+    #: Whether it has what servers are set up by, and not just what sites' processes need.
+    has_servers: bool = True
 
     @abstractmethod
     def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:

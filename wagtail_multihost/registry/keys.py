@@ -6,18 +6,21 @@ A site's process never imports this module. Tests hold it equal to what the read
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
 from typing import NamedTuple
 
 from wagtail_multihost.registry.environment import NESTED, PLATFORM_PREFIX, SITE_PREFIX
 from wagtail_multihost.registry.platform_record import OWN_FILES, OWN_KEYS, SHAREABLE
+from wagtail_multihost.registry.targets import SITE_TABLES, TARGETS
 from wagtail_multihost.spec.database import POSTGRESQL_OPTIONS
+from wagtail_multihost.spec.options import site_fields
 from wagtail_multihost.spec.overrides import SWITCH_SETTINGS, TEXT_SETTINGS
 
 PLATFORM = "platform"
 SITE = "sites.ID"
-NGINX = "platform.nginx"
-UWSGI = "platform.uwsgi"
 SETTINGS = "settings"
 REQUIRED = "required"
 NONE = "none"
@@ -129,6 +132,28 @@ def platform_keys() -> Iterator[Key]:
     )
     yield Key(
         PLATFORM,
+        "user",
+        "user name",
+        NONE,
+        "The account that a site's processes run as; `{site}` in it stands for the site's id. "
+        "Without one all sites share the account of their server.",
+    )
+    yield Key(
+        PLATFORM,
+        "templates",
+        "path",
+        NONE,
+        "A folder of templates of your own, which take the place of the emitters' of the same name.",
+    )
+    yield Key(
+        PLATFORM,
+        "snapshots",
+        "path",
+        NONE,
+        "The folder that `multihost_snapshot` writes to: emitted files send sites' processes there.",
+    )
+    yield Key(
+        PLATFORM,
         "shares_registry",
         "boolean",
         "false",
@@ -143,8 +168,15 @@ def platform_keys() -> Iterator[Key]:
     )
     for table, default in DEFAULTS.items():
         yield Key(PLATFORM, table, type_of_table(table), default, "The default of all sites.")
-    yield Key(PLATFORM, "nginx", "table", "see there", "Options of the nginx emitter.")
-    yield Key(PLATFORM, "uwsgi", "table", "see there", "Options of the uWSGI emitter.")
+    yield Key(
+        PLATFORM,
+        "nodes",
+        "table of addresses",
+        NONE,
+        "Machines that serve the sites behind a front server: a name and an address such as `10.0.0.5:8080` for each.",
+    )
+    for target in TARGETS:
+        yield Key(PLATFORM, target, "table", "see there", f"Options of the {target} emitter.")
 
 
 DEFAULTS = {
@@ -162,32 +194,25 @@ def type_of_table(table: str) -> str:
     return "table" if table in ("frontend", "tls", SETTINGS) else "URL or table"
 
 
-def nginx_keys() -> Iterator[Key]:
-    yield Key(NGINX, "http", "list of addresses", '["80", "[::]:80"]', "Where nginx listens for HTTP, in its own form.")
-    yield Key(
-        NGINX, "https", "list of addresses", '["443", "[::]:443"]', "Where it listens for HTTPS, if any site has `tls`."
-    )
-    yield Key(NGINX, "user", "user name", '"www-data"', "Who runs the workers, when nginx is started by root.")
-    yield Key(NGINX, "body_size", "size", '"20m"', "The largest request body: bytes, or a number with `k`, `m` or `g`.")
-    yield Key(NGINX, "pid", "path", '"/run/nginx.pid"', "The file of the process id.")
-    yield Key(NGINX, "logs", "path", '"/var/log/nginx"', "The folder of `access.log` and `error.log`.")
-    yield Key(NGINX, "temp", "path", '"/var/lib/nginx"', "The folder of request bodies on their way.")
-    yield Key(NGINX, "mime_types", "path", '"/etc/nginx/mime.types"', "The list of file types.")
+def option_keys(target: str) -> Iterator[Key]:
+    """Yield the options of a target, as they are declared in the spec."""
+    for declared in fields(TARGETS[target]):
+        kind, meaning = declared.metadata["kind"], declared.metadata["meaning"]
+        yield Key(f"{PLATFORM}.{target}", declared.name, kind.label, literal(declared.default), meaning)
 
 
-def uwsgi_keys() -> Iterator[Key]:
-    yield Key(
-        UWSGI,
-        "build",
-        '`"pyuwsgi"` or `"debian"`',
-        '"pyuwsgi"',
-        "The wheel from PyPI, 2.0.29 or later, or Debian's packages.",
-    )
-    yield Key(UWSGI, "processes", "1 to 256", "2", "Workers of each site.")
-    yield Key(UWSGI, "threads", "1 to 256", "1", "Threads of each worker.")
-    yield Key(UWSGI, "harakiri", "1 to 86400", "60", "How long a request may take.")
-    yield Key(UWSGI, "max_requests", "1 to 10000000", "5000", "After how many requests a worker is replaced.")
-    yield Key(UWSGI, "http", "IPv4 address and port", NONE, "Where uWSGI serves the sites itself, without nginx.")
+def site_option_keys(table: str) -> Iterator[Key]:
+    """Yield the options that a site may have of its own."""
+    for declared in site_fields(SITE_TABLES[table]):
+        kind, meaning = declared.metadata["kind"], declared.metadata["meaning"]
+        yield Key(table, declared.name, kind.label, "the platform's", meaning)
+
+
+def literal(value: object) -> str:
+    """Return a default as TOML has it."""
+    if value is None or value == "" or value == ():
+        return NONE
+    return json.dumps(list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value)
 
 
 def site_keys() -> Iterator[Key]:
@@ -223,6 +248,17 @@ def site_keys() -> Iterator[Key]:
     )
     yield Key(SITE, "admins", "list of mail addresses", "[]", "Who gets its error reports.")
     yield Key(SITE, "names", "table", "derived", "Pinned names.")
+    yield Key(
+        SITE,
+        "state",
+        '`"active"`, `"maintenance"` or `"suspended"`',
+        '"active"',
+        "Whether nginx shows the site, or a page in its place while its processes go on.",
+    )
+    yield Key(SITE, "nodes", "list of names", "all", "The platform's nodes that serve it.")
+    yield Key(SITE, "code", "table", "the platform's", "Code of its own.")
+    for target in TARGETS:
+        yield Key(SITE, target, "table", "the platform's", f"Its own options of the {target} emitter.")
     for table in DEFAULTS:
         default = "the platform's, key by key" if table == SETTINGS else "the platform's"
         yield Key(SITE, table, type_of_table(table), default, MEANINGS[table])
@@ -365,9 +401,17 @@ def frontend_keys() -> Iterator[Key]:
 
 
 def tls_keys() -> Iterator[Key]:
-    fields = "`{hostname}` and `{site}` stand for the name's own."
-    yield Key("tls", "certificate", "absolute path", REQUIRED, f"The certificate and its chain, PEM. {fields}")
-    yield Key("tls", "key", "absolute path", REQUIRED, f"Its key. {fields}")
+    own = "`{hostname}` and `{site}` stand for the name's own."
+    yield Key("tls", "certificate", "absolute path", REQUIRED, f"The certificate and its chain, PEM. {own}")
+    yield Key("tls", "key", "absolute path", REQUIRED, f"Its key. {own}")
+    yield Key(
+        "tls",
+        "pending",
+        "list of hostnames",
+        NONE,
+        "Those of the site whose certificate is still to be issued: on http alone, without a redirect to https.",
+    )
+    yield Key("tls", "off", "list of hostnames", NONE, "Those of the site that never get a certificate.")
 
 
 #: What a site gets from the resolver where neither its record nor the platform's states it.
@@ -401,8 +445,7 @@ def accepted_by(parser: object) -> str:
 
 KEYS: tuple[Key, ...] = (
     *platform_keys(),
-    *nginx_keys(),
-    *uwsgi_keys(),
+    *(key for target in TARGETS for key in option_keys(target)),
     *site_keys(),
     *names_keys(),
     *database_keys(),
@@ -411,6 +454,7 @@ KEYS: tuple[Key, ...] = (
     *mail_keys(),
     *frontend_keys(),
     *tls_keys(),
+    *(key for table in SITE_TABLES for key in site_option_keys(table)),
     *settings_keys(),
 )
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from wagtail_multihost.registry.fields import (
     Fields,
@@ -21,12 +20,8 @@ from wagtail_multihost.registry.record import Entry, Record
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 
-if TYPE_CHECKING:
-    from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
-
 # Keys that must differ per site; "{site}" in them makes them differ.
 OWN_KEYS = ("name", "user", "password", "path", "bucket", "domain", "access_key", "secret_key", "zone", "token")
-T = TypeVar("T")
 OWN_FILES = ("password_file", "access_key_file", "secret_key_file", "token_file")
 URL_PARSERS: dict[str, UrlParser] = {
     "database": database_url,
@@ -70,11 +65,12 @@ def build_platform(record: Record) -> PlatformSpec | None:
     sockets = record.take_path("sockets", Path("/run/multihost"))
     origin = record.take_text("origin", "https://{hostname}")
     header = record.take_texts("secure_proxy_ssl_header")
-    nginx, uwsgi = nginx_options(record), uwsgi_options(record)
-    key_id, group = record.take_text("key_id"), record.take_text("group")
+    nginx, uwsgi, systemd = (options(record, target) for target in ("nginx", "uwsgi", "systemd"))
+    key_id, group, user = (record.take_text(key) for key in ("key_id", "group", "user"))
     revision = record.take_as("revision", lambda value: revision_of(record, value), record.source.revision)
     shares_registry = record.take_boolean("shares_registry", False)
-    secret_keys = keyring(record)
+    templates, snapshots = (record.take_path(key, None) for key in ("templates", "snapshots"))
+    secret_keys, nodes_of_platform = keyring(record), nodes(record)
     secret_key = record.take_secret("secret_key")
     states_key = secret_key is not None or bool(secret_keys)
     makes_key = record.source.makes_platform_key and record.source.reads_secrets
@@ -96,10 +92,15 @@ def build_platform(record: Record) -> PlatformSpec | None:
             key_id=key_id if record.source.reads_secrets else "",
             revision=revision,
             group=group,
+            user=user,
+            templates=templates,
+            snapshots=snapshots,
             shares_registry=shares_registry,
             secure_proxy_ssl_header=header or None,  # type: ignore[arg-type]  # the spec checks its length
             nginx=nginx,
             uwsgi=uwsgi,
+            systemd=systemd,
+            nodes=nodes_of_platform,
             sources=sources,
         )
     )
@@ -143,42 +144,18 @@ def names_site(name: str, value: object) -> bool:
     return name in (*OWN_FILES, "path") and isinstance(value, str) and "{site}" in value
 
 
-def nginx_options(record: Record) -> NginxOptions | None:
-    table = record.take_table("nginx")
+def options(record: Record, key: str) -> Any:
+    """Return the options of the target ``key``, None where the platform states none."""
+    table = record.take_table(key)
     if table is None:
         return None
-    from wagtail_multihost.spec.server import NginxOptions  # loads only where the platform has options
+    from wagtail_multihost.registry.options import read_options  # loads only where the platform has options
+    from wagtail_multihost.registry.targets import TARGETS
 
-    default = NginxOptions()
-    values = {
-        "http": table.take_texts("http", default.http),
-        "https": table.take_texts("https", default.https),
-        "user": table.take_text("user", default.user),
-        "body_size": table.take_text("body_size", default.body_size),
-        **{key: table.take_path(key, getattr(default, key)) for key in ("pid", "logs", "temp", "mime_types")},
-    }
-    return built(table, lambda: NginxOptions(**values), default)  # type: ignore[arg-type]
+    return read_options(table, TARGETS[key])
 
 
-def uwsgi_options(record: Record) -> UwsgiOptions | None:
-    table = record.take_table("uwsgi")
-    if table is None:
-        return None
-    from wagtail_multihost.spec.server import UwsgiOptions  # loads only where the platform has options
-
-    default = UwsgiOptions()
-    values = {
-        "build": table.take_text("build", default.build),
-        "http": table.take_text("http", default.http),
-        **{
-            key: table.take_integer(key, getattr(default, key))
-            for key in ("processes", "threads", "harakiri", "max_requests")
-        },
-    }
-    return built(table, lambda: UwsgiOptions(**values), default)  # type: ignore[arg-type]
-
-
-def built(table: Record, make: Callable[[], T], default: T) -> T:
-    table.close()
-    made = table.build(make)
-    return default if made is None else made
+def nodes(record: Record) -> tuple[tuple[str, str], ...]:
+    """Return the names and addresses in the table ``nodes``."""
+    table = record.take_table("nodes")
+    return tuple((name, table.take_text(name)) for name in list(table.entries)) if table else ()

@@ -131,8 +131,9 @@ class Record:
     def take_integer(self, key: str, default: int) -> int:
         return self.take_as(key, lambda value: bounded(self.source.integer(value)), default)
 
-    def take_path(self, key: str, default: Path) -> Path:
-        return self.take_as(key, lambda value: parse_path(self.absolute(self.source.text(value))), default)
+    def take_path(self, key: str, default: T) -> Path | T:
+        found: Path | None = self.take_as(key, lambda value: parse_path(self.absolute(self.source.text(value))), None)
+        return default if found is None else found
 
     def take_secret(self, key: str) -> Secret | None:
         """Return the secret of ``key`` (a value or ``env:NAME``) or ``key_file`` (a path, ``{site}`` in it)."""

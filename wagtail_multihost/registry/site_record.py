@@ -23,7 +23,8 @@ from wagtail_multihost.spec.storage import StorageSpec
 if TYPE_CHECKING:
     from wagtail_multihost.spec.frontend import FrontendCacheSpec
     from wagtail_multihost.spec.mail import MailSpec
-    from wagtail_multihost.spec.server import TlsSpec
+    from wagtail_multihost.spec.options import Overrides
+    from wagtail_multihost.spec.tls import TlsSpec
 
 DERIVED = "derived from the platform's name and the site id"
 NAME_KEYS = tuple(field.name for field in fields(Names))
@@ -120,6 +121,9 @@ class SiteParts:
         key_id, admins = record.take_text("key_id"), record.take_texts("admins")
         secret_key, fallbacks = self.secret_key(), record.take_secrets("secret_key_fallbacks")
         mail, frontend = self.mail(), self.frontend()
+        state, nodes = record.take_text("state", "active"), record.take_texts("nodes")
+        code, nginx, uwsgi, systemd = (self.overrides(key) for key in ("code", "nginx", "uwsgi", "systemd"))
+        self.check_nodes(nodes)
         # What could not be built is reported already; a stand-in lets the rest of the record be checked too.
         database, cache = self.database() or STAND_IN_DATABASE, self.cache() or LOCAL_MEMORY
         storage = self.storage() or STAND_IN_STORAGE
@@ -143,6 +147,12 @@ class SiteParts:
                 frontend=frontend,
                 admins=admins,
                 settings=settings,
+                state=state,
+                nodes=nodes,
+                code=code,
+                nginx=nginx,
+                uwsgi=uwsgi,
+                systemd=systemd,
                 pinned=pinned,
                 sources=self.sources,
             )
@@ -165,15 +175,7 @@ class SiteParts:
         return hostnames if hostnames or len(record.problems) == before else STAND_IN_HOSTNAMES
 
     def hosts(self, key: str) -> tuple[str, ...]:
-        """Return the hostnames of ``key`` in ASCII; every one that is not accepted is reported."""
-        record, accepted = self.reader.record, []
-        path = (*record.path, key)
-        for text in record.take_texts(key):
-            try:
-                accepted.append(parse_hostname(text))
-            except ValueError as error:
-                record.report(str(error), path)
-        return tuple(accepted)
+        return ascii_hosts(self.reader.record, key)
 
     def part(self, key: str) -> Record:
         """Return the fields of ``key``, the site's over the platform's, as a record."""
@@ -322,11 +324,30 @@ class SiteParts:
         table = Record({"tls": entry}, entry.path[:-1], record.source, record.problems, record.site).take_table("tls")
         if table is None:
             return None
-        from wagtail_multihost.spec.server import TlsSpec  # loads only for a site that has it
+        from wagtail_multihost.spec.tls import TlsSpec  # loads only for a site that has it
 
         certificate, key = table.take_text("certificate"), table.take_text("key")
+        pending, off = (ascii_hosts(table, key) for key in ("pending", "off"))
         table.close()
-        return table.build(lambda: TlsSpec(certificate=certificate, key=key))
+        return table.build(lambda: TlsSpec(certificate=certificate, key=key, pending=pending, off=off))
+
+    def overrides(self, key: str) -> Overrides:
+        """Return the options of ``key`` that the site states; none where it has no such table."""
+        table = self.reader.record.take_table(key)
+        if table is None:
+            return ()
+        from wagtail_multihost.registry.options import read_overrides  # loads only for a site that has options
+        from wagtail_multihost.registry.targets import SITE_TABLES
+
+        return read_overrides(table, SITE_TABLES[key], getattr(self.reader.platform, key, None))
+
+    def check_nodes(self, nodes: tuple[str, ...]) -> None:
+        known = [name for name, _ in self.reader.platform.nodes]
+        record = self.reader.record
+        for node in nodes:
+            if node not in known:
+                accepted = f"accepted: {', '.join(known)}" if known else "the platform has none"
+                record.report(f"The node {shown(node)} is not known; {accepted}.", (*record.path, "nodes"))
 
     def settings(self) -> tuple[tuple[str, SettingValue], ...]:
         record = self.reader.record
@@ -341,3 +362,15 @@ class SiteParts:
                 accepted = "" if name in OVERRIDABLE else " for a setting that sites may have"
                 record.report(f"It must be text, true or false{accepted}.", entry.path)
         return tuple(values)
+
+
+def ascii_hosts(record: Record, key: str) -> tuple[str, ...]:
+    """Return the hostnames of ``key`` in ASCII; every one that is not accepted is reported."""
+    accepted = []
+    path = (*record.path, key)
+    for text in record.take_texts(key):
+        try:
+            accepted.append(parse_hostname(text))
+        except ValueError as error:
+            record.report(str(error), path)
+    return tuple(accepted)

@@ -132,6 +132,8 @@ class SnapshotSource(TypedSource):
 class SnapshotRegistry(Registry):
     """The registry in the folder ``folder``, which ``multihost_snapshot`` writes."""
 
+    has_servers = False
+
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.folder = Path(os.path.abspath(folder))
         self.environ = environ

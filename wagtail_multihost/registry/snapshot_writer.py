@@ -43,9 +43,11 @@ FILE_MODE = 0o440
 FOLDER_MODE = 0o711
 #: An unchanged snapshot is written anew after this time, so that an old one tells of a run that is missing.
 RENEWED_AFTER = timedelta(days=15)
-PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources"})
+#: Of no use to the site's process, and a change of them is none for it.
+SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "user"})
+PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources"}) | SERVER_FIELDS
 LOCK_SECONDS = 10
-SITE_LEFT_OUT = frozenset({"pinned", "sources"})
+SITE_LEFT_OUT = frozenset({"pinned", "sources", "state", "code"}) | SERVER_FIELDS
 #: Fields of pairs, which are tables in a registry.
 TABLES = frozenset({"options", "settings"})
 DRAFT = re.compile(r"\.[a-z0-9-]+\.json\.[0-9a-f]{8}\.tmp")

@@ -38,7 +38,7 @@ def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> I
 
 def origins_of(platform: PlatformSpec, site: SiteSpec) -> list[str]:
     """Return the origin of every hostname and alias of the site, the canonical one first."""
-    return [platform.origin_of(host, has_tls=site.tls is not None) for host in site.hosts]
+    return [platform.origin_of(host, has_tls=site.has_tls(host)) for host in site.hosts]
 
 
 def cookie_settings(site: SiteSpec, project: Project, origin: str, *, is_https: bool) -> Iterator[Setting]:

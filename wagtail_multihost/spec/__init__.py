@@ -5,19 +5,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wagtail_multihost.spec.cache import CacheSpec
+    from wagtail_multihost.spec.code import CodeOptions
     from wagtail_multihost.spec.database import DatabaseSpec
     from wagtail_multihost.spec.frontend import FrontendCacheSpec
     from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id
     from wagtail_multihost.spec.mail import MailSpec
     from wagtail_multihost.spec.names import Names, derive_names
+    from wagtail_multihost.spec.nginx import NginxOptions
     from wagtail_multihost.spec.platform import PlatformSpec
     from wagtail_multihost.spec.secret import Secret
-    from wagtail_multihost.spec.server import NginxOptions, TlsSpec, UwsgiOptions
     from wagtail_multihost.spec.site import SiteSpec
     from wagtail_multihost.spec.storage import StorageSpec
+    from wagtail_multihost.spec.systemd import SystemdOptions
+    from wagtail_multihost.spec.tls import TlsSpec
+    from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 __all__ = [
     "CacheSpec",
+    "CodeOptions",
     "DatabaseSpec",
     "FrontendCacheSpec",
     "MailSpec",
@@ -27,6 +32,7 @@ __all__ = [
     "Secret",
     "SiteSpec",
     "StorageSpec",
+    "SystemdOptions",
     "TlsSpec",
     "UwsgiOptions",
     "derive_names",
@@ -37,17 +43,19 @@ __all__ = [
 # A site's process has no use for most of them, and every dataclass takes its time.
 MODULES = {
     "CacheSpec": "cache",
+    "CodeOptions": "code",
     "DatabaseSpec": "database",
     "FrontendCacheSpec": "frontend",
     "MailSpec": "mail",
     "Names": "names",
-    "NginxOptions": "server",
+    "NginxOptions": "nginx",
     "PlatformSpec": "platform",
     "Secret": "secret",
     "SiteSpec": "site",
     "StorageSpec": "storage",
-    "TlsSpec": "server",
-    "UwsgiOptions": "server",
+    "SystemdOptions": "systemd",
+    "TlsSpec": "tls",
+    "UwsgiOptions": "uwsgi",
     "derive_names": "names",
     "parse_hostname": "identifiers",
     "parse_site_id": "identifiers",

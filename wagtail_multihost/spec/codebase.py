@@ -21,6 +21,7 @@ class Codebase:
     The project: its ``directory`` and ``virtualenv``, the WSGI callable as ``package.module:name``, the
     ``settings_module``, and the URL path and folder of static files. ``media_url`` is the URL path of
     uploaded files. URL paths start and end with a slash; None means that another server has the files.
+    ``pythonpath`` are folders to import from, besides the directory.
     """
 
     directory: Path
@@ -30,6 +31,7 @@ class Codebase:
     static_root: Path | None
     static_url: str | None = "/static/"
     media_url: str | None = "/media/"
+    pythonpath: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         refuse(codebase_problems(self))

@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from wagtail_multihost.exceptions import Problem, SecretUnreadableError
-from wagtail_multihost.spec.identifiers import parse_platform_name, shown
+from wagtail_multihost.spec.identifiers import parse_platform_name, parse_slug, shown
 from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
 
 if TYPE_CHECKING:
-    from wagtail_multihost.spec.server import NginxOptions, UwsgiOptions
+    from wagtail_multihost.spec.nginx import NginxOptions
+    from wagtail_multihost.spec.systemd import SystemdOptions
+    from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 ORIGIN = re.compile(r"https?://\{hostname\}(?::([0-9]{1,5}))?")
 HEADER = re.compile(r"HTTP_[A-Z0-9_]+")
 KEY_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-GROUP = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+NODE_LENGTH = 40
+NODE_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}")
 SLUG_PREFIXES = tuple(prefix.rstrip("-") for prefix in BUCKET_PREFIXES)
 
 
@@ -39,8 +43,12 @@ class PlatformSpec:
     A keyring takes the place of ``secret_key`` while the key is changed: ``secret_keys`` are pairs of a key id
     and a key, ``key_id`` the one that sites use unless they state another. ``revision`` orders the states of
     a registry in time, 0 where that is not known. ``group`` is the group (``{site}`` in it) that reads a site's
-    snapshot. ``shares_registry`` says that sites' processes may read all of the registry, in production too.
-    ``nginx`` and ``uwsgi`` are options of the emitters, None for their defaults.
+    snapshot. ``user`` is the account (``{site}`` in it) that a site's processes run as, blank where all sites have
+    one. ``shares_registry`` says that sites' processes may read all of the registry, in production too. ``nodes``
+    are pairs of a name and the address (``10.0.0.5:8080``) of a machine that serves sites behind a front server;
+    without them all is on one machine. ``nginx``, ``uwsgi`` and ``systemd`` are options of the emitters, None for
+    their defaults. ``templates`` is a folder of templates that take the place of the emitters'; ``snapshots`` is the
+    folder where sites' processes find their snapshots, None where they read the registry itself.
     """
 
     name: str
@@ -53,10 +61,15 @@ class PlatformSpec:
     key_id: str = ""
     revision: int = 0
     group: str = ""
+    user: str = ""
     shares_registry: bool = False
+    templates: Path | None = None
+    snapshots: Path | None = None
     secure_proxy_ssl_header: tuple[str, str] | None = None
+    nodes: tuple[tuple[str, str], ...] = ()
     nginx: NginxOptions | None = None
     uwsgi: UwsgiOptions | None = None
+    systemd: SystemdOptions | None = None
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +90,10 @@ class PlatformSpec:
     def group_of(self, site: str) -> str:
         """Return the group that reads the snapshot of the site id ``site``; blank when none is stated."""
         return self.group.replace("{site}", site)
+
+    def user_of(self, site: str) -> str:
+        """Return the account that processes of the site id ``site`` run as; blank when none is stated."""
+        return self.user.replace("{site}", site)
 
     def origin_of(self, hostname: str, *, has_tls: bool = False) -> str:
         """
@@ -126,11 +143,24 @@ def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
         yield Problem("key_id", "Name the one of the secret_keys that sites use.")
 
 
-def parse_group(value: str) -> str:
-    """Return ``value`` when it is the name of a group, in which ``{site}`` may stand."""
-    if not GROUP.fullmatch(value.replace("{site}", "a")):
-        raise ValueError(f"The group {shown(value)} is not accepted: it must be a group's name, with {{site}} in it.")
+def parse_account(value: str, *, what: str) -> str:
+    """Return ``value`` when it is the name of a user or a group, in which ``{site}`` may stand."""
+    if not ACCOUNT.fullmatch(value.replace("{site}", "a")):
+        raise ValueError(f"The {what} {shown(value)} is not accepted: it must be a {what}'s name, with {{site}} in it.")
     return value
+
+
+def server_problems(platform: PlatformSpec) -> Iterator[Problem]:
+    for key in ("templates", "snapshots"):
+        if (folder := getattr(platform, key)) is not None:
+            yield from problem_of(key, parse_path, folder)
+    for key in ("group", "user"):
+        if account := getattr(platform, key):
+            yield from problem_of(key, parse_account, account, what=key)
+    for name, address in platform.nodes:
+        yield from problem_of("nodes", parse_slug, name, what="The node", length=NODE_LENGTH)
+        if not NODE_ADDRESS.fullmatch(address):
+            yield Problem(f"nodes.{name}", f"The address {shown(address)} is not accepted: write 10.0.0.5:8080.")
 
 
 def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
@@ -150,8 +180,7 @@ def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
     yield from keyring_problems(platform)
     if platform.revision < 0:
         yield Problem("revision", f"The revision {platform.revision} is not accepted: it must be 0 or more.")
-    if platform.group:
-        yield from problem_of("group", parse_group, platform.group)
+    yield from server_problems(platform)
     header = platform.secure_proxy_ssl_header
     if header is not None and (len(header) != 2 or not HEADER.fullmatch(header[0]) or not header[1].isalnum()):
         yield Problem("secure_proxy_ssl_header", 'Write it as Django does: ["HTTP_X_FORWARDED_PROTO", "https"].')

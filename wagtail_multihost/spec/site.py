@@ -22,8 +22,10 @@ from wagtail_multihost.spec.validation import problem_of, refuse
 if TYPE_CHECKING:
     from wagtail_multihost.spec.frontend import FrontendCacheSpec
     from wagtail_multihost.spec.mail import MailSpec
-    from wagtail_multihost.spec.server import TlsSpec
+    from wagtail_multihost.spec.options import Overrides
+    from wagtail_multihost.spec.tls import TlsSpec
 
+STATES = ("active", "maintenance", "suspended")
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -36,6 +38,9 @@ class SiteSpec:
     ``mail`` (None: the project's), ``frontend`` (a cache in front of it that Wagtail purges), ``admins`` (mail
     addresses that get its error reports). ``secret_key`` and ``secret_key_fallbacks`` are keys of its own; where
     they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
+    ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page in its place.
+    ``nodes`` are the platform's nodes that serve it; none of them stands for all. ``code``, ``nginx``, ``uwsgi`` and
+    ``systemd`` are options of its own, over the platform's.
     ``pinned`` says whether the registry states the uid and the names; ``sources`` where each key was read.
     """
 
@@ -57,6 +62,12 @@ class SiteSpec:
     frontend: FrontendCacheSpec | None = None
     admins: tuple[str, ...] = ()
     settings: tuple[tuple[str, SettingValue], ...] = ()
+    state: str = "active"
+    nodes: tuple[str, ...] = ()
+    code: Overrides = ()
+    nginx: Overrides = ()
+    uwsgi: Overrides = ()
+    systemd: Overrides = ()
     pinned: bool = False
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -73,12 +84,20 @@ class SiteSpec:
         """Every hostname and alias."""
         return (*self.hostnames, *self.aliases)
 
+    def has_tls(self, hostname: str) -> bool:
+        """Return whether the front server has a certificate for ``hostname``."""
+        return self.tls is not None and self.tls.is_on(hostname)
+
 
 def site_problems(site: SiteSpec) -> Iterator[Problem]:
     yield from problem_of("id", parse_site_id, site.id)
     yield from hostname_problems(site)
     if site.epoch < 1:
         yield Problem("epoch", f"The epoch {site.epoch} is not accepted: it must be 1 or more.")
+    if site.state not in STATES:
+        yield Problem("state", f"The state {shown(site.state)} is not known; accepted: {', '.join(STATES)}.")
+    for hostname in {*site.tls.pending, *site.tls.off} - set(site.hosts) if site.tls else ():
+        yield Problem("tls", f"The hostname {shown(hostname)} is not one of the site's.")
     for address in site.admins:
         if not ADDRESS.fullmatch(address):
             yield Problem("admins", f"The mail address {shown(address)} is not accepted.")

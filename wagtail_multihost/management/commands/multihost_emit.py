@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from wagtail_multihost.emitters import EMITTERS, FOLDERS, Plan, emit
+from wagtail_multihost.emitters import Plan, emit, emitters
 from wagtail_multihost.emitters.output import Change, State, compare, diff, stale, write
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.management.command import (
@@ -21,6 +21,7 @@ from wagtail_multihost.management.command import (
     registry_of,
     static_files,
 )
+from wagtail_multihost.spec.identifiers import shown
 
 DEFAULT_FOLDER = Path("/etc/multihost")
 DIFFERS = 1
@@ -46,7 +47,7 @@ class Command(MultihostCommand):
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.epilog = EPILOG
         parser.add_argument(
-            "targets", nargs="+", metavar="TARGET", choices=sorted(EMITTERS), help=" or ".join(EMITTERS)
+            "targets", nargs="+", metavar="TARGET", choices=sorted(emitters()), help=" or ".join(emitters())
         )
         parser.add_argument("--output", type=Path, metavar="DIR", help="the folder to write to (default: stdout)")
         parser.add_argument(
@@ -56,6 +57,9 @@ class Command(MultihostCommand):
             default=[],
             metavar="ID",
             help="only these sites' own files; files that all sites share are always written",
+        )
+        parser.add_argument(
+            "--node", default="", metavar="NAME", help="the platform's node that the files are for (default: the front)"
         )
         mode = parser.add_mutually_exclusive_group()
         mode.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
@@ -67,7 +71,8 @@ class Command(MultihostCommand):
         folder: Path | None = options["output"]
         if folder is None and (options["dry_run"] or options["diff"] or options["check"]):
             raise EmitError("--dry-run, --diff and --check compare with a folder; give --output DIR.")
-        plan = plan_of(options["registry"], (folder or DEFAULT_FOLDER).absolute(), options["site"])
+        plan = plan_of(options["registry"], (folder or DEFAULT_FOLDER).absolute(), options["site"], options["node"])
+        refuse_front(options["targets"], plan)
         if folder is None:
             self.print_files(options["targets"], plan)
             return
@@ -97,19 +102,37 @@ class Command(MultihostCommand):
             self.stdout.write("Nothing differs.")
 
 
-def plan_of(registry_url: str | None, directory: Path, only: list[str]) -> Plan:
+def plan_of(registry_url: str | None, directory: Path, only: list[str], node: str = "") -> Plan:
     """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
     registry = registry_of(registry_url)
+    if not registry.has_servers:
+        raise EmitError(
+            f"{registry.name} is a folder of snapshots, which have what sites need and not what their servers need. "
+            "Name the registry itself."
+        )
     contents = registry.load(protected=static_files())
     chosen_ids(contents, only)
+    known = dict(contents.platform.nodes)
+    if node and node not in known:
+        accepted = f"accepted: {', '.join(known)}" if known else "the platform has none"
+        raise EmitError(f"The node {shown(node)} is not known; {accepted}.")
     return Plan(
         platform=contents.platform,
-        sites=contents.enabled,
+        sites=tuple(site for site in contents.enabled if not node or not site.nodes or node in site.nodes),
+        node=node,
         codebase=codebase(),
-        registry=registry.url,
+        registry=str(contents.platform.snapshots or registry.url),
         directory=directory,
         only=frozenset(only),
     )
+
+
+def refuse_front(targets: Iterable[str], plan: Plan) -> None:
+    """Raise EmitError for a target that runs sites, where the platform has nodes and none is named."""
+    for target in targets:
+        if emitters()[target].runs_sites and plan.platform.nodes and not plan.node:
+            names = ", ".join(name for name, _ in plan.platform.nodes)
+            raise EmitError(f"The target {target} is for a node; give --node and one of {names}.")
 
 
 def differing(targets: Iterable[str], plan: Plan, watched: Any) -> Iterator[Change]:
@@ -121,7 +144,7 @@ def differing(targets: Iterable[str], plan: Plan, watched: Any) -> Iterator[Chan
             if change.state is not State.SAME:
                 yield change
         if not plan.only:
-            yield from stale(plan.directory, FOLDERS[target], seen)
+            yield from stale(plan.directory, emitters()[target].folders, seen)
 
 
 def refuse_foreign(changes: Iterable[Change], directory: Path) -> None:

@@ -53,7 +53,7 @@ def as_table(platform: PlatformSpec, site: SiteSpec) -> dict[str, object]:
         "revision": platform.revision,
         "hostnames": list(site.hostnames),
         "aliases": list(site.aliases),
-        "origin": platform.origin_of(site.canonical, has_tls=site.tls is not None),
+        "origin": platform.origin_of(site.canonical, has_tls=site.has_tls(site.canonical)),
         "database": site.database.engine,
         "cache": site.cache.backend,
         "storage": site.storage.backend,

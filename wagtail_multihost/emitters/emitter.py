@@ -1,0 +1,51 @@
+"""What a target is: how its files are made, and how they are checked before they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from wagtail_multihost.emitters.files import EmittedFile, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """
+    A scratch copy of a target's files: the ``plan`` that they were made of, the ``folder`` that they lie below, with
+    the relative paths that they will have, and which of them are ``changed``. The folder is not the plan's directory.
+    """
+
+    plan: Plan
+    folder: Path
+    changed: frozenset[PurePosixPath]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """A ``command`` (program and arguments) that exits 0 when the files that it reads, ``what``, are accepted."""
+
+    command: tuple[str, ...]
+    what: str
+
+
+def no_validations(stage: Stage) -> Iterator[Validation]:
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emitter:
+    """
+    A target: its ``name``, a ``summary`` for lists, the ``folders`` below the output folder that its files lie in,
+    ``emit``, which yields the files of a plan, and ``validate``, which yields the commands that check a stage.
+    ``runs_sites`` says that the files belong to a machine that sites run on, and not to the one in front.
+    ``generation`` makes the file whose token (letters and digits) the running server shows once it uses it.
+    """
+
+    name: str
+    summary: str
+    folders: tuple[str, ...]
+    emit: Callable[[Plan], Iterator[EmittedFile]]
+    validate: Callable[[Stage], Iterator[Validation]] = no_validations
+    runs_sites: bool = False
+    generation: Callable[[str], EmittedFile] | None = None

@@ -1,0 +1,107 @@
+"""How nginx is set up: options of its emitter, with the defaults of Debian."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from wagtail_multihost.spec.options import (
+    NETWORKS,
+    OPTIONAL_PATH,
+    PATH,
+    SIZE,
+    SWITCH,
+    USER,
+    VERSION,
+    Options,
+    choice,
+    integer,
+    option,
+    text,
+    texts,
+)
+
+LISTEN = re.compile(r"(?:(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:]+\]|\*):)?[0-9]{1,5}|unix:/[A-Za-z0-9._/@+-]+")
+HEADER_FORM = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}|proxy_protocol")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NginxOptions(Options):
+    """The options of nginx."""
+
+    http: tuple[str, ...] = option(
+        ("80", "[::]:80"),
+        texts("list of addresses", LISTEN, optional=False),
+        "Where nginx listens for HTTP, in its own form.",
+    )
+    https: tuple[str, ...] = option(
+        ("443", "[::]:443"), texts("list of addresses", LISTEN), "Where it listens for HTTPS, if any site has `tls`."
+    )
+    version: str = option("1.22", VERSION, "The version that runs: newer ones have directives that older ones refuse.")
+    user: str = option("www-data", USER, "Who runs the workers, when nginx is started by root.")
+    pid: Path = option(Path("/run/nginx.pid"), PATH, "The file of the process id.")
+    logs: Path = option(Path("/var/log/nginx"), PATH, "The folder of `access.log` and `error.log`.")
+    temp: Path = option(Path("/var/lib/nginx"), PATH, "The folder of request bodies on their way.")
+    mime_types: Path = option(Path("/etc/nginx/mime.types"), PATH, "The list of file types.")
+    http2: bool = option(True, SWITCH, "Whether browsers may use HTTP/2 over HTTPS.")
+    connections: int = option(1024, integer(16, 1_000_000), "How many connections each worker process may have.")
+    proxies: tuple[str, ...] = option((), NETWORKS, "Proxies in front, whose word on the client's address is taken.")
+    real_ip_header: str = option(
+        "X-Forwarded-For",
+        text("header, or `proxy_protocol`", HEADER_FORM),
+        "Where those proxies write the client's address.",
+    )
+    acme: Path | None = option(
+        None, OPTIONAL_PATH, "The folder that an ACME client writes its challenges to (`webroot`)."
+    )
+    pages: Path | None = option(
+        None,
+        OPTIONAL_PATH,
+        "The folder of `maintenance.html` and `suspended.html`, shown in the place of a site in that state.",
+    )
+    include: Path | None = option(None, OPTIONAL_PATH, "A file of your own, included in `http`.")
+    site_include: Path | None = option(
+        None, OPTIONAL_PATH, "A file of your own, included in the server of the site.", per_site=True
+    )
+    body_size: str = option(
+        "20m", SIZE, "The largest request body: bytes, or a number with `k`, `m` or `g`.", per_site=True
+    )
+    timeout: int = option(
+        0,
+        integer(0, 86_400),
+        "How long, in seconds, the site may be silent; 0: a little longer than a request may take there.",
+        per_site=True,
+    )
+    rate: int = option(
+        0, integer(0, 100_000), "Requests a second that one client may send to the site; 0: any number.", per_site=True
+    )
+    burst: int = option(20, integer(0, 100_000), "How many requests above the `rate` are let through.", per_site=True)
+    client_connections: int = option(
+        0, integer(0, 100_000), "Connections that one client may have to the site; 0: any number.", per_site=True
+    )
+    access_log: bool = option(
+        False,
+        SWITCH,
+        "Whether the site's requests are logged in a file of their own too, `SITE.access.log`.",
+        per_site=True,
+    )
+    cache: int = option(
+        0,
+        integer(0, 86_400),
+        "How long, in seconds, pages are kept for visitors without a session; 0: not at all.",
+        per_site=True,
+    )
+    cache_path: Path = option(Path("/var/cache/nginx/multihost"), PATH, "The folder of kept pages and media.")
+    cache_size: str = option("1g", SIZE, "How much that folder may hold.")
+    purgers: tuple[str, ...] = option(
+        ("127.0.0.1", "::1"), NETWORKS, "Who may renew kept pages, by the method PURGE as Wagtail sends it."
+    )
+    gzip_static: bool = option(False, SWITCH, "Whether `FILE.gz` beside a static file is sent in its place.")
+    bucket_media: str = option(
+        "off",
+        choice("off", "proxy", "redirect"),
+        "How files in buckets are reached below the site's media URL: not at all, fetched and kept by nginx, "
+        "or by a redirect to the storage's `domain`.",
+        per_site=True,
+    )

@@ -1,0 +1,127 @@
+"""
+Options of servers, each declared once: its default, what it accepts and what it means. What reads them from
+registries, what checks them and the reference are all made of these declarations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import Field, dataclass, field, fields, replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
+
+OptionValue: TypeAlias = "str | int | bool | Path | tuple[str, ...] | None"
+#: What a site states of its own, over the platform's: names of options and their values.
+Overrides: TypeAlias = tuple[tuple[str, OptionValue], ...]
+Stated = TypeVar("Stated", bound="Options")
+
+SIZE_FORM = re.compile(r"[0-9]{1,6}[kmg]?")
+NAME_FORM = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+VERSION_FORM = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(?:\.[0-9]{1,3})?")
+
+
+class Kind(NamedTuple):
+    """
+    What an option accepts: the ``label`` of the reference, the ``type`` that readers make of text, and ``check``,
+    which returns an accepted value and raises ValueError, with a sentence, for any other.
+    """
+
+    label: str
+    type: type
+    check: Callable[[Any], object]
+
+
+def option(default: OptionValue, kind: Kind, meaning: str, *, per_site: bool = False) -> Any:
+    """Declare an option; with ``per_site`` a site may state its own."""
+    return field(default=default, metadata={"kind": kind, "meaning": meaning, "per_site": per_site})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of one target. Raises ConfigurationError for values that are not accepted."""
+
+    def __post_init__(self) -> None:
+        refuse(self.problems())
+
+    def problems(self) -> Iterator[Problem]:
+        for declared in fields(self):
+            yield from problem_of(declared.name, declared.metadata["kind"].check, getattr(self, declared.name))
+
+    def overlaid(self: Stated, overrides: Overrides) -> Stated:
+        """Return these options with a site's own on top."""
+        return replace(self, **dict(overrides)) if overrides else self
+
+
+def site_fields(kind: type[Options]) -> tuple[Field[Any], ...]:
+    """Return the declarations of what a site may state."""
+    return tuple(declared for declared in fields(kind) if declared.metadata["per_site"])
+
+
+def integer(least: int, most: int) -> Kind:
+    def check(value: int) -> int:
+        if not least <= value <= most:
+            raise ValueError(f"The number {value} is not accepted: it must be {least} to {most}.")
+        return value
+
+    return Kind(f"{least} to {most}", int, check)
+
+
+def choice(*words: str) -> Kind:
+    def check(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"The value {shown(value)} is not accepted: it must be one of {', '.join(words)}.")
+        return value
+
+    return Kind(" or ".join(f'`"{word}"`' for word in words), str, check)
+
+
+def text(label: str, form: re.Pattern[str], *, optional: bool = False) -> Kind:
+    """Return the kind of text of a ``form``; where it is ``optional`` it may be blank."""
+
+    def check(value: str) -> str:
+        if (value or not optional) and not form.fullmatch(value):
+            raise ValueError(f"The value {shown(value)} is not accepted: it must match {form.pattern}.")
+        return value
+
+    return Kind(label, str, check)
+
+
+def texts(label: str, form: re.Pattern[str], *, optional: bool = True) -> Kind:
+    """Return the kind of lists of texts of a ``form``."""
+
+    def check(values: tuple[str, ...]) -> tuple[str, ...]:
+        if not values and not optional:
+            raise ValueError("At least one is needed.")
+        for value in values:
+            if not form.fullmatch(value):
+                raise ValueError(f"The value {shown(value)} is not accepted: it must match {form.pattern}.")
+        return values
+
+    return Kind(label, tuple, check)
+
+
+def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            ip_network(value)
+        except ValueError:
+            raise ValueError(
+                f"The value {shown(value)} is not accepted: it must be an IP address or a network such as 10.0.0.0/8."
+            ) from None
+    return values
+
+
+SWITCH = Kind("boolean", bool, lambda value: value)
+PATH = Kind("path", Path, parse_path)
+OPTIONAL_PATH = Kind("path", Path, lambda value: value if value is None else parse_path(value))
+SIZE = text("size", SIZE_FORM)
+OPTIONAL_SIZE = text("size", SIZE_FORM, optional=True)
+USER = text("user name", NAME_FORM)
+VERSION = text("version", VERSION_FORM)
+NETWORKS = Kind("list of IP addresses and networks", tuple, check_networks)

@@ -1,0 +1,81 @@
+"""How uWSGI is set up: options of its emitter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.options import (
+    OPTIONAL_SIZE,
+    SWITCH,
+    Options,
+    choice,
+    integer,
+    option,
+    text,
+)
+
+UwsgiBuild: TypeAlias = Literal["pyuwsgi", "debian"]
+UWSGI_BUILDS: tuple[UwsgiBuild, ...] = ("pyuwsgi", "debian")
+HTTP_ADDRESS = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}):[0-9]{1,5}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UwsgiOptions(Options):
+    """The options of uWSGI."""
+
+    build: UwsgiBuild = option(
+        "pyuwsgi", choice(*UWSGI_BUILDS), "The wheel from PyPI, 2.0.29 or later, or Debian's packages."
+    )
+    http: str = option(
+        "",
+        text("IPv4 address and port", HTTP_ADDRESS, optional=True),
+        "Where uWSGI serves the sites itself, without nginx.",
+    )
+    processes: int = option(2, integer(1, 256), "Workers of each site.", per_site=True)
+    threads: int = option(1, integer(1, 256), "Threads of each worker.", per_site=True)
+    harakiri: int = option(60, integer(1, 86_400), "How long, in seconds, a request may take.", per_site=True)
+    max_requests: int = option(
+        5000, integer(1, 10_000_000), "After how many requests a worker is replaced.", per_site=True
+    )
+    max_requests_delta: int = option(
+        0,
+        integer(0, 1_000_000),
+        "What is added to `max_requests` for each next worker, so that they are not replaced at once. "
+        "The wheel, or uWSGI 2.0.29 and later.",
+        per_site=True,
+    )
+    cheaper: int = option(
+        0, integer(0, 255), "How many workers are left while there is little to do; 0: all of them.", per_site=True
+    )
+    on_demand: bool = option(
+        False, SWITCH, "Whether the site starts with its first request and stops after `idle` seconds.", per_site=True
+    )
+    idle: int = option(
+        600,
+        integer(1, 10_000_000),
+        "After how many seconds without a request an `on_demand` site stops.",
+        per_site=True,
+    )
+    memory: str = option("", OPTIONAL_SIZE, "How much address space a process of the site may have.", per_site=True)
+    rss: str = option(
+        "", OPTIONAL_SIZE, "Above how much resident memory a worker is replaced after its request.", per_site=True
+    )
+    cgroup: str = option(
+        "",
+        text("path, `{site}` in it", re.compile(r"/[A-Za-z0-9._/{}@-]{1,200}"), optional=True),
+        "The control group that a site's processes are put into, if the emperor runs as root.",
+    )
+    stats: bool = option(False, SWITCH, "Whether each site has a socket of statistics, `SITE.stats`.")
+    freeze: bool = option(
+        True, SWITCH, "Whether workers leave what was loaded before them to the master's memory (`gc.freeze`)."
+    )
+    backlog: int = option(100, integer(1, 65_535), "How many connections wait at a site's socket.", per_site=True)
+
+    def problems(self) -> Iterator[Problem]:
+        yield from Options.problems(self)
+        if self.cheaper and self.cheaper >= self.processes:
+            yield Problem("cheaper", f"It must be less than processes, which is {self.processes}.")
