@@ -146,17 +146,33 @@ def example_plan(example: str) -> Plan:
         settings_module="mysite.settings.production",
         static_root=Path("/srv/project/static"),
     )
-    return Plan(contents.platform, contents.enabled, codebase, "/srv/project/sites.toml", Path("/etc/multihost"))
+    source = "/srv/project/sites.toml"
+    return Plan(contents.platform, contents.enabled, codebase, source, Path("/etc/multihost"), source=source)
+
+
+#: Examples whose files are listed besides those of a plain one, and what it is in them that brings more.
+BRINGING = {"embedded.toml": "with `platform.uwsgi.http`", "gunicorn.toml": 'with `platform.runner = "gunicorn"`'}
+#: Parts of the names of files that something else brings.
+BROUGHT = {
+    "50-site.conf": "for what the site states of its own",
+    "multihost-snapshot": "with `platform.snapshots`",
+    "multihost-publish": "where `publish` is not 0",
+    "multihost-emperor": 'with `platform.runner = "uwsgi"`',
+}
 
 
 def emitted_files() -> str:
     rows = []
     for target in emitters():
         plain = {file.path for file in emit(target, example_plan("street.toml"))}
-        for file in emit(target, example_plan("embedded.toml")):
-            path = str(file.path).replace(file.site, "SITE") if file.site else str(file.path)
-            when = "always" if file.path in plain else "with `platform.uwsgi.http`"
-            rows.append((target, f"`{path}`", "each site" if file.site else "all sites", f"{file.mode:04o}", when))
+        for example, brought in BRINGING.items():
+            if (target, example) == ("uwsgi", "gunicorn.toml"):
+                continue
+            for file in emit(target, example_plan(example)):
+                path = str(file.path).replace(file.site, "SITE") if file.site else str(file.path)
+                when = "always" if file.path in plain else brought
+                when = next((reason for part, reason in BROUGHT.items() if part in path), when)
+                rows.append((target, f"`{path}`", "each site" if file.site else "all sites", f"{file.mode:04o}", when))
     return table(["Target", "File", "Belongs to", "Mode", "Written"], dict.fromkeys(rows))
 
 

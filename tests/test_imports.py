@@ -6,9 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from wagtail_multihost.registry import Contents, open_registry
+from wagtail_multihost.registry.snapshot_writer import differing, drafts, prepared, write
+from wagtail_multihost.resolver.secret_key import with_own_keys
 
 PRINT_MODULES = "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
 REGISTRY = """
@@ -66,3 +71,24 @@ def test_resolve_imports_no_django(environ: dict[str, str], tmp_path: Path) -> N
     modules = modules_after(code, MULTIHOST_REGISTRY=str(tmp_path / "sites.toml"), **environ)
     assert "wagtail_multihost.resolver.resolved" in modules
     assert of(modules, "django", "wagtail", "storages", "jinja2", "tomlkit") == set()
+
+
+def test_site_from_a_snapshot_loads_no_reader_of_other_registries(tmp_path: Path) -> None:
+    """A process that starts from a snapshot loads its own reader, and nothing that writes, lists or explains keys."""
+    (tmp_path / "sites.toml").write_text(REGISTRY, encoding="utf-8")
+    registry = open_registry(tmp_path / "sites.toml", {})
+    platform, site = registry.site("aurora")
+    contents = Contents(platform, (with_own_keys(platform, site),))
+    with prepared(tmp_path / "snapshots"):
+        changes = differing(
+            drafts(tmp_path / "snapshots", registry, contents, datetime.now(UTC)), {"aurora": os.getegid()}, None
+        )
+        write(changes)
+    code = "from wagtail_multihost.resolver import resolve; settings = {}; resolve().apply(settings); assert settings"
+    modules = modules_after(code, MULTIHOST_REGISTRY=f"{tmp_path}/snapshots", MULTIHOST_SITE="aurora")
+    assert "wagtail_multihost.registry.snapshot" in modules
+    registries = {"environment", "keys", "lines", "options", "platform_key", "signature", "snapshot_writer", "toml"}
+    assert modules & {f"wagtail_multihost.registry.{name}" for name in registries} == set()
+    specs = {"code", "frontend", "keys", "mail", "nginx", "options", "overrides", "systemd", "uwsgi"}
+    assert modules & {f"wagtail_multihost.spec.{name}" for name in specs} == set()
+    assert of(modules, "difflib", "email", "idna", "jinja2", "tempfile", "tomllib", "zoneinfo") == set()

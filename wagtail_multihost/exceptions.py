@@ -68,3 +68,7 @@ class RenderError(MultihostError):
 
 class EmitError(MultihostError):
     """Emitted files cannot be read, compared or written."""
+
+
+class ApplyError(EmitError):
+    """A configuration was refused, or did not work and was rolled back; the servers go on with the old one."""

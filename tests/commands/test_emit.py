@@ -13,12 +13,16 @@ from tests.commands.conftest import BROKEN, KEY, PASSWORD, Called, Manage
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 
 Call = Callable[..., Called]
+EMPEROR = {"uwsgi-emperor/emperor.ini", "uwsgi-emperor/freeze.py"}
 FILES = {
-    *(f"nginx/{name}.conf" for name in ("nginx", "maps", "locations", "http-names", "https-names")),
-    "uwsgi-emperor/emperor.ini",
+    *(f"nginx/{name}.conf" for name in ("nginx", "maps", "rules", "content", "locations", "http-names", "https-names")),
+    *EMPEROR,
     "uwsgi/aurora.ini",
     "uwsgi/borealis.ini",
 }
+
+# What a folder has beside them: the token that changes whenever another file of nginx does.
+WRITTEN = FILES | {"nginx/generation.conf"}
 
 
 @pytest.fixture
@@ -27,22 +31,25 @@ def output(tmp_path: Path) -> Path:
 
 
 def states(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Return inode, time and mode of every file below a folder."""
+    """Return inode, time and mode of every emitted file below a folder, and of the manifest."""
     found = {}
-    for path in sorted(folder.rglob("*")):
+    for name in sorted({*files(folder), ".multihost/manifest.json"}):
+        path = folder / name
         status = path.lstat()
         found[str(path.relative_to(folder))] = (status.st_ino, status.st_mtime_ns, status.st_mode)
     return found
 
 
 def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return {name for name in found if not name.startswith(".multihost/")}
 
 
 def test_emit_without_a_folder_prints_every_file(call: Call) -> None:
     """Every file goes to stdout under its path, those of disabled sites not."""
     code, out, err = call("multihost_emit", "nginx", "uwsgi")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["Caution"]
     assert set(re.findall(r"^### /etc/multihost/(\S+)$", out, re.MULTILINE)) == FILES
     assert out.count(OWNERSHIP_LINE) == len(FILES)
 
@@ -65,15 +72,15 @@ def test_emit_writes_a_folder_and_reports_each_file(call: Call, output: Path) ->
     """All files of the targets are created, with folders, and named."""
     code, out, _ = call("multihost_emit", "nginx", "uwsgi", "--output", output)
     assert code == 0
-    assert files(output) == FILES
-    assert {line.removeprefix("Created: ") for line in out.splitlines()} == FILES
+    assert files(output) == WRITTEN
+    assert {line.removeprefix("Created: ") for line in out.splitlines()} == WRITTEN
 
 
 def test_emit_again_touches_nothing(call: Call, output: Path) -> None:
     """A run that has nothing to change leaves every file's inode, time and mode, and adds none."""
     call("multihost_emit", "nginx", "uwsgi", "--output", output)
     before = states(output)
-    assert call("multihost_emit", "nginx", "uwsgi", "--output", output) == (0, "Nothing differs.\n", "")
+    assert call("multihost_emit", "nginx", "uwsgi", "--output", output)[:2] == (0, "Nothing differs.\n")
     assert states(output) == before
 
 
@@ -86,6 +93,7 @@ def test_emit_after_a_change_touches_only_what_differs(call: Call, output: Path,
     after = states(output)
     assert set(out.splitlines()) == {
         "Updated: nginx/maps.conf",
+        "Updated: nginx/generation.conf",
         "Created: uwsgi/draco.ini",
         "Removed: uwsgi/borealis.ini",
     }
@@ -98,16 +106,16 @@ def test_emit_after_a_change_touches_only_what_differs(call: Call, output: Path,
 def test_emit_for_chosen_sites_leaves_the_others(call: Call, output: Path) -> None:
     """With --site only that site's own files are written, and no file of another is removed."""
     assert call("multihost_emit", "uwsgi", "--output", output, "--site", "aurora")[0] == 0
-    assert files(output) == {"uwsgi-emperor/emperor.ini", "uwsgi/aurora.ini"}
+    assert files(output) == {*EMPEROR, "uwsgi/aurora.ini"}
     call("multihost_emit", "uwsgi", "--output", output, "--site", "borealis")
-    assert files(output) == {"uwsgi-emperor/emperor.ini", "uwsgi/aurora.ini", "uwsgi/borealis.ini"}
+    assert files(output) == {*EMPEROR, "uwsgi/aurora.ini", "uwsgi/borealis.ini"}
 
 
 @pytest.mark.parametrize("site", ["draco", "corona", "", "../aurora"])
 def test_emit_for_a_site_that_is_not_served_is_refused(call: Call, output: Path, site: str) -> None:
     """A site that is unknown or disabled is an error, and nothing is written."""
     code, _, err = call("multihost_emit", "uwsgi", "--output", output, "--site", site)
-    assert (code, output.exists()) == (2, False)
+    assert (code, files(output)) == (2, set())
     assert repr(site) in err
 
 
@@ -139,12 +147,12 @@ def test_emit_without_a_folder_cannot_compare(call: Call, flag: str) -> None:
 
 
 @pytest.mark.parametrize(("flag", "code"), [("--dry-run", 0), ("--diff", 0), ("--check", 1)])
-def test_emit_that_compares_writes_nothing(call: Call, output: Path, flag: str, code: int) -> None:
+def test_emit_that_compares_writes_nothing(call: Call, output: Path, registry: Path, flag: str, code: int) -> None:
     """The three ways to look change no file, and only --check tells by its exit code that something differs."""
     assert call("multihost_emit", "uwsgi", "--output", output, flag)[0] == code
     assert not output.exists()
     call("multihost_emit", "uwsgi", "--output", output)
-    (output / "uwsgi/aurora.ini").write_text(f"{OWNERSHIP_LINE}\nold\n")
+    registry.write_text(registry.read_text().replace("[sites.borealis]", "[sites.draco]"))
     before = states(output)
     assert call("multihost_emit", "uwsgi", "--output", output, flag)[0] == code
     assert states(output) == before
@@ -160,7 +168,7 @@ def test_emit_that_finds_no_difference_succeeds(call: Call, output: Path, flag: 
 def test_emit_dry_run_says_what_would_be_done(call: Call, output: Path) -> None:
     """A dry run names every file and what would become of it."""
     call("multihost_emit", "uwsgi", "--output", output)
-    (output / "uwsgi/aurora.ini").write_text(f"{OWNERSHIP_LINE}\nold\n")
+    (output / "uwsgi/aurora.ini").chmod(0o600)
     (output / "uwsgi/borealis.ini").unlink()
     (output / "uwsgi/gone.ini").write_text(f"{OWNERSHIP_LINE}\n")
     _, out, _ = call("multihost_emit", "uwsgi", "--output", output, "--dry-run")
@@ -175,7 +183,7 @@ def test_emit_diff_shows_lines(call: Call, output: Path) -> None:
     """A diff shows the old and the new lines."""
     call("multihost_emit", "uwsgi", "--output", output)
     (output / "uwsgi/aurora.ini").write_text(f"{OWNERSHIP_LINE}\nold\n")
-    _, out, _ = call("multihost_emit", "uwsgi", "--output", output, "--diff")
+    _, out, _ = call("multihost_emit", "uwsgi", "--output", output, "--diff", "--force")
     lines = out.splitlines()
     assert lines[:2] == ["--- a/uwsgi/aurora.ini", "+++ b/uwsgi/aurora.ini"]
     assert "-old" in lines and "+env = MULTIHOST_SITE=aurora" in lines
@@ -191,10 +199,10 @@ def test_emit_quietly_reports_nothing(call: Call, output: Path) -> None:
 def test_emit_into_a_relative_folder_writes_absolute_paths(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is included is named by its absolute path, however the folder was given."""
+    """What is named by an absolute path is so however the folder was given."""
     monkeypatch.chdir(tmp_path)
-    call("multihost_emit", "nginx", "--output", "output")
-    assert f"include {tmp_path}/output/nginx/maps.conf;" in (tmp_path / "output/nginx/nginx.conf").read_text()
+    call("multihost_emit", "uwsgi", "--output", "output")
+    assert f"{tmp_path}/output/uwsgi/" in (tmp_path / "output/uwsgi-emperor/emperor.ini").read_text()
 
 
 def test_emit_that_cannot_write_is_reported(call: Call, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +220,7 @@ def test_emit_with_a_broken_registry_writes_nothing(call: Call, output: Path, re
     """A registry with problems changes no file, not even those of its sound sites."""
     registry.write_text(BROKEN)
     assert call("multihost_emit", "uwsgi", "--output", output)[0] == 2
-    assert not output.exists()
+    assert files(output) == set()
 
 
 def test_emit_shows_progress_to_who_looks(

@@ -61,6 +61,32 @@ CASES = {
         codebase=make_codebase(virtualenv=Path("/usr")),
         platform=make_platform(uwsgi=UwsgiOptions(build="debian", processes=4, threads=2, harakiri=30)),
     ),
+    ("uwsgi", "accounts"): make_plan(
+        AURORA,
+        make_site("borealis", uwsgi=(("on_demand", True), ("idle", 300))),
+        codebase=make_codebase(virtualenv=Path("/usr")),
+        platform=make_platform(
+            user="site-{site}",
+            group="site-{site}",
+            snapshots=Path("/run/multihost-sites"),
+            uwsgi=UwsgiOptions(build="debian", cgroup="/sys/fs/cgroup/aviary/{site}", memory="1g", rss="300m"),
+        ),
+    ),
+    ("uwsgi", "own-code"): make_plan(
+        make_site(
+            "aurora",
+            code=(
+                ("directory", Path("/srv/aurora/code")),
+                ("virtualenv", Path("/srv/aurora/venv")),
+                ("wsgi", "shop.wsgi:application"),
+                ("settings_module", "shop.settings"),
+                ("pythonpath", ("/srv/aurora/plugins", "/srv/aurora/[old]")),
+            ),
+            uwsgi=(("processes", 4), ("cheaper", 1), ("max_requests_delta", 500), ("backlog", 50)),
+        ),
+        BOREALIS,
+        platform=make_platform(uwsgi=UwsgiOptions(freeze=False, stats=True)),
+    ),
     ("uwsgi", "debian-router"): make_plan(
         AURORA,
         codebase=make_codebase(virtualenv=Path("/usr")),

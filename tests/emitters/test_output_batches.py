@@ -20,14 +20,14 @@ FILES = [EmittedFile(PurePosixPath("uwsgi", f"site-{number}.ini"), f"{OWNERSHIP_
 def test_write_of_many_files_renames_after_all_are_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    """Every draft is synced, one by one or all at once, before the first rename."""
+    """Every draft is synced, one by one or all at once, before the first rename, and the new names after the last."""
     calls: list[str] = []
     for name in ("sync", "fsync", "replace"):
         real = getattr(os, name)
         monkeypatch.setattr(os, name, lambda *args, name=name, real=real: (calls.append(name), real(*args)))
     monkeypatch.setattr(output, "MOST_SINGLE_SYNCS", most)
     write(tmp_path, *compare(tmp_path, FILES))
-    assert calls == [*(["fsync"] * 3 if most else ["sync"]), *["replace"] * 3]
+    assert calls == [*(["fsync"] * 3 if most else ["sync"]), *["replace"] * 3, "fsync" if most else "sync"]
     assert [change.state for change in compare(tmp_path, FILES)] == [State.SAME] * 3
 
 

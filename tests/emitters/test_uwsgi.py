@@ -8,7 +8,7 @@ import pytest
 
 from tests.emitters.conftest import make_plan, make_platform, make_site, texts
 from wagtail_multihost.emitters import emit
-from wagtail_multihost.emitters.uwsgi import max_fd
+from wagtail_multihost.emitters.uwsgi.emperor import max_fd
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.storage import StorageSpec
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
@@ -19,14 +19,18 @@ ROUTER = UwsgiOptions(http="127.0.0.1:8000")
 def test_only_chosen_sites_get_their_vassals() -> None:
     """Choosing sites leaves the files of the others out, and the shared ones in."""
     plan = make_plan(make_site("aurora"), make_site("borealis"), only=frozenset({"aurora"}))
-    assert set(texts("uwsgi", plan)) == {"uwsgi-emperor/emperor.ini", "uwsgi/aurora.ini"}
+    assert set(texts("uwsgi", plan)) == {
+        "uwsgi-emperor/emperor.ini",
+        "uwsgi-emperor/freeze.py",
+        "uwsgi/aurora.ini",
+    }
 
 
 def test_files_know_their_site() -> None:
     """A vassal belongs to its site, a shared file to none."""
     plan = make_plan(make_site("aurora"), platform=make_platform(uwsgi=ROUTER))
     owners = {file.path.name: file.site for file in emit("uwsgi", plan)}
-    shared = ("emperor.ini", "hostmap.py", "hosts.txt", "mime.types", "_unknown.ini")
+    shared = ("emperor.ini", "freeze.py", "hostmap.py", "hosts.txt", "mime.types", "_unknown.ini")
     assert owners == {**dict.fromkeys(shared, ""), "aurora.ini": "aurora"}
 
 
@@ -49,9 +53,9 @@ def test_socket_paths_are_counted_in_bytes() -> None:
         texts("uwsgi", plan)
 
 
-@pytest.mark.parametrize(("sites", "files"), [(0, 1024), (511, 1024), (512, 2048), (1535, 2048), (10_000, 16384)])
-def test_emperor_may_open_a_file_for_each_vassal(sites: int, files: int) -> None:
-    """The emperor's limit of open files grows with the number of its vassals."""
+@pytest.mark.parametrize(("sites", "files"), [(0, 1024), (255, 1024), (256, 2048), (767, 2048), (10_000, 32768)])
+def test_emperor_may_open_two_files_for_each_vassal(sites: int, files: int) -> None:
+    """The emperor's limit of open files grows with its vassals: a pipe each, and a socket where they are on demand."""
     assert max_fd(sites) == files
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, fields
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
+
+from wagtail_multihost.registry.targets import SITE_TABLES, TARGETS
+from wagtail_multihost.spec.options import site_fields
 
 MARKER = "hunter2"
 KEY_TAIL = "-0123456789-0123456789-0123456789-0123456789-0123456789"
@@ -195,6 +200,7 @@ def sound_site(site: str) -> st.SearchStrategy[dict[str, Any]]:
             "cache": st.just({"backend": "redis", "host": "cache", "password": f"{MARKER}-r"}),
             "secret_key": own_keys(),
             "secret_key_fallbacks": st.lists(own_keys(), max_size=2),
+            "code": st.fixed_dictionaries({}, optional={"directory": path, "pythonpath": st.lists(path, max_size=1)}),
         },
     )
 
@@ -225,6 +231,18 @@ def table(keys: Mapping[str, st.SearchStrategy[Any]], *secret: str) -> st.Search
 
 def part(*arguments: Any) -> st.SearchStrategy[Any]:
     return st.one_of(table(*arguments), urls(), junk())
+
+
+def options(declared: Iterable[Field[Any]]) -> st.SearchStrategy[Any]:
+    """A table of options of servers, as they are declared."""
+    kinds: dict[type, st.SearchStrategy[Any]] = {
+        bool: st.booleans(),
+        int: st.integers(-1, 100),
+        str: st.one_of(any_text(), st.sampled_from(["", "root", "{site}", "1k", "/srv/{site}"])),
+        tuple: st.lists(st.one_of(any_text(), st.sampled_from(["10.0.0.0/8", "::1", "/srv/x"])), max_size=2),
+        Path: st.one_of(st.sampled_from(PATHS), any_text()),
+    }
+    return part({field.name: kinds[field.metadata["kind"].type] for field in declared})
 
 
 def common_keys() -> dict[str, st.SearchStrategy[Any]]:
@@ -315,6 +333,9 @@ def hostile_documents() -> st.SearchStrategy[dict[str, Any]]:
             "secret_key_fallbacks": st.lists(secrets(), max_size=2),
             "admins": st.lists(any_text(), max_size=2),
             "key_id": any_text(),
+            "state": st.sampled_from(["active", "suspended", ""]),
+            "nodes": st.lists(st.sampled_from(["app-1", "app-2", "?"]), max_size=2),
+            **{name: options(site_fields(kind)) for name, kind in SITE_TABLES.items()},
             **common_keys(),
         },
         "secret_key",
@@ -333,8 +354,11 @@ def hostile_documents() -> st.SearchStrategy[dict[str, Any]]:
             "key_id": st.sampled_from(["a", "c"]),
             "group": any_text(),
             "revision": st.integers(),
-            "nginx": part({"http": st.lists(any_text(), max_size=2), "user": any_text(), "body_size": any_text()}),
-            "uwsgi": part({"build": any_text(), "processes": st.integers(), "http": any_text()}),
+            "user": st.one_of(any_text(), st.sampled_from(["{site}", "root", "site-{site}", "x" * 32 + "{site}"])),
+            "nodes": st.dictionaries(st.sampled_from(["app-1", "app-2", "?"]), st.just("10.0.0.5:8080"), max_size=2),
+            "templates": any_text(),
+            "snapshots": any_text(),
+            **{name: options(fields(kind)) for name, kind in TARGETS.items()},
             **common_keys(),
         },
         "secret_key",

@@ -146,6 +146,9 @@ def shared_things(sites: list[dict[str, Any]]) -> Iterator[str]:
         for thing, starts in RANGES.items():
             if any(one.startswith(other) or other.startswith(one) for one in starts(first) for other in starts(second)):
                 yield thing
+        for one, other in ((first, second), (second, first)):
+            if any(code.startswith(file) or file.startswith(code) for code in code_of(one) for file in files(other)):
+                yield "code"
 
 
 def databases(site: dict[str, Any]) -> set[object]:
@@ -171,6 +174,13 @@ def files(site: dict[str, Any]) -> list[str]:
     paths = [site["MEDIA_ROOT"], site["STORAGES"].get("private", {}).get("OPTIONS", {}).get("location")]
     paths += [f"{own['NAME']}{suffix}" for suffix in ("", "-wal")] if own["ENGINE"].endswith("sqlite3") else []
     return [f"{os.path.realpath(path)}/" for path in paths if path and os.path.isabs(path)]
+
+
+def code_of(site: dict[str, Any]) -> list[str]:
+    """Return the folders of a site's own code, without links and with a slash at their ends."""
+    values = dict(site["spec"].code)
+    paths = [values.get("directory"), values.get("virtualenv"), *values.get("pythonpath", ())]
+    return [f"{os.path.realpath(path)}/" for path in paths if path]
 
 
 CLAIMS: dict[str, Callable[[dict[str, Any]], set[object]]] = {

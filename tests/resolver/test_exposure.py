@@ -266,3 +266,10 @@ def test_age_of_a_snapshot_is_known_to_its_registry(tmp_path: Path) -> None:
     assert registry.created("aurora") is None
     registry.site("aurora")
     assert (registry.created("aurora"), source.created("aurora")) == (moment, None)
+
+
+def test_report_of_an_exposure_ends_with_what_to_do(tmp_path: Path) -> None:
+    """The last sentence of the report, apart from the one before it, says how the process is set up instead."""
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_exposed(of_file(tmp_path, 'environment = "production"'))
+    assert ". Serve it from a snapshot (" in caught.value.problems[-1].message

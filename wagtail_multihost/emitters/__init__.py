@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 
-from wagtail_multihost.emitters import nginx, uwsgi
+from wagtail_multihost.emitters import nginx, systemd, uwsgi
 from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.exceptions import EmitError
@@ -15,7 +15,7 @@ __all__ = ["EmittedFile", "Emitter", "Plan", "Stage", "Validation", "emit", "emi
 
 #: Other packages announce an Emitter under the name of its target in this group of entry points.
 ENTRY_POINTS = "wagtail_multihost.emitters"
-BUILT_IN = (nginx.EMITTER, uwsgi.EMITTER)
+BUILT_IN = (nginx.EMITTER, uwsgi.EMITTER, systemd.EMITTER)
 
 
 @cache

@@ -36,10 +36,11 @@ def no_validations(stage: Stage) -> Iterator[Validation]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emitter:
     """
-    A target: its ``name``, a ``summary`` for lists, the ``folders`` below the output folder that its files lie in,
-    ``emit``, which yields the files of a plan, and ``validate``, which yields the commands that check a stage.
-    ``runs_sites`` says that the files belong to a machine that sites run on, and not to the one in front.
-    ``generation`` makes the file whose token (letters and digits) the running server shows once it uses it.
+    A target: its ``name``, a ``summary`` for lists, the ``folders`` below the output folder that its files lie in (a
+    ``*`` in a name stands for any characters), ``emit``, which yields the files of a plan, and ``validate``, which
+    yields the commands that check a stage. ``runs_sites`` says that the files belong to a machine that sites run on,
+    and not to the one in front. ``generation`` makes the file whose token (letters and digits) the running server shows
+    once it uses it.
     """
 
     name: str

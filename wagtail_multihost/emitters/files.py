@@ -14,6 +14,8 @@ from wagtail_multihost.spec.systemd import SystemdOptions
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 FILE_MODE = 0o644
+# Made once: they check themselves when they are made, and each site asks for them.
+NGINX, UWSGI, SYSTEMD = NginxOptions(), UwsgiOptions(), SystemdOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Plan:
     the sites' processes open it, and the absolute ``directory`` that the files will be written to. With
     ``only`` set, files of other sites are not rendered; shared files always are. ``node`` is the platform's node
     that the files are for, whose sites ``sites`` are; blank for the front server, and where all is on one machine.
+    ``source`` is the registry as the operator's commands open it, blank where that is not known.
     """
 
     platform: PlatformSpec
@@ -47,21 +50,22 @@ class Plan:
     directory: Path
     only: frozenset[str] = frozenset()
     node: str = ""
+    source: str = ""
 
     @property
     def nginx(self) -> NginxOptions:
         """The platform's options of nginx, or the defaults."""
-        return self.platform.nginx or NginxOptions()
+        return self.platform.nginx or NGINX
 
     @property
     def uwsgi(self) -> UwsgiOptions:
         """The platform's options of uWSGI, or the defaults."""
-        return self.platform.uwsgi or UwsgiOptions()
+        return self.platform.uwsgi or UWSGI
 
     @property
     def systemd(self) -> SystemdOptions:
         """The platform's options of systemd, or the defaults."""
-        return self.platform.systemd or SystemdOptions()
+        return self.platform.systemd or SYSTEMD
 
     def nginx_of(self, site: SiteSpec) -> NginxOptions:
         """Return the options of nginx with the site's own on top."""

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import secrets
 import stat
-from collections.abc import Collection, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from wagtail_multihost.emitters.files import EmittedFile
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.spec.permissions import ROOT
 
 FOLDER_MODE = 0o755
+DRAFT = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 # Above it one sync(2) of everything is quicker: on ext4 10,000 files take 0.1 s instead of 4 s. On Linux it returns
 # when all is written.
 MOST_SINGLE_SYNCS = 100
@@ -30,6 +36,11 @@ class State(Enum):
     CHANGED = "updated"
     STALE = "removed"
     FOREIGN = "foreign"
+    EDITED = "edited by hand"
+
+
+#: Says whether this package wrote the text, which a file at the path below the folder has.
+Known = Callable[[str, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,60 +52,112 @@ class Change:
     old: str = ""
     new: EmittedFile | None = None
 
+    @property
+    def word(self) -> str:
+        """What becomes of the file."""
+        if self.state in (State.FOREIGN, State.EDITED):
+            return "replaced" if self.new else "removed"
+        return str(self.state.value)
 
-def compare(folder: Path, files: Iterable[EmittedFile]) -> Iterator[Change]:
+
+class Found(NamedTuple):
+    """What is at a path: its ``text``, if it is a regular UTF-8 file, its ``mode``, if anything is, and its group."""
+
+    text: str | None = None
+    mode: int | None = None
+    gid: int | None = None
+
+
+def compare(folder: Path, files: Iterable[EmittedFile], known: Known = lambda path, text: True) -> Iterator[Change]:
     """Yield a change for every file; raises EmitError when a file in ``folder`` cannot be read."""
     for file in files:
-        old, mode = read(f"{folder}/{file.path}")
-        if old is None:
-            state = State.NEW if mode is None else State.FOREIGN
-        elif not is_own(old):
-            state = State.FOREIGN
-        else:
-            state = State.SAME if old == file.text and mode == file.mode else State.CHANGED
-        yield Change(file.path, state, old or "", file)
+        old = read(f"{folder}/{file.path}")
+        yield Change(file.path, state_of(old, file, known), old.text or "", file)
 
 
-def read(path: str) -> tuple[str | None, int | None]:
-    """Return the text and mode of a file; None and its mode when it is no regular UTF-8 file, twice None if missing."""
+def state_of(old: Found, file: EmittedFile, known: Known) -> State:
+    if old.text is None:
+        return State.NEW if old.mode is None else State.FOREIGN
+    if not is_own(old.text):
+        return State.FOREIGN
+    if old.text != file.text:
+        return State.CHANGED if known(str(file.path), old.text) else State.EDITED
+    gid = gid_of(file.group)
+    return State.SAME if old.mode == file.mode and gid in (None, old.gid) else State.CHANGED
+
+
+@cache
+def gid_of(group: str) -> int | None:
+    """Return the id of the group that a file is given to; None where this process, not being root, gives nothing."""
+    if os.geteuid() != ROOT:
+        return None
+    if not group:
+        return ROOT
+    import grp  # loads only for root
+
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise EmitError(f"This machine has no group {group}, which files are for.") from None
+
+
+def read(path: str) -> Found:
+    """Return what is at ``path``, which is never followed when it is a symbolic link."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        return None, None
+        return Found()
     except OSError as error:
         if os.path.islink(path) or os.path.isdir(path):
-            return None, 0
+            return Found(mode=0)
         raise EmitError(f"Cannot read {path}: {error.strerror}.") from None
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        return None, 0
+        return Found(mode=0)
     with open(descriptor, "rb", buffering=0) as file:
         try:
-            return file.read().decode(), stat.S_IMODE(mode)
+            return Found(file.read().decode(), stat.S_IMODE(status.st_mode), status.st_gid)
         except UnicodeDecodeError:
-            return None, stat.S_IMODE(mode)
+            return Found(mode=stat.S_IMODE(status.st_mode))
 
 
 def is_own(text: str) -> bool:
     return text.startswith(OWNERSHIP_LINE)
 
 
-def stale(folder: Path, subfolders: Iterable[str], emitted: Iterable[PurePosixPath]) -> Iterator[Change]:
-    """Yield a change for every file of ours in ``subfolders`` that is not among the ``emitted`` paths."""
-    known = {str(path) for path in emitted}
-    for subfolder in subfolders:
+def stale(
+    folder: Path,
+    subfolders: Iterable[str],
+    emitted: Iterable[PurePosixPath],
+    known: Known = lambda path, text: True,
+) -> Iterator[Change]:
+    """
+    Yield a change for every file of ours in ``subfolders`` that is not among the ``emitted`` paths. A ``*`` in the
+    name of a subfolder stands for any characters.
+    """
+    kept = {str(path) for path in emitted}
+    for subfolder in matching(folder, subfolders):
         try:
             names = sorted(os.listdir(folder / subfolder))
         except (FileNotFoundError, NotADirectoryError):
             continue
         for name in names:
             path = f"{subfolder}/{name}"
-            if path in known:
+            if path in kept:
                 continue
-            old, _ = read(f"{folder}/{path}")
+            old = read(f"{folder}/{path}").text
             if old is not None and is_own(old):
-                yield Change(PurePosixPath(path), State.STALE, old)
+                yield Change(PurePosixPath(path), State.STALE if known(path, old) else State.EDITED, old)
+
+
+def matching(folder: Path, subfolders: Iterable[str]) -> Iterator[str]:
+    """Yield the names of ``subfolders``; in the place of one with a ``*``, those that there are."""
+    for subfolder in subfolders:
+        if "*" in subfolder:
+            yield from sorted(str(path.relative_to(folder)) for path in folder.glob(subfolder))
+        else:
+            yield subfolder
 
 
 def write(folder: Path, *changes: Change) -> None:
@@ -104,37 +167,83 @@ def write(folder: Path, *changes: Change) -> None:
 
     Raises EmitError when a file cannot be written or removed.
     """
+    drafts = draft(folder, changes)
+    try:
+        swap(folder, changes, drafts)
+    except BaseException:
+        remove(drafts.values())
+        raise
+
+
+def draft(folder: Path, changes: Iterable[Change]) -> dict[str, str]:
+    """
+    Write the new files under other names beside their places, and return these by the places, all on the disk.
+
+    Raises EmitError, and leaves none, when a file cannot be written.
+    """
     token = secrets.token_hex(4)
     drafts: dict[str, str] = {}
+    new = [(f"{folder}/{change.path}", change.path, change.new) for change in changes if change.new]
     path = str(folder)
     try:
-        for parent in dict.fromkeys(change.path.parent for change in changes if change.new):
+        for parent in dict.fromkeys(relative.parent for _, relative, _ in new):
             (folder / parent).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        for change in changes:
-            if change.new:
-                path = f"{folder}/{change.path}"
-                # Neither nginx's includes nor uWSGI's emperor take a name that ends in .tmp.
-                drafts[path] = f"{folder}/{change.path.parent}/.{change.path.name}.{token}.tmp"
-                write_draft(drafts[path], change.new)
+        for path, relative, file in new:
+            # Neither nginx's includes nor uWSGI's emperor take a name that ends in .tmp.
+            drafts[path] = f"{folder}/{relative.parent}/.{relative.name}.{token}.tmp"
+            write_draft(drafts[path], file)
+            refresh(drafts[path], path)
         sync(drafts.values())
-        for path, draft in drafts.items():
-            os.replace(draft, path)
-        for change in changes:
-            if not change.new:
-                path = f"{folder}/{change.path}"
-                os.unlink(path)
     except BaseException as error:
         remove(drafts.values())
         if isinstance(error, OSError):
             raise EmitError(f"Cannot write {path}: {error.strerror}.") from None
         raise
+    return drafts
+
+
+def swap(folder: Path, changes: Iterable[Change], drafts: dict[str, str]) -> None:
+    """Let each draft take its file's place, then remove what has no new file; raises EmitError when one cannot."""
+    path = str(folder)
+    try:
+        for path, name in drafts.items():
+            os.replace(name, path)
+        removed = [change.path for change in changes if not change.new]
+        for relative in removed:
+            path = f"{folder}/{relative}"
+            os.unlink(path)
+        sync({os.path.dirname(path) for path in (*drafts, *(f"{folder}/{relative}" for relative in removed))})
+    except OSError as error:
+        raise EmitError(f"Cannot write {path}: {error.strerror}.") from None
 
 
 def write_draft(path: str, file: EmittedFile) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(file.text.encode())
+        if (gid := gid_of(file.group)) is not None:
+            os.fchown(descriptor, -1, gid)
         os.fchmod(descriptor, file.mode)
+
+
+def refresh(path: str, *replaced: str) -> None:
+    """
+    Make the file at ``path`` newer, in whole seconds, than those that it takes the place of.
+
+    uWSGI's emperor compares whole seconds: a file that is not newer is no news to it (core/emperor.c).
+    """
+    seconds = time.time_ns() // 10**9
+    least = max((modified(other) + 1 for other in replaced), default=0)
+    if least > seconds:
+        os.utime(path, (least, least), follow_symlinks=False)
+
+
+def modified(path: str) -> int:
+    """Return the whole seconds of a file's time, 0 when there is none."""
+    try:
+        return os.lstat(path).st_mtime_ns // 10**9
+    except FileNotFoundError:
+        return 0
 
 
 def sync(paths: Collection[str]) -> None:

@@ -17,6 +17,8 @@ UWSGI_MAGIC = re.compile(r"%|\$\(|@\(")
 # (https://nginx.org/en/docs/http/ngx_http_map_module.html).
 NGINX_MAP_WORDS = frozenset({"default", "hostnames", "include", "volatile"})
 GLOB_SPECIAL = re.compile(r"[*?\[\\]")
+# Outside of these, quotes, escapes, or one of systemd's own marks may be meant.
+SYSTEMD_BARE = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._/:@+=,-]*")
 
 
 def nginx_quote(value: str) -> str:
@@ -86,4 +88,77 @@ def uwsgi_quote_part(value: str) -> str:
     """
     if ":" in value:
         raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI configuration: it has a colon.")
+    return uwsgi_quote(value)
+
+
+def systemd_quote(value: str) -> str:
+    """
+    Return ``value`` as one word of a systemd setting that takes words (``Environment=``, ``ReadWritePaths=``), or as
+    a field of tmpfiles.d. A ``%`` is doubled: it starts a specifier (systemd.unit(5), tmpfiles.d(5)).
+
+    Raises RenderError for control characters, which would end the line or the text.
+    """
+    return systemd_unexpanded(value).replace("%", "%%")
+
+
+def systemd_quote_argument(value: str) -> str:
+    """Return ``value`` as an argument of ``ExecStart=``, where ``$`` is special too. Raises as systemd_quote."""
+    return systemd_quote(value).replace("$", "$$")
+
+
+def systemd_quote_program(value: str) -> str:
+    """
+    Return ``value`` as the program of ``ExecStart=``.
+
+    Raises RenderError as systemd_quote; for what is no absolute path, since characters before one have meanings; for
+    quotes and backslashes, which systemd takes in no program's path; and for ``$``, which it expands in the
+    arguments' first word and not in the path.
+    """
+    if not value.startswith("/") or any(special in value for special in "$\\\"'"):
+        raise RenderError(f"The program {shown(value)} cannot be written in a systemd unit.")
+    return systemd_quote(value)
+
+
+def systemd_quote_line(value: str) -> str:
+    """
+    Return ``value`` as all that a systemd setting has, where quotes mean themselves (``WorkingDirectory=``,
+    ``ListenStream=``).
+
+    Raises RenderError for control characters, for blanks at either end, which do not survive, and for a backslash,
+    which joins the next line to this one where it is the last character.
+    """
+    if not value.isprintable() or value != value.strip() or "\\" in value:
+        raise RenderError(f"The value {shown(value)} cannot be written in a systemd unit.")
+    return value.replace("%", "%%")
+
+
+def systemd_quote_part(value: str) -> str:
+    """
+    Return ``value`` as a path in a systemd setting that has parts between colons (``BindPaths=``).
+
+    Raises RenderError as systemd_quote; and for every colon, and every backslash: ``TemporaryFileSystem=`` takes
+    escapes away twice.
+    """
+    if ":" in value or "\\" in value:
+        raise RenderError(f"The value {shown(value)} cannot be written in a systemd unit: it has a colon or backslash.")
+    return systemd_quote(value)
+
+
+def systemd_unexpanded(value: str) -> str:
+    if SYSTEMD_BARE.fullmatch(value):
+        return value
+    if not value.isprintable():
+        raise RenderError(f"The value {shown(value)} cannot be written in a systemd unit.")
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def uwsgi_quote_shell(value: str) -> str:
+    """
+    Return ``value`` as a part of a path that uWSGI puts between double quotes and gives to a shell.
+
+    Raises RenderError as uwsgi_quote, and for what a shell reads there.
+    """
+    if any(character in value for character in '"$`\\'):
+        raise RenderError(f"The value {shown(value)} cannot be given to a shell by uWSGI.")
     return uwsgi_quote(value)

@@ -17,8 +17,7 @@ from django.db import Error
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.identity.own import Own, own_identity
 from wagtail_multihost.management.command import COULD_NOT, MultihostCommand, registry_of
-from wagtail_multihost.registry import REGISTRY_VARIABLE
-from wagtail_multihost.registry.environment import SITE_VARIABLE
+from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE
 from wagtail_multihost.resolver.folders import owner_of
 from wagtail_multihost.spec.identifiers import shown
 

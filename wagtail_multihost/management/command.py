@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import select
 import sys
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,6 +25,7 @@ from wagtail_multihost.spec.identifiers import shown
 
 COULD_NOT = 2
 PROGRESS_FROM = 500  # files
+NO_READER = 128 + 13  # what shells report of a program that SIGPIPE ended
 
 
 class MultihostCommand(BaseCommand):
@@ -41,15 +43,47 @@ class MultihostCommand(BaseCommand):
             ),
         )
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        """End quietly, as other programs do, when who reads the output has gone: ``| head -1``."""
+        try:
+            try:
+                super().run_from_argv(argv)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            left = [stream for stream in (sys.stdout, sys.stderr) if has_no_reader(stream)]
+            if not left:  # it was another pipe, or a connection
+                raise
+            # Python writes what is left when it ends (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+            for stream in left:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            sys.exit(NO_READER)
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self.run(**options)
         except MultihostError as error:
             raise CommandError(str(error), returncode=COULD_NOT) from None
 
+    def caution(self, sentences: Iterable[str], verbosity: int) -> None:
+        """Write sentences to stderr, unless nothing is to be said."""
+        for sentence in sentences if verbosity >= 1 else ():
+            self.stderr.write(f"Caution: {sentence}", self.style.WARNING)
+
     @abstractmethod
     def run(self, **options: Any) -> None:
         """Do the command's work; a MultihostError becomes the report."""
+
+
+def has_no_reader(stream: TextIO) -> bool:
+    """Return whether ``stream`` is a pipe that nobody reads any more."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # it is no file
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)  # errors are told of without being asked for
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 @contextmanager

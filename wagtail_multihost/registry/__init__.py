@@ -14,6 +14,7 @@ from wagtail_multihost.spec.identifiers import shown
 __all__ = ["Contents", "Registry", "open_registry"]
 
 REGISTRY_VARIABLE = "MULTIHOST_REGISTRY"
+SITE_VARIABLE = "MULTIHOST_SITE"
 DEFAULT_FILE = "sites.toml"
 ACCEPTED = (
     "the path of a TOML file or of a folder of snapshots, a file:// URL, or env: (this process's MULTIHOST_SITE_ "

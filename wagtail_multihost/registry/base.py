@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
@@ -75,6 +74,7 @@ class Registry(ABC):
         and paths that no site's folder may hold or be in, such as the folder of static files.
         """
         # Only what sees all sites compares them; a site's process starts without.
+        from wagtail_multihost.registry.accounts import account_problems
         from wagtail_multihost.registry.places import overlapping_folders
         from wagtail_multihost.registry.uniqueness import conflicts
 
@@ -85,6 +85,7 @@ class Registry(ABC):
         read = [SiteReader(site, basis, defaults, requires_pins).read() for site in site_records]
         sites = tuple(site for site in read if site is not None)
         problems.extend(conflicts(sites))
+        problems.extend(account_problems(basis, sites))
         own = [("registry", file) for file in self.files]
         files = (*own, *(("secret file", file) for file in secret_files(record)), *protected)
         problems.extend(overlapping_folders(basis, sites, files))
@@ -127,6 +128,8 @@ class Registry(ABC):
         return Contents(platform, tuple(site for site in read if site is not None))
 
     def unknown(self, site: str, known: Iterable[str]) -> str:
+        import difflib  # loads only for the message
+
         close = difflib.get_close_matches(site, known, 1)
         hint = f" Did you mean {close[0]}?" if close else ""
         return f"{self.name} has no site {shown(site)}.{hint}"

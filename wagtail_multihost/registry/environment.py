@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry import SITE_VARIABLE
 from wagtail_multihost.registry.base import Registry, records_of
 from wagtail_multihost.registry.record import KEY_PATH, Record, Source
 from wagtail_multihost.spec.identifiers import shown
 
-SITE_VARIABLE = "MULTIHOST_SITE"
 SITE_PREFIX = "MULTIHOST_SITE_"
 PLATFORM_PREFIX = "MULTIHOST_PLATFORM_"
 NESTED = "__"

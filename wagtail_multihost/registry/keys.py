@@ -140,6 +140,13 @@ def platform_keys() -> Iterator[Key]:
     )
     yield Key(
         PLATFORM,
+        "runner",
+        '`"uwsgi"` or `"gunicorn"`',
+        '"uwsgi"',
+        "The server that runs the sites: nginx speaks to it, and the units of the systemd emitter start it.",
+    )
+    yield Key(
+        PLATFORM,
         "templates",
         "path",
         NONE,

@@ -14,7 +14,7 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
-HOME, DATABASE, STORAGE = "folder", "database", "storage"
+HOME, DATABASE, STORAGE, CODE = "folder", "database", "storage", "code"
 #: What a site writes to, and its code may do what it likes with.
 WRITABLE = frozenset({HOME, DATABASE, STORAGE})
 # SQLite keeps these beside a database (https://www.sqlite.org/tempfiles.html).
@@ -99,6 +99,8 @@ def site_places(links: Links, platform: PlatformSpec, site: SiteSpec) -> Iterato
     for what, written in ((DATABASE, site.database.path), (STORAGE, site.storage.path)):
         if written is not None:
             yield written_place(links, home, str(written), what, site)
+    for path in code_paths(site):
+        yield written_place(links, home, path, CODE, site)
     for secret in secrets_of(site):
         if secret.file is not None:
             yield links.place(secret.file, "secret file", site)
@@ -106,6 +108,15 @@ def site_places(links: Links, platform: PlatformSpec, site: SiteSpec) -> Iterato
         for host in site.hosts if "{hostname}" in site.tls.key else site.hosts[:1]:
             path = site.tls.key.replace("{site}", site.id).replace("{hostname}", host)
             yield links.place(path, "TLS key", site)
+
+
+def code_paths(site: SiteSpec) -> Iterator[str]:
+    """Yield the folders that a site's own code, if it has any, is imported from."""
+    for name, value in site.code:
+        if name in ("directory", "virtualenv"):
+            yield str(value)
+        elif name == "pythonpath" and isinstance(value, tuple):
+            yield from value
 
 
 def written_place(links: Links, home: str, path: str, what: str, site: SiteSpec) -> Place:
@@ -121,6 +132,8 @@ def written_place(links: Links, home: str, path: str, what: str, site: SiteSpec)
 def clash(place: Place, outer: Place) -> bool:
     """Return whether ``place`` must not lie in ``outer``."""
     if place.what not in WRITABLE and outer.what not in WRITABLE:
+        return False
+    if outer.what == CODE and outer.site is place.site:  # a project with its uploads in it
         return False
     return outer.what != HOME or outer.site is not place.site
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from wagtail_multihost.registry.fields import (
     Fields,
@@ -15,7 +15,6 @@ from wagtail_multihost.registry.fields import (
     storage_url,
     table_only,
 )
-from wagtail_multihost.registry.platform_key import platform_key
 from wagtail_multihost.registry.record import Entry, Record
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
@@ -35,12 +34,13 @@ SHAREABLE = frozenset({"cache", "mail"})
 REVISIONS = 2**53  # exact in every JSON reader
 
 
-class Defaults(NamedTuple):
+class Defaults:
     """What a site takes from the platform where its own record says nothing."""
 
-    fields: dict[str, Fields]
-    tls: Entry | None
-    settings: Fields
+    def __init__(self, fields: dict[str, Fields], tls: Entry | None, settings: Fields) -> None:
+        self.fields = fields
+        self.tls = tls
+        self.settings = settings
 
 
 def read_platform(record: Record) -> tuple[PlatformSpec | None, Defaults]:
@@ -67,6 +67,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
     header = record.take_texts("secure_proxy_ssl_header")
     nginx, uwsgi, systemd = (options(record, target) for target in ("nginx", "uwsgi", "systemd"))
     key_id, group, user = (record.take_text(key) for key in ("key_id", "group", "user"))
+    runner = record.take_text("runner", "uwsgi")
     revision = record.take_as("revision", lambda value: revision_of(record, value), record.source.revision)
     shares_registry = record.take_boolean("shares_registry", False)
     templates, snapshots = (record.take_path(key, None) for key in ("templates", "snapshots"))
@@ -75,6 +76,8 @@ def build_platform(record: Record) -> PlatformSpec | None:
     states_key = secret_key is not None or bool(secret_keys)
     makes_key = record.source.makes_platform_key and record.source.reads_secrets
     if makes_key and not states_key and not record.problems:
+        from wagtail_multihost.registry.platform_key import platform_key  # loads only where none is stated
+
         secret_key = record.build(lambda: platform_key(data))
         sources["secret_key"] = str(data / "platform.key")
     if not name and "name" not in sources:
@@ -93,6 +96,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
             revision=revision,
             group=group,
             user=user,
+            runner=runner,
             templates=templates,
             snapshots=snapshots,
             shares_registry=shares_registry,

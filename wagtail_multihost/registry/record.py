@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
 from wagtail_multihost.spec.identifiers import shown
@@ -15,7 +14,7 @@ from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_path
 
 T = TypeVar("T")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 ENVIRONMENT_REFERENCE = "env:"
 PLATFORM = "platform"
 LARGEST = 10**9
@@ -66,11 +65,14 @@ def kind(value: object) -> str:
     return names.get(type(value), "a date")
 
 
-class Entry(NamedTuple):
+class Entry:
     """A value and the path of the key it was read from (a site's may come from the platform's table)."""
 
-    value: object
-    path: KEY_PATH
+    __slots__ = ("path", "value")
+
+    def __init__(self, value: object, path: KEY_PATH) -> None:
+        self.value = value
+        self.path = path
 
     def __repr__(self) -> str:
         # The value may be a secret, and error pages show the variables of every frame.
@@ -176,7 +178,7 @@ class Record:
         if not self.source.follows_references or not text.startswith(ENVIRONMENT_REFERENCE):
             return Secret(text)
         name = text.removeprefix(ENVIRONMENT_REFERENCE)
-        if not VARIABLE.fullmatch(name):
+        if not re.fullmatch(VARIABLE, name):
             self.report("After env: it must have the name of an environment variable.", path)
         return Secret.from_environment(name, self.source.environ)
 
@@ -211,6 +213,8 @@ class Record:
     def close(self) -> None:
         """Report every key that was not taken, with the nearest known one."""
         for key, entry in self.entries.items():
+            import difflib  # loads only for the message
+
             close = difflib.get_close_matches(key, self.known, 1)
             hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(self.known))}."
             self.report(f"The key {shown(key)} is not known. {hint}", entry.path)

@@ -14,7 +14,6 @@ from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id, shown
 from wagtail_multihost.spec.names import Names, derive_names
-from wagtail_multihost.spec.overrides import OVERRIDABLE, SettingValue
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
     from wagtail_multihost.spec.frontend import FrontendCacheSpec
     from wagtail_multihost.spec.mail import MailSpec
     from wagtail_multihost.spec.options import Overrides
+    from wagtail_multihost.spec.overrides import SettingValue
     from wagtail_multihost.spec.tls import TlsSpec
 
 DERIVED = "derived from the platform's name and the site id"
 NAME_KEYS = tuple(field.name for field in fields(Names))
 KIND_KEYS = {"database": "engine"}  # of the other parts: backend
 LOCAL_MEMORY = CacheSpec(backend="locmem")
-STAND_IN_DATABASE = DatabaseSpec(engine="sqlite", path=Path("/dev/null"))
-STAND_IN_STORAGE = StorageSpec(backend="files", path=Path("/dev/null"))
+NOWHERE = Path("/dev/null")
 SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
 STAND_IN_HOSTNAMES = ("stand-in.invalid",)
 DEFAULT_SOURCES = {
@@ -92,17 +91,22 @@ class SiteReader:
 
     def names(self, sources: dict[str, str]) -> tuple[Names, bool]:
         """Return the site's names, pinned ones first, and whether all of them are pinned."""
-        derived = derive_names(self.platform.name, self.record.site)
         sources.setdefault("names", DERIVED)
         sources.setdefault("uid", DERIVED)
         table = self.record.take_table("names")
         if table is None:
-            return derived, False
+            return derive_names(self.platform.name, self.record.site), False
         pins = {key: table.take_text(key) for key in NAME_KEYS if key in table.entries}
         table.known.extend(NAME_KEYS)
         table.close()
-        names = table.build(lambda: replace(derived, **{key: pin for key, pin in pins.items() if pin}))
-        return names or derived, len(pins) == len(NAME_KEYS)
+        names = table.build(lambda: self.pinned_names({key: pin for key, pin in pins.items() if pin}))
+        return names or derive_names(self.platform.name, self.record.site), len(pins) == len(NAME_KEYS)
+
+    def pinned_names(self, pins: dict[str, str]) -> Names:
+        """Return the names with ``pins`` on top of the derived ones, which are made where one is missing."""
+        if len(pins) == len(NAME_KEYS):
+            return Names(**pins)
+        return replace(derive_names(self.platform.name, self.record.site), **pins)
 
 
 class SiteParts:
@@ -123,10 +127,11 @@ class SiteParts:
         mail, frontend = self.mail(), self.frontend()
         state, nodes = record.take_text("state", "active"), record.take_texts("nodes")
         code, nginx, uwsgi, systemd = (self.overrides(key) for key in ("code", "nginx", "uwsgi", "systemd"))
-        self.check_nodes(nodes)
+        database, cache, storage = self.database(), self.cache(), self.storage()
+        self.check_nodes(nodes, database, cache, storage)
         # What could not be built is reported already; a stand-in lets the rest of the record be checked too.
-        database, cache = self.database() or STAND_IN_DATABASE, self.cache() or LOCAL_MEMORY
-        storage = self.storage() or STAND_IN_STORAGE
+        database, cache = database or DatabaseSpec(engine="sqlite", path=NOWHERE), cache or LOCAL_MEMORY
+        storage = storage or StorageSpec(backend="files", path=NOWHERE)
         return record.build(
             lambda: SiteSpec(
                 id=record.site,
@@ -341,13 +346,19 @@ class SiteParts:
 
         return read_overrides(table, SITE_TABLES[key], getattr(self.reader.platform, key, None))
 
-    def check_nodes(self, nodes: tuple[str, ...]) -> None:
-        known = [name for name, _ in self.reader.platform.nodes]
-        record = self.reader.record
-        for node in nodes:
-            if node not in known:
-                accepted = f"accepted: {', '.join(known)}" if known else "the platform has none"
-                record.report(f"The node {shown(node)} is not known; {accepted}.", (*record.path, "nodes"))
+    def check_nodes(
+        self,
+        nodes: tuple[str, ...],
+        database: DatabaseSpec | None,
+        cache: CacheSpec | None,
+        storage: StorageSpec | None,
+    ) -> None:
+        known = tuple(name for name, _ in self.reader.platform.nodes)
+        if nodes or known:
+            from wagtail_multihost.registry.nodes import report_local, report_unknown  # loads only where nodes are
+
+            report_unknown(self.reader.record, known, nodes)
+            report_local(self.reader.record, nodes or known, database, cache, storage)
 
     def settings(self) -> tuple[tuple[str, SettingValue], ...]:
         record = self.reader.record
@@ -359,6 +370,8 @@ class SiteParts:
                 values.append((name, entry.value))
                 self.sources[f"settings.{name}"] = record.source.label(entry.path)
             else:
+                from wagtail_multihost.spec.overrides import OVERRIDABLE  # loads only for the message
+
                 accepted = "" if name in OVERRIDABLE else " for a setting that sites may have"
                 record.report(f"It must be text, true or false{accepted}.", entry.path)
         return tuple(values)

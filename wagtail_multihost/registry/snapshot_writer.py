@@ -44,7 +44,7 @@ FOLDER_MODE = 0o711
 #: An unchanged snapshot is written anew after this time, so that an old one tells of a run that is missing.
 RENEWED_AFTER = timedelta(days=15)
 #: Of no use to the site's process, and a change of them is none for it.
-SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "user"})
+SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "user", "runner"})
 PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources"}) | SERVER_FIELDS
 LOCK_SECONDS = 10
 SITE_LEFT_OUT = frozenset({"pinned", "sources", "state", "code"}) | SERVER_FIELDS

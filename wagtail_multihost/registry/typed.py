@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import string
 from collections.abc import Mapping
 from pathlib import Path
 
 from wagtail_multihost.registry.record import KEY_PATH, Source, kind
 from wagtail_multihost.spec.identifiers import shown
 
-BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+BARE = frozenset(f"{string.ascii_letters}{string.digits}_-")
 
 
 class TypedSource(Source):
@@ -23,7 +23,7 @@ class TypedSource(Source):
         self.revision = revision
 
     def label(self, path: KEY_PATH) -> str:
-        keys = ".".join(key if BARE_KEY.fullmatch(key) else shown(key) for key in path)
+        keys = ".".join(key if key and BARE.issuperset(key) else shown(key) for key in path)
         return f"{self.path.name}: {keys}" if keys else self.path.name
 
     def boolean(self, value: object) -> bool:

@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import REGISTRY_VARIABLE, open_registry
-from wagtail_multihost.registry.environment import SITE_VARIABLE
+from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE, open_registry
 from wagtail_multihost.resolver.ambient import Watched, warn_of_ambient
 from wagtail_multihost.resolver.folders import prepare_folders, refuse_root
 from wagtail_multihost.resolver.resolved import ResolvedSettings

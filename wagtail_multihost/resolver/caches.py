@@ -38,8 +38,8 @@ SCOPED_BACKENDS = frozenset(
 )
 # The names of the option that takes a password beside the address.
 PASSWORD_OPTIONS = {REDIS: "password", DJANGO_REDIS: "PASSWORD"}
-PASSWORD_IN_URL = re.compile(r"(://[^/?#:]*):([^?#]*)@")
-UNSAFE_IN_PREFIX = re.compile(r"[^A-Za-z0-9_-]")
+CREDENTIALS_IN_URL = r"(://[^/?#:]*):([^?#]*)@"
+UNSAFE_IN_PREFIX = r"[^A-Za-z0-9_-]"
 # The parts of an alias that say where its entries are; the rest (TIMEOUT, OPTIONS …) is kept.
 ADDRESS = ("BACKEND", "LOCATION", "KEY_PREFIX", "OPTIONS")
 
@@ -79,7 +79,7 @@ def backend(cache: CacheSpec) -> dict[str, object]:
 
 
 def scoped(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
-    safe_alias = UNSAFE_IN_PREFIX.sub("-", alias)
+    safe_alias = re.sub(UNSAFE_IN_PREFIX, "-", alias)
     options["BACKEND"] = REPLACED.get(str(options.get("BACKEND")), options.get("BACKEND"))
     scope: dict[str, object] = {"KEY_PREFIX": f"{site.names.key_prefix}.{safe_alias}"}
     if str(options["BACKEND"]).endswith(FILES):
@@ -107,13 +107,13 @@ def without_password(options: dict[str, object]) -> dict[str, object]:
     servers = re.split("[;,](?=[a-z]+://)", location) if isinstance(location, str) else location
     if option is None or not isinstance(servers, list | tuple):
         return options
-    found = [match[2] for server in servers if (match := PASSWORD_IN_URL.search(str(server)))]
+    found = [match[2] for server in servers if (match := re.search(CREDENTIALS_IN_URL, str(server)))]
     # Servers with passwords of their own need them in their addresses.
     if len(found) < len(servers) or len(set(found)) != 1 or not found[0]:
         return options
     # A name stays: django-redis has a pool of connections per address.
     bare = [
-        PASSWORD_IN_URL.sub(lambda match: f"{match[1]}@" if match[1] != "://" else match[1], str(each))
+        re.sub(CREDENTIALS_IN_URL, lambda match: f"{match[1]}@" if match[1] != "://" else match[1], str(each))
         for each in servers
     ]
     stated = options.get("OPTIONS")

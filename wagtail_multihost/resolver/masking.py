@@ -52,6 +52,22 @@ JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]+(?:\.[\w-]*)+")
 OPAQUE = re.compile(
     r"(?<![\w+=-])(?:(?=[\w+-]*[a-z])(?=[\w+-]*[A-Z])(?=[\w+-]*[0-9])[A-Za-z0-9_+=-]{24,}|[0-9a-f]{32,})"
 )
+# Of one case, as some services make theirs: letters and digits that change places too often for a word.
+MIXED = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*+[0-9]++[A-Za-z]++[0-9]++[A-Za-z]++[0-9])[A-Za-z0-9]{20,}")
+# What services put in front of theirs, by their own documentation and that of GitHub's secret scanning: Stripe, Slack,
+# Amazon, GitHub and Telegram.
+PREFIXED = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?:[prs]k_(?:live|test)|whsec|gh[a-z])_\w{8,}|xox[a-z]-[\w-]{8,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
+    r"|(?:bot)?[0-9]{6,}:[\w-]{30,})"
+)
+# Who knows the address of a webhook may use it: Slack, Discord, Teams, Mattermost, Zapier.
+WEBHOOK = re.compile(
+    r"""(://(?:[^\s/]*@)?(?:[\w.-]*\b(?:web)?hooks?\.[\w.-]+(?::\d+)?/|[\w.-]+(?::\d+)?/(?:[\w.~%/-]*/)?(?:web)?hook\w*/))"""
+    r"""[^\s"',;]+""",
+    re.IGNORECASE,
+)
+# A shared access signature of Azure.
+SIGNED = re.compile(r"([?&;]sig=)[^&\s\"']+", re.IGNORECASE)
 DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 DEEPEST = 20
 LONGEST = 10_000  # characters; what would be cut off could be what tells a secret
@@ -111,11 +127,14 @@ def masked_text(text: str) -> str:
         return MASK
     if len(text) > LONGEST:
         return f"<{len(text)} characters>"
+    for pattern in (WEBHOOK, SIGNED):  # before users: an address may have an "@" where it is secret
+        text = pattern.sub(rf"\1{MASK}", text)
     text = USER_IN_URL.sub(f"://{MASK}@", text)
     text = USER_WITHOUT_SCHEME.sub(f"{MASK}@", text)
     text = ASSIGNED.sub(rf"\1{MASK}", text)
-    text = JSON_WEB_TOKEN.sub(MASK, text)
-    return text if DOTTED_PATH.fullmatch(text) else OPAQUE.sub(MASK, text)
+    for pattern in (JSON_WEB_TOKEN, PREFIXED):
+        text = pattern.sub(MASK, text)
+    return text if DOTTED_PATH.fullmatch(text) else MIXED.sub(MASK, OPAQUE.sub(MASK, text))
 
 
 def certain_secrets(name: str, value: object, depth: int = 0) -> Iterator[str]:

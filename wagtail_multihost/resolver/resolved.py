@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from wagtail_multihost.resolver.sessions import session_settings
 from wagtail_multihost.resolver.setting import ABSENT, Project, Setting, revealed
 from wagtail_multihost.resolver.storages import storage_settings
 from wagtail_multihost.resolver.uploads import upload_settings
+from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from wagtail_multihost.registry import Registry
 
 
-@dataclass(frozen=True)
-class ResolvedSettings:
+@frozen
+class ResolvedSettings(Frozen):
     """
     What :func:`resolve` returns. ``site`` and ``platform`` are None in build mode; ``ephemeral`` holds
     the folder of a test run's site. ``registry`` is what the settings module said, for its commands; ``opened``
@@ -41,6 +42,16 @@ class ResolvedSettings:
     ephemeral: TemporaryDirectory[str] | None = field(default=None, repr=False)
     registry: Path | str | None = None
     opened: Registry | None = field(default=None, repr=False, compare=False)
+
+    def __init__(
+        self,
+        platform: PlatformSpec | None = None,
+        site: SiteSpec | None = None,
+        ephemeral: TemporaryDirectory[str] | None = None,
+        registry: Path | str | None = None,
+        opened: Registry | None = None,
+    ) -> None:
+        Frozen.__init__(self, platform=platform, site=site, ephemeral=ephemeral, registry=registry, opened=opened)
 
     @property
     def is_build_mode(self) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.setting import Setting
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.keys import derive_secret_key
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
@@ -64,6 +63,8 @@ def secret_key(platform: PlatformSpec, site: SiteSpec, key_id: str, epoch: int) 
         if key_id not in keyring:
             message = f"The platform has no key {shown(key_id)}."
             raise ConfigurationError.because(message, where="key_id", site=site.id)
+        from wagtail_multihost.spec.keys import derive_secret_key  # loads only for a site without a key of its own
+
         return derive_secret_key(keyring[key_id], site.uid, epoch).reveal()
 
     return Secret.computed(derive)

@@ -16,7 +16,7 @@ STATIC = "staticfiles"
 FILES = "wagtail_multihost.backends.files.SiteFileSystemStorage"
 SITE_S3 = "wagtail_multihost.backends.storage.SiteS3Storage"
 STATIC_DEFAULT = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+ALIAS = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
 FILE_MODE = 0o640
 FOLDER_MODE = 0o750
 MEDIA_URL = "/media/"
@@ -99,7 +99,7 @@ def modes() -> dict[str, object]:
 
 
 def scoped(alias: str, site: SiteSpec, data: Path) -> dict[str, object]:
-    if not ALIAS.fullmatch(alias):
+    if not re.fullmatch(ALIAS, alias):
         raise ConfigurationError.because(
             f"The alias {shown(alias)} is not accepted: its files would have no folder of their own.",
             where="STORAGES",

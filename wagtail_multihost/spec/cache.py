@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_port, parse_printable, parse_server_host, problem_of, refuse
@@ -15,8 +15,8 @@ CacheBackend: TypeAlias = Literal["locmem", "redis"]
 CACHE_BACKENDS: tuple[CacheBackend, ...] = ("locmem", "redis")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheSpec:
+@frozen
+class CacheSpec(Frozen):
     """
     A cache: ``locmem`` (in the process, no fields) or ``redis`` with ``host`` (or the path of its unix
     socket), ``port``, database ``number``, and ``username`` and ``password`` where Redis asks for them.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from wagtail_multihost.exceptions import Problem
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.frozen import Frozen, frozen
+from wagtail_multihost.spec.identifiers import WORD, is_made_of, shown
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import (
     parse_path,
@@ -47,13 +46,13 @@ POSTGRESQL_OPTIONS = frozenset(
     }
 )
 # What libpq and psql take for a name, not for a connection string, in the 63 bytes that Postgres keeps.
-IDENTIFIER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+IDENTIFIER_LENGTH = 63
 #: Made by initdb, for everyone.
 COMMON_DATABASES = frozenset({"postgres", "template0", "template1"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseSpec:
+@frozen
+class DatabaseSpec(Frozen):
     """
     A database. SQLite has a ``path``; PostgreSQL has ``name``, ``user``, ``host``, and a ``password``
     unless ``host`` is the folder of a unix socket. ``options`` are libpq parameters.
@@ -74,7 +73,7 @@ class DatabaseSpec:
 
 def parse_identifier(value: str) -> str:
     """Return ``value`` when it can be a site's own database or role."""
-    if not IDENTIFIER.fullmatch(value) or value in COMMON_DATABASES:
+    if not is_made_of(value, WORD, "-.", IDENTIFIER_LENGTH) or value in COMMON_DATABASES:
         raise ValueError(
             f"The name {shown(value)} is not accepted: it must be 1 to 63 letters, digits, '_', '-' and '.', "
             "and none of postgres, template0, template1."

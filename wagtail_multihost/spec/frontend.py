@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import refuse
@@ -23,8 +23,8 @@ FIELDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrontendCacheSpec:
+@frozen
+class FrontendCacheSpec(Frozen):
     """
     A cache that Wagtail purges: ``http`` (Varnish, Squid or nginx at ``location``), ``cloudflare`` (``zone`` and a
     ``token`` for it) or ``cloudfront`` (the distribution as ``zone``; ``access_key`` and ``secret_key``, or the role

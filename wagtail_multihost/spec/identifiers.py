@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 SITE_ID_LENGTH = 40
@@ -10,10 +9,13 @@ PLATFORM_NAME_LENGTH = 20
 HOSTNAME_LENGTH = 253
 LABEL_LENGTH = 63
 
-SLUG = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-LABEL = rf"[a-z0-9](?:[a-z0-9-]{{0,{LABEL_LENGTH - 2}}}[a-z0-9])?"
-LABELS = re.compile(rf"{LABEL}(?:\.{LABEL})*")
-NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# Every process of every site checks these first: sets are there at once, regular expressions are compiled.
+LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
+DIGITS = frozenset("0123456789")
+HEX_DIGITS = DIGITS | frozenset("abcdef")
+ALPHANUMERIC = LETTERS | DIGITS
+LDH = ALPHANUMERIC | {"-"}
+WORD = ALPHANUMERIC | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 # Scripts that one label may mix (Unicode TS 39, section 5.2, "highly restrictive").
@@ -38,11 +40,34 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def is_made_of(text: str, first: frozenset[str], further: str, length: int) -> bool:
+    """Return whether ``text`` is 1 to ``length`` characters of ``first`` and, from the second on, of ``further``."""
+    return 0 < len(text) <= length and text[0] in first and first.union(further).issuperset(text)
+
+
+def is_slug(text: str) -> bool:
+    """Return whether ``text`` is words of a-z and digits, the first of which starts with a letter, between hyphens."""
+    return text[:1] in LETTERS and LDH.issuperset(text) and not text.endswith("-") and "--" not in text
+
+
+def is_label(text: str) -> bool:
+    """Return whether ``text`` is an LDH label (RFC 1123 section 2.1) in lower case."""
+    return 0 < len(text) <= LABEL_LENGTH and LDH.issuperset(text) and "-" not in (text[0], text[-1])
+
+
+def is_number(text: str) -> bool:
+    """
+    Return whether a name whose last label is ``text`` reads as an IP address
+    (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+    """
+    return DIGITS.issuperset(text) or (text.startswith("0x") and HEX_DIGITS.issuperset(text[2:]))
+
+
 def parse_slug(value: str, *, what: str, length: int) -> str:
     """Return ``value`` when it is a slug of at most ``length`` characters; raises ValueError."""
     if len(value) > length:
         raise ValueError(f"{what} {shown(value)} has {len(value)} characters; at most {length} are accepted.")
-    if not SLUG.fullmatch(value):
+    if not is_slug(value):
         raise ValueError(
             f"{what} {shown(value)} is not accepted: it must start with a letter a-z, "
             "go on with letters a-z, digits and single hyphens, and not end with a hyphen."
@@ -75,7 +100,7 @@ def parse_hostname(value: str) -> str:
         raise ValueError(
             f"The hostname {shown(value)} has {len(name)} characters; at most {HOSTNAME_LENGTH} are accepted."
         )
-    if not LABELS.fullmatch(name):
+    if not all(map(is_label, name.split("."))):
         raise ValueError(
             f"The hostname {shown(value)} is not accepted: every part between dots must be 1 to "
             f"{LABEL_LENGTH} letters, digits and hyphens, with no hyphen at either end."
@@ -83,7 +108,7 @@ def parse_hostname(value: str) -> str:
     _, dot, last = name.rpartition(".")
     if not dot:
         raise ValueError(f"The hostname {shown(value)} is not accepted: it must have at least one dot.")
-    if NUMBER.fullmatch(last):
+    if is_number(last):
         raise ValueError(f"The hostname {shown(value)} is not accepted: it reads as an IP address.")
     return name
 

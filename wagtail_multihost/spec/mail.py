@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_port, parse_printable, parse_server_host, problem_of, refuse
@@ -18,8 +18,8 @@ MAIL_SECURITIES: tuple[MailSecurity, ...] = ("starttls", "tls", "none")
 MOST_SECONDS = 300
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailSpec:
+@frozen
+class MailSpec(Frozen):
     """
     A mail server: ``console`` (mail is printed, no fields) or ``smtp`` with ``host``, ``port``, ``username`` and
     ``password`` (both or neither), ``security`` (``starttls``, ``tls`` from the start, or ``none``) and

@@ -8,33 +8,53 @@ separate. Names that would be too long keep their start and end in ten hex digit
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.frozen import Frozen, frozen
+from wagtail_multihost.spec.identifiers import ALPHANUMERIC, LDH, WORD, is_made_of, shown
 
 # Postgres cuts identifiers at 63 bytes without an error; 54 leave room for "test_" and a clone number.
 DATABASE_LENGTH = 54
+ROLE_LENGTH = 63
 BUCKET_LENGTH = 63
 KEY_PREFIX_LENGTH = 80
 # Reserved by S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
-PATTERNS = {
-    "database": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,53}"),
-    "role": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"),
-    "bucket": re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"),
-    "key_prefix": re.compile(r"[a-z0-9][a-z0-9.-]{0,79}"),
-    "index_prefix": re.compile(r"[a-z0-9][a-z0-9_-]{0,98}_"),
-    "socket": re.compile(r"[a-z0-9][a-z0-9-]{0,59}\.sock"),
+SOCKET_SUFFIX = ".sock"
+#: The rule of each name, and what it accepts.
+RULES: dict[str, tuple[Callable[[str], bool], str]] = {
+    "database": (
+        lambda name: is_made_of(name, WORD, "-", DATABASE_LENGTH),
+        f"1 to {DATABASE_LENGTH} letters A-Z and a-z, digits, '_' and '-', the first no '-'",
+    ),
+    "role": (
+        lambda name: is_made_of(name, WORD, "-", ROLE_LENGTH),
+        f"1 to {ROLE_LENGTH} letters A-Z and a-z, digits, '_' and '-', the first no '-'",
+    ),
+    "bucket": (
+        lambda name: is_bucket(name) and "." not in name,
+        f"3 to {BUCKET_LENGTH} letters a-z, digits and '-', with no '-' at either end",
+    ),
+    "key_prefix": (
+        lambda name: is_made_of(name, ALPHANUMERIC, ".-", KEY_PREFIX_LENGTH),
+        f"1 to {KEY_PREFIX_LENGTH} letters a-z, digits, '.' and '-', the first a letter or a digit",
+    ),
+    "index_prefix": (
+        lambda name: name.endswith("_") and is_made_of(name[:-1], ALPHANUMERIC, "_-", 99),
+        "at most 99 letters a-z, digits, '_' and '-', the first a letter or a digit, and then '_'",
+    ),
+    "socket": (
+        lambda name: name.endswith(SOCKET_SUFFIX) and is_made_of(name[: -len(SOCKET_SUFFIX)], ALPHANUMERIC, "-", 60),
+        f"1 to 60 letters a-z, digits and '-', the first no '-', and then '{SOCKET_SUFFIX}'",
+    ),
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+@frozen
+class Names(Frozen):
     """
     A site's names: Postgres ``database`` and ``role``, S3 ``bucket``, cache ``key_prefix``, search
     ``index_prefix`` and the file name of its ``socket``. Raises ConfigurationError when one is not usable.
@@ -54,12 +74,19 @@ class Names:
 
 
 def invalid_names(names: Names) -> Iterator[tuple[str, str]]:
-    for key, pattern in PATTERNS.items():
+    for key, (is_accepted, accepted) in RULES.items():
         value = getattr(names, key)
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            yield key, f"The name {shown(value)} is not accepted: it must match {pattern.pattern}."
+        if not isinstance(value, str) or not is_accepted(value):
+            yield key, f"The name {shown(value)} is not accepted: it must be {accepted}."
         elif key == "bucket" and is_reserved_bucket(value):
             yield key, f"The name {shown(value)} is not accepted: S3 reserves its start or its end."
+
+
+def is_bucket(name: str) -> bool:
+    """Return whether S3 takes ``name`` for that of a bucket, reserved ones included."""
+    ends = {name[:1], name[-1:]}
+    is_spelled = 3 <= len(name) <= BUCKET_LENGTH and LDH.union(".").issuperset(name) and ALPHANUMERIC.issuperset(ends)
+    return is_spelled and ".." not in name and ".-" not in name
 
 
 def is_reserved_bucket(name: str) -> bool:

@@ -23,6 +23,7 @@ from wagtail_multihost.spec.options import (
 )
 
 LISTEN = re.compile(r"(?:(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:]+\]|\*):)?[0-9]{1,5}|unix:/[A-Za-z0-9._/@+-]+")
+RESOLVER = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 HEADER_FORM = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}|proxy_protocol")
 
 
@@ -77,8 +78,9 @@ class NginxOptions(Options):
         0, integer(0, 100_000), "Requests a second that one client may send to the site; 0: any number.", per_site=True
     )
     burst: int = option(20, integer(0, 100_000), "How many requests above the `rate` are let through.", per_site=True)
+    # nginx refuses to start with more (ngx_http_limit_conn_module.c).
     client_connections: int = option(
-        0, integer(0, 100_000), "Connections that one client may have to the site; 0: any number.", per_site=True
+        0, integer(0, 65_535), "Connections that one client may have to the site; 0: any number.", per_site=True
     )
     access_log: bool = option(
         False,
@@ -92,8 +94,12 @@ class NginxOptions(Options):
         "How long, in seconds, pages are kept for visitors without a session; 0: not at all.",
         per_site=True,
     )
-    cache_path: Path = option(Path("/var/cache/nginx/multihost"), PATH, "The folder of kept pages and media.")
-    cache_size: str = option("1g", SIZE, "How much that folder may hold.")
+    cache_path: Path = option(
+        Path("/var/cache/multihost"),
+        PATH,
+        "Where kept pages and files of buckets go: folders of this name with `-pages` and `-files` after it.",
+    )
+    cache_size: str = option("1g", SIZE, "How much each of these folders may hold, of all sites together.")
     purgers: tuple[str, ...] = option(
         ("127.0.0.1", "::1"), NETWORKS, "Who may renew kept pages, by the method PURGE as Wagtail sends it."
     )
@@ -104,4 +110,27 @@ class NginxOptions(Options):
         "How files in buckets are reached below the site's media URL: not at all, fetched and kept by nginx, "
         "or by a redirect to the storage's `domain`.",
         per_site=True,
+    )
+    resolvers: tuple[str, ...] = option(
+        (),
+        texts("list of IP addresses", RESOLVER),
+        'The DNS servers that nginx asks for the domains of buckets, for `bucket_media = "proxy"`.',
+    )
+    authorities: Path = option(
+        Path("/etc/ssl/certs/ca-certificates.crt"), PATH, "The authorities whose certificates those domains may have."
+    )
+    fronts: tuple[str, ...] = option(
+        (), NETWORKS, "The addresses of the front server; nodes hear nobody else. Needs nodes."
+    )
+    node_certificate: Path | None = option(
+        None, OPTIONAL_PATH, "A node's own certificate, in the name `multihost-node`, for HTTPS from the front server."
+    )
+    node_key: Path | None = option(None, OPTIONAL_PATH, "The key of that certificate.")
+    node_authority: Path | None = option(
+        None, OPTIONAL_PATH, "The authority of the nodes' certificates, by which the front server knows a node."
+    )
+    front_certificate: Path | None = option(None, OPTIONAL_PATH, "The front server's certificate for the nodes.")
+    front_key: Path | None = option(None, OPTIONAL_PATH, "The key of that certificate.")
+    front_authority: Path | None = option(
+        None, OPTIONAL_PATH, "The authority of that certificate, and of nothing else: nodes hear whoever has one of it."
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from wagtail_multihost.exceptions import Problem, SecretUnreadableError
-from wagtail_multihost.spec.identifiers import parse_platform_name, parse_slug, shown
-from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH
+from wagtail_multihost.spec.frozen import Frozen, frozen
+from wagtail_multihost.spec.identifiers import DIGITS, parse_platform_name, parse_slug, shown
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from wagtail_multihost.spec.systemd import SystemdOptions
     from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
-ORIGIN = re.compile(r"https?://\{hostname\}(?::([0-9]{1,5}))?")
-HEADER = re.compile(r"HTTP_[A-Z0-9_]+")
-KEY_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+HEADER = r"HTTP_[A-Z0-9_]+"
+KEY_ID = r"[a-z0-9][a-z0-9-]{0,31}"
+ACCOUNT = r"[a-z_][a-z0-9_-]{0,31}"
+RUNNERS = ("uwsgi", "gunicorn")
 NODE_LENGTH = 40
-NODE_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}")
+NODE_ADDRESS = r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}"
 SLUG_PREFIXES = tuple(prefix.rstrip("-") for prefix in BUCKET_PREFIXES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformSpec:
+@frozen
+class PlatformSpec(Frozen):
     """
     A platform: its ``name`` and ``environment`` (``production`` refuses sites that are not pinned),
     ``data`` (the folder of local databases and files), ``sockets`` (the folder of unix sockets),
@@ -44,11 +44,12 @@ class PlatformSpec:
     and a key, ``key_id`` the one that sites use unless they state another. ``revision`` orders the states of
     a registry in time, 0 where that is not known. ``group`` is the group (``{site}`` in it) that reads a site's
     snapshot. ``user`` is the account (``{site}`` in it) that a site's processes run as, blank where all sites have
-    one. ``shares_registry`` says that sites' processes may read all of the registry, in production too. ``nodes``
-    are pairs of a name and the address (``10.0.0.5:8080``) of a machine that serves sites behind a front server;
-    without them all is on one machine. ``nginx``, ``uwsgi`` and ``systemd`` are options of the emitters, None for
-    their defaults. ``templates`` is a folder of templates that take the place of the emitters'; ``snapshots`` is the
-    folder where sites' processes find their snapshots, None where they read the registry itself.
+    one; ``runner`` is the server that they are processes of. ``shares_registry`` says that sites' processes may read
+    all of the registry, in production too. ``nodes`` are pairs of a name and the address (``10.0.0.5:8080``) of a
+    machine that serves sites behind a front server; without them all is on one machine. ``nginx``, ``uwsgi`` and
+    ``systemd`` are options of the emitters, None for their defaults. ``templates`` is a folder of templates that take
+    the place of the emitters'; ``snapshots`` is the folder where sites' processes find their snapshots, None where they
+    read the registry itself.
     """
 
     name: str
@@ -62,6 +63,7 @@ class PlatformSpec:
     revision: int = 0
     group: str = ""
     user: str = ""
+    runner: str = "uwsgi"
     shares_registry: bool = False
     templates: Path | None = None
     snapshots: Path | None = None
@@ -120,6 +122,8 @@ def uid_namespace(platform: str) -> UUID:
 
 def check_key(key: Secret) -> Secret:
     """Return the platform's key when it can be read and is long enough."""
+    from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH  # loads only where the platform's key is
+
     try:
         length = len(key.reveal())
     except SecretUnreadableError as error:
@@ -132,8 +136,8 @@ def check_key(key: Secret) -> Secret:
 def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
     ids = [key_id for key_id, _ in platform.secret_keys]
     for key_id, key in platform.secret_keys:
-        if not KEY_ID.fullmatch(key_id):
-            yield Problem("secret_keys", f"The key id {shown(key_id)} must match {KEY_ID.pattern}.")
+        if not re.fullmatch(KEY_ID, key_id):
+            yield Problem("secret_keys", f"The key id {shown(key_id)} must match {KEY_ID}.")
         yield from problem_of(f"secret_keys.{key_id}", check_key, key)
     if ids and platform.secret_key is not None:
         yield Problem("secret_key", "It stands beside secret_keys; give only one of the two.")
@@ -145,7 +149,7 @@ def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
 
 def parse_account(value: str, *, what: str) -> str:
     """Return ``value`` when it is the name of a user or a group, in which ``{site}`` may stand."""
-    if not ACCOUNT.fullmatch(value.replace("{site}", "a")):
+    if not re.fullmatch(ACCOUNT, value.replace("{site}", "a")):
         raise ValueError(f"The {what} {shown(value)} is not accepted: it must be a {what}'s name, with {{site}} in it.")
     return value
 
@@ -157,10 +161,20 @@ def server_problems(platform: PlatformSpec) -> Iterator[Problem]:
     for key in ("group", "user"):
         if account := getattr(platform, key):
             yield from problem_of(key, parse_account, account, what=key)
+    if platform.runner not in RUNNERS:
+        yield Problem("runner", f"The runner {shown(platform.runner)} is not known; accepted: {', '.join(RUNNERS)}.")
     for name, address in platform.nodes:
         yield from problem_of("nodes", parse_slug, name, what="The node", length=NODE_LENGTH)
-        if not NODE_ADDRESS.fullmatch(address):
+        if not re.fullmatch(NODE_ADDRESS, address):
             yield Problem(f"nodes.{name}", f"The address {shown(address)} is not accepted: write 10.0.0.5:8080.")
+
+
+def is_origin(text: str) -> bool:
+    """Return whether ``text`` is ``http://{hostname}`` or ``https://{hostname}``, with or without a port."""
+    start, name, port = text.partition("{hostname}")
+    digits = port.removeprefix(":")
+    has_port = port != digits and DIGITS.issuperset(digits) and len(digits) <= 5 and 1 <= int(digits or 0) <= 65535
+    return start in ("http://", "https://") and bool(name) and (not port or has_port)
 
 
 def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
@@ -172,8 +186,7 @@ def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
     yield from problem_of("sockets", parse_path, platform.sockets)
     if ":" in str(platform.sockets):
         yield Problem("sockets", "The folder of sockets is not accepted: a colon in an address comes before a port.")
-    match = ORIGIN.fullmatch(platform.origin)
-    if not match or (match[1] and not 1 <= int(match[1]) <= 65535):
+    if not is_origin(platform.origin):
         yield Problem("origin", f"The origin {shown(platform.origin)} is not accepted: write https://{{hostname}}.")
     if platform.secret_key is not None:
         yield from problem_of("secret_key", check_key, platform.secret_key)
@@ -182,5 +195,5 @@ def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
         yield Problem("revision", f"The revision {platform.revision} is not accepted: it must be 0 or more.")
     yield from server_problems(platform)
     header = platform.secure_proxy_ssl_header
-    if header is not None and (len(header) != 2 or not HEADER.fullmatch(header[0]) or not header[1].isalnum()):
+    if header is not None and (len(header) != 2 or not re.fullmatch(HEADER, header[0]) or not header[1].isalnum()):
         yield Problem("secure_proxy_ssl_header", 'Write it as Django does: ["HTTP_X_FORWARDED_PROTO", "https"].')

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
+from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id, shown
 from wagtail_multihost.spec.names import Names
-from wagtail_multihost.spec.overrides import SettingValue, override_problems
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
 from wagtail_multihost.spec.validation import problem_of, refuse
@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from wagtail_multihost.spec.frontend import FrontendCacheSpec
     from wagtail_multihost.spec.mail import MailSpec
     from wagtail_multihost.spec.options import Overrides
+    from wagtail_multihost.spec.overrides import SettingValue
     from wagtail_multihost.spec.tls import TlsSpec
 
 STATES = ("active", "maintenance", "suspended")
-ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteSpec:
+@frozen
+class SiteSpec(Frozen):
     """
     One Wagtail instance: ``id``, immutable ``uid``, ``hostnames`` (the first is canonical, the others
     redirect to it), ``aliases`` (hostnames that are served as they are), key ``epoch`` (1 or more),
@@ -99,9 +100,12 @@ def site_problems(site: SiteSpec) -> Iterator[Problem]:
     for hostname in {*site.tls.pending, *site.tls.off} - set(site.hosts) if site.tls else ():
         yield Problem("tls", f"The hostname {shown(hostname)} is not one of the site's.")
     for address in site.admins:
-        if not ADDRESS.fullmatch(address):
+        if not re.fullmatch(ADDRESS, address):
             yield Problem("admins", f"The mail address {shown(address)} is not accepted.")
-    yield from override_problems(site.settings)
+    if site.settings:
+        from wagtail_multihost.spec.overrides import override_problems  # loads only for a site that has settings
+
+        yield from override_problems(site.settings)
 
 
 def hostname_problems(site: SiteSpec) -> Iterator[Problem]:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import parse_hostname, shown
-from wagtail_multihost.spec.names import is_reserved_bucket
+from wagtail_multihost.spec.names import is_bucket, is_reserved_bucket
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_path, parse_printable, problem_of, refuse
 
 StorageBackend: TypeAlias = Literal["files", "s3"]
 STORAGE_BACKENDS: tuple[StorageBackend, ...] = ("files", "s3")
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9])){1,61}[a-z0-9]")
-ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?")
+ENDPOINT = r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorageSpec:
+@frozen
+class StorageSpec(Frozen):
     """
     A storage: ``files`` below the folder ``path``, or ``s3`` with ``bucket``, ``access_key`` and
     ``secret_key`` (without them the role of the container or the machine is used), and optionally
@@ -60,14 +58,14 @@ def s3_problems(storage: StorageSpec) -> Iterator[Problem]:
         return
     if storage.path is not None:
         yield Problem("path", "An S3 storage has a bucket, not a path.")
-    if not BUCKET.fullmatch(storage.bucket) or is_reserved_bucket(storage.bucket):
+    if not is_bucket(storage.bucket) or is_reserved_bucket(storage.bucket):
         yield Problem("bucket", f"The bucket {shown(storage.bucket)} is not a valid S3 bucket name.")
     if (storage.access_key is None) != (storage.secret_key is None):
         missing = "access_key" if storage.access_key is None else "secret_key"
         yield Problem(missing, "An access key and a secret key belong together; give both or neither.")
     if storage.region:
         yield from problem_of("region", parse_printable, storage.region, what="The region", length=63)
-    if storage.endpoint and not ENDPOINT.fullmatch(storage.endpoint):
+    if storage.endpoint and not re.fullmatch(ENDPOINT, storage.endpoint):
         yield Problem("endpoint", "The endpoint is not accepted: it must be http(s)://host, without credentials.")
     if storage.domain:
         yield from problem_of("domain", parse_hostname, storage.domain)

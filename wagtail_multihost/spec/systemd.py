@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_SIZE, SWITCH, Options, integer, option
+from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_SIZE, SWITCH, USER, Options, integer, option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemdOptions(Options):
-    """The options of systemd's units and of gunicorn."""
+    """The options of systemd's units and of gunicorn, the runner whose processes they start."""
 
+    user: str = option("multihost", USER, "The account that all sites have, where the platform's `user` states none.")
     workers: int = option(2, integer(1, 256), "Workers of each site.", per_site=True)
     threads: int = option(1, integer(1, 256), "Threads of each worker.", per_site=True)
     timeout: int = option(60, integer(1, 86_400), "How long, in seconds, a request may take.", per_site=True)
@@ -25,6 +26,12 @@ class SystemdOptions(Options):
         100, integer(1, 10_000), "The site's share of the processors when they are busy.", per_site=True
     )
     tasks: int = option(256, integer(8, 1_000_000), "How many processes and threads the site may have.", per_site=True)
+    publish: int = option(
+        60,
+        integer(0, 60),
+        "Every how many minutes pages that are due are published and expired (`publish_scheduled`); 0: by no timer.",
+        per_site=True,
+    )
     egress: tuple[str, ...] = option(
         (), NETWORKS, "Where the site may connect to, besides this machine; none: anywhere.", per_site=True
     )

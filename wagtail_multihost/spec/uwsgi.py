@@ -45,7 +45,7 @@ class UwsgiOptions(Options):
         0,
         integer(0, 1_000_000),
         "What is added to `max_requests` for each next worker, so that they are not replaced at once. "
-        "The wheel, or uWSGI 2.0.29 and later.",
+        "The wheel only: Debian's 2.0.21 does not know it.",
         per_site=True,
     )
     cheaper: int = option(
@@ -67,15 +67,25 @@ class UwsgiOptions(Options):
     cgroup: str = option(
         "",
         text("path, `{site}` in it", re.compile(r"/[A-Za-z0-9._/{}@-]{1,200}"), optional=True),
-        "The control group that a site's processes are put into, if the emperor runs as root.",
+        "An existing control group that a site's processes are put into, where sites have accounts of their own.",
     )
-    stats: bool = option(False, SWITCH, "Whether each site has a socket of statistics, `SITE.stats`.")
+    stats: bool = option(
+        False, SWITCH, "Whether each site has a socket of statistics, `uwsgi.stats` in its folder of temporary files."
+    )
     freeze: bool = option(
         True, SWITCH, "Whether workers leave what was loaded before them to the master's memory (`gc.freeze`)."
     )
-    backlog: int = option(100, integer(1, 65_535), "How many connections wait at a site's socket.", per_site=True)
+    backlog: int = option(
+        100,
+        integer(1, 65_535),
+        "How many connections wait at a site's socket; at most `net.core.somaxconn`. "
+        "Sockets of `on_demand` sites have the platform's.",
+        per_site=True,
+    )
 
     def problems(self) -> Iterator[Problem]:
         yield from Options.problems(self)
         if self.cheaper and self.cheaper >= self.processes:
             yield Problem("cheaper", f"It must be less than processes, which is {self.processes}.")
+        if self.max_requests_delta and self.build == "debian":
+            yield Problem("max_requests_delta", "Debian's uWSGI does not know it (2.0.29 does): leave it out.")

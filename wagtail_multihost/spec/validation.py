@@ -7,24 +7,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.identifiers import HOSTNAME_LENGTH, WORD, is_made_of, shown
 
-PRINTABLE = re.compile(r"[ -~]+")
-# Host of a server: a name, an IPv4 address, an IPv6 address, or the folder of a unix socket.
-SERVER_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+|/[A-Za-z0-9._/@+-]*")
-TEMPLATE_FIELD = re.compile(r"\{([^{}]*)\}")
+# An IPv6 address, or the folder of a unix socket.
+OTHER_HOST = r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+|/[A-Za-z0-9._/@+-]*"
+TEMPLATE_FIELD = r"\{([^{}]*)\}"
 
 
 def parse_printable(value: str, *, what: str, length: int = 200) -> str:
     """Return ``value`` when it is 1 to ``length`` printable ASCII characters and not blank."""
-    if not value.strip() or len(value) > length or not PRINTABLE.fullmatch(value):
+    if not value.strip() or len(value) > length or not (value.isascii() and value.isprintable()):
         raise ValueError(f"{what} {shown(value)} is not accepted: it must be 1 to {length} printable ASCII characters.")
     return value
 
 
 def parse_server_host(value: str) -> str:
     """Return ``value`` when it is a host name, an IP address or the absolute folder of a unix socket."""
-    if len(value) > 253 or not SERVER_HOST.fullmatch(value):
+    is_name = is_made_of(value, WORD, "-.", HOSTNAME_LENGTH) and value[0] != "_" and value[-1] not in "-._"
+    if not is_name and (len(value) > HOSTNAME_LENGTH or not re.fullmatch(OTHER_HOST, value)):
         raise ValueError(
             f"The host {shown(value.rpartition('@')[2])} is not accepted: it must be a host name, an IP address "
             "or the absolute path of a unix socket's folder."
@@ -51,8 +51,8 @@ def parse_path(value: Path) -> Path:
 
 def parse_template(value: str, *, fields: frozenset[str]) -> str:
     """Return ``value`` when the only ``{…}`` in it are ``fields``."""
-    rest = TEMPLATE_FIELD.sub("", value)
-    unknown = set(TEMPLATE_FIELD.findall(value)) - fields
+    rest = re.sub(TEMPLATE_FIELD, "", value)
+    unknown = set(re.findall(TEMPLATE_FIELD, value)) - fields
     if unknown or "{" in rest or "}" in rest:
         accepted = " and ".join(f"{{{field}}}" for field in sorted(fields))
         raise ValueError(f"The value {shown(value)} is not accepted: only {accepted} may stand in braces.")

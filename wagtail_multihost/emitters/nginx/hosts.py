@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TypeAlias
 
 from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.nginx.rules import CHALLENGES, closed, file_urls, url_pattern
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_key
 from wagtail_multihost.spec.site import SiteSpec
-from wagtail_multihost.spec.tls import TlsSpec
 
 # nginx's defaults (http://nginx.org/en/docs/http/ngx_http_map_module.html, …/ngx_http_core_module.html).
 SMALLEST_BUCKET = 64
 SMALLEST_TABLE = 2048
+#: A line of a map: its key and its value.
+Pair: TypeAlias = tuple[str, str]
 
 
-class Pair(NamedTuple):
-    """A line of a map."""
-
-    key: str
-    value: str
-
-
-def maps(plan: Plan, tls_hosts: list[tuple[str, TlsSpec, str]]) -> str:
+def maps(plan: Plan) -> str:
     sites = plan.sites
-    certificates = [Pair(host, certificate_path(tls.certificate, host, site)) for host, tls, site in tls_hosts]
-    keys = [Pair(host, certificate_path(tls.key, host, site)) for host, tls, site in tls_hosts]
+    secure = [(host, site.tls, site.id) for site in sites if site.tls for host in site.hosts if site.tls.is_on(host)]
     return plan.render(
         "nginx/maps.conf",
-        sites=quoted(Pair(host, site.id) for site in sites for host in site.hosts),
+        sites=quoted((host, site.id) for site in sites for host in site.hosts),
         canonical=quoted(redirect for site in sites for redirect in redirects(plan, site)),
-        sockets=quoted(Pair(site.id, site.names.socket) for site in sites if site.names.socket != f"{site.id}.sock"),
+        sockets=quoted((site.id, site.names.socket) for site in sites if site.names.socket != f"{site.id}.sock"),
         media=quoted(pair for site in sites for pair in media_exceptions(plan, site)),
-        media_default=nginx_quote_around(f"{plan.platform.data}/sites/", "multihost_site", "/media"),
-        tls_hosts=quoted(Pair(host, "on") for host, _, _ in tls_hosts),
-        certificates=quoted(certificates),
-        keys=quoted(keys),
+        media_default=nginx_quote_around(media_folder(plan), "multihost_site", "/media"),
+        tls_hosts=quoted((host, "on") for host, _, _ in secure),
+        certificates=quoted((host, certificate_path(tls.certificate, host, site)) for host, tls, site in secure),
+        keys=quoted((host, certificate_path(tls.key, host, site)) for host, tls, site in secure),
+        **rule_maps(plan),
     )
+
+
+def rule_maps(plan: Plan) -> dict[str, object]:
+    """Return what the maps need that the rules of servers ask."""
+    closed_sites = [(nginx_quote(key), nginx_quote(state)) for key, state in closed(plan)]
+    return {
+        "acme": bool(plan.nginx.acme),
+        "challenge": nginx_quote(url_pattern(CHALLENGES)),
+        "closed": closed_sites,
+        "files": [nginx_quote(url_pattern(url)) for url in file_urls(plan) if url != CHALLENGES],
+    }
 
 
 def certificate_path(path: str, host: str, site: str) -> str:
@@ -45,22 +51,34 @@ def certificate_path(path: str, host: str, site: str) -> str:
 
 def redirects(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
     origin = plan.platform.origin_of(site.canonical, has_tls=site.has_tls(site.canonical))
+    if site.tls and not site.tls.is_on(site.canonical) and plan.platform.scheme == "https":
+        origin = f"http://{site.canonical}"
     for host in site.hostnames[1:]:
-        yield Pair(host, origin)
+        yield host, origin
 
 
 def media_exceptions(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
     """Yield the site's media folder where it is not the usual one; blank for a bucket."""
-    if site.storage.path != plan.platform.local_path(site.id, "media"):
-        yield Pair(site.id, str(site.storage.path or ""))
+    path = str(site.storage.path or "")
+    if path != f"{media_folder(plan)}{site.id}/media":
+        yield site.id, path
+
+
+def media_folder(plan: Plan) -> str:
+    """Return the start of the usual media folders. As text: to make and compare paths takes most of a run's time."""
+    return f"{plan.platform.data}/sites/"
 
 
 def names(plan: Plan, hosts: Iterable[str]) -> str:
     return plan.render("nginx/names.conf", hosts=[nginx_quote(host) for host in hosts])
 
 
+def hosts_of(sites: Iterable[SiteSpec]) -> list[str]:
+    return [host for site in sites for host in site.hosts]
+
+
 def quoted(pairs: Iterable[Pair]) -> list[Pair]:
-    return [Pair(nginx_quote_key(key), nginx_quote(value)) for key, value in pairs]
+    return [(nginx_quote_key(key), nginx_quote(value)) for key, value in pairs]
 
 
 def bucket_size(hosts: Iterable[str]) -> int:

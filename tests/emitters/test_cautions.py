@@ -1,0 +1,125 @@
+"""What the emitting commands warn of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.emitters.conftest import make_plan, make_platform, make_site
+from wagtail_multihost.emitters.cautions import cautions
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.spec.cache import CacheSpec
+from wagtail_multihost.spec.systemd import SystemdOptions
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
+
+REDIS = CacheSpec(backend="redis", host="cache.internal")
+ONE = make_platform(uwsgi=UwsgiOptions(processes=1), systemd=SystemdOptions(workers=1))
+
+
+def told(plan: Plan, *targets: str) -> list[str]:
+    """Return the sentences of a plan; each is a whole one."""
+    found = list(cautions(plan, targets or ["uwsgi"]))
+    assert all(sentence.endswith(".") for sentence in found)
+    return found
+
+
+def test_local_memory_with_several_workers_is_told() -> None:
+    """A cache of each worker's own is told with its site and the option, by default too."""
+    (sentence,) = told(make_plan(make_site("aurora"), make_site("borealis", cache=REDIS)))
+    assert sentence.startswith("The cache of the site aurora is in local memory, and uwsgi.processes is more than 1:")
+
+
+@pytest.mark.parametrize("target", ["nginx", "uwsgi"])
+def test_local_memory_with_one_worker_is_quiet(target: str) -> None:
+    """One process has one cache, however many threads it has."""
+    platform = make_platform(uwsgi=UwsgiOptions(processes=1, threads=8))
+    assert told(make_plan(make_site("aurora"), platform=platform), target) == []
+
+
+def test_nginx_has_no_workers_of_a_site() -> None:
+    """A target that runs no sites says nothing of their workers."""
+    assert told(make_plan(make_site("aurora")), "nginx") == []
+
+
+def test_site_with_its_own_number_of_workers_is_told_by_that() -> None:
+    """A site's own options decide, over the platform's, in both directions."""
+    many = make_site("aurora", uwsgi=(("processes", 4),))
+    (sentence,) = told(make_plan(many, make_site("borealis"), platform=ONE))
+    assert "the site aurora " in sentence
+    few = make_site("aurora", uwsgi=(("processes", 1),))
+    assert told(make_plan(few)) == []
+
+
+def test_many_sites_are_one_sentence() -> None:
+    """However many sites it concerns, there is one line of bounded length, of the chosen sites alone."""
+    sites = [make_site(f"site{number}") for number in range(500)]
+    (sentence,) = told(make_plan(*sites))
+    assert "the sites site0, site1, site2 and 497 more is" in sentence
+    (sentence,) = told(make_plan(*sites, only=frozenset({"site7", "site9"})))
+    assert "the sites site7 and site9 is" in sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "account"),
+    [
+        ({"user": "hosting"}, "the account hosting"),
+        ({"user": "hosting", "environment": "production"}, "the account hosting"),
+        ({"environment": "production"}, "the account of their server"),
+    ],
+)
+def test_sites_of_one_account_are_told(options: dict[str, object], account: str) -> None:
+    """Two sites under one account can do what they like with each other: said where it is stated or serious."""
+    sites = [make_site(name, cache=REDIS) for name in ("aurora", "borealis")]
+    (sentence,) = told(make_plan(*sites, platform=make_platform(**options)))
+    assert sentence.startswith(f"platform.user: All 2 sites run under {account}, so")
+    assert told(make_plan(sites[0], platform=make_platform(**options))) == []
+    assert told(make_plan(*sites, platform=make_platform(**options, shares_registry=True))) == []
+    assert told(make_plan(*sites, platform=make_platform(**{**options, "user": "site-{site}"}))) == []
+    assert told(make_plan(*sites, platform=make_platform(**options)), "nginx") == []
+
+
+def test_development_without_accounts_is_quiet() -> None:
+    """A platform that names no account, outside production, is a developer's."""
+    assert told(make_plan(*[make_site(name, cache=REDIS) for name in ("aurora", "borealis")])) == []
+
+
+def test_code_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """A site's own folder or virtual environment that this machine lacks is told with its path; others' are not."""
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    paths = {"directory": tmp_path / "code", "virtualenv": tmp_path / "venv"}
+    site = make_site("aurora", cache=REDIS, code=(*paths.items(), ("wsgi", "a.wsgi:application")))
+    first, second = told(make_plan(site))
+    assert first.startswith("sites.aurora.code: directory: This machine has no '")
+    assert second.startswith("sites.aurora.code: virtualenv: This machine has no '")
+    assert told(make_plan(site), "nginx") == []
+    (tmp_path / "code").mkdir()
+    (tmp_path / "venv" / "bin" / "python3").touch()
+    assert told(make_plan(site)) == []
+
+
+def test_http_of_uwsgi_on_a_node_is_told() -> None:
+    """On a node that stands behind a front server, uWSGI's own HTTP server is a second way in."""
+    platform = make_platform(nodes=(("app-1", "10.0.0.5:8080"),), uwsgi=UwsgiOptions(http="0.0.0.0:8000"))
+    site = make_site("aurora", cache=REDIS)
+    (sentence,) = told(make_plan(site, platform=platform, node="app-1"))
+    assert "On the node app-1 uWSGI serves the sites at 0.0.0.0:8000 too" in sentence
+    assert told(make_plan(site, platform=make_platform(uwsgi=platform.uwsgi))) == []
+
+
+def test_workers_of_gunicorn_are_told() -> None:
+    """The units of gunicorn have workers too; those of an emperor have none, and the vassals are told of."""
+    sites = [make_site("aurora", systemd=(("workers", 3),)), make_site("borealis")]
+    own = SystemdOptions(workers=1)
+    (sentence,) = told(make_plan(*sites, platform=make_platform(runner="gunicorn", systemd=own)), "systemd")
+    assert sentence.startswith("The cache of the site aurora is in local memory, and systemd.workers is more than 1:")
+    assert told(make_plan(*sites, platform=make_platform(systemd=own)), "systemd") == []
+
+
+def test_second_runner_is_told() -> None:
+    """Two runners of the same sites would take each other's sockets; an emperor that systemd starts is one runner."""
+    site = make_site("aurora", cache=REDIS)
+    (sentence,) = told(make_plan(site, platform=make_platform(runner="gunicorn")), "uwsgi")
+    assert sentence.startswith("platform.runner: It is gunicorn, and the target uwsgi makes uWSGI run the sites too")
+    assert told(make_plan(site), "uwsgi", "systemd") == []
+    assert told(make_plan(site, platform=make_platform(runner="gunicorn")), "systemd") == []

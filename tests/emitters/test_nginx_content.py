@@ -1,0 +1,87 @@
+"""What nginx's configuration says about the content, where a golden file would not show the rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.emitters.conftest import BUCKET, make_plan, make_platform, make_site, texts
+from tests.emitters.test_golden_content import CERTIFICATES, NODES, several
+from wagtail_multihost.exceptions import ConfigurationError, EmitError
+from wagtail_multihost.spec.nginx import NginxOptions
+
+
+@pytest.mark.parametrize("node", ["", "app-1"])
+def test_nodes_that_anybody_could_speak_to_are_refused(node: str) -> None:
+    """Neither the front server's files nor a node's are made without addresses or certificates."""
+    with pytest.raises(EmitError, match="could pass for the front server"):
+        texts("nginx", several(node, fronts=()))
+
+
+@pytest.mark.parametrize("name", CERTIFICATES)
+def test_certificates_of_one_end_alone_are_refused(name: str) -> None:
+    """Each of the six files is missed, also where addresses are stated."""
+    stated = {key: path for key, path in CERTIFICATES.items() if key != name}
+    with pytest.raises(EmitError, match=f"incomplete: {name}"):
+        texts("nginx", several(**stated))
+
+
+def test_fetching_without_resolvers_is_refused_where_a_site_has_a_domain() -> None:
+    """Without a server to look names up nginx would have to do so when it starts."""
+    options = make_platform(nginx=NginxOptions(bucket_media="proxy"))
+    with pytest.raises(EmitError, match="resolvers"):
+        texts(
+            "nginx", make_plan(make_site("aurora", storage=replace(BUCKET, domain="a.example.org")), platform=options)
+        )
+    assert "nginx/buckets.conf" not in texts("nginx", make_plan(make_site("corona", storage=BUCKET), platform=options))
+
+
+@pytest.mark.parametrize("media", ["proxy", "redirect"])
+def test_bucket_without_a_domain_is_not_reached(media: str) -> None:
+    """A bucket that only signed addresses open has none below the media URL."""
+    options = NginxOptions(bucket_media=media, resolvers=("127.0.0.53",))
+    plan = make_plan(make_site("corona", storage=BUCKET), platform=make_platform(nginx=options))
+    assert BUCKET.bucket not in "".join(texts("nginx", plan).values())
+
+
+def test_node_keeps_no_pages_and_has_no_certificates_of_visitors() -> None:
+    """What visitors meet first is the front server's."""
+    emitted = "".join(texts("nginx", several("app-1")).values())
+    assert "cache_path" not in emitted
+    assert "/etc/tls" not in emitted
+    assert "listen 10.0.0.5:8080" in emitted
+
+
+def test_sites_with_the_same_nodes_share_one_upstream() -> None:
+    """There is one group of nodes for each set, in whatever order sites name them."""
+    sites = (
+        make_site("aurora"),
+        make_site("borealis", nodes=("app-2", "app-1")),
+        make_site("corona", nodes=("app-2",)),
+        make_site("dawn", nodes=("app-2",)),
+    )
+    plan = make_plan(*sites, platform=make_platform(nodes=NODES, nginx=NginxOptions(fronts=("10.0.0.4",))))
+    text = texts("nginx", plan)["nginx/upstreams.conf"]
+    assert text.count("upstream multihost+") == 2
+    assert "borealis multihost+app-1+app-2;" in text
+
+
+def test_no_part_of_nginx_speaks_to_nodes_in_the_protocol_of_uwsgi() -> None:
+    """A front server has no uwsgi_pass at all: whoever can use that protocol can make a process load code."""
+    assert "uwsgi_pass" not in "".join(texts("nginx", several()).values())
+
+
+@pytest.mark.parametrize("value", ["dns.example.org", "1.1.1.1 valid=1s", "::1", "1.1.1.1:x", ""])
+def test_resolvers_are_addresses(value: str) -> None:
+    """A name server is an IP address, with a port or without."""
+    with pytest.raises(ConfigurationError):
+        NginxOptions(resolvers=(value,))
+
+
+def test_application_and_nginx_agree_on_the_location_of_documents() -> None:
+    """The location that the backend names is the one that nginx has, and is internal."""
+    source = Path(__file__).parents[2] / "wagtail_multihost/backends/accel.py"
+    assert 'LOCATION = "/-/files/"' in source.read_text(encoding="utf-8")
+    assert "location ^~ /-/files/ {\n    internal;" in texts("nginx", make_plan())["nginx/locations.conf"]

@@ -1,0 +1,154 @@
+"""Which server a site is in, and what may stand in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.emitters.conftest import DATA, make_plan, make_platform, make_site, texts
+from tests.emitters.test_golden import TLS
+from wagtail_multihost.emitters import emitters
+from wagtail_multihost.emitters.nginx.limits import zone
+from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.spec.nginx import NginxOptions
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.storage import StorageSpec
+from wagtail_multihost.spec.systemd import SystemdOptions
+from wagtail_multihost.spec.tls import TlsSpec
+
+OWN = {
+    "body_size": "1m",
+    "timeout": 7,
+    "rate": 5,
+    "client_connections": 9,
+    "access_log": True,
+    "site_include": Path("/etc/nginx/aurora.conf"),
+}
+
+
+def with_nginx(**options: object) -> PlatformSpec:
+    """Return the platform with options of nginx."""
+    return make_platform(nginx=NginxOptions(**options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("option", OWN)
+def test_site_with_an_own_option_is_in_its_own_server_alone(option: str) -> None:
+    """What nginx takes no variable for puts the site into a server of its own, and its names into no other."""
+    site = make_site("aurora", hostnames=("aurora.example.org", "www.aurora.example.org"), tls=TLS)
+    own = make_site("borealis", tls=TLS, nginx=((option, OWN[option]),))
+    files = texts("nginx", make_plan(site, own))
+    assert "server_name borealis.example.org;" in files["nginx/sites/borealis.conf"]
+    assert "nginx/sites/aurora.conf" not in files
+    for names in ("nginx/http-names.conf", "nginx/https-names.conf"):
+        assert "aurora" in files[names] and "borealis" not in files[names]
+
+
+@pytest.mark.parametrize(
+    "options", [(("body_size", "20m"),), (("timeout", 65),), (("burst", 99),), (("access_log", False),), ()]
+)
+def test_site_that_states_what_holds_anyway_stays_in_the_shared_server(options: tuple[tuple[str, object], ...]) -> None:
+    """An option that changes nothing costs no server."""
+    files = texts("nginx", make_plan(make_site("aurora", nginx=options)))
+    assert "nginx/sites/aurora.conf" not in files and "sites/*.conf" not in files["nginx/nginx.conf"]
+
+
+def test_site_whose_application_takes_longer_is_waited_for() -> None:
+    """The time follows the site's own time in its application's server, in uWSGI's or in gunicorn's."""
+    uwsgi = make_site("aurora", uwsgi=(("harakiri", 600),))
+    assert "uwsgi_read_timeout 605s;" in texts("nginx", make_plan(uwsgi))["nginx/sites/aurora.conf"]
+    platform = make_platform(runner="gunicorn", systemd=SystemdOptions(timeout=90))
+    gunicorn = make_site("aurora", systemd=(("timeout", 30),))
+    assert "_read_timeout 35s;" in texts("nginx", make_plan(gunicorn, platform=platform))["nginx/sites/aurora.conf"]
+    files = texts("nginx", make_plan(gunicorn, platform=platform))
+    assert any("_read_timeout 95s;" in text for path, text in files.items() if "sites/" not in path)
+
+
+def test_chosen_sites_alone_have_their_own_files_rendered() -> None:
+    """With some sites chosen, the own files of the others are left as they are, and are still included."""
+    sites = [make_site(site, nginx=(("body_size", "1m"),)) for site in ("aurora", "borealis")]
+    files = texts("nginx", make_plan(*sites, only=frozenset({"aurora"})))
+    assert "nginx/sites/aurora.conf" in files and "nginx/sites/borealis.conf" not in files
+    assert "include sites/*.conf;" in files["nginx/nginx.conf"]
+
+
+def test_zone_with_another_key_has_another_name() -> None:
+    """nginx refuses, after its own test has passed, to reload a zone whose key has changed."""
+    assert zone("requests", "$a") != zone("requests", "$b")
+
+
+@pytest.mark.parametrize("name", ["*", "?", "[a]", "a\\b"])
+def test_folder_that_nginx_would_read_as_a_pattern_is_refused(name: str) -> None:
+    """Included files are found beside the main file: the path of that folder must not be a pattern."""
+    with pytest.raises(RenderError, match="include files"):
+        texts("nginx", make_plan(make_site("aurora"), directory=Path("/etc", name)))
+
+
+@pytest.mark.parametrize("token", ["", 'a"', "a b", "a;", "a\n", "$host", "é", "a" * 129])
+def test_generation_is_letters_and_digits(token: str) -> None:
+    """No token gets into nginx's configuration that could be more than a token."""
+    make = emitters()["nginx"].generation
+    assert make
+    with pytest.raises(RenderError):
+        make(token)
+
+
+def test_second_hostname_leads_to_http_while_the_first_has_no_certificate() -> None:
+    """No redirect leads to https on a host that is pending."""
+    tls = TlsSpec(certificate=TLS.certificate, key=TLS.key, pending=("aurora.example.org",))
+    site = make_site("aurora", hostnames=("aurora.example.org", "www.aurora.example.org"), tls=tls)
+    maps = texts("nginx", make_plan(site))["nginx/maps.conf"]
+    assert "www.aurora.example.org http://aurora.example.org;" in maps
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        DATA / "sites/aurora/media/evil.conf",
+        DATA / "platform.conf",
+        Path("/run/multihost/evil.conf"),
+        Path("/srv/uploads/evil.conf"),
+        Path("/var/lib/nginx/body/0000000001"),
+    ],
+)
+@pytest.mark.parametrize("option", ["include", "site_include"])
+def test_file_that_a_site_could_write_is_not_included(path: Path, option: str) -> None:
+    """CVE-2021-25742: what a tenant writes must not be nginx's configuration, wherever it is named."""
+    borealis = make_site("borealis", storage=StorageSpec(backend="files", path=Path("/srv/uploads")))
+    with pytest.raises(RenderError, match="sites write"):
+        texts("nginx", make_plan(make_site("aurora"), borealis, platform=with_nginx(**{option: path})))
+    if option == "site_include":
+        site = make_site("aurora", nginx=((option, path),))
+        with pytest.raises(RenderError, match="sites write"):
+            texts("nginx", make_plan(site, borealis))
+
+
+@pytest.mark.parametrize(
+    ("version", "listen", "directive", "rejects"),
+    [
+        ("1.18.0", "listen 443 ssl http2;", False, False),
+        ("1.19.4", "listen 443 ssl http2;", False, True),
+        ("1.25.0", "listen 443 ssl http2;", False, True),
+        ("1.25.1", "listen 443 ssl;", True, True),
+        ("1.28", "listen 443 ssl;", True, True),
+    ],
+)
+def test_directives_are_those_of_the_version(version: str, listen: str, directive: bool, rejects: bool) -> None:
+    """HTTP/2 and the refusal of handshakes are written as that version of nginx knows them."""
+    conf = texts("nginx", make_plan(make_site("aurora", tls=TLS), platform=with_nginx(version=version)))
+    main = conf["nginx/nginx.conf"]
+    assert listen in main
+    assert ("http2 on;" in main, "ssl_reject_handshake on;" in main) == (directive, rejects)
+
+
+def test_plain_connections_have_no_http2() -> None:
+    """HTTP/2 is for https: it stands in no server that listens for http."""
+    platform = with_nginx(version="1.28")
+    main = texts("nginx", make_plan(make_site("aurora", tls=TLS), platform=platform))["nginx/nginx.conf"]
+    servers = main.split("server {")[1:]
+    assert [("listen 80" in server, "http2 on;" in server) for server in servers] == [
+        (True, False),
+        (False, True),
+        (True, False),
+        (False, True),
+    ]

@@ -1,0 +1,68 @@
+"""What closes, limits and identifies requests, read in the files."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
+from wagtail_multihost.spec.nginx import NginxOptions
+
+CLOSED = (make_site("quay", state="maintenance"), make_site("moor", state="suspended"))
+
+
+def map_of(text: str, variable: str) -> list[str]:
+    """Return the lines of the map that sets a variable."""
+    _, _, rest = text.partition(f" ${variable} {{\n")
+    return [line.strip() for line in rest.partition("}")[0].splitlines()]
+
+
+def test_paths_stay_open_for_files_in_maintenance_alone() -> None:
+    """A site in maintenance still has its files, a suspended one has nothing, and others are in no list."""
+    maps = texts("nginx", make_plan(make_site("aurora"), *CLOSED))["nginx/maps.conf"]
+    assert map_of(maps, "multihost_closed") == [
+        "volatile;",
+        'default "";',
+        "quay maintenance;",
+        "moor suspended;",
+        "file:moor suspended;",
+    ]
+
+
+def test_path_that_applications_answer_for_is_closed_with_them() -> None:
+    """Where nginx serves no static files, their path is the application's and closed like it."""
+    codebase = make_codebase(static_root=None, media_url=None)
+    maps = texts("nginx", make_plan(*CLOSED, codebase=codebase))["nginx/maps.conf"]
+    assert [line.split()[-1] for line in map_of(maps, "multihost_open")] == ["volatile;", '"";', "page:;", "page:;"]
+
+
+def test_platform_without_closed_sites_asks_nothing() -> None:
+    """No request pays for states while every site is active."""
+    files = texts("nginx", make_plan(make_site("aurora")))
+    assert "closed" not in files["nginx/maps.conf"] + files["nginx/rules.conf"]
+
+
+@pytest.mark.parametrize("option", ["rate", "client_connections"])
+def test_limits_count_a_client_of_one_site(option: str) -> None:
+    """The key of each zone has the site in it, so that nobody uses up what he may ask of another site."""
+    text = texts("nginx", make_plan(make_site("aurora", nginx=((option, 5),))))["nginx/limits.conf"]
+    assert "$multihost_site$binary_remote_addr" in text
+    assert text.count("$binary_remote_addr") == 1
+
+
+def test_headers_of_proxies_are_written_over() -> None:
+    """With proxies named, what a client says about the scheme and its address is replaced."""
+    platform = make_platform(
+        nginx=NginxOptions(proxies=("10.0.0.1",)), secure_proxy_ssl_header=("HTTP_X_FORWARDED_PROTO", "https")
+    )
+    main = texts("nginx", make_plan(make_site("aurora"), platform=platform))["nginx/nginx.conf"]
+    for name in ("FOR $remote_addr", 'PORT ""', 'SSL ""'):
+        assert f"uwsgi_param HTTP_X_FORWARDED_{name};" in main
+    assert main.count("uwsgi_param HTTP_X_FORWARDED_PROTO ") == 1
+    assert "uwsgi_param HTTP_X_FORWARDED_PROTO $multihost_scheme;" in main
+
+
+def test_generation_asks_for_the_address_of_the_connection() -> None:
+    """Who sees the generation is decided by the address of the connection, whatever proxies say."""
+    main = texts("nginx", make_plan(make_site("aurora")))["nginx/nginx.conf"]
+    assert "geo $realip_remote_addr $multihost_is_loopback {" in main
+    assert "map $realip_remote_addr $multihost_is_local {" in main

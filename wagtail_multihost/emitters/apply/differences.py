@@ -1,0 +1,127 @@
+"""What there is to change for a plan: of all targets together, and what of it must not be done unasked."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wagtail_multihost.emitters.apply.manifest import Manifest
+from wagtail_multihost.emitters.emitter import Emitter
+from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.output import Change, State, compare, stale
+from wagtail_multihost.exceptions import ApplyError
+
+#: So many files may be removed at once, however few there are.
+FEW = 10
+MOST_NAMED = 20
+
+
+@dataclass(slots=True)
+class Differences:
+    """The changes by target, the new generations, and how many of the files that are there stay."""
+
+    by_target: dict[str, list[Change]] = field(default_factory=dict)
+    generations: dict[str, str] = field(default_factory=dict)
+    kept: int = 0
+
+    @property
+    def changes(self) -> list[Change]:
+        """The changes of all targets."""
+        return [change for changes in self.by_target.values() for change in changes]
+
+    @property
+    def paths(self) -> dict[str, list[str]]:
+        """The changed paths by target, of targets that have any."""
+        return {target: [str(change.path) for change in changes] for target, changes in self.by_target.items()}
+
+
+def differences(
+    emitters: Iterable[Emitter],
+    plan: Plan,
+    manifest: Manifest,
+    watched: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    renewed: frozenset[str] = frozenset(),
+) -> Differences:
+    """
+    Return what differs. Files of ours that are not emitted any more go, unless sites are chosen. A target whose files
+    differ, or that is among the ``renewed``, gets a new generation, if it shows one.
+    """
+    found = Differences()
+    for emitter in emitters:
+        changes = list(differing(emitter, plan, manifest, watched, found))
+        if emitter.generation:
+            is_new = bool(changes) or emitter.name in renewed
+            changes += generation(emitter.name, emitter.generation, plan.directory, manifest, found, is_new=is_new)
+        if changes:
+            found.by_target[emitter.name] = changes
+    return found
+
+
+def differing(
+    emitter: Emitter,
+    plan: Plan,
+    manifest: Manifest,
+    watched: Callable[[Iterable[Any]], Iterable[Any]],
+    found: Differences,
+) -> Iterable[Change]:
+    """Yield the changes of a target, but for the file with its generation."""
+    marker = emitter.generation("none").path if emitter.generation else None
+    files = (file for file in emitter.emit(plan) if file.path != marker)
+    seen = [marker] if marker else []
+    for change in compare(plan.directory, watched(files), manifest.knows):
+        seen.append(change.path)
+        found.kept += change.state is not State.NEW
+        if change.state is not State.SAME:
+            yield change
+    if not plan.only:
+        yield from stale(plan.directory, emitter.folders, seen, manifest.knows)
+
+
+def generation(
+    name: str,
+    make: Callable[[str], EmittedFile],
+    directory: Path,
+    manifest: Manifest,
+    found: Differences,
+    *,
+    is_new: bool,
+) -> list[Change]:
+    """Return the change of the file that shows a target's generation; none when it is as it should be."""
+    current = manifest.generations.get(name)
+    if current and not is_new:
+        (change,) = compare(directory, [make(current)], manifest.knows)
+        if change.state is State.SAME:
+            return []
+    # By chance, not from the contents: an earlier answer is never taken for this one, even of the same contents.
+    found.generations[name] = secrets.token_hex(8)
+    return list(compare(directory, [make(found.generations[name])], manifest.knows))
+
+
+def refuse_foreign(changes: Iterable[Change], directory: Path) -> None:
+    """Raise ApplyError when others' files are in the way, or ours have been edited."""
+    for state, what in (
+        (State.FOREIGN, "were not written by multihost_emit or multihost_apply"),
+        (State.EDITED, "were edited after they had been written"),
+    ):
+        paths = [str(directory / change.path) for change in changes if change.state is state]
+        if paths:
+            raise ApplyError(f"These files {what}, so nothing was changed: {named(paths)}. --force replaces them.")
+
+
+def refuse_mass_delete(found: Differences) -> None:
+    """Raise ApplyError when more than half of the files would go: a registry that lost its sites looks like that."""
+    removed = sum(not change.new for change in found.changes)
+    there = found.kept + removed
+    if removed > FEW and removed * 2 > there:
+        raise ApplyError(
+            f"{removed} of the {there} files would be removed, so nothing was changed. If the registry is right, "
+            "say --allow-mass-delete."
+        )
+
+
+def named(paths: list[str]) -> str:
+    more = len(paths) - MOST_NAMED
+    return ", ".join(paths[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,39 @@
+"""The mark of a reload that is still to be done: it outlives the process that owes it (frappe/press#2703)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from wagtail_multihost.emitters.apply.place import Place, discard, read_json, write_json
+
+
+class Pending:
+    """The changed paths by the target whose servers have not been reloaded since."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        found: dict[str, Any] = read_json(place.pending)
+        self.paths: dict[str, list[str]] = found
+
+    def of(self, targets: Iterable[str]) -> frozenset[str]:
+        """Return those of ``targets`` that wait for a reload."""
+        return frozenset(targets) & self.paths.keys()
+
+    def add(self, paths: dict[str, list[str]]) -> None:
+        """Note changes, before they are made."""
+        for target, changed in paths.items():
+            self.paths[target] = list(dict.fromkeys([*self.paths.get(target, []), *changed]))
+        self.save()
+
+    def clear(self, targets: Iterable[str]) -> None:
+        """Note that the servers of ``targets`` use what is there."""
+        for target in targets:
+            self.paths.pop(target, None)
+        self.save()
+
+    def save(self) -> None:
+        if self.paths:
+            write_json(self.place.pending, self.paths)
+        else:
+            discard(self.place.pending)

@@ -1,0 +1,169 @@
+"""The folder ``.multihost`` below the output folder, which holds all that an apply has to remember."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from wagtail_multihost.emitters.output import FOLDER_MODE
+from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.spec.permissions import NO_FOREIGN_WRITING, access_problem, own_accounts
+
+NAME = ".multihost"
+PRIVATE_FOLDER = 0o700
+PRIVATE = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The output folder ``directory``, and where things are kept for it."""
+
+    directory: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of it all, for the owner alone."""
+        return self.directory / NAME
+
+    @property
+    def lock(self) -> Path:
+        """What a run holds."""
+        return self.folder / "lock"
+
+    @property
+    def tickets(self) -> Path:
+        """One file for each run that waits."""
+        return self.folder / "tickets"
+
+    @property
+    def manifest(self) -> Path:
+        """What was written."""
+        return self.folder / "manifest.json"
+
+    @property
+    def pending(self) -> Path:
+        """What was changed and is not reloaded yet."""
+        return self.folder / "pending.json"
+
+    @property
+    def journal(self) -> Path:
+        """How to undo a run that is changing files."""
+        return self.folder / "journal.json"
+
+    @property
+    def backups(self) -> Path:
+        """The old files of such a run."""
+        return self.folder / "backups"
+
+    @property
+    def stage(self) -> Path:
+        """The scratch copy, which is kept from run to run."""
+        return self.folder / "stage"
+
+    @property
+    def changed(self) -> Path:
+        """The list for the reload hook."""
+        return self.folder / "changed"
+
+
+def prepared(directory: Path) -> Place:
+    """Make the folders; raises EmitError when they cannot be made, or others can write or look into them."""
+    place = Place(directory)
+    try:
+        directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for folder in (place.folder, place.tickets):
+            folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        status = place.folder.lstat()
+    except OSError as error:
+        raise EmitError(sentence(error)) from None
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & PRIVATE:
+        raise EmitError(f"{place.folder} must be a folder of this account with the mode 0700, and no link.")
+    return place
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn what the file system says into our error."""
+    try:
+        yield
+    except OSError as error:
+        raise EmitError(sentence(error)) from None
+
+
+def sentence(error: OSError) -> str:
+    return f"Cannot write {error.filename or 'a file'}: {error.strerror}."
+
+
+def refuse_writable(directory: Path, *subfolders: str) -> None:
+    """Raise EmitError for a folder in which another account could change what servers read as root."""
+    for folder in (directory, *(directory / name for name in subfolders)):
+        try:
+            problem = access_problem(folder.stat(), NO_FOREIGN_WRITING, own_accounts())
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise EmitError(f"Cannot read {folder}: {error.strerror}.") from None
+        if problem:
+            raise EmitError(f"The folder {folder} is not safe for configurations. {problem}")
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """Return the object in a file of ours, empty when there is none; raises EmitError when it is not whole."""
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise EmitError(f"Cannot read {path}: {error.strerror}.") from None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise EmitError(f"{path} is damaged. Remove it, and run the command again with --force.")
+    return found
+
+
+def write_json(path: Path, value: object) -> None:
+    """Put ``value`` into a file that is whole at any time and on the disk afterwards; raises OSError."""
+    write_whole(path, json.dumps(value, separators=(",", ":")))
+
+
+def write_whole(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.tmp")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
+        stream.write(text.encode())
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(draft, path)
+    sync_folder(path.parent)
+
+
+def discard(path: Path) -> None:
+    """Remove a file, for good; nothing when there is none."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Return when the names in a folder are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def emptied(folder: Path) -> Path:
+    """Return the folder, new and empty."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(mode=PRIVATE_FOLDER)
+    return folder

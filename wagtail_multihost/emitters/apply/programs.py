@@ -1,0 +1,61 @@
+"""Running others' programs: with few variables, no input, a time limit, and an end for all that they started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from wagtail_multihost.exceptions import EmitError
+
+KEPT = ("LANG", "HOME")
+#: Where a program is looked for that PATH does not lead to: an operator's shell may lack the folders of servers.
+FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: Debian's packages, for the sentence that says that a program is missing.
+PACKAGES = {"nginx": "nginx", "systemd-analyze": "systemd", "uwsgi": "uwsgi-core"}
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the variables of a program: uWSGI takes each UWSGI_ variable as an option, and others have secrets."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {"PATH": f"{os.environ.get('PATH', '')}:{FOLDERS}".lstrip(":"), **kept, **variables}
+
+
+def found(program: str) -> str:
+    """Return where ``program`` is; raises EmitError, which names its package, when this machine does not have it."""
+    path = shutil.which(program, path=environment()["PATH"])
+    if path:
+        return os.path.abspath(path)
+    package = PACKAGES.get(os.path.basename(program))
+    hint = f" Debian has it in the package {package}." if package else ""
+    raise EmitError(f"The program {program} is not installed, or cannot be run.{hint}")
+
+
+@contextmanager
+def running(command: Sequence[str], variables: Mapping[str, str], *, output: int) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in a session of its own, which is killed as a whole when the block is left by an error."""
+    # S603: the command is the operator's, or of the emitters, and no shell reads it.
+    process = subprocess.Popen(  # noqa: S603
+        [found(command[0]), *command[1:]],
+        env=dict(variables),
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        yield process
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    finally:
+        if process.stdout:
+            process.stdout.close()

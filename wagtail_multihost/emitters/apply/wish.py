@@ -1,0 +1,59 @@
+"""What an apply is asked for, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wagtail_multihost.emitters.emitter import Emitter
+from wagtail_multihost.emitters.files import Plan
+
+Watch = Callable[[int], Callable[[Iterable[Any]], Iterable[Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """
+    An apply of ``emitters`` to ``directory``. ``load`` reads the registry and returns the plan; it runs inside the
+    lock, so that whoever waited for it sees the newest. Waiting applies with the same ``fingerprint`` are taken
+    together, whatever their ``sites`` (none: all). ``reload`` is the hook's command, ``verify`` the URL to ask
+    afterwards. Times are in seconds.
+    """
+
+    emitters: tuple[Emitter, ...]
+    directory: Path
+    load: Callable[[], Plan]
+    fingerprint: str = ""
+    sites: frozenset[str] = frozenset()
+    reload: tuple[str, ...] = ()
+    reload_timeout: float = 60
+    verify: str = ""
+    verify_timeout: float = 10
+    lock_timeout: float = 600
+    force: bool = False
+    allow_mass_delete: bool = False
+    watch: Watch = lambda total: iter
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the targets."""
+        return tuple(emitter.name for emitter in self.emitters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """
+    What an apply did: the paths ``changed`` and ``removed``, whether the hook ``reloaded`` and the URL was
+    ``verified``, the ``generation`` that is served (blank where no target shows one) and the ``seconds`` it took.
+    ``together`` says that another run, which started later than this one was asked for, did it.
+    """
+
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    reloaded: bool = False
+    verified: bool = False
+    generation: str = ""
+    seconds: float = 0.0
+    together: bool = False

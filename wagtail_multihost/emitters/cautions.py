@@ -1,0 +1,86 @@
+"""What is possible, and seldom meant: sentences for who has the files of a plan written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from wagtail_multihost.emitters import emitters
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.site import SiteSpec
+
+#: How many worker processes a target gives a site, and the option that says so.
+WORKERS: dict[str, tuple[str, Callable[[Plan, SiteSpec], int]]] = {
+    "uwsgi": ("uwsgi.processes", lambda plan, site: plan.uwsgi_of(site).processes),
+    "systemd": ("systemd.workers", lambda plan, site: gunicorn_workers(plan, site)),
+}
+#: What a site's own code must have for its processes to start, below the value of each option.
+NEEDED = {"directory": "", "virtualenv": "/bin/python3"}
+PRODUCTION = "production"
+
+
+def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for everything in ``plan`` that its ``targets`` can do, and that is seldom meant."""
+    running = [target for target in dict.fromkeys(targets) if emitters()[target].runs_sites]
+    for target in running:
+        yield from caches_apart(plan, target)
+    if running:
+        yield from one_account(plan)
+        yield from code_not_found(plan)
+    if "uwsgi" in running and plan.platform.runner != "uwsgi":
+        yield (
+            f"platform.runner: It is {plan.platform.runner}, and the target uwsgi makes uWSGI run the sites too, at "
+            "the same sockets. Start one of the two."
+        )
+    if "uwsgi" in running and plan.node and plan.uwsgi.http:
+        yield (
+            f"platform.uwsgi.http: On the node {plan.node} uWSGI serves the sites at {plan.uwsgi.http} too, past the "
+            "front server and what it keeps out."
+        )
+
+
+def caches_apart(plan: Plan, target: str) -> Iterator[str]:
+    """Yield the sites whose workers have a cache each, where ``target`` is known to give them more than one."""
+    option, workers_of = WORKERS.get(target, ("", lambda plan, site: 1))
+    found = [site for site in plan.chosen if site.cache.backend == "locmem" and workers_of(plan, site) > 1]
+    if found:
+        yield (
+            f"The cache of {listed(found)} is in local memory, and {option} is more than 1: each worker process has a "
+            f"cache of its own, and goes on with what another one has changed. Give the sites Redis, or one worker."
+        )
+
+
+def gunicorn_workers(plan: Plan, site: SiteSpec) -> int:
+    """Return how many workers of gunicorn the units start; none where they start another runner."""
+    return plan.systemd_of(site).workers if plan.platform.runner == "gunicorn" else 0
+
+
+def one_account(plan: Plan) -> Iterator[str]:
+    """Yield what sites that have one account do to each other, unless the platform says that they may."""
+    platform = plan.platform
+    has_own = "{site}" in platform.user or len(plan.sites) < 2 or platform.shares_registry
+    if has_own or not (platform.user or platform.environment == PRODUCTION):
+        return
+    account = f"the account {platform.user}" if platform.user else "the account of their server"
+    yield (
+        f"platform.user: All {len(plan.sites)} sites run under {account}, so the code of each can read, change and "
+        "stop the others. Give each its own, such as site-{site}."
+    )
+
+
+def code_not_found(plan: Plan) -> Iterator[str]:
+    """Yield the folders of sites' own code that this machine does not have."""
+    for site in plan.chosen:
+        for name, value in site.code:
+            if name in NEEDED and not os.path.exists(f"{value}{NEEDED[name]}"):
+                path = shown(f"{value}{NEEDED[name]}")
+                yield f"{site.sources.get('code', f'sites.{site.id}.code')}: {name}: This machine has no {path}."
+
+
+def listed(sites: Iterable[SiteSpec]) -> str:
+    """Return the ids of the first sites, and how many more there are."""
+    ids = [site.id for site in sites]
+    if len(ids) > 3:
+        return f"the sites {', '.join(ids[:3])} and {len(ids) - 3} more"
+    return f"the site {ids[0]}" if len(ids) == 1 else f"the sites {', '.join(ids[:-1])} and {ids[-1]}"

@@ -1,0 +1,65 @@
+"""nginx's own test of a scratch copy of its files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from wagtail_multihost.emitters.emitter import Stage, Validation
+from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.nginx.listen import version_of
+
+# https://nginx.org/en/docs/switches.html
+HAS_ERROR_LOG_SWITCH = (1, 19, 5)
+#: Debian's programs of administrators, which are not on every user's path.
+PROGRAMS = "/usr/local/sbin:/usr/sbin:/sbin"
+UNPRIVILEGED = "unprivileged"
+#: What no plan yields, as nginx.conf includes it.
+GENERATIONS = "generation*.conf"
+
+
+def checks(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]]) -> Iterator[Validation]:
+    """
+    Yield ``nginx -t`` of the stage. It opens the logs and the pid file that are configured, makes missing folders of
+    temporary files, and binds addresses. Who is not root may do nothing of that: then a copy is tested
+    that has places of its own for these, and is the same otherwise.
+    """
+    folder = stage.folder if os.geteuid() == 0 else unprivileged_copy(stage, emit)
+    main = folder / "nginx/nginx.conf"
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:{PROGRAMS}") or "nginx"
+    # Without it nginx opens the error log that it was built with before it reads any file.
+    switch = ("-e", "stderr") if version_of(stage.plan.nginx.version) >= HAS_ERROR_LOG_SWITCH else ()
+    yield Validation((program, "-t", "-q", *switch, "-c", str(main)), str(main))
+
+
+def unprivileged_copy(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]]) -> Path:
+    """Write a copy of the files, with logs, temporary files and addresses of its own, below the stage."""
+    folder = stage.folder / UNPRIVILEGED
+    places = {name: folder / name for name in ("logs", "temp", "cache_path")}
+    for path in places.values():
+        path.mkdir(parents=True, exist_ok=True)
+    nginx, platform = stage.plan.nginx, stage.plan.platform
+    own = replace(
+        nginx,
+        **places,  # type: ignore[arg-type]
+        pid=folder / "nginx.pid",
+        http=own_addresses("http", nginx.http),
+        https=own_addresses("https", nginx.https),
+    )
+    plan = replace(stage.plan, platform=replace(platform, nginx=own), directory=folder, only=frozenset())
+    for file in emit(plan):
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.text, encoding="utf-8")
+    for path in (stage.folder / "nginx").glob(GENERATIONS):
+        shutil.copy(path, folder / "nginx")
+    return folder
+
+
+def own_addresses(name: str, addresses: tuple[str, ...]) -> tuple[str, ...]:
+    """Return loopback addresses of high ports, as many as there are ``addresses``."""
+    first = 42000 if name == "http" else 43000
+    return tuple(f"127.0.0.1:{first + number}" for number, _ in enumerate(addresses))

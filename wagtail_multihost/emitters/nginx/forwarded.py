@@ -1,0 +1,31 @@
+"""Whose word is taken on the client's address and on the scheme that a visitor uses."""
+
+from __future__ import annotations
+
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.quoting import nginx_quote
+
+PROXY_PROTOCOL = "proxy_protocol"
+FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+
+
+def forwarded(plan: Plan) -> dict[str, object]:
+    """Return what the main file says about proxies in front of nginx."""
+    options = plan.nginx
+    header, secure = plan.platform.secure_proxy_ssl_header or ("", "")
+    return {
+        "proxies": [nginx_quote(network) for network in options.proxies],
+        "real_ip_header": nginx_quote(options.real_ip_header),
+        # Without proxies named, whoever connects is taken for one, as the setting of Django has it.
+        "keeps_forwarded_proto": header == FORWARDED_PROTO and not options.proxies,
+        "scheme_param": header if options.proxies else "",
+        "scheme_variable": header.lower(),
+        "secure_value": nginx_quote(secure),
+        "scheme": scheme_variable(plan),
+    }
+
+
+def scheme_variable(plan: Plan) -> str:
+    """Return the variable of the scheme that the visitor uses, as far as nginx knows it or a trusted proxy says it."""
+    header = (plan.platform.secure_proxy_ssl_header or ("",))[0]
+    return "$multihost_scheme" if plan.nginx.proxies and header else "$scheme"

@@ -1,0 +1,121 @@
+"""
+Several machines: the front server passes requests on to the nodes of a site, by HTTP.
+
+Never by uwsgi's own protocol: whoever can speak it can make a process load code. A node hears the front server alone,
+by its address, by certificates, or both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.nginx.cache import page_scheme
+from wagtail_multihost.emitters.nginx.forwarded import forwarded
+from wagtail_multihost.emitters.nginx.timeouts import http_timeout
+from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
+from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.spec.nginx import NginxOptions
+from wagtail_multihost.spec.site import SiteSpec
+
+FORWARDED_FOR = "X-Forwarded-For"
+FORWARDED_PROTO = ("HTTP_X_FORWARDED_PROTO", "https")
+EVERYBODY = ("0.0.0.0/0", "::/0")
+#: What both ends' certificates take; all or none of them.
+CERTIFICATES = (
+    "node_certificate",
+    "node_key",
+    "node_authority",
+    "front_certificate",
+    "front_key",
+    "front_authority",
+)
+
+
+def is_front(plan: Plan) -> bool:
+    """Return whether the plan is for the machine in front of others."""
+    return bool(plan.platform.nodes) and not plan.node
+
+
+def has_certificates(options: NginxOptions) -> bool:
+    return all(getattr(options, name) for name in CERTIFICATES)
+
+
+def refuse_open_nodes(plan: Plan) -> None:
+    """Raise EmitError where anybody could speak to a node as the front server does."""
+    options = plan.nginx
+    stated = [name for name in CERTIFICATES if getattr(options, name)]
+    if stated and not has_certificates(options):
+        missing = ", ".join(name for name in CERTIFICATES if name not in stated)
+        raise EmitError(f"The certificates between the front server and the nodes are incomplete: {missing}.")
+    if plan.platform.nodes and not stated and not options.fronts:
+        raise EmitError(
+            "The platform has nodes, but neither fronts (the addresses of the front server) nor certificates for "
+            "both ends: whoever reaches a node could pass for the front server."
+        )
+
+
+def as_node(plan: Plan) -> Plan:
+    """
+    Return the plan as a node's nginx takes it: it listens at the node's address, whoever gets through is a proxy
+    whose word is taken, and what visitors meet first (TLS, challenges) is the front server's. Others' stay as they are.
+    """
+    refuse_open_nodes(plan)
+    if not plan.node:
+        return plan
+    options = replace(
+        plan.nginx,
+        http=(dict(plan.platform.nodes)[plan.node],),
+        proxies=plan.nginx.fronts or EVERYBODY,
+        real_ip_header=FORWARDED_FOR,
+        acme=None,
+    )
+    platform = replace(plan.platform, nginx=options, secure_proxy_ssl_header=FORWARDED_PROTO)
+    return replace(plan, platform=platform, sites=tuple(replace(site, tls=None) for site in plan.sites))
+
+
+def upstreams(plan: Plan) -> str:
+    """Return upstreams.conf; blank where all is on one machine."""
+    if not plan.platform.nodes:
+        return ""
+    options = plan.nginx
+    groups = {nodes_of(plan, site) for site in plan.sites}
+    addresses = dict(plan.platform.nodes)
+    files = {name: nginx_quote(str(getattr(options, name) or "")) for name in CERTIFICATES}
+    return plan.render(
+        "nginx/upstreams.conf",
+        front=is_front(plan),
+        groups=[
+            (nginx_quote(group(nodes)), [nginx_quote(addresses[name]) for name in nodes]) for nodes in sorted(groups)
+        ],
+        sites=[(nginx_quote_key(site.id), nginx_quote(group(nodes_of(plan, site)))) for site in plan.sites],
+        has_certificates=has_certificates(options),
+        fronts=[nginx_quote(network) for network in options.fronts],
+        scheme=page_scheme(plan),
+        scheme_header=own_scheme_header(plan),
+        speaks_http=plan.platform.runner == "gunicorn",
+        read_timeout=http_timeout(plan),
+        secure=nginx_quote((plan.platform.secure_proxy_ssl_header or FORWARDED_PROTO)[1]),
+        **files,
+    )
+
+
+def own_scheme_header(plan: Plan) -> str:
+    """Return the header, not the usual one, that applications read the scheme from, where proxies are trusted for it."""
+    name = str(forwarded(plan)["scheme_param"]).removeprefix("HTTP_").replace("_", "-")
+    return "" if name == FORWARDED_PROTO[0].removeprefix("HTTP_").replace("_", "-") else name
+
+
+def nodes_of(plan: Plan, site: SiteSpec) -> tuple[str, ...]:
+    """Return the names of the site's nodes, in one order."""
+    return tuple(sorted(site.nodes or dict(plan.platform.nodes)))
+
+
+def group(nodes: tuple[str, ...]) -> str:
+    # No node's name has a plus sign, no hostname that nginx would look up instead has one.
+    return f"multihost+{'+'.join(nodes)}"
+
+
+def request_id(plan: Plan) -> str:
+    """Return the variable of the request's id: on a node the one that the front server gave it."""
+    return "$multihost_request_id" if plan.node else "$request_id"

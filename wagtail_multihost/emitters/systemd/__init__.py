@@ -1,0 +1,58 @@
+"""
+systemd: what starts the sites, keeps them apart and makes their folders.
+
+With gunicorn each site is an instance of one unit, started by the first connection to its socket. With uWSGI
+there is one unit for the emperor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from wagtail_multihost.emitters.emitter import Emitter
+from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.systemd.checking import validate
+from wagtail_multihost.emitters.systemd.overrides import drop_ins
+from wagtail_multihost.emitters.systemd.platform import emperor_values, snapshot_values, target_units, tmpfiles_values
+from wagtail_multihost.emitters.systemd.schedule import is_published, timer_values
+from wagtail_multihost.emitters.systemd.unit import gunicorn_values, service_values, socket_values
+
+FOLDER = PurePosixPath("systemd")
+
+
+def emit(plan: Plan) -> Iterator[EmittedFile]:
+    """Yield the units of the platform's runner, and what sites state of their own."""
+    yield file(plan, "multihost.target", units=target_units(plan), platform=plan.platform.name)
+    yield file(plan, "tmpfiles.d/multihost.conf", **tmpfiles_values(plan))
+    if plan.platform.runner == "gunicorn":
+        yield file(plan, "multihost@.service", **service_values(plan))
+        yield file(plan, "multihost@.socket", **socket_values(plan))
+        yield file(plan, "gunicorn.conf.py", **gunicorn_values(plan))
+    else:
+        yield file(plan, "multihost-emperor.service", **emperor_values(plan))
+    if any(is_published(plan, site) for site in plan.sites):
+        yield file(plan, "multihost-publish@.service", **service_values(plan))
+        yield file(plan, "multihost-publish@.timer", **timer_values(plan))
+    if plan.platform.snapshots and plan.source:
+        yield file(plan, "multihost-snapshot.service", **snapshot_values(plan))
+        yield file(plan, "multihost-snapshot.timer", platform=plan.platform.name)
+    for site in plan.chosen:
+        for unit, section, settings in drop_ins(plan, site):
+            text = plan.render("systemd/site.conf", section=section, settings=settings)
+            yield EmittedFile(FOLDER / f"{unit}.d" / "50-site.conf", text, site=site.id)
+
+
+def file(plan: Plan, name: str, **values: object) -> EmittedFile:
+    return EmittedFile(FOLDER / name, plan.render(f"systemd/{name}", **values))
+
+
+#: The target, as the commands know it.
+EMITTER = Emitter(
+    name="systemd",
+    summary="units that start the sites and keep them apart",
+    folders=("systemd", "systemd/tmpfiles.d", "systemd/multihost*.d"),
+    emit=emit,
+    validate=validate,
+    runs_sites=True,
+)

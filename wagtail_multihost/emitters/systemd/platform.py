@@ -1,0 +1,115 @@
+"""Units and folders of the platform as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.quoting import (
+    systemd_quote,
+    systemd_quote_argument,
+    systemd_quote_line,
+    systemd_quote_program,
+)
+from wagtail_multihost.emitters.systemd.overrides import writable_elsewhere
+from wagtail_multihost.emitters.systemd.schedule import is_published
+from wagtail_multihost.emitters.systemd.unit import (
+    STOP_MARGIN,
+    front_group,
+    protect_home,
+    python,
+    pythonpath,
+    sockets_mode,
+    used,
+)
+from wagtail_multihost.emitters.uwsgi import max_fd
+from wagtail_multihost.spec.site import SiteSpec
+
+#: Where Debian's package has the program.
+DEBIAN_UWSGI = "/usr/bin/uwsgi-core"
+
+
+def target_units(plan: Plan) -> Iterator[str]:
+    """Yield the units that run on this machine."""
+    if plan.platform.snapshots and plan.source:
+        yield "multihost-snapshot.service"
+        yield "multihost-snapshot.timer"
+    if plan.platform.runner != "gunicorn":
+        yield "multihost-emperor.service"
+    for site in plan.sites:
+        yield from site_units(plan, site)
+
+
+def site_units(plan: Plan, site: SiteSpec) -> Iterator[str]:
+    if plan.platform.runner == "gunicorn":
+        yield f"multihost@{site.id}.socket"
+        if not plan.systemd_of(site).on_demand:
+            yield f"multihost@{site.id}.service"
+    if is_published(plan, site):
+        yield f"multihost-publish@{site.id}.timer"
+
+
+def tmpfiles_values(plan: Plan) -> dict[str, object]:
+    platform = plan.platform
+    return {
+        "sockets": systemd_quote(str(platform.sockets)),
+        "sockets_mode": sockets_mode(plan),
+        "sockets_user": sockets_user(plan),
+        "front_group": front_group(plan),
+        "snapshots": systemd_quote(str(platform.snapshots)) if platform.snapshots else "",
+        "data": systemd_quote(str(platform.data)),
+        "sites": systemd_quote(f"{platform.data}/sites"),
+        "folders": [
+            (systemd_quote(f"{platform.data}/sites/{site.id}"), systemd_quote_line(account(plan, site)))
+            for site in plan.sites
+        ],
+    }
+
+
+def account(plan: Plan, site: SiteSpec) -> str:
+    """Return the account that the site's processes run as."""
+    return plan.platform.user_of(site.id) or plan.systemd.user
+
+
+def sockets_user(plan: Plan) -> str:
+    """Return who makes sockets: the sites' one account where uWSGI's emperor runs as that, else root."""
+    is_shared = plan.platform.runner == "uwsgi" and not plan.platform.user
+    return systemd_quote_line(plan.systemd.user) if is_shared else "root"
+
+
+def snapshot_values(plan: Plan) -> dict[str, object]:
+    snapshots = str(plan.platform.snapshots)
+    return {
+        "platform": plan.platform.name,
+        "python": python(plan.codebase),
+        "snapshots": systemd_quote_argument(snapshots),
+        "writable": systemd_quote(snapshots),
+        "directory": systemd_quote_line(str(plan.codebase.directory)),
+        "source": systemd_quote(f"MULTIHOST_REGISTRY={plan.source}"),
+        "settings_module": systemd_quote(f"DJANGO_SETTINGS_MODULE={plan.codebase.settings_module}"),
+        "pythonpath": pythonpath(plan.codebase),
+    }
+
+
+def emperor_values(plan: Plan) -> dict[str, object]:
+    options, platform = plan.uwsgi, plan.platform
+    program = DEBIAN_UWSGI if options.build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
+    return {
+        "platform": platform.name,
+        "uwsgi": systemd_quote_program(program),
+        "emperor": systemd_quote_argument(f"{plan.directory}/uwsgi-emperor/emperor.ini"),
+        "stop_timeout": options.harakiri + STOP_MARGIN,
+        "max_fd": max_fd(len(plan.sites)),
+        "becomes_sites": bool(platform.user),
+        "uses_cgroups": bool(options.cgroup),
+        "user": systemd_quote_line(plan.systemd.user),
+        "protect_home": protect_home(used(plan)),
+        "writable": [systemd_quote(str(path)) for path in emperor_folders(plan)],
+    }
+
+
+def emperor_folders(plan: Plan) -> dict[Path, None]:
+    """Return the folders that any site writes to, and that of the sockets."""
+    elsewhere = [folder for site in plan.sites for folder in writable_elsewhere(plan, site)]
+    return dict.fromkeys([plan.platform.data, plan.platform.sockets, *elsewhere])

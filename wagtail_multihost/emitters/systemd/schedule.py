@@ -1,0 +1,28 @@
+"""Timers of single sites."""
+
+from __future__ import annotations
+
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.spec.site import SiteSpec
+
+HOUR = 60
+
+
+def is_published(plan: Plan, site: SiteSpec) -> bool:
+    """Return whether this machine publishes the site's pages: of several nodes that serve it, the first does."""
+    nodes = site.nodes or [name for name, _ in plan.platform.nodes]
+    return plan.systemd_of(site).publish > 0 and (not plan.node or plan.node == nodes[0])
+
+
+def timer_values(plan: Plan) -> dict[str, object]:
+    minutes = plan.systemd.publish or HOUR
+    return {"calendar": calendar(minutes), "delay": delay(minutes)}
+
+
+def calendar(minutes: int) -> str:
+    """Return the moments, ``minutes`` apart, as systemd writes them (systemd.time(7))."""
+    return "hourly" if minutes == HOUR else f"*:0/{minutes}"
+
+
+def delay(minutes: int) -> str:
+    return f"{minutes}min"

@@ -1,0 +1,143 @@
+"""What the units of all sites have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.quoting import (
+    systemd_quote,
+    systemd_quote_argument,
+    systemd_quote_line,
+    systemd_quote_part,
+    systemd_quote_program,
+)
+from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.spec.codebase import Codebase
+from wagtail_multihost.spec.identifiers import shown
+
+# A unix address is 108 bytes with its NUL (unix(7)).
+SOCKET_PATH_BYTES = 107
+#: How much longer than a request a site may take to stop.
+STOP_MARGIN = 5
+#: What ProtectHome= closes (systemd.exec(5)).
+HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+
+
+def service_values(plan: Plan) -> dict[str, object]:
+    """Return what a unit that runs a site's code needs, quoted."""
+    codebase, options, platform = plan.codebase, plan.systemd, plan.platform
+    sites = f"{platform.data}/sites"
+    return {
+        "gunicorn": gunicorn(codebase),
+        "python": python(codebase),
+        "config": config(plan),
+        "wsgi": systemd_quote_argument(codebase.wsgi),
+        "user": of_instance(platform.user or options.user),
+        "group": of_instance(platform.group),
+        "directory": systemd_quote_line(str(codebase.directory)),
+        "registry": systemd_quote(f"MULTIHOST_REGISTRY={plan.registry}"),
+        "settings_module": systemd_quote(f"DJANGO_SETTINGS_MODULE={codebase.settings_module}"),
+        "temporary": systemd_quote(f"TMPDIR={sites}/"),
+        "pythonpath": pythonpath(codebase),
+        "stop_timeout": options.timeout + STOP_MARGIN,
+        "cpu_weight": options.cpu_weight,
+        "memory": options.memory.upper(),
+        "tasks": options.tasks,
+        "egress": [systemd_quote(network) for network in options.egress],
+        "protect_home": protect_home(used(plan)),
+        "sites": systemd_quote_part(sites),
+        "sockets": systemd_quote_part(str(platform.sockets)),
+        "snapshots_in_sockets": snapshots_in_sockets(plan),
+    }
+
+
+def of_instance(account: str) -> str:
+    """Return the name of an account, in which ``{site}`` stands for the instance."""
+    return systemd_quote_line(account).replace("{site}", "%i")
+
+
+def gunicorn(codebase: Codebase) -> str:
+    return systemd_quote_program(f"{codebase.virtualenv}/bin/gunicorn")
+
+
+def python(codebase: Codebase) -> str:
+    return systemd_quote_program(f"{codebase.virtualenv}/bin/python3")
+
+
+def config(plan: Plan) -> str:
+    return systemd_quote_argument(f"{plan.directory}/systemd/gunicorn.conf.py")
+
+
+def pythonpath(codebase: Codebase) -> str:
+    """Return the assignment of PYTHONPATH; raises RenderError for a folder with a colon, which would be two."""
+    for folder in codebase.pythonpath:
+        systemd_quote_part(folder)
+    return systemd_quote(f"PYTHONPATH={':'.join(codebase.pythonpath)}") if codebase.pythonpath else ""
+
+
+def used(plan: Plan) -> Iterable[Path]:
+    """Return the folders that the sites need."""
+    registry = [Path(plan.registry)] if plan.registry.startswith("/") else []
+    codebase = plan.codebase
+    return [plan.directory, plan.platform.data, *code_folders(codebase), *registry]
+
+
+def code_folders(codebase: Codebase) -> list[Path]:
+    return [codebase.directory, codebase.virtualenv, *(Path(folder) for folder in codebase.pythonpath)]
+
+
+def protect_home(needed: Iterable[Path]) -> str:
+    """Return the strictest value of ProtectHome= that leaves the ``needed`` folders in place."""
+    return "read-only" if any(path.is_relative_to(home) for path in needed for home in HOMES) else "yes"
+
+
+def snapshots_in_sockets(plan: Plan) -> str:
+    """Return the folder of snapshots where it lies in that of the sockets; blank where it does not."""
+    snapshots = plan.platform.snapshots
+    inside = snapshots is not None and snapshots.is_relative_to(plan.platform.sockets)
+    return systemd_quote_part(str(snapshots)) if inside else ""
+
+
+def socket_values(plan: Plan) -> dict[str, object]:
+    return {
+        "sockets": systemd_quote_line(str(plan.platform.sockets)),
+        "sockets_mode": sockets_mode(plan),
+        "front_group": front_group(plan),
+    }
+
+
+def sockets_mode(plan: Plan) -> str:
+    """Return the mode of the folder of sockets: closed to sites, unless their snapshots lie in it."""
+    return "0711" if snapshots_in_sockets(plan) else "0750"
+
+
+def front_group(plan: Plan) -> str:
+    """Return the group of nginx's workers: it is named as their account, where nginx is told no other."""
+    return systemd_quote_line(plan.nginx.user)
+
+
+def socket_path(plan: Plan, name: str) -> str:
+    path = f"{plan.platform.sockets}/{name}"
+    if len(path.encode()) > SOCKET_PATH_BYTES:
+        raise RenderError(
+            f"The socket {shown(path)} has {len(path.encode())} bytes; at most {SOCKET_PATH_BYTES} are accepted. "
+            "Name a shorter folder in the platform's sockets."
+        )
+    return systemd_quote_line(path)
+
+
+def gunicorn_values(plan: Plan) -> dict[str, object]:
+    options = plan.systemd
+    return {
+        "workers": options.workers,
+        "threads": options.threads,
+        "timeout": options.timeout,
+        "max_requests": options.max_requests,
+        "max_requests_jitter": jitter(options.max_requests),
+    }
+
+
+def jitter(max_requests: int) -> int:
+    return max_requests // 10

@@ -1,0 +1,53 @@
+"""
+uWSGI: an emperor, and one vassal per site.
+
+Two builds: the wheel pyuwsgi from PyPI, and Debian's package with its Python plugin. With an ``http``
+address uWSGI also serves the sites itself, by a router that looks the host up in a closed list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wagtail_multihost.emitters.emitter import Emitter
+from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.uwsgi.accounts import account_of, refuse_root_work
+from wagtail_multihost.emitters.uwsgi.check import validate
+from wagtail_multihost.emitters.uwsgi.emperor import emperor, freeze, max_fd
+from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS, vassal_path
+from wagtail_multihost.emitters.uwsgi.router import router_files
+from wagtail_multihost.emitters.uwsgi.vassals import shared_values, vassal
+
+__all__ = ["EMITTER", "emit", "max_fd"]
+
+# An ini says where a site's secrets are and what its limits are: its group alone reads it, to reload.
+OWN_ACCOUNT_MODE = 0o640
+
+
+def emit(plan: Plan) -> Iterator[EmittedFile]:
+    """Yield the emperor's files, one ini per chosen site, and with ``http`` the router's files."""
+    refuse_root_work(plan)
+    shared = shared_values(plan)
+    yield emperor(plan)
+    if plan.uwsgi.freeze:
+        yield freeze(plan)
+    if plan.uwsgi.http:
+        yield from router_files(plan, shared)
+    for site in plan.chosen:
+        account = account_of(plan, site)
+        text = vassal(plan, site, shared)
+        if account:
+            yield EmittedFile(vassal_path(plan, site), text, OWN_ACCOUNT_MODE, site.id, account.group)
+        else:
+            yield EmittedFile(vassal_path(plan, site), text, site=site.id)
+
+
+#: The target, as the commands know it.
+EMITTER = Emitter(
+    name="uwsgi",
+    summary="an emperor, and a vassal for each site",
+    folders=(str(VASSALS), str(ON_DEMAND), str(EMPEROR)),
+    emit=emit,
+    validate=validate,
+    runs_sites=True,
+)

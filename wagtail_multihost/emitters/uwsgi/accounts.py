@@ -1,0 +1,50 @@
+"""Accounts of their own for sites: what the emperor, which is root then, makes of a vassal."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.spec.site import SiteSpec
+
+PLACE = "{site}"
+
+
+class Account(NamedTuple):
+    """What a site's processes run as."""
+
+    user: str
+    group: str
+
+
+def has_accounts(plan: Plan) -> bool:
+    """Return whether each site has an account of its own; otherwise all have the emperor's."""
+    return PLACE in plan.platform.user
+
+
+def account_of(plan: Plan, site: SiteSpec) -> Account | None:
+    """
+    Return the account of ``site``. Its group is the one that reads its snapshot where each site has one, else the
+    one named like the user: with no group, uWSGI would leave it root's.
+    """
+    if not has_accounts(plan):
+        return None
+    user = plan.platform.user_of(site.id)
+    group = plan.platform.group_of(site.id) if PLACE in plan.platform.group else user
+    if user == "root" or group == "root":
+        raise RenderError(f"The site {site.id} would run as root: name another account in the platform's user.")
+    return Account(user, group)
+
+
+def refuse_root_work(plan: Plan) -> None:
+    """Raise RenderError for options that go ill with who the emperor is."""
+    if plan.uwsgi.http and has_accounts(plan):
+        raise RenderError(
+            "With an account for each site the emperor is root, and so would be uWSGI's router that reads what "
+            "visitors send: leave out http and put nginx in front, or state one user for all sites."
+        )
+    if plan.uwsgi.cgroup and not has_accounts(plan):
+        raise RenderError(
+            "A control group needs an emperor that is root: state a user with {site} in it, or leave out cgroup."
+        )

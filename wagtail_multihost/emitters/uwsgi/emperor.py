@@ -1,0 +1,51 @@
+"""The emperor's own files."""
+
+from __future__ import annotations
+
+from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_shell
+from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS
+
+SMALLEST_MAX_FD = 1024
+
+
+def emperor(plan: Plan) -> EmittedFile:
+    options = plan.uwsgi
+    text = plan.render(
+        "uwsgi/emperor.ini",
+        build=options.build,
+        binary=uwsgi_quote(f"{plan.codebase.virtualenv}/bin/uwsgi"),
+        vassals=pattern(f"{plan.directory / VASSALS}"),
+        on_demand=on_demand_pattern(plan) if has_on_demand(plan) else "",
+        backlog=str(options.backlog),
+        http=uwsgi_quote(options.http),
+        hostmap=uwsgi_quote_part(f"{plan.directory / EMPEROR}/hostmap.py"),
+        scheme=plan.platform.scheme,
+        timeout=str(options.harakiri),
+        max_fd=str(max_fd(len(plan.sites))),
+    )
+    return EmittedFile(EMPEROR / "emperor.ini", text)
+
+
+def freeze(plan: Plan) -> EmittedFile:
+    return EmittedFile(EMPEROR / "freeze.py", plan.render("uwsgi/freeze.py"))
+
+
+def pattern(folder: str) -> str:
+    # A colon in a vassal's path is for Zergs (https://uwsgi-docs.readthedocs.io/en/latest/Zerg.html).
+    return uwsgi_quote_part(f"{literal_pattern(folder)}/*.ini")
+
+
+def on_demand_pattern(plan: Plan) -> str:
+    """Return the pattern of vassals on demand. The emperor gives every vassal's path to a shell then."""
+    uwsgi_quote_shell(str(plan.directory))
+    return pattern(f"{plan.directory / ON_DEMAND}")
+
+
+def has_on_demand(plan: Plan) -> bool:
+    return plan.uwsgi.on_demand or any(plan.uwsgi_of(site).on_demand for site in plan.sites)
+
+
+def max_fd(sites: int) -> int:
+    """Return how many files the emperor may open: one or two stay open for each vassal."""
+    return max(SMALLEST_MAX_FD, 1 << (2 * sites + SMALLEST_MAX_FD // 2).bit_length())

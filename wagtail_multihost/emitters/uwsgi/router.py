@@ -1,0 +1,36 @@
+"""The files of uWSGI's HTTP router: which host leads to which socket."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.quoting import uwsgi_quote
+from wagtail_multihost.emitters.uwsgi.places import EMPEROR, VASSALS, socket_path
+from wagtail_multihost.spec.site import SiteSpec
+
+#: Answers unknown hosts; not a site id, which never starts with an underscore.
+UNKNOWN = "_unknown"
+
+
+def router_files(plan: Plan, shared: dict[str, object]) -> Iterator[EmittedFile]:
+    yield EmittedFile(EMPEROR / "hostmap.py", plan.render("uwsgi/hostmap.py"))
+    yield EmittedFile(EMPEROR / "mime.types", plan.render("uwsgi/mime.types"))
+    yield EmittedFile(EMPEROR / "hosts.txt", host_list(plan))
+    socket = uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock"))
+    yield EmittedFile(VASSALS / f"{UNKNOWN}.ini", plan.render("uwsgi/unknown.ini", socket=socket, **shared))
+
+
+def host_list(plan: Plan) -> str:
+    hosts = [
+        (uwsgi_quote(host), uwsgi_quote(socket_path(plan, site.names.socket)))
+        for site in plan.sites
+        for host in site.hosts
+    ]
+    return plan.render("uwsgi/hosts.txt", hosts=hosts, unknown=uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock")))
+
+
+def redirect_patterns(site: SiteSpec) -> Iterator[str]:
+    for host in site.hostnames[1:]:
+        yield rf"^{re.escape(host)}(:[0-9]+)?$"

@@ -1,0 +1,92 @@
+"""A site's vassal: an ini of its own, whose text depends on nothing of another site."""
+
+from __future__ import annotations
+
+import re
+
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_route
+from wagtail_multihost.emitters.uwsgi.accounts import account_of
+from wagtail_multihost.emitters.uwsgi.places import EMPEROR, socket_path, stats_path
+from wagtail_multihost.emitters.uwsgi.router import redirect_patterns
+from wagtail_multihost.spec.site import SiteSpec
+
+SOCKET_MODE = "660"
+PRIVATE_SOCKET_MODE = "600"
+KIBIBYTES = {"": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2}
+
+
+def shared_values(plan: Plan) -> dict[str, object]:
+    """Return what every vassal has in common, quoted once."""
+    codebase, options = plan.codebase, plan.uwsgi
+    return {
+        "build": options.build,
+        "python": uwsgi_quote(f"{codebase.virtualenv}/bin/python3"),
+        "registry": uwsgi_quote(plan.registry),
+        "socket_mode": PRIVATE_SOCKET_MODE if options.http else SOCKET_MODE,
+        "front_group": uwsgi_quote_part(plan.nginx.user),
+        "serves_http": bool(options.http),
+        "mime_types": uwsgi_quote(f"{plan.directory / EMPEROR}/mime.types"),
+        "freeze": uwsgi_quote(f"{plan.directory / EMPEROR}/freeze.py") if options.freeze else "",
+    }
+
+
+def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
+    options = plan.uwsgi_of(site)
+    return plan.render(
+        "uwsgi/vassal.ini",
+        site=uwsgi_quote(site.id),
+        account=account_of(plan, site),
+        socket=uwsgi_quote(socket_path(plan, site.names.socket)),
+        temporary=uwsgi_quote(str(plan.platform.local_path(site.id, "tmp"))),
+        on_demand=options.on_demand,
+        stats=uwsgi_quote(stats_path(plan, site)) if options.stats else "",
+        cgroup=uwsgi_quote_part(options.cgroup.replace("{site}", site.id)),
+        memory=megabytes(options.memory),
+        rss=megabytes(options.rss),
+        **numbers(plan, site),
+        **code(plan, site),
+        **served(plan, site),
+        **shared,
+    )
+
+
+def numbers(plan: Plan, site: SiteSpec) -> dict[str, object]:
+    options = plan.uwsgi_of(site)
+    names = ("processes", "threads", "harakiri", "max_requests", "max_requests_delta", "cheaper", "idle", "backlog")
+    return {name: getattr(options, name) for name in names}
+
+
+def code(plan: Plan, site: SiteSpec) -> dict[str, object]:
+    """Return where the site's code is: the platform's, or its own."""
+    codebase = plan.codebase_of(site)
+    return {
+        "virtualenv": uwsgi_quote(str(codebase.virtualenv)),
+        "directory": uwsgi_quote(str(codebase.directory)),
+        "wsgi": uwsgi_quote(codebase.wsgi),
+        "settings_module": uwsgi_quote(codebase.settings_module),
+        # uWSGI takes patterns here (plugins/python, uwsgi_opt_pythonpath).
+        "pythonpath": [uwsgi_quote(literal_pattern(path)) for path in codebase.pythonpath],
+    }
+
+
+def served(plan: Plan, site: SiteSpec) -> dict[str, object]:
+    """Return what a vassal needs to serve files and redirects itself, where there is no nginx."""
+    codebase, serves_http = plan.codebase_of(site), bool(plan.uwsgi.http)
+    origin = plan.platform.origin_of(site.canonical, has_tls=site.has_tls(site.canonical))
+    return {
+        "static_url": uwsgi_quote((codebase.static_url or "").rstrip("/")) if codebase.static_root else "",
+        "static_root": uwsgi_quote(str(codebase.static_root or "")),
+        "media_url": uwsgi_quote(re.escape(codebase.media_url or "")),
+        "media_root": uwsgi_quote_route(str(site.storage.path or "")) if serves_http else "",
+        "redirects": [uwsgi_quote(pattern) for pattern in redirect_patterns(site)] if serves_http else [],
+        "origin": uwsgi_quote(origin) if serves_http else "",
+    }
+
+
+def megabytes(size: str) -> int:
+    """Return a size (``512m``, ``1g``; without a letter bytes) in MiB, not less than it says; 0 for a blank one."""
+    if not size:
+        return 0
+    digits, unit = (size[:-1], size[-1]) if size[-1].isalpha() else (size, "")
+    return max(1, -int(-(int(digits) * KIBIBYTES[unit]) // 1024))

@@ -1,0 +1,144 @@
+"""What the commands that write configurations have in common: their arguments, the plan, and the report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from wagtail_multihost.emitters import Emitter, Plan, emitters
+from wagtail_multihost.emitters.apply.wish import Wish
+from wagtail_multihost.emitters.cautions import cautions
+from wagtail_multihost.emitters.output import Change
+from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.management.command import chosen_ids, codebase, progress, registry_of, static_files
+from wagtail_multihost.spec.identifiers import shown
+
+#: What these variables say can be part of a registry.
+REGISTRY_PREFIX = "MULTIHOST_"
+#: Options that make no difference to what is done, but for the sites, which are added up.
+LEFT_OUT = frozenset({"site", "targets", "stdout", "stderr", "verbosity", "json", "no_color", "force_color"})
+
+
+def add_targets(parser: CommandParser, nargs: str) -> None:
+    parser.add_argument("targets", nargs=nargs, type=target, metavar="TARGET", help=" or ".join(emitters()))
+
+
+def target(name: str) -> Emitter:
+    """Return the target of a name, as an argument's type."""
+    if name not in emitters():
+        raise ArgumentTypeError(f"There is no target {shown(name)}; accepted: {', '.join(emitters())}.")
+    return emitters()[name]
+
+
+def add_choice(parser: CommandParser) -> None:
+    """Add the arguments that say for which sites files are written, and what of others may go."""
+    parser.add_argument(
+        "--site",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="ID",
+        help="only these sites' own files; files that all sites share are always written",
+    )
+    parser.add_argument(
+        "--node", default="", metavar="NAME", help="the platform's node that the files are for (default: the front)"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace files that others have written, or that were edited"
+    )
+    parser.add_argument(
+        "--allow-mass-delete",
+        action="store_true",
+        help="remove files even where these are more than ten and more than half of all",
+    )
+
+
+def plan_of(registry_url: str | None, directory: Path, only: list[str], node: str = "") -> Plan:
+    """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
+    registry = registry_of(registry_url)
+    if not registry.has_servers:
+        raise EmitError(
+            f"{registry.name} is a folder of snapshots, which have what sites need and not what their servers need. "
+            "Name the registry itself."
+        )
+    contents = registry.load(protected=static_files())
+    chosen_ids(contents, only)
+    known = dict(contents.platform.nodes)
+    if node and node not in known:
+        accepted = f"accepted: {', '.join(known)}" if known else "the platform has none"
+        raise EmitError(f"The node {shown(node)} is not known; {accepted}.")
+    return Plan(
+        platform=contents.platform,
+        sites=tuple(site for site in contents.enabled if not node or not site.nodes or node in site.nodes),
+        node=node,
+        codebase=codebase(),
+        registry=str(contents.platform.snapshots or registry.url),
+        source=registry.url,
+        directory=directory,
+        only=frozenset(only),
+    )
+
+
+def refuse_front(chosen: Iterable[Emitter], plan: Plan) -> None:
+    """Raise EmitError for a target that runs sites, where the platform has nodes and none is named."""
+    for emitter in chosen:
+        if emitter.runs_sites and plan.platform.nodes and not plan.node:
+            names = ", ".join(name for name, _ in plan.platform.nodes)
+            raise EmitError(f"The target {emitter.name} is for a node; give --node and one of {names}.")
+
+
+def wish_of(
+    options: dict[str, Any], directory: Path, caution: Callable[[Iterable[str], int], None], **more: Any
+) -> Wish:
+    """Return what a command's options ask for; ``caution`` is told what is possible and seldom meant."""
+    chosen = tuple(dict.fromkeys(options["targets"]))
+
+    def load() -> Plan:
+        plan = plan_of(options["registry"], directory, options["site"], options["node"])
+        refuse_front(chosen, plan)
+        caution(cautions(plan, [emitter.name for emitter in chosen]), options["verbosity"])
+        return plan
+
+    return Wish(
+        emitters=chosen,
+        directory=directory,
+        load=load,
+        sites=frozenset(options["site"]),
+        force=options["force"],
+        allow_mass_delete=options["allow_mass_delete"],
+        watch=progress,
+        fingerprint=fingerprint(options),
+        **more,
+    )
+
+
+def fingerprint(options: dict[str, Any]) -> str:
+    """Return what is the same for two runs that do the same, whatever their sites. No secret can be read from it."""
+    told = {name: str(value) for name, value in options.items() if name not in LEFT_OUT}
+    told["targets"] = " ".join(emitter.name for emitter in options["targets"])
+    variables = {name: value for name, value in os.environ.items() if name.startswith(REGISTRY_PREFIX)}
+    place = [os.getcwd(), os.geteuid(), os.environ.get("PATH", ""), registry_of(options["registry"]).url]
+    return hashlib.sha256(json.dumps([told, variables, place], sort_keys=True).encode()).hexdigest()
+
+
+def lines(changes: Iterable[Change], prefix: str) -> Iterable[str]:
+    """Yield a line for each file and what becomes of it."""
+    for change in changes:
+        words = f"{prefix} {change.word}".strip()
+        yield f"{words[0].upper()}{words[1:]}: {change.path}"
+
+
+def listing(as_json: bool) -> str:
+    """Return the name and the summary of each target, those of other packages too."""
+    found = {name: emitter.summary for name, emitter in emitters().items()}
+    if as_json:
+        return json.dumps([{"name": name, "summary": summary} for name, summary in found.items()])
+    width = max(map(len, found))
+    return "\n".join(f"{name:<{width}}  {summary}" for name, summary in found.items())

@@ -1,0 +1,59 @@
+"""The accounts that sites run as, and the groups that read their snapshots: what a site's id must not make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+LONGEST = 32  # characters: useradd(8), groupadd(8)
+SITE = "{site}"
+ROOT = "root"
+NOT_ROOT = "Sites must not run as root, whose rights are those of all of them."
+# Those of Debian's base-passwd and Fedora's setup that own something or may do something, and those of servers that
+# stand beside the sites. A site of such a name would run as the account, or in the group: shadow reads passwords.
+NAMES = (
+    "adm audio backup bin daemon dialout dip disk docker kmem kvm libvirt lp lxd mail memcache memcached messagebus "
+    "mysql nginx nobody nogroup operator plugdev polkitd postfix postgres proxy redis render root sasl shadow "
+    "shutdown sshd ssl-cert staff sudo systemd-journal systemd-network systemd-resolve systemd-timesync tty users "
+    "utmp uwsgi valkey video wheel www-data"
+)
+SYSTEM = frozenset(NAMES.split())
+
+
+def account_problems(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> Iterator[Problem]:
+    """Yield a problem for every account and group that a site must not have, or that Linux does not know."""
+    if platform.user == ROOT:
+        yield Problem(where(platform, "user"), NOT_ROOT)
+    if platform.systemd is not None and platform.systemd.user == ROOT:
+        yield Problem(where(platform, "systemd"), f"Its user is root. {NOT_ROOT}")
+    for key in ("user", "group"):
+        template = getattr(platform, key)
+        if SITE in template:
+            for site in sites:
+                yield from own_account_problems(where(platform, key), key, template.replace(SITE, site.id), site.id)
+
+
+def own_account_problems(where: str, what: str, account: str, site: str) -> Iterator[Problem]:
+    if len(account) > LONGEST:
+        yield Problem(
+            where,
+            f"The {what} {shown(account)} of the site {site} has {len(account)} characters; at most {LONGEST} are "
+            f"possible. Shorten what stands around {SITE}, or the site's id.",
+            site,
+        )
+    if account in SYSTEM:
+        yield Problem(
+            where,
+            f"The {what} {shown(account)} of the site {site} is the system's. Write more around {SITE}, such as "
+            f"site-{SITE}, or name the site otherwise.",
+            site,
+        )
+
+
+def where(platform: PlatformSpec, key: str) -> str:
+    """Return ``key`` of the platform as the operator wrote it."""
+    return platform.sources.get(key, f"platform.{key}")
