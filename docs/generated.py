@@ -151,13 +151,24 @@ def example_plan(example: str) -> Plan:
 
 
 #: Examples whose files are listed besides those of a plain one, and what it is in them that brings more.
-BRINGING = {"embedded.toml": "with `platform.uwsgi.http`", "gunicorn.toml": 'with `platform.runner = "gunicorn"`'}
+BRINGING = {
+    "embedded.toml": "with `platform.uwsgi.http`",
+    "gunicorn.toml": 'with `platform.runner = "gunicorn"`',
+    "every-key.toml": "",
+}
+#: Targets that an example is not for.
+UNFIT = {("uwsgi", "gunicorn.toml"), ("uwsgi", "every-key.toml"), ("systemd", "every-key.toml")}
 #: Parts of the names of files that something else brings.
 BROUGHT = {
     "50-site.conf": "for what the site states of its own",
     "multihost-snapshot": "with `platform.snapshots`",
     "multihost-publish": "where `publish` is not 0",
     "multihost-emperor": 'with `platform.runner = "uwsgi"`',
+    "nginx/sites/": "for options that nginx takes no variable for",
+    "limits.conf": "where a `rate` or `client_connections` is stated",
+    "cache.conf": "where anything is kept",
+    "buckets.conf": "where `bucket_media` is not off",
+    "upstreams.conf": "with `platform.nodes`",
 }
 
 
@@ -166,7 +177,7 @@ def emitted_files() -> str:
     for target in emitters():
         plain = {file.path for file in emit(target, example_plan("street.toml"))}
         for example, brought in BRINGING.items():
-            if (target, example) == ("uwsgi", "gunicorn.toml"):
+            if (target, example) in UNFIT:
                 continue
             for file in emit(target, example_plan(example)):
                 path = str(file.path).replace(file.site, "SITE") if file.site else str(file.path)

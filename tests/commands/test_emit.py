@@ -260,3 +260,11 @@ def test_emit_describes_the_project_it_belongs_to(manage: Manage, project: Path)
         f"    alias {project}/static/;",
     ):
         assert line in out.splitlines()
+
+
+def test_folder_of_templates_that_is_not_there_is_refused(call: Call, output: Path, registry: Path) -> None:
+    """A mistake in the path would have the package's own templates used, and nobody would notice."""
+    text = registry.read_text()
+    registry.write_text(text.replace("[platform]\n", '[platform]\ntemplates = "/no/such/folder"\n'))
+    code, _, err = call("multihost_emit", "nginx", "--output", output)
+    assert (code, "platform.templates" in err, files(output)) == (2, True, set())

@@ -123,3 +123,12 @@ def test_second_runner_is_told() -> None:
     assert sentence.startswith("platform.runner: It is gunicorn, and the target uwsgi makes uWSGI run the sites too")
     assert told(make_plan(site), "uwsgi", "systemd") == []
     assert told(make_plan(site, platform=make_platform(runner="gunicorn")), "systemd") == []
+
+
+def test_site_on_demand_with_an_account_is_told() -> None:
+    """The emperor is root where sites have accounts, and shares a socket with each that is on demand."""
+    on_demand = make_site("aurora", cache=REDIS, uwsgi=(("on_demand", True),))
+    own = make_platform(user="site-{site}")
+    (sentence,) = told(make_plan(on_demand, platform=own))
+    assert sentence.startswith("uwsgi.on_demand: The emperor shares its socket with the site aurora.")
+    assert told(make_plan(on_demand)) == told(make_plan(make_site("aurora", cache=REDIS), platform=own)) == []

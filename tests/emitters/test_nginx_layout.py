@@ -64,12 +64,12 @@ def test_site_whose_application_takes_longer_is_waited_for() -> None:
     assert any("_read_timeout 95s;" in text for path, text in files.items() if "sites/" not in path)
 
 
-def test_chosen_sites_alone_have_their_own_files_rendered() -> None:
-    """With some sites chosen, the own files of the others are left as they are, and are still included."""
-    sites = [make_site(site, nginx=(("body_size", "1m"),)) for site in ("aurora", "borealis")]
-    files = texts("nginx", make_plan(*sites, only=frozenset({"aurora"})))
-    assert "nginx/sites/aurora.conf" in files and "nginx/sites/borealis.conf" not in files
-    assert "include sites/*.conf;" in files["nginx/nginx.conf"]
+def test_own_servers_of_sites_that_are_not_chosen_are_rendered() -> None:
+    """The shared server leaves out all sites with a server of their own, so these must be there whoever is chosen."""
+    sites = [make_site(site, nginx=(("rate", 5),)) for site in ("aurora", "borealis")]
+    files = texts("nginx", make_plan(*sites, make_site("corona"), only=frozenset({"corona"})))
+    assert {"nginx/sites/aurora.conf", "nginx/sites/borealis.conf"} <= files.keys()
+    assert "borealis" not in files["nginx/http-names.conf"]
 
 
 def test_zone_with_another_key_has_another_name() -> None:

@@ -247,6 +247,15 @@ def test_word_of_trusted_proxies_is_taken(front: Front) -> None:
     assert not asked.get("HTTP_X_FORWARDED_PORT") and not asked.get("HTTP_FORWARDED")
 
 
+def test_visitor_of_a_proxy_that_ends_tls_is_not_sent_around(front: Front) -> None:
+    """Who is on https already, as a trusted proxy says, gets the page; who is not is redirected once."""
+    header = {"secure_proxy_ssl_header": ("HTTP_X_FORWARDED_SSL", "on")}
+    plan = front.plan(make_site("aurora", tls=front.certify(AURORA)), nginx={"proxies": ("127.0.0.1",)}, **header)
+    with front.serving(plan, "aurora"):
+        assert front.ask(AURORA, X_Forwarded_Ssl="on").status == 200
+        assert front.ask(AURORA, X_Forwarded_Ssl="off").status == 301
+
+
 def test_word_of_others_is_not_taken(front: Front) -> None:
     """A client that is no trusted proxy neither chooses its address nor the scheme, whatever header it sends."""
     header = {"secure_proxy_ssl_header": ("HTTP_X_SCHEME", "https")}

@@ -14,7 +14,7 @@ from tests.emitters.units import command, environment, last, read_unit, values, 
 from wagtail_multihost.emitters import Plan, Stage, emit, emitters
 from wagtail_multihost.emitters.output import State, stale
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
-from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.exceptions import ConfigurationError, RenderError
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.storage import StorageSpec
@@ -347,3 +347,10 @@ def test_nginx_states_every_header_that_gunicorn_takes_a_word_of(header: str) ->
         assert stated[blank] == '"";'
     assert len(lines) == len({line[1].lower() if len(line) == 3 else line[0] for line in lines})
     assert header != "HTTP_X_SCHEME" or stated["x-scheme"] == "$multihost_scheme;"
+
+
+@pytest.mark.parametrize("minutes", [7, 45, 61, -5])
+def test_minutes_that_do_not_divide_an_hour_are_refused(minutes: int) -> None:
+    """Timers start anew with each hour: others would run in uneven steps."""
+    with pytest.raises(ConfigurationError, match="divide an hour"):
+        SystemdOptions(publish=minutes)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from tests.accounts import needs_root, passable_folder
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, written
+from tests.servers.processes import running, wait_for
+from tests.servers.uwsgi import PROGRAM, ask
 from wagtail_multihost.emitters import Plan, Stage, emitters
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
@@ -69,4 +73,47 @@ def test_the_trap_works(folder: Path) -> None:
     trace = trapped(folder)
     command = ["/usr/bin/uwsgi-core", "--plugins", "python3", "--virtualenv", str(folder / "venv"), "--no-server"]
     subprocess.run(command, capture_output=True, timeout=60, check=False)
-    assert trace.read_text() == "(0, 0, 0)"
+    assert trace.read_text().startswith("(0, 0, 0)")
+
+
+#: What a site does that would use up the machine: start processes until it may not.
+FORKS = """
+import os, signal, time
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    started, refused = [], b"never refused"
+    try:
+        for _ in range(60):
+            child = os.fork()
+            if not child:
+                time.sleep(60)
+                os._exit(0)
+            started.append(child)
+    except BlockingIOError:
+        refused = b"refused"
+    for child in started:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return [refused]
+"""
+
+
+def test_a_site_starts_no_more_processes_than_its_account_may_have(folder: Path) -> None:
+    """A fork bomb ends at the limit of the site's own account; the kernel refuses, and the site cannot raise it."""
+    plan = plan_below(folder, "{site}")
+    (folder / "code/bomb.py").write_text(FORKS)
+    site = replace(plan.sites[0], uwsgi=(("tasks", 30), ("processes", 1)), code=())
+    codebase = make_codebase(directory=folder / "code", virtualenv=Path("/usr"), wsgi="bomb:application")
+    ini = written("uwsgi", replace(plan, sites=(site,), codebase=codebase)) / "uwsgi-emperor/emperor.ini"
+    socket = folder / f"run/{HOSTILE}.sock"
+    with running([PROGRAM, "--ini", ini], folder / "log", {"PATH": "/usr/bin:/bin"}, Path("/")):
+        wait_for(partial(answers, socket), "the site")
+        assert ask(socket, "/").endswith("\r\n\r\nrefused")
+
+
+def answers(socket: Path) -> bool:
+    try:
+        return "200 OK" in ask(socket, "/")
+    except OSError:
+        return False

@@ -253,7 +253,7 @@ def test_validation_reads_changed_vassals_alone_and_loads_no_application(tmp_pat
     others = ("uwsgi-emperor/emperor.ini", "uwsgi-emperor/freeze.py", "uwsgi/gone.ini.tmp")
     stage = staged(plan, tmp_path, "uwsgi/aurora.ini", *others)
     (validation,) = emitters()["uwsgi"].validate(stage)
-    options = ("--show-config", "--no-server", "--lazy-apps")
+    options = ("--show-config", "--no-server", "--lazy-apps", "--hook-asap", "exit:0")
     assert validation.command == ("/usr/bin/uwsgi-core", "--ini", f"{tmp_path}/uwsgi/aurora.ini", *options)
 
 

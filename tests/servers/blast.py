@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import ssl
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,7 +30,8 @@ NEIGHBOURS = (SHARED, OWN_SERVER, HTTP_ONLY)
 REQUESTS = 20
 #: Between requests to a neighbour after these, while a visitor of the hurt site still waits.
 PAUSE = 0.1
-VISITORS = 4
+#: One more than the site has workers.
+VISITORS = 3
 HARAKIRI = 2
 #: After how many silent seconds nginx gives up: later than harakiri, which looks once a second.
 TIMEOUT = HARAKIRI + 3
@@ -56,7 +56,7 @@ def hang():
     time.sleep({HANG})
 
 def endless():
-    while True:
+    for _ in range({HANG} * 100):
         yield b"x" * 16384
         time.sleep(0.01)
 
@@ -98,11 +98,19 @@ class Street:
         ask = self.front.ask if site == HTTP_ONLY else self.front.ask_tls
         try:
             return ask(f"{site}.example.org", path)
-        except (OSError, ssl.SSLError):
+        except OSError:
             return Answer(0)
 
     def serves(self, site: str) -> bool:
         return is_own(site, self.ask(site))
+
+    def wait_until_served(self, site: str, seconds: float, when: str) -> None:
+        """Wait until a site serves; the error has the end of uWSGI's log."""
+        try:
+            wait_for(partial(self.serves, site), f"the site {site} {when}", seconds)
+        except AssertionError as error:
+            log = self.log.read_text(errors="replace")[-LOG_CHARACTERS:]
+            raise AssertionError(f"{error}\n{log}") from None
 
     def touch_vassal(self, site: str) -> None:
         """Let the emperor start a site again, which sees that by the time of its file, in whole seconds."""
@@ -166,36 +174,41 @@ def observed(street: Street, fault: Fault) -> Outcome:
     start = time.monotonic()
     with fault.cause(street):
         outcome.add(asked_at_once(street, fault.path))
-    wait_for(partial(street.serves, HURT), f"the site {HURT} after: {fault.name}", HANG / 2)
+    street.wait_until_served(HURT, HANG / 2, f"after: {fault.name}")
     outcome.seconds = time.monotonic() - start
     return outcome
 
 
 def asked_at_once(street: Street, path: str) -> dict[str, list[Timed]]:
     """Ask each neighbour ``REQUESTS`` times and more, while others ask the hurt site for ``path`` all the time."""
-    ended = Event()
-    with ThreadPoolExecutor(2 * VISITORS + len(NEIGHBOURS)) as pool:
-        first = [pool.submit(timed, partial(street.ask, HURT, path)) for _ in range(VISITORS)]
-        others = [pool.submit(asked_until, street, path, ended) for _ in range(VISITORS)]
+    heard, ended = [Event() for _ in range(VISITORS)], Event()
+    with ThreadPoolExecutor(VISITORS + len(NEIGHBOURS)) as pool:
+        visitors = [pool.submit(asked_until, street, path, event, ended) for event in heard]
         try:
-            neighbours = {site: pool.submit(asked_while, street, site, first) for site in NEIGHBOURS}
+            neighbours = {site: pool.submit(asked_while, street, site, heard) for site in NEIGHBOURS}
             answers = {site: future.result() for site, future in neighbours.items()}
         finally:
             ended.set()
-        return {**answers, HURT: [future.result() for future in first] + [it for one in others for it in one.result()]}
+        return {**answers, HURT: [pair for future in visitors for pair in future.result()]}
 
 
-def asked_while(street: Street, site: str, first: Collection[Future[Timed]]) -> list[Timed]:
-    """Ask a neighbour ``REQUESTS`` times, and then now and again until the ``first`` visitors know what they got."""
+def asked_while(street: Street, site: str, heard: Sequence[Event]) -> list[Timed]:
+    """Ask a neighbour ``REQUESTS`` times, and then now and again until all visitors have ``heard`` something."""
+    deadline = time.monotonic() + SECONDS + TIMEOUT
     answers: list[Timed] = []
-    while len(answers) < REQUESTS or wait(first, timeout=PAUSE).not_done:
+    while len(answers) < REQUESTS or not all(event.is_set() for event in heard):
+        assert time.monotonic() < deadline, "A visitor of the hurt site never heard anything."
         answers.append(timed(partial(street.ask, site)))
+        if len(answers) >= REQUESTS:
+            next((event for event in heard if not event.is_set()), heard[0]).wait(PAUSE)
     return answers
 
 
-def asked_until(street: Street, path: str, ended: Event) -> list[Timed]:
-    answers: list[Timed] = []
-    while not ended.is_set():
+def asked_until(street: Street, path: str, heard: Event, ended: Event) -> list[Timed]:
+    answers = [timed(partial(street.ask, HURT, path))]
+    heard.set()
+    # A visitor who waited long does not ask again at once: the neighbours may be done.
+    while not ended.wait(answers[-1][1]):
         answers.append(timed(partial(street.ask, HURT, path)))
     return answers
 
@@ -217,11 +230,8 @@ def opened_street() -> Iterator[Street]:
             running(command, street.log, environ, Path("/")),
             street.front.running(written("nginx", street.plan) / "nginx/nginx.conf"),
         ):
-            try:
-                for site in (HURT, *NEIGHBOURS):
-                    wait_for(partial(street.serves, site), f"the site {site}", 20)
-            except AssertionError as error:
-                raise AssertionError(f"{error}\n{street.log.read_text()[-LOG_CHARACTERS:]}") from None
+            for site in (HURT, *NEIGHBOURS):
+                street.wait_until_served(site, HANG / 2, "at the start")
             yield street
 
 

@@ -128,11 +128,11 @@ FAULTS = (
     Fault("broken certificate", broken_certificate, {0}),
     Fault("missing certificate", missing_certificate, {0}),
     Fault("crash at import", broken_code, {502}),
-    Fault("crash in a request", no_cause, {502}, "/crash"),
+    Fault("crash in a request", no_cause, {502, 504}, "/crash"),
     Fault("over the memory limit", no_cause, {502}, "/grow"),
     Fault("hung workers", no_cause, {502, 504}, "/hang"),
     Fault("silent socket", silent_listener, {504}),
-    Fault("endless answer", no_cause, {200}, "/endless"),
+    Fault("endless answer", no_cause, {200, 504}, "/endless"),
     Fault("huge headers", no_cause, {502}, "/headers"),
 )
 

@@ -48,6 +48,8 @@ def test_nginx_option_in_its_own_grammar_is_accepted(changes: dict[str, Any]) ->
         ("http", ()),
         *(("http", (text,)) for text in NOT_AN_ADDRESS),
         ("http", ("80 default_server",)),
+        ("http", ("99999",)),
+        ("http", ("127.0.0.1:0",)),
         ("https", ("443; include /etc/passwd",)),
         ("user", "root; x"),
         ("user", ""),

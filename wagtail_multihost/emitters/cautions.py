@@ -33,6 +33,8 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
             f"platform.runner: It is {plan.platform.runner}, and the target uwsgi makes uWSGI run the sites too, at "
             "the same sockets. Start one of the two."
         )
+    if "uwsgi" in running:
+        yield from detached_sockets(plan)
     if "uwsgi" in running and plan.node and plan.uwsgi.http:
         yield (
             f"platform.uwsgi.http: On the node {plan.node} uWSGI serves the sites at {plan.uwsgi.http} too, past the "
@@ -48,6 +50,16 @@ def caches_apart(plan: Plan, target: str) -> Iterator[str]:
         yield (
             f"The cache of {listed(found)} is in local memory, and {option} is more than 1: each worker process has a "
             f"cache of its own, and goes on with what another one has changed. Give the sites Redis, or one worker."
+        )
+
+
+def detached_sockets(plan: Plan) -> Iterator[str]:
+    """Yield the sites that share a socket with an emperor which is root."""
+    found = [site for site in plan.chosen if plan.uwsgi_of(site).on_demand] if "{site}" in plan.platform.user else []
+    if found:
+        yield (
+            f"uwsgi.on_demand: The emperor shares its socket with {listed(found)}. Code that outlives such a site can "
+            "disturb the emperor through it. Let sites that you do not trust run always, or by systemd's sockets."
         )
 
 

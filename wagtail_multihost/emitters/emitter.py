@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -33,6 +33,10 @@ def no_validations(stage: Stage) -> Iterator[Validation]:
     return iter(())
 
 
+def no_paths(site: str) -> Iterable[PurePosixPath]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emitter:
     """
@@ -40,7 +44,8 @@ class Emitter:
     ``*`` in a name stands for any characters), ``emit``, which yields the files of a plan, and ``validate``, which
     yields the commands that check a stage. ``runs_sites`` says that the files belong to a machine that sites run on,
     and not to the one in front. ``generation`` makes the file whose token (letters and digits) the running server shows
-    once it uses it.
+    once it uses it. ``paths_of`` returns the paths that files of a site's id can have: where the site is chosen, those
+    that are not emitted go.
     """
 
     name: str
@@ -50,3 +55,4 @@ class Emitter:
     validate: Callable[[Stage], Iterator[Validation]] = no_validations
     runs_sites: bool = False
     generation: Callable[[str], EmittedFile] | None = None
+    paths_of: Callable[[str], Iterable[PurePosixPath]] = no_paths

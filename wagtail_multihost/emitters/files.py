@@ -33,7 +33,8 @@ class EmittedFile:
     group: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity, so that what is found out about all sites of a plan can be kept.
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """
     What an emitter is given: the ``platform``, its enabled ``sites``, the ``codebase``, the ``registry`` as

@@ -61,11 +61,12 @@ class Change:
 
 
 class Found(NamedTuple):
-    """What is at a path: its ``text``, if it is a regular UTF-8 file, its ``mode``, if anything is, and its group."""
+    """What is at a path: its ``text``, if it is a regular UTF-8 file, its ``mode``, if anything is, group and owner."""
 
     text: str | None = None
     mode: int | None = None
     gid: int | None = None
+    uid: int | None = None
 
 
 def compare(folder: Path, files: Iterable[EmittedFile], known: Known = lambda path, text: True) -> Iterator[Change]:
@@ -83,7 +84,9 @@ def state_of(old: Found, file: EmittedFile, known: Known) -> State:
     if old.text != file.text:
         return State.CHANGED if known(str(file.path), old.text) else State.EDITED
     gid = gid_of(file.group)
-    return State.SAME if old.mode == file.mode and gid in (None, old.gid) else State.CHANGED
+    # Whoever owns a file can change it: what root's servers read is root's.
+    is_ours = gid is None or (gid, ROOT) == (old.gid, old.uid)
+    return State.SAME if old.mode == file.mode and is_ours else State.CHANGED
 
 
 @cache
@@ -117,7 +120,7 @@ def read(path: str) -> Found:
         return Found(mode=0)
     with open(descriptor, "rb", buffering=0) as file:
         try:
-            return Found(file.read().decode(), stat.S_IMODE(status.st_mode), status.st_gid)
+            return Found(file.read().decode(), stat.S_IMODE(status.st_mode), status.st_gid, status.st_uid)
         except UnicodeDecodeError:
             return Found(mode=stat.S_IMODE(status.st_mode))
 
@@ -142,13 +145,18 @@ def stale(
             names = sorted(os.listdir(folder / subfolder))
         except (FileNotFoundError, NotADirectoryError):
             continue
-        for name in names:
-            path = f"{subfolder}/{name}"
-            if path in kept:
-                continue
-            old = read(f"{folder}/{path}").text
-            if old is not None and is_own(old):
-                yield Change(PurePosixPath(path), State.STALE if known(path, old) else State.EDITED, old)
+        paths = (f"{subfolder}/{name}" for name in names)
+        yield from stale_among(folder, (PurePosixPath(path) for path in paths if path not in kept), known)
+
+
+def stale_among(
+    folder: Path, paths: Iterable[PurePosixPath], known: Known = lambda path, text: True
+) -> Iterator[Change]:
+    """Yield a change for every file of ours among ``paths``, none of which is emitted any more."""
+    for path in paths:
+        old = read(f"{folder}/{path}").text
+        if old is not None and is_own(old):
+            yield Change(path, State.STALE if known(str(path), old) else State.EDITED, old)
 
 
 def matching(folder: Path, subfolders: Iterable[str]) -> Iterator[str]:

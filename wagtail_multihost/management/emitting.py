@@ -7,6 +7,7 @@ import json
 import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def add_choice(parser: CommandParser) -> None:
         action="extend",
         default=[],
         metavar="ID",
-        help="only these sites' own files; files that all sites share are always written",
+        help="write or remove only these sites' own files; what all sites share is always written",
     )
     parser.add_argument(
         "--node", default="", metavar="NAME", help="the platform's node that the files are for (default: the front)"
@@ -74,6 +75,9 @@ def plan_of(registry_url: str | None, directory: Path, only: list[str], node: st
     if node and node not in known:
         accepted = f"accepted: {', '.join(known)}" if known else "the platform has none"
         raise EmitError(f"The node {shown(node)} is not known; {accepted}.")
+    templates = contents.platform.templates
+    if templates and not templates.is_dir():
+        raise EmitError(f"platform.templates: This machine has no folder {shown(str(templates))}.")
     return Plan(
         platform=contents.platform,
         sites=tuple(site for site in contents.enabled if not node or not site.nodes or node in site.nodes),
@@ -125,7 +129,17 @@ def fingerprint(options: dict[str, Any]) -> str:
     told["targets"] = " ".join(emitter.name for emitter in options["targets"])
     variables = {name: value for name, value in os.environ.items() if name.startswith(REGISTRY_PREFIX)}
     place = [os.getcwd(), os.geteuid(), os.environ.get("PATH", ""), registry_of(options["registry"]).url]
+    # What a process has read at its start, and does not read again for another run.
+    place += [repr(codebase()), own_version()]
     return hashlib.sha256(json.dumps([told, variables, place], sort_keys=True).encode()).hexdigest()
+
+
+def own_version() -> str:
+    """Return this package's version, blank where its code was only put on the import path."""
+    try:
+        return version("wagtail-multihost")
+    except PackageNotFoundError:
+        return ""
 
 
 def lines(changes: Iterable[Change], prefix: str) -> Iterable[str]:

@@ -216,7 +216,7 @@ class Record:
             import difflib  # loads only for the message
 
             close = difflib.get_close_matches(key, self.known, 1)
-            hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(self.known))}."
+            hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(set(self.known)))}."
             self.report(f"The key {shown(key)} is not known. {hint}", entry.path)
 
     def build(self, make: Callable[[], T]) -> T | None:

@@ -322,13 +322,16 @@ class SiteParts:
         return text.replace("{site}", self.reader.record.site)
 
     def tls(self) -> TlsSpec | None:
-        record = self.reader.record
-        entry = record.take("tls") or self.reader.defaults.tls
-        if entry is None:
+        record, default = self.reader.record, self.reader.defaults.tls
+        tables = [record.take_table("tls")]
+        if default:
+            platform = Record({"tls": default}, default.path[:-1], record.source, record.problems, record.site)
+            tables.insert(0, platform.take_table("tls"))
+        stated = [table for table in tables if table is not None]
+        if not stated:
             return None
-        table = Record({"tls": entry}, entry.path[:-1], record.source, record.problems, record.site).take_table("tls")
-        if table is None:
-            return None
+        entries = {key: entry for table in stated for key, entry in table.entries.items()}
+        table = Record(entries, stated[-1].path, record.source, record.problems, record.site)
         from wagtail_multihost.spec.tls import TlsSpec  # loads only for a site that has it
 
         certificate, key = table.take_text("certificate"), table.take_text("key")

@@ -27,12 +27,15 @@ class CodeOptions(Options):
     virtualenv: Path | None = option(None, OPTIONAL_PATH, "The virtual environment.", per_site=True)
     wsgi: str = option(
         "",
-        text("`package.module:name`", CALLABLE_FORM, optional=True),
+        text("`package.module:name`", CALLABLE_FORM, wanted="be a name such as mysite.wsgi:application", optional=True),
         "The WSGI callable.",
         per_site=True,
     )
     settings_module: str = option(
-        "", text("dotted name", MODULE_FORM, optional=True), "The settings module.", per_site=True
+        "",
+        text("dotted name", MODULE_FORM, wanted="be a dotted name", optional=True),
+        "The settings module.",
+        per_site=True,
     )
     pythonpath: tuple[str, ...] = option(
         (), Kind("list of absolute paths", tuple, check_paths), "Folders to import from, besides.", per_site=True

@@ -22,7 +22,11 @@ from wagtail_multihost.spec.options import (
     texts,
 )
 
-LISTEN = re.compile(r"(?:(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:]+\]|\*):)?[0-9]{1,5}|unix:/[A-Za-z0-9._/@+-]+")
+PORT = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+LISTEN = re.compile(
+    rf"(?:(?:[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}|\[[0-9A-Fa-f:]+\]|\*):)?{PORT}|unix:/[A-Za-z0-9._/@+-]+"
+)
+LISTEN_WANTED = "be a port, an address and a port such as 127.0.0.1:80 or [::]:80, or unix:/path"
 RESOLVER = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 HEADER_FORM = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}|proxy_protocol")
 
@@ -33,11 +37,13 @@ class NginxOptions(Options):
 
     http: tuple[str, ...] = option(
         ("80", "[::]:80"),
-        texts("list of addresses", LISTEN, optional=False),
+        texts("list of addresses", LISTEN, wanted=LISTEN_WANTED, optional=False),
         "Where nginx listens for HTTP, in its own form.",
     )
     https: tuple[str, ...] = option(
-        ("443", "[::]:443"), texts("list of addresses", LISTEN), "Where it listens for HTTPS, if any site has `tls`."
+        ("443", "[::]:443"),
+        texts("list of addresses", LISTEN, wanted=LISTEN_WANTED),
+        "Where it listens for HTTPS, if any site has `tls`.",
     )
     version: str = option("1.22", VERSION, "The version that runs: newer ones have directives that older ones refuse.")
     user: str = option("www-data", USER, "Who runs the workers, when nginx is started by root.")
@@ -50,7 +56,9 @@ class NginxOptions(Options):
     proxies: tuple[str, ...] = option((), NETWORKS, "Proxies in front, whose word on the client's address is taken.")
     real_ip_header: str = option(
         "X-Forwarded-For",
-        text("header, or `proxy_protocol`", HEADER_FORM),
+        text(
+            "header, or `proxy_protocol`", HEADER_FORM, wanted="be a header such as X-Forwarded-For, or proxy_protocol"
+        ),
         "Where those proxies write the client's address.",
     )
     acme: Path | None = option(
@@ -113,7 +121,9 @@ class NginxOptions(Options):
     )
     resolvers: tuple[str, ...] = option(
         (),
-        texts("list of IP addresses", RESOLVER),
+        texts(
+            "list of IP addresses", RESOLVER, wanted="be an IP address, in brackets for IPv6, with or without a port"
+        ),
         'The DNS servers that nginx asks for the domains of buckets, for `bucket_media = "proxy"`.',
     )
     authorities: Path = option(

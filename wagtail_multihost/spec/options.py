@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields, replace
+from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -55,7 +56,12 @@ class Options:
 
     def overlaid(self: Stated, overrides: Overrides) -> Stated:
         """Return these options with a site's own on top."""
-        return replace(self, **dict(overrides)) if overrides else self
+        return overlaid(self, overrides) if overrides else self
+
+
+@lru_cache(maxsize=256)
+def overlaid(options: Stated, overrides: Overrides) -> Stated:
+    return replace(options, **dict(overrides))
 
 
 def site_fields(kind: type[Options]) -> tuple[Field[Any], ...]:
@@ -81,29 +87,33 @@ def choice(*words: str) -> Kind:
     return Kind(" or ".join(f'`"{word}"`' for word in words), str, check)
 
 
-def text(label: str, form: re.Pattern[str], *, optional: bool = False) -> Kind:
-    """Return the kind of text of a ``form``; where it is ``optional`` it may be blank."""
+def text(label: str, form: re.Pattern[str], *, wanted: str = "", optional: bool = False) -> Kind:
+    """Return the kind of text of a ``form``, which ``wanted`` says in words; where ``optional`` it may be blank."""
 
     def check(value: str) -> str:
         if (value or not optional) and not form.fullmatch(value):
-            raise ValueError(f"The value {shown(value)} is not accepted: it must match {form.pattern}.")
+            raise refused(value, wanted, form)
         return value
 
     return Kind(label, str, check)
 
 
-def texts(label: str, form: re.Pattern[str], *, optional: bool = True) -> Kind:
-    """Return the kind of lists of texts of a ``form``."""
+def texts(label: str, form: re.Pattern[str], *, wanted: str = "", optional: bool = True) -> Kind:
+    """Return the kind of lists of texts of a ``form``, which ``wanted`` says in words."""
 
     def check(values: tuple[str, ...]) -> tuple[str, ...]:
         if not values and not optional:
             raise ValueError("At least one is needed.")
         for value in values:
             if not form.fullmatch(value):
-                raise ValueError(f"The value {shown(value)} is not accepted: it must match {form.pattern}.")
+                raise refused(value, wanted, form)
         return values
 
     return Kind(label, tuple, check)
+
+
+def refused(value: str, wanted: str, form: re.Pattern[str]) -> ValueError:
+    return ValueError(f"The value {shown(value)} is not accepted: it must {wanted or f'match {form.pattern}'}.")
 
 
 def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -120,8 +130,9 @@ def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
 SWITCH = Kind("boolean", bool, lambda value: value)
 PATH = Kind("path", Path, parse_path)
 OPTIONAL_PATH = Kind("path", Path, lambda value: value if value is None else parse_path(value))
-SIZE = text("size", SIZE_FORM)
-OPTIONAL_SIZE = text("size", SIZE_FORM, optional=True)
-USER = text("user name", NAME_FORM)
-VERSION = text("version", VERSION_FORM)
+SIZE_WANTED = "be bytes, or a number with k, m or g after it, such as 512m, of at most six digits"
+SIZE = text("size", SIZE_FORM, wanted=SIZE_WANTED)
+OPTIONAL_SIZE = text("size", SIZE_FORM, wanted=SIZE_WANTED, optional=True)
+USER = text("user name", NAME_FORM, wanted="be a user's name: a-z, digits, - and _, at most 32")
+VERSION = text("version", VERSION_FORM, wanted="be a version such as 1.22 or 1.22.1")
 NETWORKS = Kind("list of IP addresses and networks", tuple, check_networks)

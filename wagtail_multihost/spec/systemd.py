@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_SIZE, SWITCH, USER, Options, integer, option
+from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_SIZE, SWITCH, USER, Kind, Options, integer, option
+
+HOUR = 60
+
+
+def check_minutes(value: int) -> int:
+    """Return a part of an hour that goes into it: a timer with another would not run in even steps."""
+    if value and (value < 0 or HOUR % value):
+        raise ValueError(f"The number {value} is not accepted: it must be 0, or minutes that divide an hour.")
+    return value
+
+
+MINUTES = Kind("0, or minutes that divide an hour", int, check_minutes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +40,7 @@ class SystemdOptions(Options):
     tasks: int = option(256, integer(8, 1_000_000), "How many processes and threads the site may have.", per_site=True)
     publish: int = option(
         60,
-        integer(0, 60),
+        MINUTES,
         "Every how many minutes pages that are due are published and expired (`publish_scheduled`); 0: by no timer.",
         per_site=True,
     )

@@ -38,6 +38,9 @@ class TlsSpec:
 def tls_problems(tls: TlsSpec) -> Iterator[Problem]:
     for key in ("certificate", "key"):
         value = getattr(tls, key)
+        if not value:
+            yield Problem(key, "It is required, an absolute path.")
+            continue
         yield from problem_of(key, parse_template, value, fields=CERTIFICATE_FIELDS)
         yield from problem_of(key, lambda text: str(parse_path(Path(text))), value)
     for key in ("pending", "off"):

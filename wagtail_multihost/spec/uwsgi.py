@@ -32,7 +32,7 @@ class UwsgiOptions(Options):
     )
     http: str = option(
         "",
-        text("IPv4 address and port", HTTP_ADDRESS, optional=True),
+        text("IPv4 address and port", HTTP_ADDRESS, wanted="be such as 127.0.0.1:8000", optional=True),
         "Where uWSGI serves the sites itself, without nginx.",
     )
     processes: int = option(2, integer(1, 256), "Workers of each site.", per_site=True)
@@ -63,6 +63,12 @@ class UwsgiOptions(Options):
     memory: str = option("", OPTIONAL_SIZE, "How much address space a process of the site may have.", per_site=True)
     rss: str = option(
         "", OPTIONAL_SIZE, "Above how much resident memory a worker is replaced after its request.", per_site=True
+    )
+    tasks: int = option(
+        0,
+        integer(0, 4_194_304),
+        "How many processes and threads a site may have in all, where sites have accounts of their own; 0: 256 there.",
+        per_site=True,
     )
     cgroup: str = option(
         "",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wagtail_multihost.emitters.apply.manifest import Manifest
+from wagtail_multihost.emitters.apply.place import NAME
 from wagtail_multihost.emitters.emitter import Emitter
 from wagtail_multihost.emitters.files import EmittedFile, Plan
-from wagtail_multihost.emitters.output import Change, State, compare, stale
-from wagtail_multihost.exceptions import ApplyError
+from wagtail_multihost.emitters.output import Change, State, compare, stale, stale_among
+from wagtail_multihost.exceptions import ApplyError, EmitError, MultihostError
+from wagtail_multihost.spec.identifiers import shown
 
 #: So many files may be removed at once, however few there are.
 FEW = 10
@@ -46,12 +48,13 @@ def differences(
     renewed: frozenset[str] = frozenset(),
 ) -> Differences:
     """
-    Return what differs. Files of ours that are not emitted any more go, unless sites are chosen. A target whose files
-    differ, or that is among the ``renewed``, gets a new generation, if it shows one.
+    Return what differs. Files of ours that are not emitted any more go: where sites are chosen, theirs. A target whose
+    files differ, or that is among the ``renewed``, gets a new generation, if it shows one.
     """
     found = Differences()
+    taken: set[PurePosixPath] = set()
     for emitter in emitters:
-        changes = list(differing(emitter, plan, manifest, watched, found))
+        changes = list(differing(emitter, plan, manifest, watched, found, taken))
         if emitter.generation:
             is_new = bool(changes) or emitter.name in renewed
             changes += generation(emitter.name, emitter.generation, plan.directory, manifest, found, is_new=is_new)
@@ -66,18 +69,59 @@ def differing(
     manifest: Manifest,
     watched: Callable[[Iterable[Any]], Iterable[Any]],
     found: Differences,
+    taken: set[PurePosixPath],
 ) -> Iterable[Change]:
-    """Yield the changes of a target, but for the file with its generation."""
+    """Yield the changes of a target, but for the file with its generation. Its paths are added to those ``taken``."""
     marker = emitter.generation("none").path if emitter.generation else None
-    files = (file for file in emitter.emit(plan) if file.path != marker)
+    emitted = heeded(emitter, emitter.emit, plan)
+    files = placed(emitter, (file for file in emitted if file.path != marker), taken)
     seen = [marker] if marker else []
     for change in compare(plan.directory, watched(files), manifest.knows):
         seen.append(change.path)
         found.kept += change.state is not State.NEW
         if change.state is not State.SAME:
             yield change
-    if not plan.only:
+    if plan.only:
+        own = {path for site in plan.only for path in emitter.paths_of(site)}
+        yield from stale_among(plan.directory, sorted(own.difference(seen)), manifest.knows)
+    else:
         yield from stale(plan.directory, emitter.folders, seen, manifest.knows)
+
+
+def heeded(emitter: Emitter, make: Callable[[Any], Iterable[Any]], given: object) -> Iterator[Any]:
+    """Yield what a target makes; raises EmitError for what another package's raises."""
+    try:
+        yield from make(given)
+    except MultihostError:
+        raise
+    except Exception as error:
+        raise EmitError(f"The target {emitter.name} failed with {type(error).__name__}: {error}.") from error
+
+
+def placed(emitter: Emitter, files: Iterable[EmittedFile], taken: set[PurePosixPath]) -> Iterator[EmittedFile]:
+    """
+    Yield the files; raises EmitError for one that is not in a folder of the target, where none would find it to
+    remove it, or that may be anywhere on the machine; and for one whose path is ``taken``.
+    """
+    folders = [PurePosixPath(folder) for folder in emitter.folders]
+    accepted: dict[PurePosixPath, bool] = {}
+    for file in files:
+        parent = file.path.parent
+        if parent not in accepted:
+            accepted[parent] = any(is_folder(parent, folder) for folder in folders)
+        if not accepted[parent] or file.path.name == "..":
+            raise EmitError(f"The target {emitter.name} has a file out of its folders: {shown(str(file.path))}.")
+        if file.path in taken:
+            raise EmitError(f"The target {emitter.name} has a file that there is already: {shown(str(file.path))}.")
+        taken.add(file.path)
+        yield file
+
+
+def is_folder(path: PurePosixPath, folder: PurePosixPath) -> bool:
+    """Return whether ``path`` is ``folder``, in whose name a ``*`` stands for any characters."""
+    if ".." in path.parts or path.parts[:1] == (NAME,):
+        return False
+    return path == folder or (len(path.parts) == len(folder.parts) > 0 and path.match(str(folder)))
 
 
 def generation(

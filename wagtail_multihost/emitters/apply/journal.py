@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wagtail_multihost.emitters.apply.place import Place, discard, emptied, read_json, sync_folder, write_json
-from wagtail_multihost.emitters.output import Change, refresh, sync
+from wagtail_multihost.emitters.output import FOLDER_MODE, Change, refresh, sync
 from wagtail_multihost.exceptions import EmitError
 
 
@@ -40,7 +40,7 @@ def undo(place: Place) -> bool:
 
     It can be interrupted and run again. Raises EmitError when a file cannot be brought back.
     """
-    found: dict[str, Any] = read_json(place.journal)
+    found = read_json(place.journal, has_entries)
     if not found:
         return False
     path = str(place.journal)
@@ -56,14 +56,26 @@ def undo(place: Place) -> bool:
         sync([folder for folder in folders if os.path.isdir(folder)])
         forget(place)
     except OSError as error:
-        raise EmitError(f"Cannot bring back the old {path}: {error.strerror}.") from None
+        raise EmitError(
+            f"Cannot bring back the old {path}: {error.strerror}. Without {place.journal} the next run goes on with "
+            "the files that are there."
+        ) from None
     return True
+
+
+def has_entries(found: dict[str, Any]) -> bool:
+    """Return whether a journal says what ``keep`` writes."""
+    entries = found.get("entries")
+    return isinstance(entries, list) and all(
+        isinstance(entry, list) and [type(part) for part in entry] == [str, str] for entry in entries
+    )
 
 
 def bring_back(backup: Path, path: str) -> None:
     # One file by two names is what was never replaced, or is back already.
     if os.path.lexists(path) and os.path.samestat(os.lstat(backup), os.lstat(path)):
         return
+    os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
     draft = f"{os.path.dirname(path)}/.{os.path.basename(path)}.{secrets.token_hex(4)}.tmp"
     os.link(backup, draft, follow_symlinks=False)
     renew(draft, path)

@@ -17,7 +17,7 @@ class Manifest:
     """
 
     def __init__(self, place: Place) -> None:
-        found: dict[str, Any] = read_json(place.manifest)
+        found = read_json(place.manifest, has_texts)
         self.place = place
         self.files: dict[str, str] = found.get("files", {})
         self.generations: dict[str, str] = found.get("generations", {})
@@ -50,3 +50,8 @@ class Manifest:
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def has_texts(found: dict[str, Any]) -> bool:
+    parts = [found.get(name, {}) for name in ("files", "generations")]
+    return all(isinstance(part, dict) and all(isinstance(value, str) for value in part.values()) for part in parts)

@@ -13,8 +13,7 @@ class Pending:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        found: dict[str, Any] = read_json(place.pending)
-        self.paths: dict[str, list[str]] = found
+        self.paths: dict[str, list[str]] = read_json(place.pending, has_paths)
 
     def of(self, targets: Iterable[str]) -> frozenset[str]:
         """Return those of ``targets`` that wait for a reload."""
@@ -37,3 +36,7 @@ class Pending:
             write_json(self.place.pending, self.paths)
         else:
             discard(self.place.pending)
+
+
+def has_paths(found: dict[str, Any]) -> bool:
+    return all(isinstance(paths, list) and all(isinstance(path, str) for path in paths) for paths in found.values())

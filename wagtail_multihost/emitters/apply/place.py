@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wagtail_multihost.emitters.output import FOLDER_MODE
 from wagtail_multihost.exceptions import EmitError
@@ -96,6 +97,16 @@ def reported() -> Iterator[None]:
         raise EmitError(sentence(error)) from None
 
 
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Let an error say which file it is about: one of an open file does not, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 def sentence(error: OSError) -> str:
     return f"Cannot write {error.filename or 'a file'}: {error.strerror}."
 
@@ -113,8 +124,12 @@ def refuse_writable(directory: Path, *subfolders: str) -> None:
             raise EmitError(f"The folder {folder} is not safe for configurations. {problem}")
 
 
-def read_json(path: Path) -> dict[str, object]:
-    """Return the object in a file of ours, empty when there is none; raises EmitError when it is not whole."""
+def read_json(path: Path, is_right: Callable[[dict[str, Any]], bool] = lambda found: True) -> dict[str, Any]:
+    """
+    Return the object in a file of ours, empty when there is none.
+
+    Raises EmitError when it is not whole, or ``is_right`` does not accept it.
+    """
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -123,8 +138,11 @@ def read_json(path: Path) -> dict[str, object]:
         raise EmitError(f"Cannot read {path}: {error.strerror}.") from None
     except ValueError:
         found = None
-    if not isinstance(found, dict):
-        raise EmitError(f"{path} is damaged. Remove it, and run the command again with --force.")
+    if not isinstance(found, dict) or not is_right(found):
+        raise EmitError(
+            f"{path} is damaged, or of another version. Remove it, run the command again with --force, and reload the "
+            "servers yourself."
+        )
     return found
 
 
@@ -135,7 +153,8 @@ def write_json(path: Path, value: object) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.tmp")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with named(path), open(descriptor, "wb") as stream:
         stream.write(text.encode())
         stream.flush()
         os.fsync(stream.fileno())

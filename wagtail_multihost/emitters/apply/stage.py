@@ -22,7 +22,8 @@ def staged(place: Place, folders: Collection[str], changes: Iterable[Change], dr
     Raises EmitError when it cannot be written.
     """
     try:
-        for folder in {*matching(place.directory, folders), *matching(place.stage, folders)}:
+        # Sorted, so that a folder is mirrored before those in it.
+        for folder in sorted({*matching(place.directory, folders), *matching(place.stage, folders)}):
             mirror(place.directory / folder, place.stage / folder)
         for change in changes:
             lay(place, change, drafts)
@@ -33,6 +34,8 @@ def staged(place: Place, folders: Collection[str], changes: Iterable[Change], dr
 
 def mirror(original: Path, copy: Path) -> None:
     """Make ``copy`` the same files as ``original``, with as few changes as it takes."""
+    if copy.is_symlink():  # what is laid into it would be in use
+        copy.unlink()
     copy.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     wanted, there = inodes(original), inodes(copy)
     for name, inode in there.items():
@@ -44,13 +47,11 @@ def mirror(original: Path, copy: Path) -> None:
 
 
 def inodes(folder: Path) -> dict[str, int]:
-    """Return the inodes of the files and links in a folder, without drafts; none when there is no folder."""
+    """Return the inodes of the files and links to files in a folder, without drafts; none when there is no folder."""
     try:
         with os.scandir(folder) as entries:
             return {
-                entry.name: entry.inode()
-                for entry in entries
-                if not entry.is_dir(follow_symlinks=False) and not DRAFT.fullmatch(entry.name)
+                entry.name: entry.inode() for entry in entries if not entry.is_dir() and not DRAFT.fullmatch(entry.name)
             }
     except FileNotFoundError:
         return {}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place
+from wagtail_multihost.emitters.apply.place import Place, named
 
 SUFFIX = ".ticket"
 
@@ -57,12 +57,17 @@ def taken(place: Place, fingerprint: str, sites: Iterable[str]) -> Ticket:
     while True:
         draft = place.tickets / f"{secrets.token_hex(8)}.tmp"
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.write(descriptor, text)
         try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with named(draft):
+                os.write(descriptor, text)
             os.replace(draft, path := draft.with_suffix(SUFFIX))
         except FileNotFoundError:  # another run took it for abandoned before it was held
             os.close(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            draft.unlink(missing_ok=True)
+            raise
         else:
             return Ticket(path, descriptor)
 
@@ -101,9 +106,9 @@ def is_abandoned(path: Path) -> bool:
 
 
 def serve(tickets: Iterable[Waiting], answer: dict[str, Any]) -> None:
-    """Tell the takers of ``tickets`` what was done for them."""
+    """Tell the takers of ``tickets`` what was done for them; who cannot be told does it himself."""
     for ticket in tickets:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             descriptor = os.open(ticket.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 os.write(descriptor, json.dumps(answer).encode() + b"\n")

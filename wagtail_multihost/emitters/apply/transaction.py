@@ -16,6 +16,7 @@ from wagtail_multihost.emitters.apply import journal
 from wagtail_multihost.emitters.apply.differences import (
     Differences,
     differences,
+    heeded,
     refuse_foreign,
     refuse_mass_delete,
 )
@@ -125,7 +126,7 @@ def settle_debt(place: Place, wish: Wish) -> None:
     owed = pending.of(wish.targets)
     if wish.reload and owed:
         # What made this run fail is what is to be told; the mark stays for the next one.
-        with handled(pass_over), suppress(EmitError):
+        with handled(pass_over), suppress(EmitError, OSError):
             reload(place, wish.reload, wish.reload_timeout, {name: pending.paths[name] for name in owed})
             pending.clear(owed)
 
@@ -177,7 +178,7 @@ class Transaction:
             if changes:
                 folder = staged(self.place, emitter.folders, changes, drafts)
                 stage = Stage(self.plan, folder, frozenset(change.path for change in changes))
-                validate(emitter.validate(stage), folder, self.plan.directory)
+                validate(heeded(emitter, emitter.validate, stage), folder, self.plan.directory)
 
     def activate(self, drafts: dict[str, str]) -> None:
         """Swap, reload and verify; raises ApplyError when that fails, after the old state is back."""
@@ -217,11 +218,16 @@ class Transaction:
 
     def roll_back(self, error: BaseException, before: dict[str, list[str]]) -> None:
         """Bring the old files back and reload them; raises ApplyError that says what was done, and why."""
-        journal.undo(self.place)
+        try:
+            is_undone = journal.undo(self.place)
+        except EmitError as failure:
+            raise EmitError(f"{reason_of(error)} {failure} The next run tries again.") from error
         if not self.has_swapped:
             self.pending.paths = before
             self.pending.save()
             return
+        if not is_undone:  # the new files were the ones that stay already
+            raise EmitError(f"{reason_of(error)} The new files are in place.") from error
         said = f"{reason_of(error)} The old files are back"
         try:
             self.reload()

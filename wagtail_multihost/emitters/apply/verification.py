@@ -6,7 +6,10 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -33,9 +36,11 @@ class Address:
         """Return a connection that is not open yet."""
         if self.socket:
             return SocketConnection(self.socket, timeout)
+        # Stated in any case: http.client takes the end of an IPv6 address for a port.
         if self.is_https:
-            return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=context(self.host))
-        return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+            port = self.port or http.client.HTTPS_PORT
+            return http.client.HTTPSConnection(self.host, port, timeout=timeout, context=context(self.host))
+        return http.client.HTTPConnection(self.host, self.port or http.client.HTTP_PORT, timeout=timeout)
 
 
 class SocketConnection(http.client.HTTPConnection):
@@ -113,9 +118,11 @@ def refusal(address: Address, token: str, timeout: float) -> str:
     """Ask once; return what is wrong with the answer, blank when nothing is."""
     connection = address.connection(timeout)
     try:
-        connection.request("GET", address.path, headers={"Connection": "close"})
-        response = connection.getresponse()
-        body = response.read(MOST_BYTES)
+        connection.connect()
+        with limited(connection.sock, timeout):
+            connection.request("GET", address.path, headers={"Connection": "close"})
+            response = connection.getresponse()
+            body = response.read(MOST_BYTES)
     except (OSError, http.client.HTTPException) as error:
         return f"it cannot be asked ({getattr(error, 'strerror', None) or type(error).__name__})"
     finally:
@@ -125,3 +132,21 @@ def refusal(address: Address, token: str, timeout: float) -> str:
     if token and token.encode() not in body:
         return f"its answer, with the status {response.status}, does not have it"
     return ""
+
+
+@contextmanager
+def limited(stream: socket.socket, seconds: float) -> Iterator[None]:
+    """Cut a connection after so many seconds: its own limit starts anew with every byte that arrives."""
+    timer = threading.Timer(seconds, cut, [stream])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def cut(stream: socket.socket) -> None:
+    with suppress(OSError):
+        # Not SSLSocket's own, which takes the TLS state away from who is reading.
+        socket.socket.shutdown(stream, socket.SHUT_RDWR)

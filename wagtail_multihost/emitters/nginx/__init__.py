@@ -28,7 +28,10 @@ GENERATION = "generation.conf"
 
 
 def emit(plan: Plan) -> Iterator[EmittedFile]:
-    """Yield nginx.conf, the files it includes, and a file for each chosen site with a server of its own."""
+    """
+    Yield nginx.conf, the files it includes, and a file for each site with a server of its own: of all sites, because
+    the shared files leave these out, and a site whose own file is not there yet would have no server at all.
+    """
     plan = as_node(plan)
     content = http_files(plan)
     own = {site.id for site in plan.sites if needs_own_server(plan, site)}
@@ -43,9 +46,13 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
         yield file("limits.conf", zones)
     yield file("http-names.conf", names(plan, (host for site in shared for host in site.hosts)))
     yield file("https-names.conf", names(plan, (host for site in shared for host in site.hosts if site.has_tls(host))))
-    for site in plan.chosen:
+    for site in plan.sites:
         if site.id in own:
-            yield EmittedFile(SITES / f"{site.id}.conf", server(plan, site), site=site.id)
+            yield EmittedFile(own_path(site.id), server(plan, site), site=site.id)
+
+
+def own_path(site: str) -> PurePosixPath:
+    return SITES / f"{site}.conf"
 
 
 def file(name: str, text: str) -> EmittedFile:
@@ -70,4 +77,5 @@ EMITTER = Emitter(
     emit=emit,
     validate=validate,
     generation=generation_file,
+    paths_of=lambda site: (own_path(site),),
 )

@@ -7,6 +7,8 @@ because the process that asks may be the only one that the site has.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.forwarded import forwarded, scheme_variable
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
@@ -16,11 +18,13 @@ from wagtail_multihost.spec.site import SiteSpec
 STATUSES = "200 301 302 404 410"
 
 
+@lru_cache(maxsize=2)
 def caches_pages(plan: Plan) -> bool:
     """Return whether nginx keeps any site's pages; behind a front server a node keeps none."""
     return not plan.node and any(plan.nginx_of(site).cache for site in plan.sites)
 
 
+@lru_cache(maxsize=2)
 def keeps_files(plan: Plan) -> bool:
     """Return whether nginx keeps any site's files of a bucket."""
     return any(is_fetched(plan, site) for site in plan.sites)

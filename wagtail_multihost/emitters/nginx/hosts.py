@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.nginx.cache import visitor_scheme
 from wagtail_multihost.emitters.nginx.rules import CHALLENGES, closed, file_urls, url_pattern
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_key
 from wagtail_multihost.spec.site import SiteSpec
@@ -30,8 +31,16 @@ def maps(plan: Plan) -> str:
         tls_hosts=quoted((host, "on") for host, _, _ in secure),
         certificates=quoted((host, certificate_path(tls.certificate, host, site)) for host, tls, site in secure),
         keys=quoted((host, certificate_path(tls.key, host, site)) for host, tls, site in secure),
+        told_scheme=told_scheme(plan),
+        told_secure=nginx_quote_key((plan.platform.secure_proxy_ssl_header or ("", ""))[1]),
         **rule_maps(plan),
     )
+
+
+def told_scheme(plan: Plan) -> str:
+    """Return the variable of a scheme that a proxy in front may tell, blank where none does."""
+    variable = visitor_scheme(plan)
+    return "" if variable == "$scheme" else variable
 
 
 def rule_maps(plan: Plan) -> dict[str, object]:

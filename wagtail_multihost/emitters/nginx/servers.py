@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from wagtail_multihost.emitters.files import Plan
@@ -81,10 +82,19 @@ def included(plan: Plan, path: Path | None) -> str:
     if path is None:
         return ""
     stores = [site.storage.path for site in plan.sites if site.storage.path]
-    written = [plan.platform.data, plan.platform.sockets, plan.nginx.temp, plan.nginx.cache_path, *stores]
+    shared = [plan.platform.data, plan.platform.sockets, plan.nginx.temp, plan.nginx.cache_path]
+    written = [*shared, *stores, *own_code(plan)]
     if any(path.is_relative_to(folder) for folder in written):
         raise RenderError(f"nginx cannot include {shown(str(path))}: sites write to that folder.")
     return nginx_quote_include(str(path))
+
+
+def own_code(plan: Plan) -> Iterator[Path]:
+    """Yield the folders of code that sites bring themselves."""
+    for site in plan.sites:
+        options = dict(site.code)
+        stated = (options.get("directory"), options.get("virtualenv"), *(options.get("pythonpath") or ()))  # type: ignore[misc]
+        yield from (Path(str(path)) for path in stated if path)
 
 
 def https_port(plan: Plan) -> str:

@@ -101,9 +101,9 @@ def upstreams(plan: Plan) -> str:
 
 
 def own_scheme_header(plan: Plan) -> str:
-    """Return the header, not the usual one, that applications read the scheme from, where proxies are trusted for it."""
-    name = str(forwarded(plan)["scheme_param"]).removeprefix("HTTP_").replace("_", "-")
-    return "" if name == FORWARDED_PROTO[0].removeprefix("HTTP_").replace("_", "-") else name
+    """Return the header that applications read the scheme from, blank if it is the one that nodes are told anyway."""
+    name = str(forwarded(plan)["scheme_param"])
+    return "" if name == FORWARDED_PROTO[0] else name.removeprefix("HTTP_").replace("_", "-")
 
 
 def nodes_of(plan: Plan, site: SiteSpec) -> tuple[str, ...]:

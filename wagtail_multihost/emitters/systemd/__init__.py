@@ -40,7 +40,22 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     for site in plan.chosen:
         for unit, section, settings in drop_ins(plan, site):
             text = plan.render("systemd/site.conf", section=section, settings=settings)
-            yield EmittedFile(FOLDER / f"{unit}.d" / "50-site.conf", text, site=site.id)
+            yield EmittedFile(drop_in_path(unit), text, site=site.id)
+
+
+def drop_in_path(unit: str) -> PurePosixPath:
+    return FOLDER / f"{unit}.d" / "50-site.conf"
+
+
+def paths_of(site: str) -> Iterator[PurePosixPath]:
+    """Yield where a site's drop-ins can be."""
+    for unit in (
+        "multihost@{}.service",
+        "multihost@{}.socket",
+        "multihost-publish@{}.service",
+        "multihost-publish@{}.timer",
+    ):
+        yield drop_in_path(unit.format(site))
 
 
 def file(plan: Plan, name: str, **values: object) -> EmittedFile:
@@ -55,4 +70,5 @@ EMITTER = Emitter(
     emit=emit,
     validate=validate,
     runs_sites=True,
+    paths_of=paths_of,
 )

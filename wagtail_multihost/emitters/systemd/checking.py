@@ -27,7 +27,9 @@ def validate(stage: Stage) -> Iterator[Validation]:
 
 
 def units_to_check(stage: Stage, folder: Path) -> Iterator[str]:
-    changed = {path.parent.name.removesuffix(".d") for path in stage.changed if path.name == "50-site.conf"}
+    # Of units whose drop-in goes there may be no template any more.
+    there = (path for path in stage.changed if path.name == "50-site.conf" and (stage.folder / path).is_file())
+    changed = {path.parent.name.removesuffix(".d") for path in there}
     for path in sorted(folder.glob("multihost*")):
         if path.is_file():
             yield path.name

@@ -24,6 +24,7 @@ from wagtail_multihost.emitters.systemd.unit import (
     used,
 )
 from wagtail_multihost.emitters.uwsgi import max_fd
+from wagtail_multihost.emitters.uwsgi.emperor import refuse_open_sockets
 from wagtail_multihost.spec.site import SiteSpec
 
 #: Where Debian's package has the program.
@@ -93,6 +94,7 @@ def snapshot_values(plan: Plan) -> dict[str, object]:
 
 
 def emperor_values(plan: Plan) -> dict[str, object]:
+    refuse_open_sockets(plan)
     options, platform = plan.uwsgi, plan.platform
     program = DEBIAN_UWSGI if options.build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
     return {

@@ -50,4 +50,5 @@ EMITTER = Emitter(
     emit=emit,
     validate=validate,
     runs_sites=True,
+    paths_of=lambda site: (folder / f"{site}.ini" for folder in (VASSALS, ON_DEMAND)),
 )

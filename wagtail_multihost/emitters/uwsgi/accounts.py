@@ -48,3 +48,8 @@ def refuse_root_work(plan: Plan) -> None:
         raise RenderError(
             "A control group needs an emperor that is root: state a user with {site} in it, or leave out cgroup."
         )
+    if not has_accounts(plan) and any(plan.uwsgi_of(site).tasks for site in plan.sites):
+        # RLIMIT_NPROC counts what an account has (getrlimit(2)): one site would use up what its neighbours may have.
+        raise RenderError(
+            "A limit of processes is that of an account: state a user with {site} in it, or leave out tasks."
+        )

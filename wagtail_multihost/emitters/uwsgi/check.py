@@ -42,6 +42,9 @@ def representatives(stage: Stage) -> Iterator[PurePosixPath]:
         # An emperor starts even where uWSGI shall only show its options.
         if path.parent not in (VASSALS, ON_DEMAND) or path.suffix != ".ini":
             continue
+        # Among the changed are vassals that go.
+        if not (stage.folder / path).is_file():
+            continue
         shape = option_names((stage.folder / path).read_text(encoding="utf-8"))
         if shape not in seen:
             seen.add(shape)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_shell
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS
+from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.spec.identifiers import shown
 
 SMALLEST_MAX_FD = 1024
 
@@ -38,8 +40,20 @@ def pattern(folder: str) -> str:
 
 def on_demand_pattern(plan: Plan) -> str:
     """Return the pattern of vassals on demand. The emperor gives every vassal's path to a shell then."""
+    refuse_open_sockets(plan)
     uwsgi_quote_shell(str(plan.directory))
     return pattern(f"{plan.directory / ON_DEMAND}")
+
+
+def refuse_open_sockets(plan: Plan) -> None:
+    """Raise RenderError where sites on demand have their sockets, which are 0666, in a folder that all must enter."""
+    snapshots = plan.platform.snapshots
+    if has_on_demand(plan) and snapshots is not None and snapshots.is_relative_to(plan.platform.sockets):
+        raise RenderError(
+            f"The platform's snapshots are in the folder of its sockets, {shown(str(plan.platform.sockets))}, which "
+            "every site's account would enter then; and uWSGI lets everybody who does connect to a site with "
+            "on_demand. Name another folder in the platform's snapshots."
+        )
 
 
 def has_on_demand(plan: Plan) -> bool:

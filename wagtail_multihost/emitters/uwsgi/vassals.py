@@ -14,6 +14,8 @@ from wagtail_multihost.spec.site import SiteSpec
 SOCKET_MODE = "660"
 PRIVATE_SOCKET_MODE = "600"
 KIBIBYTES = {"": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2}
+# What a site with an account may have where nobody says: without a limit its code can use up the machine's.
+ACCOUNT_TASKS = 256
 
 
 def shared_values(plan: Plan) -> dict[str, object]:
@@ -32,16 +34,17 @@ def shared_values(plan: Plan) -> dict[str, object]:
 
 
 def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
-    options = plan.uwsgi_of(site)
+    options, account = plan.uwsgi_of(site), account_of(plan, site)
     return plan.render(
         "uwsgi/vassal.ini",
         site=uwsgi_quote(site.id),
-        account=account_of(plan, site),
+        account=account,
         socket=uwsgi_quote(socket_path(plan, site.names.socket)),
         temporary=uwsgi_quote(str(plan.platform.local_path(site.id, "tmp"))),
         on_demand=options.on_demand,
         stats=uwsgi_quote(stats_path(plan, site)) if options.stats else "",
         cgroup=uwsgi_quote_part(options.cgroup.replace("{site}", site.id)),
+        tasks=options.tasks or (ACCOUNT_TASKS if account else 0),
         memory=megabytes(options.memory),
         rss=megabytes(options.rss),
         **numbers(plan, site),
