@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,7 +136,7 @@ def folders(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     for folder in elsewhere:
         # Bound, because other sites' folders are hidden, and it may be among them.
         yield "BindPaths", f"-{systemd_quote_part(str(folder))}"
-    needed = [*elsewhere, *code_folders(replace(plan.codebase_of(site)))]
+    needed = [*elsewhere, *code_folders(plan.codebase_of(site))]
     if protect_home([*used(plan), *needed]) != protect_home(used(plan)):
         yield "ProtectHome", protect_home(needed)
 
