@@ -132,3 +132,11 @@ def test_site_on_demand_with_an_account_is_told() -> None:
     (sentence,) = told(make_plan(on_demand, platform=own))
     assert sentence.startswith("uwsgi.on_demand: The emperor shares its socket with the site aurora.")
     assert told(make_plan(on_demand)) == told(make_plan(make_site("aurora", cache=REDIS), platform=own)) == []
+
+
+def test_closed_site_that_uwsgi_shows_is_told() -> None:
+    """A state is for nginx: where uWSGI serves the sites itself, a suspended one is shown nevertheless."""
+    closed = make_site("aurora", cache=REDIS, state="suspended")
+    (sentence,) = told(make_plan(closed, platform=make_platform(uwsgi=UwsgiOptions(http="127.0.0.1:8000"))))
+    assert "goes on showing the site aurora at 127.0.0.1:8000" in sentence
+    assert told(make_plan(closed)) == []

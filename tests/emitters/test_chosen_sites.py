@@ -10,6 +10,7 @@ from tests.emitters.conftest import make_plan, make_platform, make_site
 from wagtail_multihost.emitters import Stage, emitters
 from wagtail_multihost.emitters.apply import Wish
 from wagtail_multihost.emitters.apply.writing import written
+from wagtail_multihost.spec.site import SiteSpec
 
 CHANGES = {
     "nginx": ({"nginx": (("rate", 5),)}, "nginx/sites/{}.conf"),
@@ -25,7 +26,7 @@ def test_file_that_a_chosen_site_has_no_more_is_removed(target: str, tmp_path: P
     platform = make_platform(runner="gunicorn" if target == "systemd" else "uwsgi")
     stated = [make_site(site, **options) for site in ("aurora", "borealis")]
 
-    def write(*sites: object, only: frozenset[str] = frozenset()) -> None:
+    def write(*sites: SiteSpec, only: frozenset[str] = frozenset()) -> None:
         plan = make_plan(*sites, platform=platform, directory=tmp_path, only=only)
         written(Wish(emitters=(emitters()[target],), directory=tmp_path, load=lambda: plan))
 
@@ -34,6 +35,19 @@ def test_file_that_a_chosen_site_has_no_more_is_removed(target: str, tmp_path: P
     write(make_site("aurora"), stated[1], only=frozenset({"aurora"}))
     assert not (tmp_path / path.format("aurora")).exists()
     assert (tmp_path / path.format("borealis")).exists()
+
+
+def test_own_server_of_a_site_that_is_not_chosen_goes_with_its_reason(tmp_path: Path) -> None:
+    """The shared server has the names of such a site at once: its own server would have them a second time."""
+
+    def write(*sites: SiteSpec, only: frozenset[str] = frozenset()) -> None:
+        plan = make_plan(*sites, directory=tmp_path, only=only)
+        written(Wish(emitters=(emitters()["nginx"],), directory=tmp_path, load=lambda: plan))
+
+    write(make_site("aurora"), make_site("borealis", nginx=(("rate", 5),)))
+    write(make_site("aurora"), make_site("borealis"), only=frozenset({"aurora"}))
+    assert "borealis.example.org" in (tmp_path / "nginx/http-names.conf").read_text(encoding="utf-8")
+    assert not (tmp_path / "nginx/sites/borealis.conf").exists()
 
 
 def test_vassal_that_goes_is_not_given_to_uwsgi(tmp_path: Path) -> None:

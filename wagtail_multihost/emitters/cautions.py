@@ -35,6 +35,7 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
         )
     if "uwsgi" in running:
         yield from detached_sockets(plan)
+        yield from shown_nevertheless(plan)
     if "uwsgi" in running and plan.node and plan.uwsgi.http:
         yield (
             f"platform.uwsgi.http: On the node {plan.node} uWSGI serves the sites at {plan.uwsgi.http} too, past the "
@@ -60,6 +61,16 @@ def detached_sockets(plan: Plan) -> Iterator[str]:
         yield (
             f"uwsgi.on_demand: The emperor shares its socket with {listed(found)}. Code that outlives such a site can "
             "disturb the emperor through it. Let sites that you do not trust run always, or by systemd's sockets."
+        )
+
+
+def shown_nevertheless(plan: Plan) -> Iterator[str]:
+    """Yield the sites that uWSGI shows although they are in maintenance or suspended: nginx alone knows of it."""
+    closed = [site for site in plan.sites if site.state != "active"] if plan.uwsgi.http else []
+    if closed:
+        yield (
+            f"platform.uwsgi.http: uWSGI goes on showing {listed(closed)} at {plan.uwsgi.http}, whatever the state: "
+            "nginx alone shows a page in the place of a site."
         )
 
 

@@ -45,7 +45,8 @@ class Emitter:
     yields the commands that check a stage. ``runs_sites`` says that the files belong to a machine that sites run on,
     and not to the one in front. ``generation`` makes the file whose token (letters and digits) the running server shows
     once it uses it. ``paths_of`` returns the paths that files of a site's id can have: where the site is chosen, those
-    that are not emitted go.
+    that are not emitted go. ``emits_all`` says that all files are emitted whatever sites are chosen: then all that are
+    not emitted go.
     """
 
     name: str
@@ -56,3 +57,4 @@ class Emitter:
     runs_sites: bool = False
     generation: Callable[[str], EmittedFile] | None = None
     paths_of: Callable[[str], Iterable[PurePosixPath]] = no_paths
+    emits_all: bool = False

@@ -81,7 +81,7 @@ def differing(
         found.kept += change.state is not State.NEW
         if change.state is not State.SAME:
             yield change
-    if plan.only:
+    if plan.only and not emitter.emits_all:
         own = {path for site in plan.only for path in emitter.paths_of(site)}
         yield from stale_among(plan.directory, sorted(own.difference(seen)), manifest.knows)
     else:

@@ -48,11 +48,7 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     yield file("https-names.conf", names(plan, (host for site in shared for host in site.hosts if site.has_tls(host))))
     for site in plan.sites:
         if site.id in own:
-            yield EmittedFile(own_path(site.id), server(plan, site), site=site.id)
-
-
-def own_path(site: str) -> PurePosixPath:
-    return SITES / f"{site}.conf"
+            yield EmittedFile(SITES / f"{site.id}.conf", server(plan, site), site=site.id)
 
 
 def file(name: str, text: str) -> EmittedFile:
@@ -77,5 +73,5 @@ EMITTER = Emitter(
     emit=emit,
     validate=validate,
     generation=generation_file,
-    paths_of=lambda site: (own_path(site),),
+    emits_all=True,
 )
