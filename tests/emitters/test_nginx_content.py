@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.emitters.conftest import BUCKET, make_plan, make_platform, make_site, texts
 from tests.emitters.test_golden_content import CERTIFICATES, NODES, several
+from wagtail_multihost.backends.accel import LOCATION
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
 
@@ -82,6 +82,5 @@ def test_resolvers_are_addresses(value: str) -> None:
 
 def test_application_and_nginx_agree_on_the_location_of_documents() -> None:
     """The location that the backend names is the one that nginx has, and is internal."""
-    source = Path(__file__).parents[2] / "wagtail_multihost/backends/accel.py"
-    assert 'LOCATION = "/-/files/"' in source.read_text(encoding="utf-8")
+    assert LOCATION == "/-/files/"
     assert "location ^~ /-/files/ {\n    internal;" in texts("nginx", make_plan())["nginx/locations.conf"]

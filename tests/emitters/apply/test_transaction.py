@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from tests.emitters.apply.conftest import FAILING, World, text_of
 from wagtail_multihost.emitters.apply import Result
+from wagtail_multihost.emitters.apply.signals import SIGNALS
 from wagtail_multihost.exceptions import ApplyError, ConfigurationError, EmitError
 
 LEFT = {"lock", "manifest.json", "stage", "tickets", "changed"}
@@ -263,8 +265,17 @@ def test_modes_and_groups_are_differences(world: World) -> None:
         assert main.stat().st_gid == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_while_the_hook_runs_rolls_back(world: World, number: signal.Signals) -> None:
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Signals that the tests' own parent may have had ignored, as nohup and shells do with background jobs."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_hook_runs_rolls_back(world: World, heeded: None, number: signal.Signals) -> None:
     """A process that is told to stop in the middle brings the old files back first."""
     world.apply()
     world.texts["conf/main"] = "two"
