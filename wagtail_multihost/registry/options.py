@@ -7,7 +7,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.registry.record import Record
+from wagtail_multihost.registry.record import PLATFORM, Record
 from wagtail_multihost.spec.options import Options, OptionValue, Overrides, Stated, site_fields
 
 
@@ -20,11 +20,20 @@ def read_options(table: Record, kind: type[Stated]) -> Stated:
 
 def read_overrides(table: Record, kind: type[Options], platform: Options | None) -> Overrides:
     """Return what a site's ``table`` states over the platform's options; problems are reported."""
+    refuse_shared(table, kind)
     stated = [declared for declared in site_fields(kind) if declared.name in table.entries]
     values = tuple((declared.name, take(table, declared)) for declared in stated)
     table.known.extend(names(site_fields(kind)))
     table.close()
     return values if table.build(lambda: (platform or kind()).overlaid(values)) else ()
+
+
+def refuse_shared(table: Record, kind: type[Options]) -> None:
+    """Report, and take out, the options that are all sites' in one."""
+    shared = set(names(fields(kind))).difference(names(site_fields(kind)))
+    for key in shared.intersection(table.entries):
+        entry = table.entries.pop(key)
+        table.report(f"It is one for all sites: state it in [{PLATFORM}.{table.path[-1]}].", entry.path)
 
 
 def names(declarations: Iterable[Field[Any]]) -> list[str]:

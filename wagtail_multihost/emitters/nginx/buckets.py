@@ -34,7 +34,9 @@ def buckets(plan: Plan) -> str:
         return ""
     options = plan.nginx
     if fetches and not options.resolvers:
-        raise EmitError('bucket_media = "proxy" needs resolvers, the DNS servers that nginx asks for the domains.')
+        raise EmitError(
+            'platform.nginx.resolvers: bucket_media = "proxy" needs the DNS servers that nginx asks for the domains.'
+        )
     return plan.render(
         "nginx/buckets.conf",
         fetches=fetches,

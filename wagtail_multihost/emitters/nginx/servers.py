@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from wagtail_multihost.emitters.files import Plan
@@ -50,7 +51,7 @@ def server(plan: Plan, site: SiteSpec) -> str:
             *logs(plan, site),
             *own_directives(plan, site),
         ],
-        site_include=included(plan, options.site_include),
+        site_include=included(plan, options.site_include, f"sites.{site.id}.nginx.site_include"),
     )
 
 
@@ -73,20 +74,25 @@ def logs(plan: Plan, site: SiteSpec) -> list[str]:
     return [f"access_log {nginx_quote(path)} multihost" for path in paths]
 
 
-def included(plan: Plan, path: Path | None) -> str:
+def included(plan: Plan, path: Path | None, key: str) -> str:
     """
-    Return the argument of ``include`` for a file of the integrator's, blank for none.
+    Return the argument of ``include`` for a file of the integrator's, stated under ``key``; blank for none.
 
     Raises RenderError for a file where sites write: what it says would be nginx's configuration.
     """
     if path is None:
         return ""
+    if not written_folders(plan).isdisjoint([path, *path.parents]):
+        raise RenderError(f"{key}: nginx cannot include {shown(str(path))}: sites write to that folder.")
+    return nginx_quote_include(str(path))
+
+
+@lru_cache(maxsize=2)
+def written_folders(plan: Plan) -> frozenset[Path]:
+    """Return the folders that sites write to, or may."""
     stores = [site.storage.path for site in plan.sites if site.storage.path]
     shared = [plan.platform.data, plan.platform.sockets, plan.nginx.temp, plan.nginx.cache_path]
-    written = [*shared, *stores, *own_code(plan)]
-    if any(path.is_relative_to(folder) for folder in written):
-        raise RenderError(f"nginx cannot include {shown(str(path))}: sites write to that folder.")
-    return nginx_quote_include(str(path))
+    return frozenset([*shared, *stores, *own_code(plan)])
 
 
 def own_code(plan: Plan) -> Iterator[Path]:

@@ -47,11 +47,13 @@ def refuse_open_nodes(plan: Plan) -> None:
     stated = [name for name in CERTIFICATES if getattr(options, name)]
     if stated and not has_certificates(options):
         missing = ", ".join(name for name in CERTIFICATES if name not in stated)
-        raise EmitError(f"The certificates between the front server and the nodes are incomplete: {missing}.")
+        raise EmitError(
+            f"platform.nginx: The certificates between the front server and the nodes are incomplete: {missing}."
+        )
     if plan.platform.nodes and not stated and not options.fronts:
         raise EmitError(
-            "The platform has nodes, but neither fronts (the addresses of the front server) nor certificates for "
-            "both ends: whoever reaches a node could pass for the front server."
+            "platform.nginx.fronts: The platform has nodes, but neither fronts (the addresses of the front server) nor "
+            "certificates for both ends: whoever reaches a node could pass for the front server."
         )
 
 

@@ -41,15 +41,17 @@ def refuse_root_work(plan: Plan) -> None:
     """Raise RenderError for options that go ill with who the emperor is."""
     if plan.uwsgi.http and has_accounts(plan):
         raise RenderError(
-            "With an account for each site the emperor is root, and so would be uWSGI's router that reads what "
-            "visitors send: leave out http and put nginx in front, or state one user for all sites."
+            "platform.uwsgi.http: With an account for each site the emperor is root, and so would be uWSGI's router "
+            "that reads what visitors send: leave out http and put nginx in front, or state one user for all sites."
         )
     if plan.uwsgi.cgroup and not has_accounts(plan):
         raise RenderError(
-            "A control group needs an emperor that is root: state a user with {site} in it, or leave out cgroup."
+            "platform.uwsgi.cgroup: A control group needs an emperor that is root: state a user with {site} in it, or "
+            "leave out cgroup."
         )
     if not has_accounts(plan) and any(plan.uwsgi_of(site).tasks for site in plan.sites):
         # RLIMIT_NPROC counts what an account has (getrlimit(2)): one site would use up what its neighbours may have.
         raise RenderError(
-            "A limit of processes is that of an account: state a user with {site} in it, or leave out tasks."
+            "uwsgi.tasks: A limit of processes is that of an account: state a user with {site} in it, or leave out "
+            "tasks."
         )
