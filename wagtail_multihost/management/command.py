@@ -64,6 +64,9 @@ class MultihostCommand(BaseCommand):
             self.run(**options)
         except MultihostError as error:
             raise CommandError(str(error), returncode=COULD_NOT) from None
+        finally:
+            # Before an error is told: where the reader of the output has gone, there is nobody to tell.
+            self.stdout.flush()
 
     def caution(self, sentences: Iterable[str], verbosity: int) -> None:
         """Write sentences to stderr, unless nothing is to be said."""
