@@ -65,7 +65,9 @@ class Emission:
     def __call__(self) -> Cost:
         output = self.output or self.registry.with_suffix(f".{next(self.number)}")
         command = ["manage.py", "multihost_emit", "nginx", "uwsgi", "--registry", str(self.registry)]
-        return python(*command, "--verbosity", "0", "--output", str(output), variables=self.variables, directory=PROJECT)
+        return python(
+            *command, "--verbosity", "0", "--output", str(output), variables=self.variables, directory=PROJECT
+        )
 
 
 def report(kind: str, sizes: list[int], middle: dict[str, Cost]) -> None:
