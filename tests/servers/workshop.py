@@ -128,9 +128,21 @@ def open_python(folder: Path) -> Path:
         return Path(sys.executable)
     copy = folder / "environment"
     shutil.copytree(sys.prefix, copy, symlinks=True, copy_function=link_or_copy)
+    name_own_python(copy / "bin")
     python = copy / "bin" / Path(sys.executable).name
     assert can_run(python), f"The user {SITES.user}, who runs the sites here, cannot use a copy of {sys.prefix}."
     return python
+
+
+def name_own_python(folder: Path) -> None:
+    """Let the scripts in ``folder`` start with the Python beside them. They are written anew: a link has one content."""
+    start = f"#!{sys.prefix}/bin/".encode()
+    for script in folder.iterdir():
+        if script.is_symlink() or not script.is_file() or not (text := script.read_bytes()).startswith(start):
+            continue
+        script.unlink()
+        script.write_bytes(b"#!" + os.fsencode(folder) + b"/" + text.removeprefix(start))
+        script.chmod(0o755)
 
 
 def can_run(python: Path) -> bool:
