@@ -32,13 +32,19 @@ socket.socket(socket.AF_UNIX).connect(sys.argv[1])
 
 @dataclass(frozen=True)
 class Stage:
-    """A street whose sites wait at their sockets, and the process of each."""
+    """A street whose sites wait at their sockets, the process of each, and what the first one's ran ``before`` requests."""
 
     street: Street
     processes: dict[str, subprocess.Popen[bytes]]
+    before: str
 
     def ask(self, site: str, path: str) -> str:
         return raw(self.street.ports.http, f"GET {path} HTTP/1.1", f"Host: {site}.example.org")
+
+
+def program(process: subprocess.Popen[bytes]) -> str:
+    """Return the name of the program that a process runs now."""
+    return Path(f"/proc/{process.pid}/comm").read_text()
 
 
 def unit(street: Street, kind: str, site: str) -> dict[str, list[tuple[str, str]]]:
@@ -75,7 +81,7 @@ def _stage() -> Iterator[Stage]:
         processes = {site: stack.enter_context(waiting(street, site)) for site in (FIRST, SECOND)}
         config = street.etc / "nginx" / "nginx.conf"
         stack.enter_context(running_nginx(config, street.folder / "nginx.log", street.ports.http))
-        yield Stage(street, processes)
+        yield Stage(street, processes, program(processes[FIRST]))
 
 
 def prepare(street: Street) -> None:
@@ -108,8 +114,7 @@ def prepare(street: Street) -> None:
 def test_first_request_starts_the_site(stage: Stage) -> None:
     """Nothing runs until somebody comes; then the site answers through nginx, under its account, as itself."""
     process = stage.processes[FIRST]
-    program = Path(f"/proc/{process.pid}/comm")
-    assert program.read_text().startswith("systemd-socket")
+    assert stage.before.startswith("systemd-socket")
     answer = stage.ask(FIRST, "/process/")
     assert status_of(answer) == 200, answer + (stage.street.folder / f"{FIRST}.log").read_text()
     found = json.loads(answer.partition("\r\n\r\n")[2])
@@ -117,7 +122,7 @@ def test_first_request_starts_the_site(stage: Stage) -> None:
     assert found["host"] == f"{FIRST}.example.org:{stage.street.ports.http}" and found["scheme"] == "http"
     assert len(children(process.pid)) == 2
     assert {Path(f"/proc/{pid}").owner() for pid in (process.pid, *children(process.pid))} == {FIRST}
-    assert Path(f"/proc/{stage.processes[SECOND].pid}/comm").read_text().startswith("systemd-socket")
+    assert program(stage.processes[SECOND]).startswith("systemd-socket")
 
 
 def test_health_is_closed_to_visitors(stage: Stage) -> None:

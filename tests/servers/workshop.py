@@ -135,7 +135,7 @@ def open_python(folder: Path) -> Path:
 
 
 def name_own_python(folder: Path) -> None:
-    """Let the scripts in ``folder`` start with the Python beside them. They are written anew: a link has one content."""
+    """Let the scripts in ``folder`` start the Python beside them; written anew, since a linked file is the original."""
     start = f"#!{sys.prefix}/bin/".encode()
     for script in folder.iterdir():
         if script.is_symlink() or not script.is_file() or not (text := script.read_bytes()).startswith(start):
