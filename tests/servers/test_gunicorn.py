@@ -32,7 +32,7 @@ socket.socket(socket.AF_UNIX).connect(sys.argv[1])
 
 @dataclass(frozen=True)
 class Stage:
-    """A street whose sites wait at their sockets, the process of each, and what the first one's ran ``before`` requests."""
+    """A street whose sites wait at their sockets, their processes, and what the first one's was ``before`` requests."""
 
     street: Street
     processes: dict[str, subprocess.Popen[bytes]]
