@@ -18,23 +18,19 @@ class Frozen:
 
     __slots__: tuple[str, ...] = ()
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __defaults__: ClassVar[dict[str, Any]]
 
     def __init__(self, **stated: Any) -> None:
-        missing = []
-        for declared in fields(self):
-            if declared.name in stated:
-                value = stated.pop(declared.name)
-            elif declared.default is not MISSING:
-                value = declared.default
-            elif declared.default_factory is not MISSING:
-                value = declared.default_factory()
-            else:
-                missing.append(declared.name)
-                continue
-            object.__setattr__(self, declared.name, value)
-        if stated or missing:
-            wrong = [*(f"{name} is missing" for name in missing), *(f"{name} is not known" for name in stated)]
+        known, values = self.__dataclass_fields__, {**self.__defaults__, **stated}
+        if values.keys() != known.keys():
+            made = {name: one.default_factory for name, one in known.items() if one.default_factory is not MISSING}
+            values = {**{name: make() for name, make in made.items()}, **values}
+        if values.keys() != known.keys():
+            missing = [f"{name} is missing" for name in known if name not in values]
+            wrong = [*missing, *(f"{name} is not known" for name in stated if name not in known)]
             raise TypeError(f"{type(self).__qualname__}: {', '.join(wrong)}")
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
         self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -72,4 +68,6 @@ class Frozen:
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def frozen(declared: type[T]) -> type[T]:
     """Make a frozen dataclass with slots, whose fields are stated by keywords, of a class that derives from Frozen."""
-    return dataclass(init=False, repr=False, eq=False, match_args=False, slots=True, kw_only=True)(declared)
+    made = dataclass(init=False, repr=False, eq=False, match_args=False, slots=True, kw_only=True)(declared)
+    made.__defaults__ = {one.name: one.default for one in fields(made) if one.default is not MISSING}
+    return made
