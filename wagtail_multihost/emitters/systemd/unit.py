@@ -13,9 +13,8 @@ from wagtail_multihost.emitters.quoting import (
     systemd_quote_part,
     systemd_quote_program,
 )
-from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.emitters.sockets import refuse_long
 from wagtail_multihost.spec.codebase import Codebase
-from wagtail_multihost.spec.identifiers import shown
 
 # A unix address is 108 bytes with its NUL (unix(7)).
 SOCKET_PATH_BYTES = 107
@@ -120,11 +119,7 @@ def front_group(plan: Plan) -> str:
 
 def socket_path(plan: Plan, name: str) -> str:
     path = f"{plan.platform.sockets}/{name}"
-    if len(path.encode()) > SOCKET_PATH_BYTES:
-        raise RenderError(
-            f"The socket {shown(path)} has {len(path.encode())} bytes; at most {SOCKET_PATH_BYTES} are accepted. "
-            "Name a shorter folder in the platform's sockets."
-        )
+    refuse_long(path, SOCKET_PATH_BYTES, "Name a shorter folder in the platform's sockets.")
     return systemd_quote_line(path)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.exceptions import RenderError
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.emitters.sockets import refuse_long
 from wagtail_multihost.spec.site import SiteSpec
 
 VASSALS = PurePosixPath("uwsgi")
@@ -25,20 +24,12 @@ def vassal_path(plan: Plan, site: SiteSpec) -> PurePosixPath:
 def socket_path(plan: Plan, name: str) -> str:
     """Return the path of a socket in the platform's folder. Raises RenderError when it is too long for an address."""
     path = f"{plan.platform.sockets}/{name}"
-    refuse_length(path, "Name a shorter folder in the platform's sockets.")
+    refuse_long(path, SOCKET_PATH_BYTES, "Name a shorter folder in the platform's sockets.")
     return path
 
 
 def stats_path(plan: Plan, site: SiteSpec) -> str:
     """Return the path of a site's socket of statistics: they have requests' cookies, so its own folder has it."""
     path = str(plan.platform.local_path(site.id, "tmp") / "uwsgi.stats")
-    refuse_length(path, "Name a shorter folder in the platform's data, or leave out stats.")
+    refuse_long(path, SOCKET_PATH_BYTES, "Name a shorter folder in the platform's data, or leave out stats.")
     return path
-
-
-def refuse_length(path: str, advice: str) -> None:
-    if len(path.encode()) > SOCKET_PATH_BYTES:
-        raise RenderError(
-            f"The socket {shown(path)} has {len(path.encode())} bytes; at most {SOCKET_PATH_BYTES} are accepted. "
-            f"{advice}"
-        )
