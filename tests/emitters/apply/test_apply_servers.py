@@ -103,6 +103,13 @@ def comes(front: Front, text: str) -> bool:
     return True
 
 
+def shows(front: Front, generation: str) -> bool:
+    """Wait for ``generation`` as ``comes`` waits for a text."""
+    request = ("GET /-/generation HTTP/1.1", "Host: example.org")
+    wait_for(lambda: generation in raw(front.port, *request), generation, seconds=10)
+    return True
+
+
 @contextlib.contextmanager
 def running(front: Front) -> Iterator[Front]:
     """Apply a first configuration, and serve it."""
@@ -122,7 +129,7 @@ def test_a_new_configuration_is_served(front: Front) -> None:
     front.text = "two"
     result = front.apply()
     assert (comes(front, "two"), result.verified) == (True, True)
-    assert result.generation in raw(front.port, "GET /-/generation HTTP/1.1", "Host: example.org")
+    assert shows(front, result.generation)
 
 
 @pytest.mark.parametrize(
