@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import pytest
 from django.db.utils import ConnectionHandler
 
-from wagtail_multihost.health import readiness
+
 
 
 class Boom(Exception):

@@ -1,0 +1,1 @@
+"""Probes and filters of which each needs an extra."""

@@ -1,0 +1,155 @@
+"""The setting ``MULTIHOST_HEALTH``: each key declared once, and the probes that it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.health.probe import Probe
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_PATH, Kind, Options, integer, option, text
+
+SETTING = "MULTIHOST_HEALTH"
+PREFIX_FORM = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+")
+TOKEN_LENGTH = 32
+NAME_FORM = re.compile(r"[a-z][a-z0-9_]{0,39}")
+PROBES = "wagtail_multihost.health.probes"
+
+DEFAULT_PROBES: Mapping[str, Mapping[str, object]] = {
+    "database": {"BACKEND": f"{PROBES}.database.DatabaseProbe"},
+    "migrations": {"BACKEND": f"{PROBES}.migrations.MigrationsProbe"},
+    "cache": {"BACKEND": f"{PROBES}.cache.CacheProbe"},
+    "disk": {"BACKEND": f"{PROBES}.disk.DiskProbe"},
+    "memory": {"BACKEND": f"{PROBES}.memory.MemoryProbe"},
+}
+
+
+def check_tokens(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return tokens that can be sent in a header and are long enough; no message has any of one."""
+    for position, value in enumerate(values):
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise ValueError(f"The token {position} is not accepted: printable ASCII without blanks is.")
+        if len(value) < TOKEN_LENGTH:
+            raise ValueError(f"The token {position} is too short: at least {TOKEN_LENGTH} characters.")
+    return values
+
+
+TOKENS = Kind("list of tokens", tuple, check_tokens)
+PREFIX = text("URL path", PREFIX_FORM, wanted="start and end with a slash, such as /-/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthOptions(Options):
+    """The keys of ``MULTIHOST_HEALTH`` besides ``PROBES``, in lower case."""
+
+    prefix: str = option("/-/", PREFIX, "The URL path that all paths of the endpoint start with.")
+    tokens: tuple[str, ...] = option(
+        (), TOKENS, "Tokens that show details and drain, besides the site's own (`multihost_health --token`)."
+    )
+    networks: tuple[str, ...] = option(
+        (), NETWORKS, "Where details are shown without a token; never through a proxy that says so."
+    )
+    interval: int = option(10, integer(1, 86_400), "Seconds until a probe that passed runs again.")
+    retry: int = option(2, integer(1, 86_400), "Seconds until any other runs again.")
+    stale: int = option(60, integer(2, 864_000), "The age in seconds of a critical result that is not believed.")
+    idle: int = option(300, integer(10, 864_000), "After how many seconds without a question probes stop running.")
+    budget: int = option(900, integer(50, 60_000), "How long, in milliseconds, the first question waits for a report.")
+    quorum: int = option(50, integer(0, 100), "The percentage of its sites that must work for a process to be ready.")
+    drain_file: Path | None = option(
+        None, OPTIONAL_PATH, "The file whose presence drains the process; none: one in the site's temporary folder."
+    )
+
+
+@dataclass(frozen=True)
+class HealthSettings:
+    """``MULTIHOST_HEALTH`` as read: its options, and the probes by their names."""
+
+    options: HealthOptions
+    probes: Mapping[str, Probe]
+
+
+def read_settings(stated: object) -> HealthSettings:
+    """Return what the setting states, of a mapping or nothing; raises ConfigurationError with all problems at once."""
+    if stated is None:
+        stated = {}
+    if not isinstance(stated, Mapping):
+        raise ConfigurationError.because("It is not a dictionary.", where=SETTING)
+    problems: list[Problem] = []
+    options = read_options({key: value for key, value in stated.items() if key != "PROBES"}, problems)
+    probes = dict(read_probes(stated.get("PROBES", DEFAULT_PROBES), problems))
+    if problems:
+        raise ConfigurationError(problems)
+    return HealthSettings(options, probes)
+
+
+def read_options(stated: Mapping[str, Any], problems: list[Problem]) -> HealthOptions:
+    declared = {field.name.upper(): field for field in fields(HealthOptions)}
+    for key in [key for key in stated if key not in declared]:
+        problems.append(unknown(f"{SETTING}[{key!r}]", key, [*declared, "PROBES"]))
+    values = {}
+    for key, field in declared.items():
+        if key in stated:
+            try:
+                values[field.name] = field.metadata["kind"].check(converted(stated[key], field.metadata["kind"]))
+            except (TypeError, ValueError) as error:
+                problems.append(Problem(f"{SETTING}[{key!r}]", str(error)))
+    return HealthOptions(**values)
+
+
+def converted(value: Any, kind: Kind) -> Any:
+    """Return ``value`` in the type of its kind: settings have lists where options have tuples, and text for paths."""
+    if kind.type is tuple and isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    if kind.type is Path and isinstance(value, str | Path):
+        return Path(value)
+    if type(value) is kind.type:
+        return value
+    raise TypeError(f"It is {type(value).__name__}; accepted is {kind.label}.")
+
+
+def read_probes(stated: object, problems: list[Problem]) -> Iterator[tuple[str, Probe]]:
+    if not isinstance(stated, Mapping):
+        problems.append(Problem(f"{SETTING}['PROBES']", "It is not a dictionary of probes."))
+        return
+    for name, table in stated.items():
+        where = f"{SETTING}['PROBES'][{name!r}]"
+        try:
+            yield str(name), read_probe(name, table)
+        except (ImportError, TypeError, ValueError) as error:
+            problems.append(Problem(where, str(error)))
+
+
+def read_probe(name: object, table: object) -> Probe:
+    if not isinstance(name, str) or not NAME_FORM.fullmatch(name):
+        raise ValueError(f"The name {shown(str(name))} is not accepted: it must match {NAME_FORM.pattern}.")
+    if not isinstance(table, Mapping) or set(table) - {"BACKEND", "OPTIONS"} or "BACKEND" not in table:
+        raise ValueError("It must be a dictionary with BACKEND, the dotted path of a probe, and at most OPTIONS.")
+    backend, options = probe_class(str(table["BACKEND"])), dict(table.get("OPTIONS") or {})
+    accepted = [field.name for field in fields(backend) if field.init]
+    for key in [str(key) for key in options if key not in accepted]:
+        raise ValueError(unknown("", key, accepted).message)
+    return backend(**options)
+
+
+def probe_class(path: str) -> type[Probe]:
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (AttributeError, ImportError, ValueError) as error:
+        raise ImportError(f"The probe {shown(path)} cannot be imported: {error}") from None
+    if not isinstance(found, type) or not issubclass(found, Probe):
+        raise TypeError(f"{shown(path)} is not a probe: it must derive from {Probe.__module__}.{Probe.__name__}.")
+    return found
+
+
+def unknown(where: str, key: object, accepted: Iterable[str]) -> Problem:
+    accepted = sorted(accepted)
+    close = get_close_matches(str(key), accepted, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return Problem(where, f"The key {shown(str(key))} is not known.{hint} Accepted: {', '.join(accepted)}.")

@@ -1,0 +1,81 @@
+"""The endpoint of this process, as its settings describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from wagtail_multihost.health.access import Gate
+from wagtail_multihost.health.drain import Drain
+from wagtail_multihost.health.endpoint import Endpoint
+from wagtail_multihost.health.options import SETTING, HealthSettings, read_settings
+from wagtail_multihost.health.report import Entry, Report
+from wagtail_multihost.health.sampler import Sampler
+from wagtail_multihost.resolver.resolved import latest
+
+TOKEN_SALT = "wagtail_multihost.health.token"  # noqa: S105  # a salt
+
+
+def health_settings() -> HealthSettings:
+    """Return ``MULTIHOST_HEALTH`` as it is now; raises ConfigurationError."""
+    return read_settings(getattr(settings, SETTING, None))
+
+
+def own_site() -> str:
+    """Return the id of this process's site, blank where the project resolves none."""
+    applied = latest()
+    return applied.by.site.id if applied and applied.by.site else ""
+
+
+def site_tokens() -> tuple[str, ...]:
+    """
+    Return the site's own tokens, newest key first. They derive from its secret keys: every site has another, and
+    nobody has to hand it around.
+    """
+    site, keys = own_site(), [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return tuple(salted_hmac(TOKEN_SALT, site, secret=key, algorithm="sha256").hexdigest() for key in keys)
+
+
+def entries_of(stated: HealthSettings, site: str) -> tuple[Entry, ...]:
+    """Return the configured probes; those of the site under its id."""
+    return tuple(Entry(name, probe, "" if probe.is_shared else site) for name, probe in stated.probes.items())
+
+
+def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
+    """Return the endpoint of this process and its sampler, which starts with the first question."""
+    stated, site = stated or health_settings(), own_site()
+    sites = (site,) if site else ()
+    sampler = Sampler(entries_of(stated, site), sites, stated.options, announce)
+    return Endpoint(
+        stated.options,
+        sampler,
+        Gate(lambda: accepted_tokens(stated), stated.options.networks),
+        Drain(stated.options.drain_file),
+        sites=sites,
+        service=site,
+        version=version("wagtail-multihost"),
+    )
+
+
+def accepted_tokens(stated: HealthSettings) -> Sequence[str]:
+    return (*stated.options.tokens, *site_tokens())
+
+
+def announce(before: Report | None, after: Report) -> None:
+    """Send :data:`~wagtail_multihost.signals.health_changed` for each status that is another than before."""
+    from wagtail_multihost.signals import health_changed
+
+    statuses = {"": after.status, **after.sites}
+    known = {"": before.status, **before.sites} if before else {}
+    for site, status in statuses.items():
+        if known.get(site) is not status:
+            codes = sorted(codes_of(after, site))
+            health_changed.send_robust(sender=Sampler, site=site, before=known.get(site), after=status, codes=codes)
+
+
+def codes_of(report: Report, site: str) -> set[str]:
+    results = [result for result in report.results if not site or result.entry.site == site]
+    return {outcome.code for result in results for outcome in result.outcomes if outcome.status}
