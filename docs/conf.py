@@ -29,4 +29,5 @@ def fill_in(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
+    generated.probe_classes(all_extras=True)
     app.connect("source-read", fill_in)

@@ -11,16 +11,24 @@ import argparse
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, fields
+from enum import Enum
 from functools import partial
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 from django.core.management.base import BaseCommand, DjangoHelpFormatter
 
 from wagtail_multihost.emitters import Plan, emit, emitters
+from wagtail_multihost.health import contrib as contrib_modules
+from wagtail_multihost.health import probes as probe_modules
+from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions
+from wagtail_multihost.health.probe import CODES, Probe
 from wagtail_multihost.management import commands as command_modules
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.keys import KEYS, TABLES, Key
+from wagtail_multihost.registry.keys import KEYS, REQUIRED, TABLES, Key
 from wagtail_multihost.resolver.explain import masked
 from wagtail_multihost.resolver.mail import REPLACED
 from wagtail_multihost.resolver.resolved import ResolvedSettings
@@ -30,6 +38,10 @@ from wagtail_multihost.spec.codebase import Codebase
 EXAMPLES = Path(__file__).parent / "examples"
 #: Defaults that are literals of TOML, not words.
 LITERAL = re.compile(r'["\[0-9]|(true|false)$')
+#: A cross-reference of Sphinx in a docstring, which Markdown does not know.
+ROLE = re.compile(r":\w+:`~?([^`]+)`")
+#: What a settings module has in the place of a type of this package.
+STATED_AS = {"Criticality": "str"}
 PLACEHOLDER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 #: What a project may have that the resolver takes over or overlays.
 PROJECT = {
@@ -187,9 +199,120 @@ def emitted_files() -> str:
     return table(["Target", "File", "Belongs to", "Mode", "Written"], dict.fromkeys(rows))
 
 
+def health_options() -> str:
+    """Return the keys of ``MULTIHOST_HEALTH``."""
+    rows = [
+        [f"`{key.name.upper()}`", key.metadata["kind"].label, literal(key.default), key.metadata["meaning"]]
+        for key in fields(HealthOptions)
+    ]
+    names = ", ".join(f"`{name}`" for name in DEFAULT_PROBES)
+    probes = ["`PROBES`", "dictionary", names, "[The probes](#probes), by names of your own; it replaces all of these."]
+    return table(["Key", "Type", "Default", "Meaning"], [*rows, probes])
+
+
+def literal(value: object) -> str:
+    """Return a default as a settings module would have it."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    if isinstance(value, tuple):
+        return f"`[{', '.join(literal(item).strip('`') for item in value)}]`"
+    return f"`{value}`"
+
+
+def probe_classes(*, all_extras: bool = False) -> dict[str, type[Probe]]:
+    """
+    Return every probe of the package by its dotted path. Those whose extra is not installed are left out, or with
+    ``all_extras`` raise ImportError, as conf.py wants it.
+    """
+    found = {}
+    for package in (probe_modules, contrib_modules):
+        for name in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
+            try:
+                module = importlib.import_module(f"{package.__name__}.{name}")
+            except ImportError:
+                if all_extras or package is not contrib_modules:
+                    raise
+                continue
+            for value in vars(module).values():
+                # isinstance() would ask Django's lazy settings, which are not configured.
+                if issubclass(type(value), type) and issubclass(value, Probe) and value.__module__ == module.__name__:
+                    found[f"{module.__name__}.{value.__name__}"] = value
+    return found
+
+
+def default_of(option: Field[Any]) -> object:
+    return option.default if option.default_factory is MISSING else option.default_factory()
+
+
+def own_options(probe: type[Probe]) -> list[Field[Any]]:
+    """Return the options that not every probe has, or that have another default here."""
+    common = {option.name: default_of(option) for option in fields(Probe)}
+    return [
+        option
+        for option in fields(probe)
+        if option.init and (option.name not in common or common[option.name] != default_of(option))
+    ]
+
+
+def option_rows(options: Iterable[Field[Any]]) -> str:
+    rows = [
+        [
+            f"`{option.name}`",
+            f"`{STATED_AS.get(option.type, option.type)}`",
+            shown_default(option),
+            option.metadata["meaning"],
+        ]
+        for option in options
+    ]
+    return table(["Option", "Type", "Default", "Meaning"], rows)
+
+
+def shown_default(option: Field[Any]) -> str:
+    is_required = option.default is MISSING and option.default_factory is MISSING
+    return REQUIRED if is_required else literal(default_of(option))
+
+
+def probe_options() -> str:
+    """Return the options that all probes have."""
+    return option_rows(fields(Probe))
+
+
+def probe_codes() -> str:
+    """Return the codes that any probe may have."""
+    return code_rows(CODES)
+
+
+def code_rows(codes: Mapping[str, str]) -> str:
+    return table(["Code", "Meaning"], [[f"`{code}`", meaning] for code, meaning in codes.items()])
+
+
+def probes() -> str:
+    return "\n\n".join(probe_section(path, probe) for path, probe in probe_classes().items())
+
+
+def probe_section(path: str, probe: type[Probe]) -> str:
+    names = [name for name, table in DEFAULT_PROBES.items() if table["BACKEND"] == path]
+    facts = [
+        "It is about the container, not about one site." if probe.is_shared else "It is about the site.",
+        *(f"It runs by default, as `{name}`." for name in names),
+    ]
+    parts = [f"### `{path}`", ROLE.sub(r"`\1`", dedent(f"    {probe.__doc__}".lstrip("\n")).strip()), " ".join(facts)]
+    if own_options(probe):
+        parts.append(option_rows(own_options(probe)))
+    if probe.codes:
+        parts.append(code_rows(probe.codes))
+    return "\n\n".join(parts)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "emitted_files": emitted_files,
+    "health_options": health_options,
+    "probe_codes": probe_codes,
+    "probe_options": probe_options,
+    "probes": probes,
     "settings": settings,
     **{f"keys_{name.replace('.', '_')}": partial(keys_of, name) for name in TABLES},
 }

@@ -68,7 +68,7 @@ def stringy(declared: Any) -> bool:
 FIELDS = (
     *(f"nginx.{declared.name}" for declared in fields(NginxOptions) if stringy(declared)),
     *(f"own.{declared.name}" for declared in site_fields(NginxOptions) if stringy(declared)),
-    *(f"codebase.{name}" for name in ("static_root", "static_url", "media_url")),
+    *(f"codebase.{name}" for name in ("static_root", "static_url", "media_url", "health_prefix")),
     *(f"platform.{name}" for name in ("data", "sockets", "origin", "secure_proxy_ssl_header")),
     *(f"tls.{name}" for name in ("certificate", "key")),
     *(f"site.{name}" for name in ("id", "hostnames", "aliases", "storage", "socket")),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emitters.conftest import make_plan, make_platform, make_site
+from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site
 from tests.emitters.test_golden import AURORA, BOREALIS, SECURE, TLS
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -62,6 +62,12 @@ CASES = {
     "version-1.18": make_plan(SECURE, platform=platform(version="1.18.0")),
     "version-1.28": make_plan(SECURE, OWN, platform=platform(version="1.28")),
     "without-http2": make_plan(SECURE, platform=platform(version="1.28", http2=False)),
+    "health": make_plan(
+        AURORA,
+        OWN,
+        codebase=make_codebase(health_prefix="/ops/health.d/"),
+        platform=platform(health_from=("10.0.2.0/24", "2001:db8::/64"), proxies=("10.0.0.1",), rate=20),
+    ),
 }
 
 

@@ -54,13 +54,16 @@ TEXTS = st.builds(str.__add__, st.sampled_from(["", "/srv/", "/srv/"]), RAW).fil
 #: An ordinary value of each field that is no path.
 ORDINARY = {
     **dict.fromkeys(("nginx.http", "nginx.https"), "8080"),
-    **dict.fromkeys(("nginx.proxies", "nginx.purgers", "nginx.fronts", "nginx.resolvers"), "10.0.0.9"),
+    **dict.fromkeys(
+        (f"nginx.{name}" for name in ("proxies", "purgers", "fronts", "resolvers", "health_from")), "10.0.0.9"
+    ),
     **dict.fromkeys(("nginx.body_size", "own.body_size", "nginx.cache_size"), "1m"),
     **dict.fromkeys(("nginx.version", "nginx.user", "nginx.real_ip_header"), "1.22"),
     "nginx.user": "somebody",
     "nginx.real_ip_header": "X-Somebody",
     "codebase.static_url": "/files/",
     "codebase.media_url": "/files/",
+    "codebase.health_prefix": "/files/",
     "site.id": "somebody",
     "site.hostnames": "somebody.example.org",
     "site.aliases": "somebody.example.org",

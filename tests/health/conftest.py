@@ -1,14 +1,14 @@
-"""Databases and caches that fail."""
+"""What no test of health may leave behind."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
-from django.db.utils import ConnectionHandler
 
-
+from tests.health.samplers import SECONDS, sampler_threads
+from wagtail_multihost.health import process
 
 
 class Boom(Exception):
@@ -19,25 +19,11 @@ def boom(*arguments: object, **options: object) -> NoReturn:
     raise Boom("password=secret")
 
 
-@pytest.fixture
-def broken_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every use of a cache raises."""
-    monkeypatch.setattr(readiness, "caches", Raising())
-
-
-class Raising:
-    """Stands for a handler of connections of which every one raises."""
-
-    def __getitem__(self, alias: str) -> NoReturn:
-        boom()
-
-
-@pytest.fixture
-def absent_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A real connection whose database cannot be opened until its folder is made; yields the folder."""
-    folder = tmp_path / "later"
-    name = str(folder / "db.sqlite3")
-    handler = ConnectionHandler({"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": name}})
-    monkeypatch.setattr(readiness, "connections", handler)
-    yield folder
-    handler["default"].close()
+@pytest.fixture(autouse=True)
+def no_sampler_is_left() -> Iterator[None]:
+    """End the sampler of the process's endpoint; the next test finds another."""
+    yield
+    process.forget_endpoint()
+    for thread in sampler_threads():
+        thread.join(SECONDS)
+        assert not thread.is_alive()

@@ -18,7 +18,7 @@ from tests.registry.test_snapshot import group, grouped, public_folder, snap  # 
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.checks import exposure as checks
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.health import middleware
+from wagtail_multihost.health import middleware, process
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.resolver import exposure, resolve
 from wagtail_multihost.resolver.exposure import exposures, is_readable, refuse_exposed
@@ -211,7 +211,7 @@ def test_readable_is_what_the_account_of_the_moment_can_read(closed_file: Path) 
 def exposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last apply was that of a process in production which has read the whole registry."""
     made = Applied(of_file(tmp_path, 'environment = "production"'), {}, {})
-    for module in (checks, middleware):
+    for module in (checks, process):
         monkeypatch.setattr(module, "latest", lambda: made)
 
 

@@ -10,6 +10,33 @@ from typing import NamedTuple
 
 SCHEME = "bearer"
 
+#: By these a proxy tells that it speaks for somebody. The emitted front servers always set ``X-Request-Id`` or leave
+#: ``X-Forwarded-For`` behind, blank even, and give the application the visitor's address in place of their own.
+FORWARDING = (
+    "CDN-Loop",
+    "CF-Connecting-IP",
+    "Client-IP",
+    "Fastly-Client-IP",
+    "Fly-Client-IP",
+    "Forwarded",
+    "True-Client-IP",
+    "Via",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Envoy-External-Address",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Server",
+    "X-Forwarded-Ssl",
+    "X-Original-Forwarded-For",
+    "X-Real-IP",
+    "X-Request-Id",
+)
+#: The same as WSGI and Django have them.
+FORWARDING_VARIABLES = tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in FORWARDING)
+
 
 class Access(Enum):
     """What a request may see."""
@@ -26,7 +53,7 @@ class Question(NamedTuple):
     """
     What is looked at of a request: its ``method`` and ``path``, the headers ``authorization`` and ``accept``, the
     address ``remote`` of who has connected, blank where there is none, and whether a proxy says that it was
-    ``forwarded``.
+    ``forwarded`` by any header of :data:`FORWARDING`.
     """
 
     method: str
@@ -49,14 +76,21 @@ class Gate:
 
     def access(self, question: Question) -> Access:
         """Return what ``question`` may see; nothing else runs before."""
-        scheme, _, token = question.authorization.partition(" ")
-        if scheme.lower() == SCHEME:
-            return Access.DETAILS if self.knows(token.strip()) else Access.REFUSED
+        token = token_of(question)
+        if token is not None:
+            return Access.DETAILS if self.knows(token) else Access.REFUSED
         return Access.DETAILS if self.is_near(question) else Access.STATUS
+
+    def has_token(self, question: Question) -> bool:
+        """Return whether ``question`` has an accepted token, wherever it comes from."""
+        token = token_of(question)
+        return token is not None and self.knows(token)
 
     def knows(self, token: str) -> bool:
         """Return whether ``token`` is accepted; every accepted one is compared, in constant time."""
-        given = token.encode("utf-8", "surrogateescape")
+        if not token or not token.isascii():  # accepted ones are ASCII
+            return False
+        given = token.encode()
         return sum(compare_digest(given, accepted.encode()) for accepted in self.tokens()) > 0
 
     def is_near(self, question: Question) -> bool:
@@ -69,3 +103,9 @@ class Gate:
             return False
         plain = getattr(address, "ipv4_mapped", None) or address
         return any(plain in network for network in self.networks)
+
+
+def token_of(question: Question) -> str | None:
+    """Return the token that ``question`` has, accepted or not; None without one. Other schemes are not looked at."""
+    scheme, *rest = question.authorization.split(None, 1) or [""]
+    return "".join(rest).strip() if scheme.lower() == SCHEME else None

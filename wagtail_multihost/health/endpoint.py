@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -10,12 +11,14 @@ from wagtail_multihost.health.access import Access, Gate, Question
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.report import Report
+from wagtail_multihost.health.seen import TEXT, UP, Health
 from wagtail_multihost.health.status import Status
 
 METHODS = ("GET", "HEAD")
 DRAIN_METHODS = ("GET", "HEAD", "POST", "DELETE")
-TEXT = "text/plain; charset=utf-8"
 FORMATS = ("health", "health.json", "health.txt", "health.html", "health.rss", "metrics")
+
+logger = logging.getLogger("wagtail_multihost.health")
 
 
 class Answer(NamedTuple):
@@ -36,27 +39,6 @@ class Answer(NamedTuple):
         ]
 
 
-class Health(NamedTuple):
-    """
-    What a format writes. ``word`` is ``pass``, ``warn``, ``fail``, or the reason for not being ready: ``draining``,
-    ``starting``, ``stale``. Without ``details`` nothing but the word may be shown. ``site`` is the only site to write
-    about, blank for all. ``now`` is a reading of the sampler's clock.
-    """
-
-    word: str
-    report: Report | None
-    details: bool
-    now: float
-    prefix: str
-    site: str = ""
-    service: str = ""
-    version: str = ""
-
-    @property
-    def is_up(self) -> bool:
-        return self.word in UP
-
-
 class Source(Protocol):
     """What reports come from: see :class:`~wagtail_multihost.health.sampler.Sampler`."""
 
@@ -64,10 +46,12 @@ class Source(Protocol):
 
     def wait(self, seconds: float) -> Report | None: ...
 
+    def is_awaited(self) -> bool: ...
 
-UP = frozenset({"pass", "warn"})
+
 Writer = Callable[[Health], tuple[bytes, str]]
 LIVE = Answer(200, b"pass")
+FAILED = Answer(503, b"fail")
 
 
 class Endpoint:
@@ -99,21 +83,32 @@ class Endpoint:
             **{f"site/{site}": self.site for site in sites},
         }
         self.routes = {f"{self.prefix}{name}{slash}": answer for name, answer in answers.items() for slash in ("", "/")}
+        self.live_paths = frozenset(path for path, answer in self.routes.items() if answer == self.live)
 
     def answer(self, question: Question) -> Answer | None:
         """Return the answer to ``question``, None for a path that is not the endpoint's."""
         route = self.routes.get(question.path)
         if route is None:
-            return self.unknown_site(question)
+            if not question.path.startswith(f"{self.prefix}site/"):
+                return None
+            route = self.unknown_site
         allowed = DRAIN_METHODS if route == self.draining else METHODS
         if question.method not in allowed:
             return Answer(405, b"", headers=(("Allow", ", ".join(allowed)),))
-        return route(question)
+        try:
+            return route(question)
+        except Exception:  # who asks is told that something is wrong, and never what
+            logger.exception("The answer to %s cannot be given.", question.path)
+            return FAILED
 
-    def waits(self, path: str) -> bool:
-        """Return whether the answer to ``path`` has to wait for a first report."""
-        name = path.removeprefix(self.prefix).rstrip("/")
-        return (name == "ready" or name in FORMATS or name.startswith("site/")) and self.source.ask() is None
+    def waits(self, question: Question) -> bool:
+        """Return whether the answer to ``question`` has to wait for a first report; asks for none that is refused."""
+        route = self.routes.get(question.path)
+        if question.method not in METHODS or route not in (self.ready, self.health, self.site):
+            return False
+        if route != self.ready and self.gate.access(question) is Access.REFUSED:
+            return False
+        return self.source.is_awaited()
 
     def live(self, question: Question) -> Answer:
         return LIVE
@@ -128,41 +123,46 @@ class Endpoint:
     def site(self, question: Question) -> Answer:
         return self.written(question, question.path.removeprefix(self.prefix).split("/")[1])
 
-    def unknown_site(self, question: Question) -> Answer | None:
-        if not question.path.startswith(f"{self.prefix}site/"):
-            return None
-        if question.method not in METHODS:
-            return Answer(405, b"", headers=(("Allow", ", ".join(METHODS)),))
-        return Answer(404, b"unknown site")
+    def unknown_site(self, question: Question) -> Answer:
+        return REFUSED if self.gate.access(question) is Access.REFUSED else Answer(404, b"unknown site")
 
     def written(self, question: Question, site: str) -> Answer:
         access = self.gate.access(question)
         if access is Access.REFUSED:
             return REFUSED
-        from wagtail_multihost.health.formats import writer_of  # loads only for who asks for details
+        from wagtail_multihost.health.formats import form_of  # loads only for who asks
 
-        report = self.report()
-        health = Health(
-            word=self.word(report, site),
-            report=report,
-            details=access is Access.DETAILS,
-            now=time.monotonic(),
-            prefix=self.prefix,
-            site=site,
-            service=self.service,
-            version=self.version,
-        )
-        name = "health" if site else question.path.removeprefix(self.prefix).rstrip("/")
-        body, content_type = writer_of(name, question.accept)(health)
-        return Answer(200 if health.is_up else 503, body, content_type, (("Vary", "Accept, Authorization"),))
+        health = self.seen(access, site)
+        form = form_of("site" if site else question.path.removeprefix(self.prefix).rstrip("/"), question.accept)
+        body, content_type = form.write(health)
+        status = 200 if health.is_up or not form.tells_by_code else 503
+        return Answer(status, body, content_type, (*SEEN_HEADERS, *form.headers))
+
+    def seen(self, access: Access, site: str) -> Health:
+        """Return what may be seen with ``access``."""
+        report, now = self.report(), time.monotonic()
+        word = self.word(report, site)
+        if access is not Access.DETAILS:
+            return Health(word, None, False, now, self.prefix)
+        options = self.options
+        return Health(word, report, True, now, self.prefix, site, self.service, self.version, options.metrics_subjects)
 
     def draining(self, question: Question) -> Answer:
         """Show, begin (POST) or end (DELETE) the drain; to change it a token is needed, wherever one asks from."""
         if question.method in METHODS:
+            if self.gate.access(question) is Access.REFUSED:
+                return REFUSED
             return Answer(200, b"draining" if self.drain.is_on() else b"serving")
-        if not question.authorization or self.gate.access(question) is not Access.DETAILS:
+        if not self.gate.has_token(question):
             return REFUSED
-        if question.method == "POST":
+        try:
+            return self.drained(question.method)
+        except OSError:
+            logger.exception("The file that drains cannot be written or removed.")
+            return Answer(503, b"cannot drain" if question.method == "POST" else b"cannot serve")
+
+    def drained(self, method: str) -> Answer:
+        if method == "POST":
             self.drain.begin()
             return Answer(200, b"draining")
         self.drain.end()
@@ -182,4 +182,6 @@ class Endpoint:
         return str(report.sites.get(site, Status.FAIL) if site else report.status)
 
 
+# A browser must neither guess another type nor keep what one token has shown for who has none.
+SEEN_HEADERS = (("Vary", "Accept, Authorization"), ("X-Content-Type-Options", "nosniff"))
 REFUSED = Answer(401, b"unauthorized", headers=(("WWW-Authenticate", 'Bearer realm="health"'),))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,14 +9,13 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from wagtail_multihost.exceptions import BuildModeError
-from wagtail_multihost.health.access import Question
-from wagtail_multihost.health.endpoint import Answer, Endpoint
-from wagtail_multihost.health.process import make_endpoint
-from wagtail_multihost.resolver.exposure import refuse_exposed
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.health.access import FORWARDING_VARIABLES, Question
+from wagtail_multihost.health.awaiting import first_report
+from wagtail_multihost.health.endpoint import LIVE, Answer
+from wagtail_multihost.health.process import own_endpoint, refuse_to_serve
 
-POLL_SECONDS = 0.01
+FORWARDED = frozenset(FORWARDING_VARIABLES)
+LIVE_HEADERS = dict(LIVE.all_headers)
 
 
 class HealthMiddleware:
@@ -33,61 +30,48 @@ class HealthMiddleware:
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        applied = latest()
-        if applied and applied.by.is_build_mode:
-            raise BuildModeError("No site is named, so there is nothing to serve. Set MULTIHOST_SITE.")
-        if applied:
-            refuse_exposed(applied.by)
+        refuse_to_serve()
         self.get_response = get_response
-        self.endpoint: Endpoint = make_endpoint()
-        self.prefix = self.endpoint.prefix
+        endpoint = own_endpoint()
+        self.prefix, self.live_paths = endpoint.prefix, endpoint.live_paths
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if not request.path_info.startswith(self.prefix):
+            return self.get_response(request)  # type: ignore[no-any-return]
         if self.is_async:
             return self.respond_async(request)
-        if request.path_info.startswith(self.prefix):
-            answer = self.endpoint.answer(question_of(request))
-            if answer is not None:
-                return response_of(answer, request)
-        return self.get_response(request)  # type: ignore[no-any-return]
+        if request.method == "GET" and request.path_info in self.live_paths:
+            return HttpResponse(LIVE.body, headers=LIVE_HEADERS)  # the same answer, in two thirds of the time
+        answer = own_endpoint().answer(question_of(request))
+        return self.get_response(request) if answer is None else response_of(answer, request)
 
     async def respond_async(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info.startswith(self.prefix):
-            await first_report(self.endpoint, request.path_info)
-            answer = self.endpoint.answer(question_of(request))
-            if answer is not None:
-                return response_of(answer, request)
-        return await self.get_response(request)  # type: ignore[no-any-return]
-
-
-async def first_report(endpoint: Endpoint, path: str) -> None:
-    """Wait for a first report without a thread of its own, for at most the endpoint's budget."""
-    deadline = time.monotonic() + endpoint.options.budget / 1000
-    while endpoint.waits(path) and time.monotonic() < deadline:
-        await asyncio.sleep(POLL_SECONDS)
+        endpoint, question = own_endpoint(), question_of(request)
+        await first_report(endpoint, question)
+        answer = endpoint.answer(question)
+        return await self.get_response(request) if answer is None else response_of(answer, request)
 
 
 def question_of(request: HttpRequest) -> Question:
     meta = request.META
     return Question(
-        method=request.method or "",
-        path=request.path_info,
-        authorization=meta.get("HTTP_AUTHORIZATION", ""),
-        accept=meta.get("HTTP_ACCEPT", ""),
-        remote=meta.get("REMOTE_ADDR", "") or "",
-        forwarded=any(name in meta for name in FORWARDED),
+        request.method or "",
+        request.path_info,
+        meta.get("HTTP_AUTHORIZATION", ""),
+        meta.get("HTTP_ACCEPT", ""),
+        meta.get("REMOTE_ADDR", "") or "",
+        not FORWARDED.isdisjoint(meta),
     )
-
-
-FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 
 def response_of(answer: Answer, request: HttpRequest) -> HttpResponse:
     """Return ``answer`` as Django has it, with the headers that middleware further down would have set."""
-    response = HttpResponse(b"" if request.method == "HEAD" else answer.body, status=answer.status)
-    for name, value in answer.all_headers:
-        response.headers[name] = value
+    body = b"" if request.method == "HEAD" else answer.body
+    response = HttpResponse(body, status=answer.status, headers=dict(answer.all_headers))
+    # Django would log each 503 as an error, and mail it to the admins (django.utils.log.log_response): what fails is
+    # in the log already, once.
+    response._has_been_logged = True  # type: ignore[attr-defined]
     return response

@@ -13,10 +13,10 @@ from typing import Any
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.health.probe import Probe
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_PATH, Kind, Options, integer, option, text
+from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_PATH, SWITCH, Kind, Options, integer, option, text
 
 SETTING = "MULTIHOST_HEALTH"
-PREFIX_FORM = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+")
+PREFIX_FORM = re.compile(r"/(?:(?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
 TOKEN_LENGTH = 32
 NAME_FORM = re.compile(r"[a-z][a-z0-9_]{0,39}")
 PROBES = "wagtail_multihost.health.probes"
@@ -61,6 +61,10 @@ class HealthOptions(Options):
     idle: int = option(300, integer(10, 864_000), "After how many seconds without a question probes stop running.")
     budget: int = option(900, integer(50, 60_000), "How long, in milliseconds, the first question waits for a report.")
     quorum: int = option(50, integer(0, 100), "The percentage of its sites that must work for a process to be ready.")
+    concurrency: int = option(16, integer(1, 1000), "How many probes run at once; what is stuck is not counted.")
+    metrics_subjects: bool = option(
+        False, SWITCH, "Whether metrics have a label for what a probe looks at: hostnames, names of files."
+    )
     drain_file: Path | None = option(
         None, OPTIONAL_PATH, "The file whose presence drains the process; none: one in the site's temporary folder."
     )
@@ -86,6 +90,16 @@ def read_settings(stated: object) -> HealthSettings:
     if problems:
         raise ConfigurationError(problems)
     return HealthSettings(options, probes)
+
+
+def stated_prefix(stated: object) -> str:
+    """Return the prefix alone, for what looks at no probe; raises ConfigurationError."""
+    problems: list[Problem] = []
+    found = {"PREFIX": stated["PREFIX"]} if isinstance(stated, Mapping) and "PREFIX" in stated else {}
+    prefix = read_options(found, problems).prefix
+    if problems:
+        raise ConfigurationError(problems)
+    return prefix
 
 
 def read_options(stated: Mapping[str, Any], problems: list[Problem]) -> HealthOptions:
@@ -142,7 +156,8 @@ def probe_class(path: str) -> type[Probe]:
     try:
         found = getattr(import_module(module), name)
     except (AttributeError, ImportError, ValueError) as error:
-        raise ImportError(f"The probe {shown(path)} cannot be imported: {error}") from None
+        reason = str(error).removesuffix(".")
+        raise ImportError(f"The probe {shown(path)} cannot be imported: {reason}.") from None
     if not isinstance(found, type) or not issubclass(found, Probe):
         raise TypeError(f"{shown(path)} is not a probe: it must derive from {Probe.__module__}.{Probe.__name__}.")
     return found

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from django.conf import settings
+from django.core.cache import caches
+from django.core.signals import setting_changed
+from django.db import connections
 from django.utils.crypto import salted_hmac
 
+from wagtail_multihost.exceptions import BuildModeError
 from wagtail_multihost.health.access import Gate
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import Endpoint
 from wagtail_multihost.health.options import SETTING, HealthSettings, read_settings
 from wagtail_multihost.health.report import Entry, Report
 from wagtail_multihost.health.sampler import Sampler
+from wagtail_multihost.resolver.exposure import refuse_exposed
 from wagtail_multihost.resolver.resolved import latest
 
 TOKEN_SALT = "wagtail_multihost.health.token"  # noqa: S105  # a salt
@@ -44,16 +49,49 @@ def entries_of(stated: HealthSettings, site: str) -> tuple[Entry, ...]:
     return tuple(Entry(name, probe, "" if probe.is_shared else site) for name, probe in stated.probes.items())
 
 
+_own: dict[str, Endpoint] = {}
+
+
+def own_endpoint() -> Endpoint:
+    """
+    Return the endpoint of this process: middleware and wrapper have the same one, and one sampler. It starts nothing,
+    so a fork may come before or after.
+    """
+    return _own.get(SETTING) or _own.setdefault(SETTING, make_endpoint())
+
+
+def forget_endpoint(**signal: object) -> None:
+    """Stop the sampler, and have the endpoint made anew: tests have overridden a setting, and probes look at many."""
+    endpoint = _own.pop(SETTING, None)
+    if endpoint and isinstance(endpoint.source, Sampler):
+        endpoint.source.stop()
+
+
+setting_changed.connect(forget_endpoint, dispatch_uid="wagtail_multihost.health")
+
+
+def refuse_to_serve() -> None:
+    """
+    Raise BuildModeError in a process without a site, and ConfigurationError in one that can read more than its own
+    site's record: neither may serve.
+    """
+    applied = latest()
+    if applied and applied.by.is_build_mode:
+        raise BuildModeError("No site is named, so there is nothing to serve. Set MULTIHOST_SITE.")
+    if applied:
+        refuse_exposed(applied.by)
+
+
 def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
     """Return the endpoint of this process and its sampler, which starts with the first question."""
     stated, site = stated or health_settings(), own_site()
     sites = (site,) if site else ()
-    sampler = Sampler(entries_of(stated, site), sites, stated.options, announce)
+    sampler = Sampler(entries_of(stated, site), sites, stated.options, announce_apart)
     return Endpoint(
         stated.options,
         sampler,
         Gate(lambda: accepted_tokens(stated), stated.options.networks),
-        Drain(stated.options.drain_file),
+        Drain(stated.options.drain_file, site),
         sites=sites,
         service=site,
         version=version("wagtail-multihost"),
@@ -62,6 +100,15 @@ def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
 
 def accepted_tokens(stated: HealthSettings) -> Sequence[str]:
     return (*stated.options.tokens, *site_tokens())
+
+
+def announce_apart(before: Report | None, after: Report) -> None:
+    """Announce in a thread of the sampler's; no connection that a receiver has opened there is left behind."""
+    try:
+        announce(before, after)
+    finally:
+        connections.close_all()
+        caches.close_all()
 
 
 def announce(before: Report | None, after: Report) -> None:

@@ -45,8 +45,8 @@ class Result(NamedTuple):
 class Report:
     """
     All results of one moment. ``sites`` has the status of every site that the process answers for. ``status`` is the
-    process's own. ``fresh_until`` is the reading of the sampler's clock beyond which it must not be believed.
-    ``is_stale`` and ``is_draining`` are set by who reads it.
+    process's own. ``fresh_until`` is the reading of the sampler's clock beyond which it must not be believed, ``made``
+    the reading when it was made, and ``time`` that moment in seconds since the epoch.
     """
 
     results: tuple[Result, ...] = ()
@@ -62,23 +62,37 @@ def make_report(
 ) -> Report:
     """
     Return the report on ``sites``. ``quorum`` is the percentage of them that must work, ``stale`` the age in seconds
-    that a critical result may reach.
+    that a critical result may reach. A result of a site that is not among them is only listed.
     """
     results = tuple(results)
-    statuses = {site: worst(result for result in results if result.entry.site == site) for site in sites}
-    critical = [result.ended for result in results if result.entry.probe.criticality is Criticality.CRITICAL]
+    statuses = dict.fromkeys(sites, Status.PASS)
+    shared = Status.PASS
+    for result in results:
+        site, weight = result.entry.site, result.weight
+        if not site:
+            shared = max(shared, weight)
+        elif site in statuses:
+            statuses[site] = max(statuses[site], weight)
     return Report(
         results=results,
         sites=statuses,
-        status=container_status(worst(result for result in results if not result.entry.site), statuses, quorum),
-        fresh_until=min(critical, default=now) + stale,
+        status=container_status(shared, statuses, quorum),
+        fresh_until=min((until for result in results if (until := fresh_until(result, stale))), default=float("inf")),
         made=now,
         time=time,
     )
 
 
-def worst(results: Iterable[Result]) -> Status:
-    return max((result.weight for result in results), default=Status.PASS)
+def fresh_until(result: Result, stale: float) -> float | None:
+    """
+    Return the reading of the sampler's clock until which ``result`` is believed; None where that does not matter. An
+    old failure is still a failure: it fails what it belongs to, and must not make all else look old. A probe that
+    runs seldom, or may take long, has the time for it.
+    """
+    probe = result.entry.probe
+    if probe.criticality is not Criticality.CRITICAL or result.status is Status.FAIL:
+        return None
+    return result.ended + max(stale, 2 * (probe.interval + probe.timeout))
 
 
 def container_status(shared: Status, sites: Mapping[str, Status], quorum: int) -> Status:
@@ -86,8 +100,7 @@ def container_status(shared: Status, sites: Mapping[str, Status], quorum: int) -
     Return the status of the process. A site that fails is a warning, as long as ``quorum`` percent of the sites, and
     one at least, work: its neighbours must not lose their process.
     """
-    failing = sum(status is Status.FAIL for status in sites.values())
-    working = len(sites) - failing
+    working = sum(status is not Status.FAIL for status in sites.values())
     if sites and (not working or working * 100 < quorum * len(sites)):
         return Status.FAIL
-    return max(shared, *(min(status, Status.WARN) for status in sites.values()), Status.PASS)
+    return max(shared, min(Status.WARN, max(sites.values(), default=Status.PASS)))

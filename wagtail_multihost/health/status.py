@@ -31,9 +31,6 @@ class Criticality(Enum):
 
     def weigh(self, status: Status) -> Status:
         """Return what ``status`` of a probe is worth."""
-        most = {
-            Criticality.CRITICAL: Status.FAIL,
-            Criticality.DEGRADED: Status.WARN,
-            Criticality.INFORMATIVE: Status.PASS,
-        }
-        return min(status, most[self])
+        if self is Criticality.CRITICAL:
+            return status
+        return min(status, Status.WARN if self is Criticality.DEGRADED else Status.PASS)

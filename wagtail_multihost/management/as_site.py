@@ -65,6 +65,20 @@ def program() -> list[str]:
     return [sys.executable, "-m", "django"]
 
 
+def own_or_start(name: str, site: str, registry: str | None) -> Own:
+    """Return the identity of ``site``; from a process of no site start the command ``name`` again."""
+    own = own_identity()
+    if own and own.site.id != site:
+        message = f"It names the site {own.site.id}, but the command is for {shown(site)}. Unset it."
+        raise ConfigurationError.because(message, where=SITE_VARIABLE)
+    if own and registry in (None, os.environ.get(REGISTRY_VARIABLE)):
+        return own
+    if sys.argv[1:2] != [name]:
+        message = f"It must name the site {shown(site)} where {name} is not run by manage.py."
+        raise ConfigurationError.because(message, where=SITE_VARIABLE)
+    start_as(site, registry, sys.argv[1:])
+
+
 class SiteCommand(MultihostCommand):
     """A command about one site's database. Where the process is no site's, it starts again as the site."""
 
@@ -85,14 +99,4 @@ class SiteCommand(MultihostCommand):
 
     def own(self, site: str, registry: str | None) -> Own:
         """Return the identity of the site, in a process of the site."""
-        own = own_identity()
-        if own and own.site.id != site:
-            message = f"It names the site {own.site.id}, but the command is for {shown(site)}. Unset it."
-            raise ConfigurationError.because(message, where=SITE_VARIABLE)
-        if own and registry in (None, os.environ.get(REGISTRY_VARIABLE)):
-            return own
-        name = type(self).__module__.rpartition(".")[2]
-        if sys.argv[1:2] != [name]:
-            message = f"It must name the site {shown(site)} where {name} is not run by manage.py."
-            raise ConfigurationError.because(message, where=SITE_VARIABLE)
-        start_as(site, registry, sys.argv[1:])
+        return own_or_start(type(self).__module__.rpartition(".")[2], site, registry)

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
+from wagtail_multihost.health.options import SETTING, stated_prefix
 from wagtail_multihost.registry import REGISTRY_VARIABLE, Contents, Registry, open_registry
 from wagtail_multihost.resolver.resolved import latest
 from wagtail_multihost.resolver.storages import media_url
@@ -154,6 +155,7 @@ def codebase() -> Codebase:
         static_root=Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None,
         static_url=static_url if static_url.startswith("/") else None,
         media_url=url if (url := media_url(project_settings())).startswith("/") else None,
+        health_prefix=stated_prefix(getattr(settings, SETTING, None)),
     )
 
 

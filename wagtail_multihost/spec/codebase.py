@@ -13,6 +13,11 @@ from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
 
 MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 URL_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+")
+#: Servers make another path of one with /./ or /../ in it.
+PLAIN_PATH = re.compile(r"/(?:(?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
+#: What front servers answer for themselves, always closed to visitors.
+OWN_PATH = "/-/"
+CHALLENGES = "/.well-known/acme-challenge/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +26,8 @@ class Codebase:
     The project: its ``directory`` and ``virtualenv``, the WSGI callable as ``package.module:name``, the
     ``settings_module``, and the URL path and folder of static files. ``media_url`` is the URL path of
     uploaded files. URL paths start and end with a slash; None means that another server has the files.
-    ``pythonpath`` are folders to import from, besides the directory.
+    ``pythonpath`` are folders to import from, besides the directory. ``health_prefix`` is the URL path below which
+    the health endpoint answers, closed to visitors as ``/-/`` is.
     """
 
     directory: Path
@@ -32,6 +38,7 @@ class Codebase:
     static_url: str | None = "/static/"
     media_url: str | None = "/media/"
     pythonpath: tuple[str, ...] = ()
+    health_prefix: str = OWN_PATH
 
     def __post_init__(self) -> None:
         refuse(codebase_problems(self))
@@ -52,3 +59,18 @@ def codebase_problems(codebase: Codebase) -> Iterator[Problem]:
             yield Problem(key, f"The URL path {shown(value)} is not accepted: it must look like /static/.")
     if codebase.static_url is not None and codebase.static_url == codebase.media_url:
         yield Problem("media_url", "Static files and uploaded files cannot have one URL path.")
+    yield from prefix_problems(codebase)
+
+
+def prefix_problems(codebase: Codebase) -> Iterator[Problem]:
+    """Yield what front servers could not close, or would close that visitors need."""
+    prefix = codebase.health_prefix
+    if not PLAIN_PATH.fullmatch(prefix):
+        yield Problem("health_prefix", f"The URL path {shown(prefix)} is not accepted: it must look like /-/.")
+        return
+    if prefix != OWN_PATH and prefix.startswith((OWN_PATH, CHALLENGES)):
+        yield Problem("health_prefix", f"{shown(prefix)} is not accepted: front servers have others there.")
+    for key in ("static_url", "media_url"):
+        value = getattr(codebase, key) or ""
+        if value.startswith((OWN_PATH, prefix)):
+            yield Problem(key, f"The URL path {shown(value)} is not accepted: what is below it is closed to visitors.")

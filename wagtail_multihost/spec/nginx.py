@@ -129,6 +129,11 @@ class NginxOptions(Options):
     authorities: Path = option(
         Path("/etc/ssl/certs/ca-certificates.crt"), PATH, "The authorities whose certificates those domains may have."
     )
+    health_from: tuple[str, ...] = option(
+        (),
+        NETWORKS,
+        "Who may ask for the health of a site through nginx, by the visitor's address; drains are for nobody.",
+    )
     fronts: tuple[str, ...] = option(
         (), NETWORKS, "The addresses of the front server; nodes hear nobody else. Needs nodes."
     )

@@ -13,6 +13,7 @@ from wagtail_multihost.emitters.nginx.cache import (
     module,
     own_duration,
 )
+from wagtail_multihost.emitters.nginx.health import health
 from wagtail_multihost.emitters.nginx.runner import address, gunicorn, speaks_http
 from wagtail_multihost.emitters.nginx.upstreams import has_certificates, is_front, upstreams
 from wagtail_multihost.emitters.quoting import nginx_quote
@@ -41,6 +42,7 @@ def locations(plan: Plan) -> str:
         cache_key=cache_key(plan),
         speaks_http=speaks_http(plan),
         address=address(plan),
+        probers=bool(plan.nginx.health_from),
     )
 
 
@@ -68,6 +70,7 @@ def http_files(plan: Plan) -> dict[str, str]:
         "cache.conf": cache(plan),
         "buckets.conf": buckets(plan),
         "upstreams.conf": upstreams(plan),
+        "health.conf": health(plan),
         "gunicorn.conf": gunicorn(plan),
     }
     return {name: text for name, text in texts.items() if text}

@@ -7,8 +7,9 @@ from typing import TypeAlias
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.cache import visitor_scheme
-from wagtail_multihost.emitters.nginx.rules import CHALLENGES, closed, file_urls, url_pattern
+from wagtail_multihost.emitters.nginx.rules import closed, file_urls, url_pattern
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_key
+from wagtail_multihost.spec.codebase import CHALLENGES
 from wagtail_multihost.spec.site import SiteSpec
 
 # nginx's defaults (http://nginx.org/en/docs/http/ngx_http_map_module.html, …/ngx_http_core_module.html).

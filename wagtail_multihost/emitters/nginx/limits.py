@@ -62,6 +62,8 @@ def zones(plan: Plan) -> list[str]:
 def limits(plan: Plan) -> str:
     """Return limits.conf; blank where nothing is limited."""
     directives = zones(plan)
-    files = [nginx_quote(url_pattern(url)) for url in file_urls(plan)]
+    # Nobody but who is named gets below the prefix, and a probe that is turned away looks like a failure.
+    probed = [plan.codebase.health_prefix] if plan.nginx.health_from else []
+    files = [nginx_quote(url_pattern(url)) for url in [*file_urls(plan), *probed]]
     counts = any(directive.startswith("limit_req_zone") for directive in directives)
     return plan.render("nginx/limits.conf", zones=directives, counts=counts, files=files) if directives else ""

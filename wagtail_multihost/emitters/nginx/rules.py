@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.quoting import nginx_quote
+from wagtail_multihost.spec.codebase import CHALLENGES, OWN_PATH, Codebase
 
-CHALLENGES = "/.well-known/acme-challenge/"
 ACTIVE = "active"
 MAINTENANCE, SUSPENDED = "maintenance", "suspended"
 
@@ -22,7 +22,18 @@ def rules(plan: Plan) -> str:
         pages=nginx_quote(str(options.pages)) if options.pages else "",
         maintenance=MAINTENANCE in states,
         suspended=SUSPENDED in states,
+        closed_urls=closed_urls(plan.codebase),
+        probers=bool(options.health_from),
     )
+
+
+def closed_urls(codebase: Codebase) -> list[tuple[str, str]]:
+    """
+    Return the URL paths that are closed to visitors, without the final slash and with it, quoted. The last are of the
+    health endpoint.
+    """
+    urls = dict.fromkeys([OWN_PATH, codebase.health_prefix])
+    return [(nginx_quote(url.removesuffix("/")), nginx_quote(url)) for url in urls]
 
 
 def file_urls(plan: Plan) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.quoting import uwsgi_quote
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, VASSALS, socket_path
+from wagtail_multihost.spec.codebase import OWN_PATH, Codebase
 from wagtail_multihost.spec.site import SiteSpec
 
 #: Answers unknown hosts; not a site id, which never starts with an underscore.
@@ -29,6 +30,13 @@ def host_list(plan: Plan) -> str:
         for host in site.hosts
     ]
     return plan.render("uwsgi/hosts.txt", hosts=hosts, unknown=uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock")))
+
+
+def closed_patterns(codebase: Codebase) -> Iterator[str]:
+    """Yield the patterns of paths that are closed to visitors, with any number of slashes in the place of one."""
+    for url in dict.fromkeys([OWN_PATH, codebase.health_prefix]):
+        # A dot is the only character of such a path that a pattern reads.
+        yield f"^/+{'/+'.join(url.strip('/').split('/'))}(/|$)".replace(".", "[.]")
 
 
 def redirect_patterns(site: SiteSpec) -> Iterator[str]:

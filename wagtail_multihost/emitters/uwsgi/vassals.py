@@ -8,7 +8,7 @@ from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_route
 from wagtail_multihost.emitters.uwsgi.accounts import account_of
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, socket_path, stats_path
-from wagtail_multihost.emitters.uwsgi.router import redirect_patterns
+from wagtail_multihost.emitters.uwsgi.router import closed_patterns, redirect_patterns
 from wagtail_multihost.spec.site import SiteSpec
 
 SOCKET_MODE = "660"
@@ -80,6 +80,7 @@ def served(plan: Plan, site: SiteSpec) -> dict[str, object]:
     return {
         "static_url": uwsgi_quote((codebase.static_url or "").rstrip("/")) if codebase.static_root else "",
         "static_root": uwsgi_quote(str(codebase.static_root or "")),
+        "closed": [uwsgi_quote(pattern) for pattern in closed_patterns(codebase)],
         "media_url": uwsgi_quote(re.escape(codebase.media_url or "")),
         "media_root": uwsgi_quote_route(str(site.storage.path or "")) if serves_http else "",
         "redirects": [uwsgi_quote(pattern) for pattern in redirect_patterns(site)] if serves_http else [],

@@ -1,10 +1,39 @@
-"""Plain text: the status word in the first line, a line for each probe."""
+"""Plain text: the status word in the first line, a line for each site and for each outcome of a probe."""
 
 from __future__ import annotations
 
-from wagtail_multihost.health.endpoint import TEXT, Health
+from collections.abc import Iterable, Iterator
+
+from wagtail_multihost.health.formats.quantities import quantity, span
+from wagtail_multihost.health.seen import TEXT, Health
+
+COLUMNS = ("STATUS", "SITE", "PROBE", "CODE", "OBSERVED", "AGE", "TOOK", "SUBJECT")
 
 
 def write(health: Health) -> tuple[bytes, str]:
     """Return the body and its content type."""
-    return f"{health.word}\n".encode(), TEXT
+    lines = [health.word]
+    if health.details:
+        lines += aligned([COLUMNS, *rows(health)])
+    if health.age is not None:
+        lines.append(f"The report is {span(health.age)} old.")
+    return "".join(f"{line}\n" for line in lines).encode(), TEXT
+
+
+def rows(health: Health) -> Iterator[tuple[str, ...]]:
+    for site, status in health.sites.items():
+        yield str(status), site, "", "", "", "", "", ""
+    for result in health.results:
+        age, took = span(health.age_of(result)), span(result.duration)
+        for status, code, value, unit, subject in result.outcomes:
+            observed = quantity(value, unit)
+            yield str(status), result.entry.site, result.entry.name, code, observed, age, took, subject
+
+
+def aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Return a line for each of ``rows``, with ``-`` for what is blank; columns without any value are left out."""
+    head, *rest = rows
+    shown = [column for column in range(len(head)) if any(row[column] for row in rest)]
+    table = [[row[column] or "-" for column in shown] for row in (head, *rest)] if rest else []
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

@@ -1,29 +1,84 @@
-"""Whether the site's database can be reached anew."""
+"""Whether the site's database serves requests, and can be reached anew."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
-from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from wagtail_multihost.health.probe import Outcome, Probe, passed
+from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
+from wagtail_multihost.health.probes import connection as opening
+from wagtail_multihost.health.probes.pool import ask_pool, serving_pool
+from wagtail_multihost.health.status import Status
+
+# SELECT 1 does not read a SQLite file; this reads its header.
+QUESTIONS = {"sqlite": "PRAGMA schema_version"}
+POOL_PART = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseProbe(Probe):
-    """Opens a connection, which the identity fuse compares, asks it something, and closes it."""
+    """
+    Opens a new connection, which the identity fuse compares (on the alias ``default``), asks it something, and closes
+    it. Where psycopg's pool serves the requests, the pool is asked too: after an outage it may not have recovered.
+
+    Without a pool Django keeps one connection in each thread. Those of the threads that serve requests cannot be asked
+    from here, and none is kept in the sampler's: a new one is what a request opens when its own is lost.
+
+    A SQLite file that is missing is not made, and one that cannot be written, or whose folder cannot, is a failure.
+    """
 
     component: ClassVar[str] = "datastore"
+    codes: ClassVar[Mapping[str, str]] = {
+        **opening.CODES,
+        "read_only": "The SQLite file or its folder cannot be written.",
+        "pool_unusable": "A new connection can be opened, but the pool gives none that works.",
+        "pool_exhausted": "All connections of the pool are in use, for less time than a request waits for one.",
+        "no_new_connection": "The pool works, but no new connection can be opened.",
+    }
 
     alias: str = field(default="default", metadata={"meaning": "The alias in `DATABASES`."})
 
     def measure(self) -> Iterator[Outcome]:
-        connection = connections[self.alias]
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-            yield passed()
-        finally:
-            connection.close()
+        pool = serving_pool(self.alias)
+        new = self.new_connection()
+        yield new if pool is None else together(ask_pool(pool, self.timeout * POOL_PART), new)
+
+    def new_connection(self) -> Outcome:
+        with opening.logged(self.alias) as outcomes, opening.new_connection(self.alias, self.timeout) as connection:
+            ask(connection)
+            outcomes.append(passed())
+        is_open = outcomes[0].status is Status.PASS
+        return failed("read_only") if is_open and is_read_only(self.alias) else outcomes[0]
+
+
+def ask(connection: BaseDatabaseWrapper) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(QUESTIONS.get(connection.vendor, "SELECT 1"))
+        cursor.fetchone()
+
+
+def together(pool: Outcome, new: Outcome) -> Outcome:
+    """Return what the pool and a new connection mean together."""
+    if new.status is Status.PASS:
+        return pool
+    if new.code == "foreign_database":
+        return new
+    return warned("no_new_connection") if pool.status is Status.PASS else new
+
+
+def is_read_only(alias: str) -> bool:
+    """
+    Return whether a SQLite file cannot be written. SQLite opens such a file for reading without a word, and needs the
+    folder for its journal. Asking it to write instead would take the lock from those who do.
+    """
+    connection = opening.unopened(alias)
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor != "sqlite" or name == ":memory:" or opening.is_uri(name):
+        return False
+    effective = os.access in os.supports_effective_ids
+    return not all(os.access(path, os.W_OK, effective_ids=effective) for path in (name, Path(name).absolute().parent))

@@ -1,16 +1,92 @@
-"""Being written."""
+"""Whether there is room on the disks that the process writes to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
 
-from wagtail_multihost.health.probe import Outcome, Probe, passed
+from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
+from wagtail_multihost.health.status import Criticality
+
+logger = logging.getLogger("wagtail_multihost.health")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiskProbe(Probe):
-    """Being written."""
+    """Compares the free bytes and the free inodes, whichever are fewer, with limits."""
+
+    is_shared: ClassVar[bool] = True
+    component: ClassVar[str] = "system"
+    codes: ClassVar[Mapping[str, str]] = {
+        "few_bytes": "There is little room for data.",
+        "few_inodes": "There is little room for more files.",
+        "missing": "The folder is not there, or may not be looked at.",
+    }
+
+    criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
+    paths: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "meaning": "Folders by the labels that are shown for them; none: the site's (`data`) and that of temporary "
+            "files (`temporary`)."
+        },
+    )
+    warn_percent: float = field(default=10, metadata={"meaning": "The percentage left below which it warns."})
+    fail_percent: float = field(default=5, metadata={"meaning": "The percentage left below which it fails."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.paths, Mapping):
+            raise ValueError("The option paths is not accepted: it must be a dictionary of labels and folders.")
+        if not 0 <= self.fail_percent <= self.warn_percent <= 100:
+            raise ValueError("The limits are not accepted: 0 <= fail_percent <= warn_percent <= 100.")
 
     def measure(self) -> Iterator[Outcome]:
-        yield passed()
+        for label, path in (self.paths or own_folders()).items():
+            yield self.outcome(label, path)
+
+    def outcome(self, label: str, path: str | Path) -> Outcome:
+        try:
+            status = os.statvfs(path)
+        except OSError:
+            logger.exception("The folder %s (%s) cannot be looked at.", label, path)
+            return failed("missing", subject=label)
+        left, code = min(shares_left(status))
+        if left < self.fail_percent:
+            return failed(code, left, "percent", subject=label)
+        if left < self.warn_percent:
+            return warned(code, left, "percent", subject=label)
+        return passed(left, "percent", subject=label)
+
+
+def shares_left(status: os.statvfs_result) -> Iterator[tuple[float, str]]:
+    """Yield the percentages that are left to a process without privileges, as df(1) computes them."""
+    used = status.f_blocks - status.f_bfree
+    yield share(status.f_bavail, used), "few_bytes"
+    if status.f_files:  # file systems such as Btrfs have no fixed number of inodes
+        yield share(status.f_favail, status.f_files - status.f_ffree), "few_inodes"
+
+
+def share(left: int, used: int) -> float:
+    return round(100 * left / (left + used), 1) if left + used else 100.0
+
+
+def own_folders() -> dict[str, str | Path]:
+    """Return the folders that this process writes to."""
+    from django.conf import settings
+
+    from wagtail_multihost.resolver.resolved import latest
+
+    folders: dict[str, str | Path] = {}
+    applied = latest()
+    if applied and applied.by.platform and applied.by.site:
+        folder = applied.by.platform.data / "sites" / applied.by.site.id
+        # A site all of whose data is on servers has none.
+        if folder.is_dir():
+            folders["data"] = folder
+    return {**folders, "temporary": settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir()}

@@ -1,16 +1,160 @@
-"""Being written."""
+"""Whether there is memory left below the limits of the process's control group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 
-from wagtail_multihost.health.probe import Outcome, Probe, passed
+from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
+from wagtail_multihost.health.status import Criticality
+
+
+class Version(NamedTuple):
+    """The names of the files of one version of control groups."""
+
+    limit: str
+    used: str
+    reclaimable: str
+
+
+# https://docs.kernel.org/admin-guide/cgroup-v2.html and https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
+V2 = Version("memory.max", "memory.current", "inactive_file")
+V1 = Version("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+class Usage(NamedTuple):
+    """Bytes."""
+
+    used: int
+    limit: int
+
+    @property
+    def percent(self) -> float:
+        return round(100 * self.used / self.limit, 1) if self.limit else 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryProbe(Probe):
-    """Being written."""
+    """
+    Compares the memory that is used, without what the kernel can take back from files, with the limit of the process's
+    control group or of one above it, whichever is nearer; without a limit, with the machine's memory.
+    """
+
+    is_shared: ClassVar[bool] = True
+    component: ClassVar[str] = "system"
+    codes: ClassVar[Mapping[str, str]] = {
+        "high": "Little memory is left.",
+        "unlimited": "Nothing limits the memory, and the system does not tell how much it has.",
+    }
+
+    criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
+    warn_percent: float = field(default=90, metadata={"meaning": "The percentage used above which it warns."})
+    fail_percent: float = field(default=97, metadata={"meaning": "The percentage used above which it fails."})
+    root: str = field(default="/", metadata={"meaning": "The folder that has `proc` and `sys`."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.warn_percent <= self.fail_percent <= 100:
+            raise ValueError("The limits are not accepted: 0 <= warn_percent <= fail_percent <= 100.")
 
     def measure(self) -> Iterator[Outcome]:
-        yield passed()
+        found = usage(Path(self.root))
+        if found is None:
+            yield passed(code="unlimited")
+        elif found.percent > self.fail_percent:
+            yield failed("high", found.percent, "percent")
+        elif found.percent > self.warn_percent:
+            yield warned("high", found.percent, "percent")
+        else:
+            yield passed(found.percent, "percent")
+
+
+def usage(root: Path) -> Usage | None:
+    """Return the usage below the nearest limit; None where nothing is known."""
+    machine = machine_usage(root)
+    # Limits above the machine's memory, such as the first version's for "none", limit nothing.
+    most = machine.limit if machine else 1 << 60
+    limited = [found for found in group_usages(root) if found.limit <= most]
+    return max(limited, key=lambda found: found.percent, default=machine)
+
+
+def machine_usage(root: Path) -> Usage | None:
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    # Such as "MemTotal:       16303428 kB".
+    kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if rest}
+    if "MemTotal" not in kilobytes or "MemAvailable" not in kilobytes:
+        return None
+    return Usage((kilobytes["MemTotal"] - kilobytes["MemAvailable"]) * 1024, kilobytes["MemTotal"] * 1024)
+
+
+def group_usages(root: Path) -> Iterator[Usage]:
+    """Yield the usages of the process's control groups that have a limit, from its own upwards."""
+    for version, mount, folder in groups(root):
+        for group in (folder, *folder.parents):
+            if not group.is_relative_to(mount):
+                break
+            if found := group_usage(group, version):
+                yield found
+
+
+def group_usage(folder: Path, version: Version) -> Usage | None:
+    try:
+        limit = (folder / version.limit).read_text().strip()
+        used = int((folder / version.used).read_text())
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except OSError:  # the root group of the second version has no such files
+        return None
+    if not limit.isdecimal():  # "max"
+        return None
+    reclaimable = sum(int(line.split()[1]) for line in lines if line.split()[:1] == [version.reclaimable])
+    return Usage(max(0, used - reclaimable), int(limit))
+
+
+def groups(root: Path) -> Iterator[tuple[Version, Path, Path]]:
+    """Yield the version, the mount point and the process's folder of each hierarchy that can limit memory."""
+    try:
+        own = dict(own_groups((root / "proc/self/cgroup").read_text()))
+        mounts = (root / "proc/self/mountinfo").read_text()
+    except OSError:
+        return
+    for version, top, point in mounted(mounts):
+        if version in own:
+            mount = root / point.lstrip("/")
+            yield version, mount, mount / below(own[version], top)
+
+
+def own_groups(text: str) -> Iterator[tuple[Version, str]]:
+    """Yield the versions and paths of lines such as ``0::/system.slice`` and ``4:memory:/docker/1``."""
+    for line in text.splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0" and not controllers:
+            yield V2, path
+        elif "memory" in controllers.split(","):
+            yield V1, path
+
+
+def mounted(text: str) -> Iterator[tuple[Version, str, str]]:
+    """Yield the version, the group that is mounted and the mount point: proc_pid_mountinfo(5)."""
+    for line in text.splitlines():
+        place, _, kind = line.partition(" - ")
+        top, point = place.split(" ")[3:5]
+        system, _, options = kind.split(" ", 2)
+        if system == "cgroup2":
+            yield V2, top, point
+        elif system == "cgroup" and "memory" in options.split(" ")[-1].split(","):
+            yield V1, top, point
+
+
+def below(path: str, top: str) -> str:
+    """
+    Return the path of a group below its mount point, to which ``top`` is mounted. In a container without a
+    namespace of its own they are the same; where the group is elsewhere, what is mounted stands for it.
+    """
+    relative = os.path.relpath(path, top)
+    return "." if relative.startswith("..") else relative

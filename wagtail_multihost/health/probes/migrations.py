@@ -1,16 +1,133 @@
-"""Being written."""
+"""Whether the database has the tables that the code expects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import ClassVar, NamedTuple
 
-from wagtail_multihost.health.probe import Outcome, Probe, passed
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
+from wagtail_multihost.health.probes import connection as opening
+from wagtail_multihost.identity.comparison import UNDEFINED_TABLE
+
+Key = tuple[str, str]
+
+QUERY = "SELECT app, name FROM django_migrations ORDER BY id"
+NO_TABLE = "no such table: django_migrations"  # SQLite's message
+
+
+class Disk(NamedTuple):
+    """The migrations of the code: each with those that it replaces, and the apps that have any."""
+
+    migrations: Mapping[Key, frozenset[Key]]
+    apps: frozenset[str]
+
+
+@cache
+def migrations_on_disk() -> Disk:
+    """Return the migrations of the code, which do not change while a process runs."""
+    from django.db.migrations.loader import MigrationLoader  # loads every migration
+
+    loader = MigrationLoader(None, load=False)
+    loader.load_disk()
+    stated = {key: frozenset(migration.replaces) for key, migration in loader.disk_migrations.items()}
+    return Disk({key: resolved(key, stated) for key in stated}, frozenset(loader.migrated_apps))
+
+
+def resolved(key: Key, stated: Mapping[Key, frozenset[Key]]) -> frozenset[Key]:
+    """Return what a migration replaces, and what that replaces."""
+    found: set[Key] = set()
+    waiting = list(stated[key])
+    while waiting:
+        target = waiting.pop()
+        if target not in found:
+            found.add(target)
+            waiting.extend(stated.get(target, ()))
+    return frozenset(found)
+
+
+def missing(disk: Disk, applied: Collection[Key]) -> set[Key]:
+    """
+    Return the migrations that ``migrate`` would run. As in Django's loader, one that replaces others stands for them
+    when all or none of them are applied, whatever is said of itself, and counts for nothing when some are.
+    """
+    lacking = {key for key, replaced in disk.migrations.items() if not replaced and key not in applied}
+    stood_for: set[Key] = set()
+    for key, replaced in disk.migrations.items():
+        targets = {target for target in replaced if not disk.migrations.get(target)}
+        if targets and targets.isdisjoint(applied):
+            lacking.add(key)
+            stood_for |= replaced
+        else:
+            lacking |= targets.difference(applied)
+    return lacking - stood_for
+
+
+def ahead(disk: Disk, applied: Collection[Key]) -> set[Key]:
+    """
+    Return the applied migrations that a later version of the code has brought: those that are not known here, and were
+    applied after the last of their app that is. Earlier ones are what squashing has left.
+    """
+    known = set(disk.migrations).union(*disk.migrations.values())
+    later: dict[str, set[Key]] = {}
+    for key in applied:
+        if key in known:
+            later.pop(key[0], None)
+        else:
+            later.setdefault(key[0], set()).add(key)
+    return {key for app in disk.apps for key in later.get(app, ())}
 
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationsProbe(Probe):
-    """Being written."""
+    """
+    Compares the migrations of the code, which are read once in a process, with those that the database has: one
+    query. A database that lacks some is a failure. One that has more passes: in a rolling deploy the new code has
+    migrated it, and the old must go on serving until it is replaced.
+    """
+
+    component: ClassVar[str] = "datastore"
+    codes: ClassVar[Mapping[str, str]] = {
+        **opening.CODES,
+        "database_behind": "Migrations of the code are not applied; the value is how many.",
+        "database_ahead": "The database has migrations of a later version of the code; the value is how many.",
+    }
+
+    alias: str = field(default="default", metadata={"meaning": "The alias in `DATABASES`."})
 
     def measure(self) -> Iterator[Outcome]:
-        yield passed()
+        disk = migrations_on_disk()
+        with opening.logged(self.alias) as outcomes, opening.new_connection(self.alias, self.timeout) as connection:
+            outcomes.append(compared(disk, applied_migrations(connection)))
+        yield from outcomes
+
+
+def applied_migrations(connection: BaseDatabaseWrapper) -> dict[Key, None]:
+    """Return the applied migrations in the order in which they were; none where there is no table."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(QUERY)
+            return dict.fromkeys((app, name) for app, name in cursor.fetchall())
+    except DatabaseError as error:
+        if not is_missing_table(error):
+            raise
+        return {}
+
+
+def is_missing_table(error: Exception) -> bool:
+    cause = error.__cause__
+    # psycopg says sqlstate, psycopg2 pgcode.
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return code == UNDEFINED_TABLE or str(error) == NO_TABLE
+
+
+def compared(disk: Disk, applied: Collection[Key]) -> Outcome:
+    if lacking := missing(disk, applied):
+        return failed("database_behind", len(lacking), "migrations")
+    if later := ahead(disk, applied):
+        return passed(len(later), "migrations", code="database_ahead")
+    return passed()

@@ -1,0 +1,172 @@
+"""What is wrong with ``MULTIHOST_HEALTH``: mistakes, tokens and networks that are everybody's, URLs that clash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from wagtail_multihost.checks import TAG
+from wagtail_multihost.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from wagtail_multihost.health.options import HealthSettings
+
+WAGTAIL_PAGES = "wagtail_serve"
+ELSEWHERE = "/multihost-no-such-page/"
+#: Of 32 random hexadecimal digits fewer differ once in ten million tokens.
+VARIETY = 8
+NAMES = ("live", "ready", "startup", "drain", "health", "health.json", "metrics", "site/x")
+
+
+@register(TAG)
+def check_health_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E017: MULTIHOST_HEALTH has a mistake."""
+    _, problems = stated_health()
+    return [
+        Error(
+            str(problem),
+            hint="Mend it: a process with it does not start. docs/reference/health.md has every key.",
+            id="wagtail_multihost.E017",
+        )
+        for problem in problems
+    ]
+
+
+def stated_health() -> tuple[HealthSettings | None, Sequence[object]]:
+    """Return the setting as read, None where it has problems, and those; none of them tells a token."""
+    from wagtail_multihost.health.process import health_settings  # with the modules of all probes: only for checks
+
+    try:
+        return health_settings(), ()
+    except ConfigurationError as error:
+        return None, error.problems
+
+
+@register(TAG)
+def check_health_networks(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E018: the networks that see details are the whole internet."""
+    from ipaddress import ip_network
+
+    stated, _ = stated_health()
+    networks = stated.options.networks if stated else ()
+    return [
+        Error(
+            f"MULTIHOST_HEALTH['NETWORKS'] has {network!r}: everybody would see the details of the health.",
+            hint="Name the networks of those who look at it, or give them a token.",
+            id="wagtail_multihost.E018",
+        )
+        for network in networks
+        if ip_network(network).prefixlen == 0
+    ]
+
+
+@register(TAG)
+def check_health_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E019: the project has a URL where the health endpoint answers."""
+    from wagtail_multihost.health.options import stated_prefix
+
+    try:
+        prefix = stated_prefix(getattr(settings, "MULTIHOST_HEALTH", None))
+    except ConfigurationError:
+        return []
+    shadowed = dict.fromkeys(route for name in NAMES if (route := shadowed_route(f"{prefix}{name}")))
+    return [
+        Error(
+            f"The health endpoint answers in the place of a URL of the project: {route}",
+            hint="Set MULTIHOST_HEALTH['PREFIX'] to a path that the project has no URL below, and Wagtail no page.",
+            id="wagtail_multihost.E019",
+        )
+        for route in shadowed
+    ]
+
+
+def shadowed_route(path: str) -> str:
+    """Return a sentence on the project's URL for ``path``, blank for none; one for every path, as of pages, is none."""
+    for url in (path, f"{path}/"):
+        view, name, route = resolved(url)
+        if view is not None and name != WAGTAIL_PAGES and resolved(f"{ELSEWHERE}{url.lstrip('/')}")[0] is not view:
+            return f"{url} is {route!r}."
+    return ""
+
+
+def resolved(url: str) -> tuple[object, str, str]:
+    """Return the view, the name and the route of ``url``; None and blanks where the project has none for it."""
+    from django.urls import Resolver404, resolve
+
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return None, "", ""
+    try:
+        match = resolve(url)
+    except Resolver404:
+        return None, "", ""
+    return match.func, match.view_name, match.route
+
+
+@register(TAG)
+def check_health_freshness(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E020: a critical probe runs so seldom that its result is stale before the next."""
+    stated, _ = stated_health()
+    return [
+        Error(
+            f"The probe {name!r} of MULTIHOST_HEALTH may run every {pause:g} seconds, and its result is believed for "
+            f"{fresh:g}: the process would not be ready in between.",
+            hint="Make STALE longer than INTERVAL and the probe's timeout together, by a tenth at least.",
+            id="wagtail_multihost.E020",
+        )
+        for name, pause, fresh in (stale_probes(stated) if stated else ())
+    ]
+
+
+def stale_probes(stated: HealthSettings) -> Iterator[tuple[str, float, float]]:
+    """Yield the name of each critical probe whose results grow old, the longest it may take, and their longest age."""
+    from wagtail_multihost.health.probe import passed
+    from wagtail_multihost.health.report import Entry, Result, fresh_until
+    from wagtail_multihost.health.task import JITTER
+
+    options = stated.options
+    for name, probe in stated.probes.items():
+        longest = max(probe.interval or options.interval, probe.retry or options.retry)
+        pause = longest * (1 + JITTER) + probe.timeout
+        fresh = fresh_until(Result(Entry(name, probe), (passed(),), 0, 0, 0), options.stale)
+        if fresh is not None and fresh <= pause:
+            yield name, pause, fresh
+
+
+@register(TAG)
+def check_health_tokens(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E021 and W007: a token that can be guessed, and one that every site knows."""
+    stated, _ = stated_health()
+    tokens = stated.options.tokens if stated else ()
+    weak = [(position, why) for position, token in enumerate(tokens) if (why := weakness(token))]
+    messages: list[CheckMessage] = [
+        Error(
+            f"The token {position} of MULTIHOST_HEALTH['TOKENS'] {why}.",
+            hint='Make another: python -c "import secrets; print(secrets.token_urlsafe(32))".',
+            id="wagtail_multihost.E021",
+        )
+        for position, why in weak
+    ]
+    if tokens:
+        messages.append(
+            Warning(
+                "MULTIHOST_HEALTH['TOKENS'] is known to every site's code, which can drain its neighbours with it.",
+                hint="Leave it out: each site has a token of its own, which multihost_health --token shows.",
+                id="wagtail_multihost.W007",
+            )
+        )
+    return messages
+
+
+def weakness(token: str) -> str:
+    """Return why a token is no secret of its own, blank for none; nothing of it is told."""
+    keys = [str(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS) if key]
+    if any(token in key or key in token for key in keys):
+        return "is a part of SECRET_KEY, or has it in it"
+    if len(set(token)) < VARIETY:
+        return f"has fewer than {VARIETY} different characters"
+    # A text that is found in its double elsewhere than at both ends repeats a part of it.
+    return "repeats itself" if token in (token + token)[1:-1] else ""

@@ -1,0 +1,97 @@
+"""Access logs without probes: a filter for the logs of gunicorn, uvicorn, granian and runserver."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from wagtail_multihost.health.endpoint import FORMATS
+from wagtail_multihost.health.options import SETTING, HealthOptions, stated_prefix
+
+# A drain is no reading: who begins or ends one is to be found in the log.
+READINGS = frozenset({"live", "ready", "startup", *FORMATS})
+FAILURES = 400
+
+
+def is_probe(path: str, prefix: str) -> bool:
+    """Return whether ``path`` is one of the endpoint, besides its drain; the others below ``prefix`` are the site's."""
+    if not path.startswith(prefix):
+        return False
+    name = path.removeprefix(prefix).removesuffix("/")
+    return name in READINGS or (name.startswith("site/") and name.count("/") == 1)
+
+
+class ProbeFilter(logging.Filter):
+    """
+    Drops the records of probes from the loggers ``gunicorn.access``, ``uvicorn.access``, ``granian.access``,
+    ``django.server`` and ``django.request``. Those of probes that did not pass (a status of 400 or more) stay, unless
+    ``keep_failures`` is off. ``prefix`` is the endpoint's, blank for what the settings state.
+    """
+
+    def __init__(self, prefix: str = "", keep_failures: bool = True) -> None:
+        super().__init__()
+        self.prefix, self.keep_failures = prefix, keep_failures
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        path, status = request_of(record)
+        if not path or not is_probe(path, self.prefix or own_prefix()):
+            return True
+        return self.keep_failures and status >= FAILURES
+
+
+def own_prefix() -> str:
+    """Return the prefix that the settings state; the default before they are read, and where they have a mistake."""
+    from django.conf import settings  # servers configure their logs before there are settings
+
+    from wagtail_multihost.exceptions import ConfigurationError
+
+    try:
+        return stated_prefix(getattr(settings, SETTING, None)) if settings.configured else HealthOptions().prefix
+    except ConfigurationError:
+        return HealthOptions().prefix
+
+
+def request_of(record: logging.LogRecord) -> tuple[str, int]:
+    """Return the path and the status that a record tells of, a blank path where it is no record of a request."""
+    if isinstance(record.args, Mapping):
+        return of_atoms(record.args)
+    if record.name == "uvicorn.access":
+        return of_words(record.args, path=2, status=4)
+    if record.name == "django.server":
+        return of_request_line(record.args)
+    path = getattr(getattr(record, "request", None), "path_info", "")
+    return path if isinstance(path, str) else "", number(getattr(record, "status_code", 0))
+
+
+def of_atoms(atoms: Mapping[str, object]) -> tuple[str, int]:
+    """Read a table: of granian (granian/log.py), or of gunicorn, where the path is PATH_INFO (gunicorn/glogging.py)."""
+    if "path" in atoms:
+        return unquoted(atoms["path"]), number(atoms.get("status"))
+    path = atoms.get("U")
+    return path if isinstance(path, str) else "", number(atoms.get("s"))
+
+
+def of_words(words: object, *, path: int, status: int) -> tuple[str, int]:
+    """Read a tuple, as in uvicorn/protocols/http/h11_impl.py: client, method, path, version, status."""
+    if not isinstance(words, tuple) or len(words) <= max(path, status):
+        return "", 0
+    return unquoted(words[path]), number(words[status])
+
+
+def of_request_line(words: object) -> tuple[str, int]:
+    """Read runserver's: the request's first line, the status, the size (django/core/servers/basehttp.py)."""
+    if not isinstance(words, tuple) or len(words) < 2 or str(words[0]).count(" ") != 2:
+        return "", 0
+    return unquoted(str(words[0]).split(" ")[1]), number(words[1])
+
+
+def unquoted(url: object) -> str:
+    """Return the path of a request's target as applications have it; blank for what is no text."""
+    return unquote(url.partition("?")[0]) if isinstance(url, str) else ""
+
+
+def number(status: object) -> int:
+    """Return a status, as a failure what is none; gunicorn may have its reason behind it."""
+    digits = str(status)[:3]
+    return int(digits) if digits.isascii() and digits.isdigit() else FAILURES

@@ -1,0 +1,179 @@
+"""
+What the commands that ask have in common: their options, what they ask for, and what an answer means.
+
+Nothing here imports Django: see :mod:`~wagtail_multihost.health.client`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+
+from wagtail_multihost.health.client import NoAnswerError, Reply, Target, ask
+
+MAX_TOKEN_BYTES = 4096
+TOKEN_FORM = re.compile(r"[!-~]+")
+UP, DOWN = frozenset({"pass", "warn"}), frozenset({"fail", "draining", "starting", "stale"})
+PASS, FAIL, UNKNOWN, WARN = range(4)
+PREFIX = "/-/"
+SECONDS = 2
+MAX_WAIT_SECONDS = 3600
+CODES = """\
+Exit codes:
+  0  pass
+  1  fail, draining, starting or stale
+  2  it could not be told
+  3  warn
+With --probe: 0 pass or warn, 1 all else, as Docker's HEALTHCHECK and ECS want it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, asks_always: bool) -> argparse._MutuallyExclusiveGroup:
+    """
+    Add the options of both commands; ``asks_always`` is of the one that cannot look for itself. Return the group of
+    those that say what to do.
+    """
+    parser.add_argument(
+        "--url",
+        required=asks_always,
+        help=(
+            "the running server to ask: http://HOST:PORT, https://HOST, unix:/PATH.sock (HTTP), uwsgi:/PATH.sock or "
+            "uwsgi://HOST:PORT (uWSGI's protocol). A path to ask for may follow, after a colon where a socket is named"
+        ),
+    )
+    work = parser.add_mutually_exclusive_group()
+    work.add_argument("--probe", action="store_true", help="print one line, and exit 0 or 1: for HEALTHCHECK")
+    work.add_argument("--json", action="store_true", help="print application/health+json")
+    work.add_argument("--drain", action="store_true", help="begin to drain: ready answers 503 draining")
+    work.add_argument("--undrain", action="store_true", help="end the drain")
+    parser.add_argument(
+        "--wait", metavar="SECONDS", type=seconds_to_wait, default=0.0, help="how long to wait after --drain"
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=seconds_to_ask,
+        default=SECONDS,
+        help=f"how long the whole answer to --url may take (default: {SECONDS})",
+    )
+    parser.add_argument("--token-file", metavar="FILE", help="a file with the token to send to --url")
+    parser.add_argument("--ca-file", metavar="FILE", help="the authorities that https is verified with")
+    return work
+
+
+def seconds_to_ask(text: str) -> float:
+    return seconds(text, 0.001, 300)
+
+
+def seconds_to_wait(text: str) -> float:
+    return seconds(text, 0, MAX_WAIT_SECONDS)
+
+
+def seconds(text: str, least: float, most: float) -> float:
+    value = float(text)
+    if not least <= value <= most:  # not a number is neither
+        raise argparse.ArgumentTypeError(f"{text} is not accepted: {least:g} to {most:g} seconds are.")
+    return value
+
+
+class Question:
+    """What the options ask for. ``prefix`` is the endpoint's, ``token`` one that is known without ``--token-file``."""
+
+    def __init__(self, options: argparse.Namespace, *, prefix: str = PREFIX, token: str = "") -> None:
+        self.options, self.prefix = options, prefix
+        self.target = Target(options.url)
+        if options.token_file:
+            token = read_token(options.token_file)
+        elif not self.target.keeps_secrets:
+            token = ""
+        self.token = token
+
+    @property
+    def path(self) -> str:
+        if self.options.drain or self.options.undrain:
+            return f"{self.prefix}drain"
+        name = "ready" if self.options.probe else "health.json" if self.options.json else "health.txt"
+        return self.target.path or f"{self.prefix}{name}"
+
+    @property
+    def method(self) -> str:
+        return "POST" if self.options.drain else "DELETE" if self.options.undrain else "GET"
+
+    def reply(self) -> Reply:
+        """Return the answer; raises NoAnswerError."""
+        given = {"token": self.token, "seconds": self.options.timeout, "ca_file": self.options.ca_file}
+        return ask(self.target, self.path, method=self.method, **given)
+
+
+def shown(reply: Reply, *, json: bool) -> str:
+    """Return what is printed of an answer. Raises NoAnswerError where JSON is asked for and it is none."""
+    if not json:
+        return reply.text
+    document = document_of(reply)
+    if document is None:
+        raise NoAnswerError("The answer is not a JSON object.")
+    from json import dumps
+
+    return dumps(document, indent=2)  # it is ASCII, and nothing in it steers a terminal
+
+
+def drained(reply: Reply) -> str:
+    """Return what the server says after --drain or --undrain; raises NoAnswerError when it did not do it."""
+    if reply.status != 200 or reply.text not in ("draining", "serving"):
+        raise NoAnswerError(f"It was not done: {problem(reply)}")
+    return reply.text
+
+
+def exit_code(word: str, *, probe: bool) -> int:
+    if word in UP:
+        return PASS if probe or word == "pass" else WARN
+    return FAIL
+
+
+def word_of(reply: Reply) -> str:
+    """Return the status word of an answer. Raises NoAnswerError for one that the endpoint does not give."""
+    word = stated_word(reply)
+    if (word in UP and reply.status == 200) or (word in DOWN and reply.status == 503):
+        return word
+    raise NoAnswerError(f"It could not be told: {problem(reply)}")
+
+
+def problem(reply: Reply) -> str:
+    if 300 <= reply.status < 400:
+        return f"the answer is a redirect (status {reply.status}), which is not followed."
+    if reply.status == 401:
+        return "the token is missing or not accepted (status 401)."
+    return f"the answer (status {reply.status}) is not the health endpoint's."
+
+
+def stated_word(reply: Reply) -> str:
+    if not reply.is_json:
+        return reply.text.partition("\n")[0].strip()
+    document = document_of(reply) or {}
+    words = [str(document.get(name, "")) for name in ("output", "status")]
+    return next((word for word in words if word in UP | DOWN), "")
+
+
+def document_of(reply: Reply) -> dict[str, object] | None:
+    import json  # loads only for who needs it
+
+    try:
+        document = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def read_token(path: str) -> str:
+    """Return the token in a file. Raises NoAnswerError when there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            token = os.read(descriptor, MAX_TOKEN_BYTES).decode("utf-8", "replace").strip()
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise NoAnswerError(f"The token cannot be read: {error.strerror}.") from None
+    if not TOKEN_FORM.fullmatch(token):
+        raise NoAnswerError("The file of the token has none: printable ASCII without blanks is accepted.")
+    return token

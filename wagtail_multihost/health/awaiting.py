@@ -1,0 +1,18 @@
+"""Waiting for a first report where a loop must not be held up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from wagtail_multihost.health.access import Question
+from wagtail_multihost.health.endpoint import Endpoint
+
+POLL_SECONDS = 0.01
+
+
+async def first_report(endpoint: Endpoint, question: Question) -> None:
+    """Wait for a report that ``question`` needs, for at most the endpoint's budget."""
+    deadline = time.monotonic() + endpoint.options.budget / 1000
+    while endpoint.waits(question) and time.monotonic() < deadline:
+        await asyncio.sleep(POLL_SECONDS)

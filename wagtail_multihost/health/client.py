@@ -1,0 +1,225 @@
+"""
+Ask a running server how it is: over HTTP by TCP or a unix socket, or over uWSGI's own protocol.
+
+Neither Django nor settings are loaded, and of the standard library only what loads fast: http.client takes longer to
+import than Python to start. The answer is read with a deadline for all of it, which http.client has not either.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+
+from wagtail_multihost.exceptions import MultihostError
+
+MAX_BYTES = 4 << 20
+MAX_HEAD_BYTES = 64 << 10
+MAX_PACKET_BYTES = 0xFFFF
+RETRY_SECONDS = 0.01
+PATH = r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*"
+TCP_FORM = re.compile(
+    rf"(?P<scheme>https?|uwsgi)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{{1,5}}))?(?P<path>{PATH})?"
+)
+UNIX_FORM = re.compile(rf"(?P<scheme>unix|uwsgi):(?P<socket>/[^/:][^:]*)(?::(?P<path>{PATH}))?")
+STATUS_FORM = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |$)")
+PORTS = {"http": 80, "https": 443}
+
+
+class NoAnswerError(MultihostError):
+    """It could not be told how the server is."""
+
+
+class Target:
+    """
+    Where to ask: ``scheme`` (``http``, ``https``, ``uwsgi``), a unix ``socket`` or else ``host`` and ``port``, and the
+    ``path`` to ask for, blank where the URL states none. Raises NoAnswerError for a URL that is not accepted.
+    """
+
+    def __init__(self, url: str) -> None:
+        found = TCP_FORM.fullmatch(url) or UNIX_FORM.fullmatch(url)
+        if found is None:
+            raise NoAnswerError(f"The URL {url!r} is not accepted: {ACCEPTED}.")
+        parts = {name: text or "" for name, text in found.groupdict().items()}
+        self.scheme = "http" if parts["scheme"] == "unix" else parts["scheme"]
+        self.socket = parts.get("socket", "")
+        self.authority = parts.get("host", "localhost")
+        self.host = self.authority.strip("[]")
+        self.port = int(parts.get("port") or PORTS.get(self.scheme, 0))
+        if not self.socket and not 0 < self.port <= 0xFFFF:
+            raise NoAnswerError(f"The URL {url!r} is not accepted: it needs a port from 1 to 65535.")
+        self.path = "" if parts["path"] == "/" else parts["path"]
+
+    @property
+    def name(self) -> str:
+        """What the header ``Host`` has."""
+        usual = self.socket or self.port == PORTS.get(self.scheme)
+        return self.authority if usual else f"{self.authority}:{self.port}"
+
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether what is sent cannot be read on the way: a token is sent by itself only there."""
+        return bool(self.socket) or self.scheme == "https" or is_loopback(self.host)
+
+
+ACCEPTED = "accepted are http://HOST:PORT, https://HOST, unix:/PATH.sock, uwsgi:/PATH.sock and uwsgi://HOST:PORT"
+
+
+def is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
+
+
+class Reply:
+    """An answer: its ``status`` code, whether it is ``json``, and its ``body``."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def is_json(self) -> bool:
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return kind == "application/json" or kind.endswith("+json")
+
+    @property
+    def text(self) -> str:
+        """The body for a terminal: what would steer it is left out."""
+        text = self.body.decode("utf-8", "replace")
+        return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t").strip()
+
+
+def ask(
+    target: Target, path: str, *, method: str = "GET", token: str = "", seconds: float = 2, ca_file: str | None = None
+) -> Reply:
+    """
+    Return the answer to ``path``, whose status code may be any. No redirect is followed and no proxy is used. Raises
+    NoAnswerError when there is none within ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    headers = {"Host": target.name, "Accept": "*/*", "User-Agent": "multihost-health"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    make = uwsgi_request if target.scheme == "uwsgi" else http_request
+    try:
+        with connected(target, deadline, ca_file) as connection:
+            connection.sendall(make(target, method, path, headers))
+            return parsed(*received(connection, deadline))
+    except TimeoutError:
+        raise NoAnswerError(f"There was no answer within {seconds:g} seconds.") from None
+    except (OSError, ValueError) as error:  # a name that cannot be written for DNS is a ValueError
+        raise NoAnswerError(f"There was no answer: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def http_request(target: Target, method: str, path: str, headers: dict[str, str]) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    length = ["Content-Length: 0"] if method == "POST" else []
+    return "\r\n".join([*lines, *length, "Connection: close", "", ""]).encode()
+
+
+def uwsgi_request(target: Target, method: str, path: str, headers: dict[str, str]) -> bytes:
+    """Return a request of the uwsgi protocol (https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html)."""
+    variables = {
+        "REQUEST_METHOD": method,
+        "REQUEST_URI": path,
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "CONTENT_LENGTH": "",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": target.host,
+        "SERVER_PORT": str(target.port or 80),
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+    }
+    parts = [part.encode() for pair in variables.items() for part in pair]
+    body = b"".join(len(part).to_bytes(2, "little") + part for part in parts)
+    if len(body) > MAX_PACKET_BYTES:
+        raise NoAnswerError("The request is too long for the uwsgi protocol.")
+    return b"\x00" + len(body).to_bytes(2, "little") + b"\x00" + body
+
+
+def connected(target: Target, deadline: float, ca_file: str | None) -> socket.socket:
+    if target.socket:
+        return connected_unix(target.socket, deadline)
+    connection = socket.create_connection((target.host, target.port), left(deadline))
+    return secured(connection, target, ca_file) if target.scheme == "https" else connection
+
+
+def connected_unix(path: str, deadline: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        while True:
+            connection.settimeout(left(deadline))
+            try:
+                connection.connect(path)
+                return connection
+            except BlockingIOError:  # the queue is full: with a timeout connect(2) does not wait
+                time.sleep(RETRY_SECONDS)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def secured(connection: socket.socket, target: Target, ca_file: str | None) -> socket.socket:
+    """Return the connection with TLS, whose certificate is verified."""
+    import ssl  # loads only for who needs it
+
+    try:
+        return ssl.create_default_context(cafile=ca_file).wrap_socket(connection, server_hostname=target.host)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def left(deadline: float) -> float:
+    """Return the seconds until ``deadline``; raises TimeoutError when it has passed."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
+
+
+def received(connection: socket.socket, deadline: float) -> tuple[bytes, bytes]:
+    """Return the head and the body of an answer, which ends as it says, or else with the connection."""
+    data, start, size = bytearray(), 0, -1
+    while not start or size < 0 or len(data) < start + size:
+        connection.settimeout(left(deadline))
+        block = connection.recv(1 << 16)
+        if not block:
+            break
+        data += block
+        if not start and (end := data.find(b"\r\n\r\n")) >= 0:
+            start, size = end + 4, stated_size(bytes(data[:end]))
+        if len(data) > (MAX_BYTES if start else MAX_HEAD_BYTES):
+            raise NoAnswerError("The answer is too long.")
+    if not start or len(data) < start + size:
+        raise NoAnswerError("The answer is not HTTP, or was cut off.")
+    return bytes(data[: start - 4]), bytes(data[start : start + size] if size >= 0 else data[start:])
+
+
+def stated_size(head: bytes) -> int:
+    """Return what ``Content-Length`` says, -1 where it says nothing."""
+    found = re.search(rb"\r\nContent-Length:[ \t]*([0-9]{1,18})[ \t]*(?:\r\n|$)", head, re.IGNORECASE)
+    return int(found[1]) if found else -1
+
+
+def parsed(head: bytes, body: bytes) -> Reply:
+    first, *lines = head.decode("latin-1").split("\r\n")
+    status = STATUS_FORM.match(first.encode("latin-1"))
+    if status is None:
+        raise NoAnswerError("The answer is not HTTP, or was cut off.")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    is_chunked = headers.get("transfer-encoding", "identity").lower() == "chunked"
+    return Reply(int(status[1]), headers, joined(body) if is_chunked else body)
+
+
+def joined(body: bytes) -> bytes:
+    """Return the chunks of ``body`` without their sizes (https://www.rfc-editor.org/rfc/rfc9112#section-7.1)."""
+    found: list[bytes] = []
+    rest = body
+    while True:
+        line, separator, rest = rest.partition(b"\r\n")
+        size = re.match(rb"[0-9A-Fa-f]{1,8}", line)
+        if not separator or size is None or len(rest) < int(size[0], 16):
+            raise NoAnswerError("The answer is not HTTP, or was cut off.")
+        if not int(size[0], 16):
+            return b"".join(found)
+        found.append(rest[: int(size[0], 16)])
+        rest = rest[int(size[0], 16) + 2 :]

@@ -1,0 +1,54 @@
+"""
+Sentry without probes. Nothing here imports ``sentry_sdk``::
+
+    sentry_sdk.init(
+        traces_sampler=without_probes(0.1),
+        before_send_transaction=drop_probes,
+    )
+
+The first spares the work of tracing; the second is for projects that have a sampler of their own. Errors are sent
+whatever they are of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from wagtail_multihost.health.access_log import is_probe, own_prefix
+
+Sampler = Callable[[Mapping[str, Any]], float | bool]
+
+
+def without_probes(otherwise: float | Sampler) -> Sampler:
+    """
+    Return a ``traces_sampler`` that samples no probe, and all else as ``otherwise`` says: a rate, which a caller's
+    own decision goes before as Sentry has it, or another sampler.
+    """
+
+    def sample(context: Mapping[str, Any]) -> float | bool:
+        if is_probe(path_of(context), own_prefix()):
+            return 0
+        if callable(otherwise):
+            return otherwise(context)
+        parent = context.get("parent_sampled")
+        return otherwise if parent is None else bool(parent)
+
+    return sample
+
+
+def path_of(context: Mapping[str, Any]) -> str:
+    """Return the path of the request in a sampling context; blank where it is of something else."""
+    path = (context.get("wsgi_environ") or {}).get("PATH_INFO") or (context.get("asgi_scope") or {}).get("path")
+    return path if isinstance(path, str) else ""
+
+
+def drop_probes(event: dict[str, Any], hint: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return ``event``, and None for the transaction of a probe: for ``before_send_transaction``."""
+    url = (event.get("request") or {}).get("url")
+    try:
+        path = unquote(urlsplit(url).path) if isinstance(url, str) else ""
+    except ValueError:
+        return event
+    return None if is_probe(path, own_prefix()) else event

@@ -1,0 +1,97 @@
+"""OpenMetrics 1.0 and Prometheus' text format, of the report that there is: a scrape runs no probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST as TEXT_TYPE
+from prometheus_client import generate_latest as generate_text
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric, StateSetMetricFamily
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from wagtail_multihost.health.probe import Outcome
+from wagtail_multihost.health.report import Result
+from wagtail_multihost.health.seen import WORDS, Health
+
+#: The units of which probes that look at several things tell what remains: less is worse.
+REMAINING = frozenset({"days", "percent"})
+
+
+class Collector:
+    """What prometheus_client asks for metrics."""
+
+    def __init__(self, health: Health) -> None:
+        self.health = health
+
+    def collect(self) -> Iterable[Metric]:
+        yield words(self.health)
+        if self.health.details:
+            yield from details(self.health)
+
+
+def write(health: Health) -> tuple[bytes, str]:
+    """Return the body and its content type."""
+    return generate_openmetrics(Collector(health)), CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
+
+
+def write_text(health: Health) -> tuple[bytes, str]:
+    """Return the same for collectors that do not read OpenMetrics."""
+    return generate_text(Collector(health)), TEXT_TYPE
+
+
+def words(health: Health) -> Metric:
+    family = StateSetMetricFamily("multihost_health", "What the process answers to who asks whether it is ready.")
+    family.add_metric([], {word: word == health.word for word in WORDS})
+    return family
+
+
+def details(health: Health) -> Iterator[Metric]:
+    yield InfoMetricFamily(
+        "multihost_process", "What runs.", value={"service": health.service, "version": health.version}
+    )
+    yield GaugeMetricFamily("multihost_draining", "Whether the process drains.", value=health.word == "draining")
+    if health.age is not None:
+        yield GaugeMetricFamily("multihost_report_age_seconds", "The age of all this.", value=health.age)
+    yield site_statuses(health)
+    yield of_results(health, "status", "How what a probe looks at is: 0 pass, 1 warn, 2 fail.", lambda it: it.status)
+    yield of_results(health, "duration_seconds", "How long a probe's last run took.", lambda it: it.duration)
+    yield of_results(health, "age_seconds", "How long ago it ended.", health.age_of)
+    yield values(health)
+
+
+def site_statuses(health: Health) -> Metric:
+    family = GaugeMetricFamily("multihost_site_status", "How a site is: 0 pass, 1 warn, 2 fail.", labels=["site"])
+    for site, status in health.sites.items():
+        family.add_metric([site], status)
+    return family
+
+
+def of_results(health: Health, name: str, meaning: str, value: Callable[[Result], float]) -> Metric:
+    family = GaugeMetricFamily(f"multihost_probe_{name}", meaning, labels=["site", "probe"])
+    for result in health.results:
+        family.add_metric([result.entry.site, result.entry.name], value(result))
+    return family
+
+
+def values(health: Health) -> Metric:
+    """
+    Return what was observed. Who looks at several things is asked for the worst of each unit, so that there are as
+    many series as probes; with ``METRICS_SUBJECTS`` for each of them.
+    """
+    labels = ["site", "probe", "unit", *(["subject"] if health.subjects else [])]
+    family = GaugeMetricFamily("multihost_probe_value", "What a probe has observed last.", labels=labels)
+    for result in health.results:
+        worst: dict[tuple[str, ...], Outcome] = {}
+        for outcome in result.outcomes:
+            key = (outcome.unit, *([outcome.subject] if health.subjects else []))
+            if outcome.value is not None and (key not in worst or badness(outcome) > badness(worst[key])):
+                worst[key] = outcome
+        for key, outcome in worst.items():
+            family.add_metric([result.entry.site, result.entry.name, *key], float(outcome.value or 0))
+    return family
+
+
+def badness(outcome: Outcome) -> tuple[int, float]:
+    value = outcome.value or 0
+    return outcome.status, -value if outcome.unit in REMAINING else value

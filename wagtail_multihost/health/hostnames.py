@@ -1,0 +1,27 @@
+"""The hostnames that probes ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.spec.identifiers import parse_hostname
+
+
+def own_hostnames() -> tuple[str, ...]:
+    """Return the hostnames and aliases of this process's site."""
+    applied = latest()
+    site = applied.by.site if applied else None
+    return (*site.hostnames, *site.aliases) if site else ()
+
+
+def checked_hostnames(stated: Iterable[str]) -> tuple[str, ...]:
+    """Return hostnames as they are written in certificates; raises ValueError."""
+    return tuple(parse_hostname(hostname) for hostname in checked_texts("hostnames", stated))
+
+
+def checked_texts(name: str, stated: Iterable[str]) -> tuple[str, ...]:
+    """Return the list of text that the option ``name`` states; raises ValueError."""
+    if not isinstance(stated, list | tuple) or not all(isinstance(item, str) for item in stated):
+        raise ValueError(f"The option {name} is not accepted: it must be a list of text.")
+    return tuple(stated)

@@ -1,0 +1,128 @@
+"""An application that is loaded while its process already answers probes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Generic, TypeVar
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.health.access import Question
+from wagtail_multihost.health.endpoint import FORMATS, LIVE, METHODS, Answer, Endpoint
+from wagtail_multihost.health.server import is_before_fork_of_uwsgi, is_uwsgi_without_threads
+
+A = TypeVar("A")
+STARTING = Answer(503, b"starting")
+FAILED = Answer(503, b"failed")
+NAMES = frozenset({"live", "startup", "ready", "drain", *FORMATS})
+
+logger = logging.getLogger("wagtail_multihost.health")
+
+
+class Loading(Generic[A]):
+    """
+    The application that ``load`` (a function, or its dotted path) returns, loaded in a thread that begins at once.
+
+    A process that forks, such as the master of ``gunicorn --preload``, waits for it first, so that its children have
+    a whole application. It is loaded on the spot, and what it raises is raised, without ``background``, before the
+    forks of uWSGI, which tell Python nothing, and in uWSGI without threads.
+    """
+
+    def __init__(self, load: Callable[[], A] | str, prefix: str, background: bool = True) -> None:
+        self.load = load
+        self.prefix = prefix
+        self.error: BaseException | None = None
+        self._application: A | None = None
+        self._own_endpoint: Callable[[], Endpoint] | None = None
+        self._done = threading.Event()
+        self._pid = os.getpid()
+        self._thread: threading.Thread | None = None
+        if not background or is_before_fork_of_uwsgi() or is_uwsgi_without_threads():
+            self._application = self._loaded()
+            self._done.set()
+        else:
+            _loadings.add(self)
+            self._thread = threading.Thread(target=self._run, name="multihost-loading", daemon=True)
+            self._thread.start()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to wait for: it is loaded, or cannot be."""
+        if not self._done.is_set() and self._pid != os.getpid():
+            self.fail(RuntimeError("The process was forked while the application was loaded. Set background=False."))
+        return self._done.is_set()
+
+    def application(self) -> A:
+        """Return the application, which must be done, or be waited for; raises RuntimeError when it has failed."""
+        if not self.is_done:
+            self._done.wait()
+        if self.error is not None or self._application is None:
+            raise RuntimeError("The application could not be loaded; the log has the reason.") from self.error
+        return self._application
+
+    def endpoint(self) -> Endpoint | None:
+        """Return the process's endpoint; None before the application is loaded, and where it cannot be."""
+        return self._own_endpoint() if self.is_done and self._own_endpoint and self.error is None else None
+
+    def answer(self, question: Question) -> Answer | None:
+        """Return the answer to ``question`` without an endpoint; None for a path that is not one of its."""
+        name = question.path.removeprefix(self.prefix).removesuffix("/")
+        if name not in NAMES and not name.startswith("site/"):
+            return None
+        if question.method not in METHODS:
+            return Answer(405, b"", headers=(("Allow", ", ".join(METHODS)),))
+        if self.error is not None:
+            return FAILED
+        return LIVE if name == "live" else STARTING
+
+    def fail(self, error: BaseException) -> None:
+        """Answer ``failed`` from now on."""
+        logger.critical("The application cannot be loaded.", exc_info=error)
+        self.error = error
+        self._done.set()
+
+    def finish(self) -> None:
+        """Wait until it is loaded, or cannot be."""
+        if self._pid == os.getpid() and threading.current_thread() is not self._thread:
+            self._done.wait()
+
+    def _run(self) -> None:
+        try:
+            self._application = self._loaded()
+        except BaseException as error:  # SystemExit too: who waits must hear of it
+            self.fail(error)
+        finally:
+            self._done.set()
+
+    def _loaded(self) -> A:
+        application = named(self.load)() if isinstance(self.load, str) else self.load()
+        from wagtail_multihost.health.process import own_endpoint, refuse_to_serve  # needs the settings
+
+        refuse_to_serve()
+        self._own_endpoint = own_endpoint
+        prefix = own_endpoint().prefix
+        if prefix != self.prefix:
+            message = f"It is {prefix!r}, but the wrapper of the application was made with {self.prefix!r}."
+            raise ConfigurationError.because(message, where="MULTIHOST_HEALTH['PREFIX']")
+        return application
+
+
+def named(path: str) -> Callable[[], A]:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)  # type: ignore[no-any-return]
+
+
+_loadings: weakref.WeakSet[Loading[Any]] = weakref.WeakSet()
+
+
+def finish_all() -> None:
+    for loading in list(_loadings):
+        loading.finish()
+
+
+# A child has no thread that could go on with what was half loaded, and locks that nobody gives back.
+os.register_at_fork(before=finish_all)

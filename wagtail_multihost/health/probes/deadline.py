@@ -1,0 +1,39 @@
+"""A deadline on a server that has taken a connection and answers no more."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+@contextmanager
+def hung_up_after(seconds: float, driver: Callable[[], Any]) -> Iterator[None]:
+    """
+    Hang up what ``driver`` returns (the driver's connection, None before there is one) unless the block ends within
+    ``seconds``: its driver then raises. The drivers of PostgreSQL have no timeout of their own for an answer, and one
+    that the server keeps (statement_timeout) is not kept by a server that hangs.
+    """
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(seconds):
+            hang_up(driver())
+
+    watcher = threading.Thread(target=watch, name="multihost-probe-deadline", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()  # it must not see a descriptor that has been closed, and may be another's by now
+
+
+def hang_up(driver: Any) -> None:
+    """Shut the socket that a driver's thread waits for."""
+    # Several drivers, each with errors of its own, and a connection that may break at this moment.
+    with suppress(Exception), socket.socket(fileno=os.dup(driver.fileno())) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,66 @@
+"""Whether the site's own hostnames resolve."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import ClassVar
+
+from wagtail_multihost.health.hostnames import checked_hostnames, checked_texts, own_hostnames
+from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
+from wagtail_multihost.health.status import Criticality
+
+logger = logging.getLogger("wagtail_multihost.health")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DnsProbe(Probe):
+    """Asks the system's resolver for each hostname: the hosts file counts, and what a name server has cached."""
+
+    codes: ClassVar[Mapping[str, str]] = {
+        "unresolved": "The hostname has no address.",
+        "no_answer": "No name server answers.",
+        "points_elsewhere": "An address is none of those that the option `addresses` states.",
+        "not_applicable": "There is no hostname.",
+    }
+
+    criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
+    timeout: float = field(default=10, metadata={"meaning": "How long, in seconds, a run may take."})
+    interval: float = field(default=300, metadata={"meaning": "Seconds between runs that pass; 0: `INTERVAL`."})
+    retry: float = field(default=60, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
+    hostnames: tuple[str, ...] = field(default=(), metadata={"meaning": "The hostnames; none: all of the site's."})
+    addresses: tuple[str, ...] = field(
+        default=(), metadata={"meaning": "The addresses and networks that they may resolve to; none: any."}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "hostnames", checked_hostnames(self.hostnames))
+        object.__setattr__(self, "addresses", checked_texts("addresses", self.addresses))
+        for address in self.addresses:
+            ip_network(address, strict=False)
+
+    def measure(self) -> Iterator[Outcome]:
+        hostnames = self.hostnames or own_hostnames()
+        if not hostnames:
+            yield passed(code="not_applicable")
+        for hostname in hostnames:
+            yield self.outcome(hostname)
+
+    def outcome(self, hostname: str) -> Outcome:
+        try:
+            found = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            logger.warning("The hostname %s does not resolve: %s", hostname, error)
+            return failed("no_answer" if error.errno == socket.EAI_AGAIN else "unresolved", subject=hostname)
+        addresses = {str(address[0]).partition("%")[0] for *_, address in found}
+        if self.addresses and not all(map(self.is_accepted, addresses)):
+            logger.warning("The hostname %s resolves to %s.", hostname, ", ".join(sorted(addresses)))
+            return failed("points_elsewhere", subject=hostname)
+        return passed(subject=hostname)
+
+    def is_accepted(self, address: str) -> bool:
+        return any(ip_address(address) in ip_network(network, strict=False) for network in self.addresses)

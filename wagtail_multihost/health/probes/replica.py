@@ -1,0 +1,114 @@
+"""Whether a streaming replica of PostgreSQL follows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+from django.db import NotSupportedError, ProgrammingError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
+from wagtail_multihost.health.probes import connection as opening
+from wagtail_multihost.health.status import Criticality
+from wagtail_multihost.identity.comparison import differences, identity_of
+from wagtail_multihost.identity.own import own_identity
+
+# Where everything that was received is replayed there is no lag, however long ago the primary last wrote. A replica
+# that has not replayed anything since it started says no time. pg_stat_wal_receiver has a row for every role; only its
+# columns need pg_read_all_stats
+# (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-RECOVERY-CONTROL).
+QUERY = """
+SELECT pg_is_in_recovery(),
+    EXISTS (SELECT FROM pg_stat_wal_receiver),
+    pg_last_wal_receive_lsn()::text,
+    CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+    ELSE EXTRACT(EPOCH FROM clock_timestamp() - COALESCE(pg_last_xact_replay_timestamp(), pg_postmaster_start_time()))
+    END
+"""
+REPLAYED = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+SECOND_LOOK_PART = 0.25
+
+
+class State(NamedTuple):
+    """What a server says: ``received`` is the position up to which it has the primary's log, None without streaming."""
+
+    is_replica: bool
+    is_streaming: bool
+    received: str | None
+    lag: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicaProbe(Probe):
+    """
+    Asks a replica how far behind the primary it is: how old the last transaction is that it has replayed, as long as it
+    has received more than that. A replica whose stream is interrupted, which cannot know, is a failure.
+    """
+
+    component: ClassVar[str] = "datastore"
+    codes: ClassVar[Mapping[str, str]] = {
+        **opening.CODES,
+        "lagging": "The replica is further behind than `max_lag`; the value is by how much.",
+        "not_a_replica": "The server is no replica: it has been promoted, or the alias leads to the primary.",
+        "not_streaming": "The replica has lost the primary: what it lacks is not known.",
+        "unsupported_database": "The alias does not lead to PostgreSQL, or to one that does not tell.",
+    }
+
+    criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
+    alias: str = field(default="replica", metadata={"meaning": "The alias in `DATABASES`."})
+    max_lag: float = field(default=30, metadata={"meaning": "How many seconds behind is too far."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.max_lag <= 864_000:
+            raise ValueError(f"The max_lag {self.max_lag!r} is not accepted: it must be above 0, at most 864000.")
+
+    def measure(self) -> Iterator[Outcome]:
+        with opening.logged(self.alias) as outcomes, opening.new_connection(self.alias, self.timeout) as connection:
+            outcomes.append(self.asked(connection))
+        yield from outcomes
+
+    def asked(self, connection: BaseDatabaseWrapper) -> Outcome:
+        if connection.vendor != "postgresql":
+            return failed("unsupported_database")
+        if is_foreign(connection):
+            return failed("foreign_database")
+        try:
+            return self.judged(connection, state_of(connection))
+        except (NotSupportedError, ProgrammingError):  # servers that speak its protocol and replicate in other ways
+            return failed("unsupported_database")
+
+    def judged(self, connection: BaseDatabaseWrapper, state: State) -> Outcome:
+        if not state.is_replica:
+            return failed("not_a_replica")
+        if state.received and not state.is_streaming:
+            return failed("not_streaming")
+        if state.lag <= self.max_lag or (state.received and self.catches_up(connection, state.received)):
+            return passed(min(state.lag, self.max_lag), "seconds")
+        return failed("lagging", state.lag, "seconds")
+
+    def catches_up(self, connection: BaseDatabaseWrapper, received: str) -> bool:
+        """
+        Look again whether all is replayed that had been received. After an idle night the last transaction is hours
+        old in the moment in which the next has arrived and is not replayed.
+        """
+        time.sleep(self.timeout * SECOND_LOOK_PART)
+        with connection.cursor() as cursor:
+            cursor.execute(REPLAYED, [received])
+            return bool(cursor.fetchone()[0])
+
+
+def state_of(connection: BaseDatabaseWrapper) -> State:
+    with connection.cursor() as cursor:
+        cursor.execute(QUERY)
+        is_replica, is_streaming, received, lag = cursor.fetchone()
+    return State(is_replica, is_streaming, received, max(0.0, float(lag or 0)))
+
+
+def is_foreign(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a replica is another site's: the fuse compares the alias ``default`` alone."""
+    own, found = own_identity(), identity_of(connection)
+    return own is not None and found is not None and bool({"uid", "environment"} & {*differences(found, own)})

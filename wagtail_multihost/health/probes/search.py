@@ -1,0 +1,91 @@
+"""Whether Wagtail's search backends answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from wagtail_multihost.health.hostnames import checked_texts
+from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
+from wagtail_multihost.health.status import Criticality
+
+SETTING = "WAGTAILSEARCH_BACKENDS"
+DATABASE = ("wagtail.search.backends.database", "modelsearch.backends.database")
+DEFAULT = {"default": {"BACKEND": DATABASE[0]}}
+
+logger = logging.getLogger("wagtail_multihost.health")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchProbe(Probe):
+    """
+    Asks each search backend for the index of the pages: the table of the site's database, or the index on the server,
+    which needs no right but to see the site's own.
+    """
+
+    component: ClassVar[str] = "datastore"
+    codes: ClassVar[Mapping[str, str]] = {
+        "unreachable": "The index cannot be asked for.",
+        "index_missing": "The server has no index of the pages: `update_index` has not made one.",
+        "not_applicable": "The backend is one that the probe does not know.",
+    }
+
+    criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
+    timeout: float = field(default=5, metadata={"meaning": "How long, in seconds, a run may take."})
+    interval: float = field(default=60, metadata={"meaning": "Seconds between runs that pass; 0: `INTERVAL`."})
+    retry: float = field(default=10, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
+    aliases: tuple[str, ...] = field(
+        default=(), metadata={"meaning": "The aliases in `WAGTAILSEARCH_BACKENDS`; none: all."}
+    )
+    request_timeout: int = field(default=2, metadata={"meaning": "How long, in seconds, a server may take."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "aliases", checked_texts("aliases", self.aliases))
+
+    def measure(self) -> Iterator[Outcome]:
+        backends = getattr(settings, SETTING, None) or DEFAULT
+        for alias in self.aliases or backends:
+            try:
+                code = self.code_of(alias, str(backends[alias]["BACKEND"]))
+            except Exception:  # clients raise errors of many classes
+                logger.exception("The search backend %s does not answer.", alias)
+                code = "unreachable"
+            is_well = code in ("ok", "not_applicable")
+            yield passed(subject=alias, code=code) if is_well else failed(code, subject=alias)
+
+    def code_of(self, alias: str, path: str) -> str:
+        if path.startswith(DATABASE):
+            ask_table()
+            return "ok"
+        from wagtail.search.backends import get_search_backend
+
+        backend = get_search_backend(alias, TIMEOUT=self.request_timeout)
+        if not hasattr(backend, "es"):
+            return "not_applicable"
+        return "ok" if has_index(backend) else "index_missing"
+
+
+def ask_table() -> None:
+    """Read one row at most of the table of Wagtail's index."""
+    from wagtail.search.models import IndexEntry
+
+    try:
+        IndexEntry.objects.using(DEFAULT_DB_ALIAS).exists()
+    finally:
+        connections[DEFAULT_DB_ALIAS].close()
+
+
+def has_index(backend: Any) -> bool:
+    """Ask an Elasticsearch or OpenSearch server for the site's index of pages; ``backend`` is Wagtail's."""
+    from wagtail.models import Page
+
+    try:
+        return bool(backend.es.indices.exists(index=backend.get_index_for_model(Page).name))
+    finally:
+        backend.es.close()

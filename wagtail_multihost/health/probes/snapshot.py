@@ -1,0 +1,70 @@
+"""Whether the process still has what its snapshot says, and could start again with it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
+from wagtail_multihost.health.status import Criticality
+from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, SnapshotRegistry, content, opened
+from wagtail_multihost.resolver.resolved import latest
+
+DAY = 86_400
+# What differs between two snapshots of the same content.
+PASSING = ("created", "revision")
+
+logger = logging.getLogger("wagtail_multihost.health")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotProbe(Probe):
+    """Compares the site's snapshot with the one that this process has started with."""
+
+    codes: ClassVar[Mapping[str, str]] = {
+        "changed": "The snapshot is another than the one that the process started with: it has to be reloaded.",
+        "missing": "The snapshot is not there: the process could not start again.",
+        "refused": "The snapshot cannot be read or trusted: the process could not start again.",
+        "too_old": "The snapshot was not written for too long.",
+        "not_applicable": "The site was not read from a snapshot.",
+    }
+
+    criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
+    timeout: float = field(default=5, metadata={"meaning": "How long, in seconds, a run may take."})
+    interval: float = field(default=60, metadata={"meaning": "Seconds between runs that pass; 0: `INTERVAL`."})
+    retry: float = field(default=60, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
+    max_age: float = field(default=0, metadata={"meaning": "The age in days that a snapshot may reach; 0: any."})
+
+    def measure(self) -> Iterator[Outcome]:
+        applied = latest()
+        registry, site = (applied.by.opened, applied.by.site) if applied else (None, None)
+        if isinstance(registry, SnapshotRegistry) and site and site.id in registry.read:
+            yield self.outcome(registry, registry.read[site.id])
+        else:
+            yield passed(code="not_applicable")
+
+    def outcome(self, registry: SnapshotRegistry, started: Snapshot) -> Outcome:
+        path = registry.folder / f"{started.site}{SUFFIX}"
+        if not os.path.lexists(path):
+            return failed("missing")
+        found, problem = opened(path)
+        problem = problem or registry.mistrust(found, started.site)
+        if problem:
+            logger.warning("The snapshot %s would be refused: %s", path, problem)
+            return failed("refused")
+        age = age_of(found)
+        if content(found.document, *PASSING) != content(started.document, *PASSING):
+            return warned("changed", age, "days")
+        if self.max_age and (age is None or age > self.max_age):
+            return warned("too_old", age, "days")
+        return passed(age, "days")
+
+
+def age_of(snapshot: Snapshot) -> float | None:
+    """Return the age in days, None where the snapshot does not tell."""
+    created = snapshot.created
+    return round((datetime.now(UTC) - created).total_seconds() / DAY, 2) if created else None

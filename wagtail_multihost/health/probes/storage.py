@@ -1,0 +1,159 @@
+"""Whether a storage answers, and keeps what it is given."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
+from wagtail_multihost.health.status import Criticality
+
+PREFIX = "multihost-probe-"
+NOT_FOUND = 404
+
+logger = logging.getLogger("wagtail_multihost.health")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageProbe(Probe):
+    """
+    Asks for a file that is not there, which changes nothing; with ``write`` it also saves one, reads it and removes it.
+
+    Written files have names that begin with ``multihost-probe-``, so that a rule of the bucket can expire what could
+    not be removed. The probe has a storage object of its own, whose connections it closes.
+    """
+
+    component: ClassVar[str] = "datastore"
+    codes: ClassVar[Mapping[str, str]] = {
+        "unreachable": "The storage does not answer, or refuses.",
+        "folder_missing": "The folder of the files is not there, or may not be searched.",
+        "bucket_missing": "The bucket is not there.",
+        "foreign_storage": "The bucket has the mark of another site.",
+        "missing": "The file that the option `known` names is not there.",
+        "not_writable": "A file cannot be saved.",
+        "value_lost": "What was saved is not read back.",
+        "not_deleted": "What was saved cannot be removed.",
+    }
+
+    criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
+    timeout: float = field(default=5, metadata={"meaning": "How long, in seconds, a run may take."})
+    interval: float = field(default=60, metadata={"meaning": "Seconds between runs that pass; 0: `INTERVAL`."})
+    retry: float = field(default=10, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
+    alias: str = field(default="default", metadata={"meaning": "The alias in `STORAGES`."})
+    known: str = field(
+        default="", metadata={"meaning": "The name of a file that must be there, to ask for; none: a name by chance."}
+    )
+    write: bool = field(default=False, metadata={"meaning": "Whether a file is saved, read and removed each time."})
+
+    def measure(self) -> Iterator[Outcome]:
+        storage = new_storage(self.alias)
+        try:
+            hurry(storage)
+            outcome = self.asked(storage)
+            yield self.written(storage) if self.write and not outcome.status else outcome
+        except IdentityError:
+            logger.exception("The storage %s has the mark of another site.", self.alias)
+            yield failed("foreign_storage")
+        finally:
+            disconnect(storage)
+
+    def asked(self, storage: Storage) -> Outcome:
+        if isinstance(storage, FileSystemStorage) and not is_searchable(storage.location):
+            return failed("folder_missing")
+        try:
+            if storage.exists(self.known or new_name()):
+                return passed()
+            if has_no_bucket(storage):
+                return failed("bucket_missing")
+        except IdentityError:
+            raise
+        except Exception:  # storages raise what their clients raise
+            logger.exception("The storage %s does not answer.", self.alias)
+            return failed("unreachable")
+        return failed("missing") if self.known else passed()
+
+    def written(self, storage: Storage) -> Outcome:
+        name, value = new_name(), secrets.token_bytes(16)
+        try:
+            saved = storage.save(name, ContentFile(value))
+        except Exception:
+            logger.exception("A file cannot be saved in the storage %s.", self.alias)
+            with suppress(Exception):  # a full disk leaves the beginning of a file
+                storage.delete(name)
+            return failed("not_writable")
+        is_kept, is_deleted = self.reads(storage, saved, value), self.deletes(storage, saved)
+        if not is_kept:
+            return failed("value_lost")
+        return passed() if is_deleted else warned("not_deleted")
+
+    def reads(self, storage: Storage, saved: str, value: bytes) -> bool:
+        try:
+            with storage.open(saved) as file:
+                return bool(file.read() == value)
+        except Exception:
+            logger.exception("A file that was saved in the storage %s cannot be read.", self.alias)
+            return False
+
+    def deletes(self, storage: Storage, saved: str) -> bool:
+        """Remove the file under the name that the storage gave it, which may be another than was asked for."""
+        try:
+            storage.delete(saved)
+        except Exception:
+            logger.exception("The file %s cannot be removed from the storage %s.", saved, self.alias)
+            return False
+        return True
+
+
+def new_storage(alias: str) -> Storage:
+    """Return a storage object that no request has."""
+    options: Any = storages.backends[alias]
+    return storages.create_storage(options)
+
+
+def new_name() -> str:
+    """Return a name that nothing has, in no folder: a folder would stay."""
+    return f"{PREFIX}{secrets.token_hex(16)}"
+
+
+def is_searchable(folder: str | os.PathLike[str]) -> bool:
+    return os.path.isdir(folder) and os.access(folder, os.X_OK)
+
+
+def has_no_bucket(storage: Any) -> bool:
+    """
+    Return whether the bucket of django-storages' S3Storage is missing: the HEAD of an object answers 404 for that too.
+    Who may not ask for the bucket itself gets another answer, and the bucket is there.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+    """
+    if not hasattr(storage, "bucket_name") or not hasattr(storage, "connection"):
+        return False
+    client = storage.connection.meta.client
+    try:
+        client.head_bucket(Bucket=storage.bucket_name)
+    except client.exceptions.ClientError as error:
+        return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] == NOT_FOUND)
+    return False
+
+
+def hurry(storage: Any) -> None:
+    """Have the client of an S3 storage give up after seconds; by default it tries for minutes."""
+    if hasattr(storage, "client_config"):
+        from wagtail_multihost.backends.bucket_mark import QUICK
+
+        storage.client_config = storage.client_config.merge(QUICK)
+
+
+def disconnect(storage: Any) -> None:
+    """Close what django-storages' S3Storage keeps for this thread."""
+    connection = getattr(getattr(storage, "_connections", None), "connection", None)
+    if connection is not None:
+        connection.meta.client.close()

@@ -1,0 +1,117 @@
+"""One probe's runs, each in a daemon thread of its own, which nobody waits for."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from itertools import islice
+
+from wagtail_multihost.health.options import HealthOptions
+from wagtail_multihost.health.probe import Outcome
+from wagtail_multihost.health.report import Entry, Result
+from wagtail_multihost.health.status import Criticality, Status
+
+JITTER = 0.1
+MAX_OUTCOMES = 1000
+ERROR: tuple[Outcome, ...] = (Outcome(Status.FAIL, "error"),)
+STUCK = (Outcome(Status.FAIL, "stuck"),)
+
+logger = logging.getLogger("wagtail_multihost.health")
+
+
+class Task:
+    """
+    What the runs of ``entry``'s probe found: when the next is due, and what the last found. Only the sampler's thread
+    changes it, but for ``done``, which a run sets as its last act.
+    """
+
+    def __init__(self, entry: Entry, options: HealthOptions) -> None:
+        self.entry = entry
+        self.due = 0.0
+        self.began: float | None = None
+        self.is_stuck = False
+        self.was_slow = False
+        self.result: Result | None = None
+        self.done: tuple[tuple[Outcome, ...], float] | None = None
+        self.interval = entry.probe.interval or options.interval
+        self.retry = entry.probe.retry or options.retry
+
+    def __str__(self) -> str:
+        return f"The probe {self.entry.name} of {self.entry.site or 'this process'}"
+
+    @property
+    def is_critical(self) -> bool:
+        return self.entry.probe.criticality is Criticality.CRITICAL
+
+    @property
+    def is_running(self) -> bool:
+        return self.began is not None
+
+    def is_due(self, now: float) -> bool:
+        return self.began is None and self.due <= now
+
+    def holds_place(self, now: float, patience: float) -> bool:
+        return self.began is not None and not self.is_stuck and now < self.began + patience
+
+    def start(self, now: float, wake: Callable[[], None]) -> None:
+        """Begin a run, which calls ``wake`` when it has ended."""
+        self.began, self.done, self.is_stuck = now, None, False
+        name = f"multihost-probe-{self.entry.name}"
+        try:
+            threading.Thread(target=self.measure, args=(wake,), name=name, daemon=True).start()
+        except RuntimeError:  # the container has no more threads, or the interpreter ends
+            self.log_error("cannot be run")
+            self.done = (ERROR, now)
+            wake()
+
+    def measure(self, wake: Callable[[], None]) -> None:
+        outcomes = ERROR
+        try:
+            outcomes = measured(self.entry)
+        except BaseException:  # a probe may raise anything, SystemExit too, and must get an answer
+            self.log_error("failed")
+        finally:
+            self.done = (outcomes, time.monotonic())
+            wake()
+
+    def log_error(self, what: str) -> None:
+        """Log the exception with its traceback, once for as long as the probe has it."""
+        is_known = self.result is not None and self.result.outcomes == ERROR
+        logger.log(logging.DEBUG if is_known else logging.ERROR, "%s %s.", self, what, exc_info=True)
+
+    def finish(self, patience: float) -> bool:
+        """Take what a run has found; return whether one has ended."""
+        if self.began is None or self.done is None:
+            return False
+        outcomes, ended = self.done
+        self.result = self.found(outcomes, ended)
+        pause = self.interval if self.result.status is Status.PASS else self.retry
+        self.due = ended + pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # it only spreads
+        self.was_slow = self.is_stuck or self.result.duration > patience
+        self.began = None
+        return True
+
+    def tell_stuck(self, now: float, limit: float) -> bool:
+        """See whether a run has taken more than ``limit`` seconds; return whether that is new."""
+        if self.began is None or self.is_stuck or now < self.began + limit:
+            return False
+        self.is_stuck = True
+        self.result = self.found(STUCK, now)
+        logger.warning("%s is stuck.", self)
+        return True
+
+    def found(self, outcomes: tuple[Outcome, ...], ended: float) -> Result:
+        began = self.began if self.began is not None else ended
+        moment = time.time() - (time.monotonic() - ended)
+        return Result(self.entry, outcomes, ended, moment, ended - began)
+
+
+def measured(entry: Entry) -> tuple[Outcome, ...]:
+    """Return what a run finds; raises TypeError where that is not what a probe may find."""
+    outcomes = tuple(islice(entry.probe.measure(), MAX_OUTCOMES))
+    if not all(isinstance(outcome, Outcome) and isinstance(outcome.status, Status) for outcome in outcomes):
+        raise TypeError("A probe yields outcomes, each with a Status.")
+    return outcomes or ERROR

@@ -1,0 +1,79 @@
+"""
+The health endpoint in front of a WSGI application, which answers before that is loaded. In the project's ``wsgi.py``::
+
+    import os
+
+    from wagtail_multihost.health.wsgi import HealthApplication
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    application = HealthApplication()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from wagtail_multihost.health.access import FORWARDING_VARIABLES, Question
+from wagtail_multihost.health.endpoint import Answer
+from wagtail_multihost.health.loading import Loading
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+FORWARDED = frozenset(FORWARDING_VARIABLES)
+
+
+class HealthApplication:
+    """
+    A WSGI application that answers probes, and passes everything else to the one that ``load`` (a function, or its
+    dotted path) returns.
+
+    Loading begins at once, in a thread. Meanwhile ``live`` passes, all other paths of the endpoint answer 503
+    ``starting``, and other requests wait, as they waited in the server's queue before. An application that cannot be
+    loaded is logged; every path of the endpoint, ``live`` too, answers 503 ``failed`` then, so that whatever looks
+    after the process starts it anew, and other requests raise RuntimeError.
+
+    A master that forks workers (``gunicorn --preload``) waits until it is loaded before it does. In uWSGI's master,
+    which has the application before it forks, and with ``background=False`` it is loaded on the spot, and what it
+    raises is raised: with ``lazy-apps`` uWSGI's workers answer while they load. An application whose loading sets
+    signal handlers, which only the main thread can, needs ``background=False``.
+
+    ``prefix`` must be that of ``MULTIHOST_HEALTH``, which nobody has read when the first probe comes; otherwise it
+    counts as an application that cannot be loaded (ConfigurationError). What the middleware refuses to serve is
+    refused here as well.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Application] | str = "django.core.wsgi.get_wsgi_application",
+        prefix: str = "/-/",
+        *,
+        background: bool = True,
+    ) -> None:
+        self.prefix = prefix
+        self.loading: Loading[Application] = Loading(load, prefix, background)
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("PATH_INFO", "").startswith(self.prefix):
+            question = question_of(environ)
+            answer = (self.loading.endpoint() or self.loading).answer(question)
+            if answer is not None:
+                return respond(answer, question, start_response)
+        return self.loading.application()(environ, start_response)
+
+
+def question_of(environ: Environ) -> Question:
+    return Question(
+        method=environ.get("REQUEST_METHOD", ""),
+        path=environ["PATH_INFO"],
+        authorization=environ.get("HTTP_AUTHORIZATION", ""),
+        accept=environ.get("HTTP_ACCEPT", ""),
+        remote=environ.get("REMOTE_ADDR", "") or "",
+        forwarded=not FORWARDED.isdisjoint(environ),
+    )
+
+
+def respond(answer: Answer, question: Question, start_response: Callable[..., Any]) -> list[bytes]:
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.all_headers)
+    return [] if question.method == "HEAD" else [answer.body]

@@ -1,0 +1,235 @@
+"""Look how a site's processes are, ask a running server, or drain."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser, DjangoHelpFormatter
+
+from wagtail_multihost.exceptions import ConfigurationError, MultihostError
+from wagtail_multihost.health.asking import (
+    CODES,
+    FAIL,
+    Question,
+    add_arguments,
+    drained,
+    exit_code,
+    shown,
+    word_of,
+)
+from wagtail_multihost.health.drain import Drain
+from wagtail_multihost.health.options import HealthSettings
+from wagtail_multihost.health.process import entries_of, health_settings, own_site, site_tokens
+from wagtail_multihost.health.report import Report
+from wagtail_multihost.identity.own import own_identity
+from wagtail_multihost.management.as_site import become_owner, own_or_start
+from wagtail_multihost.management.command import COULD_NOT, MultihostCommand
+from wagtail_multihost.resolver.folders import owner_of
+from wagtail_multihost.resolver.resolved import latest
+
+LEADING_WORD = re.compile(r"^(?:pass|warn|fail)\b", re.MULTILINE)
+NAME = __name__.rpartition(".")[2]
+EXAMPLES = f"""\
+{CODES}
+
+Examples:
+  manage.py multihost_health --site aurora
+  manage.py multihost_health --site aurora --json --url unix:/run/multihost/aurora.sock
+  manage.py multihost_health --site aurora --token > token
+  manage.py multihost_health --site aurora --drain --wait 10
+
+multihost-health asks a server without settings, and starts in a small part of the time.
+"""
+
+
+class HelpFormatter(DjangoHelpFormatter):
+    """Keeps the lines of the examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
+class Command(MultihostCommand):
+    help = (
+        "Run the health probes of a site in this process and show what they find; with --url ask a running server "
+        "instead. Or drain the site's processes in this container, so that they get no new visitors."
+    )
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        return super().create_parser(prog_name, subcommand, epilog=EXAMPLES, formatter_class=HelpFormatter, **options)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--site", metavar="ID", help="the id of the site (default: MULTIHOST_SITE)")
+        work = add_arguments(parser, asks_always=False)
+        work.add_argument("--token", action="store_true", help="print the token that the site's endpoint accepts")
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """End a probe with 0 or 1, whatever else would end it."""
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as end:
+            if "--probe" in argv and end.code not in (0, None):
+                sys.exit(FAIL)
+            raise
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["probe"]:
+            super().handle(*args, **options)
+            return
+        try:
+            with silent_logs():
+                self.run(**options)
+        except MultihostError as error:
+            self.stdout.write(" ".join(str(error).split()))
+            sys.exit(FAIL)
+        finally:
+            self.stdout.flush()
+
+    def run(self, **options: Any) -> None:
+        if options["site"]:
+            own_or_start(NAME, options["site"], options["registry"])
+        elif not options["url"]:
+            refuse_no_site()
+        stated = health_settings()
+        if options["token"]:
+            self.print_token()
+        elif options["url"]:
+            self.ask(stated, Namespace(**options))
+        elif options["drain"] or options["undrain"]:
+            self.drain(stated, **options)
+        else:
+            self.look(stated, **options)
+
+    def print_token(self) -> None:
+        if not own_site():
+            raise ConfigurationError.because("No site is named, so there is no token.", where="--site")
+        self.stdout.write(site_tokens()[0])
+
+    def ask(self, stated: HealthSettings, options: Namespace) -> None:
+        """Ask the server at ``--url``."""
+        token = site_tokens()[0] if own_site() else ""
+        question = Question(options, prefix=stated.options.prefix, token=token)
+        reply = question.reply()
+        if options.drain or options.undrain:
+            self.stdout.write(drained(reply))
+            self.wait(options.drain, options.wait)
+            return
+        word = word_of(reply)
+        text = word if options.probe else shown(reply, json=options.json)
+        self.stdout.write(text if options.probe or options.json else self.coloured(text))
+        self.end(word, probe=options.probe)
+
+    def drain(self, stated: HealthSettings, **options: Any) -> None:
+        """Write or remove the file that drains, as the account that the site's files belong to."""
+        drain = Drain(stated.options.drain_file, own_site())
+        if not stated.options.drain_file:
+            self.caution(shared_folder(), options["verbosity"])
+            go_on_as_owner()
+        try:
+            drain.begin() if options["drain"] else drain.end()
+        except OSError as error:
+            raise CommandError(f"{drain.path}: {error.strerror}", returncode=COULD_NOT) from None
+        if drain.is_on() != options["drain"]:
+            raise CommandError(f"{drain.path}: It was written, but does not count.", returncode=COULD_NOT)
+        self.stdout.write(f"{'draining' if options['drain'] else 'serving'}: {drain.path}")
+        self.wait(options["drain"], options["wait"])
+
+    def wait(self, is_draining: bool, seconds: float) -> None:
+        self.stdout.flush()
+        time.sleep(seconds if is_draining else 0)
+
+    def look(self, stated: HealthSettings, **options: Any) -> None:
+        """Run the probes once, here."""
+        from wagtail_multihost.health.sampler import run_once
+
+        site = own_site()
+        report = run_once(entries_of(stated, site), (site,) if site else (), stated.options)
+        if options["probe"]:
+            self.stdout.write(line_of(report))
+        else:
+            text = written("health.json" if options["json"] else "health.txt", report, stated, site)
+            self.stdout.write(text if options["json"] else self.coloured(text))
+        if not options["probe"] and Drain(stated.options.drain_file, site).is_on():
+            self.caution(["The site drains here: ready answers 503 draining."], options["verbosity"])
+        self.end(str(report.status), probe=options["probe"])
+
+    def coloured(self, text: str) -> str:
+        """Return ``text`` with the status words that its lines begin with in colours."""
+        styles = {"pass": self.style.SUCCESS, "warn": self.style.WARNING, "fail": self.style.ERROR}
+        return LEADING_WORD.sub(lambda found: str(styles[found[0]](found[0])), text)
+
+    def end(self, word: str, *, probe: bool) -> None:
+        if code := exit_code(word, probe=probe):
+            sys.exit(code)
+
+
+def refuse_no_site() -> None:
+    """Raise ConfigurationError where the project resolves sites and this process is none's."""
+    applied = latest()
+    if applied and applied.by.site is None:
+        raise ConfigurationError.because("No site is named: give --site, or set MULTIHOST_SITE.", where="--site")
+
+
+def go_on_as_owner() -> None:
+    """From root, become the site's account: what is in its folder may be links that the site made."""
+    own = own_identity()
+    if own and os.geteuid() == 0:
+        become_owner(owner_of(own.platform, own.site.id))
+
+
+def shared_folder() -> Iterator[str]:
+    if own_site() and settings.FILE_UPLOAD_TEMP_DIR is None:
+        yield (
+            "The site has no folder of temporary files of its own; its processes may look elsewhere. "
+            "Set DRAIN_FILE in MULTIHOST_HEALTH."
+        )
+
+
+def line_of(report: Report) -> str:
+    """Return the status, and the codes of what is not as it should be, in one line."""
+    reasons = [
+        f"{result.entry.name} {outcome.code}"
+        for result in report.results
+        for outcome in result.outcomes
+        if outcome.status
+    ]
+    return f"{report.status}: {', '.join(reasons)}" if reasons else str(report.status)
+
+
+def written(name: str, report: Report, stated: HealthSettings, site: str) -> str:
+    """Return the report in the form of the endpoint's path ``name``, with all details."""
+    from wagtail_multihost.health.formats import form_of
+    from wagtail_multihost.health.seen import Health
+
+    health = Health(
+        word=str(report.status),
+        report=report,
+        details=True,
+        now=time.monotonic(),
+        prefix=stated.options.prefix,
+        service=site,
+        version=version("wagtail-multihost"),
+    )
+    return form_of(name, "").write(health)[0].decode()
+
+
+@contextmanager
+def silent_logs() -> Iterator[None]:
+    """Keep what probes log from the output, which must be one line."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
