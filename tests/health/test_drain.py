@@ -52,6 +52,14 @@ def test_drain_begins_and_ends() -> None:
         assert not ours.is_on()
 
 
+def test_stated_file_is_of_the_site_that_it_names(tmp_path: Path) -> None:
+    """Where the path has a place for the site's id, each has a file of its own."""
+    stated = tmp_path / "{site}.drain"
+    Drain(stated, "aurora").begin()
+    assert Drain(stated, "aurora").is_on() and (tmp_path / "aurora.drain").exists()
+    assert not Drain(stated, "borealis").is_on()
+
+
 def test_each_site_and_machine_has_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a folder is shared, nobody drains another by mistake."""
     Drain(site="aurora").begin()

@@ -23,12 +23,13 @@ ROOT = 0
 
 class Drain:
     """
-    The drain of the processes of ``site`` in one container. Without a ``path`` the file is in the folder of temporary
-    files, which may be everybody's: there only a file of the process's own account, or root's, counts.
+    The drain of the processes of ``site`` in one container. ``{site}`` in ``path`` is its id. Without a path the file
+    is in the folder of temporary files, which may be everybody's: there only a file of the process's own account, or
+    root's, counts.
     """
 
     def __init__(self, path: Path | None = None, site: str = "") -> None:
-        self.stated = str(path) if path else ""
+        self.stated = str(path).replace("{site}", site) if path else ""
         self.name = f"drain-{site}-" if site else "drain-"
 
     @property

@@ -66,7 +66,7 @@ class HealthOptions(Options):
         False, SWITCH, "Whether metrics have a label for what a probe looks at: hostnames, names of files."
     )
     drain_file: Path | None = option(
-        None, OPTIONAL_PATH, "The file whose presence drains the process; none: one in the site's temporary folder."
+        None, OPTIONAL_PATH, "The file (`{site}` in it) whose presence drains; none: one in the site's temporary folder."
     )
 
 

@@ -98,6 +98,7 @@ class MigrationsProbe(Probe):
     }
 
     alias: str = field(default="default", metadata={"meaning": "The alias in `DATABASES`."})
+    interval: float = field(default=30, metadata={"meaning": "Seconds between runs that pass; 0: `INTERVAL`."})
 
     def measure(self) -> Iterator[Outcome]:
         disk = migrations_on_disk()
