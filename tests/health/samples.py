@@ -121,7 +121,7 @@ def endpoint(
         drain or Switch(),
         sites=SITES,
         service="aurora",
-        version=VERSION,
+        version=lambda: VERSION,
     )
 
 

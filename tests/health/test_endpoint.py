@@ -50,7 +50,7 @@ def asked(whole: Any, method: str, path: str, authorization: str = "", **more: A
 def test_anonymous_sees_the_word_only(path: str, accept: str) -> None:
     """Two processes that have nothing but the word in common answer the same, to the byte."""
     other = endpoint(Told(report(sample("other", failed("x", 1, "days"), criticality="degraded"), sites=("corona",))))
-    other.service, other.version = "elsewhere", "0.1"
+    other.service, other.version = "elsewhere", lambda: "0.1"
     if path.startswith("site/"):
         other = endpoint(Told(report(sample("y", passed(), site="corona"), sites=("corona",))))
     answers = [ask(whole, path, token="", accept=accept) for whole in (endpoint(), other)]

@@ -57,7 +57,7 @@ FAILED = Answer(503, b"fail")
 class Endpoint:
     """
     Answers the paths below ``options.prefix``. ``source`` has the reports, ``gate`` decides who sees details,
-    ``service`` names the process (its site) and ``version`` the code, both for who may see details.
+    ``service`` names the process (its site) and ``version`` returns that of the code, both for who may see details.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Endpoint:
         *,
         sites: tuple[str, ...] = (),
         service: str = "",
-        version: str = "",
+        version: Callable[[], str] = str,
     ) -> None:
         self.options, self.source, self.gate, self.drain = options, source, gate, drain
         self.prefix = options.prefix
@@ -145,7 +145,9 @@ class Endpoint:
         if access is not Access.DETAILS:
             return Health(word, None, False, now, self.prefix)
         options = self.options
-        return Health(word, report, True, now, self.prefix, site, self.service, self.version, options.metrics_subjects)
+        return Health(
+            word, report, True, now, self.prefix, site, self.service, self.version(), options.metrics_subjects
+        )
 
     def draining(self, question: Question) -> Answer:
         """Show, begin (POST) or end (DELETE) the drain; to change it a token is needed, wherever one asks from."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,9 @@ class HealthOptions(Options):
         False, SWITCH, "Whether metrics have a label for what a probe looks at: hostnames, names of files."
     )
     drain_file: Path | None = option(
-        None, OPTIONAL_PATH, "The file (`{site}` in it) whose presence drains; none: one in the site's temporary folder."
+        None,
+        OPTIONAL_PATH,
+        "The file (`{site}` in it) whose presence drains; none: one in the site's temporary folder.",
     )
 
 
@@ -164,6 +165,8 @@ def probe_class(path: str) -> type[Probe]:
 
 
 def unknown(where: str, key: object, accepted: Iterable[str]) -> Problem:
+    from difflib import get_close_matches  # loads only where there is a mistake
+
     accepted = sorted(accepted)
     close = get_close_matches(str(key), accepted, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""

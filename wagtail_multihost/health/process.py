@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
+from functools import cache
 
 from django.conf import settings
 from django.core.cache import caches
@@ -27,6 +27,13 @@ TOKEN_SALT = "wagtail_multihost.health.token"  # noqa: S105  # a salt
 def health_settings() -> HealthSettings:
     """Return ``MULTIHOST_HEALTH`` as it is now; raises ConfigurationError."""
     return read_settings(getattr(settings, SETTING, None))
+
+
+@cache
+def own_version() -> str:
+    from importlib.metadata import version  # loads only for who sees details
+
+    return version("wagtail-multihost")
 
 
 def own_site() -> str:
@@ -94,7 +101,7 @@ def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
         Drain(stated.options.drain_file, site),
         sites=sites,
         service=site,
-        version=version("wagtail-multihost"),
+        version=own_version,
     )
 
 
