@@ -228,10 +228,21 @@ def test_slow_probes_give_their_places_to_others(world: World, start: Start) -> 
     """A probe that may take minutes neither holds a place nor the first report: its site fails until it is heard."""
     world.hanging = {"slow0", "slow1", "slow2"}
     sampler = start(["slow0", "slow1", "slow2", "quick"], ["database"], timeout=300, concurrency=1, budget=50, quorum=0)
-    report = reported(sampler, lambda report: "quick" in world.runs, "a first report")
+    report = reported(sampler, lambda report: report.sites["quick"] is Status.PASS, "the quick site")
     assert [site for site, status in report.sites.items() if status] == ["slow0", "slow1", "slow2"]
     world.released.set()
     reported(sampler, lambda report: not report.status, "the recovery of all")
+
+
+def test_probe_that_becomes_slow_leaves_its_place(world: World, start: Start) -> None:
+    """One that was heard, and takes minutes now, keeps no other from being heard again, long before it is stuck."""
+    sampler = start(["slow", "quick"], ["database"], timeout=300, concurrency=1, budget=50, quorum=0)
+    reported(sampler, lambda report: not report.status, "a first report")
+    world.hanging = {"slow"}
+    runs = world.runs["slow"]
+    wait_for(lambda: sampler.ask() and world.runs["slow"] > runs, "the slow run")
+    runs = world.runs["quick"]
+    wait_for(lambda: sampler.ask() and world.runs["quick"] > runs + 1, "the other site's next runs", seconds=20)
 
 
 def test_number_of_probes_at_once_is_bounded(world: World, start: Start) -> None:
