@@ -219,7 +219,7 @@ def answers(path: Path) -> bool:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(path))
-    except (ConnectionRefusedError, FileNotFoundError):
+    except OSError:
         return False
     return True
 
@@ -255,7 +255,7 @@ def is_endpoints(path: str, prefix: str) -> bool:
 def responds(port: int) -> bool:
     try:
         return ask(port, "/").status == 200
-    except ConnectionError:
+    except OSError:
         return False
 
 

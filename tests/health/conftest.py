@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.health.samplers import SECONDS, sampler_threads
+from tests.health.samplers import await_end_of_threads, own_threads, sampler_threads, until
 from wagtail_multihost.health import process
 
 
@@ -21,9 +21,10 @@ def boom(*arguments: object, **options: object) -> NoReturn:
 
 @pytest.fixture(autouse=True)
 def no_sampler_is_left() -> Iterator[None]:
-    """End the sampler of the process's endpoint; the next test finds another."""
+    """End the sampler of the process's endpoint, also one that a test elsewhere has left; each test finds another."""
+    process.forget_endpoint()
+    until(lambda: not sampler_threads())
+    before = own_threads()
     yield
     process.forget_endpoint()
-    for thread in sampler_threads():
-        thread.join(SECONDS)
-        assert not thread.is_alive()
+    await_end_of_threads(before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.servers.processes import free_port
 
@@ -19,34 +19,28 @@ class Door:
         self.behind, self.port = behind, free_port()
         self.lock = threading.Lock()
         self.listener: socket.socket | None = None
-        self.pairs: list[socket.socket] = []
+        self.ends: set[socket.socket] = set()
         self.threads: list[threading.Thread] = []
 
     def open(self) -> None:
         self.listener = socket.create_server((HOST, self.port))
-        self.begin(self.accept, self.listener)
+        self.threads.append(begin(self.accept, self.listener))
 
     def close(self) -> None:
         """Refuse connections, and hang up those that there are."""
-        if self.listener:
-            # Closing alone would not wake the thread that accepts.
-            self.listener.shutdown(socket.SHUT_RDWR)
-            self.listener.close()
-            self.listener = None
+        if not self.listener:
+            return
+        # Closing alone would not wake the thread that accepts.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.threads[0].join()  # after this one has ended, there is no further connection
+        self.listener.close()
+        self.listener = None
         with self.lock:
-            pairs, self.pairs = self.pairs, []
-        for connection in pairs:
-            hang_up(connection)
+            for end in self.ends:
+                hang_up(end)
         for thread in self.threads:
             thread.join()
         self.threads.clear()
-        for connection in pairs:
-            connection.close()
-
-    def begin(self, target: object, *arguments: socket.socket) -> None:
-        thread = threading.Thread(target=target, args=arguments)  # type: ignore[arg-type]
-        self.threads.append(thread)
-        thread.start()
 
     def accept(self, listener: socket.socket) -> None:
         while True:
@@ -54,11 +48,30 @@ class Door:
                 client, _ = listener.accept()
             except OSError:
                 return
-            server = socket.create_connection((HOST, self.behind))
+            try:
+                server = socket.create_connection((HOST, self.behind))
+            except OSError:
+                client.close()
+                continue
             with self.lock:
-                self.pairs += [client, server]
-            self.begin(copy, client, server)
-            self.begin(copy, server, client)
+                self.ends |= {client, server}
+            self.threads.append(begin(self.carry, client, server))
+
+    def carry(self, client: socket.socket, server: socket.socket) -> None:
+        """Copy both ways until both have ended, and close both ends."""
+        back = begin(copy, server, client)
+        copy(client, server)
+        back.join()
+        with self.lock:
+            self.ends -= {client, server}
+            client.close()
+            server.close()
+
+
+def begin(target: Callable[..., None], *arguments: socket.socket) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments)
+    thread.start()
+    return thread
 
 
 def copy(source: socket.socket, target: socket.socket) -> None:

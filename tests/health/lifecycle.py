@@ -25,11 +25,17 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_TEST_PROTO", "https")
 ROOT_URLCONF = "pages"
 DATABASES = {}
 USE_TZ = True
-MULTIHOST_HEALTH = {"PROBES": {"one": {"BACKEND": "pages.Counted"}}, "BUDGET": 30_000, "INTERVAL": 1, "RETRY": 1}
+MULTIHOST_HEALTH = {
+    "PROBES": {"one": {"BACKEND": "pages.Counted", "OPTIONS": {"timeout": 60}}},
+    "BUDGET": 30_000,
+    "INTERVAL": 1,
+    "RETRY": 1,
+}
 """
 PAGES = """
 import os
 import threading
+import time
 from dataclasses import dataclass
 
 from django.http import JsonResponse
@@ -48,6 +54,7 @@ class Counted(Probe):
 
 
 def threads(request):
+    time.sleep(0.1)  # so that another worker takes the next request
     names = [thread.name for thread in threading.enumerate() if thread.is_alive()]
     runs = sum(pid == os.getpid() for pid in RUNS)
     return JsonResponse({"pid": os.getpid(), "samplers": names.count("multihost-sampler"), "runs": runs})
@@ -109,11 +116,15 @@ class Answered:
 
 @dataclass(frozen=True)
 class Server:
-    """A server on a loopback port: the process id of its first process, and the folder with its project."""
+    """
+    A server on a loopback port: the process id of its first process, the folder with its project, and how many of its
+    processes answer.
+    """
 
     port: int
     pid: int
     folder: Path
+    workers: int = 2
 
     def connection(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,8 +43,9 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class Scripted(Probe):
-    """Does what its script says."""
+    """Does what its script says. A machine that is slow for a moment makes nothing stuck: who tests that says so."""
 
+    timeout: float = 60
     script: Any = field(default_factory=Script)
 
     def measure(self) -> Iterator[Outcome]:
@@ -53,7 +54,7 @@ class Scripted(Probe):
 
 def options(**changes: Any) -> HealthOptions:
     """Return options under which nothing runs twice within a test, unless it says so."""
-    return HealthOptions(**{"interval": 1000, "retry": 1000, "idle": 1000, "budget": 20_000, **changes})
+    return HealthOptions(**{"interval": 1000, "retry": 1000, "idle": 1000, "budget": 60_000, **changes})
 
 
 @contextmanager
@@ -61,15 +62,22 @@ def sampling(*probes: Probe, sites: tuple[str, ...] = (), changed: Changed | Non
     """Yield a sampler of ``probes``, and end its threads."""
     entries = [Entry(f"probe{number}", probe) for number, probe in enumerate(probes)]
     sampler = Sampler(entries, sites, options(**changes), changed)
-    before = set(threading.enumerate())
+    before = own_threads()
     try:
         yield sampler
     finally:
         sampler.stop()
-        for thread in set(threading.enumerate()) - before:
-            if thread.name.startswith("multihost-"):
-                thread.join(SECONDS)
-                assert not thread.is_alive(), thread
+        await_end_of_threads(before)
+
+
+def own_threads() -> list[threading.Thread]:
+    """Return the threads that look after health, those that are being started included: nobody can join them yet."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("multihost-")]
+
+
+def await_end_of_threads(known: Collection[threading.Thread]) -> None:
+    """Wait until only ``known`` threads are left: one that ends may still start another."""
+    until(lambda: all(thread in known for thread in own_threads()))
 
 
 def sampler_threads() -> list[threading.Thread]:
@@ -91,6 +99,8 @@ GO = threading.Event()
 @dataclass(frozen=True, kw_only=True)
 class Gated(Probe):
     """Passes when it is let go on."""
+
+    timeout: float = 60
 
     def measure(self) -> Iterator[Outcome]:
         assert GO.wait(SECONDS)

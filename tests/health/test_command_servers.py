@@ -62,7 +62,14 @@ class OwnProbe(Probe):
     def measure(self):
         yield passed(7, "bytes")
 """
-SETTING = 'MULTIHOST_HEALTH = {"PROBES": {"own": {"BACKEND": "website.probes.OwnProbe"}}}\nALLOWED_HOSTS = ["*"]\n'
+# The first question to each worker waits as long as a slow machine takes.
+SETTING = """
+MULTIHOST_HEALTH = {
+    "PROBES": {"own": {"BACKEND": "website.probes.OwnProbe", "OPTIONS": {"timeout": 60}}},
+    "BUDGET": 30_000,
+}
+ALLOWED_HOSTS = ["*"]
+"""
 FILES = {
     **PROJECT,
     "website/settings.py": PROJECT["website/settings.py"] + 'WSGI_APPLICATION = "website.wsgi.application"\n' + SETTING,

@@ -253,14 +253,13 @@ def black_hole(is_full: bool) -> Iterator[int]:
 def test_black_hole_is_stuck_and_ends(configure: Configure, is_full: bool) -> None:
     """An address that swallows everything is shown as stuck, and the run is over when the project's deadline is."""
     with black_hole(is_full) as port:
-        configure(default=alias(port, connect_timeout=6, tcp_user_timeout=6000))
-        began = time.monotonic()
+        configure(default=alias(port, connect_timeout=20, tcp_user_timeout=20_000))
         with sampled(DatabaseProbe(timeout=0.3, retry=600)) as sampler:
             report = sampler.wait(PATIENT)
             assert report
-            assert time.monotonic() - began < 5
+            # After the driver's own deadline it would be another code.
             assert [outcome.code for result in report.results for outcome in result.outcomes] == ["stuck"]
-            wait_for(lambda: code(sampler) == "unreachable", "the driver's deadline")
+            wait_for(lambda: code(sampler) == "unreachable", "the driver's deadline", 120)
 
 
 @pytest.mark.parametrize("is_full", [False, True])
@@ -364,10 +363,17 @@ def test_replica_of_another_site_is_foreign(
 def test_replica_that_has_lost_the_primary_fails(configure: Configure, server: Postgres, replica: Postgres) -> None:
     """Everything received is replayed, and nothing is received any more: that is no replica without lag."""
     wait_for(lambda: replicated(configure, replica.port).code == "ok", "the replica to stream")
-    replica.execute(SUPERUSER, "ALTER SYSTEM SET primary_conninfo = ''")
-    replica.execute(SUPERUSER, "SELECT pg_reload_conf()")
+    ((primary,),) = replica.execute(SUPERUSER, "SHOW primary_conninfo")
+    follow(replica, "")
     try:
         wait_for(lambda: replicated(configure, replica.port).code == "not_streaming", "the stream to end")
     finally:
-        replica.execute(SUPERUSER, "ALTER SYSTEM RESET primary_conninfo")
-        replica.execute(SUPERUSER, "SELECT pg_reload_conf()")
+        follow(replica, primary)
+    wait_for(lambda: replicated(configure, replica.port).code == "ok", "the replica to stream again")
+
+
+def follow(replica: Postgres, primary: str) -> None:
+    """Have the replica follow another server; pg_basebackup has put the first into what ALTER SYSTEM writes."""
+    quoted = primary.replace("'", "''")
+    replica.execute(SUPERUSER, f"ALTER SYSTEM SET primary_conninfo = '{quoted}'")
+    replica.execute(SUPERUSER, "SELECT pg_reload_conf()")

@@ -7,10 +7,12 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,14 +64,14 @@ SERVERS: dict[str, tuple[Command, str]] = {
 
 
 @contextmanager
-def served(command: Command, application: str) -> Iterator[Server]:
+def served(command: Command, application: str, workers: int = 2) -> Iterator[Server]:
     """Run a server in a folder of its own until its last process has ended."""
     folder, port = Path(tempfile.mkdtemp(prefix="mh-")), free_port()
     log = folder / "log"
     try:
         make_project(folder)
         with running(command(port, application), log, environment(folder), cwd=folder) as process:
-            server = Server(port, process.pid, folder)
+            server = Server(port, process.pid, folder, workers)
             try:
                 wait_for(lambda: process.poll() is not None or server.answers(), "the server")
                 assert process.poll() is None, "The server ended by itself."
@@ -86,8 +88,13 @@ def served(command: Command, application: str) -> Iterator[Server]:
 @pytest.fixture(name="server", scope="module", params=SERVERS)
 def _server(request: pytest.FixtureRequest) -> Iterator[Server]:
     command, kind = SERVERS[request.param]
-    with served(command, "plain:application" if kind == "wsgi" else "plain:asgi") as server:
+    workers = workers_of(request.param)
+    with served(command, "plain:application" if kind == "wsgi" else "plain:asgi", workers) as server:
         yield server
+
+
+def workers_of(name: str) -> int:
+    return 1 if name == "uvicorn" else 2
 
 
 @pytest.mark.parametrize("path", ["/-/live", "/-/startup/", "/-/ready", "/-/health", "/-/health.txt/"])
@@ -123,30 +130,36 @@ def test_other_methods_are_refused(server: Server) -> None:
 
 def test_each_worker_that_was_asked_has_one_sampler(server: Server) -> None:
     """A worker's probes run in the worker, again and again; nobody else's count for it."""
-    found = sampled_workers(server, 1)
-    for told in found.values():
-        assert told["samplers"] == 1
-    wait_for(lambda: any(told["runs"] >= 2 for told in sampled_workers(server, 1).values()), "another run")
-    assert {told["samplers"] for told in sampled_workers(server, 1).values()} == {1}
+    found = sampled_workers(server)
+    assert len(found) == server.workers
+    wait_for(lambda: all(told["runs"] >= 2 for told in sampled_workers(server).values()), "another run of each")
+    assert set(sampled_workers(server)) == set(found)
 
 
-def sampled_workers(server: Server, count: int, seconds: float = 60) -> dict[int, dict]:
-    """Ask for readiness until ``count`` workers, told by their process ids, have a sampler; return what they tell."""
-    found: dict[int, dict] = {}
+def sampled_workers(server: Server, known: Collection[int] = ()) -> dict[int, dict[str, Any]]:
+    """
+    Ask for readiness, several at once, until each worker, told by its process id, has a sampler, exactly one; return
+    what they told last. Those that were ``known`` before do not count.
+    """
+    found: dict[int, dict[str, Any]] = {}
 
     def look() -> bool:
-        for _ in range(10):
-            answer = server.ask("/-/ready")
-            if answer.body == b"starting":  # another worker, which still loads
-                continue
-            assert answer.status == 200
-            told = server.threads()
-            if told["samplers"]:
-                found[told["pid"]] = told
-        return len(found) >= count
+        with ThreadPoolExecutor(4 * server.workers) as pool:
+            for told in pool.map(lambda _: asked_worker(server), range(8 * server.workers)):
+                assert told["samplers"] <= 1, told
+                if told["samplers"] and told["pid"] not in known:
+                    found[told["pid"]] = told
+        return len(found) >= server.workers
 
-    wait_for(look, f"{count} workers with a sampler", seconds)
+    wait_for(look, f"{server.workers} workers with a sampler", 120)
     return found
+
+
+def asked_worker(server: Server) -> dict[str, Any]:
+    """Ask a worker whether it is ready, and a worker, which may be another, of its threads."""
+    answer = server.ask("/-/ready")
+    assert answer.status == 200 or answer.body == b"starting"  # another worker, which still loads
+    return server.threads()
 
 
 def threads_of(pid: int) -> int:
@@ -177,35 +190,31 @@ def test_reload_gives_each_new_worker_one_sampler_and_the_master_none(name: str)
     """Workers that a reload replaced have taken their samplers along; the new ones begin when they are asked."""
     command, reload = PREFORKING[name]
     with served(command, "plain:application") as server:
-        before = sampled_workers(server, 1)
-        assert server.pid not in before and threads_of(server.pid) == 1
-        old = list(before)
+        old = sampled_workers(server)
+        assert len(old) == 2 and set(old) <= set(children(server.pid))
+        assert threads_of(server.pid) == 1
         reload(server)
         wait_for(lambda: not any(map(is_running, old)), "the end of the old workers")
         wait_for(server.answers, "new workers")
-        after = sampled_workers(server, 1)
-        assert not set(after) & set(old)
-        assert {told["samplers"] for told in after.values()} == {1}
+        new = sampled_workers(server, known=old)
+        assert len(new) == 2 and set(new) <= set(children(server.pid))
         assert threads_of(server.pid) == 1
 
 
 def test_workers_that_end_by_themselves_are_followed_by_sampled_ones() -> None:
-    """A worker that has had its number of requests takes its sampler along."""
-    with served(gunicorn("--preload", "--max-requests=25"), "plain:application") as server:
-        before = sampled_workers(server, 1)
-        (old, *_others) = before
-        wait_for(lambda: server.answers() and not is_running(old), "the end of a worker")
-        after = sampled_workers(server, 1)
-        assert {told["samplers"] for told in after.values()} == {1}
+    """Workers that have had their number of requests take their samplers along."""
+    with served(gunicorn("--preload", "--max-requests=50"), "plain:application") as server:
+        old = sampled_workers(server)
+        wait_for(lambda: server.answers() and not any(map(is_running, old)), "the end of the workers")
+        sampled_workers(server, known=old)
         assert threads_of(server.pid) == 1
 
 
 def test_uwsgi_without_threads_samples_within_the_question() -> None:
     """Where threads only run while a request is answered, readiness waits for them, is true, and the log says why."""
     with served(uwsgi(), "plain:application") as server:
-        workers = sampled_workers(server, 1)
-        assert {told["samplers"] for told in workers.values()} == {1}
-        wait_for(lambda: any(told["runs"] > 2 for told in sampled_workers(server, 1).values()), "another run")
+        sampled_workers(server)
+        wait_for(lambda: all(told["runs"] > 2 for told in sampled_workers(server).values()), "further runs of each")
         assert "uWSGI has neither enable-threads nor threads" in (server.folder / "log").read_text()
 
 
@@ -218,15 +227,14 @@ WRAPPED = {
 @pytest.mark.parametrize("name", WRAPPED)
 def test_wrapper_answers_while_the_application_loads(name: str) -> None:
     """Real workers are live and starting while they load, and ready when they have."""
-    with served(*WRAPPED[name]) as server:
+    with served(*WRAPPED[name], workers_of(name)) as server:
         for path in ("/-/startup", "/-/ready/", "/-/health"):
             answer, head = server.ask(path), server.ask(path, "HEAD")
             assert (answer.status, answer.body) == (503, b"starting")
             assert (head.status, head.body, head.headers["content-length"]) == (503, b"", "8")
         (server.folder / "go").touch()
         wait_for(partial(server.answers, "/-/startup"), "the start")
-        found = sampled_workers(server, 1)
-        assert {told["samplers"] for told in found.values()} == {1}
+        assert len(sampled_workers(server)) == server.workers
         assert server.ask("/-/live").body == b"pass"
 
 
@@ -235,7 +243,7 @@ def test_wrapper_in_a_preloading_master_loads_once() -> None:
     with served_preloaded() as server:
         assert server.ask("/-/startup").status == 200
         assert server.threads()["pid"] != server.pid
-        assert {told["samplers"] for told in sampled_workers(server, 1).values()} == {1}
+        assert server.pid not in sampled_workers(server)
 
 
 @contextmanager
@@ -244,5 +252,5 @@ def served_preloaded() -> Iterator[Server]:
         script = f'touch go; exec "{BIN}/gunicorn" --preload --no-control-socket --bind=127.0.0.1:{port} {application}'
         return ["/bin/sh", "-c", script]
 
-    with served(command, "wrapped_wsgi:application") as server:
+    with served(command, "wrapped_wsgi:application", 1) as server:
         yield server

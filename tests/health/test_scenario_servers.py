@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ MULTIHOST_HEALTH = {
     "STALE": 2000,
     "DRAIN_FILE": os.environ["SMALL_DRAIN"],
     "PROBES": {
-        name: {"BACKEND": f"wagtail_multihost.health.probes.{name}.{name.title()}Probe", "OPTIONS": {"timeout": 20}}
+        name: {"BACKEND": f"wagtail_multihost.health.probes.{name}.{name.title()}Probe", "OPTIONS": {"timeout": 60}}
         for name in ("database", "migrations")
     },
 }
@@ -223,13 +224,14 @@ def test_prober_sees_what_happens_to_the_server(project: Project, server: str) -
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_flood_reaches_no_database(project: Project, server: str) -> None:
-    """A thousand questions on ready leave the number of connections, of transactions and of sessions as it was."""
+    """A thousand questions on ready, fifty at once, leave the number of connections and sessions as it was."""
     with project.serving(server, interval=3_000) as (port, _):
         prober = Prober(port, "/-/ready")
         wait_for(lambda: prober.ask() == "200 pass", "the server")
         wait_for(lambda: connections(project) == 0, "the end of the probes' connections")
         before = opened(project)
-        heard = {prober.ask() for _ in range(1_000)}
+        with ThreadPoolExecutor(50) as threads:
+            heard = set(threads.map(lambda _: prober.ask(), range(1_000)))
         assert heard <= {"200 pass", LATE}
         assert "200 pass" in heard
         assert connections(project) == 0

@@ -91,7 +91,7 @@ def test_connection_to_the_index_is_closed() -> None:
 def test_table_that_does_not_answer_fails(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """The outcome has a code only; the log has the exception."""
 
-    def fail() -> None:
+    def fail(seconds: float) -> None:
         raise OperationalError(SECRET)
 
     monkeypatch.setattr("wagtail_multihost.health.probes.search.ask_table", fail)

@@ -25,7 +25,7 @@ BELOW = ("startup", "ready", "drain", "health", "health.json", "metrics", "site/
 @pytest.fixture(autouse=True)
 def no_probes(settings: Any) -> Iterator[None]:
     """Have an endpoint without probes, and end its sampler."""
-    settings.MULTIHOST_HEALTH = {"PROBES": {}}
+    settings.MULTIHOST_HEALTH = {"PROBES": {}, "BUDGET": 60_000}
     yield
     process.forget_endpoint()
 
@@ -248,7 +248,7 @@ def test_headers_are_read() -> None:
 
 def test_first_report_is_awaited_under_asgi_without_holding_up_the_loop(settings: Any) -> None:
     """A question that waits for the first report leaves the loop to others."""
-    settings.MULTIHOST_HEALTH = {"PROBES": {"slow": {"BACKEND": "tests.health.samplers.Gated"}}}
+    settings.MULTIHOST_HEALTH = {"PROBES": {"slow": {"BACKEND": "tests.health.samplers.Gated"}}, "BUDGET": 60_000}
     application = loaded_asgi()
     ready = {"type": "http", "path": "/-/ready", "method": "GET", "headers": []}
 
@@ -269,7 +269,7 @@ def test_first_report_is_awaited_under_asgi_without_holding_up_the_loop(settings
 
 def test_other_prefix_than_the_settings_is_a_failure(settings: Any) -> None:
     """A wrapper that answers elsewhere than the settings say is a mistake that nobody can overlook."""
-    settings.MULTIHOST_HEALTH = {"PROBES": {}, "PREFIX": "/health/"}
+    settings.MULTIHOST_HEALTH = {"PROBES": {}, "PREFIX": "/health/", "BUDGET": 60_000}
     with pytest.raises(ConfigurationError, match="PREFIX"):
         wsgi.HealthApplication(lambda: hello, background=False)
     application = wsgi.HealthApplication(lambda: hello)

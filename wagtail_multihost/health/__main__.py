@@ -6,9 +6,10 @@ neither settings nor Django, and starts fast enough for a HEALTHCHECK.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from wagtail_multihost.health.asking import (
     CODES,
@@ -50,6 +51,7 @@ def main() -> int:
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     add_arguments(parser, asks_always=True)
     parser.add_argument("--version", action="store_true", help="print the version of the package")
@@ -59,19 +61,33 @@ def main() -> int:
     try:
         return drain(options) if options.drain or options.undrain else tell(options)
     except NoAnswerError as error:
-        print(error, file=sys.stdout if options.probe else sys.stderr)
-        return FAIL if options.probe else UNKNOWN
+        say(str(error), sys.stdout if options.probe else sys.stderr)
+    except KeyboardInterrupt:
+        pass
+    return FAIL if options.probe else UNKNOWN
+
+
+def say(text: str, stream: TextIO | None) -> bool:
+    """Write a line, where there is a stream. Return whether it could be written; Python does not try again."""
+    if stream is None:
+        return True
+    try:
+        print(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding), file=stream, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
 
 
 def tell(options: argparse.Namespace) -> int:
     reply = Question(options).reply()
     word = word_of(reply)
-    print(word if options.probe else shown(reply, json=options.json))
-    return exit_code(word, probe=options.probe)
+    is_told = say(word if options.probe else shown(reply, json=options.json), sys.stdout)
+    return exit_code(word, probe=options.probe) if is_told or options.probe else UNKNOWN
 
 
 def drain(options: argparse.Namespace) -> int:
-    print(drained(Question(options).reply()), flush=True)
+    say(drained(Question(options).reply()), sys.stdout)
     time.sleep(options.wait if options.drain else 0)
     return PASS
 

@@ -27,6 +27,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+LONGEST_POLL_SECONDS = 0.25
 FORWARDED = frozenset(name.lower().encode() for name in FORWARDING)
 
 logger = logging.getLogger("wagtail_multihost.health")
@@ -126,9 +127,14 @@ class Lifespan:
 
 
 async def loaded(loading: Loading[Application]) -> Application:
-    """Return the application; raises RuntimeError when it cannot be loaded."""
+    """
+    Return the application; raises RuntimeError when it cannot be loaded. Who waits long looks seldom: thousands of
+    visitors must not take the time that the loading needs.
+    """
+    pause = POLL_SECONDS
     while not loading.is_done:
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_POLL_SECONDS)
     return loading.application()
 
 

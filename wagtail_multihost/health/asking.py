@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Collection
 
 from wagtail_multihost.health.client import NoAnswerError, Reply, Target, ask
 
@@ -77,9 +78,14 @@ def seconds(text: str, least: float, most: float) -> float:
 
 
 class Question:
-    """What the options ask for. ``prefix`` is the endpoint's, ``token`` one that is known without ``--token-file``."""
+    """
+    What the options ask for. ``prefix`` is the endpoint's, ``token`` one that is known without ``--token-file``: on
+    this machine it is for servers of ``accounts`` alone.
+    """
 
-    def __init__(self, options: argparse.Namespace, *, prefix: str = PREFIX, token: str = "") -> None:
+    def __init__(
+        self, options: argparse.Namespace, *, prefix: str = PREFIX, token: str = "", accounts: Collection[int] = ()
+    ) -> None:
         self.options, self.prefix = options, prefix
         self.target = Target(options.url)
         if options.token_file:
@@ -87,6 +93,7 @@ class Question:
         elif not self.target.keeps_secrets:
             token = ""
         self.token = token
+        self.accounts = () if options.token_file else accounts
 
     @property
     def path(self) -> str:
@@ -102,7 +109,7 @@ class Question:
     def reply(self) -> Reply:
         """Return the answer; raises NoAnswerError."""
         given = {"token": self.token, "seconds": self.options.timeout, "ca_file": self.options.ca_file}
-        return ask(self.target, self.path, method=self.method, **given)
+        return ask(self.target, self.path, method=self.method, accounts=self.accounts, **given)
 
 
 def shown(reply: Reply, *, json: bool) -> str:
@@ -114,7 +121,10 @@ def shown(reply: Reply, *, json: bool) -> str:
         raise NoAnswerError("The answer is not a JSON object.")
     from json import dumps
 
-    return dumps(document, indent=2)  # it is ASCII, and nothing in it steers a terminal
+    try:
+        return dumps(document, indent=2, allow_nan=False)  # it is ASCII, and nothing in it steers a terminal
+    except (ValueError, RecursionError):  # what Python reads beyond JSON, and what is too deep
+        raise NoAnswerError("The answer is not a JSON object.") from None
 
 
 def drained(reply: Reply) -> str:

@@ -13,6 +13,10 @@ POLL_SECONDS = 0.01
 
 async def first_report(endpoint: Endpoint, question: Question) -> None:
     """Wait for a report that ``question`` needs, for at most the endpoint's budget."""
+    is_awaited = endpoint.waits(question)
+    # What is awaited begins with the first question, which may take its time: an answer before its end would wait for
+    # the rest, and hold up the loop.
     deadline = time.monotonic() + endpoint.options.budget / 1000
-    while endpoint.waits(question) and time.monotonic() < deadline:
+    while is_awaited and time.monotonic() < deadline:
         await asyncio.sleep(POLL_SECONDS)
+        is_awaited = endpoint.waits(question)

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 import socket
 import time
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any
 
 from wagtail_multihost.exceptions import MultihostError
 
@@ -22,7 +25,9 @@ TCP_FORM = re.compile(
     rf"(?P<scheme>https?|uwsgi)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{{1,5}}))?(?P<path>{PATH})?"
 )
 UNIX_FORM = re.compile(rf"(?P<scheme>unix|uwsgi):(?P<socket>/[^/:][^:]*)(?::(?P<path>{PATH}))?")
+CHUNK_FORM = re.compile(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r\n")
 STATUS_FORM = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |$)")
+Address = tuple[int, Any]
 PORTS = {"http": 80, "https": 443}
 
 
@@ -88,11 +93,19 @@ class Reply:
 
 
 def ask(
-    target: Target, path: str, *, method: str = "GET", token: str = "", seconds: float = 2, ca_file: str | None = None
+    target: Target,
+    path: str,
+    *,
+    method: str = "GET",
+    token: str = "",
+    seconds: float = 2,
+    ca_file: str | None = None,
+    accounts: Collection[int] = (),
 ) -> Reply:
     """
-    Return the answer to ``path``, whose status code may be any. No redirect is followed and no proxy is used. Raises
-    NoAnswerError when there is none within ``seconds``.
+    Return the answer to ``path``, whose status code may be any. No redirect is followed and no proxy is used. Where
+    ``accounts`` are stated, a server of this machine gets the ``token`` only when it is one of theirs. Raises
+    NoAnswerError when there is no answer within ``seconds``.
     """
     deadline = time.monotonic() + seconds
     headers = {"Host": target.name, "Accept": "*/*", "User-Agent": "multihost-health"}
@@ -101,12 +114,22 @@ def ask(
     make = uwsgi_request if target.scheme == "uwsgi" else http_request
     try:
         with connected(target, deadline, ca_file) as connection:
+            if token and accounts and target.scheme != "https" and not is_of(connection, accounts):
+                headers.pop("Authorization")
             connection.sendall(make(target, method, path, headers))
             return parsed(*received(connection, deadline))
     except TimeoutError:
         raise NoAnswerError(f"There was no answer within {seconds:g} seconds.") from None
     except (OSError, ValueError) as error:  # a name that cannot be written for DNS is a ValueError
         raise NoAnswerError(f"There was no answer: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def is_of(connection: socket.socket, accounts: Collection[int]) -> bool:
+    """Return whether it is certain that the server at the other end belongs to ``accounts``, and not to a neighbour."""
+    from wagtail_multihost.health.listener import accounts_of  # loads only for who needs it
+
+    found = accounts_of(connection)
+    return bool(found) and found.issubset(accounts)
 
 
 def http_request(target: Target, method: str, path: str, headers: dict[str, str]) -> bytes:
@@ -138,8 +161,56 @@ def uwsgi_request(target: Target, method: str, path: str, headers: dict[str, str
 def connected(target: Target, deadline: float, ca_file: str | None) -> socket.socket:
     if target.socket:
         return connected_unix(target.socket, deadline)
-    connection = socket.create_connection((target.host, target.port), left(deadline))
+    connection = connected_tcp(addresses(target, deadline), deadline)
+    connection.settimeout(left(deadline))
     return secured(connection, target, ca_file) if target.scheme == "https" else connection
+
+
+def addresses(target: Target, deadline: float) -> list[Address]:
+    """Return the addresses of a host; raises OSError, and TimeoutError when no name server answers in time."""
+    with suppress(socket.gaierror):
+        return resolved(target, socket.AI_NUMERICHOST)
+    import threading  # loads only for who needs it
+
+    found: list[list[Address] | OSError | ValueError] = []
+
+    def resolve() -> None:
+        try:
+            found.append(resolved(target))
+        except (OSError, ValueError) as error:
+            found.append(error)
+
+    thread = threading.Thread(target=resolve, daemon=True)  # the system's resolver takes no deadline
+    thread.start()
+    thread.join(left(deadline))
+    if not found:
+        raise TimeoutError
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
+
+
+def resolved(target: Target, flags: int = 0) -> list[Address]:
+    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=flags)
+    return [(family, address) for family, *_, address in found]
+
+
+def connected_tcp(addresses: list[Address], deadline: float) -> socket.socket:
+    """Return a connection to the first of ``addresses`` that takes one: each has its share of the time that is left."""
+    problem = OSError("The host has no address")
+    for position, (family, address) in enumerate(addresses):
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(left(deadline) / (len(addresses) - position))
+            connection.connect(address)
+            return connection
+        except OSError as error:
+            connection.close()
+            problem = error
+        except BaseException:
+            connection.close()
+            raise
+    raise problem
 
 
 def connected_unix(path: str, deadline: float) -> socket.socket:
@@ -213,13 +284,12 @@ def parsed(head: bytes, body: bytes) -> Reply:
 def joined(body: bytes) -> bytes:
     """Return the chunks of ``body`` without their sizes (https://www.rfc-editor.org/rfc/rfc9112#section-7.1)."""
     found: list[bytes] = []
-    rest = body
-    while True:
-        line, separator, rest = rest.partition(b"\r\n")
-        size = re.match(rb"[0-9A-Fa-f]{1,8}", line)
-        if not separator or size is None or len(rest) < int(size[0], 16):
-            raise NoAnswerError("The answer is not HTTP, or was cut off.")
-        if not int(size[0], 16):
+    start = 0
+    # The rest is never copied: of a few megabytes in the smallest chunks that would take an hour.
+    while line := CHUNK_FORM.match(body, start):
+        size, start = int(line[1], 16), line.end()
+        if not size:
             return b"".join(found)
-        found.append(rest[: int(size[0], 16)])
-        rest = rest[int(size[0], 16) + 2 :]
+        found.append(body[start : start + size])
+        start += size + 2
+    raise NoAnswerError("The answer is not HTTP, or was cut off.")

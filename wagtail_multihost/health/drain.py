@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import stat
 import tempfile
 import time
 from functools import lru_cache
@@ -43,7 +44,10 @@ class Drain:
 
     def is_on(self) -> bool:
         """Return whether the process drains; a file that cannot be read counts, one that cannot be reached does not."""
-        place = self.place()
+        try:
+            place = self.place()
+        except FileNotFoundError:  # the process can write nowhere, and nobody could drain it by a file there
+            return False
         # Nearly always there is none, and an exception would take longer than all the rest.
         return os.access(place, os.F_OK) and (bool(self.stated) or is_own(place)) and counts(place)
 
@@ -68,11 +72,15 @@ class Drain:
 
 
 def is_own(place: str) -> bool:
-    """Return whether a file is this account's, which could stop the process as well, or root's."""
+    """
+    Return whether a file is this account's, which could stop the process as well, or root's. A second name of such a
+    file does not count: anybody may give it one that may write it (protected_hardlinks in proc_sys_fs(5)).
+    """
     try:
-        return os.lstat(place).st_uid in (ROOT, os.geteuid())
+        found = os.lstat(place)
     except OSError:
         return False
+    return found.st_uid in (ROOT, os.geteuid()) and (found.st_nlink == 1 or stat.S_ISDIR(found.st_mode))
 
 
 def counts(place: str) -> bool:

@@ -106,9 +106,12 @@ class Endpoint:
         route = self.routes.get(question.path)
         if question.method not in METHODS or route not in (self.ready, self.health, self.site):
             return False
-        if route != self.ready and self.gate.access(question) is Access.REFUSED:
+        try:
+            if route != self.ready and self.gate.access(question) is Access.REFUSED:
+                return False
+            return self.source.is_awaited()
+        except Exception:  # what the answer is told of, and logs
             return False
-        return self.source.is_awaited()
 
     def live(self, question: Question) -> Answer:
         return LIVE

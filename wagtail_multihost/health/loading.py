@@ -40,14 +40,12 @@ class Loading(Generic[A]):
         self._own_endpoint: Callable[[], Endpoint] | None = None
         self._done = threading.Event()
         self._pid = os.getpid()
-        self._thread: threading.Thread | None = None
         if not background or is_before_fork_of_uwsgi() or is_uwsgi_without_threads():
             self._application = self._loaded()
             self._done.set()
         else:
             _loadings.add(self)
-            self._thread = threading.Thread(target=self._run, name="multihost-loading", daemon=True)
-            self._thread.start()
+            threading.Thread(target=self._run, name="multihost-loading", daemon=True).start()
 
     @property
     def is_done(self) -> bool:
@@ -81,13 +79,13 @@ class Loading(Generic[A]):
 
     def fail(self, error: BaseException) -> None:
         """Answer ``failed`` from now on."""
-        logger.critical("The application cannot be loaded.", exc_info=error)
         self.error = error
         self._done.set()
+        logger.critical("The application cannot be loaded.", exc_info=error)
 
     def finish(self) -> None:
-        """Wait until it is loaded, or cannot be."""
-        if self._pid == os.getpid() and threading.current_thread() is not self._thread:
+        """Wait until it is loaded, or cannot be, in the main thread: the loading may wait for another that forks."""
+        if self._pid == os.getpid() and threading.current_thread() is threading.main_thread():
             self._done.wait()
 
     def _run(self) -> None:
@@ -100,6 +98,8 @@ class Loading(Generic[A]):
 
     def _loaded(self) -> A:
         application = named(self.load)() if isinstance(self.load, str) else self.load()
+        if not callable(application):
+            raise TypeError(f"What loads the application returned {type(application).__name__}, which is none.")
         from wagtail_multihost.health.process import own_endpoint, refuse_to_serve  # needs the settings
 
         refuse_to_serve()

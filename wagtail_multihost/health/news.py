@@ -25,27 +25,36 @@ class News:
         self._told: Report | None = None
         self._latest: Report | None = None
         self._is_telling = False
+        self._lock = threading.Lock()
 
     def tell(self, report: Report) -> None:
         """Take note of ``report``; only one thread may call this."""
-        self._latest = report
-        if self._is_telling or says_the_same(self._told, report):
-            return
-        self._is_telling = True
+        with self._lock:
+            self._latest = report
+            if self._is_telling or says_the_same(self._told, report):
+                return
+            self._is_telling = True
         try:
             threading.Thread(target=self._run, name="multihost-news", daemon=True).start()
         except RuntimeError:  # the container has no more threads: the next report is told of
             self._is_telling = False
 
     def _run(self) -> None:
-        try:
-            while (latest := self._latest) is not None and not says_the_same(self._told, latest):
-                before, self._told = self._told, latest
-                self.changed(before, latest)
-        except Exception:
-            logger.exception("What is called when a status changes failed.")
-        finally:
-            self._is_telling = False
+        while news := self._next():
+            try:
+                self.changed(*news)
+            except BaseException:  # SystemExit too: what comes after is told of
+                logger.exception("What is called when a status changes failed.")
+
+    def _next(self) -> tuple[Report | None, Report] | None:
+        """Return what is to be told of; None where there is nothing, so that the next report starts a thread."""
+        with self._lock:
+            before, latest = self._told, self._latest
+            if latest is None or says_the_same(before, latest):
+                self._is_telling = False
+                return None
+            self._told = latest
+            return before, latest
 
 
 def says_the_same(one: Report | None, other: Report) -> bool:

@@ -138,6 +138,8 @@ def read_probes(stated: object, problems: list[Problem]) -> Iterator[tuple[str, 
             yield str(name), read_probe(name, table)
         except (ImportError, TypeError, ValueError) as error:
             problems.append(Problem(where, str(error)))
+        except Exception as error:  # a project's own probe may raise anything, with a secret in its text
+            problems.append(Problem(where, f"The probe does not accept its OPTIONS: it raises {type(error).__name__}."))
 
 
 def read_probe(name: object, table: object) -> Probe:
@@ -145,11 +147,15 @@ def read_probe(name: object, table: object) -> Probe:
         raise ValueError(f"The name {shown(str(name))} is not accepted: it must match {NAME_FORM.pattern}.")
     if not isinstance(table, Mapping) or set(table) - {"BACKEND", "OPTIONS"} or "BACKEND" not in table:
         raise ValueError("It must be a dictionary with BACKEND, the dotted path of a probe, and at most OPTIONS.")
-    backend, options = probe_class(str(table["BACKEND"])), dict(table.get("OPTIONS") or {})
+    backend, options = probe_class(str(table["BACKEND"])), table.get("OPTIONS", {})
+    if not isinstance(options, Mapping):
+        raise TypeError(f"Its OPTIONS are {type(options).__name__}; accepted is a dictionary.")
     accepted = [field.name for field in fields(backend) if field.init]
     for key in [str(key) for key in options if key not in accepted]:
         raise ValueError(unknown("", key, accepted).message)
-    return backend(**options)
+    probe = backend(**options)
+    Probe.__post_init__(probe)  # a project's own may leave it out, and the sampler relies on it
+    return probe
 
 
 def probe_class(path: str) -> type[Probe]:
@@ -159,6 +165,8 @@ def probe_class(path: str) -> type[Probe]:
     except (AttributeError, ImportError, ValueError) as error:
         reason = str(error).removesuffix(".")
         raise ImportError(f"The probe {shown(path)} cannot be imported: {reason}.") from None
+    except (Exception, SystemExit) as error:  # what a module does when it is imported, with a secret in its text
+        raise ImportError(f"The probe {shown(path)} cannot be imported: {type(error).__name__}.") from error
     if not isinstance(found, type) or not issubclass(found, Probe):
         raise TypeError(f"{shown(path)} is not a probe: it must derive from {Probe.__module__}.{Probe.__name__}.")
     return found

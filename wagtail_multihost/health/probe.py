@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, ClassVar, NamedTuple
 
 from wagtail_multihost.health.status import Criticality, Status
 
@@ -14,6 +15,13 @@ CODES: Mapping[str, str] = {
     "ok": "It is as it should be.",
     "error": "The probe raised an exception; the process's log has it.",
     "stuck": "The probe has not ended within its timeout. It is not started again before it has.",
+}
+#: What is accepted for options of these types. True is a whole number to Python, and to nobody else.
+TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "bool": (bool, "True or False"),
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "str": (str, "text"),
 }
 
 
@@ -60,6 +68,8 @@ class Probe(ABC):
 
     def __post_init__(self) -> None:
         """Raise ValueError, with a sentence, for options that are not accepted."""
+        for declared in fields(self):
+            check_type(declared, getattr(self, declared.name))
         if not isinstance(self.criticality, Criticality):
             words = ", ".join(word.value for word in Criticality)
             try:
@@ -71,6 +81,15 @@ class Probe(ABC):
         for name in ("interval", "retry"):
             if not 0 <= getattr(self, name) <= 86_400:
                 raise ValueError(f"The {name} {getattr(self, name)!r} is not accepted: it must be 0 to 86400 seconds.")
+
+
+def check_type(declared: Field[Any], value: object) -> None:
+    """Raise ValueError for what an option of one of :data:`TYPES` cannot be; other types are the probe's to check."""
+    types, wanted = TYPES.get(getattr(declared.type, "__name__", str(declared.type)), (object, "finite"))
+    is_endless = isinstance(value, float) and not math.isfinite(value)
+    is_switch = isinstance(value, bool) and types not in (bool, object)
+    if value is not declared.default and (is_endless or is_switch or not isinstance(value, types)):
+        raise ValueError(f"The option {declared.name} is not accepted: it must be {wanted}.")
 
 
 def passed(value: float | None = None, unit: str = "", *, subject: str = "", code: str = "ok") -> Outcome:

@@ -45,10 +45,10 @@ def own_site() -> str:
 def site_tokens() -> tuple[str, ...]:
     """
     Return the site's own tokens, newest key first. They derive from its secret keys: every site has another, and
-    nobody has to hand it around.
+    nobody has to hand it around. A blank key, of a variable that is not set, is everybody's.
     """
     site, keys = own_site(), [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return tuple(salted_hmac(TOKEN_SALT, site, secret=key, algorithm="sha256").hexdigest() for key in keys)
+    return tuple(salted_hmac(TOKEN_SALT, site, secret=key, algorithm="sha256").hexdigest() for key in keys if key)
 
 
 def entries_of(stated: HealthSettings, site: str) -> tuple[Entry, ...]:

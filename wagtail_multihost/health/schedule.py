@@ -109,6 +109,7 @@ class Schedule:
                 time.sleep(SETTLE)
         except Exception:
             logger.exception("The thread that runs probes has ended; the next question starts it again.")
+            self._heard.set()  # no question waits for a report that does not come
         finally:
             with self._lock:
                 if self._thread is threading.current_thread():

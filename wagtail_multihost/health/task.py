@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
 from collections.abc import Callable
 from itertools import islice
 
+from wagtail_multihost.health.complaints import Complaints
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Outcome
 from wagtail_multihost.health.report import Entry, Result
@@ -18,8 +18,6 @@ JITTER = 0.1
 MAX_OUTCOMES = 1000
 ERROR: tuple[Outcome, ...] = (Outcome(Status.FAIL, "error"),)
 STUCK = (Outcome(Status.FAIL, "stuck"),)
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 class Task:
@@ -36,6 +34,7 @@ class Task:
         self.was_slow = False
         self.result: Result | None = None
         self.done: tuple[tuple[Outcome, ...], float] | None = None
+        self.complaints = Complaints()
         self.interval = entry.probe.interval or options.interval
         self.retry = entry.probe.retry or options.retry
 
@@ -63,24 +62,21 @@ class Task:
         try:
             threading.Thread(target=self.measure, args=(wake,), name=name, daemon=True).start()
         except RuntimeError:  # the container has no more threads, or the interpreter ends
-            self.log_error("cannot be run")
+            self.complaints.log("%s cannot be run.", self, traceback=True)
             self.done = (ERROR, now)
             wake()
 
     def measure(self, wake: Callable[[], None]) -> None:
         outcomes = ERROR
         try:
-            outcomes = measured(self.entry)
+            with self.complaints.collected():
+                outcomes = measured(self.entry)
+            self.complaints.forget_passed(outcomes)
         except BaseException:  # a probe may raise anything, SystemExit too, and must get an answer
-            self.log_error("failed")
+            self.complaints.log("%s failed.", self, traceback=True)
         finally:
             self.done = (outcomes, time.monotonic())
             wake()
-
-    def log_error(self, what: str) -> None:
-        """Log the exception with its traceback, once for as long as the probe has it."""
-        is_known = self.result is not None and self.result.outcomes == ERROR
-        logger.log(logging.DEBUG if is_known else logging.ERROR, "%s %s.", self, what, exc_info=True)
 
     def finish(self, patience: float) -> bool:
         """Take what a run has found; return whether one has ended."""
@@ -100,7 +96,7 @@ class Task:
             return False
         self.is_stuck = True
         self.result = self.found(STUCK, now)
-        logger.warning("%s is stuck.", self)
+        self.complaints.log("%s is stuck.", self)
         return True
 
     def found(self, outcomes: tuple[Outcome, ...], ended: float) -> Result:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
 from wagtail_multihost.health.options import SETTING, stated_prefix
@@ -45,7 +45,10 @@ class MultihostCommand(BaseCommand):
         )
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """End quietly, as other programs do, when who reads the output has gone: ``| head -1``."""
+        """End quietly, as other programs do, when who reads the output has gone: ``| head -1``, or ``>&-``."""
+        if sys.stdout is None:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for as long as the process lives
+            self.stdout = OutputWrapper(sys.stdout)
         try:
             try:
                 super().run_from_argv(argv)

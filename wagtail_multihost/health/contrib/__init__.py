@@ -1,1 +1,1 @@
-"""Probes and filters of which each needs an extra."""
+"""Probes that need an extra each, and what is for other packages."""

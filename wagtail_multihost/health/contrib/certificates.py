@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import logging
 import os
 import stat
 from collections import Counter
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
+from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.hostnames import checked_texts
 from wagtail_multihost.health.probe import Outcome, Probe, failed
 from wagtail_multihost.health.probes.tls import DAY, judged
@@ -30,8 +30,6 @@ except ImportError as error:
 SUFFIXES = (".pem", ".crt", ".cer")
 MOST_BYTES = 1 << 20
 STEM = "{stem}"
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +94,14 @@ class CertificateFilesProbe(Probe):
         except FileNotFoundError:
             return failed("missing", subject=subject)
         except OSError as error:
-            logger.warning("The certificate %s cannot be read: %s", file, error)
+            complain("The certificate %s cannot be read: %s", file, error, subject=subject)
             return failed("unreadable", subject=subject)
         except ValueError as error:
-            logger.warning("The file %s has no certificate: %s", file, error)
+            complain("The file %s has no certificate: %s", file, error, subject=subject)
             return failed("not_a_certificate", subject=subject)
-        if self.key and (code := key_fault(certificates[0], file.with_name(self.key.replace(STEM, file.stem)))):
+        if self.key and (
+            code := key_fault(certificates[0], file.with_name(self.key.replace(STEM, file.stem)), subject)
+        ):
             return failed(code, subject=subject)
         if max(certificate.not_valid_before_utc for certificate in certificates) > datetime.now(UTC):
             return failed("not_yet_valid", subject=subject)
@@ -131,12 +131,12 @@ def read(file: Path) -> bytes:
         return opened.read(MOST_BYTES)
 
 
-def key_fault(certificate: Certificate, file: Path) -> str:
+def key_fault(certificate: Certificate, file: Path, subject: str) -> str:
     """Return the code of what is wrong with the key in ``file``, blank when it is the certificate's."""
     try:
         key = load_pem_private_key(read(file), None)
     except (OSError, TypeError, ValueError, UnsupportedAlgorithm) as error:
-        logger.warning("The key %s cannot be used: %s", file, error)
+        complain("The key %s cannot be used: %s", file, error, subject=subject)
         return "key_unusable"
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     is_same = key.public_key().public_bytes(*form) == certificate.public_key().public_bytes(*form)

@@ -8,10 +8,11 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, ClassVar, NamedTuple
 
-from django.db import connections, router
+from django.db import router
 
 from wagtail_multihost.health.hostnames import checked_texts
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
+from wagtail_multihost.health.probes.connection import thread_connection
 from wagtail_multihost.health.status import Criticality
 
 if find_spec("django_tasks_db") is None:
@@ -56,6 +57,8 @@ class TaskQueueProbe(Probe):
         object.__setattr__(self, "queues", checked_texts("queues", self.queues))
         if not 0 <= self.warn_seconds <= self.fail_seconds:
             raise ValueError("The limits are not accepted: 0 <= warn_seconds <= fail_seconds.")
+        if self.warn_waiting < 0:
+            raise ValueError("The warn_waiting is not accepted: it must be 0 or more tasks.")
 
     def measure(self) -> Iterator[Outcome]:
         found = {queue.name: queue for queue in self.waiting()}
@@ -83,17 +86,15 @@ class TaskQueueProbe(Probe):
         return passed(queue.waiting, "tasks", subject=queue.name)
 
     def waiting(self) -> list[Queue]:
-        """Ask the database once, and close the connection."""
+        """Ask the database once."""
         from django_tasks_db.models import DBTaskResult
 
         alias = router.db_for_read(DBTaskResult)
-        try:
+        with thread_connection(alias, self.timeout):
             tasks = DBTaskResult.objects.using(alias).ready()
             if self.queues:
                 tasks = tasks.filter(queue_name__in=self.queues)
             return list(grouped(tasks))
-        finally:
-            connections[alias].close()
 
 
 def grouped(tasks: Any) -> Iterator[Queue]:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.db import DatabaseCache
+from django.db import router
 
 from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
+from wagtail_multihost.health.probes.connection import thread_connection
+from wagtail_multihost.health.probes.deadline import hung_up_after
 
 PREFIX = "multihost-probe-"
 KEPT_SECONDS = 10
 # Where reads go to a replica, as Django's do when LOCATION has several servers, it may be a moment behind.
 READINGS = 5
 PAUSE = 0.02
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +47,36 @@ class CacheProbe(Probe):
     def measure(self) -> Iterator[Outcome]:
         cache = caches.create_connection(self.alias)
         try:
-            yield passed() if keeps(cache) else failed("value_lost")
+            with held_to(self.timeout, cache):
+                is_kept = keeps(cache)
+            yield passed() if is_kept else failed("value_lost")
         except IdentityError:
-            logger.exception("The cache %s has the mark of another site.", self.alias)
+            complain("The cache %s has the mark of another site.", self.alias, traceback=True)
             yield failed("foreign_cache")
         except Exception:  # clients raise errors of many classes
-            logger.exception("The cache %s does not answer.", self.alias)
+            complain("The cache %s does not answer.", self.alias, traceback=True)
             yield failed("unreachable")
         finally:
             disconnect(cache)
+
+
+def held_to(seconds: float, cache: BaseCache) -> AbstractContextManager[None]:
+    """Hang up what the cache waits for after ``seconds``: a server that is gone without a word answers nobody."""
+    if isinstance(cache, DatabaseCache):
+        return thread_connection(router.db_for_write(cache.cache_model_class), seconds)
+    return hung_up_after(seconds, lambda: busy_socket(cache))
+
+
+def busy_socket(cache: BaseCache) -> Any:
+    """Return the socket of the connection that Django's RedisCache uses; None where there is none."""
+    for pool in pools_of(cache):
+        for connection in tuple(getattr(pool, "_in_use_connections", ())):
+            return getattr(connection, "_sock", None)
+    return None
+
+
+def pools_of(cache: BaseCache) -> Iterable[Any]:
+    return tuple(getattr(getattr(cache, "_cache", None), "_pools", {}).values())
 
 
 def keeps(cache: BaseCache) -> bool:
@@ -78,5 +102,5 @@ def disconnect(cache: BaseCache) -> None:
     cache.close()
     # Django's RedisCache.close() does nothing: its pools live as long as the object, and are the object's own.
     # https://github.com/django/django/blob/stable/5.2.x/django/core/cache/backends/redis.py
-    for pool in getattr(getattr(cache, "_cache", None), "_pools", {}).values():
+    for pool in pools_of(cache):
         pool.disconnect()

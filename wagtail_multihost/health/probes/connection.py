@@ -8,7 +8,6 @@ runs would tell nothing about theirs, and would go stale in a thread that no req
 
 from __future__ import annotations
 
-import logging
 import math
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.probe import Outcome, failed, warned
 from wagtail_multihost.health.probes.deadline import hung_up_after
 
@@ -33,8 +33,6 @@ CODES: Mapping[str, str] = {
 # (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-CONNECT-TIMEOUT).
 LEAST_CONNECT_SECONDS = 2
 SQLITE_BUSY_PART = 0.5
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 def unopened(alias: str) -> BaseDatabaseWrapper:
@@ -55,6 +53,23 @@ def new_connection(alias: str, seconds: float) -> Iterator[BaseDatabaseWrapper]:
     with closing_driver(connection), deadline:
         connection.ensure_connection()
         yield connection
+
+
+@contextmanager
+def thread_connection(alias: str, seconds: float) -> Iterator[None]:
+    """
+    Have what asks Django for this thread's connection get one like :func:`new_connection`'s: it makes no file, and is
+    hung up when the block takes more than ``seconds``. It is closed afterwards.
+    """
+    connection = connections[alias]
+    stated = connection.settings_dict
+    connection.settings_dict = settings_of_probe(connection, seconds)
+    try:
+        with hung_up_after(seconds, lambda: connection.connection):
+            yield
+    finally:
+        connection.close()
+        connection.settings_dict = stated
 
 
 @contextmanager
@@ -108,7 +123,7 @@ def logged(alias: str) -> Iterator[list[Outcome]]:
     try:
         yield found
     except (DatabaseError, IdentityError) as error:
-        logger.warning("The database %s fails a probe: %s", alias, error)
+        complain("The database %s fails a probe: %s", alias, error)
         found.append(outcome_of(error))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +39,7 @@ class DiskProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.paths, Mapping):
+        if not isinstance(self.paths, Mapping) or not all(map(is_folder, self.paths.items())):
             raise ValueError("The option paths is not accepted: it must be a dictionary of labels and folders.")
         if not 0 <= self.fail_percent <= self.warn_percent <= 100:
             raise ValueError("The limits are not accepted: 0 <= fail_percent <= warn_percent <= 100.")
@@ -54,7 +52,7 @@ class DiskProbe(Probe):
         try:
             status = os.statvfs(path)
         except OSError:
-            logger.exception("The folder %s (%s) cannot be looked at.", label, path)
+            complain("The folder %s (%s) cannot be looked at.", label, path, subject=label, traceback=True)
             return failed("missing", subject=label)
         left, code = min(shares_left(status))
         if left < self.fail_percent:
@@ -62,6 +60,12 @@ class DiskProbe(Probe):
         if left < self.warn_percent:
             return warned(code, left, "percent", subject=label)
         return passed(left, "percent", subject=label)
+
+
+def is_folder(item: tuple[object, object]) -> bool:
+    """Return whether ``item`` is a label with a folder: a number would be looked up as an open file's."""
+    label, path = item
+    return isinstance(label, str) and isinstance(path, str | os.PathLike) and "\0" not in str(path)
 
 
 def shares_left(status: os.statvfs_result) -> Iterator[tuple[float, str]]:

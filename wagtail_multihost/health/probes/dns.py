@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
+from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.hostnames import checked_hostnames, checked_texts, own_hostnames
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
 from wagtail_multihost.health.status import Criticality
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +39,10 @@ class DnsProbe(Probe):
         object.__setattr__(self, "hostnames", checked_hostnames(self.hostnames))
         object.__setattr__(self, "addresses", checked_texts("addresses", self.addresses))
         for address in self.addresses:
-            ip_network(address, strict=False)
+            try:
+                ip_network(address, strict=False)
+            except ValueError as error:
+                raise ValueError(f"The option addresses is not accepted: {error}.") from None
 
     def measure(self) -> Iterator[Outcome]:
         hostnames = self.hostnames or own_hostnames()
@@ -54,11 +55,11 @@ class DnsProbe(Probe):
         try:
             found = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
-            logger.warning("The hostname %s does not resolve: %s", hostname, error)
+            complain("The hostname %s does not resolve: %s", hostname, error, subject=hostname)
             return failed("no_answer" if error.errno == socket.EAI_AGAIN else "unresolved", subject=hostname)
         addresses = {str(address[0]).partition("%")[0] for *_, address in found}
         if self.addresses and not all(map(self.is_accepted, addresses)):
-            logger.warning("The hostname %s resolves to %s.", hostname, ", ".join(sorted(addresses)))
+            complain("The hostname %s resolves to %s.", hostname, ", ".join(sorted(addresses)), subject=hostname)
             return failed("points_elsewhere", subject=hostname)
         return passed(subject=hostname)
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS
 
+from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.hostnames import checked_texts
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
+from wagtail_multihost.health.probes.connection import thread_connection
 from wagtail_multihost.health.status import Criticality
 
 SETTING = "WAGTAILSEARCH_BACKENDS"
 DATABASE = ("wagtail.search.backends.database", "modelsearch.backends.database")
 DEFAULT = {"default": {"BACKEND": DATABASE[0]}}
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +46,8 @@ class SearchProbe(Probe):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "aliases", checked_texts("aliases", self.aliases))
+        if not 0 < self.request_timeout <= 300:
+            raise ValueError("The request_timeout is not accepted: it must be above 0, at most 300 seconds.")
 
     def measure(self) -> Iterator[Outcome]:
         backends = getattr(settings, SETTING, None) or DEFAULT
@@ -54,14 +55,14 @@ class SearchProbe(Probe):
             try:
                 code = self.code_of(alias, str(backends[alias]["BACKEND"]))
             except Exception:  # clients raise errors of many classes
-                logger.exception("The search backend %s does not answer.", alias)
+                complain("The search backend %s does not answer.", alias, subject=alias, traceback=True)
                 code = "unreachable"
             is_well = code in ("ok", "not_applicable")
             yield passed(subject=alias, code=code) if is_well else failed(code, subject=alias)
 
     def code_of(self, alias: str, path: str) -> str:
         if path.startswith(DATABASE):
-            ask_table()
+            ask_table(self.timeout)
             return "ok"
         from wagtail.search.backends import get_search_backend
 
@@ -71,14 +72,12 @@ class SearchProbe(Probe):
         return "ok" if has_index(backend) else "index_missing"
 
 
-def ask_table() -> None:
+def ask_table(seconds: float) -> None:
     """Read one row at most of the table of Wagtail's index."""
     from wagtail.search.models import IndexEntry
 
-    try:
+    with thread_connection(DEFAULT_DB_ALIAS, seconds):
         IndexEntry.objects.using(DEFAULT_DB_ALIAS).exists()
-    finally:
-        connections[DEFAULT_DB_ALIAS].close()
 
 
 def has_index(backend: Any) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, SnapshotRegistry, content, opened
@@ -17,8 +17,6 @@ from wagtail_multihost.resolver.resolved import latest
 DAY = 86_400
 # What differs between two snapshots of the same content.
 PASSING = ("created", "revision")
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +37,11 @@ class SnapshotProbe(Probe):
     retry: float = field(default=60, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
     max_age: float = field(default=0, metadata={"meaning": "The age in days that a snapshot may reach; 0: any."})
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_age < 0:
+            raise ValueError("The max_age is not accepted: it must be 0 or more days.")
+
     def measure(self) -> Iterator[Outcome]:
         applied = latest()
         registry, site = (applied.by.opened, applied.by.site) if applied else (None, None)
@@ -54,7 +57,7 @@ class SnapshotProbe(Probe):
         found, problem = opened(path)
         problem = problem or registry.mistrust(found, started.site)
         if problem:
-            logger.warning("The snapshot %s would be refused: %s", path, problem)
+            complain("The snapshot %s would be refused: %s", path, problem)
             return failed("refused")
         age = age_of(found)
         if content(found.document, *PASSING) != content(started.document, *PASSING):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -14,13 +13,12 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 
 PREFIX = "multihost-probe-"
 NOT_FOUND = 404
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +59,7 @@ class StorageProbe(Probe):
             outcome = self.asked(storage)
             yield self.written(storage) if self.write and not outcome.status else outcome
         except IdentityError:
-            logger.exception("The storage %s has the mark of another site.", self.alias)
+            complain("The storage %s has the mark of another site.", self.alias, traceback=True)
             yield failed("foreign_storage")
         finally:
             disconnect(storage)
@@ -77,7 +75,7 @@ class StorageProbe(Probe):
         except IdentityError:
             raise
         except Exception:  # storages raise what their clients raise
-            logger.exception("The storage %s does not answer.", self.alias)
+            complain("The storage %s does not answer.", self.alias, traceback=True)
             return failed("unreachable")
         return failed("missing") if self.known else passed()
 
@@ -86,7 +84,7 @@ class StorageProbe(Probe):
         try:
             saved = storage.save(name, ContentFile(value))
         except Exception:
-            logger.exception("A file cannot be saved in the storage %s.", self.alias)
+            complain("A file cannot be saved in the storage %s.", self.alias, traceback=True)
             with suppress(Exception):  # a full disk leaves the beginning of a file
                 storage.delete(name)
             return failed("not_writable")
@@ -100,7 +98,7 @@ class StorageProbe(Probe):
             with storage.open(saved) as file:
                 return bool(file.read() == value)
         except Exception:
-            logger.exception("A file that was saved in the storage %s cannot be read.", self.alias)
+            complain("A file that was saved in the storage %s cannot be read.", self.alias, traceback=True)
             return False
 
     def deletes(self, storage: Storage, saved: str) -> bool:
@@ -108,7 +106,7 @@ class StorageProbe(Probe):
         try:
             storage.delete(saved)
         except Exception:
-            logger.exception("The file %s cannot be removed from the storage %s.", saved, self.alias)
+            complain("The file %s cannot be removed from the storage %s.", saved, self.alias, traceback=True)
             return False
         return True
 

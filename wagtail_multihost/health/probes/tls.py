@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import socket
 import ssl
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.hostnames import checked_hostnames, own_hostnames
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
@@ -20,8 +20,6 @@ ADDRESS_FORM = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-
 DAY = 86_400
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/ and openssl/x509_vfy.h
 REASONS = {9: "not_yet_valid", 10: "expired", 62: "name_mismatch", 64: "name_mismatch"}
-
-logger = logging.getLogger("wagtail_multihost.health")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +79,10 @@ class TlsProbe(Probe):
         try:
             days = days_left(hostname, place, context, self.connect_timeout)
         except ssl.SSLCertVerificationError as error:
-            logger.warning("The certificate of %s is not accepted: %s", hostname, error)
+            complain("The certificate of %s is not accepted: %s", hostname, error, subject=hostname)
             return failed(REASONS.get(error.verify_code, "untrusted"), subject=hostname)
         except OSError as error:
-            logger.warning("There is no connection with TLS to %s: %s", hostname, error)
+            complain("There is no connection with TLS to %s: %s", hostname, error, subject=hostname)
             return failed("unreachable", subject=hostname)
         return judged(days, hostname, self.warn_days, self.fail_days)
 

@@ -7,9 +7,10 @@ import os
 import re
 import sys
 import time
+import traceback
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -27,7 +28,7 @@ from wagtail_multihost.health.asking import (
     shown,
     word_of,
 )
-from wagtail_multihost.health.drain import Drain
+from wagtail_multihost.health.drain import ROOT, Drain
 from wagtail_multihost.health.options import HealthSettings
 from wagtail_multihost.health.process import entries_of, health_settings, own_site, site_tokens
 from wagtail_multihost.health.report import Report
@@ -37,7 +38,7 @@ from wagtail_multihost.management.command import COULD_NOT, MultihostCommand
 from wagtail_multihost.resolver.folders import owner_of
 from wagtail_multihost.resolver.resolved import latest
 
-LEADING_WORD = re.compile(r"^(?:pass|warn|fail)\b", re.MULTILINE)
+LEADING_WORD = re.compile(r"^(?:pass|warn|fail|draining)\b", re.MULTILINE)
 NAME = __name__.rpartition(".")[2]
 EXAMPLES = f"""\
 {CODES}
@@ -66,7 +67,8 @@ class Command(MultihostCommand):
     )
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        return super().create_parser(prog_name, subcommand, epilog=EXAMPLES, formatter_class=HelpFormatter, **options)
+        options |= {"epilog": EXAMPLES, "formatter_class": HelpFormatter, "allow_abbrev": False}
+        return super().create_parser(prog_name, subcommand, **options)
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -75,13 +77,20 @@ class Command(MultihostCommand):
         work.add_argument("--token", action="store_true", help="print the token that the site's endpoint accepts")
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """End a probe with 0 or 1, whatever else would end it."""
+        """End with a code that says what is known, a probe with 0 or 1, whatever else would end it."""
+        could_not = FAIL if "--probe" in argv else COULD_NOT
         try:
             super().run_from_argv(argv)
         except SystemExit as end:
             if "--probe" in argv and end.code not in (0, None):
                 sys.exit(FAIL)
             raise
+        except KeyboardInterrupt:
+            sys.exit(could_not)
+        except Exception:
+            traceback.print_exc()
+            drop_output()
+            sys.exit(could_not)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["probe"]:
@@ -119,7 +128,7 @@ class Command(MultihostCommand):
     def ask(self, stated: HealthSettings, options: Namespace) -> None:
         """Ask the server at ``--url``."""
         token = site_tokens()[0] if own_site() else ""
-        question = Question(options, prefix=stated.options.prefix, token=token)
+        question = Question(options, prefix=stated.options.prefix, token=token, accounts=server_accounts())
         reply = question.reply()
         if options.drain or options.undrain:
             self.stdout.write(drained(reply))
@@ -154,24 +163,30 @@ class Command(MultihostCommand):
         from wagtail_multihost.health.sampler import run_once
 
         site = own_site()
-        report = run_once(entries_of(stated, site), (site,) if site else (), stated.options)
+        with redirect_stdout(sys.stderr):  # for what a probe of the project's own prints
+            report = run_once(entries_of(stated, site), (site,) if site else (), stated.options)
+        word = "draining" if Drain(stated.options.drain_file, site).is_on() else str(report.status)
         if options["probe"]:
-            self.stdout.write(line_of(report))
+            self.stdout.write(line_of(word, report))
         else:
-            text = written("health.json" if options["json"] else "health.txt", report, stated, site)
+            text = written("health.json" if options["json"] else "health.txt", word, report, stated, site)
             self.stdout.write(text if options["json"] else self.coloured(text))
-        if not options["probe"] and Drain(stated.options.drain_file, site).is_on():
-            self.caution(["The site drains here: ready answers 503 draining."], options["verbosity"])
-        self.end(str(report.status), probe=options["probe"])
+        self.end(word, probe=options["probe"])
 
     def coloured(self, text: str) -> str:
         """Return ``text`` with the status words that its lines begin with in colours."""
-        styles = {"pass": self.style.SUCCESS, "warn": self.style.WARNING, "fail": self.style.ERROR}
-        return LEADING_WORD.sub(lambda found: str(styles[found[0]](found[0])), text)
+        styles = {"pass": self.style.SUCCESS, "warn": self.style.WARNING}
+        return LEADING_WORD.sub(lambda found: str(styles.get(found[0], self.style.ERROR)(found[0])), text)
 
     def end(self, word: str, *, probe: bool) -> None:
         if code := exit_code(word, probe=probe):
             sys.exit(code)
+
+
+def drop_output() -> None:
+    """Have Python not write again, when it ends, what could not be written: it would end with a code of its own."""
+    with suppress(OSError, ValueError):  # it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refuse_no_site() -> None:
@@ -179,6 +194,13 @@ def refuse_no_site() -> None:
     applied = latest()
     if applied and applied.by.site is None:
         raise ConfigurationError.because("No site is named: give --site, or set MULTIHOST_SITE.", where="--site")
+
+
+def server_accounts() -> set[int]:
+    """Return the accounts whose servers get the site's token: a neighbour may listen where none of them does."""
+    own = own_identity()
+    owner = owner_of(own.platform, own.site.id) if own else None
+    return {ROOT, os.geteuid(), *([] if owner is None else [owner])}
 
 
 def go_on_as_owner() -> None:
@@ -196,24 +218,24 @@ def shared_folder() -> Iterator[str]:
         )
 
 
-def line_of(report: Report) -> str:
-    """Return the status, and the codes of what is not as it should be, in one line."""
+def line_of(word: str, report: Report) -> str:
+    """Return the status word, and the codes of what is not as it should be, in one line."""
     reasons = [
         f"{result.entry.name} {outcome.code}"
         for result in report.results
         for outcome in result.outcomes
         if outcome.status
     ]
-    return f"{report.status}: {', '.join(reasons)}" if reasons else str(report.status)
+    return f"{word}: {', '.join(reasons)}" if reasons else word
 
 
-def written(name: str, report: Report, stated: HealthSettings, site: str) -> str:
+def written(name: str, word: str, report: Report, stated: HealthSettings, site: str) -> str:
     """Return the report in the form of the endpoint's path ``name``, with all details."""
     from wagtail_multihost.health.formats import form_of
     from wagtail_multihost.health.seen import Health
 
     health = Health(
-        word=str(report.status),
+        word=word,
         report=report,
         details=True,
         now=time.monotonic(),

@@ -1,0 +1,83 @@
+"""What probes log: once for as long as it is the same, since they run every few seconds."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from wagtail_multihost.health.probe import Outcome
+from wagtail_multihost.health.status import Status
+
+#: Of how many subjects of a probe what was said is kept, and how much of each; what goes beyond is not new.
+MOST_SUBJECTS = 2000
+MOST_TEXTS = 20
+#: What differs in each run: the addresses of objects, and names by chance.
+CHANCE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{32,}", re.IGNORECASE)
+
+logger = logging.getLogger("wagtail_multihost.health")
+
+
+class Complaints:
+    """What one probe has complained of and not got over, by what it looks at."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, set[int]] = {}
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Have :func:`complain` in this thread remember what it says here."""
+        token = _collecting.set(self)
+        try:
+            yield
+        finally:
+            _collecting.reset(token)
+
+    def log(self, message: str, *arguments: object, subject: str = "", traceback: bool = False) -> None:
+        """See :func:`complain`."""
+        error = sys.exception()
+        text = f"{message} {type(error).__qualname__} {text_of(error)}" if error else message % arguments
+        level = logging.ERROR if traceback else logging.WARNING
+        is_new = self._is_new(subject, hash(CHANCE.sub("", text)))
+        logger.log(level if is_new else logging.DEBUG, message, *arguments, exc_info=traceback)
+
+    def _is_new(self, subject: str, text: int) -> bool:
+        if subject not in self._known and len(self._known) >= MOST_SUBJECTS:
+            return False
+        texts = self._known.setdefault(subject, set())
+        if text in texts or len(texts) >= MOST_TEXTS:
+            return False
+        texts.add(text)
+        return True
+
+    def forget_passed(self, outcomes: Iterable[Outcome]) -> None:
+        """Forget what was said of the subjects that pass, and all when nothing else is found."""
+        found = [(str(outcome.subject), outcome.status is Status.PASS) for outcome in outcomes]
+        others = {subject for subject, is_well in found if not is_well}
+        if not others:
+            self._known.clear()
+        for subject, _ in found:
+            if subject not in others:
+                self._known.pop(subject, None)
+
+
+_collecting: ContextVar[Complaints | None] = ContextVar("collecting", default=None)
+
+
+def complain(message: str, *arguments: object, subject: str = "", traceback: bool = False) -> None:
+    """
+    Log a failure of what a probe looks at, with the exception that is handled, if any: as a warning, or as an error
+    with its ``traceback``. What the sampler's runs have said of ``subject`` (an outcome's) since it last passed is only
+    logged at the level DEBUG.
+    """
+    (_collecting.get() or Complaints()).log(message, *arguments, subject=subject, traceback=traceback)
+
+
+def text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # an error of the project's own may have no text
+        return ""
