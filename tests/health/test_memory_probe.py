@@ -106,8 +106,11 @@ def test_mounted_group_is_the_container_s(machine: Machine) -> None:
 
 def test_group_that_is_not_mounted_is_that_of_the_mount_point(machine: Machine) -> None:
     """A group above what is mounted never leads out of the mount point."""
-    root = machine("0::/../../other\n", V2_MOUNT.format(top="/"), {".": (100, 60, 0)})
-    (root / "sys" / "other").mkdir()
+    root = machine("0::/other\n", V2_MOUNT.format(top="/docker/0123"), {".": (100, 60, 0)})
+    other = root / "sys" / "other"
+    other.mkdir()
+    for name, text in {"memory.max": "100", "memory.current": "99", "memory.stat": "inactive_file 0"}.items():
+        (other / name).write_text(text)
     assert measured(root) == [passed(60.0, "percent")]
 
 
