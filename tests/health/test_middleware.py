@@ -357,3 +357,18 @@ def test_project_that_never_resolves_still_has_probes(monkeypatch: pytest.Monkey
     monkeypatch.setattr(process, "latest", lambda: None)
     process.forget_endpoint()
     assert HealthMiddleware(boom)(rf.get("/-/live/")).status_code == 200
+
+
+def test_answers_share_nothing_that_can_be_changed(rf: RequestFactory) -> None:
+    """What somebody does to one answer is not seen in the next, though both are made of one."""
+    respond: Any = HealthMiddleware(boom)
+    first, expected = respond(rf.get("/-/live")), respond(rf.get("/-/live"))
+    first.headers["X-Seen"] = "1"
+    first.set_cookie("seen", "1")
+    first.write(b"more")
+    first._resource_closers.append(boom)
+    first.status_code = 500
+    second = respond(rf.get("/-/live"))
+    assert (second.status_code, second.content, second.headers) == (200, b"pass", expected.headers)
+    assert not second.cookies and not second._resource_closers and not second.has_header("X-Seen")
+    assert second.headers is not expected.headers
