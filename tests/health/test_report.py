@@ -144,7 +144,7 @@ def test_old_failure_of_one_site_makes_nothing_else_old() -> None:
 @pytest.mark.parametrize(("options", "allowed"), [({"interval": 3_600}, 7_200), ({"timeout": 300}, 600)])
 def test_probe_that_runs_seldom_has_its_time(options: dict[str, float], allowed: float) -> None:
     """A probe whose own interval or timeout is longer than the limit does not make the report stale between runs."""
-    assert NOW + allowed <= report_of(result(PASS, **options)).fresh_until <= NOW + allowed + 2
+    assert NOW + allowed <= report_of(result(PASS, **options)).fresh_until <= NOW + allowed + 5
     assert report_of(result(PASS)).fresh_until == NOW + 60
 
 

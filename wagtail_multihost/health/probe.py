@@ -58,7 +58,7 @@ class Probe(ABC):
     component: ClassVar[str] = "component"
 
     criticality: Criticality = field(default=Criticality.CRITICAL, metadata={"meaning": "What a failure means."})
-    timeout: float = field(default=0.8, metadata={"meaning": "How long, in seconds, a run may take."})
+    timeout: float = field(default=2, metadata={"meaning": "How long, in seconds, a run may take."})
     interval: float = field(default=0, metadata={"meaning": "Seconds between runs that pass; 0: `INTERVAL`."})
     retry: float = field(default=0, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
 
