@@ -17,6 +17,7 @@ pytestmark = pytest.mark.servers
 #: The source tree; test environments copy the tests out of it.
 ROOT = Path(os.environ.get("MULTIHOST_CHECKOUT", Path(__file__).parent.parent))
 SOURCE = ROOT / "wagtail_multihost"
+EXTRAS = {"certificates", "postgres", "redis", "s3", "signatures", "tasks"}
 
 
 @pytest.fixture(name="wheel", scope="module")
@@ -46,6 +47,7 @@ def test_wheel_has_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) ->
     assert {
         "wagtail_multihost/emitters/templates/nginx/nginx.conf",
         "wagtail_multihost/emitters/templates/uwsgi/hostmap.py",
+        "wagtail_multihost/health/templates/wagtail_multihost/health/page.html",
     } <= names
 
 
@@ -56,6 +58,8 @@ def test_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
     assert metadata["Name"] == "wagtail-multihost"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "BSD-3-Clause"
-    assert set(metadata.get_all("Provides-Extra", [])) == {"postgres", "redis", "s3", "signatures"}
+    assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel.namelist())
     assert str(metadata.get_payload()).strip()
+    entry_points = wheel.read(name.replace("METADATA", "entry_points.txt")).decode()
+    assert "multihost-health = wagtail_multihost.health.__main__:main" in entry_points
