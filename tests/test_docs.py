@@ -6,10 +6,7 @@ import ast
 import importlib
 import importlib.util
 import re
-import runpy
 import shlex
-import socket
-import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -294,31 +291,3 @@ def test_links_between_pages_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert [link for link in missing if link != "CONTRIBUTING.md"] == []
-
-
-@pytest.mark.parametrize(("line", "status"), [(b"HTTP/1.0 200 OK\r\n\r\npass", 0), (b"HTTP/1.0 503 X\r\n\r\n", 1)])
-def test_example_probe_speaks_the_uwsgi_protocol(
-    line: bytes, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The example probe sends the readiness path in a uwsgi packet, and its exit code is the answer."""
-    received: list[bytes] = []
-    monkeypatch.chdir(tmp_path)  # a relative path stays below the length limit of unix sockets
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind("probe.sock")
-        server.listen(1)
-
-        def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                received.append(connection.recv(4096))
-                connection.sendall(line)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        monkeypatch.setattr("sys.argv", ["probe.py", "probe.sock"])
-        with pytest.raises(SystemExit) as caught:
-            runpy.run_path(str(DOCS / "examples" / "probe.py"), run_name="__main__")
-        thread.join()
-    assert caught.value.code == status
-    assert b"\x09\x00PATH_INFO\x09\x00/-/ready/" in received[0]
-    assert int.from_bytes(received[0][1:3], "little") == len(received[0]) - 4
