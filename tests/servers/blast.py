@@ -60,7 +60,11 @@ def endless():
         yield b"x" * 16384
         time.sleep(0.01)
 
-ACTIONS = {{"/crash": crash, "/grow": grow, "/hang": hang, "/endless": endless}}
+def deaf():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGHUP}})
+    return [b"what?"]
+
+ACTIONS = {{"/crash": crash, "/grow": grow, "/hang": hang, "/endless": endless, "/deaf": deaf}}
 
 def application(environ, start_response):
     path = environ["PATH_INFO"]

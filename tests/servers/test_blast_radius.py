@@ -11,7 +11,18 @@ import pytest
 
 from tests.accounts import needs_root
 from tests.servers.accounts import FRONT
-from tests.servers.blast import APPLICATION, HURT, NEIGHBOURS, REQUESTS, Fault, Outcome, Street, observed, opened_street
+from tests.servers.blast import (
+    APPLICATION,
+    HANG,
+    HURT,
+    NEIGHBOURS,
+    REQUESTS,
+    Fault,
+    Outcome,
+    Street,
+    observed,
+    opened_street,
+)
 from tests.servers.blast import expire as expire_certificate
 from tests.servers.processes import wait_for
 
@@ -145,3 +156,17 @@ def test_fault_of_one_site_hurts_that_site_alone(street: Street, table: list[Out
     assert outcome.hurt == {HURT}
     assert outcome.answered == outcome.asked >= REQUESTS * len(NEIGHBOURS)
     assert outcome.statuses <= set(fault.statuses)
+
+
+def test_reload_ends_workers_that_do_not_hear_it(street: Street) -> None:
+    """A site whose worker blocks the signal for a reload has its new code after ``harakiri`` seconds all the same."""
+    path = street.code(HURT)
+    assert street.ask(HURT, "/deaf").status == 200
+    path.write_text(APPLICATION.replace("[SITE]", "[SITE.upper()]"))
+    try:
+        street.touch_vassal(HURT)
+        wait_for(lambda: street.ask(HURT).body == HURT.upper(), "the new code", HANG / 2)
+    finally:
+        path.write_text(APPLICATION)
+        street.touch_vassal(HURT)
+    street.wait_until_served(HURT, HANG / 2, "after the reload")
