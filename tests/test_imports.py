@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from wagtail_multihost.registry import Contents, open_registry
-from wagtail_multihost.registry.snapshot_writer import differing, drafts, prepared, write
+from wagtail_multihost.registry.snapshot_changes import differing
+from wagtail_multihost.registry.snapshot_draft import drafts
+from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.resolver.secret_key import with_own_keys
 
 PRINT_MODULES = "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
@@ -87,7 +89,18 @@ def test_site_from_a_snapshot_loads_no_reader_of_other_registries(tmp_path: Path
     code = "from wagtail_multihost.resolver import resolve; settings = {}; resolve().apply(settings); assert settings"
     modules = modules_after(code, MULTIHOST_REGISTRY=f"{tmp_path}/snapshots", MULTIHOST_SITE="aurora")
     assert "wagtail_multihost.registry.snapshot" in modules
-    registries = {"environment", "keys", "lines", "options", "platform_key", "signature", "snapshot_writer", "toml"}
+    registries = {
+        "environment",
+        "keys",
+        "lines",
+        "options",
+        "platform_key",
+        "signature",
+        "snapshot_changes",
+        "snapshot_draft",
+        "snapshot_writer",
+        "toml",
+    }
     assert modules & {f"wagtail_multihost.registry.{name}" for name in registries} == set()
     specs = {"code", "frontend", "keys", "mail", "nginx", "options", "overrides", "systemd", "uwsgi"}
     assert modules & {f"wagtail_multihost.spec.{name}" for name in specs} == set()

@@ -23,7 +23,9 @@ from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Contents, Registry
 from wagtail_multihost.registry.snapshot import SnapshotRegistry, digest_of
-from wagtail_multihost.registry.snapshot_writer import SERVER_FIELDS, differing, drafts, groups_of, prepared, write
+from wagtail_multihost.registry.snapshot_changes import differing, groups_of
+from wagtail_multihost.registry.snapshot_draft import SERVER_FIELDS, drafts
+from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.resolver.secret_key import with_own_keys
 from wagtail_multihost.spec import SiteSpec
 

@@ -1,4 +1,4 @@
-"""Writing snapshots: all drafts first, then one rename each, and nothing where nothing changed."""
+"""Writing snapshots: all drafts first, then one rename each."""
 
 from __future__ import annotations
 
@@ -7,139 +7,22 @@ import json
 import os
 import re
 import secrets
-import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import MISSING, Field, fields, is_dataclass
-from datetime import datetime, timedelta
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.registry.base import Contents, Registry
-from wagtail_multihost.registry.snapshot import (
-    FORMAT,
-    SUFFIX,
-    Snapshot,
-    content,
-    digest_of,
-    read,
-    untrusted_folder,
-)
-from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.keys import key_fingerprint
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry.snapshot import untrusted_folder
+from wagtail_multihost.registry.snapshot_changes import FILE_MODE, Change
 from wagtail_multihost.spec.permissions import ROOT, own_accounts
-from wagtail_multihost.spec.platform import PlatformSpec
-from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.site import SiteSpec
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-FILE_MODE = 0o440
 #: Passable, and not to be listed: sites do not see each other's names.
 FOLDER_MODE = 0o711
-#: An unchanged snapshot is written anew after this time, so that an old one tells of a run that is missing.
-RENEWED_AFTER = timedelta(days=15)
-#: Of no use to the site's process, and a change of them is none for it.
-SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "user", "runner"})
-PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources"}) | SERVER_FIELDS
 LOCK_SECONDS = 10
-SITE_LEFT_OUT = frozenset({"pinned", "sources", "state", "code"}) | SERVER_FIELDS
-#: Fields of pairs, which are tables in a registry.
-TABLES = frozenset({"options", "settings"})
 DRAFT = re.compile(r"\.[a-z0-9-]+\.json\.[0-9a-f]{8}\.tmp")
 # Above it one sync(2) of everything is quicker than one of each file.
 MOST_SINGLE_SYNCS = 100
-
-
-class State(Enum):
-    """What happens to a file."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    RENEWED = "renewed"
-    REMOVED = "removed"
-
-
-class Change(NamedTuple):
-    """A file that does not have what it should: its ``path``, and the new ``snapshot`` for the group ``gid``."""
-
-    path: Path
-    state: State
-    snapshot: Snapshot | None = None
-    gid: int = ROOT
-
-
-def drafts(folder: Path, registry: Registry, contents: Contents, now: datetime) -> Iterator[Snapshot]:
-    """Yield a snapshot of each site of ``contents``, all of whose keys must be its own."""
-    platform = contents.platform
-    keys = [key.file for key in platform.keyring.values() if key.file]
-    for site in contents.sites:
-        document = {
-            "format": FORMAT,
-            "revision": platform.revision,
-            "created": now.isoformat(timespec="seconds"),
-            "registry": registry.url,
-            "private": sorted(str(path) for path in (*registry.files, *keys)),
-            "platform": table_of(platform, PLATFORM_LEFT_OUT),
-            "site": table_of(site, SITE_LEFT_OUT),
-        }
-        yield Snapshot(document, folder / f"{site.id}{SUFFIX}")
-
-
-def table_of(spec: object, left_out: frozenset[str] = frozenset()) -> dict[str, object]:
-    """Return a spec as a registry's table: what is not the default, every secret in the clear."""
-    stated: dict[str, object] = {}
-    for field in fields(spec):  # type: ignore[arg-type]  # specs are dataclasses
-        value = getattr(spec, field.name)
-        if field.name not in left_out and not is_default(field, value):
-            stated[field.name] = dict(value) if field.name in TABLES else plain(value)
-    return stated
-
-
-def is_default(field: Field[Any], value: object) -> bool:
-    return value is None or (field.default is not MISSING and bool(value == field.default))
-
-
-def plain(value: object) -> object:
-    if isinstance(value, Secret):
-        return value.reveal()
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
-    if is_dataclass(value):
-        return table_of(value)
-    return value if isinstance(value, bool | int | str) else str(value)
-
-
-def groups_of(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, int]:
-    """
-    Return the id of each site's group; raises ConfigurationError for groups that this machine does not have.
-
-    Only root gives files away: for everyone else, and without ``platform.group``, it is the process's own.
-    """
-    if not platform.group or os.geteuid() != ROOT:
-        return {site.id: os.getegid() for site in sites}
-    import grp  # loads only for root
-
-    found, problems = {}, []
-    for site in sites:
-        name = platform.group_of(site.id)
-        try:
-            found[site.id] = grp.getgrnam(name).gr_gid
-        except KeyError:
-            where = platform.sources.get("group", "platform.group")
-            problems.append(Problem(where, f"This machine has no group {name}, which reads the snapshot.", site.id))
-            continue
-        if "{site}" in platform.group and list(found.values()).count(found[site.id]) > 1:
-            where = platform.sources.get("group", "platform.group")
-            message = f"The group {name} has the id {found[site.id]}, which another site's group has too."
-            problems.append(Problem(where, message, site.id))
-    if problems:
-        raise ConfigurationError(problems)
-    return found
 
 
 @contextmanager
@@ -185,166 +68,6 @@ def lock(descriptor: int, deadline: float) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
-
-
-def shared_keys(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
-    """Yield a problem for every key that two sites have, wherever each of them keeps it."""
-    owners: dict[str, SiteSpec] = {}
-    for site in sites:
-        for key in (site.secret_key, *site.secret_key_fallbacks):
-            owner = owners.setdefault(key_fingerprint(key), site) if key else site
-            if owner is not site:
-                where = site.sources.get("secret_key") or site.sources.get("secret_key_file", f"sites.{site.id}")
-                message = f"The sites {owner.id} and {site.id} have one secret key; each must have its own."
-                yield Problem(where, message, site.id)
-
-
-def differing(
-    snapshots: Iterable[Snapshot], groups: Mapping[str, int], key: Ed25519PrivateKey | None
-) -> Iterator[Change]:
-    """
-    Yield a change for every snapshot whose file does not have it. Raises ConfigurationError for files that are no
-    snapshots, and for those of a later revision.
-    """
-    problems = []
-    for snapshot in snapshots:
-        found = compared(snapshot, groups[snapshot.site], key)
-        if isinstance(found, Problem):
-            problems.append(found)
-        elif found is not None:
-            yield found
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def compared(snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None) -> Change | Problem | None:
-    """Return what is to be done about one snapshot's file, why nothing can be done, or None when it is the same."""
-    old, status = existing(snapshot.path)
-    if status is not None and old is None:
-        return Problem(str(snapshot.path), "It is no snapshot, so it is not overwritten. Remove it.", snapshot.site)
-    state = state_of(old, snapshot.document, key)
-    if old and state is State.UPDATED and revision_of(old) > revision_of(snapshot.document):
-        return Problem(str(snapshot.path), older(old, snapshot.document), snapshot.site)
-    if state is None and status is not None and not has_access(status, gid):
-        state = State.UPDATED
-    if state is None:
-        return None
-    revision = max(revision_of(snapshot.document), revision_of(old or {}))
-    document = sealed({**snapshot.document, "revision": revision}, key)
-    return Change(snapshot.path, state, Snapshot(document, snapshot.path), gid)
-
-
-def existing(path: Path) -> tuple[dict[str, Any] | None, os.stat_result | None]:
-    """Return the document and the status of the snapshot at ``path``: no document if it is something else."""
-    try:
-        data, status = read(path)
-    except FileNotFoundError:
-        return None, None
-    except OSError as error:
-        if path.is_symlink():
-            return None, path.lstat()
-        raise ConfigurationError.because(f"It cannot be read: {error.strerror}.", where=str(path)) from None
-    return document_of(data), status
-
-
-def document_of(data: bytes) -> dict[str, Any] | None:
-    """Return what a snapshot of any format holds; None for anything else."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    kinds = {"format": int, "revision": int, "digest": str, "site": dict}
-    is_ours = isinstance(document, dict) and all(isinstance(document.get(key), kind) for key, kind in kinds.items())
-    return document if is_ours else None
-
-
-def state_of(old: dict[str, Any] | None, new: Mapping[str, object], key: Ed25519PrivateKey | None) -> State | None:
-    """Return what happens to a file that holds ``old``; None when it stays."""
-    if old is None:
-        return State.CREATED
-    passing = ("created", "revision")
-    if content(old, *passing) != content(new, *passing) or old["digest"] != digest_of(old) or not is_signed(old, key):
-        return State.UPDATED
-    try:
-        age = datetime.fromisoformat(str(new["created"])) - datetime.fromisoformat(str(old["created"]))
-    except (TypeError, ValueError):
-        return State.UPDATED
-    return State.RENEWED if age > RENEWED_AFTER else None
-
-
-def is_signed(document: Mapping[str, object], key: Ed25519PrivateKey | None) -> bool:
-    if key is None:
-        return True
-    from wagtail_multihost.registry.signature import fits
-
-    return fits(document.get("signature"), content(document), key.public_key())
-
-
-def sealed(document: dict[str, Any], key: Ed25519PrivateKey | None) -> dict[str, Any]:
-    seals = {"digest": digest_of(document)}
-    if key is not None:
-        from wagtail_multihost.registry.signature import signature_of
-
-        seals["signature"] = signature_of(content(document), key)
-    return {**document, **seals}
-
-
-def revision_of(document: Mapping[str, Any]) -> int:
-    return int(document.get("revision", 0))
-
-
-def older(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    return (
-        f"The registry's revision {revision_of(new)} is lower than the snapshot's, {revision_of(old)}. If it is the "
-        "newer one, state a higher revision in its [platform]."
-    )
-
-
-def has_access(status: os.stat_result, gid: int) -> bool:
-    """Return whether a file has the mode, and where root can see to it the owner and group, that it should have."""
-    is_owned = os.geteuid() != ROOT or (status.st_uid, status.st_gid) == (ROOT, gid)
-    return is_owned and stat.S_IMODE(status.st_mode) == FILE_MODE
-
-
-def stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterator[Change]:
-    """
-    Yield a removal of every snapshot in ``folder`` that is not to be kept; other files stay. Raises
-    ConfigurationError for those of another platform or a later revision: another registry would know more.
-    """
-    known, problems = {path.name for path in kept}, []
-    try:
-        names = sorted(os.listdir(folder))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigurationError.because(f"It cannot be listed: {error.strerror}.", where=str(folder)) from None
-    for name in names:
-        path = folder / name
-        old = existing(path)[0] if name.endswith(SUFFIX) and name not in known else None
-        if old is None:
-            continue
-        if reason := not_ours(old, platform):
-            problems.append(Problem(str(path), reason))
-        yield Change(path, State.REMOVED)
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def not_ours(old: Mapping[str, Any], platform: PlatformSpec) -> str:
-    """Return why the registry of ``platform`` does not decide whether a snapshot goes; blank when it does."""
-    stated = old.get("platform")
-    name = stated.get("name") if isinstance(stated, Mapping) else None
-    if name != platform.name:
-        return (
-            f"It is of the platform {shown(str(name))}, and the registry is of {shown(platform.name)}, so it is not "
-            "removed. Remove it by hand, or choose another folder."
-        )
-    if revision_of(old) > platform.revision:
-        return (
-            f"It has the revision {revision_of(old)}, and the registry, which has no such site, {platform.revision}: "
-            "it is not removed. If the registry is the newer one, state a higher revision in its [platform]."
-        )
-    return ""
 
 
 def write(changes: Iterable[Change]) -> None:
