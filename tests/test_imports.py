@@ -93,6 +93,7 @@ def test_site_from_a_snapshot_loads_no_reader_of_other_registries(tmp_path: Path
         "environment",
         "keys",
         "lines",
+        "optional_parts",
         "options",
         "platform_key",
         "signature",

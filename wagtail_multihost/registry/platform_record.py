@@ -72,14 +72,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
     shares_registry = record.take_boolean("shares_registry", False)
     templates, snapshots = (record.take_path(key, None) for key in ("templates", "snapshots"))
     secret_keys, nodes_of_platform = keyring(record), nodes(record)
-    secret_key = record.take_secret("secret_key")
-    states_key = secret_key is not None or bool(secret_keys)
-    makes_key = record.source.makes_platform_key and record.source.reads_secrets
-    if makes_key and not states_key and not record.problems:
-        from wagtail_multihost.registry.platform_key import platform_key  # loads only where none is stated
-
-        secret_key = record.build(lambda: platform_key(data))
-        sources["secret_key"] = str(data / "platform.key")
+    secret_key = key_of(record, data, sources, is_stated=bool(secret_keys))
     if not name and "name" not in sources:
         record.report("It is missing.", (*record.path, "name"))
         return None
@@ -108,6 +101,18 @@ def build_platform(record: Record) -> PlatformSpec | None:
             sources=sources,
         )
     )
+
+
+def key_of(record: Record, data: Path, sources: dict[str, str], *, is_stated: bool) -> Secret | None:
+    """Return the platform's ``secret_key``: where none ``is_stated``, that of its data folder, made if need be."""
+    key = record.take_secret("secret_key")
+    makes_key = record.source.makes_platform_key and record.source.reads_secrets
+    if key is not None or is_stated or not makes_key or record.problems:
+        return key
+    from wagtail_multihost.registry.platform_key import platform_key  # loads only where none is stated
+
+    sources["secret_key"] = str(data / "platform.key")
+    return record.build(lambda: platform_key(data))
 
 
 def revision_of(record: Record, value: object) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.identifiers import parse_hostname, shown
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_path
 
@@ -199,6 +199,17 @@ class Record:
         if "://" in text:  # and perhaps a password, which must not be taken for a name
             raise ValueError("It is a URL; a path is accepted.")
         return Path(self.source.base, text)
+
+    def take_hosts(self, key: str) -> tuple[str, ...]:
+        """Return the hostnames of ``key`` in ASCII; every one that is not accepted is reported."""
+        accepted = []
+        path = (*self.path, key)
+        for text in self.take_texts(key):
+            try:
+                accepted.append(parse_hostname(text))
+            except ValueError as error:
+                self.report(str(error), path)
+        return tuple(accepted)
 
     def take_table(self, key: str) -> Record | None:
         """Return the record of the table ``key``; None when it is missing or not a table (and reported)."""

@@ -12,7 +12,7 @@ from wagtail_multihost.registry.platform_record import URL_PARSERS, Defaults
 from wagtail_multihost.registry.record import PLATFORM, Record
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
-from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id, shown
+from wagtail_multihost.spec.identifiers import parse_site_id, shown
 from wagtail_multihost.spec.names import Names, derive_names
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
@@ -119,7 +119,7 @@ class SiteParts:
 
     def build(self, *, uid: UUID, pinned: bool) -> SiteSpec | None:
         record = self.reader.record
-        hostnames, aliases = self.required_hosts(), self.hosts("aliases")
+        hostnames, aliases = self.required_hosts(), record.take_hosts("aliases")
         enabled, epoch = record.take_boolean("enabled", True), record.take_integer("epoch", 1)
         tls, settings = self.tls(), self.settings()
         key_id, admins = record.take_text("key_id"), record.take_texts("admins")
@@ -174,13 +174,10 @@ class SiteParts:
 
     def required_hosts(self) -> tuple[str, ...]:
         record, before = self.reader.record, len(self.reader.record.problems)
-        hostnames = self.hosts("hostnames")
+        hostnames = record.take_hosts("hostnames")
         if "hostnames" not in self.sources:
             record.report("It is missing: a site needs at least one hostname.", (*record.path, "hostnames"))
         return hostnames if hostnames or len(record.problems) == before else STAND_IN_HOSTNAMES
-
-    def hosts(self, key: str) -> tuple[str, ...]:
-        return ascii_hosts(self.reader.record, key)
 
     def part(self, key: str) -> Record:
         """Return the fields of ``key``, the site's over the platform's, as a record."""
@@ -274,48 +271,21 @@ class SiteParts:
         part = self.part("mail")
         if not part.entries:
             return None
-        from wagtail_multihost.spec.mail import MailSpec  # loads only for a site that has its own mail
+        from wagtail_multihost.registry.optional_parts import mail_of  # loads only for a site that has its own mail
 
         account = part.entries.get("username")
         # A snapshot has every key as the site's own, and does not say which were the platform's.
         if account and account.path[0] != PLATFORM and part.source.follows_references:
             self.sources["mail.username"] = part.source.label(account.path)
-        backend, host, username = part.take_text("backend", "smtp"), part.take_text("host"), part.take_text("username")
-        port, timeout = part.take_integer("port", 587), part.take_integer("timeout", 10)
-        password, security = part.take_secret("password"), part.take_text("security", "starttls")
-        part.close()
-        return part.build(
-            lambda: MailSpec(
-                backend=backend,  # type: ignore[arg-type]  # the spec checks it
-                host=host,
-                port=port,
-                username=username,
-                password=password,
-                security=security,  # type: ignore[arg-type]  # the spec checks it
-                timeout=timeout,
-            ),
-        )
+        return mail_of(part)
 
     def frontend(self) -> FrontendCacheSpec | None:
         part = self.part("frontend")
         if not part.entries:
             return None
-        from wagtail_multihost.spec.frontend import FrontendCacheSpec  # loads only for a site that has one
+        from wagtail_multihost.registry.optional_parts import frontend_of  # loads only for a site that has one
 
-        backend, location, zone = part.take_text("backend"), part.take_text("location"), part.take_text("zone")
-        token = part.take_secret("token")
-        access_key, secret_key = part.take_secret("access_key"), part.take_secret("secret_key")
-        part.close()
-        return part.build(
-            lambda: FrontendCacheSpec(
-                backend=backend,  # type: ignore[arg-type]  # the spec checks it
-                location=location,
-                zone=zone,
-                token=token,
-                access_key=access_key,
-                secret_key=secret_key,
-            ),
-        )
+        return frontend_of(part)
 
     def own(self, text: str) -> str:
         """Return a path with the site id in the place of ``{site}``."""
@@ -332,12 +302,9 @@ class SiteParts:
             return None
         entries = {key: entry for table in stated for key, entry in table.entries.items()}
         table = Record(entries, stated[-1].path, record.source, record.problems, record.site)
-        from wagtail_multihost.spec.tls import TlsSpec  # loads only for a site that has it
+        from wagtail_multihost.registry.optional_parts import tls_of  # loads only for a site that has it
 
-        certificate, key = table.take_text("certificate"), table.take_text("key")
-        pending, off = (ascii_hosts(table, key) for key in ("pending", "off"))
-        table.close()
-        return table.build(lambda: TlsSpec(certificate=certificate, key=key, pending=pending, off=off))
+        return tls_of(table)
 
     def overrides(self, key: str) -> Overrides:
         """Return the options of ``key`` that the site states; none where it has no such table."""
@@ -378,15 +345,3 @@ class SiteParts:
                 accepted = "" if name in OVERRIDABLE else " for a setting that sites may have"
                 record.report(f"It must be text, true or false{accepted}.", entry.path)
         return tuple(values)
-
-
-def ascii_hosts(record: Record, key: str) -> tuple[str, ...]:
-    """Return the hostnames of ``key`` in ASCII; every one that is not accepted is reported."""
-    accepted = []
-    path = (*record.path, key)
-    for text in record.take_texts(key):
-        try:
-            accepted.append(parse_hostname(text))
-        except ValueError as error:
-            record.report(str(error), path)
-    return tuple(accepted)
