@@ -28,8 +28,8 @@ from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions
 from wagtail_multihost.health.probe import CODES, Probe
 from wagtail_multihost.management import commands as command_modules
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.key import REQUIRED, Key
 from wagtail_multihost.registry.keys import KEYS, TABLES
+from wagtail_multihost.registry.keys.key import REQUIRED, Key
 from wagtail_multihost.resolver.explain import masked
 from wagtail_multihost.resolver.mail import REPLACED
 from wagtail_multihost.resolver.resolved import ResolvedSettings

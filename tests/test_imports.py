@@ -75,19 +75,24 @@ def test_resolve_imports_no_django(environ: dict[str, str], tmp_path: Path) -> N
     assert of(modules, "django", "wagtail", "storages", "jinja2", "tomlkit") == set()
 
 
-def test_site_from_a_snapshot_loads_no_reader_of_other_registries(tmp_path: Path) -> None:
-    """A process that starts from a snapshot loads its own reader, and nothing that writes, lists or explains keys."""
-    (tmp_path / "sites.toml").write_text(REGISTRY, encoding="utf-8")
-    registry = open_registry(tmp_path / "sites.toml", {})
+def modules_of_a_site(folder: Path, registry_text: str) -> set[str]:
+    """Return the names of all modules that a process has which resolved a site from its snapshot."""
+    (folder / "sites.toml").write_text(registry_text, encoding="utf-8")
+    registry = open_registry(folder / "sites.toml", {})
     platform, site = registry.site("aurora")
     contents = Contents(platform, (with_own_keys(platform, site),))
-    with prepared(tmp_path / "snapshots"):
+    with prepared(folder / "snapshots"):
         changes = differing(
-            drafts(tmp_path / "snapshots", registry, contents, datetime.now(UTC)), {"aurora": os.getegid()}, None
+            drafts(folder / "snapshots", registry, contents, datetime.now(UTC)), {"aurora": os.getegid()}, None
         )
         write(changes)
     code = "from wagtail_multihost.resolver import resolve; settings = {}; resolve().apply(settings); assert settings"
-    modules = modules_after(code, MULTIHOST_REGISTRY=f"{tmp_path}/snapshots", MULTIHOST_SITE="aurora")
+    return modules_after(code, MULTIHOST_REGISTRY=f"{folder}/snapshots", MULTIHOST_SITE="aurora")
+
+
+def test_site_from_a_snapshot_loads_no_reader_of_other_registries(tmp_path: Path) -> None:
+    """A process that starts from a snapshot loads its own reader, and nothing that writes, lists or explains keys."""
+    modules = modules_of_a_site(tmp_path, REGISTRY)
     assert "wagtail_multihost.registry.snapshot" in modules
     registries = {
         "environment",
@@ -108,3 +113,11 @@ def test_site_from_a_snapshot_loads_no_reader_of_other_registries(tmp_path: Path
     # What measures coverage loads modules of its own in every process.
     loaded = modules - modules_after("pass")
     assert of(loaded, "difflib", "email", "idna", "jinja2", "tempfile", "tomllib", "zoneinfo") == set()
+
+
+def test_site_loads_the_specs_of_its_own_parts(tmp_path: Path) -> None:
+    """A site with certificates loads what checks them, and nothing of mail or of caches in front."""
+    tls = 'tls = { certificate = "/etc/tls/aurora.pem", key = "/etc/tls/aurora.key" }\n'
+    modules = modules_of_a_site(tmp_path, REGISTRY + tls)
+    specs = {f"wagtail_multihost.spec.{name}" for name in ("frontend", "mail", "tls")}
+    assert modules & specs == {"wagtail_multihost.spec.tls"}

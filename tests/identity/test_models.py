@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from tests.identity.conftest import OTHER_UID, Become
 from wagtail_multihost.exceptions import IdentityError
@@ -24,10 +24,11 @@ def test_migrations_are_complete() -> None:
 
 @pytest.mark.django_db
 def test_there_is_one_row(become: Become) -> None:
-    """The database refuses a second identity."""
+    """The database refuses a second identity, under the same key and under another."""
     Identity.objects.create(**become().columns())
-    with pytest.raises(IntegrityError):
-        Identity.objects.create(id=2, **become().columns())
+    for key in (1, 2):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Identity.objects.create(id=key, **become().columns())
 
 
 @pytest.mark.django_db

@@ -14,11 +14,11 @@ from tests.test_imports import modules_after
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.environment import EnvironmentSource
-from wagtail_multihost.registry.key import NONE, REQUIRED, SITE, Key
 from wagtail_multihost.registry.keys import KEYS, TABLES
-from wagtail_multihost.registry.platform_keys import DEFAULTS
+from wagtail_multihost.registry.keys.key import NONE, REQUIRED, SITE, Key
+from wagtail_multihost.registry.keys.platform import DEFAULTS
+from wagtail_multihost.registry.keys.site import DERIVED_SETTINGS
 from wagtail_multihost.registry.record import Record
-from wagtail_multihost.registry.site_keys import DERIVED_SETTINGS
 from wagtail_multihost.resolver.content import content_settings
 from wagtail_multihost.spec.overrides import OVERRIDABLE
 
@@ -279,4 +279,4 @@ def test_resolving_a_site_does_not_import_the_declarations() -> None:
     """A site's process starts without them."""
     modules = modules_after("import wagtail_multihost.resolver")
     assert "wagtail_multihost.registry.record" in modules
-    assert modules.isdisjoint({"wagtail_multihost.registry.key", "wagtail_multihost.registry.keys"})
+    assert "wagtail_multihost.registry.keys" not in modules

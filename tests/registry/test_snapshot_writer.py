@@ -26,13 +26,14 @@ from tests.registry.test_snapshot import (
     source,  # noqa: F401  # a fixture
 )
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import open_registry, snapshot_draft, snapshot_writer
+from wagtail_multihost.registry import open_registry, snapshot_writer
 from wagtail_multihost.registry.base import Registry
 from wagtail_multihost.registry.signature import signing_key
 from wagtail_multihost.registry.snapshot import SnapshotRegistry
 from wagtail_multihost.registry.snapshot_changes import differing, groups_of, stale
 from wagtail_multihost.registry.snapshot_draft import drafts
 from wagtail_multihost.registry.snapshot_writer import prepared, write
+from wagtail_multihost.registry.uniqueness import shared_keys
 from wagtail_multihost.spec.secret import Secret
 
 # Fixtures of another module are arguments here.
@@ -314,7 +315,7 @@ def test_one_key_in_two_places_is_found_when_it_is_read(source: Registry) -> Non
     """Two files with the same key are seen before snapshots are written."""
     first, second, *_ = source.load().sites
     same = [replace(site, secret_key=Secret("k" * 50)) for site in (first, second)]
-    (problem,) = snapshot_draft.shared_keys(same)
+    (problem,) = shared_keys(same)
     assert (problem.site, first.id in problem.message) == (second.id, True)
     other = replace(second, secret_key=Secret("o" * 50))
-    assert list(snapshot_draft.shared_keys([same[0], other])) == []
+    assert list(shared_keys([same[0], other])) == []

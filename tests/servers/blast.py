@@ -36,6 +36,8 @@ HARAKIRI = 2
 #: After how many silent seconds nginx gives up: later than harakiri, which looks once a second.
 TIMEOUT = HARAKIRI + 3
 MEMORY = "512m"
+#: The seconds that a request of the site with a server of its own takes, and those that it may take.
+SLOW, PATIENCE = 10, 40
 #: A hung request would last that long, if nothing ended it; a test waits half of it for a site to serve again.
 HANG = 60
 MODULE = "shop.py"
@@ -60,11 +62,17 @@ def endless():
         yield b"x" * 16384
         time.sleep(0.01)
 
+def slow():
+    for _ in range({SLOW}):
+        yield b"still here, "
+        time.sleep(1)
+    yield b"done"
+
 def deaf():
     signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGHUP}})
     return [b"what?"]
 
-ACTIONS = {{"/crash": crash, "/grow": grow, "/hang": hang, "/endless": endless, "/deaf": deaf}}
+ACTIONS = {{"/crash": crash, "/grow": grow, "/hang": hang, "/endless": endless, "/slow": slow, "/deaf": deaf}}
 
 def application(environ, start_response):
     path = environ["PATH_INFO"]
@@ -260,7 +268,7 @@ def plan_of(front: Front) -> Plan:
     plan = front.plan(
         site_with_code(front, HURT, tls=tls, uwsgi=(("memory", MEMORY),)),
         site_with_code(front, SHARED, tls=tls),
-        site_with_code(front, OWN_SERVER, tls=tls, nginx=(("body_size", "1m"),)),
+        site_with_code(front, OWN_SERVER, tls=tls, nginx=(("body_size", "1m"),), uwsgi=(("harakiri", PATIENCE),)),
         site_with_code(front, HTTP_ONLY),
         nginx={"user": FRONT.user, "timeout": TIMEOUT},
         uwsgi=UwsgiOptions(build="debian", processes=2, harakiri=HARAKIRI),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -16,7 +17,9 @@ from tests.servers.blast import (
     HANG,
     HURT,
     NEIGHBOURS,
+    OWN_SERVER,
     REQUESTS,
+    SLOW,
     Fault,
     Outcome,
     Street,
@@ -170,3 +173,17 @@ def test_reload_ends_workers_that_do_not_hear_it(street: Street) -> None:
         path.write_text(APPLICATION)
         street.touch_vassal(HURT)
     street.wait_until_served(HURT, HANG / 2, "after the reload")
+
+
+def test_reload_waits_for_requests(street: Street) -> None:
+    """What a visitor is being sent when the site's new code is deployed is sent to its end."""
+    reload = f"reload the uwsgi instance {street.plan.directory}/uwsgi/{OWN_SERVER}.ini"
+    before = street.log.read_text().count(reload)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(street.ask, OWN_SERVER, "/slow")
+        street.touch_vassal(OWN_SERVER)
+        wait_for(lambda: street.log.read_text().count(reload) > before, "the reload")
+        assert not answer.done()
+        body = answer.result().body
+    assert (body.count("still here"), body.count("done")) == (SLOW, 1)
+    street.wait_until_served(OWN_SERVER, HANG / 2, "after the reload")

@@ -1,15 +1,21 @@
-"""The parts that not every site has. A site's process loads this module when its site has one of them."""
+"""The parts that not every site has: a site's process loads the specs of those that its site has."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wagtail_multihost.registry.record import Record
-from wagtail_multihost.spec.frontend import FrontendCacheSpec
-from wagtail_multihost.spec.mail import MailSpec
-from wagtail_multihost.spec.tls import TlsSpec
+
+if TYPE_CHECKING:
+    from wagtail_multihost.spec.frontend import FrontendCacheSpec
+    from wagtail_multihost.spec.mail import MailSpec
+    from wagtail_multihost.spec.tls import TlsSpec
 
 
 def mail_of(part: Record) -> MailSpec | None:
     """Return how a site sends mail; None when its record has problems, which are reported."""
+    from wagtail_multihost.spec.mail import MailSpec
+
     backend, host, username = part.take_text("backend", "smtp"), part.take_text("host"), part.take_text("username")
     port, timeout = part.take_integer("port", 587), part.take_integer("timeout", 10)
     password, security = part.take_secret("password"), part.take_text("security", "starttls")
@@ -29,6 +35,8 @@ def mail_of(part: Record) -> MailSpec | None:
 
 def frontend_of(part: Record) -> FrontendCacheSpec | None:
     """Return the cache in front of a site; None when its record has problems, which are reported."""
+    from wagtail_multihost.spec.frontend import FrontendCacheSpec
+
     backend, location, zone = part.take_text("backend"), part.take_text("location"), part.take_text("zone")
     token = part.take_secret("token")
     access_key, secret_key = part.take_secret("access_key"), part.take_secret("secret_key")
@@ -47,6 +55,8 @@ def frontend_of(part: Record) -> FrontendCacheSpec | None:
 
 def tls_of(table: Record) -> TlsSpec | None:
     """Return where a site's certificates are; None when its record has problems, which are reported."""
+    from wagtail_multihost.spec.tls import TlsSpec
+
     certificate, key = table.take_text("certificate"), table.take_text("key")
     pending, off = table.take_hosts("pending"), table.take_hosts("off")
     table.close()

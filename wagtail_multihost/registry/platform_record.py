@@ -72,7 +72,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
     shares_registry = record.take_boolean("shares_registry", False)
     templates, snapshots = (record.take_path(key, None) for key in ("templates", "snapshots"))
     secret_keys, nodes_of_platform = keyring(record), nodes(record)
-    secret_key = key_of(record, data, sources, is_stated=bool(secret_keys))
+    secret_key = key_of(record, data, sources, has_keyring=bool(secret_keys))
     if not name and "name" not in sources:
         record.report("It is missing.", (*record.path, "name"))
         return None
@@ -103,11 +103,11 @@ def build_platform(record: Record) -> PlatformSpec | None:
     )
 
 
-def key_of(record: Record, data: Path, sources: dict[str, str], *, is_stated: bool) -> Secret | None:
-    """Return the platform's ``secret_key``: where none ``is_stated``, that of its data folder, made if need be."""
+def key_of(record: Record, data: Path, sources: dict[str, str], *, has_keyring: bool) -> Secret | None:
+    """Return the ``secret_key``: stated, or without a keyring that of the data folder, which is made if need be."""
     key = record.take_secret("secret_key")
     makes_key = record.source.makes_platform_key and record.source.reads_secrets
-    if key is not None or is_stated or not makes_key or record.problems:
+    if key is not None or has_keyring or not makes_key or record.problems:
         return key
     from wagtail_multihost.registry.platform_key import platform_key  # loads only where none is stated
 

@@ -271,7 +271,7 @@ class SiteParts:
         part = self.part("mail")
         if not part.entries:
             return None
-        from wagtail_multihost.registry.optional_parts import mail_of  # loads only for a site that has its own mail
+        from wagtail_multihost.registry.optional_parts import mail_of  # loads only for a site that has mail of its own
 
         account = part.entries.get("username")
         # A snapshot has every key as the site's own, and does not say which were the platform's.

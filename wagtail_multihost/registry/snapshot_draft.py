@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.registry.base import Contents, Registry
 from wagtail_multihost.registry.snapshot import FORMAT, SUFFIX, Snapshot
-from wagtail_multihost.spec.keys import key_fingerprint
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.site import SiteSpec
 
 #: Of no use to the site's process, and a change of them is none for it.
 SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "user", "runner"})
@@ -62,15 +59,3 @@ def plain(value: object) -> object:
     if is_dataclass(value):
         return table_of(value)
     return value if isinstance(value, bool | int | str) else str(value)
-
-
-def shared_keys(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
-    """Yield a problem for every key that two sites have, wherever each of them keeps it."""
-    owners: dict[str, SiteSpec] = {}
-    for site in sites:
-        for key in (site.secret_key, *site.secret_key_fallbacks):
-            owner = owners.setdefault(key_fingerprint(key), site) if key else site
-            if owner is not site:
-                where = site.sources.get("secret_key") or site.sources.get("secret_key_file", f"sites.{site.id}")
-                message = f"The sites {owner.id} and {site.id} have one secret key; each must have its own."
-                yield Problem(where, message, site.id)

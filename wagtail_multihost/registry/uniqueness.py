@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.registry.claims import Claim, claims, shared
+from wagtail_multihost.spec.keys import key_fingerprint
 from wagtail_multihost.spec.site import SiteSpec
 
 TEST_DATABASE = "test_"
@@ -51,3 +52,15 @@ def overlapping_key_prefixes(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
     for first, second in pairwise(ordered):
         if second.names.key_prefix.startswith(f"{first.names.key_prefix}."):
             yield shared("key prefix", first.names.key_prefix, first, second, "names")
+
+
+def shared_keys(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
+    """Yield a problem for every key that two sites have, wherever each of them keeps it."""
+    owners: dict[str, SiteSpec] = {}
+    for site in sites:
+        for key in (site.secret_key, *site.secret_key_fallbacks):
+            owner = owners.setdefault(key_fingerprint(key), site) if key else site
+            if owner is not site:
+                where = site.sources.get("secret_key") or site.sources.get("secret_key_file", f"sites.{site.id}")
+                message = f"The sites {owner.id} and {site.id} have one secret key; each must have its own."
+                yield Problem(where, message, site.id)

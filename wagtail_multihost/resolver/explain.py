@@ -7,8 +7,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 
 from wagtail_multihost.registry.environment import PLATFORM_PREFIX, SITE_PREFIX
-from wagtail_multihost.registry.key import PLATFORM, SITE
 from wagtail_multihost.registry.keys import KEYS
+from wagtail_multihost.registry.keys.key import PLATFORM, SITE
 from wagtail_multihost.resolver.masking import JsonValue, certain_secrets, masked, masked_setting, without
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import Project

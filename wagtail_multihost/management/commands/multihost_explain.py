@@ -12,8 +12,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.management.command import COULD_NOT, MultihostCommand, project_settings, registry_of
 from wagtail_multihost.registry import Registry
-from wagtail_multihost.registry.key import Key
 from wagtail_multihost.registry.keys import KEYS
+from wagtail_multihost.registry.keys.key import Key
 from wagtail_multihost.registry.lines import located_labels
 from wagtail_multihost.resolver.explain import Row, explain, explain_project, facts
 from wagtail_multihost.resolver.resolved import ResolvedSettings, latest

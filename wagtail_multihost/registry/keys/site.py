@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wagtail_multihost.registry.key import REQUIRED, SETTINGS, SITE, Key, secret
-from wagtail_multihost.registry.platform_keys import DEFAULTS, type_of_table
+from wagtail_multihost.registry.keys.key import REQUIRED, SETTINGS, SITE, Key, secret
+from wagtail_multihost.registry.keys.platform import DEFAULTS, type_of_table
 from wagtail_multihost.registry.targets import SITE_TABLES, TARGETS
 from wagtail_multihost.spec.options import site_fields
 from wagtail_multihost.spec.overrides import SWITCH_SETTINGS, TEXT_SETTINGS

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wagtail_multihost.registry.key import NONE, REQUIRED, Key, secret
+from wagtail_multihost.registry.keys.key import NONE, REQUIRED, Key, secret
 from wagtail_multihost.spec.database import POSTGRESQL_OPTIONS
 
-OWN = "`{hostname}` and `{site}` stand for the name's own."
+STAND_INS = "`{hostname}` and `{site}` stand for the name's own."
 DATABASE_KEYS: tuple[Key, ...] = (
     Key("database", "engine", '`"sqlite"` or `"postgresql"`', '"sqlite"', "What the database is."),
     Key("database", "path", "path", "`data/sites/ID/db.sqlite3`", "The file.", "sqlite"),
@@ -114,8 +114,8 @@ FRONTEND_KEYS: tuple[Key, ...] = (
     *secret("frontend", "secret_key", "required with an access key", "The key of the credentials.", "cloudfront"),
 )
 TLS_KEYS: tuple[Key, ...] = (
-    Key("tls", "certificate", "absolute path", REQUIRED, f"The certificate and its chain, PEM. {OWN}"),
-    Key("tls", "key", "absolute path", REQUIRED, f"Its key. {OWN}"),
+    Key("tls", "certificate", "absolute path", REQUIRED, f"The certificate and its chain, PEM. {STAND_INS}"),
+    Key("tls", "key", "absolute path", REQUIRED, f"Its key. {STAND_INS}"),
     Key(
         "tls",
         "pending",

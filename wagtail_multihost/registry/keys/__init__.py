@@ -6,8 +6,8 @@ A site's process never imports this module. Tests hold it equal to what the read
 
 from __future__ import annotations
 
-from wagtail_multihost.registry.key import Key
-from wagtail_multihost.registry.part_keys import (
+from wagtail_multihost.registry.keys.key import Key
+from wagtail_multihost.registry.keys.parts import (
     CACHE_KEYS,
     DATABASE_KEYS,
     FRONTEND_KEYS,
@@ -15,8 +15,8 @@ from wagtail_multihost.registry.part_keys import (
     STORAGE_KEYS,
     TLS_KEYS,
 )
-from wagtail_multihost.registry.platform_keys import PLATFORM_KEYS, option_keys
-from wagtail_multihost.registry.site_keys import NAMES_KEYS, SITE_KEYS, settings_keys, site_option_keys
+from wagtail_multihost.registry.keys.platform import PLATFORM_KEYS, option_keys
+from wagtail_multihost.registry.keys.site import NAMES_KEYS, SITE_KEYS, settings_keys, site_option_keys
 from wagtail_multihost.registry.targets import SITE_TABLES, TARGETS
 
 KEYS: tuple[Key, ...] = (

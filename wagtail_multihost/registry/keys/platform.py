@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from wagtail_multihost.registry.key import NONE, PLATFORM, REQUIRED, SETTINGS, Key, secret
+from wagtail_multihost.registry.keys.key import NONE, PLATFORM, REQUIRED, SETTINGS, Key, secret
 from wagtail_multihost.registry.targets import TARGETS
 
 DEFAULTS = {
