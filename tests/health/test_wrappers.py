@@ -434,6 +434,7 @@ def test_child_with_half_an_application_fails(monkeypatch: pytest.MonkeyPatch) -
     load = Load(hello)
     application = wsgi.HealthApplication(load)
     try:
+        until(lambda: load.threads)
         application.loading._pid = -1
         assert get(application, "/-/live")[:2] == (503, b"failed")
         with pytest.raises(RuntimeError):
