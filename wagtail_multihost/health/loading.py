@@ -80,9 +80,10 @@ class Loading(Generic[A]):
     def fail(self, error: BaseException) -> None:
         """Answer ``failed`` from now on."""
         self.error = error
-        # Before whoever waits goes on, and may end the process.
-        logger.critical("The application cannot be loaded.", exc_info=error)
-        self._done.set()
+        try:  # before whoever waits goes on, and may end the process
+            logger.critical("The application cannot be loaded.", exc_info=error)
+        finally:
+            self._done.set()
 
     def finish(self) -> None:
         """Wait until it is loaded, or cannot be, in the main thread: the loading may wait for another that forks."""
