@@ -80,10 +80,8 @@ class Loading(Generic[A]):
     def fail(self, error: BaseException) -> None:
         """Answer ``failed`` from now on."""
         self.error = error
-        try:  # before whoever waits goes on, and may end the process
-            logger.critical("The application cannot be loaded.", exc_info=error)
-        finally:
-            self._done.set()
+        self._done.set()  # first: a lock of the log that another thread had at a fork stays locked
+        complain(error)
 
     def finish(self) -> None:
         """Wait until it is loaded, or cannot be, in the main thread: the loading may wait for another that forks."""
@@ -94,7 +92,8 @@ class Loading(Generic[A]):
         try:
             self._application = self._loaded()
         except BaseException as error:  # SystemExit too: who waits must hear of it
-            self.fail(error)
+            self.error = error
+            complain(error)  # before whoever waits goes on, and may end the process
         finally:
             self._done.set()
 
@@ -111,6 +110,10 @@ class Loading(Generic[A]):
             message = f"It is {prefix!r}, but the wrapper of the application was made with {self.prefix!r}."
             raise ConfigurationError.because(message, where="MULTIHOST_HEALTH['PREFIX']")
         return application
+
+
+def complain(error: BaseException) -> None:
+    logger.critical("The application cannot be loaded.", exc_info=error)
 
 
 def named(path: str) -> Callable[[], A]:
