@@ -190,6 +190,7 @@ def test_router_serves_its_sites_and_nothing_else(folder: Path, build: str) -> N
     (static / "s.css").write_text("style")
     with emperor(plan, folder, build):
         wait_for(lambda: get(port, "/") == (200, "aurora /", ""), "the site")
+        wait_for(lambda: get(port, "/", host="x.example.org")[0], "an answer to unknown hosts")
         assert get(port, "/media/a.txt") == (200, "upload", "")
         assert get(port, "/static/s.css") == (200, "style", "")
         assert get(port, "/media/none.txt") == (200, "aurora /media/none.txt", "")
