@@ -73,11 +73,11 @@ def isolation_of(
 
 
 @pytest.fixture
-def shared_database(databases: Path, shared: Path, isolation_of: Callable[..., Isolation]) -> Path:
+def shared_database(shared: Path, isolation_of: Callable[..., Isolation]) -> Path:
     """Make one migrated database for both sites."""
-    kept = databases / "left.sqlite3"
-    if not kept.exists():
-        isolation_of(canaries=()).check()
+    isolation = isolation_of(canaries=())
+    isolation.check()
+    assert isolation.kept is not None
     path = shared / "db.sqlite3"
-    shutil.copyfile(kept, path)
+    shutil.copyfile(isolation.kept / "left.sqlite3", path)
     return path

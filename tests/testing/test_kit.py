@@ -39,7 +39,8 @@ def _run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Python in an adopter's folder, with the example project on the import path."""
 
     def call(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("MULTIHOST_", "PYTEST_"))}
+        inherited = ("MULTIHOST_", "PYTEST_", "DJANGO_SETTINGS_MODULE")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
         path = os.pathsep.join([str(EXAMPLE), str(ROOT), str(tmp_path)])
         return subprocess.run(
             [sys.executable, *map(str, words)],

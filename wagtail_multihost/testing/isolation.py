@@ -44,7 +44,8 @@ class Isolation:
 
     ``registry`` (a path or URL) and ``sites`` (two ids in it) are of your own, or the kit makes one with SQLite, a
     cache in the process and files in a temporary folder. ``canaries`` are dotted paths of classes. ``databases`` is a
-    folder that keeps both sites' migrated SQLite files: the next ``Isolation`` starts from them, and migrates nothing.
+    folder that keeps both sites' migrated SQLite files: the next ``Isolation`` with the same apps and migrations starts
+    from them, and migrates nothing.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Isolation:
         self.sites = sites
         self.canaries = tuple(canaries)
         self.databases = databases
+        #: The folder of this project's migrated files, below ``databases``; known when a process has started.
+        self.kept: Path | None = None
         self._findings: tuple[Finding, ...] | None = None
 
     def check(self) -> None:
@@ -78,21 +81,27 @@ class Isolation:
 
     def found(self, folder: Path) -> Iterator[Finding]:
         registry = self.registry or write_registry(folder, self.sites)
-        if not self.is_migrated():
-            # In processes of their own: one that has migrated has other caches than one that serves.
-            with self.tenants(folder, registry) as (left, right):
-                failed = [*each("start", left, right)] or [*self.migrate(left, right)]
-            yield from failed
-            if failed:
-                return
         with self.tenants(folder, registry) as (left, right):
             failed = [*each("start", left, right)]
-            if not failed:
-                self.restore(left, right)
-                failed = [*each("connect", left, right)]
+            self.kept = None if failed or not self.databases else self.databases / str(left.call("migrations"))
+            if self.is_migrated():
+                yield from self.crossings(left, right)
+                return
+            failed = failed or [*self.migrate(left, right)]
             yield from failed
             if failed:
                 return
+        # In other processes: one that has migrated has other caches than one that serves.
+        with self.tenants(folder, registry) as (left, right):
+            failed = [*each("start", left, right)]
+            yield from failed or self.crossings(left, right)
+
+    def crossings(self, left: TenantProcess, right: TenantProcess) -> Iterator[Finding]:
+        """Yield what crosses between two sites whose databases are migrated."""
+        self.restore(left, right)
+        failed = [*each("connect", left, right)]
+        yield from failed
+        if not failed:
             yield from self.between(left, right)
             yield from self.between(right, left)
 
@@ -119,30 +128,21 @@ class Isolation:
                 what = "The database could not be migrated"
                 yield failure("database", DATABASE_DEFAULT, error, other, tenant, what)
                 return
-        if apart and self.databases:
+        if apart and self.kept:
             for tenant, files in zip((left, right), names, strict=True):
-                self.keep(tenant.site, files[DEFAULT])
+                keep(files[DEFAULT], self.kept / f"{tenant.site}.sqlite3")
 
     def is_migrated(self) -> bool:
-        return self.databases is not None and all(self.kept(site).exists() for site in self.sites)
-
-    def kept(self, site: str) -> Path:
-        return Path(self.databases or "", f"{site}.sqlite3")
-
-    def keep(self, site: str, name: str) -> None:
-        kept = self.kept(site)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        # Whole or not at all: several runs may share the folder.
-        partial = kept.with_suffix(f".{secrets.token_hex(8)}")
-        shutil.copyfile(name, partial)
-        partial.replace(kept)
+        return self.kept is not None and all((self.kept / f"{site}.sqlite3").exists() for site in self.sites)
 
     def restore(self, *tenants: TenantProcess) -> None:
         """Give each site its migrated database, where it has none yet."""
-        for tenant in tenants if self.is_migrated() else ():
+        if self.kept is None or not self.is_migrated():
+            return
+        for tenant in tenants:
             name = tenant.call("databases").get(DEFAULT)
             if name and not Path(name).exists():
-                shutil.copyfile(self.kept(tenant.site), name)
+                shutil.copyfile(self.kept / f"{tenant.site}.sqlite3", name)
 
     def between(self, source: TenantProcess, target: TenantProcess) -> Iterator[Finding]:
         """Plant every canary at ``source`` and look for it from ``target``."""
@@ -162,6 +162,14 @@ class Isolation:
                     elif finding.setting in told:
                         continue
                     yield finding
+
+
+def keep(name: str, kept: Path) -> None:
+    """Copy a migrated file, whole or not at all: several runs may share the folder."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_suffix(f".{secrets.token_hex(8)}")
+    shutil.copyfile(name, partial)
+    partial.replace(kept)
 
 
 def plant(path: str, source: TenantProcess, target: TenantProcess) -> Iterator[Planted]:

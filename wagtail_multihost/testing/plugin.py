@@ -48,7 +48,7 @@ def multihost_canaries() -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def multihost_databases() -> Path | None:
-    """A folder that keeps the migrated SQLite files of both sites for other runs; empty it when migrations change."""
+    """A folder that keeps the migrated SQLite files of both sites for other runs with the same apps and migrations."""
     return None
 
 

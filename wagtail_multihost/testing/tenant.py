@@ -34,6 +34,12 @@ class Tenant:
         names = {alias: connections[alias] for alias in connections}
         return {alias: str(found.settings_dict["NAME"]) for alias, found in names.items() if found.vendor == "sqlite"}
 
+    def migrations(self) -> str:
+        """Return a digest of what a migrated database is made from."""
+        from wagtail_multihost.testing.migrations import digest_migrations
+
+        return digest_migrations()
+
     def connect(self) -> None:
         """Connect to the default database, which the identity fuse may refuse."""
         from django.db import connection
