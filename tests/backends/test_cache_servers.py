@@ -18,6 +18,7 @@ from redis.exceptions import NoPermissionError
 
 from tests.servers.accounts import OTHERS
 from tests.servers.processes import running, wait_for
+from tests.servers.redis import PASSWORDS, shared_redis
 from wagtail_multihost.backends import generations
 from wagtail_multihost.backends.cache import BATCH, SiteRedisCache
 from wagtail_multihost.backends.django_redis import SiteDjangoRedisCache
@@ -27,24 +28,14 @@ from wagtail_multihost.exceptions import IdentityError
 pytestmark = pytest.mark.servers
 
 Become = Callable[..., None]
-USERS = Path(__file__).parents[2] / "docs" / "examples" / "redis-users.acl"
-PASSWORDS = {"aurora": "replace-this-password-1", "borealis": "replace-this-password-2"}
 REDIS_CLASSES = (SiteRedisCache, SiteDjangoRedisCache)
 
 
 @pytest.fixture(scope="module")
 def redis_socket() -> Iterator[Path]:
     """The socket of a Redis with the users of the documentation's example, and one who may do everything."""
-    folder = Path(tempfile.mkdtemp(prefix="mh-"))
-    address = folder / "redis.sock"
-    (folder / "users.acl").write_text(f"{USERS.read_text()}user operator on nopass ~* +@all\n")
-    command = ["redis-server", "--port", "0", "--unixsocket", address, "--save", "", "--dir", folder]
-    try:
-        with running([*command, "--aclfile", folder / "users.acl"], folder / "redis.log"):
-            wait_for(address.exists, "the Redis server")
-            yield address
-    finally:
-        shutil.rmtree(folder)
+    with shared_redis() as server:
+        yield server.address
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +64,7 @@ def opened(redis_socket: Path, memcached: str) -> Iterator[Callable[..., Any]]:
     def make(kind: type[Any], prefix: str, user: str = "operator", **params: Any) -> Any:
         location = memcached
         if kind in REDIS_CLASSES:
-            location = f"unix://{user}:{PASSWORDS.get(user, '')}@{redis_socket}?db=0"
+            location = f"unix://{user}:{PASSWORDS.get(user, user)}@{redis_socket}?db=0"
         cache = kind(location, {"KEY_PREFIX": prefix, **params})
         made.append(cache)
         return cache
@@ -120,7 +111,7 @@ def test_clear_frees_the_memory_of_redis(opened: Callable[..., Any], redis_socke
     own = opened(kind, prefix)
     own.set_many({"a": 1, "b": 2})
     own.clear()
-    with Redis(unix_socket_path=str(redis_socket), username="operator") as client:
+    with Redis(unix_socket_path=str(redis_socket), username="operator", password="operator") as client:
         assert [key.decode() for key in client.scan_iter(match=f"{prefix}*")] == [f"{prefix}:owner"]
 
 

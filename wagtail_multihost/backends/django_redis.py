@@ -14,6 +14,25 @@ from wagtail_multihost.backends.generations import GenerationCache, Known
 LOST = (ConnectionError, TimeoutError, OSError)
 
 
+class PlainClient:
+    """A client as django-redis's counters and ``set_many`` use it, which ask it for a script and a transaction."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def pipeline(self) -> Any:
+        return self.client.pipeline(transaction=False)
+
+    def eval(self, script: str, count: int, key: str, delta: int) -> int | None:
+        """Do what the script of ``DefaultClient._incr`` does, in two steps, as Django's own backend does it."""
+        if "EXISTS" in script and not self.client.exists(key):
+            return None
+        return cast("int", self.client.incrby(key, delta))
+
+
 class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  # django-redis has no types
     """django-redis's RedisCache, with a mark that says whose it is, and a ``clear`` that spares other sites' keys."""
 
@@ -44,6 +63,21 @@ class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  
     @omit_exception  # type: ignore[untyped-decorator]
     def clear(self) -> None:
         super().clear()
+
+    def set_many(self, data: Any, *arguments: Any, **options: Any) -> Any:
+        return super().set_many(data, *arguments, **self.plain(options))
+
+    def incr(self, key: Any, *arguments: Any, **options: Any) -> Any:
+        return super().incr(key, *arguments, **self.plain(options))
+
+    def decr(self, key: Any, *arguments: Any, **options: Any) -> Any:
+        return super().decr(key, *arguments, **self.plain(options))
+
+    def plain(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return options of a call with a client that runs neither scripts nor transactions."""
+        if hasattr(self.client, "get_server") or options.get("client") is not None:
+            return options
+        return {**options, "client": PlainClient(self.client.get_client(write=True))}
 
     def remove_entries(self) -> None:
         if not hasattr(self.client, "get_server"):

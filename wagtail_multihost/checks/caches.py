@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.checks.own import own_site
+from wagtail_multihost.resolver.caches import KEY_FUNCTION
 from wagtail_multihost.resolver.resolved import latest
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
@@ -59,7 +60,7 @@ def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Itera
 
 def fault_of(options: Mapping[str, object], prefix: str) -> str:
     """Return what is wrong with the keys of an alias, blank when they are the site's own."""
-    if options.get("KEY_FUNCTION"):
+    if options.get("KEY_FUNCTION") not in (None, KEY_FUNCTION):
         return "has a KEY_FUNCTION, which may leave out the site's prefix"
     own = str(options.get("KEY_PREFIX", ""))
     return "" if own == prefix or own.startswith(f"{prefix}.") else "has not the site's KEY_PREFIX"
