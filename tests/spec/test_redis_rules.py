@@ -27,7 +27,7 @@ def test_example_of_users_has_the_rules_of_the_package() -> None:
 
 def test_rules_name_commands_one_by_one() -> None:
     """No category, which would bring commands that nobody looked at; no channel; the site's keys alone."""
-    assert SITE_COMMANDS == tuple(ACCEPTED.split())
+    assert tuple(ACCEPTED.split()) == SITE_COMMANDS
     assert site_rules("a.b").split() == [
         *("reset", "on", "resetchannels", "~a.b:*", "~a.b.*"),
         *(f"+{command}" for command in ACCEPTED.split()),

@@ -7,7 +7,6 @@ It sends no transactions and no scripts, which hold the server for all sites (sp
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from typing import Any, cast
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
@@ -20,7 +19,9 @@ BATCH = 1000  # keys
 class PlainCacheClient(RedisCacheClient):
     """Django's client, which writes many entries in a transaction; here each is written with its timeout."""
 
-    def set_many(self, data: Mapping[str, object], timeout: int | None) -> None:
+    _serializer: Any
+
+    def set_many(self, data: Any, timeout: Any) -> None:
         pipeline = self.get_client(None, write=True).pipeline(transaction=False)
         for key, value in data.items():
             if timeout == 0:

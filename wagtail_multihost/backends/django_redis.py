@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError, TimeoutError
 
 from wagtail_multihost.backends.cache import remove_keys
 from wagtail_multihost.backends.generations import GenerationCache, Known
+from wagtail_multihost.backends.session_names import HashedName, session_prefix
 
 LOST = (ConnectionError, TimeoutError, OSError)
 
@@ -85,5 +86,9 @@ class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  
 
 
 def reverse_key(key: str) -> str:
-    """Return the key that a site's code gave, from the one on the server: prefix, generation, version, key."""
-    return key.split(":", 3)[3]
+    """
+    Return the key that a site's code gave, from the one on the server: prefix, generation, version, key. The key of
+    a session cannot be had; the name of its entry is returned, as one that reaches the entry.
+    """
+    name = key.split(":", 3)[3]
+    return HashedName(name) if session_prefix(name) else name

@@ -32,11 +32,25 @@ class HashedName(str):
 
 def entry_name(key: object, key_prefix: str, version: object) -> str:
     """Return the name of an entry: Django's ``KEY_FUNCTION`` of every cache of a site."""
+    prefix, session_key = parted(key)
+    name = hashed_name(prefix, session_key) if prefix else key
+    return f"{key_prefix}:{version}:{name}"
+
+
+def older_names(key: object) -> list[HashedName]:
+    """Return the names that a session's entry has with the site's earlier keys; none for what is no session's."""
+    prefix, session_key = parted(key)
+    return [hashed_name(prefix, session_key, secret) for secret in settings.SECRET_KEY_FALLBACKS] if prefix else []
+
+
+def parted(key: object) -> tuple[str, str]:
+    """Return the prefix of a session engine and a session's key; a blank prefix where ``key`` is anything else."""
     name = str(key)
     prefix = session_prefix(name)
-    if prefix and not isinstance(key, HashedName) and not WILDCARDS.intersection(name[len(prefix) :]):
-        name = hashed_name(prefix, name[len(prefix) :])
-    return f"{key_prefix}:{version}:{name}"
+    session_key = name[len(prefix) :]
+    if isinstance(key, HashedName) or WILDCARDS.intersection(session_key):
+        return "", name
+    return prefix, session_key
 
 
 def session_prefix(name: str) -> str:
