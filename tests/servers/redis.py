@@ -41,7 +41,10 @@ class RedisServer:
             return False
 
 
-USERS = Path(__file__).parents[2] / "docs" / "examples" / "redis-users.acl"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+USERS = EXAMPLES / "redis-users.acl"
+#: The guide's configuration, without the place of the users.
+LIMITS = [line for line in (EXAMPLES / "redis.conf").read_text().splitlines() if not line.startswith("aclfile ")]
 #: The passwords of the documentation's example.
 PASSWORDS = {"aurora": "replace-this-password-1", "borealis": "replace-this-password-2"}
 
