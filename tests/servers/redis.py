@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError
 
 from tests.servers.accounts import OTHERS
 from tests.servers.processes import free_port, running, wait_for
+from wagtail_multihost.spec.redis_rules import site_rules
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class RedisServer:
 
     def client(self) -> Redis:
         return Redis("127.0.0.1", self.port, password=self.password)
+
+    def add_user(self, name: str, password: str, key_prefix: str) -> None:
+        """Make a site's user, with the rules of the guide."""
+        with self.client() as client:
+            client.execute_command("ACL", "SETUSER", name, *site_rules(key_prefix).split(), f">{password}")
 
     def is_up(self) -> bool:
         try:
