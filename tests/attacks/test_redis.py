@@ -25,6 +25,8 @@ from wagtail_multihost.resolver.caches import DJANGO_REDIS, KEY_FUNCTION, REDIS
 pytestmark = [pytest.mark.servers, pytest.mark.django_db]
 
 NEVER = Retry(NoBackoff(), 0)
+# Far more than a neighbour waits, and far less than a script, or a WATCH of as many keys, holds the server.
+SECONDS = 5
 ENGINES = ("cache", "cached_db")
 ATTACKS = {
     "see each key that a neighbour writes": "CLIENT TRACKING ON BCAST NOLOOP",
@@ -187,7 +189,7 @@ def test_neighbour_is_answered_while_a_site_asks_for_as_much_as_it_may(server: S
     done = threading.Event()
 
     def ask() -> None:
-        with server.of_site("aurora") as client:
+        with server.of_site("aurora", retry=NEVER) as client:
             client.set("aviary.aurora:big", b"x" * 1_000_000, ex=60)
             for words in (["MGET", *["aviary.aurora:big"] * 100_000], ["DEL", *["aviary.aurora:no"] * 100_000]):
                 with contextlib.suppress(RedisError, OSError):
@@ -202,7 +204,7 @@ def test_neighbour_is_answered_while_a_site_asks_for_as_much_as_it_may(server: S
             neighbour.get("aviary.borealis:owner")
             waits.append(time.monotonic() - start)
     thread.join()
-    assert max(waits) < 2
+    assert waits and max(waits) < SECONDS
 
 
 def test_name_of_a_connection_cannot_forge_another_line(server: SharedRedis) -> None:
