@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,33 +19,26 @@ from redis.exceptions import NoPermissionError
 
 from tests.servers.accounts import OTHERS
 from tests.servers.processes import running, wait_for
+from tests.servers.redis import PASSWORDS, shared_redis
 from wagtail_multihost.backends import generations
 from wagtail_multihost.backends.cache import BATCH, SiteRedisCache
 from wagtail_multihost.backends.django_redis import SiteDjangoRedisCache
 from wagtail_multihost.backends.memcached import SitePyMemcacheCache
 from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.health.probes.cache import keeps
+from wagtail_multihost.resolver.caches import KEY_FUNCTION
 
 pytestmark = pytest.mark.servers
 
 Become = Callable[..., None]
-USERS = Path(__file__).parents[2] / "docs" / "examples" / "redis-users.acl"
-PASSWORDS = {"aurora": "replace-this-password-1", "borealis": "replace-this-password-2"}
 REDIS_CLASSES = (SiteRedisCache, SiteDjangoRedisCache)
 
 
 @pytest.fixture(scope="module")
 def redis_socket() -> Iterator[Path]:
     """The socket of a Redis with the users of the documentation's example, and one who may do everything."""
-    folder = Path(tempfile.mkdtemp(prefix="mh-"))
-    address = folder / "redis.sock"
-    (folder / "users.acl").write_text(f"{USERS.read_text()}user operator on nopass ~* +@all\n")
-    command = ["redis-server", "--port", "0", "--unixsocket", address, "--save", "", "--dir", folder]
-    try:
-        with running([*command, "--aclfile", folder / "users.acl"], folder / "redis.log"):
-            wait_for(address.exists, "the Redis server")
-            yield address
-    finally:
-        shutil.rmtree(folder)
+    with shared_redis() as server:
+        yield server.address
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +67,8 @@ def opened(redis_socket: Path, memcached: str) -> Iterator[Callable[..., Any]]:
     def make(kind: type[Any], prefix: str, user: str = "operator", **params: Any) -> Any:
         location = memcached
         if kind in REDIS_CLASSES:
-            location = f"unix://{user}:{PASSWORDS.get(user, '')}@{redis_socket}?db=0"
-        cache = kind(location, {"KEY_PREFIX": prefix, **params})
+            location = f"unix://{user}:{PASSWORDS.get(user, user)}@{redis_socket}?db=0"
+        cache = kind(location, {"KEY_PREFIX": prefix, "KEY_FUNCTION": KEY_FUNCTION, **params})
         made.append(cache)
         return cache
 
@@ -120,31 +114,123 @@ def test_clear_frees_the_memory_of_redis(opened: Callable[..., Any], redis_socke
     own = opened(kind, prefix)
     own.set_many({"a": 1, "b": 2})
     own.clear()
-    with Redis(unix_socket_path=str(redis_socket), username="operator") as client:
+    with Redis(unix_socket_path=str(redis_socket), username="operator", password="operator") as client:
         assert [key.decode() for key in client.scan_iter(match=f"{prefix}*")] == [f"{prefix}:owner"]
 
 
 @pytest.mark.parametrize("kind", REDIS_CLASSES)
-def test_clear_works_for_a_user_who_sees_no_other_keys(
-    opened: Callable[..., Any], redis_socket: Path, kind: type[Any]
-) -> None:
-    """With the rules of the documentation's example a site may not SCAN, uses its cache in full, and clears it."""
+def test_cache_does_all_that_djangos_does_under_the_rules(opened: Callable[..., Any], kind: type[Any]) -> None:
+    """With the rules of the documentation's example every method of Django's cache works, in each alias."""
     own = opened(kind, "aviary.aurora", user="aurora")
     pages = opened(kind, "aviary.aurora.pages", user="aurora")
     for cache in (own, pages):
+        cache.clear()
         cache.set("a", 1)
-        cache.set_many({"b": 1, "c": 2})
-        assert cache.add("a", 2) is False
-        assert (cache.incr("b"), cache.get_many(["a", "b", "c"])) == (2, {"a": 1, "b": 2, "c": 2})
-        assert cache.touch("a") and cache.delete("c") and "c" not in cache
+        cache.set("gone", 1, timeout=0)
+        cache.set_many({"b": 1, "c": "2", "d": [3]}, timeout=60)
+        cache.set_many({"e": 5}, timeout=None)
+        assert cache.add("a", 2) is False and cache.add("f", 6, timeout=60)
+        assert cache.get_many(["a", "b", "c", "d", "e", "f", "gone"]) == {
+            **{"a": 1, "b": 1, "c": "2"},
+            **{"d": [3], "e": 5, "f": 6},
+        }
+        assert (cache.incr("b"), cache.incr("b", 10), cache.decr("b", 2), cache.get("b")) == (2, 12, 10, 10)
+        assert (cache.incr_version("a"), cache.get("a"), cache.get("a", version=2)) == (2, None, 1)
+        assert cache.touch("b", 30) and cache.touch("b", None) and not cache.touch("none")
+        assert cache.get_or_set("g", lambda: 7) == 7 and cache.has_key("g") and "none" not in cache
+        assert cache.delete("g") and not cache.delete("g")
+        cache.delete_many(["c", "d"])
+        assert cache.get_many(["c", "d"]) == {}
+        assert keeps(cache)
+        for count in (cache.incr, cache.decr):
+            with pytest.raises(ValueError, match="none"):
+                count("none")
     own.clear()
-    assert (own.get("a"), own.get("b"), pages.get("a")) == (None, None, 1)
-    assert own.add("a", 3)
-    with Redis(unix_socket_path=str(redis_socket), username="aurora", password=PASSWORDS["aurora"]) as client:
+    assert (own.get("b"), own.get("e"), pages.get("b")) == (None, None, 10)
+    assert own.add("b", 3)
+
+
+@pytest.mark.parametrize("kind", REDIS_CLASSES)
+def test_many_entries_are_written_with_their_timeout(
+    opened: Callable[..., Any], redis_socket: Path, kind: type[Any]
+) -> None:
+    """Entries that are written together expire, are kept or are removed as those that are written one by one."""
+    prefix = unique()
+    cache = opened(kind, prefix)
+    cache.set_many({"short": 1}, timeout=60)
+    cache.set_many({"kept": 1}, timeout=None)
+    cache.set_many({"kept-not": 1}, timeout=60)
+    cache.set_many({"kept-not": 2}, timeout=0)
+    with Redis(unix_socket_path=str(redis_socket), username="operator", password="operator") as client:
+        left = {key.decode().rsplit(":", 1)[1]: client.ttl(key) for key in client.scan_iter(match=f"{prefix}:@*")}
+    assert set(left) == {"short", "kept"} and left["kept"] == -1 and 0 < left["short"] <= 60
+
+
+def test_django_redis_does_all_that_is_documented_under_the_rules(opened: Callable[..., Any]) -> None:
+    """Times to live and counters of django-redis work; what would hold or show other sites' keys is refused."""
+    cache = opened(SiteDjangoRedisCache, "aviary.aurora", user="aurora")
+    cache.set("a", 1, timeout=60)
+    assert 0 < cache.ttl("a") <= 60 and 0 < cache.pttl("a") <= 60_000
+    assert cache.expire("a", 30) and cache.pexpire("a", 30_000)
+    assert cache.expire_at("a", int(time.time()) + 30) and cache.pexpire_at("a", int(time.time() * 1000) + 30_000)
+    assert cache.persist("a") and cache.ttl("a") is None
+    assert cache.set("a", 2, nx=True) is False and cache.incr("new", ignore_key_check=True) == 1
+    cache.set("large", 2**70)
+    assert cache.incr("large") == 2**70 + 1
+    refused: list[Callable[[], object]] = [
+        *(lambda: cache.keys("*"), lambda: list(cache.iter_keys("*")), lambda: cache.delete_pattern("*")),
+        *(lambda: cache.sadd("s", 1), lambda: cache.hset("h", "a", 1), lambda: cache.zadd("z", {"a": 1})),
+    ]
+    for call in refused:
         with pytest.raises(NoPermissionError):
-            client.scan()
-        with pytest.raises(NoPermissionError):
-            client.get("aviary.borealis:owner")
+            call()
+    lock = cache.lock("l", timeout=1)
+    assert lock.acquire()
+    with pytest.raises(NoPermissionError):
+        lock.release()
+
+
+@pytest.mark.parametrize("kind", [*REDIS_CLASSES, SitePyMemcacheCache])
+def test_session_survives_a_change_of_the_sites_key(opened: Callable[..., Any], settings: Any, kind: type[Any]) -> None:
+    """Processes before and after the change of SECRET_KEY read, change and end one session, under one name."""
+    cache, entry = opened(kind, unique()), "django.contrib.sessions.cachekey"
+    before, after = (lambda: change("a", ["b"])), (lambda: change("b", ["a"]))
+
+    def change(key: str, fallbacks: list[str]) -> None:
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = key * 50, [each * 50 for each in fallbacks]
+
+    before()
+    cache.set(entry, 1)
+    after()
+    assert (cache.get(entry), entry in cache, cache.get("django.contrib.sessions.cacheother", "none")) == (
+        1,
+        True,
+        "none",
+    )
+    cache.set(entry, 2)
+    before()
+    assert cache.get(entry) == 2
+    cache.set(entry, 3)
+    after()
+    assert cache.get(entry) == 3
+    assert cache.delete(entry)
+    before()
+    assert cache.get(entry) is None and entry not in cache
+    cache.set(entry, 4)
+    change("b", [])
+    assert cache.get(entry) is None
+
+
+@pytest.mark.parametrize("kind", REDIS_CLASSES)
+def test_cache_on_another_database_number_works_under_the_rules(
+    opened: Callable[..., Any], redis_socket: Path, kind: type[Any]
+) -> None:
+    """The record's number of a database may be any."""
+    location = f"unix://aurora:{PASSWORDS['aurora']}@{redis_socket}?db=3"
+    cache = kind(location, {"KEY_PREFIX": "aviary.aurora"})
+    cache.set("a", 1)
+    assert cache.get("a") == 1
+    close(cache)
 
 
 @pytest.mark.parametrize("kind", [*REDIS_CLASSES, SitePyMemcacheCache])
@@ -173,6 +259,11 @@ def test_keys_that_django_redis_lists_are_those_that_were_given(opened: Callable
         cache.set_many({"page:1": 1, "page:2": 2, "menu": 3})
     assert sorted(own.keys("page:*")) == ["page:1", "page:2"]
     assert own.delete_pattern("page:*") == 2
+    own.set("django.contrib.sessions.cachekey", 1)
+    assert "django.contrib.sessions.cachekey" in own
+    assert own.delete_many(own.keys("django.contrib.sessions.cache*")) == 1
+    own.set("django.contrib.sessions.cachekey", 1)
+    assert own.delete_pattern("django.contrib.sessions.cache*") == 1
     assert (own.get("menu"), other.get("page:1")) == (3, 1)
     with own.lock("a", timeout=5):
         assert own.get("menu") == 3

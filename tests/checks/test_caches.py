@@ -11,6 +11,7 @@ from django.core.cache.backends.redis import RedisCache
 from tests.checks.conftest import Serve, ids_of
 from wagtail_multihost.backends.cache import SiteRedisCache
 from wagtail_multihost.checks.caches import check_caches
+from wagtail_multihost.resolver.caches import KEY_FUNCTION
 from wagtail_multihost.spec.site import SiteSpec
 
 REDIS = "django.core.cache.backends.redis.RedisCache"
@@ -86,6 +87,30 @@ def test_alias_of_files_outside_the_sites_folder_is_w003(
     """Django's cache of files removes every file of its folder, whatever the prefix."""
     backend = "django.core.cache.backends.filebased.FileBasedCache"
     settings.CACHES = {"default": {"BACKEND": backend, "KEY_PREFIX": "aviary.aurora", "LOCATION": location}}
+    assert ids_of(check_caches(None)) == found
+
+
+@pytest.mark.parametrize(
+    ("engine", "alias", "options", "found"),
+    [
+        ("django.contrib.sessions.backends.cached_db", "visitors", {}, ["W025"]),
+        ("django.contrib.sessions.backends.cache", "visitors", {}, ["W025"]),
+        ("django.contrib.sessions.backends.cache", "visitors", {"KEY_FUNCTION": KEY_FUNCTION}, []),
+        ("django.contrib.sessions.backends.cache", "default", {}, []),
+        ("django.contrib.sessions.backends.db", "visitors", {}, []),
+        ("project.that.is.missing", "visitors", {}, []),
+    ],
+)
+def test_alias_whose_names_show_keys_of_sessions_is_w025(
+    aurora: SiteSpec, settings: Any, engine: str, alias: str, options: dict[str, str], found: list[str]
+) -> None:
+    """An alias that keeps sessions and was set without the function is warned about, and no other."""
+    settings.SESSION_ENGINE, settings.SESSION_CACHE_ALIAS = engine, alias
+    named = {"BACKEND": SITE_REDIS, "KEY_PREFIX": "aviary.aurora", "KEY_FUNCTION": KEY_FUNCTION}
+    settings.CACHES = {
+        "default": named,
+        "visitors": {"BACKEND": SITE_REDIS, "KEY_PREFIX": "aviary.aurora.visitors", **options},
+    }
     assert ids_of(check_caches(None)) == found
 
 

@@ -19,6 +19,7 @@ REDIS = "wagtail_multihost.backends.cache.SiteRedisCache"
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 FILES = "django.core.cache.backends.filebased.FileBasedCache"
 DATABASE = "django.core.cache.backends.db.DatabaseCache"
+NAMED = {"KEY_FUNCTION": "wagtail_multihost.backends.session_names.entry_name"}
 
 
 def caches_of(site: SiteSpec, project: dict[str, object]) -> Any:
@@ -27,7 +28,7 @@ def caches_of(site: SiteSpec, project: dict[str, object]) -> Any:
 
 def test_cache_without_a_server_is_in_the_process() -> None:
     """A site without a cache of its own has local memory, under its prefix all the same."""
-    assert caches_of(a_site(), {}) == {"default": {"BACKEND": LOCMEM, "KEY_PREFIX": "aviary.aurora"}}
+    assert caches_of(a_site(), {}) == {"default": {"BACKEND": LOCMEM, "KEY_PREFIX": "aviary.aurora", **NAMED}}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,7 @@ def test_cache_of_redis_has_its_address_without_credentials(changes: dict[str, A
         "LOCATION": location,
         "KEY_PREFIX": "aviary.aurora",
         "OPTIONS": {"username": "aurora", "password": CACHE_PASSWORD},
+        **NAMED,
     }
 
 
@@ -68,20 +70,23 @@ def test_cache_aliases_of_the_project_are_all_scoped() -> None:
         }
     }
     assert caches_of(a_site(), project) == {
-        "default": {"BACKEND": LOCMEM, "KEY_PREFIX": "aviary.aurora", "TIMEOUT": 60},
+        "default": {"BACKEND": LOCMEM, "KEY_PREFIX": "aviary.aurora", "TIMEOUT": 60, **NAMED},
         "renditions": {
+            **NAMED,
             "BACKEND": REDIS,
             "LOCATION": "redis://other",
             "KEY_PREFIX": "aviary.aurora.renditions",
             "VERSION": 2,
         },
-        "pages": {"BACKEND": DATABASE, "LOCATION": "cache_table", "KEY_PREFIX": "aviary.aurora.pages"},
+        "pages": {"BACKEND": DATABASE, "LOCATION": "cache_table", "KEY_PREFIX": "aviary.aurora.pages", **NAMED},
         "files": {
+            **NAMED,
             "BACKEND": FILES,
             "LOCATION": "/srv/data/sites/aurora/cache/files",
             "KEY_PREFIX": "aviary.aurora.files",
         },
         "../odd alias:": {
+            **NAMED,
             "BACKEND": FILES,
             "LOCATION": "/srv/data/sites/aurora/cache/---odd-alias-",
             "KEY_PREFIX": "aviary.aurora.---odd-alias-",
@@ -124,6 +129,7 @@ def test_cache_whose_clear_empties_the_server_is_replaced(stock: str, own: str) 
         **alias,
         "BACKEND": own,
         "KEY_PREFIX": "aviary.aurora.pages",
+        **NAMED,
     }
     assert own in SCOPED_BACKENDS
 
@@ -131,7 +137,11 @@ def test_cache_whose_clear_empties_the_server_is_replaced(stock: str, own: str) 
 def test_cache_of_an_unknown_backend_is_left_with_a_prefix() -> None:
     """A backend that is not known stays, under the site's prefix, and is not called scoped."""
     alias = {"BACKEND": "project.caches.Odd", "LOCATION": "redis://:password@cache"}
-    assert caches_of(a_site(), {"CACHES": {"odd": alias}})["odd"] == {**alias, "KEY_PREFIX": "aviary.aurora.odd"}
+    assert caches_of(a_site(), {"CACHES": {"odd": alias}})["odd"] == {
+        **alias,
+        "KEY_PREFIX": "aviary.aurora.odd",
+        **NAMED,
+    }
     assert "project.caches.Odd" not in SCOPED_BACKENDS
 
 
@@ -168,7 +178,7 @@ def test_cache_address_without_one_password_stays(location: str) -> None:
     """Servers with passwords of their own keep them in their addresses, which error reports mask."""
     alias = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}
     pages = caches_of(a_site(), {"CACHES": {"pages": alias}})["pages"]
-    assert pages == {"BACKEND": REDIS, "LOCATION": location, "KEY_PREFIX": "aviary.aurora.pages"}
+    assert pages == {"BACKEND": REDIS, "LOCATION": location, "KEY_PREFIX": "aviary.aurora.pages", **NAMED}
 
 
 def test_cache_of_files_inside_the_uploads_is_refused() -> None:

@@ -184,7 +184,8 @@ def hosts(site: str) -> dict[str, object]:
 def served_document(street: Street, postgres: Postgres, redis: RedisServer, s3: S3Server) -> dict[str, Any]:
     """Return a registry whose sites have servers, unless they say otherwise."""
     keys = street.folder / "secrets"
-    keep_secret(street, "redis", redis.password)
+    for site in (*SERVED, SEED):
+        redis.add_user(site, keep_secret(street, f"{site}_cache"), derive_names("aviary", site).key_prefix)
     platform = {
         **platform_table(street, f"http://{{hostname}}:{street.ports.http}"),
         "database": {
@@ -193,7 +194,7 @@ def served_document(street: Street, postgres: Postgres, redis: RedisServer, s3: 
             "port": postgres.port,
             "password_file": keys / "{site}_database",
         },
-        "cache": {"backend": "redis", "host": HOST, "port": redis.port, "password_file": keys / "redis"},
+        "cache": {"backend": "redis", "host": HOST, "port": redis.port, "password_file": keys / "{site}_cache"},
         "storage": {
             "backend": "s3",
             "region": REGION,
@@ -203,7 +204,9 @@ def served_document(street: Street, postgres: Postgres, redis: RedisServer, s3: 
         },
     }
     local = {"database": {"engine": "sqlite"}, "cache": {"backend": "locmem"}, "storage": {"backend": "files"}}
-    sites = {site: hosts(site) for site in SERVED} | {site: {**hosts(site), **local} for site in LOCAL}
+    sites = {site: {**hosts(site), "cache": {"username": site}} for site in SERVED} | {
+        site: {**hosts(site), **local} for site in LOCAL
+    }
     return {"platform": platform, "sites": sites}
 
 
@@ -236,7 +239,8 @@ def opened_street(workshop: Workshop, postgres: Postgres, redis: RedisServer, s3
 def seed_both(street: Street, document: Mapping[str, Any], postgres: Postgres) -> None:
     """Make the databases that all others are copies of: one on PostgreSQL, one a file."""
     sites = {SEED: {"hostnames": ["seed.example.org"]}}
-    registry = write_registry(street.folder / "seed.toml", {**document, "sites": sites})
+    served = {SEED: {**sites[SEED], "cache": {"username": SEED}}}
+    registry = write_registry(street.folder / "seed.toml", {**document, "sites": served})
     for secret in ("access_key", "secret_key"):
         keep_secret(street, f"{SEED}_{secret}")
     names = open_registry(registry, {}).load().sites[0].names

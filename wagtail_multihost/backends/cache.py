@@ -1,19 +1,42 @@
-"""The cache of a site on a Redis server that other sites use too."""
+"""
+The cache of a site on a Redis server that other sites use too.
+
+It sends no transactions and no scripts, which hold the server for all sites (spec.redis_rules).
+"""
 
 from __future__ import annotations
 
 import contextlib
 from typing import Any, cast
 
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
 from wagtail_multihost.backends.generations import GenerationCache
 
 BATCH = 1000  # keys
 
 
+class PlainCacheClient(RedisCacheClient):
+    """Django's client, which writes many entries in a transaction; here each is written with its timeout."""
+
+    _serializer: Any
+
+    def set_many(self, data: Any, timeout: Any) -> None:
+        pipeline = self.get_client(None, write=True).pipeline(transaction=False)
+        for key, value in data.items():
+            if timeout == 0:
+                pipeline.delete(key)
+            else:
+                pipeline.set(key, self._serializer.dumps(value), ex=timeout)
+        pipeline.execute()
+
+
 class SiteRedisCache(GenerationCache, RedisCache):
     """Django's RedisCache, with a mark that says whose it is, and a ``clear`` that leaves other sites' keys alone."""
+
+    def __init__(self, server: Any, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = PlainCacheClient
 
     def read_owner(self) -> bytes | None:
         return cast("bytes | None", self.primary().get(self.owner_key))

@@ -10,8 +10,28 @@ from redis.exceptions import ConnectionError, TimeoutError
 
 from wagtail_multihost.backends.cache import remove_keys
 from wagtail_multihost.backends.generations import GenerationCache, Known
+from wagtail_multihost.backends.session_names import HashedName, session_prefix
 
 LOST = (ConnectionError, TimeoutError, OSError)
+
+
+class PlainClient:
+    """A client as django-redis's counters and ``set_many`` use it, which ask it for a script and a transaction."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def pipeline(self) -> Any:
+        return self.client.pipeline(transaction=False)
+
+    def eval(self, script: str, count: int, key: str, delta: int) -> int | None:
+        """Do what the script of ``DefaultClient._incr`` does, in two steps, as Django's own backend does it."""
+        if "EXISTS" in script and not self.client.exists(key):
+            return None
+        return cast("int", self.client.incrby(key, delta))
 
 
 class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  # django-redis has no types
@@ -45,11 +65,30 @@ class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  
     def clear(self) -> None:
         super().clear()
 
+    def set_many(self, data: Any, *arguments: Any, **options: Any) -> Any:
+        return super().set_many(data, *arguments, **self.plain(options))
+
+    def incr(self, key: Any, *arguments: Any, **options: Any) -> Any:
+        return super().incr(key, *arguments, **self.plain(options))
+
+    def decr(self, key: Any, *arguments: Any, **options: Any) -> Any:
+        return super().decr(key, *arguments, **self.plain(options))
+
+    def plain(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return options of a call with a client that runs neither scripts nor transactions."""
+        if hasattr(self.client, "get_server") or options.get("client") is not None:
+            return options
+        return {**options, "client": PlainClient(self.client.get_client(write=True))}
+
     def remove_entries(self) -> None:
         if not hasattr(self.client, "get_server"):
             remove_keys(self.primary(), self.site_prefix)
 
 
 def reverse_key(key: str) -> str:
-    """Return the key that a site's code gave, from the one on the server: prefix, generation, version, key."""
-    return key.split(":", 3)[3]
+    """
+    Return the key that a site's code gave, from the one on the server: prefix, generation, version, key. The key of
+    a session cannot be had; the name of its entry is returned, as one that reaches the entry.
+    """
+    name = key.split(":", 3)[3]
+    return HashedName(name) if session_prefix(name) else name

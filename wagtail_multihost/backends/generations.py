@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from django.core.cache.backends.base import BaseCache
 
 from wagtail_multihost.backends.markers import compared, own_mark, written
+from wagtail_multihost.backends.session_names import older_names
 
 OWNER = "owner"
 FRESH = 1.0  # seconds
@@ -40,6 +41,7 @@ class GenerationCache(BaseCache):
     """
 
     site_prefix: str
+    _missing_key: object
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
         super().__init__(server, params)  # type: ignore[call-arg]  # the backend's, after this in the MRO
@@ -92,6 +94,31 @@ class GenerationCache(BaseCache):
         if own is None or found is None:
             return known.generation if known else new
         return str(compared(found, own, f"the cache prefix {self.site_prefix}").get(GENERATION, ""))
+
+    def get(self, key: Any, default: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Return an entry; that of a session also where an earlier SECRET_KEY has named it."""
+        for name in (key, *older_names(key)):
+            found = super().get(name, self._missing_key, *arguments, **options)
+            if found is not self._missing_key:
+                return found
+        return default
+
+    def has_key(self, key: Any, *arguments: Any, **options: Any) -> bool:
+        names = (key, *older_names(key))
+        return any(super(GenerationCache, self).has_key(name, *arguments, **options) for name in names)
+
+    def set(self, key: Any, value: Any, *arguments: Any, **options: Any) -> Any:
+        """Write an entry. That of a session has one name at a time, also while its SECRET_KEY is changed."""
+        done = super().set(key, value, *arguments, **options)
+        for name in older_names(key):
+            super().delete(name)
+        return done
+
+    def delete(self, key: Any, *arguments: Any, **options: Any) -> bool:
+        done = super().delete(key, *arguments, **options)
+        for name in older_names(key):
+            done = super().delete(name, *arguments, **options) or done
+        return done
 
     def clear(self) -> None:
         """

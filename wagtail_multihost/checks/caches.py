@@ -10,13 +10,16 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
+from wagtail_multihost.backends.session_names import ENGINES, prefixes_with
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.checks.own import own_site
+from wagtail_multihost.resolver.caches import KEY_FUNCTION
 from wagtail_multihost.resolver.resolved import latest
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
 OWN = "wagtail_multihost."
+CACHE_ENGINES = ("django.contrib.sessions.backends.cache", "django.contrib.sessions.backends.cached_db")
 # Nothing of theirs is outside this process, or outside the site's own database.
 CONTAINED = (
     "django.core.cache.backends.db.DatabaseCache",
@@ -29,7 +32,7 @@ FILES = "django.core.cache.backends.filebased.FileBasedCache"
 
 @register(TAG)
 def check_caches(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """E008 and W003: an alias without the site's prefix, and one whose clear() may empty those of other sites."""
+    """E008, W003, W025: an alias without the prefix, one whose clear() spares nobody, one that shows session keys."""
     site = own_site()
     if site is None:
         return []
@@ -40,6 +43,12 @@ def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Itera
     backend = str(options.get("BACKEND", ""))
     if backend in CONTAINED:
         return
+    if shows_sessions(alias, options):
+        yield Warning(
+            f"CACHES[{shown(alias)}] has sessions, and the names of its entries show what the visitors' cookies hold.",
+            hint=f'Set its KEY_FUNCTION to "{KEY_FUNCTION}", or set CACHES before resolve().apply(globals()).',
+            id="wagtail_multihost.W025",
+        )
     fault = fault_of(options, site.names.key_prefix)
     if fault:
         yield Error(
@@ -57,9 +66,16 @@ def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Itera
         )
 
 
+def shows_sessions(alias: str, options: Mapping[str, object]) -> bool:
+    """Return whether the names of an alias's entries hold the keys of sessions, as Django makes them."""
+    if alias != settings.SESSION_CACHE_ALIAS or options.get("KEY_FUNCTION"):
+        return False
+    return settings.SESSION_ENGINE in CACHE_ENGINES or prefixes_with(settings.SESSION_ENGINE) != ENGINES
+
+
 def fault_of(options: Mapping[str, object], prefix: str) -> str:
     """Return what is wrong with the keys of an alias, blank when they are the site's own."""
-    if options.get("KEY_FUNCTION"):
+    if options.get("KEY_FUNCTION") not in (None, KEY_FUNCTION):
         return "has a KEY_FUNCTION, which may leave out the site's prefix"
     own = str(options.get("KEY_PREFIX", ""))
     return "" if own == prefix or own.startswith(f"{prefix}.") else "has not the site's KEY_PREFIX"

@@ -42,6 +42,8 @@ CREDENTIALS_IN_URL = r"(://[^/?#:]*):([^?#]*)@"
 UNSAFE_IN_PREFIX = r"[^A-Za-z0-9_-]"
 # The parts of an alias that say where its entries are; the rest (TIMEOUT, OPTIONS …) is kept.
 ADDRESS = ("BACKEND", "LOCATION", "KEY_PREFIX", "OPTIONS")
+#: Puts a keyed hash in place of the keys of sessions, and leaves all other names as Django makes them.
+KEY_FUNCTION = "wagtail_multihost.backends.session_names.entry_name"
 
 
 def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Setting]:
@@ -51,7 +53,7 @@ def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Set
     """
     aliases = table_of(project, "CACHES")
     for alias, options in aliases.items():
-        if options.pop("KEY_FUNCTION", None) is not None:
+        if options.pop("KEY_FUNCTION", None) not in (None, KEY_FUNCTION):
             raise ConfigurationError.because(
                 f"CACHES[{shown(alias)}] has a KEY_FUNCTION, which may leave out the site's prefix. Remove it.",
                 where="CACHES",
@@ -59,6 +61,7 @@ def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Set
             )
     default = {key: value for key, value in aliases.pop(CACHE_DEFAULT, {}).items() if key not in ADDRESS}
     value = {CACHE_DEFAULT: {**default, **backend(site.cache), "KEY_PREFIX": site.names.key_prefix}}
+    value[CACHE_DEFAULT]["KEY_FUNCTION"] = KEY_FUNCTION
     for alias, options in aliases.items():
         value[alias] = scoped(alias, options, site, data)
     yield Setting("CACHES", value, "every alias with the site's key prefix", site.sources.get("cache", ""))
@@ -81,7 +84,8 @@ def backend(cache: CacheSpec) -> dict[str, object]:
 def scoped(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
     safe_alias = re.sub(UNSAFE_IN_PREFIX, "-", alias)
     options["BACKEND"] = REPLACED.get(str(options.get("BACKEND")), options.get("BACKEND"))
-    scope: dict[str, object] = {"KEY_PREFIX": f"{site.names.key_prefix}.{safe_alias}"}
+    prefix = f"{site.names.key_prefix}.{safe_alias}"
+    scope: dict[str, object] = {"KEY_PREFIX": prefix, "KEY_FUNCTION": KEY_FUNCTION}
     if str(options["BACKEND"]).endswith(FILES):
         scope["LOCATION"] = str(own_folder(safe_alias, site, data))
     return {**without_password(options), **scope}

@@ -33,6 +33,7 @@ RELOAD_ALL = "Reload the processes of the sites that move; where they read snaps
 SIGNED = (
     "At once: signed addresses of images (the serve view of wagtail.images), which are checked without fallbacks. "
     "Pages that are rendered anew have new ones; pages in caches, sent mail and other servers' copies do not.",
+    "At once: sessions in a cache alone (django.contrib.sessions.backends.cache), unless it is Redis or memcached.",
     "Nothing else while the old key is a fallback: password-reset links and signed values are accepted, and a "
     "session is signed anew when its user comes back.",
     "When the old key is no fallback any more: sessions of users who did not come back, password-reset links, signed "
