@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.resolver.folder_mark import compare_folder_mark
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -96,6 +97,7 @@ def make_site_folder(platform: PlatformSpec, site: SiteSpec) -> None:
     sites = platform.data / "sites"
     for folder, mode in ((platform.data, DATA_MODE), (sites, DATA_MODE), (sites / site.id, SITE_MODE)):
         make_folder(folder, mode)
+    compare_folder_mark(platform, site)
 
 
 def make_private_folder(path: Path, mode: int = PRIVATE_MODE) -> None:

@@ -1,0 +1,91 @@
+"""
+Whose a site's local folder is: a file in it with the uid of the site, compared whenever a process of a site starts.
+
+A folder is named for the site's id, which may be used again; what an earlier site left there is not the new one's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from contextlib import suppress
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+NAME = ".multihost-site"
+MODE = 0o440
+MOST = 1000  # bytes
+
+
+def compare_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
+    """
+    Compare the mark of the site's folder, and write it where there is none and this process may; raises
+    ConfigurationError when the folder is that of another uid, or the mark is none.
+    """
+    folder = platform.data / "sites" / site.id
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = read(opened)
+        if found is None:
+            with suppress(OSError):  # it is another account's, or only to be read
+                write(opened, platform, site)
+            return
+    except OSError as error:
+        raise refusal(site, f"The mark {shown(str(folder / NAME))} cannot be read: {error.strerror}.") from None
+    finally:
+        os.close(opened)
+    if (uid := uid_in(found)) != str(site.uid):
+        whose = f"is the folder of the uid {shown(uid)}" if uid else "has a mark that cannot be read"
+        raise refusal(
+            site,
+            f"The folder {shown(str(folder))} {whose}, and the site {site.id} has the uid {site.uid}. If it is what an "
+            f"earlier site of this id left, move it away or delete it. Only if it is this site's, remove {NAME} in it.",
+        )
+
+
+def refusal(site: SiteSpec, message: str) -> ConfigurationError:
+    return ConfigurationError.because(message, where="data", site=site.id)
+
+
+def read(folder: int) -> bytes | None:
+    """Return what is in the mark of an open folder; None without one. Whatever a site put in its place ends soon."""
+    try:
+        file = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.read(file, MOST) if stat.S_ISREG(os.fstat(file).st_mode) else b""
+    finally:
+        os.close(file)
+
+
+def uid_in(mark: bytes) -> str:
+    """Return the uid in a mark; blank when it is none."""
+    try:
+        return str(json.loads(mark)["uid"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+
+
+def write(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
+    """Write the mark of an open folder, which another process of the site may do at the same time."""
+    mark = {"platform": platform.name, "environment": platform.environment, "uid": str(site.uid)}
+    draft = f"{NAME}.{os.getpid()}.tmp"
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        around = os.fstat(folder)
+        os.write(file, json.dumps(mark).encode())
+        if os.geteuid() == 0:
+            os.fchown(file, around.st_uid, around.st_gid)
+        os.fchmod(file, MODE)
+        os.rename(draft, NAME, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(draft, dir_fd=folder)
+        raise
+    finally:
+        os.close(file)
