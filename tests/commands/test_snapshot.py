@@ -13,6 +13,8 @@ import pytest
 from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Manage
 from tests.registry.test_signature import make_key
 from wagtail_multihost.management import command
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.pins import pin
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
 
 Call = Callable[..., Called]
@@ -118,7 +120,7 @@ def test_snapshot_by_who_is_not_root_warns_in_production(
 ) -> None:
     """Files of another owner would be refused in production; the run says so."""
     registry.write_text(REGISTRY.replace("[platform]", '[platform]\nenvironment = "production"'))
-    call("multihost_sites", "--pin")
+    pin(open_registry(registry, {}))
     if os.geteuid() == 0:
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
         monkeypatch.setattr("wagtail_multihost.registry.snapshot_writer.own_accounts", lambda: (0,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
 from django.db.utils import ConnectionHandler
 
@@ -42,8 +43,10 @@ class Asker:
             message = f"its database on {database.host or 'this machine'}:{database.port} cannot be asked"
             self.silent[place] = message
             return None, message
-        except (MultihostError, InterfaceError, ValueError):
-            return None, "its database cannot be asked with what the registry says of it"
+        except MultihostError as error:
+            return None, f"its database cannot be asked ({error})"
+        except (InterfaceError, ImproperlyConfigured, ValueError):
+            return None, "its database cannot be asked with what the registry says of it, or its answer is none"
 
     def asked(self, site: SiteSpec) -> Evidence | None:
         """Return the identity in the database of ``site``; None when there is none. Raises what Django raises."""

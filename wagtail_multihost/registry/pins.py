@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.registry.base import Registry
+from wagtail_multihost.registry.base import Contents, Registry
 from wagtail_multihost.registry.evidence import Evidence, found_here, is_filled, places_of
 from wagtail_multihost.registry.pin_decision import Decision, Known, Wish, decide
 from wagtail_multihost.registry.pin_text import checked, pinned, replace_file
@@ -16,11 +16,12 @@ from wagtail_multihost.registry.platform_record import read_platform
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.registry.site_record import SiteReader
 from wagtail_multihost.registry.toml import TomlRegistry
-from wagtail_multihost.registry.used import NAME_KEYS, Holder, Used, live_uids
+from wagtail_multihost.registry.used import NAME_KEYS, USED, Holder, Used, live_uids
 from wagtail_multihost.spec.names import Names, derive_names, successor_names
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
+MOST_NAMED = 5
 #: Returns what a site's database says of its holder, and why it could not be asked.
 Ask = Callable[[SiteSpec], tuple[Evidence | None, str]]
 
@@ -198,3 +199,15 @@ def noted(used: Used, sites: list[SiteSpec]) -> dict[str, tuple[Holder, ...]]:
         others = tuple(known for known in after.get(site.id, ()) if known != holder)
         after[site.id] = (*others, holder)  # the last one is the present one
     return after
+
+
+def unrecorded_cautions(registry: Registry, contents: Contents) -> Iterator[str]:
+    """Yield what is to be said of pinned sites that ``used`` does not have: nothing would know of them when they go."""
+    known = {(holder.site, holder.uid) for holders in registry.used.values() for holder in holders}
+    missing = [site.id for site in contents.sites if site.pinned and (site.id, site.uid) not in known]
+    if missing and isinstance(registry, TomlRegistry):
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        yield (
+            f"The registry's table {USED} does not have the pins of {', '.join(missing[:MOST_NAMED])}{more}: once such "
+            "a site is removed, a new one of its id could get its data. Run: manage.py multihost_sites --pin"
+        )

@@ -18,7 +18,6 @@ from wagtail_multihost.spec.names import Names
 from wagtail_multihost.spec.site import SiteSpec
 
 USED = "used"
-MOST_NAMED = 5
 NAME_KEYS = tuple(field.name for field in fields(Names))
 KEYS = frozenset({"uid", "removed", *NAME_KEYS})
 ACCEPTED = f"an array of tables, each with uid, {', '.join(NAME_KEYS)}, and removed = true where its site is gone"
@@ -117,20 +116,3 @@ def live_uids(records: Iterable[Record]) -> frozenset[UUID]:
         except (KeyError, ValueError):
             continue
     return frozenset(found)
-
-
-def unrecorded(used: Used, sites: Iterable[SiteSpec]) -> list[str]:
-    """Return the ids of pinned sites of which nothing would be known once their tables are gone."""
-    known = {(holder.site, holder.uid) for holders in used.values() for holder in holders}
-    return [site.id for site in sites if site.pinned and (site.id, site.uid) not in known]
-
-
-def unrecorded_problem(used: Used, sites: Iterable[SiteSpec]) -> str:
-    """Return what is to be said of pinned sites that the table does not have; blank when it has all."""
-    if not (missing := unrecorded(used, sites)):
-        return ""
-    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-    return (
-        f"The registry's table {USED} does not have the pins of {', '.join(missing[:MOST_NAMED])}{more}: once such a "
-        "site is removed, a new one of its id could get its data. Run: manage.py multihost_sites --pin"
-    )

@@ -10,6 +10,7 @@ import json
 import os
 import stat
 from contextlib import suppress
+from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.spec.identifiers import shown
@@ -35,20 +36,21 @@ def compare_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
                 write(opened, platform, site)
             return
     except OSError as error:
-        raise refusal(site, f"The mark {shown(str(folder / NAME))} cannot be read: {error.strerror}.") from None
+        raise refusal(folder, site, f"The mark of the folder cannot be read: {error.strerror}.") from None
     finally:
         os.close(opened)
     if (uid := uid_in(found)) != str(site.uid):
-        whose = f"is the folder of the uid {shown(uid)}" if uid else "has a mark that cannot be read"
+        whose = f"belongs to the uid {shown(uid)}" if uid else "has a mark that cannot be read"
         raise refusal(
+            folder,
             site,
-            f"The folder {shown(str(folder))} {whose}, and the site {site.id} has the uid {site.uid}. If it is what an "
-            f"earlier site of this id left, move it away or delete it. Only if it is this site's, remove {NAME} in it.",
+            f"The folder {whose}, and the site {site.id} has the uid {site.uid}. If it is what an earlier site of this "
+            "id left, move the folder away or delete it. Only if all in it is this site's, remove the mark.",
         )
 
 
-def refusal(site: SiteSpec, message: str) -> ConfigurationError:
-    return ConfigurationError.because(message, where="data", site=site.id)
+def refusal(folder: Path, site: SiteSpec, message: str) -> ConfigurationError:
+    return ConfigurationError.because(message, where=str(folder / NAME), site=site.id)
 
 
 def read(folder: int) -> bytes | None:

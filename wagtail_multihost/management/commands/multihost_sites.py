@@ -11,9 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from wagtail_multihost.identity.asking import Asker
 from wagtail_multihost.management.command import COULD_NOT, MultihostCommand, registry_of, static_files
 from wagtail_multihost.registry import Registry
-from wagtail_multihost.registry.pins import Pin, Wishes, pin
-from wagtail_multihost.registry.toml import TomlRegistry
-from wagtail_multihost.registry.used import unrecorded_problem
+from wagtail_multihost.registry.pins import Pin, Wishes, pin, unrecorded_cautions
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -66,8 +64,7 @@ class Command(MultihostCommand):
         registry = registry_of(options["registry"])
         pins = self.pin(registry, options)
         contents = registry.load(protected=static_files())
-        if isinstance(registry, TomlRegistry) and (problem := unrecorded_problem(registry.used, contents.sites)):
-            self.caution([problem], options["verbosity"])
+        self.caution(unrecorded_cautions(registry, contents), options["verbosity"])
         if options["json"]:
             tables = [as_table(contents.platform, site, pins.get(site.id)) for site in contents.sites]
             self.stdout.write(json.dumps(tables, indent=2))
