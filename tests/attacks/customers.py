@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -24,6 +24,14 @@ from wagtail_multihost.registry import open_registry
 from wagtail_multihost.spec.site import SiteSpec
 
 SITE = "aurora"
+#: Makes the tables that the following needs, and claims the database.
+TABLES = """
+from django.core.management import call_command
+
+for app in ("auth", "wagtail_multihost"):
+    call_command("migrate", app, verbosity=0)
+print("null")
+"""
 #: Leaves one of everything that a site keeps, and says what opens it later.
 LEAVE = """
 import json
@@ -80,6 +88,7 @@ class Customers:
     folder: Path
     platform: dict[str, Any]
     makes: Callable[[SiteSpec], None] | None = None
+    used: dict[str, Any] = field(default_factory=dict)
 
     @property
     def registry(self) -> Path:
@@ -88,13 +97,11 @@ class Customers:
     def document(self) -> dict[str, Any]:
         return dict(tomlkit.parse(self.registry.read_text()).unwrap())
 
-    def write(self, site: dict[str, Any] | None = None, environment: str = "production") -> None:
-        """Write the registry with this table of the site, or none, as an editor does: what was used stays."""
-        used = {"used": self.document()["used"]} if self.registry.exists() else {}
+    def write(self, site: dict[str, Any] | None = None, **more: Any) -> None:
+        """Write the registry with this table of the site, or none, and with what was noted while it was served."""
         sites = {} if site is None else {SITE: site}
-        write_registry(
-            self.registry, {"platform": {**self.platform, "environment": environment}, "sites": sites, **used}
-        )
+        platform = {**self.platform, "environment": more.pop("environment", "production")}
+        write_registry(self.registry, {"platform": platform, "sites": sites, "used": self.used, **more})
 
     def spec(self) -> SiteSpec:
         return open_registry(self.registry, {}).site(SITE, reads_secrets=False)[1]
@@ -135,8 +142,7 @@ class Customers:
         """Make on the servers what the site's names name, and its tables."""
         if self.makes:
             self.makes(self.spec())
-        done = self.run_as_site("migrate", "-v0")
-        assert done.returncode == 0, done.stdout + done.stderr
+        self.python(TABLES)
 
     def found(self, left: dict[str, str]) -> list[str]:
         """Return what the site finds of what the old customer left."""
@@ -191,11 +197,10 @@ def opened_on_servers(workshop: Workshop, name: str, postgres: Postgres, redis: 
 
 
 def leave(customers: Customers, table: dict[str, Any]) -> dict[str, str]:
-    """Serve the first customer, and take its table out of the registry; return what opens what it left."""
+    """Serve the first customer; return what opens what it leaves."""
     customers.write(table)
     done = customers.pin()
     assert done.returncode == 0 and "with the new uid" in done.stderr, done.stderr
     customers.open_site()
-    left = dict(customers.python(LEAVE))
-    customers.write()
-    return left
+    customers.used = customers.document()["used"]
+    return dict(customers.python(LEAVE))

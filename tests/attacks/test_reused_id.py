@@ -12,7 +12,7 @@ from tests.servers.conftest import _postgres, _redis, _s3, _workshop  # noqa: F4
 from tests.servers.postgres import Postgres
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
-from tests.servers.workshop import Workshop, write_registry
+from tests.servers.workshop import Workshop
 
 pytestmark = pytest.mark.servers
 
@@ -42,8 +42,7 @@ class Story(NamedTuple):
 
 def told(customers: Customers) -> Story:
     left = leave(customers, OLD)
-    (holder,) = customers.document()["used"][SITE]
-    return Story(customers, {**OLD, "uid": holder.pop("uid"), "names": holder}, left)
+    return Story(customers, customers.document()["sites"][SITE], left)
 
 
 @pytest.fixture(name="on_servers", scope="module")
@@ -92,7 +91,7 @@ def test_id_that_comes_back_is_not_served_before_the_operator_says_whose_it_is(
 ) -> None:
     """No command of the site, nor one of the whole registry, takes a table of a used id without its uid."""
     customers = request.getfixturevalue(story).customers
-    customers.write(NEW, environment)
+    customers.write(NEW, environment=environment)
     for words in (("multihost_as", SITE, "migrate"), ("multihost_sites",), ("multihost_sites", "--pin")):
         done = customers.run(*words)
         assert (done.returncode, f"--new {SITE}" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
@@ -103,7 +102,7 @@ def test_id_of_a_removed_site_gets_a_uid_and_names_of_its_own(on_servers: Story)
     customers, table, _ = on_servers
     customers.write()
     assert customers.pin().returncode == 0
-    customers.write(NEW)
+    customers.write(NEW, used=customers.document()["used"])
     with customers.without_folder():
         assert customers.pin().returncode == 0
         assert str(customers.spec().uid) != table["uid"]
@@ -138,19 +137,11 @@ def test_same_site_that_comes_back_without_its_pins_is_kept_by_name(on_servers: 
     assert customers.found(left) == EVERYTHING
 
 
-def test_database_that_a_site_claimed_keeps_the_sites_uid(on_servers: Story) -> None:
-    """Where no pins were ever written, the database on the server says that the site is in use, and by whom."""
+def test_database_that_another_uid_claimed_is_told_and_not_taken(on_servers: Story) -> None:
+    """Where nothing was noted, the database on the server says whose it is, and neither a new uid nor it is taken."""
     customers, table, _ = on_servers
-    customers.write(OLD)
-    document = customers.document()
-    del document["used"]
-    write_registry(customers.registry, document)
-    try:
-        with customers.without_folder():
-            done = customers.pin()
-            assert (done.returncode, f"has the uid {table['uid']}" in done.stderr) == (2, True), done.stderr
-            assert customers.pin("--keep", SITE).returncode == 0
-            assert str(customers.spec().uid) == table["uid"]
-    finally:
-        used = {"used": {SITE: [{**table["names"], "uid": table["uid"]}]}}
-        write_registry(customers.registry, {"platform": customers.platform, "sites": {}, **used})
+    customers.write(OLD, used={})
+    with customers.without_folder():
+        for options in ((), ("--keep", SITE)):
+            done = customers.pin(*options)
+            assert (done.returncode, f"uid {table['uid']}" in done.stderr) == (2, True), done.stderr

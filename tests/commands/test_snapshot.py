@@ -163,3 +163,12 @@ def test_snapshot_modes_keep_others_out(call: Call, output: Path) -> None:
     call("multihost_snapshot", "--output", output)
     assert stat.S_IMODE(output.stat().st_mode) == 0o711
     assert {stat.S_IMODE(path.stat().st_mode) for path in output.iterdir()} == {0o440}
+
+
+def test_snapshot_cautions_of_pins_that_are_nowhere_noted(call: Call, output: Path, registry: Path) -> None:
+    """Who writes snapshots with pins of an earlier version is told to note them."""
+    pin(open_registry(registry, {}))
+    assert "does not have the pins" not in call("multihost_snapshot", "--output", output)[2]
+    registry.write_text(registry.read_text().partition("[used]")[0])
+    code, _, err = call("multihost_snapshot", "--output", output)
+    assert (code, "does not have the pins of aurora, borealis" in err) == (0, True)

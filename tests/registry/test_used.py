@@ -236,6 +236,8 @@ def test_pin_listens_to_databases(registry: RegistryMaker) -> None:
         pin(registry(text), ask=lambda site: (Evidence("the database a", OLD), ""))
     with pytest.raises(ConfigurationError, match=r"not known: nobody answers.*--new aurora"):
         pin(registry(text), ask=lambda site: (None, "nobody answers"))
+    with pytest.raises(ConfigurationError, match="Write the right one"):
+        pin(registry(text), Wishes(keep=["aurora"]), ask=lambda site: (Evidence("the database a", OLD, True), ""))
     (written,) = pin(registry(text), Wishes(keep=["aurora"]), ask=lambda site: (None, "nobody answers"))
     assert (written.uid, written.is_new) == (derived, False)
 
@@ -271,3 +273,44 @@ def test_registry_without_the_table_is_as_before(tmp_path: Path, registry: Regis
     opened = registry(HEAD + AURORA)
     assert opened.load().sites[0].names == derive_names("aviary", "aurora")
     assert opened.used == {} and open_registry("env:", {}).used == {}
+
+
+def own_problems(registry: Registry) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        registry.site("aurora", reads_secrets=False)
+    return str(caught.value)
+
+
+def test_holder_of_a_used_id_does_not_start_without_its_uid(registry: RegistryMaker) -> None:
+    """The process of the site itself refuses, and not only who reads the whole registry."""
+    assert "The id was used before" in own_problems(registry(HEAD + AURORA + used(line(OLD))))
+
+
+def test_holder_of_a_used_id_does_not_start_with_the_names_of_another(registry: RegistryMaker) -> None:
+    """The same for a uid that somebody wrote without new names."""
+    told = own_problems(registry(f'{HEAD}{AURORA}uid = "{NEW}"\n{used(line(OLD))}'))
+    assert told.count("was that of the site aurora") == len(NAME_KEYS)
+
+
+def test_pin_gives_two_new_sites_of_one_id_two_uids(registry: RegistryMaker) -> None:
+    """Two registries that begin with one platform and one id have nothing in common but the derived names."""
+    uids = {pin(registry(PRODUCTION + AURORA))[0].uid for _ in range(2)}
+    assert len(uids) == 2 and {uid.version for uid in uids} == {4}
+
+
+def test_pin_gives_a_new_site_no_name_of_a_living_one(registry: RegistryMaker) -> None:
+    """A site that was renamed before ids were noted has the names that its old id derives."""
+    names = "".join(f'{key} = "{name}"\n' for key, name in DERIVED.items())
+    opened = registry(f'{PRODUCTION}{BOREALIS}uid = "{OLD}"\n[sites.borealis.names]\n{names}{AURORA}')
+    (written,) = pin(opened)
+    aurora = next(site for site in opened.load().sites if site.id == "aurora")
+    assert aurora.names == successor_names("aviary", "aurora", written.uid)
+
+
+def test_pin_writes_no_registry_with_a_problem(registry: RegistryMaker) -> None:
+    """What only shows between sites, such as a hostname of two, is told before anything is written."""
+    text = PRODUCTION + AURORA + BOREALIS.replace("borealis.example.org", "aurora.example.org")
+    opened = registry(text)
+    with pytest.raises(ConfigurationError, match="belongs to the sites aurora and borealis"):
+        pin(opened)
+    assert Path(opened.url).read_text() == text

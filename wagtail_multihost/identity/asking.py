@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
@@ -53,12 +55,15 @@ class Asker:
         settings = connection(site, ENGINES[site.database.engine], {})
         if site.database.password is not None:
             settings["PASSWORD"] = site.database.password.reveal()
-        opened = ConnectionHandler({"default": {}, ALIAS: settings})[ALIAS]
+        opened: Any = ConnectionHandler({"default": {}, ALIAS: settings})[ALIAS]
         try:
-            with opened.cursor() as cursor:
-                # What is asked may be a view of a hostile site.
-                cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{SECONDS}s"])
+            with opened.wrap_database_errors:
+                # Past the signal of new connections, whose receivers look the alias up among the project's.
+                opened.connection = opened.get_new_connection(opened.get_connection_params())
+                with closing(opened.connection.cursor()) as cursor:
+                    # What is asked may be a view of a hostile site.
+                    cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{SECONDS}s"])
             found = identity_of(opened)
-            return Evidence(database_name(opened), found.uid) if found else None
+            return Evidence(database_name(opened), found.uid, is_its_word=True) if found else None
         finally:
             drop(opened)

@@ -17,10 +17,14 @@ from wagtail_multihost.spec.site import SiteSpec
 
 
 class Evidence(NamedTuple):
-    """``what`` was found, a phrase such as ``the folder /srv/sites/aurora``, and the ``uid`` in it, if one is."""
+    """
+    ``what`` was found, a phrase such as ``the folder /srv/sites/aurora``, and the ``uid`` in it, if one is. What a site
+    itself can write there ``is_its_word``: a hostile one would name the uid, and so get the key, of another.
+    """
 
     what: str
     uid: UUID | None = None
+    is_its_word: bool = False
 
 
 def found_here(platform: PlatformSpec, site: SiteSpec) -> Iterator[Evidence]:

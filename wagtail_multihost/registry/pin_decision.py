@@ -81,10 +81,11 @@ def kept(known: Known) -> Decision | str:
         if last.uid in known.live:
             return f"It cannot be kept: its uid {last.uid} is another site's now. Leave it out of --keep"
         return Decision(last.uid, False, why, last.names)
-    uids = {evidence.uid for evidence in known.found if evidence.uid is not None} or {known.derived}
-    if len(uids) > 1:
-        return f"Its places have several uids: {listed(known.found)}. Write the right one into its table"
-    return Decision(uids.pop(), False, why)
+    written = [evidence.uid for evidence in known.found if evidence.uid is not None and not evidence.is_its_word]
+    uid = written[0] if written else known.derived
+    if any(evidence.uid not in (None, uid) for evidence in known.found):
+        return f"It may have another uid than {uid}: {listed(known.found)}. Write the right one into its table"
+    return Decision(uid, False, why)
 
 
 def choices(known: Known) -> str:

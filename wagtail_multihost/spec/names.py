@@ -117,17 +117,15 @@ def successor_names(platform: str, site: str, uid: UUID) -> Names:
     Return names for the holder ``uid`` of a site id whose derived names are another's. No id has two hyphens in a
     row, so they are no other site's, and none of their prefixes lies in the range of another's.
     """
-    mark = uid.hex[:MARK_LENGTH]
-    base = f"{platform}__{site}".replace("-", "_")
-    identifier = f"{shortened(base, DATABASE_LENGTH - MARK_LENGTH - 2, '_')}__{mark}"
-    bucket = shortened(f"{platform}--{site}", BUCKET_LENGTH - MARK_LENGTH - 2, "-")
+    derived, mark = derive_names(platform, site), uid.hex[:MARK_LENGTH]
+    identifier = f"{shortened(derived.database, DATABASE_LENGTH - MARK_LENGTH - 2, '_')}__{mark}"
     return Names(
         database=identifier,
         role=identifier,
-        bucket=f"{bucket}--{mark}",
-        key_prefix=f"{platform}.{site}--{mark}",
-        index_prefix=f"{platform}_{site}--{mark}_",
-        socket=f"{site}--{mark}{SOCKET_SUFFIX}",
+        bucket=f"{shortened(derived.bucket, BUCKET_LENGTH - MARK_LENGTH - 2, '-')}--{mark}",
+        key_prefix=f"{derived.key_prefix}--{mark}",
+        index_prefix=f"{derived.index_prefix.removesuffix('_')}--{mark}_",
+        socket=f"{derived.socket.removesuffix(SOCKET_SUFFIX)}--{mark}{SOCKET_SUFFIX}",
     )
 
 
