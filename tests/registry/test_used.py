@@ -314,3 +314,13 @@ def test_pin_writes_no_registry_with_a_problem(registry: RegistryMaker) -> None:
     with pytest.raises(ConfigurationError, match="belongs to the sites aurora and borealis"):
         pin(opened)
     assert Path(opened.url).read_text() == text
+
+
+def test_pin_gives_no_names_of_a_holder_whose_uid_was_the_derived_one(registry: RegistryMaker) -> None:
+    """Versions before wrote the derived uid, which is the new site's too as long as it has none."""
+    derived = registry(HEAD + AURORA).load().sites[0].uid
+    opened = registry(PRODUCTION + AURORA + used(line(derived, removed=True)))
+    (written,) = pin(opened)
+    (site,) = opened.load().sites
+    assert derived not in (written.uid, site.uid)
+    assert site.names == successor_names("aviary", "aurora", site.uid)

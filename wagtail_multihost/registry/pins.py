@@ -83,14 +83,14 @@ def pin(registry: Registry, wishes: Wishes = NO_WISHES, ask: Ask = nothing_asked
         raise ConfigurationError.because("Only a registry in a TOML file can be pinned.", where=registry.name)
     found, before = read(registry)
     problems = list(wrong_wishes(found, wishes))
-    pins, sites = [], []
+    pins, sites, owners = [], [], owners_of_names(found)
     for site in found.sites:
         decision = decided(found, site, wishes.of(site.id), ask)
         if isinstance(decision, str):
             problems.append(Problem(site.sources["id"], f"{decision}.", site.id))
             continue
         problems.extend(leftovers(found.platform, site) if decision.is_new else ())
-        named = replace(site, uid=decision.uid, names=names_of(found, site, decision), pinned=True)
+        named = replace(site, uid=decision.uid, names=names_of(found, site, decision, owners), pinned=True)
         sites.append(named)
         if not site.pinned:
             pins.append(Pin(site.id, decision.uid, decision.is_new, decision.why))
@@ -161,7 +161,9 @@ def leftovers(platform: PlatformSpec, site: SiteSpec) -> Iterator[Problem]:
             )
 
 
-def names_of(found: Found, site: SiteSpec, decision: Decision) -> Names:
+def names_of(
+    found: Found, site: SiteSpec, decision: Decision, owners: Mapping[tuple[str, str], set[UUID | str]]
+) -> Names:
     """Return the names that the site states, and for the others those that it had, or that nobody has or had."""
     table = found.records[site.id].written.get("names")
     stated = set(table.value) if table and isinstance(table.value, dict) else set()
@@ -170,21 +172,23 @@ def names_of(found: Found, site: SiteSpec, decision: Decision) -> Names:
     if decision.names:
         return replace(derived, **{**decision.names, **own})
     missing = [key for key in NAME_KEYS if key not in stated]
-    taken = set(taken_names(found, site.id, decision.uid))
-    if any((key, getattr(derived, key)) in taken for key in missing):
+    own_marks = {decision.uid, site.id}
+    if any(owners.get((key, getattr(derived, key)), set()) - own_marks for key in missing):
         derived = successor_names(found.platform.name, site.id, decision.uid)
     return replace(derived, **own)
 
 
-def taken_names(found: Found, site: str, uid: UUID) -> Iterator[tuple[str, str]]:
-    """Yield the kinds and names that other holders have or had."""
+def owners_of_names(found: Found) -> dict[tuple[str, str], set[UUID | str]]:
+    """Return who has or had each kind and name: the uids of all who were noted, and the ids of the sites."""
+    owners: dict[tuple[str, str], set[UUID | str]] = {}
     for holders in found.used.values():
         for holder in holders:
-            if holder.uid != uid:
-                yield from holder.names.items()
-    for other in found.sites:
-        if other.id != site:
-            yield from ((key, getattr(other.names, key)) for key in NAME_KEYS)
+            for item in holder.names.items():
+                owners.setdefault(item, set()).add(holder.uid)
+    for site in found.sites:
+        for key in NAME_KEYS:
+            owners.setdefault((key, getattr(site.names, key)), set()).add(site.id)
+    return owners
 
 
 def noted(used: Used, sites: list[SiteSpec]) -> dict[str, tuple[Holder, ...]]:
