@@ -20,25 +20,27 @@ from wagtail_multihost.spec.site import SiteSpec
 NAME = ".multihost-site"
 MODE = 0o440
 MOST = 1000  # bytes
+OPENED = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def compare_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
     """
-    Compare the mark of the site's folder, and write it where there is none and this process may; raises
-    ConfigurationError when the folder is that of another uid, or the mark is none.
+    Raise ConfigurationError when the site's folder has a mark that is not the site's. Before any secret is read: error
+    pages show the variables of every frame.
     """
     folder = platform.data / "sites" / site.id
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        opened = os.open(folder, OPENED)
+    except OSError:
+        return  # it is still to be made, or what is to be done there fails
     try:
         found = read(opened)
-        if found is None:
-            with suppress(OSError):  # it is another account's, or only to be read
-                write(opened, platform, site)
-            return
     except OSError as error:
         raise refusal(folder, site, f"The mark of the folder cannot be read: {error.strerror}.") from None
     finally:
         os.close(opened)
+    if found is None:
+        return
     if (uid := uid_in(found)) != str(site.uid):
         whose = f"belongs to the uid {shown(uid)}" if uid else "has a mark that cannot be read"
         raise refusal(
@@ -47,6 +49,17 @@ def compare_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
             f"The folder {whose}, and the site {site.id} has the uid {site.uid}. If it is what an earlier site of this "
             "id left, move the folder away or delete it. Only if all in it is this site's, remove the mark.",
         )
+
+
+def leave_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
+    """Write the mark of the site's folder where it has none and this process may."""
+    with suppress(OSError):  # it is another account's, or only to be read
+        opened = os.open(platform.data / "sites" / site.id, OPENED)
+        try:
+            if read(opened) is None:
+                write(opened, platform, site)
+        finally:
+            os.close(opened)
 
 
 def refusal(folder: Path, site: SiteSpec, message: str) -> ConfigurationError:
