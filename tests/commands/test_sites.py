@@ -7,8 +7,11 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.commands.conftest import BROKEN, KEY, PASSWORD, Called, Manage
 
+EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 Call = Callable[..., Called]
 
 
@@ -46,16 +49,55 @@ def test_sites_of_an_empty_registry_is_an_empty_list(call: Call, registry: Path)
     assert json.loads(call("multihost_sites", "--json")[1]) == []
 
 
-def test_sites_pin_writes_names_and_keeps_comments(call: Call, registry: Path) -> None:
+def test_sites_pin_writes_names_and_keeps_comments(manage: Manage, project: Path) -> None:
     """Pinning writes uid and names of every site into the file, once, and says which."""
-    before = {site["id"]: (site["uid"], site["names"]) for site in json.loads(call("multihost_sites", "--json")[1])}
-    code, _, err = call("multihost_sites", "--pin")
-    assert (code, err.split()) == (0, ["Pinned:", "aurora", "Pinned:", "borealis", "Pinned:", "corona"])
+    registry = project / "sites.toml"
+    before = {
+        site["id"]: (site["uid"], site["names"]) for site in json.loads(manage("multihost_sites", "--json").stdout)
+    }
+    result = manage("multihost_sites", "--pin", "--keep", "--json")
+    why = "--keep says that it is the same site"
+    assert (result.returncode, result.stderr.splitlines()) == (
+        0,
+        [f"Pinned: {site}, as it is: {why}." for site in ("aurora", "borealis", "corona")],
+    )
+    assert [site["pin"] for site in json.loads(result.stdout)] == [{"new": False, "why": why}] * 3
     text = registry.read_text()
     assert text.startswith("# The registry of the tests.\n")
     assert {site: (table["uid"], table["names"]) for site, table in tomllib.loads(text)["sites"].items()} == before
-    assert call("multihost_sites", "--pin")[2] == ""
+    again = manage("multihost_sites", "--pin", "--json")
+    assert (again.stderr, [site["pin"] for site in json.loads(again.stdout)]) == ("", [None] * 3)
     assert registry.read_text() == text
+
+
+def test_sites_pin_tells_every_site_that_may_be_in_use(manage: Manage, project: Path) -> None:
+    """A database that cannot be asked, and ids that are no site's, are one report, and nothing is written."""
+    before = (project / "sites.toml").read_text()
+    result = manage("multihost_sites", "--pin", "--keep", "draco", "--new", "eridanus", "corona")
+    assert (result.returncode, result.stdout, "Traceback" in result.stderr) == (2, "", False)
+    assert "sites.borealis: Whether it is in use is not known: its database on db.internal:5432" in result.stderr
+    assert "--keep borealis" in result.stderr and "--new borealis" in result.stderr
+    assert "--keep: The registry has no site draco" in result.stderr
+    assert "--new: The registry has no site eridanus" in result.stderr
+    assert PASSWORD not in result.stderr
+    assert (project / "sites.toml").read_text() == before
+
+
+@pytest.mark.parametrize("options", [("--keep",), ("--keep", "aurora"), ("--new", "aurora")])
+def test_sites_without_pin_takes_no_word_about_pins(call: Call, options: tuple[str, ...]) -> None:
+    """Who forgets --pin is told so."""
+    code, out, err = call("multihost_sites", *options)
+    assert (code, out) == (2, "")
+    assert "give it too" in err
+
+
+def test_sites_in_production_cautions_of_pins_that_are_nowhere_noted(call: Call, registry: Path) -> None:
+    """Pins that an earlier version or a person wrote are not in the table of used ids, until --pin notes them."""
+    registry.write_text((EXAMPLES / "pinned.toml").read_text().partition("\n[used]")[0])
+    code, _, err = call("multihost_sites")
+    assert (code, "does not have the pins of aurora" in err) == (0, True)
+    assert call("multihost_sites", "--pin")[0] == 0
+    assert call("multihost_sites")[2] == ""
 
 
 def test_sites_with_problems_reports_them_all(manage: Manage, project: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Manage
 from tests.registry.test_signature import make_key
 from wagtail_multihost.management import command
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.pins import pin
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
 
 Call = Callable[..., Called]
@@ -118,7 +120,7 @@ def test_snapshot_by_who_is_not_root_warns_in_production(
 ) -> None:
     """Files of another owner would be refused in production; the run says so."""
     registry.write_text(REGISTRY.replace("[platform]", '[platform]\nenvironment = "production"'))
-    call("multihost_sites", "--pin")
+    pin(open_registry(registry, {}))
     if os.geteuid() == 0:
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
         monkeypatch.setattr("wagtail_multihost.registry.snapshot_writer.own_accounts", lambda: (0,))
@@ -161,3 +163,12 @@ def test_snapshot_modes_keep_others_out(call: Call, output: Path) -> None:
     call("multihost_snapshot", "--output", output)
     assert stat.S_IMODE(output.stat().st_mode) == 0o711
     assert {stat.S_IMODE(path.stat().st_mode) for path in output.iterdir()} == {0o440}
+
+
+def test_snapshot_cautions_of_pins_that_are_nowhere_noted(call: Call, output: Path, registry: Path) -> None:
+    """Who writes snapshots with pins of an earlier version is told to note them."""
+    pin(open_registry(registry, {}))
+    assert "does not have the pins" not in call("multihost_snapshot", "--output", output)[2]
+    registry.write_text(registry.read_text().partition("[used]")[0])
+    code, _, err = call("multihost_snapshot", "--output", output)
+    assert (code, "does not have the pins of aurora, borealis" in err) == (0, True)

@@ -11,8 +11,10 @@ import pytest
 
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import open_registry, pins
-from wagtail_multihost.registry.pins import pin
+from wagtail_multihost.registry import open_registry, pin_text
+from wagtail_multihost.registry.pins import Pin, Wishes, pin
+
+ALL = Wishes(keeps_all=True)
 
 TEXT = f"""# The first line.
 {HEAD}environment = "production"  # since May
@@ -29,19 +31,23 @@ names = {{ database = "kept" }}
 """
 
 
+def ids(pins: list[Pin]) -> list[str]:
+    return [written.site for written in pins]
+
+
 def test_pin_keeps_every_line_of_the_file_in_its_order(registry: RegistryMaker, tmp_path: Path) -> None:
     """Comments, order and quotes of the operator stay as they were."""
-    assert pin(registry(TEXT)) == ["borealis", "aurora"]
+    assert ids(pin(registry(TEXT))) == ["borealis", "aurora"]
     lines = iter((tmp_path / "sites.toml").read_text().splitlines())
     kept = [line for line in TEXT.splitlines() if line and not line.startswith("names")]
     assert all(line in lines for line in kept), "each line is found after the one before"
 
 
 def test_pin_changes_no_site(registry: RegistryMaker) -> None:
-    """The file with pins gives the same sites, now pinned, names that were pinned before included."""
+    """The file with pins of sites in use gives the same sites, now pinned, names that were pinned before included."""
     opened = registry(TEXT)
     before = opened.load(requires_pins=False)
-    pin(opened)
+    pin(opened, ALL)
     after = opened.load()
     # The file's time of change, which is the revision, may be a second later.
     assert after.platform == replace(before.platform, revision=after.platform.revision)
@@ -84,7 +90,7 @@ def test_pin_understands_every_way_to_write_a_table(registry: RegistryMaker, sit
     """Inline tables and tables in any order are pinned."""
     opened = registry(HEAD + sites)
     before = opened.load().sites
-    assert sorted(pin(opened)) == ["aurora", "borealis"]
+    assert sorted(ids(pin(opened, ALL))) == ["aurora", "borealis"]
     assert opened.load().sites == tuple(replace(site, pinned=True) for site in before)
 
 
@@ -137,7 +143,7 @@ def test_pin_that_fails_leaves_the_file_as_it_was(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pins.os, "replace", fail)
+    monkeypatch.setattr(pin_text.os, "replace", fail)
     with pytest.raises(ConfigurationError, match="No space left"):
         pin(opened)
     assert [path.name for path in tmp_path.iterdir()] == ["sites.toml"]
@@ -173,5 +179,5 @@ def test_pin_of_the_environment_is_refused() -> None:
 def test_pin_of_a_file_with_a_byte_order_mark_is_read_over(registry: RegistryMaker) -> None:
     """What can be loaded can be pinned."""
     opened = registry(f"\ufeff{HEAD}{AURORA}")
-    assert pin(opened) == ["aurora"]
+    assert ids(pin(opened)) == ["aurora"]
     assert opened.load().sites[0].pinned

@@ -12,6 +12,7 @@ from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.platform_record import read_platform
 from wagtail_multihost.registry.record import PLATFORM, Record, Source, entries_of
 from wagtail_multihost.registry.site_record import SiteReader
+from wagtail_multihost.registry.used import NOTHING, Used, held_names, live_uids, report_nameless
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -45,6 +46,8 @@ class Registry(ABC):
     files: tuple[Path, ...] = ()
     #: Whether it has what servers are set up by, and not just what sites' processes need.
     has_servers: bool = True
+    #: Who had which id, as of the last time that it was read; nothing where it does not keep that.
+    used: Used = NOTHING
 
     @abstractmethod
     def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
@@ -84,6 +87,8 @@ class Registry(ABC):
         basis = platform or PlatformSpec(name="unknown", data=record.source.base)
         read = [SiteReader(site, basis, defaults, requires_pins).read() for site in site_records]
         sites = tuple(site for site in read if site is not None)
+        report_nameless(self.used, site_records)
+        problems.extend(held_names(self.used, sites, live_uids(site_records)))
         problems.extend(conflicts(sites))
         problems.extend(account_problems(basis, sites))
         own = [("registry", file) for file in self.files]
@@ -107,6 +112,9 @@ class Registry(ABC):
         platform, defaults = read_platform(record)
         basis = platform or PlatformSpec(name="unknown", data=record.source.base)
         spec = SiteReader(own[0], basis, defaults).read()
+        report_nameless(self.used, own)
+        if spec is not None:
+            record.problems.extend(held_names(self.used, [spec], live_uids(site_records)))
         if record.problems or platform is None or spec is None:
             raise ConfigurationError(dict.fromkeys(record.problems))
         if not spec.enabled:

@@ -21,6 +21,11 @@ BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0
 class EnvironmentSource(Source):
     """Keys are variables (``MULTIHOST_SITE_DATABASE__HOST``); every value is text."""
 
+    pins_with = (
+        f"Set {SITE_PREFIX}UID, for a new site to what uuidgen prints, and the six {SITE_PREFIX}NAMES{NESTED}… as the "
+        "site has them"
+    )
+
     def __init__(self, environ: Mapping[str, str], *, reads_secrets: bool) -> None:
         self.base = Path.cwd()
         self.environ = environ

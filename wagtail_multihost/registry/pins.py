@@ -1,77 +1,217 @@
-"""Writing derived names into a registry file, so that a later change of the rules moves no data."""
+"""Writing uids and names into a registry file, so that no site gets another's, and none loses its own."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import stat
-import tomllib
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+from uuid import UUID
 
-from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry.base import Registry
+from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.registry.base import Contents, Registry
+from wagtail_multihost.registry.evidence import Evidence, found_here, is_filled, places_of
+from wagtail_multihost.registry.pin_decision import Decision, Known, Wish, decide
+from wagtail_multihost.registry.pin_text import checked, pinned, replace_file
+from wagtail_multihost.registry.platform_record import read_platform
+from wagtail_multihost.registry.record import Record
+from wagtail_multihost.registry.site_record import SiteReader
 from wagtail_multihost.registry.toml import TomlRegistry
+from wagtail_multihost.registry.used import NAME_KEYS, USED, Holder, Used, live_uids
+from wagtail_multihost.spec.names import Names, derive_names, successor_names
+from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
+MOST_NAMED = 5
+#: Returns what a site's database says of its holder, and why it could not be asked.
+Ask = Callable[[SiteSpec], tuple[Evidence | None, str]]
 
-def pin(registry: Registry) -> list[str]:
+
+class Wishes(NamedTuple):
+    """The ids that the operator names: ``keep`` those that are in use, or all with ``keeps_all``, ``new`` others."""
+
+    keep: Collection[str] = ()
+    new: Collection[str] = ()
+    keeps_all: bool = False
+
+    def of(self, site: str) -> Wish:
+        if site in self.new:
+            return Wish.NEW
+        return Wish.KEEP if self.keeps_all or site in self.keep else Wish.NOTHING
+
+
+NO_WISHES = Wishes()
+
+
+class Pin(NamedTuple):
+    """What was written for a site that lacked a pin."""
+
+    site: str
+    uid: UUID
+    is_new: bool
+    why: str
+
+
+class Found(NamedTuple):
+    """A registry as it stands, before what it lacks is decided."""
+
+    platform: PlatformSpec
+    sites: tuple[SiteSpec, ...]
+    records: Mapping[str, Record]
+    used: Used
+
+    @property
+    def live(self) -> frozenset[UUID]:
+        """The uids that sites state."""
+        return live_uids(self.records.values())
+
+
+def nothing_asked(site: SiteSpec) -> tuple[Evidence | None, str]:
+    """Return that the database of ``site`` has said nothing."""
+    return None, ""
+
+
+def pin(registry: Registry, wishes: Wishes = NO_WISHES, ask: Ask = nothing_asked) -> list[Pin]:
     """
-    Write the uid and every derived name of each site that lacks one into the registry's file; comments,
-    order and permissions stay. Returns the ids of the sites that were pinned.
+    Write the uid and the names of each site that lacks one into the registry's file, and note who uses which id;
+    comments, order and permissions stay. Sites that are in use keep what they have, others get a random uid.
+    ``ask`` asks databases.
 
-    Raises ConfigurationError when the registry has problems or is not a TOML file.
+    Raises ConfigurationError, and writes nothing, when the registry has problems or is not a TOML file, or when it
+    is not known for a site whether it is in use.
     """
     if not isinstance(registry, TomlRegistry):
         raise ConfigurationError.because("Only a registry in a TOML file can be pinned.", where=registry.name)
-    sites = [site for site in registry.load(requires_pins=False).sites if not site.pinned]
-    if sites:
-        text = registry.path.read_bytes().decode("utf-8-sig")
-        try:
-            replace(registry.path, pinned(text, sites))
-        except OSError as error:
-            raise ConfigurationError.because(
-                f"The pins cannot be written: {error.strerror}.", where=registry.name
-            ) from None
-    return [site.id for site in sites]
+    found, before = read(registry)
+    problems = list(wrong_wishes(found, wishes))
+    pins, sites, owners = [], [], owners_of_names(found)
+    for site in found.sites:
+        decision = decided(found, site, wishes.of(site.id), ask)
+        if isinstance(decision, str):
+            problems.append(Problem(site.sources["id"], f"{decision}.", site.id))
+            continue
+        problems.extend(leftovers(found.platform, site) if decision.is_new else ())
+        named = replace(site, uid=decision.uid, names=names_of(found, site, decision, owners), pinned=True)
+        sites.append(named)
+        if not site.pinned:
+            pins.append(Pin(site.id, decision.uid, decision.is_new, decision.why))
+    if problems:
+        raise ConfigurationError(problems)
+    text = pinned(before.decode("utf-8-sig"), sites, noted(found.used, sites))
+    if text != before.decode("utf-8-sig"):
+        checked(registry, text)
+        if registry.bytes() != before:
+            raise ConfigurationError.because("The file was changed meanwhile. Try again.", where=registry.name)
+        replace_file(registry.path, text)
+    return pins
 
 
-def pinned(text: str, sites: list[SiteSpec]) -> str:
-    """Return the TOML ``text`` with the pins of ``sites``."""
-    import tomlkit  # loads only for this command
+def read(registry: TomlRegistry) -> tuple[Found, bytes]:
+    """
+    Return the registry without comparing its sites, and the file that it was read from; raises ConfigurationError with
+    the problems of each site.
+    """
+    registry.document()
+    before = registry.bytes()
+    record, records = registry.tables(reads_secrets=False)
+    platform, defaults = read_platform(record)
+    basis = platform or PlatformSpec(name="unknown", data=record.source.base)
+    sites = [SiteReader(site, basis, defaults, requires_pin=False).read() for site in records]
+    if record.problems or platform is None:
+        raise ConfigurationError(dict.fromkeys(record.problems))
+    known = {found.site: found for found in records}
+    return Found(platform, tuple(site for site in sites if site is not None), known, registry.used), before
 
-    document: Any = tomlkit.parse(text)
-    expected = tomllib.loads(text)
+
+def wrong_wishes(found: Found, wishes: Wishes) -> Iterator[Problem]:
+    """Yield a problem for each id that the operator should not have named."""
+    stated = {site.id: site for site in found.sites}
+    for option, ids in (("--keep", wishes.keep), ("--new", wishes.new)):
+        for site in ids:
+            if site not in stated:
+                yield Problem(option, f"The registry has no site {site}.", site)
+    for site in wishes.new:
+        if site in wishes.keep or wishes.keeps_all:
+            yield Problem("--new", f"The site {site} is to be kept as well. Say one of the two.", site)
+        if site in stated and "uid" in found.records[site].written:
+            uid = stated[site].uid
+            yield Problem("--new", f"The site {site} has the uid {uid} already, and a uid never changes.", site)
+
+
+def decided(found: Found, site: SiteSpec, wish: Wish, ask: Ask) -> Decision | str:
+    """Return what becomes of a site, or why it is not known."""
+    if "uid" in found.records[site.id].written:
+        return Decision(site.uid, False, "its uid is stated, and names were missing")
+    holders = found.used.get(site.id, ())
+    known = Known(site.id, site.uid, holders, found.live)
+    if not holders and wish is not Wish.NEW:
+        evidence = list(found_here(found.platform, site))
+        asked, unasked = (None, "") if evidence else ask(site)
+        known = known._replace(found=[*evidence, *([asked] if asked else [])], unasked=unasked)
+    return decide(known, wish)
+
+
+def leftovers(platform: PlatformSpec, site: SiteSpec) -> Iterator[Problem]:
+    """Yield a problem for each place on this machine that a new site would take over from an earlier one."""
+    for what, path in places_of(platform, site):
+        if is_filled(path):
+            yield Problem(
+                site.sources["id"],
+                f"It is a new site, and {what} {path} of an earlier one is still there. Move it away or delete it.",
+                site.id,
+            )
+
+
+def names_of(
+    found: Found, site: SiteSpec, decision: Decision, owners: Mapping[tuple[str, str], set[UUID | str]]
+) -> Names:
+    """Return the names that the site states, and for the others those that it had, or that nobody has or had."""
+    table = found.records[site.id].written.get("names")
+    stated = set(table.value) if table and isinstance(table.value, dict) else set()
+    own = {key: getattr(site.names, key) for key in NAME_KEYS if key in stated}
+    derived = derive_names(found.platform.name, site.id)
+    if decision.names:
+        return replace(derived, **{**decision.names, **own})
+    missing = [key for key in NAME_KEYS if key not in stated]
+    own_marks = {decision.uid, site.id}
+    if any(owners.get((key, getattr(derived, key)), set()) - own_marks for key in missing):
+        derived = successor_names(found.platform.name, site.id, decision.uid)
+    return replace(derived, **own)
+
+
+def owners_of_names(found: Found) -> dict[tuple[str, str], set[UUID | str]]:
+    """Return who has or had each kind and name: the uids of all who were noted, and the ids of the sites."""
+    owners: dict[tuple[str, str], set[UUID | str]] = {}
+    for holders in found.used.values():
+        for holder in holders:
+            for item in holder.names.items():
+                owners.setdefault(item, set()).add(holder.uid)
+    for site in found.sites:
+        for key in NAME_KEYS:
+            owners.setdefault((key, getattr(site.names, key)), set()).add(site.id)
+    return owners
+
+
+def noted(used: Used, sites: list[SiteSpec]) -> dict[str, tuple[Holder, ...]]:
+    """Return who used which id, with the ``sites`` among them; holders that are no site's any more are removed."""
+    live = {site.uid for site in sites}
+    after = {
+        site: tuple(holder._replace(removed=holder.uid not in live) for holder in holders)
+        for site, holders in used.items()
+    }
     for site in sites:
-        names = {name: getattr(site.names, name) for name in site.names.__slots__}
-        written, plain = document["sites"][site.id], expected["sites"][site.id]
-        inline = isinstance(written, tomlkit.items.InlineTable)
-        for table, empty in ((written, tomlkit.inline_table() if inline else tomlkit.table()), (plain, {})):
-            table["uid"] = str(site.uid)
-            table.setdefault("names", empty)
-            for name, value in names.items():
-                table["names"][name] = value
-    result = tomlkit.dumps(document)
-    if tomllib.loads(result) != expected:
-        raise ConfigurationError.because("The pins cannot be written without changing other keys; write them by hand.")
-    return result
+        holder = Holder(site.id, site.uid, {key: getattr(site.names, key) for key in NAME_KEYS})
+        others = tuple(known for known in after.get(site.id, ()) if known != holder)
+        after[site.id] = (*others, holder)  # the last one is the present one
+    return after
 
 
-def replace(path: Path, text: str) -> None:
-    """Write the file by a rename, with the permissions and the owner it had; a symbolic link to it stays."""
-    path = path.resolve()
-    status = path.stat()
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+def unrecorded_cautions(registry: Registry, contents: Contents) -> Iterator[str]:
+    """Yield what is to be said of pinned sites that ``used`` does not have: nothing would know of them when they go."""
+    known = {(holder.site, holder.uid) for holders in registry.used.values() for holder in holders}
+    missing = [site.id for site in contents.sites if site.pinned and (site.id, site.uid) not in known]
+    if missing and isinstance(registry, TomlRegistry):
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        yield (
+            f"The registry's table {USED} does not have the pins of {', '.join(missing[:MOST_NAMED])}{more}: once such "
+            "a site is removed, a new one of its id could get its data. Run: manage.py multihost_sites --pin"
+        )

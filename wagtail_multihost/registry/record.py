@@ -34,6 +34,8 @@ class Source(ABC):
     reads_secrets: bool = False
     #: Whether ``env:NAME`` and keys that end in ``_file`` lead to secrets elsewhere.
     follows_references: bool = True
+    #: How sites are pinned.
+    pins_with: str = "Run: manage.py multihost_sites --pin"
     #: Whether a platform that states no key gets a new one.
     makes_platform_key: bool = True
 

@@ -75,7 +75,7 @@ class SiteReader:
         if self.requires_pin and self.platform.environment == "production" and not pinned:
             self.record.report(
                 "The platform's environment is production, but the site's uid and names are not pinned. "
-                "Run: manage.py multihost_sites --pin",
+                f"{self.record.source.pins_with}",
                 self.record.path,
             )
 

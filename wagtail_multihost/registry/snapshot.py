@@ -123,6 +123,7 @@ class SnapshotSource(TypedSource):
     """Keys are written below ``platform`` and ``site``; every secret is in the clear and means itself."""
 
     follows_references = False
+    pins_with = "Write it again: manage.py multihost_snapshot"
     makes_platform_key = False
 
     def label(self, path: KEY_PATH) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import stat
@@ -14,6 +15,7 @@ from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.base import Registry, records_of
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.registry.typed import TypedSource
+from wagtail_multihost.registry.used import USED, read_used
 from wagtail_multihost.spec.identifiers import shown
 
 
@@ -31,16 +33,20 @@ class TomlRegistry(Registry):
         source = TypedSource(self.path, self.environ, reads_secrets=reads_secrets)
         document = self.document()
         records = records_of(document.pop("platform", {}), document.pop("sites", {}), source)
+        self.used = read_used(document.pop(USED, {}), records[0])
         for key in document:
-            records[0].report(f"The key {shown(key)} is not known. Accepted: platform, sites.", (key,))
+            records[0].report(f"The key {shown(key)} is not known. Accepted: platform, sites, used.", (key,))
         return records
 
     def text(self) -> str:
         """Return the file's text; raises OSError for anything but a regular file."""
+        # With a byte order mark or without, as editors write it; with the newlines that any system writes.
+        return io.TextIOWrapper(io.BytesIO(self.bytes()), encoding="utf-8-sig").read()
+
+    def bytes(self) -> bytes:
+        """Return what is in the file; raises OSError for anything but a regular file."""
         # Not blocking: a pipe would make the process wait for a writer.
-        with open(
-            self.path, encoding="utf-8-sig", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)
-        ) as file:
+        with open(self.path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(errno.EINVAL, "It is not a regular file")
             return file.read()
@@ -48,7 +54,6 @@ class TomlRegistry(Registry):
     def document(self) -> dict[str, object]:
         """Return the parsed file; raises ConfigurationError with the line, and no text, of a syntax error."""
         try:
-            # With a byte order mark or without, as editors write it.
             return tomllib.loads(self.text())
         except OSError as error:
             message = (

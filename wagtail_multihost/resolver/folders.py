@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.resolver.folder_mark import compare_folder_mark, leave_folder_mark
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -24,8 +25,10 @@ def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
     """
     Make the site's folder (0750) below the platform's data folder (0711) when the site keeps anything in it.
 
-    Folders that exist are left as they are. Raises ConfigurationError when one cannot be made.
+    Folders that exist are left as they are. Raises ConfigurationError when one cannot be made, and when the site's is
+    that of another uid, whatever the site keeps in it.
     """
+    compare_folder_mark(platform, site)
     sites = platform.data / "sites"
     local = [path for path in (site.database.path, site.storage.path) if path and path.is_relative_to(sites)]
     if not local:
@@ -96,6 +99,7 @@ def make_site_folder(platform: PlatformSpec, site: SiteSpec) -> None:
     sites = platform.data / "sites"
     for folder, mode in ((platform.data, DATA_MODE), (sites, DATA_MODE), (sites / site.id, SITE_MODE)):
         make_folder(folder, mode)
+    leave_folder_mark(platform, site)
 
 
 def make_private_folder(path: Path, mode: int = PRIVATE_MODE) -> None:

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import ALPHANUMERIC, LDH, WORD, is_made_of, shown
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 # Postgres cuts identifiers at 63 bytes without an error; 54 leave room for "test_" and a clone number.
 DATABASE_LENGTH = 54
 ROLE_LENGTH = 63
 BUCKET_LENGTH = 63
 KEY_PREFIX_LENGTH = 80
+MARK_LENGTH = 8  # hex digits of a uid
 # Reserved by S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -104,6 +109,23 @@ def derive_names(platform: str, site: str) -> Names:
         key_prefix=f"{platform}.{site}",
         index_prefix=f"{platform}_{site}_",
         socket=f"{site}.sock",
+    )
+
+
+def successor_names(platform: str, site: str, uid: UUID) -> Names:
+    """
+    Return names for the holder ``uid`` of a site id whose derived names are another's. No id has two hyphens in a
+    row, so they are no other site's, and none of their prefixes lies in the range of another's.
+    """
+    derived, mark = derive_names(platform, site), uid.hex[:MARK_LENGTH]
+    identifier = f"{shortened(derived.database, DATABASE_LENGTH - MARK_LENGTH - 2, '_')}__{mark}"
+    return Names(
+        database=identifier,
+        role=identifier,
+        bucket=f"{shortened(derived.bucket, BUCKET_LENGTH - MARK_LENGTH - 2, '-')}--{mark}",
+        key_prefix=f"{derived.key_prefix}--{mark}",
+        index_prefix=f"{derived.index_prefix.removesuffix('_')}--{mark}_",
+        socket=f"{derived.socket.removesuffix(SOCKET_SUFFIX)}--{mark}{SOCKET_SUFFIX}",
     )
 
 

@@ -3,47 +3,92 @@
 from __future__ import annotations
 
 import json
+from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from wagtail_multihost.management.command import MultihostCommand, registry_of, static_files
-from wagtail_multihost.registry.pins import pin
+from wagtail_multihost.identity.asking import Asker
+from wagtail_multihost.management.command import COULD_NOT, MultihostCommand, registry_of, static_files
+from wagtail_multihost.registry import Registry
+from wagtail_multihost.registry.pins import Pin, Wishes, pin, unrecorded_cautions
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
+
+EPILOG = """
+examples:
+  manage.py multihost_sites
+  manage.py multihost_sites --json
+  manage.py multihost_sites --pin
+  manage.py multihost_sites --pin --keep aurora borealis
+  manage.py multihost_sites --pin --new aurora
+
+exit codes: 0 the registry is valid, and what was to be written is; 2 it is not or cannot be read, or it is not known
+whether a site is in use: nothing was written
+"""
 
 
 class Command(MultihostCommand):
     help = (
-        "List the sites of the registry; every problem of every site is reported at once. Exit codes: 0 the registry "
-        "is valid, 2 it is not or cannot be read."
+        "List the sites of the registry, or write their uids and names into it; every problem of every site is "
+        "reported at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
+        parser.epilog, parser.formatter_class = EPILOG, RawDescriptionHelpFormatter
         parser.add_argument("--json", action="store_true", help="print one JSON array, for machines")
         parser.add_argument(
             "--pin",
             action="store_true",
-            help="write every site's uid and derived names into the registry file, so that they never change",
+            help=(
+                "write the uid and the names of every site into the registry file, so that they never change: today's "
+                "for sites in use (a snapshot, files or a claimed database are found), a random uid for others"
+            ),
+        )
+        parser.add_argument(
+            "--keep",
+            nargs="*",
+            metavar="ID",
+            help="with --pin: these sites are in use, or the same as before their tables were removed; without ID all",
+        )
+        parser.add_argument(
+            "--new",
+            nargs="+",
+            default=[],
+            metavar="ID",
+            help="with --pin: these sites are not those that had their ids; they get uids and names of their own",
         )
 
     def run(self, **options: Any) -> None:
         registry = registry_of(options["registry"])
-        if options["pin"]:
-            for name in pin(registry):
-                self.stderr.write(f"Pinned: {name}")
+        pins = self.pin(registry, options)
         contents = registry.load(protected=static_files())
+        self.caution(unrecorded_cautions(registry, contents), options["verbosity"])
         if options["json"]:
-            self.stdout.write(json.dumps([as_table(contents.platform, site) for site in contents.sites], indent=2))
+            tables = [as_table(contents.platform, site, pins.get(site.id)) for site in contents.sites]
+            self.stdout.write(json.dumps(tables, indent=2))
             return
         width = max((len(site.id) for site in contents.sites), default=0)
         for site in contents.sites:
             state = "enabled" if site.enabled else "disabled"
             self.stdout.write(f"{site.id:<{width}}  {state:<8}  {' '.join(site.hosts)}")
 
+    def pin(self, registry: Registry, options: dict[str, Any]) -> dict[str, Pin]:
+        """Write pins where that is asked for; return those that were written, by site."""
+        keep, new = options["keep"], options["new"]
+        if not options["pin"]:
+            if keep is not None or new:
+                raise CommandError("--keep and --new say something about --pin: give it too.", returncode=COULD_NOT)
+            return {}
+        pins = pin(registry, Wishes(keep or (), new, keeps_all=keep == []), Asker())
+        for written in pins:
+            what = f"with the new uid {written.uid}" if written.is_new else "as it is"
+            self.stderr.write(f"Pinned: {written.site}, {what}: {written.why}.")
+        return {written.site: written for written in pins}
 
-def as_table(platform: PlatformSpec, site: SiteSpec) -> dict[str, object]:
+
+def as_table(platform: PlatformSpec, site: SiteSpec, pin: Pin | None) -> dict[str, object]:
     names = site.names
     return {
         "id": site.id,
@@ -58,4 +103,5 @@ def as_table(platform: PlatformSpec, site: SiteSpec) -> dict[str, object]:
         "cache": site.cache.backend,
         "storage": site.storage.backend,
         "names": {name: getattr(names, name) for name in names.__slots__},
+        "pin": {"new": pin.is_new, "why": pin.why} if pin else None,
     }

@@ -22,6 +22,7 @@ from wagtail_multihost.management.command import (
     static_files,
 )
 from wagtail_multihost.registry import Contents, Registry
+from wagtail_multihost.registry.pins import unrecorded_cautions
 from wagtail_multihost.registry.snapshot import PRODUCTION
 from wagtail_multihost.registry.snapshot_changes import Change, State, differing, groups_of, stale
 from wagtail_multihost.registry.snapshot_draft import drafts
@@ -71,6 +72,7 @@ class Command(MultihostCommand):
         registry = registry_of(options["registry"])
         contents = read(registry, options["site"])
         self.warn(contents)
+        self.caution(unrecorded_cautions(registry, contents), options["verbosity"])
         writes = not (options["dry_run"] or options["check"])
         with prepared(folder, is_production=is_rooted(contents)) if writes else nullcontext():
             changes = list(self.changes(folder, registry, contents, options))

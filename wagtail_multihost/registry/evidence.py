@@ -1,0 +1,73 @@
+"""What shows that a site is in use, on the machine that has the registry: its snapshot, its files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry.snapshot import SUFFIX
+from wagtail_multihost.registry.snapshot_changes import existing
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+
+class Evidence(NamedTuple):
+    """
+    ``what`` was found, a phrase such as ``the folder /srv/sites/aurora``, and the ``uid`` in it, if one is. What a site
+    itself can write there ``is_its_word``: a hostile one would name the uid, and so get the key, of another.
+    """
+
+    what: str
+    uid: UUID | None = None
+    is_its_word: bool = False
+
+
+def found_here(platform: PlatformSpec, site: SiteSpec) -> Iterator[Evidence]:
+    """Yield what there is of a site on this machine."""
+    if platform.snapshots is not None and (snapshot := snapshot_of(platform.snapshots / f"{site.id}{SUFFIX}")):
+        yield snapshot
+    for what, path in places_of(platform, site):
+        if is_filled(path):
+            yield Evidence(f"{what} {path}")
+
+
+def places_of(platform: PlatformSpec, site: SiteSpec) -> Iterator[tuple[str, Path]]:
+    """Yield the local files and folders that the site has, the outermost first."""
+    home = platform.data / "sites" / site.id
+    yield "the folder", home
+    for what, path in (("the database", site.database.path), ("the files", site.storage.path)):
+        if path is not None and not path.is_relative_to(home):
+            yield what, path
+
+
+def is_filled(path: Path) -> bool:
+    """Return whether there is anything at ``path``: a folder that was only made, for a site to come, has nothing."""
+    try:
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            return True
+        with os.scandir(path) as entries:
+            return any(True for _ in entries)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def snapshot_of(path: Path) -> Evidence | None:
+    """Return what a snapshot shows; None where there is none, or something else."""
+    try:
+        document, _ = existing(path)
+    except ConfigurationError:
+        return Evidence(f"the snapshot {path}, which cannot be read,")
+    if document is None:
+        return None
+    try:
+        uid = UUID(document["site"].get("uid"))
+    except (ValueError, TypeError, AttributeError):
+        uid = None
+    return Evidence(f"the snapshot {path}", uid)

@@ -1,0 +1,122 @@
+"""The text of a registry file with pins, its comments and order kept, and the file's replacement."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry.toml import TomlRegistry
+from wagtail_multihost.registry.used import NAME_KEYS, USED, Holder
+from wagtail_multihost.spec.site import SiteSpec
+
+HEAD = """
+# Who had which id, written by multihost_sites --pin. Leave the lines of sites that are removed: they keep a new site
+# of the same id from the data of the old one.
+[used]
+"""
+
+
+class Draft(TomlRegistry):
+    """A registry as its file will be."""
+
+    draft = ""
+
+    def text(self) -> str:
+        return self.draft
+
+
+def checked(registry: TomlRegistry, text: str) -> None:
+    """Raise ConfigurationError when the registry would have a problem with the ``text``."""
+    draft = Draft(registry.path, registry.environ)
+    draft.draft = text
+    draft.load()
+
+
+def pinned(text: str, sites: Sequence[SiteSpec], used: Mapping[str, tuple[Holder, ...]]) -> str:
+    """Return the TOML ``text`` with the pins of ``sites``, and with who ``used`` which id."""
+    import tomlkit  # loads only for this command
+
+    if used and USED not in tomllib.loads(text):
+        text = f"{text}{'' if text.endswith(chr(10)) else chr(10)}{HEAD}"
+    document: Any = tomlkit.parse(text)
+    expected = tomllib.loads(text)
+    for site in sites:
+        write_pin(document["sites"][site.id], expected["sites"][site.id], site)
+    for site_id, holders in used.items():
+        lines = [line_of(holder) for holder in holders]
+        if expected[USED].get(site_id) != lines:
+            expected[USED][site_id] = lines
+            document[USED][site_id] = array_of(lines)
+    result = tomlkit.dumps(document)
+    if tomllib.loads(result) != expected:
+        raise ConfigurationError.because("The pins cannot be written without changing other keys; write them by hand.")
+    return result
+
+
+def write_pin(written: Any, expected: dict[str, Any], site: SiteSpec) -> None:
+    """Add the uid and the names of ``site`` to its table, where they are missing."""
+    import tomlkit
+
+    is_inline = isinstance(written, tomlkit.items.InlineTable)
+    for table, empty in ((written, tomlkit.inline_table() if is_inline else tomlkit.table()), (expected, {})):
+        table.setdefault("uid", str(site.uid))
+        table.setdefault("names", empty)
+        for name in NAME_KEYS:
+            table["names"].setdefault(name, getattr(site.names, name))
+
+
+def line_of(holder: Holder) -> dict[str, object]:
+    removed = {"removed": True} if holder.removed else {}
+    return {"uid": str(holder.uid), **{key: holder.names[key] for key in NAME_KEYS}, **removed}
+
+
+def array_of(lines: Sequence[Mapping[str, object]]) -> Any:
+    import tomlkit
+
+    array = tomlkit.array().multiline(True)
+    for line in lines:
+        table = tomlkit.inline_table()
+        table.update(line)
+        array.append(table)
+    return array
+
+
+def replace_file(path: Path, text: str) -> None:
+    """
+    Write the file by a rename, with the permissions and the owner it had; a symbolic link to it stays. Raises
+    ConfigurationError.
+    """
+    try:
+        replace(path.resolve(), text)
+    except OSError as error:
+        message = f"The pins cannot be written: {error.strerror}."
+        raise ConfigurationError.because(message, where=str(path)) from None
+
+
+def replace(path: Path, text: str) -> None:
+    status = path.stat()
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(draft, path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,106 @@
+"""
+Whose a site's local folder is: a file in it with the uid of the site, compared whenever a process of a site starts.
+
+A folder is named for the site's id, which may be used again; what an earlier site left there is not the new one's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+NAME = ".multihost-site"
+MODE = 0o440
+MOST = 1000  # bytes
+OPENED = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def compare_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
+    """
+    Raise ConfigurationError when the site's folder has a mark that is not the site's. Before any secret is read: error
+    pages show the variables of every frame.
+    """
+    folder = platform.data / "sites" / site.id
+    try:
+        opened = os.open(folder, OPENED)
+    except OSError:
+        return  # it is still to be made, or what is to be done there fails
+    try:
+        found = read(opened)
+    except OSError as error:
+        raise refusal(folder, site, f"The mark of the folder cannot be read: {error.strerror}.") from None
+    finally:
+        os.close(opened)
+    if found is None:
+        return
+    if (uid := uid_in(found)) != str(site.uid):
+        whose = f"belongs to the uid {shown(uid)}" if uid else "has a mark that cannot be read"
+        raise refusal(
+            folder,
+            site,
+            f"The folder {whose}, and the site {site.id} has the uid {site.uid}. If it is what an earlier site of this "
+            "id left, move the folder away or delete it. Only if all in it is this site's, remove the mark.",
+        )
+
+
+def leave_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
+    """Write the mark of the site's folder where it has none and this process may."""
+    with suppress(OSError):  # it is another account's, or only to be read
+        opened = os.open(platform.data / "sites" / site.id, OPENED)
+        try:
+            if read(opened) is None:
+                write(opened, platform, site)
+        finally:
+            os.close(opened)
+
+
+def refusal(folder: Path, site: SiteSpec, message: str) -> ConfigurationError:
+    return ConfigurationError.because(message, where=str(folder / NAME), site=site.id)
+
+
+def read(folder: int) -> bytes | None:
+    """Return what is in the mark of an open folder; None without one. Whatever a site put in its place ends soon."""
+    try:
+        file = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.read(file, MOST) if stat.S_ISREG(os.fstat(file).st_mode) else b""
+    finally:
+        os.close(file)
+
+
+def uid_in(mark: bytes) -> str:
+    """Return the uid in a mark; blank when it is none."""
+    try:
+        return str(json.loads(mark)["uid"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+
+
+def write(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
+    """Write the mark of an open folder, which another process of the site may do at the same time."""
+    mark = {"platform": platform.name, "environment": platform.environment, "uid": str(site.uid)}
+    draft = f"{NAME}.{os.getpid()}.tmp"
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        around = os.fstat(folder)
+        os.write(file, json.dumps(mark).encode())
+        if os.geteuid() == 0:
+            os.fchown(file, around.st_uid, around.st_gid)
+        os.fchmod(file, MODE)
+        os.rename(draft, NAME, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(draft, dir_fd=folder)
+        raise
+    finally:
+        os.close(file)
