@@ -20,7 +20,7 @@ WAYS = {
     r"\$\((?:cat|<)(?! \S*\.pid\))": 'psql -v site_password="$(cat /run/secrets/aurora_db)"',
     r"`cat(?! :'\w+'`)": "redis-cli --user aurora -a `cat /run/secrets/redis`",
     r"\$\([^)]*--token\b": "TOKEN=$(python manage.py multihost_health --token)",
-    r"""(?:-H|--header)[ =]["']?(?:Authorization|Cookie|X-\w*(?:Key|Token))""": 'curl -H "Authorization: Bearer $TOKEN" url',
+    r"""(?:-H|--header)[ =]["']?(?:Authorization|Cookie|X-\w*(?:Key|Token))""": 'curl -H "Authorization: $TOKEN" url',
     r"\b(?:curl|wget)\b.* (?:-u|--user|--password)[ =]": "curl -u admin:secret url",
     r"\b\w*(?:PASSWORD|SECRET|TOKEN|_KEY|PGPASS\w*)=(?![\"']?\{?/)[^\s;&|]": "PGPASSWORD=secret pg_dump aviary__aurora",
     r"\bredis-cli\b.* (?:-a|--pass)\b": "redis-cli -a secret",

@@ -35,9 +35,9 @@ def claim(own: Own, using: str) -> Iterator[str]:
     """Make the row that says whose the database is, unless there is one or its table is not made yet."""
     from wagtail_multihost.models import Identity
 
+    require_table(connections[using], Identity._meta.db_table, own.site.id)
     if not has_table(Identity._meta.db_table, using):
         return
-    require_table(connections[using], Identity._meta.db_table, own.site.id)
     with committed(using):
         _, is_new = Identity.objects.using(using).get_or_create(defaults=own.columns())
         Identity.objects.using(using).filter(uid=own.uid, revision__lt=own.revision, retired_at=None).update(

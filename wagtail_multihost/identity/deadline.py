@@ -20,6 +20,7 @@ from django.core.management.base import CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.identity.own import own_identity
 
 #: How long this package's own queries may take: a thousand times what they need.
 SECONDS = 10.0
@@ -116,10 +117,11 @@ def deadline(connection: BaseDatabaseWrapper, what: str, seconds: float | None =
 
 
 def silence(connection: BaseDatabaseWrapper, what: str, seconds: float) -> str:
-    name = connection.settings_dict["NAME"]
+    own, name = own_identity(), connection.settings_dict["NAME"]
+    whose = f" of the site {own.site.id}" if own else ""
     return (
-        f"The database {name} has not {what} within {seconds:g} seconds, so the connection was hung up. The server is "
-        "overloaded, another session has locked the table, or something that never ends stands in the table's place."
+        f"The database {name}{whose} has not {what} within {seconds:g} seconds, so the connection was hung up. "
+        "The server is overloaded, another session has locked the table, or what stands in its place never ends."
     )
 
 
