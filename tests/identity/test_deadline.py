@@ -112,7 +112,7 @@ def test_row_of_other_types_is_a_sentence(become: Become, database: Database, co
 
 @pytest.mark.parametrize("revision", [2**63 - 1, 2**53 + 1, -1])
 def test_impossible_revision_is_refused_and_named(become: Become, database: Database, revision: int) -> None:
-    """A revision that no registry has refuses the site, whatever the digest says, and the command to mend it is named."""
+    """A revision that no registry has refuses the site, whatever its digest, and the command that mends it is named."""
     database.claim(become(), revision=revision)
     with pytest.raises(DatabaseIdentityError) as caught:
         database.connect()
