@@ -15,7 +15,16 @@ import psycopg
 import pytest
 
 from tests.accounts import needs_root
-from tests.attacks.cluster import BOUND, SOCKET, Role, kept_silent, make_site, opened_cluster, running_proxy
+from tests.attacks.cluster import (
+    BOUND,
+    CREATE_SITE,
+    SOCKET,
+    Role,
+    kept_silent,
+    make_site,
+    opened_cluster,
+    running_proxy,
+)
 from tests.servers.accounts import Account
 from tests.servers.postgres import HOST, SUPERUSER, Postgres
 from tests.servers.processes import wait_for
@@ -234,3 +243,13 @@ def test_password_of_a_new_role_is_in_no_log(cluster: tuple[Postgres, Path], sit
     log = (folder / "postgres" / "postgres.log").read_text()
     assert "REVOKE CONNECT" not in log.replace("REVOKE CONNECT ON DATABASE postgres", "")
     assert not [role.name for role in sites.values() if role.password in log]
+
+
+def test_documented_units_are_sound(tmp_path: Path) -> None:
+    """systemd accepts the units of the proxies; there is no systemd here that could start them."""
+    for path in CREATE_SITE.parent.glob("multihost-postgres@.*"):
+        (tmp_path / path.name).write_text(path.read_text())
+    names = [f"./multihost-postgres@aurora.{kind}" for kind in ("socket", "service")]
+    command = ["systemd-analyze", "verify", "--man=no", *names]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
