@@ -280,7 +280,8 @@ def test_long_query_is_interrupted_in_a_sqlite_file(tmp_path: Path, configure: C
     path = tmp_path / "endless.sqlite3"
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
-            "CREATE VIEW django_migrations AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 9000000) "
+            "CREATE VIEW django_migrations AS WITH RECURSIVE n(id) AS "
+            "(SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 9000000) "
             "SELECT count(*) AS id, 'app' AS app, 'name' AS name FROM n"
         )
     configure(default=sqlite_alias(path))
