@@ -273,3 +273,16 @@ def test_process_whose_database_is_ahead_stays_ready(path: Path, tmp_path: Path,
     assert ready and report
     assert (ready.status, ready.body) == (200, b"pass")
     assert [outcome.code for result in report.results for outcome in result.outcomes] == ["ok", "database_ahead"]
+
+
+def test_long_query_is_interrupted_in_a_sqlite_file(tmp_path: Path, configure: Configure) -> None:
+    """A view of many seconds in the place of the table of migrations is a failure, and holds no sampler up."""
+    path = tmp_path / "endless.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "CREATE VIEW django_migrations AS WITH RECURSIVE n(id) AS "
+            "(SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 9000000) "
+            "SELECT count(*) AS id, 'app' AS app, 'name' AS name FROM n"
+        )
+    configure(default=sqlite_alias(path))
+    assert measured(MigrationsProbe(timeout=0.3)).code == "unreachable"

@@ -70,8 +70,8 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running_postgres(folder: Path) -> Iterator[Postgres]:
-    """Make a cluster in ``folder`` and serve it."""
+def running_postgres(folder: Path, *settings: str) -> Iterator[Postgres]:
+    """Make a cluster in ``folder`` and serve it, with more ``settings``, of which the last counts."""
     POSTGRES.folder(folder, 0o700)
     server = Postgres(free_port(), secrets.token_urlsafe(16))
     password_file = POSTGRES.write(folder / "password", server.password)
@@ -80,7 +80,7 @@ def running_postgres(folder: Path) -> Iterator[Postgres]:
     make += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
     with running(POSTGRES.command(*make), folder / "initdb.log", cwd=Path("/")) as process:
         assert process.wait() == 0, (folder / "initdb.log").read_text()
-    words = [word for setting in (*SETTINGS, f"port={server.port}") for word in ("-c", setting)]
+    words = [word for setting in (*SETTINGS, f"port={server.port}", *settings) for word in ("-c", setting)]
     serve = POSTGRES.command(programs() / "postgres", "-D", cluster, *words)
     with running(serve, folder / "postgres.log", cwd=Path("/")) as process:
         wait_for(server.is_up, "PostgreSQL")

@@ -11,7 +11,9 @@ from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import wagtail_site
 from wagtail_multihost.identity.claim import committed, has_table
 from wagtail_multihost.identity.comparison import Found, database_name, differences, identity_of
+from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.relation import require_table
 from wagtail_multihost.identity.wagtail_site import Plan
 
 NOT_CHANGED = (
@@ -38,9 +40,16 @@ class Adoption(NamedTuple):
 
 def prepared(own: Own, *, retires: bool) -> Adoption:
     """Return what is to be done; raises IdentityError when the database has no table or is not the site's to retire."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    with deadline(connection, "shown its identity and its Site rows"):
+        return prepared_in_time(own, retires=retires)
+
+
+def prepared_in_time(own: Own, *, retires: bool) -> Adoption:
     from wagtail_multihost.models import Identity
 
     connection = connections[DEFAULT_DB_ALIAS]
+    require_table(connection, Identity._meta.db_table, own.site.id)
     if not has_table(Identity._meta.db_table, DEFAULT_DB_ALIAS):
         raise IdentityError(
             f"{database_name(connection)} has no table for an identity. Run first: "
@@ -73,12 +82,17 @@ def described(adoption: Adoption) -> list[str]:
 
 def carry_out(shown: Adoption) -> None:
     """Do what was shown, in one transaction; raises IdentityError when the database has changed since."""
+    with deadline(connections[DEFAULT_DB_ALIAS], "taken its new identity"):
+        carry_out_in_time(shown)
+
+
+def carry_out_in_time(shown: Adoption) -> None:
     from wagtail_multihost.models import Identity
 
     with committed(DEFAULT_DB_ALIAS):
         rows = Identity.objects.using(DEFAULT_DB_ALIAS)
         rows.select_for_update().filter(pk=1).first()
-        if prepared(shown.own, retires=shown.retires) != shown:
+        if prepared_in_time(shown.own, retires=shown.retires) != shown:
             raise IdentityError("The database has changed meanwhile. Nothing was written; run the command again.")
         now = timezone.now()
         values: dict[str, object] = {"retired_at": now if shown.retires else None}

@@ -12,7 +12,9 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import wagtail_site
+from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.identity.own import Own, own_identity
+from wagtail_multihost.identity.relation import require_table
 
 
 def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
@@ -21,7 +23,8 @@ def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
     # Django's test runner makes mail.outbox (django.test.utils.setup_test_environment); its databases are nobody's.
     if own is None or using != DEFAULT_DB_ALIAS or hasattr(mail, "outbox"):
         return
-    lines = [*claim(own, using), *name_first_site(own, using)]
+    with deadline(connections[using], "been claimed"):
+        lines = [*claim(own, using), *name_first_site(own, using)]
     if verbosity:
         stdout = kwargs.get("stdout") or sys.stdout
         for line in lines:
@@ -32,6 +35,7 @@ def claim(own: Own, using: str) -> Iterator[str]:
     """Make the row that says whose the database is, unless there is one or its table is not made yet."""
     from wagtail_multihost.models import Identity
 
+    require_table(connections[using], Identity._meta.db_table, own.site.id)
     if not has_table(Identity._meta.db_table, using):
         return
     with committed(using):

@@ -17,8 +17,11 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.identity.own import Own, own_identity
+from wagtail_multihost.identity.relation import require_legible
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.platform import HIGHEST_REVISION
 
 TABLE = "wagtail_multihost_identity"
 # The table's key and constraint leave room for one row. Asking for it by its key would take a new connection to
@@ -50,7 +53,7 @@ class Found(NamedTuple):
 class DatabaseIdentityError(IdentityError, CommandError):
     """
     The database has another identity than the process that has connected to it. ``reasons`` has one or more of uid,
-    environment, retired and revision. A CommandError, so that manage.py prints the report and no traceback.
+    environment, retired, revision and impossible. A CommandError, so that manage.py prints the report and no traceback.
     """
 
     def __init__(self, message: object, reasons: tuple[str, ...] = ()) -> None:
@@ -66,18 +69,23 @@ def compare(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     if own is None:
         return
     try:
-        found = identity_of(connection)
-        if found is None:
-            return
-        reasons = tuple(differences(found, own))
-        if reasons:
-            raise DatabaseIdentityError(report(connection, found, own, reasons), reasons)
-        if found.revision < own.revision and own.uid not in _raised:
-            _raised.add(own.uid)
-            raise_revision(connection, own)
+        with deadline(connection, "said whose it is"):
+            compare_with(connection, own)
     except BaseException:
         drop(connection)
         raise
+
+
+def compare_with(connection: BaseDatabaseWrapper, own: Own) -> None:
+    found = identity_of(connection)
+    if found is None:
+        return
+    reasons = tuple(differences(found, own))
+    if reasons:
+        raise DatabaseIdentityError(report(connection, found, own, reasons), reasons)
+    if found.revision < own.revision and own.uid not in _raised:
+        _raised.add(own.uid)
+        raise_revision(connection, own)
 
 
 @contextmanager
@@ -107,6 +115,7 @@ def identity_of(connection: BaseDatabaseWrapper) -> Found | None:
                 connection.connection.rollback()
     if row is None:
         return None
+    require_legible(row, f"{TABLE} in {database_name(connection)}")
     platform, environment, uid, *rest = row
     return Found(platform, environment, UUID(str(uid)), *rest)
 
@@ -125,7 +134,9 @@ def differences(found: Found, own: Own) -> Iterator[str]:
         yield "environment"
     if found.retired_at is not None:
         yield "retired"
-    if found.uid == own.uid and found.revision > own.revision > 0 and found.digest != own.digest:
+    if not 0 <= found.revision <= HIGHEST_REVISION:
+        yield "impossible"
+    elif found.uid == own.uid and found.revision > own.revision > 0 and found.digest != own.digest:
         yield "revision"
 
 
@@ -190,6 +201,7 @@ def report(connection: BaseDatabaseWrapper, found: Found, own: Own, reasons: tup
             f"was used under revision {found.revision} of the registry, which keeps the site's data in other places; "
             f"this process has revision {own.revision}"
         ),
+        "impossible": f"has the revision {found.revision}, which no registry can have: they end at {HIGHEST_REVISION}",
     }
     return "\n".join(
         [

@@ -16,7 +16,7 @@ from wagtail_multihost.registry.fields import (
     table_only,
 )
 from wagtail_multihost.registry.record import Entry, Record
-from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.platform import HIGHEST_REVISION, PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 
 # Keys that must differ per site; "{site}" in them makes them differ.
@@ -31,7 +31,6 @@ URL_PARSERS: dict[str, UrlParser] = {
 }
 #: Parts that the platform may have one of for all its sites.
 SHAREABLE = frozenset({"cache", "mail"})
-REVISIONS = 2**53  # exact in every JSON reader
 
 
 class Defaults:
@@ -117,7 +116,7 @@ def key_of(record: Record, data: Path, sources: dict[str, str], *, has_keyring: 
 
 def revision_of(record: Record, value: object) -> int:
     revision = record.source.integer(value)
-    if not 0 <= revision <= REVISIONS:
+    if not 0 <= revision <= HIGHEST_REVISION:
         raise ValueError("The revision is not accepted: it must be 0 to 2^53.")
     return revision
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 HEADER = r"HTTP_[A-Z0-9_]+"
+#: Exact in every JSON reader.
+HIGHEST_REVISION = 2**53
 KEY_ID = r"[a-z0-9][a-z0-9-]{0,31}"
 ACCOUNT = r"[a-z_][a-z0-9_-]{0,31}"
 RUNNERS = ("uwsgi", "gunicorn")

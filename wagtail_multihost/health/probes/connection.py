@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.probe import Outcome, failed, warned
 from wagtail_multihost.health.probes.deadline import hung_up_after
+from wagtail_multihost.identity.deadline import SilentDatabaseError
 
 #: What any probe of a database may answer.
 CODES: Mapping[str, str] = {
@@ -48,9 +49,7 @@ def new_connection(alias: str, seconds: float) -> Iterator[BaseDatabaseWrapper]:
     """
     connection = unopened(alias)
     connection.settings_dict = settings_of_probe(connection, seconds)
-    has_socket = connection.vendor != "sqlite"
-    deadline = hung_up_after(seconds, lambda: connection.connection) if has_socket else nullcontext()
-    with closing_driver(connection), deadline:
+    with closing_driver(connection), hung_up_after(seconds, lambda: connection.connection):
         connection.ensure_connection()
         yield connection
 
@@ -128,6 +127,8 @@ def logged(alias: str) -> Iterator[list[Outcome]]:
 
 
 def outcome_of(error: Exception) -> Outcome:
+    if isinstance(error, SilentDatabaseError):
+        return failed("unreachable")
     if isinstance(error, IdentityError):
         return failed("foreign_database")
     return warned("locked") if is_locked(error) else failed("unreachable")

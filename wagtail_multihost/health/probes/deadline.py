@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
+
+from wagtail_multihost.identity.deadline import hang_up
 
 
 @contextmanager
@@ -30,10 +30,3 @@ def hung_up_after(seconds: float, driver: Callable[[], Any]) -> Iterator[None]:
     finally:
         ended.set()
         watcher.join()  # it must not see a descriptor that has been closed, and may be another's by now
-
-
-def hang_up(driver: Any) -> None:
-    """Shut the socket that a driver's thread waits for."""
-    # Several drivers, each with errors of its own, and a connection that may break at this moment.
-    with suppress(Exception), socket.socket(fileno=os.dup(driver.fileno())) as duplicate:
-        duplicate.shutdown(socket.SHUT_RDWR)

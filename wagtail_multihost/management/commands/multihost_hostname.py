@@ -6,12 +6,13 @@ from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import wagtail_site
 from wagtail_multihost.identity.adoption import site_plan
 from wagtail_multihost.identity.claim import committed
+from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.identity.own import Own
 from wagtail_multihost.identity.wagtail_site import Plan
 from wagtail_multihost.management.as_site import SiteCommand
@@ -37,18 +38,21 @@ class Command(SiteCommand):
         group.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
 
     def run_as(self, own: Own, **options: Any) -> None:
-        if options["check"] or options["dry_run"]:
-            plan = self.planned(own)
-        else:
-            with committed(DEFAULT_DB_ALIAS):
-                plan = self.planned(own)
-                wagtail_site.apply(plan, DEFAULT_DB_ALIAS)
-            if plan.steps and not wagtail_site.forget_root_paths():
-                self.stderr.write("The cache cannot be reached; Wagtail may use old addresses for an hour.")
+        writes = not (options["check"] or options["dry_run"])
+        with deadline(connections[DEFAULT_DB_ALIAS], "shown or changed its Site rows"):
+            plan = self.carried_out(own) if writes else self.planned(own)
+        if writes and plan.steps and not wagtail_site.forget_root_paths():
+            self.stderr.write("The cache cannot be reached; Wagtail may use old addresses for an hour.")
         for line in plan.lines or ["There is nothing to do."]:
             self.stdout.write(line)
         if options["check"] and plan.steps:
             raise CommandError("A Site row differs from the site's record.", returncode=DIFFERS)
+
+    def carried_out(self, own: Own) -> Plan:
+        with committed(DEFAULT_DB_ALIAS):
+            plan = self.planned(own)
+            wagtail_site.apply(plan, DEFAULT_DB_ALIAS)
+        return plan
 
     def planned(self, own: Own) -> Plan:
         plan = site_plan(own)
