@@ -11,7 +11,16 @@ import sys
 from pathlib import Path
 
 FOLDERS = ("tests", "example_project", "docs", "benchmarks")
-FILES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md", "pyproject.toml", "setup.cfg", "tox.ini")
+FILES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "SECURITY.md",
+    "pyproject.toml",
+    "setup.cfg",
+    "tox.ini",
+)
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".venv", "_build", "static", "data")
 
 
