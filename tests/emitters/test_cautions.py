@@ -10,6 +10,7 @@ from tests.emitters.conftest import make_plan, make_platform, make_site
 from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.spec.cache import CacheSpec
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.systemd import SystemdOptions
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
@@ -76,7 +77,8 @@ def test_sites_of_one_account_are_told(options: dict[str, object], account: str)
     assert told(make_plan(sites[0], platform=make_platform(**options))) == []
     assert told(make_plan(*sites, platform=make_platform(**options, shares_registry=True))) == []
     assert told(make_plan(*sites, platform=make_platform(**{**options, "user": "site-{site}"}))) == []
-    assert told(make_plan(*sites, platform=make_platform(**options)), "nginx") == []
+    closed = NginxOptions(logs=Path("/nowhere"))
+    assert told(make_plan(*sites, platform=make_platform(**options, nginx=closed)), "nginx") == []
 
 
 def test_development_without_accounts_is_quiet() -> None:
@@ -140,3 +142,16 @@ def test_closed_site_that_uwsgi_shows_is_told() -> None:
     (sentence,) = told(make_plan(closed, platform=make_platform(uwsgi=UwsgiOptions(http="127.0.0.1:8000"))))
     assert "goes on showing the site aurora at 127.0.0.1:8000" in sentence
     assert told(make_plan(closed)) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "environment", "count"), [(0o755, "production", 1), (0o750, "production", 0), (0o755, "development", 0)]
+)
+def test_an_open_folder_of_nginx_logs_is_told_in_production(
+    tmp_path: Path, mode: int, environment: str, count: int
+) -> None:
+    """nginx makes new logs readable for all, so their folder must be closed."""
+    tmp_path.chmod(mode)
+    platform = make_platform(nginx=NginxOptions(logs=tmp_path), environment=environment)
+    found = [sentence for sentence in cautions(make_plan(platform=platform), ["nginx"]) if "nginx.logs" in sentence]
+    assert len(found) == count

@@ -25,6 +25,8 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
     running = [target for target in dict.fromkeys(targets) if emitters()[target].runs_sites]
     for target in running:
         yield from caches_apart(plan, target)
+    if "nginx" in targets and plan.platform.environment == PRODUCTION:
+        yield from open_logs(plan)
     if running:
         yield from one_account(plan)
         yield from code_not_found(plan)
@@ -40,6 +42,21 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
         yield (
             f"platform.uwsgi.http: On the node {plan.node} uWSGI serves the sites at {plan.uwsgi.http} too, past the "
             "front server and what it keeps out."
+        )
+
+
+def open_logs(plan: Plan) -> Iterator[str]:
+    """Yield the folder of nginx's logs where everybody enters it: nginx makes new logs 0644, always."""
+    folder = plan.nginx.logs
+    try:
+        is_open = folder.stat().st_mode & 0o001
+    except OSError:
+        return
+    if is_open:
+        yield (
+            f"platform.nginx.logs: Every account can enter {shown(str(folder))}, and nginx makes new logs readable for "
+            "all, with the addresses that visitors of all sites ask for. Close it: "
+            f"install -d -o root -g {plan.nginx.user} -m 0750 {folder}."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
@@ -151,6 +152,13 @@ def systemd_unexpanded(value: str) -> str:
         raise RenderError(f"The value {shown(value)} cannot be written in a systemd unit.")
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def shell_quote(value: str) -> str:
+    """Return ``value`` as one word of a shell. Raises RenderError for control characters."""
+    if not value.isprintable():
+        raise RenderError(f"The value {shown(value)} cannot be given to a shell.")
+    return shlex.quote(value)
 
 
 def uwsgi_quote_shell(value: str) -> str:

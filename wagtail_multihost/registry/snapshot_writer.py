@@ -15,7 +15,7 @@ from pathlib import Path
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.snapshot import untrusted_folder
 from wagtail_multihost.registry.snapshot_changes import FILE_MODE, Change
-from wagtail_multihost.spec.permissions import ROOT, own_accounts
+from wagtail_multihost.spec.permissions import ROOT, own_accounts, path_problem
 
 #: Passable, and not to be listed: sites do not see each other's names.
 FOLDER_MODE = 0o711
@@ -28,10 +28,12 @@ MOST_SINGLE_SYNCS = 100
 @contextmanager
 def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
     """
-    Make the folder, and keep other runs out of it; raises ConfigurationError when others can write to it, in
-    production also to a folder above it.
+    Make the folder, and keep other runs out of it; raises ConfigurationError when others can write to it, and for
+    root and in production also to a folder above it. Then nothing is made.
     """
     try:
+        if problem := path_problem(folder):
+            raise ConfigurationError.because(problem, where=str(folder))
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
             folder.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,6 +15,8 @@ NO_FOREIGN_ACCESS = 0o027
 #: Container engines mount secrets here for the one service of a container, 0444 unless told otherwise
 #: (https://docs.docker.com/reference/compose-file/services/#secrets), or with the owner of a file of the host.
 ENGINE_SECRETS = Path("/run/secrets")
+# As many as Linux follows (path_resolution(7)).
+MOST_LINKS = 40
 ACCEPTED_MODES = {
     NO_FOREIGN_WRITING: "no writing by its group or others",
     NO_FOREIGN_ACCESS: "0400, 0440, 0600 or 0640 (no access for others, no writing by its group)",
@@ -28,6 +31,38 @@ def access_problem(status: os.stat_result, forbidden: int, owners: Collection[in
     if status.st_mode & forbidden:
         return f"It has the mode {status.st_mode & 0o7777:04o}; accepted: {ACCEPTED_MODES[forbidden]}."
     return ""
+
+
+def path_problem(path: Path) -> str:
+    """
+    Return why another account could lead root, who writes to ``path``, to another place or change what is there; blank
+    where none could, and for who is not root: such a process writes what its own account may.
+
+    Every folder on the way counts, and every symbolic link. What is not there yet does not: nothing has to be made
+    before. In a sticky folder such as /tmp only the owner of an entry renames it, so one may lie on the way.
+    """
+    if os.geteuid() != ROOT:
+        return ""
+    waiting, current, links = list(reversed(path.absolute().parts[1:])), Path("/"), 0
+    while True:
+        status = current.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            links += 1
+            problem = access_problem(status, 0, (ROOT,))
+            target = current.readlink()
+            waiting += reversed(target.parts)
+            current = Path("/") if target.is_absolute() else current.parent
+        else:
+            passes = waiting and status.st_mode & stat.S_ISVTX
+            problem = access_problem(status, 0 if passes else NO_FOREIGN_WRITING, (ROOT,))
+        if problem or links > MOST_LINKS:
+            return f"The path {path} is not accepted for root's files: {current}: {problem or 'Too many links.'}"
+        if not waiting:
+            return ""
+        name = waiting.pop()
+        current = Path("/") if name == "/" else current.parent if name == ".." else current / name
+        if not os.path.lexists(current):
+            return ""
 
 
 def own_accounts() -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from wagtail_multihost.emitters.output import FOLDER_MODE
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.spec.permissions import NO_FOREIGN_WRITING, access_problem, own_accounts
+from wagtail_multihost.spec.permissions import NO_FOREIGN_WRITING, access_problem, own_accounts, path_problem
 
 NAME = ".multihost"
 PRIVATE_FOLDER = 0o700
@@ -74,9 +74,14 @@ class Place:
 
 
 def prepared(directory: Path) -> Place:
-    """Make the folders; raises EmitError when they cannot be made, or others can write or look into them."""
+    """
+    Make the folders; raises EmitError when they cannot be made, or others can write or look into them. Nothing is made
+    on a path that another account could change while root writes.
+    """
     place = Place(directory)
     try:
+        if problem := path_problem(directory):
+            raise EmitError(problem)
         directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         for folder in (place.folder, place.tickets):
             folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
@@ -112,10 +117,13 @@ def sentence(error: OSError) -> str:
 
 
 def refuse_writable(directory: Path, *subfolders: str) -> None:
-    """Raise EmitError for a folder in which another account could change what servers read as root."""
+    """
+    Raise EmitError for a folder in which another account could change what servers read as root, and for a path on
+    which one could lead root to another.
+    """
     for folder in (directory, *(directory / name for name in subfolders)):
         try:
-            problem = access_problem(folder.stat(), NO_FOREIGN_WRITING, own_accounts())
+            problem = path_problem(folder) or access_problem(folder.stat(), NO_FOREIGN_WRITING, own_accounts())
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -9,7 +9,9 @@ from wagtail_multihost.emitters.apply.manifest import Manifest
 from wagtail_multihost.emitters.apply.pending import Pending
 from wagtail_multihost.emitters.apply.place import Place, prepared, reported
 from wagtail_multihost.emitters.apply.wish import Wish
-from wagtail_multihost.emitters.output import write
+from wagtail_multihost.emitters.output import matching, write
+from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.spec.permissions import path_problem
 
 
 def compared(wish: Wish) -> Differences:
@@ -26,6 +28,9 @@ def compared(wish: Wish) -> Differences:
 def written(wish: Wish) -> Differences:
     """Write what differs, and mark it for the next apply to reload; raises EmitError when it cannot be done."""
     place = prepared(wish.directory)
+    for folder in matching(place.directory, (folder for emitter in wish.emitters for folder in emitter.folders)):
+        if problem := path_problem(place.directory / folder):
+            raise EmitError(problem)
     with reported(), locked(place, wish.lock_timeout):
         journal.undo(place)
         found = compared(wish)

@@ -24,11 +24,8 @@ from wagtail_multihost.emitters.systemd.unit import (
     used,
 )
 from wagtail_multihost.emitters.uwsgi import max_fd
-from wagtail_multihost.emitters.uwsgi.emperor import refuse_open_sockets
+from wagtail_multihost.emitters.uwsgi.emperor import program, refuse_open_sockets
 from wagtail_multihost.spec.site import SiteSpec
-
-#: Where Debian's package has the program.
-DEBIAN_UWSGI = "/usr/bin/uwsgi-core"
 
 
 def target_units(plan: Plan) -> Iterator[str]:
@@ -96,10 +93,9 @@ def snapshot_values(plan: Plan) -> dict[str, object]:
 def emperor_values(plan: Plan) -> dict[str, object]:
     refuse_open_sockets(plan)
     options, platform = plan.uwsgi, plan.platform
-    program = DEBIAN_UWSGI if options.build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
     return {
         "platform": platform.name,
-        "uwsgi": systemd_quote_program(program),
+        "uwsgi": systemd_quote_program(program(plan)),
         "emperor": systemd_quote_argument(f"{plan.directory}/uwsgi-emperor/emperor.ini"),
         "stop_timeout": options.harakiri + STOP_MARGIN,
         "max_fd": max_fd(len(plan.sites)),

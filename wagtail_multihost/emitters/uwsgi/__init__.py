@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from wagtail_multihost.emitters.emitter import Emitter
 from wagtail_multihost.emitters.files import EmittedFile, Plan
-from wagtail_multihost.emitters.uwsgi.accounts import account_of, refuse_root_work
+from wagtail_multihost.emitters.uwsgi.accounts import account_of, has_accounts, refuse_root_work
 from wagtail_multihost.emitters.uwsgi.check import validate
-from wagtail_multihost.emitters.uwsgi.emperor import emperor, freeze, max_fd
+from wagtail_multihost.emitters.uwsgi.emperor import emperor, freeze, max_fd, wrapper
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS, vassal_path
 from wagtail_multihost.emitters.uwsgi.router import router_files
 from wagtail_multihost.emitters.uwsgi.vassals import shared_values, vassal
@@ -29,6 +29,8 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     refuse_root_work(plan)
     shared = shared_values(plan)
     yield emperor(plan)
+    if has_accounts(plan):
+        yield wrapper(plan)
     if plan.uwsgi.freeze:
         yield freeze(plan)
     if plan.uwsgi.http:

@@ -7,11 +7,11 @@ from pathlib import PurePosixPath
 
 from wagtail_multihost.emitters.emitter import Stage, Validation
 from wagtail_multihost.emitters.uwsgi.accounts import account_of
+from wagtail_multihost.emitters.uwsgi.emperor import program
 from wagtail_multihost.emitters.uwsgi.places import ON_DEMAND, VASSALS
 
 # nobody and nogroup, by number, for a check of a file that names no account.
 NOBODY = "65534"
-DEBIAN_PROGRAM = "/usr/bin/uwsgi-core"
 # uWSGI ends when it has read its options. It would start the Python of the site's environment next, and as root: with
 # chown-socket it becomes the account when sockets are bound, which --no-server leaves out (core/uwsgi.c, uwsgi_start).
 END = ("--hook-asap", "exit:0")
@@ -25,7 +25,7 @@ def validate(stage: Stage) -> Iterator[Validation]:
     name of an option, and values have passed their quoting function.
     """
     plan = stage.plan
-    binary = DEBIAN_PROGRAM if plan.uwsgi.build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
+    binary = program(plan)
     for path in representatives(stage):
         # Applications of --no-server are loaded unless they are lazy (core/uwsgi.c, uwsgi_start).
         command = [binary, "--ini", str(stage.folder / path), "--show-config", "--no-server", "--lazy-apps", *END]

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from wagtail_multihost.emitters.files import EmittedFile, Plan
-from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_shell
+from wagtail_multihost.emitters.quoting import (
+    literal_pattern,
+    shell_quote,
+    uwsgi_quote,
+    uwsgi_quote_part,
+    uwsgi_quote_shell,
+)
+from wagtail_multihost.emitters.uwsgi.accounts import has_accounts
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
 
 SMALLEST_MAX_FD = 1024
+WRAPPER = EMPEROR / "start-vassal"
+WRAPPER_MODE = 0o755
+#: Where Debian's package has the program.
+DEBIAN_PROGRAM = "/usr/bin/uwsgi-core"
 
 
 def emperor(plan: Plan) -> EmittedFile:
@@ -16,7 +27,7 @@ def emperor(plan: Plan) -> EmittedFile:
     text = plan.render(
         "uwsgi/emperor.ini",
         build=options.build,
-        binary=uwsgi_quote(f"{plan.codebase.virtualenv}/bin/uwsgi"),
+        binary=uwsgi_quote(program(plan)),
         vassals=pattern(f"{plan.directory / VASSALS}"),
         on_demand=on_demand_pattern(plan) if has_on_demand(plan) else "",
         backlog=str(options.backlog),
@@ -25,8 +36,19 @@ def emperor(plan: Plan) -> EmittedFile:
         scheme=plan.platform.scheme,
         timeout=str(options.harakiri),
         max_fd=str(max_fd(len(plan.sites))),
+        wrapper=uwsgi_quote(f"{plan.directory / WRAPPER}") if has_accounts(plan) else "",
     )
     return EmittedFile(EMPEROR / "emperor.ini", text)
+
+
+def wrapper(plan: Plan) -> EmittedFile:
+    """Return what starts each vassal where every site has an account. execvp(3) gives it, without "#!", to sh."""
+    return EmittedFile(WRAPPER, plan.render("uwsgi/start-vassal", program=shell_quote(program(plan))), WRAPPER_MODE)
+
+
+def program(plan: Plan) -> str:
+    """Return the path of uWSGI."""
+    return DEBIAN_PROGRAM if plan.uwsgi.build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
 
 
 def freeze(plan: Plan) -> EmittedFile:

@@ -1,0 +1,148 @@
+"""A tenant who owns a folder on root's way, and root who writes files there: refused before anything is made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.accounts import NOBODY, acting_as, needs_root, passable_folder
+from tests.emitters.conftest import make_plan, make_site
+from wagtail_multihost.emitters import emitters
+from wagtail_multihost.emitters.apply import apply
+from wagtail_multihost.emitters.apply.wish import Wish
+from wagtail_multihost.emitters.apply.writing import written
+from wagtail_multihost.exceptions import ConfigurationError, EmitError
+from wagtail_multihost.registry.snapshot_writer import prepared
+from wagtail_multihost.spec.permissions import path_problem
+
+pytestmark = needs_root
+TENANT = "games"
+
+
+@pytest.fixture(name="folder")
+def _folder() -> Iterator[Path]:
+    with passable_folder() as found:
+        yield found
+
+
+def wish(directory: Path) -> Wish:
+    plan = make_plan(make_site("aurora"), directory=directory)
+    return Wish(emitters=(emitters()["uwsgi"],), directory=directory, load=lambda: plan)
+
+
+def emits(directory: Path) -> None:
+    written(wish(directory))
+
+
+def applies(directory: Path) -> None:
+    apply(wish(directory))
+
+
+def snapshots(directory: Path) -> None:
+    with prepared(directory):
+        pass
+
+
+def owned(folder: Path) -> Path:
+    """Return a tenant's own folder."""
+    path = folder / "owned"
+    path.mkdir(mode=0o755)
+    shutil.chown(path, TENANT, TENANT)
+    return path
+
+
+def below(folder: Path) -> Path:
+    return owned(folder) / "a/b"
+
+
+def below_roots_own(folder: Path) -> Path:
+    path = owned(folder) / "root"
+    path.mkdir(mode=0o755)
+    return path / "out"
+
+
+def in_a_group(folder: Path) -> Path:
+    path = folder / "shared"
+    path.mkdir()
+    shutil.chown(path, "root", TENANT)
+    path.chmod(0o775)
+    return path / "out"
+
+
+def by_a_link(folder: Path) -> Path:
+    """Return a path through a link that a tenant has made in a sticky folder, to one of root's."""
+    (folder / "sticky").mkdir()
+    (folder / "sticky").chmod(0o1777)
+    (folder / "etc").mkdir(mode=0o755)
+    link = folder / "sticky/out"
+    link.symlink_to(folder / "etc")
+    os.lchown(link, NOBODY, 0)
+    return link / "new"
+
+
+def by_roots_link(folder: Path) -> Path:
+    """Return a path through a link of root's, which leads by way of a tenant's folder back to root's."""
+    link = folder / "link"
+    link.symlink_to(f"{owned(folder)}/../etc")
+    (folder / "etc").mkdir(mode=0o755)
+    return link / "new"
+
+
+def everything(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("command", [emits, applies, snapshots])
+@pytest.mark.parametrize("place", [owned, below, below_roots_own, in_a_group, by_a_link, by_roots_link])
+def test_root_writes_nothing_where_a_tenant_can_change_the_way(
+    folder: Path, command: Callable[[Path], None], place: Callable[[Path], Path]
+) -> None:
+    """The command is refused with the path, and leaves neither file nor folder."""
+    path = place(folder)
+    before = everything(folder)
+    with pytest.raises((EmitError, ConfigurationError), match="not accepted for root's files"):
+        command(path)
+    assert everything(folder) == before
+
+
+@pytest.mark.parametrize("command", [emits, snapshots])
+def test_root_writes_below_its_own_folders_and_through_a_sticky_one(
+    folder: Path, command: Callable[[Path], None]
+) -> None:
+    """/tmp is on the way of this very test; a link of root's between root's folders is followed."""
+    (folder / "etc").mkdir()
+    (folder / "link").symlink_to("etc")
+    command(folder / "link/a/b")
+    assert (folder / "etc/a/b").is_dir()
+
+
+def test_a_folder_of_a_target_that_a_tenant_owns_is_refused(folder: Path) -> None:
+    """The output folder is root's, and the one for vassals in it is not."""
+    (folder / "uwsgi").mkdir()
+    shutil.chown(folder / "uwsgi", TENANT, TENANT)
+    with pytest.raises(EmitError, match="uwsgi: It belongs to games"):
+        emits(folder)
+    assert not list((folder / "uwsgi").iterdir())
+
+
+def test_an_operator_writes_to_a_folder_of_the_own_home(folder: Path) -> None:
+    """Who is not root has the own account's rights alone, and works in folders that colleagues share."""
+    home = folder / "home"
+    home.mkdir()
+    home.chmod(0o2775)
+    shutil.chown(home, NOBODY, TENANT)
+    with acting_as(NOBODY):
+        assert path_problem(home / "out") == ""
+        emits(home / "out")
+    assert (home / "out/uwsgi/aurora.ini").is_file()
+
+
+def test_links_in_a_circle_are_refused(folder: Path) -> None:
+    """The way ends, as the kernel's does."""
+    (folder / "a").symlink_to("b")
+    (folder / "b").symlink_to("a")
+    assert "Too many links" in path_problem(folder / "a/c")
