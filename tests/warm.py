@@ -1,0 +1,127 @@
+"""
+A process that has loaded what all tests load, and runs pytest in forks of itself: a run starts in a second less.
+
+Nothing of the package is loaded before the fork. Each line of the input is the name of a file with the tests, one on
+a line and the first ones first, and a time limit; the answer is pytest's exit code, or what stands for a run that
+had to be ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+#: Large, loaded by most tests, and no part of what settings decide.
+LOADED = (
+    "pytest", "hypothesis.strategies", "jinja2", "tomlkit", "tqdm", "environ", "dj_database_url", "idna",
+    "cryptography.x509", "django.conf", "django.core.management", "django.db.backends.sqlite3.base", "django.forms",
+    "django.test", "django.template.backends.django", "django.urls", "django.views.debug", "PIL.Image",
+    "concurrent.futures.thread", "prometheus_client", "html5lib", "bs4", "email.mime.text",
+)  # fmt: skip
+TIMEOUT, DEAF = 124, 98
+POLL_SECONDS = 0.02
+CHOSEN = "MULTIHOST_CHOSEN_TESTS"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """As a plugin of pytest: keep the chosen tests, in their order; one that is not there any more is left out."""
+    names = Path(os.environ[CHOSEN]).read_text(encoding="utf-8").splitlines()
+    found = {item.nodeid: item for item in items}
+    items[:] = [found[name] for name in names if name in found]
+
+
+class Warm:
+    """Such a process, for the tests in ``folder``."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.folder = folder
+        self.log = log
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.warm", str(log)],
+            cwd=folder, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Warm:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def run(self, tests: Sequence[str], seconds: float) -> tuple[int, str]:
+        """Run the tests until one fails; return the exit code and what was said."""
+        assert self.process.stdin and self.process.stdout
+        chosen = self.log.with_suffix(".tests")
+        chosen.write_text("".join(f"{test}\n" for test in tests), encoding="utf-8")
+        self.process.stdin.write(f"{seconds} {chosen}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline()), self.log.read_text(encoding="utf-8", errors="replace")
+
+
+def serve(log: str) -> None:
+    for name in LOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    assert not any(name.startswith("wagtail_multihost") for name in sys.modules)
+    for line in sys.stdin:
+        seconds, _, chosen = line.strip().partition(" ")
+        print(ended(float(seconds), chosen, log), flush=True)
+
+
+def ended(seconds: float, chosen: str, log: str) -> int:
+    """Fork, run the chosen tests there, end all that is left of them after so many seconds, and return the code."""
+    pid = os.fork()
+    if not pid:
+        code = DEAF
+        try:
+            os.setsid()
+            code = tested(chosen, log)
+        finally:
+            os._exit(code)
+    deadline = time.monotonic() + seconds
+    code = TIMEOUT
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            code = os.waitstatus_to_exitcode(status)
+            break
+        time.sleep(POLL_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    if code == TIMEOUT:
+        os.waitpid(pid, 0)
+    return abs(code)
+
+
+def tested(chosen: str, log: str) -> int:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, target in enumerate((nothing, descriptor, descriptor)):
+        os.dup2(target, number)
+    os.environ[CHOSEN] = chosen
+    import pytest
+
+    package = importlib.util.find_spec("wagtail_multihost")
+    assert package and package.origin and package.origin.startswith(os.getcwd()), "another copy of the package"
+
+    names = Path(chosen).read_text(encoding="utf-8").splitlines()
+    files = dict.fromkeys(name.partition("::")[0] for name in names)
+    return int(pytest.main(["-q", "-x", "--tb=line", "-p", "no:randomly", "-p", "tests.warm", *files]))
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
