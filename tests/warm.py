@@ -15,9 +15,12 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.workspace import OPTIONS
 
 if TYPE_CHECKING:
     import pytest
@@ -45,7 +48,7 @@ class Warm:
     """Such a process, for the tests in ``folder``."""
 
     def __init__(self, folder: Path, log: Path) -> None:
-        environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        environ = {**os.environ, "PYTHONPATH": str(folder)}
         self.folder = folder
         self.log = log
         self.process = subprocess.Popen(
@@ -90,7 +93,10 @@ def ended(seconds: float, chosen: str, log: str) -> int:
         try:
             os.setsid()
             code = tested(chosen, log)
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(code)
     deadline = time.monotonic() + seconds
     code = TIMEOUT
@@ -120,7 +126,7 @@ def tested(chosen: str, log: str) -> int:
 
     names = Path(chosen).read_text(encoding="utf-8").splitlines()
     files = dict.fromkeys(name.partition("::")[0] for name in names)
-    return int(pytest.main(["-q", "-x", "--tb=line", "-p", "no:randomly", "-p", "tests.warm", *files]))
+    return int(pytest.main([*OPTIONS, "-p", "tests.warm", *files]))
 
 
 if __name__ == "__main__":

@@ -16,14 +16,17 @@ PARALLEL = os.cpu_count() or 2
 COPIED = ("wagtail_multihost", "tests")
 # Exit codes of a test run: pytest's for success and for failed tests, and ours for the wrong package.
 PASSED, FAILED, WRONG_PACKAGE = 0, 1, 97
+#: What loads before pytest does is not rewritten, and pytest says so.
+OPTIONS = (
+    *("-q", "-x", "--tb=line", "-p", "no:randomly"),
+    *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
+)
 RUN = f"""
 import os, sys, wagtail_multihost
 if not os.path.samefile(os.path.dirname(wagtail_multihost.__file__), "wagtail_multihost"):
     sys.exit({WRONG_PACKAGE})
 import pytest
-# The package is loaded before pytest loads its plugin.
-ignored = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
-sys.exit(pytest.main(["-q", "-x", "--tb=line", "-p", "no:randomly", "-W", ignored, *sys.argv[1:]]))
+sys.exit(pytest.main([*{OPTIONS}, *sys.argv[1:]]))
 """
 
 
