@@ -96,6 +96,8 @@ def candidates(mutation: Mutation, reach: Reach, folder: Path, limit: float) -> 
     groups = [reach.of_lines(mutation.file, range(mutation.lines[0], mutation.lines[1] + 1))]
     if mutation.name:
         groups.append(reach.quickest({test for use in uses(mutation.name, folder) for test in reach.of_lines(*use)}))
+    stem = Path(mutation.file).stem.removeprefix("multihost_").strip("_")
+    groups.append(reach.quickest([test for test in reach.seconds if stem in Path(file_of(test)).stem and own in test]))
     groups.append(reach.of_file(mutation.file))
     groups.append(reach.quickest([test for test in reach.seconds if test.startswith((own, "tests/test_"))]))
     few = next((group for group in groups if group), [])

@@ -32,6 +32,12 @@ LOADED = (
     "django.test", "django.template.backends.django", "django.urls", "django.views.debug", "PIL.Image",
     "concurrent.futures.thread", "prometheus_client", "html5lib", "bs4", "email.mime.text",
 )  # fmt: skip
+#: Those of tests/settings.py without the package.
+APPLICATIONS = [
+    "wagtail.users", "wagtail.documents", "wagtail.images", "wagtail.search", "wagtail.admin", "wagtail",
+    "modelcluster", "taggit", "django_filters", "django.contrib.auth", "django.contrib.contenttypes",
+    "django.contrib.sessions", "django.contrib.messages", "django.contrib.staticfiles",
+]  # fmt: skip
 TIMEOUT, DEAF = 124, 98
 POLL_SECONDS = 0.02
 CHOSEN = "MULTIHOST_CHOSEN_TESTS"
@@ -75,10 +81,46 @@ class Warm:
         return int(self.process.stdout.readline()), self.log.read_text(encoding="utf-8", errors="replace")
 
 
-def serve(log: str) -> None:
+def load() -> None:
+    """
+    Load what tests load, with the models of all applications but the package's own, and forget that they are
+    installed: a fork sets Django up, with its own settings, and finds the modules loaded.
+    """
     for name in LOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    from django.apps import AppConfig, apps
+    from django.conf import empty, settings
+    from django.core.cache import caches
+    from django.db import connections
+
+    settings.configure(
+        INSTALLED_APPS=APPLICATIONS,
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        STATIC_URL="/static/",
+        USE_TZ=True,
+        WAGTAILADMIN_STATIC_FILE_VERSION_STRINGS=True,  # as it is found out where it is not stated
+    )
+    for application in APPLICATIONS:
+        config = AppConfig.create(application)
+        config.apps = apps
+        apps.app_configs[config.label] = config
+    apps.apps_ready = True
+    for config in apps.app_configs.values():
+        config.import_models()
+    apps.app_configs = {}
+    apps.apps_ready = False
+    apps.clear_cache()
+    for handler in (caches, connections):  # they remember the settings that they have read
+        handler._settings = None
+        handler.__dict__.pop("settings", None)
+        with contextlib.suppress(AttributeError):
+            del handler["default"]
+    settings._wrapped = empty
+
+
+def serve(log: str) -> None:
+    load()
     assert not any(name.startswith("wagtail_multihost") for name in sys.modules)
     for line in sys.stdin:
         seconds, _, chosen = line.strip().partition(" ")
