@@ -76,7 +76,7 @@ def chosen(seed: int, count: int, words: list[str]) -> list[Mutation]:
         mutation for mutation in mutations(ROOT / PACKAGE) if not words or any(word in mutation.file for word in words)
     ]
     random.Random(seed).shuffle(everything)
-    known = {(entry["file"], entry["mutated"]) for entry in equivalents()}
+    known = {(entry["file"], entry["original"], entry["mutated"]) for entry in equivalents()}
     found: list[Mutation] = []
     for mutation in everything:
         if len(found) == count:

@@ -94,6 +94,10 @@ class Mutation:
         """Return the lines that come, without their indentation, as the list of equivalents has them."""
         return "\n".join(line[1:].strip() for line in self.diff(text) if line.startswith("+"))
 
+    def removed(self, text: str) -> str:
+        """Return the lines that go in the same form."""
+        return "\n".join(line[1:].strip() for line in self.diff(text) if line.startswith("-"))
+
 
 def mutations(package: Path) -> list[Mutation]:
     """Return every mutation of the rooms, in a fixed order; some of them are no Python, or no change."""
@@ -103,14 +107,14 @@ def mutations(package: Path) -> list[Mutation]:
     return found
 
 
-def is_telling(mutation: Mutation, text: str, known: Collection[tuple[str, str]]) -> bool:
+def is_telling(mutation: Mutation, text: str, known: Collection[tuple[str, str, str]]) -> bool:
     """Return whether a mutation of the ``text`` of its file is Python, a change, and not ``known`` to be equivalent."""
     try:
         if ast.dump(ast.parse(mutation.of(text))) == ast.dump(ast.parse(text)):
             return False
     except SyntaxError:
         return False
-    return (mutation.file, mutation.added(text)) not in known
+    return (mutation.file, mutation.removed(text), mutation.added(text)) not in known
 
 
 def equivalents() -> list[dict[str, str]]:

@@ -1,8 +1,9 @@
 """
-What the lists, tables and patterns of the package have in them is stated a second time, in ``entries.txt``.
+What the lists, tables, patterns and constants of the package are is stated a second time, in ``entries.txt``.
 
-A missing entry is a variable that leaks, an option that stays on a site or a path that is not guarded, and no other
-test has each of them. With ``--regenerate`` the file is written anew; review it as a diff, line by line.
+A missing entry is a variable that leaks, an option that stays on a site or a path that is not guarded; a limit that is
+another one lets in what it kept out; and no other test has each of them. With ``--regenerate`` the file is written
+anew; review it as a diff, line by line.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 
 import wagtail_multihost
-from tests.mutations import ROOMS
+from tests.mutations import PROSE_WORDS, ROOMS
 from wagtail_multihost.registry.keys.key import Key
 
 PACKAGE = Path(wagtail_multihost.__file__).parent
@@ -49,8 +50,12 @@ def names(file: Path) -> Iterator[str]:
 
 
 def entries_of(value: object) -> Iterator[str]:
-    """Yield what is in a value, an entry each; nothing for a value that is no list, set, table or pattern."""
-    if isinstance(value, re.Pattern):
+    """Yield what is in a value, an entry each; nothing for prose, and for what has no value of its own."""
+    if isinstance(value, int | float | bytes | PurePath) or (
+        isinstance(value, str) and len(value.split()) < PROSE_WORDS
+    ):
+        yield repr(value)
+    elif isinstance(value, re.Pattern):
         yield text_of(value)
     elif isinstance(value, Mapping):
         yield from (f"{text_of(key)}: {text_of(entry)}" for key, entry in value.items())

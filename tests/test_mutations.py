@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import wagtail_multihost
-from tests.mutations import ROOMS, equivalents, is_telling, mutations_of
+from tests.mutations import ROOMS, Mutation, equivalents, is_telling, mutations_of
 from tests.reach import Reach
 
 PACKAGE = Path(wagtail_multihost.__file__).parent
@@ -76,13 +76,16 @@ def test_equivalents_are_mutations_with_a_reason() -> None:
     """Each mutation that is said to change nothing is one that would be made, and says why it does not count."""
     for entry in equivalents():
         assert entry["reason"].endswith(".")
-        path = PACKAGE.parent / entry["file"]
-        text = path.read_text(encoding="utf-8")
-        lines = [line.strip() for line in text.splitlines()]
-        assert entry["original"] in lines, entry
-        at = lines.index(entry["original"]) + 1
-        added = [each.added(text) for each in mutations_of(entry["file"], text) if each.lines[0] <= at <= each.lines[1]]
-        assert entry["mutated"] in added, (entry, [line for line in added if len(line) < 200])
+        text = (PACKAGE.parent / entry["file"]).read_text(encoding="utf-8")
+        found = {(each.removed(text), each.added(text)) for each in near(entry["original"], entry["file"], text)}
+        assert (entry["original"], entry["mutated"]) in found, entry
+
+
+def near(original: str, file: str, text: str) -> list[Mutation]:
+    """Return the mutations of the statements that have the first of some lines."""
+    first = original.partition("\n")[0]
+    numbers = {number for number, line in enumerate(text.splitlines(), 1) if line.strip() == first}
+    return [each for each in mutations_of(file, text) if numbers & set(range(each.lines[0], each.lines[1] + 1))]
 
 
 def test_tests_of_a_line_come_quickest_first() -> None:
