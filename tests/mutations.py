@@ -3,8 +3,8 @@ What a random mutation may be: one small change of an expression or a statement,
 secrets and data.
 
 Left out is what no test should hold: the words of messages, help and logs (strings of three words or more, and all
-that is raised), docstrings, annotations, imports, ``__all__``, blocks for type checkers and layouts of classes in
-memory. Inside an f-string nothing is changed but its whole: Python 3.11 does not say where its parts are.
+that is raised), docstrings, annotations, imports, ``__all__``, blocks for type checkers, layouts of classes in
+memory, and how long a loop pauses. Inside an f-string nothing is changed but its whole: Python 3.11 does not say where its parts are.
 """
 
 from __future__ import annotations
@@ -192,6 +192,10 @@ def changes(statement: ast.stmt) -> Iterator[tuple[ast.AST, ast.AST]]:
         yield from ((node, changed) for changed in expression_changes(node))
 
 
+def is_pause(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sleep"
+
+
 def is_logging(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LOGGED
 
@@ -221,7 +225,7 @@ def parts(statement: ast.stmt) -> Iterator[ast.expr]:
         node = waiting.pop()
         if isinstance(node, ast.expr):
             yield node
-        if isinstance(node, ast.JoinedStr):
+        if isinstance(node, ast.JoinedStr) or is_pause(node):
             continue
         for name, value in ast.iter_fields(node):
             if name in skipped and (isinstance(node, ast.stmt | ast.arg) or name in ("annotation", "returns")):
