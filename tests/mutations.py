@@ -4,7 +4,8 @@ secrets and data.
 
 Left out is what no test should hold: the words of messages, help and logs (strings of three words or more, and all
 that is raised), docstrings, annotations, imports, ``__all__``, blocks for type checkers, layouts of classes in
-memory, and how long a loop pauses. Inside an f-string nothing is changed but its whole: Python 3.11 does not say where its parts are.
+memory, and how long a loop pauses. Inside an f-string nothing is changed but its whole: Python 3.11 does not say
+where its parts are.
 """
 
 from __future__ import annotations
