@@ -50,6 +50,7 @@ PROSE = {
     "hint",
     "metavar",
     "meaning",
+    "wanted",
     "verbose_name",
     "slots",
     "kw_only",
@@ -147,16 +148,18 @@ def needs_parentheses(node: ast.expr) -> bool:
     return not isinstance(node, ast.Constant | ast.Name | ast.Call | ast.List | ast.Dict | ast.Set | ast.Attribute)
 
 
-def statements(body: list[ast.stmt], name: str = "") -> Iterator[tuple[ast.stmt, str]]:
-    """Yield each statement that is executed, with the name that it defines outside of functions."""
+def statements(body: list[ast.stmt], owner: str = "") -> Iterator[tuple[ast.stmt, str]]:
+    """Yield each statement that is executed, with the name that it defines; for a constant of a class, the class's."""
     for statement in body:
         if isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass | ast.Global) or is_for_types(statement):
             continue
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue
-        yield statement, target_of(statement)
+        name = target_of(statement)
+        yield statement, owner if owner and name.isupper() else name
         for part in ("body", "orelse", "finalbody"):
-            yield from statements(getattr(statement, part, []))
+            inner = statement.name if isinstance(statement, ast.ClassDef) else ""
+            yield from statements(getattr(statement, part, []), inner)
         for handler in getattr(statement, "handlers", []):
             yield from statements(handler.body)
         for case in getattr(statement, "cases", []):

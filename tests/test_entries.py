@@ -13,6 +13,7 @@ import importlib
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import cache
 from itertools import groupby
 from pathlib import Path, PurePath
 from typing import Any
@@ -42,9 +43,11 @@ def declared() -> dict[str, list[str]]:
 
 
 def names(file: Path) -> Iterator[str]:
-    """Yield the names of a module that are written as constants are."""
+    """Yield the names of a module that are written as constants are, and those of its classes."""
     for statement in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+        if isinstance(statement, ast.ClassDef):
+            yield statement.name
+        elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
             target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
             yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name) and node.id.isupper())
 
@@ -57,6 +60,8 @@ def entries_of(value: object) -> Iterator[str]:
         yield repr(value)
     elif isinstance(value, re.Pattern):
         yield text_of(value)
+    elif isinstance(value, type):
+        yield from (f"{entry.name}: {entry.value!r}" for entry in value) if issubclass(value, Enum) else ()
     elif isinstance(value, Mapping):
         yield from (f"{text_of(key)}: {text_of(entry)}" for key, entry in value.items())
     elif isinstance(value, set | frozenset):
@@ -81,6 +86,7 @@ def text_of(value: Any) -> str:
     return getattr(value, "__name__", type(value).__name__)
 
 
+@cache
 def stated() -> dict[str, list[str]]:
     lines = [line.partition(" = ") for line in STATED.read_text(encoding="utf-8").splitlines()]
     return {name: [entry for _, _, entry in group] for name, group in groupby(lines, key=lambda line: line[0])}
@@ -92,6 +98,7 @@ def entries(request: pytest.FixtureRequest) -> dict[str, list[str]]:
     if request.config.getoption("--regenerate"):
         text = "".join(f"{name} = {entry}\n" for name, entries in found.items() for entry in entries)
         STATED.write_text(text, encoding="utf-8")
+        stated.cache_clear()
     return found
 
 
