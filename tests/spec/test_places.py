@@ -33,7 +33,7 @@ NAMES = a_site().names
         {"storage": s3(endpoint="https://s3.example.org")},
         {"storage": files()},
         {"names": replace(NAMES, key_prefix="aviary.another")},
-        {"names": replace(NAMES, index_prefix="aviary_another")},
+        {"names": replace(NAMES, index_prefix="aviary_another_")},
     ],
     ids=lambda change: str(next(iter(change))),
 )
