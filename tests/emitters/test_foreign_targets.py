@@ -31,7 +31,7 @@ def test_target_takes_no_name_that_is_taken(name: str) -> None:
 @pytest.mark.parametrize("found", [APACHE, None, object()])
 def test_target_that_is_another_thing_is_refused(found: object) -> None:
     """An Emitter of another name, and what is none, is said to be so."""
-    with pytest.raises(EmitError, match="is no wagtail_multihost.emitters.Emitter of that name"):
+    with pytest.raises(EmitError, match=r"is no wagtail_multihost\.emitters\.Emitter of that name"):
         loaded("lighttpd", lambda: found, {})
 
 

@@ -25,3 +25,17 @@ def test_configuration_of_gunicorn_is_parsed_and_not_run(tmp_path: Path, text: s
     completed = subprocess.run([sys.executable, *validation.command[1:]], capture_output=True, check=False)
     assert (completed.returncode == 0) is is_accepted, completed.stderr
     assert not (tmp_path / "ran").exists()
+
+
+def test_shared_units_are_checked_as_systemd_reads_them(tmp_path: Path) -> None:
+    """Every shared unit is named, and without --recursive-errors a fault in one would be passed over."""
+    folder = tmp_path / "systemd"
+    (folder / "multihost@a.service.d").mkdir(parents=True)
+    for name in ("multihost@.service", "multihost.slice", "other.service"):
+        (folder / name).touch()
+    [validation] = validate(Stage(make_plan(make_site("aurora")), tmp_path, frozenset()))
+    assert validation.what == "the units"
+    assert validation.command == (
+        *("systemd-analyze", "verify", "--man=no", "--generators=no", "--recursive-errors=no"),
+        *(f"{folder}/{name}" for name in ("multihost.slice", "multihost@.service")),
+    )
