@@ -9,33 +9,14 @@ package in a temporary folder; the package itself is never written to. Exits 1 w
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.workspace import FAILED, PARALLEL, PASSED, ROOT, run, workspace
+
 GUARDS = ROOT / "tests" / "guards"
-COPIED = ("wagtail_multihost", "tests")
-PARALLEL = os.cpu_count() or 2
-# Exit codes of a test run: pytest's for success and for failed tests, and ours for the wrong package.
-PASSED, FAILED, WRONG_PACKAGE = 0, 1, 97
-RUN = f"""
-import os, sys, wagtail_multihost
-if not os.path.samefile(os.path.dirname(wagtail_multihost.__file__), "wagtail_multihost"):
-    sys.exit({WRONG_PACKAGE})
-import pytest
-# The package is loaded before pytest loads its plugin.
-ignored = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
-sys.exit(pytest.main(["-q", "-x", "--tb=line", "-p", "no:randomly", "-W", ignored, *sys.argv[1:]]))
-"""
 
 
 @dataclass(frozen=True)
@@ -53,27 +34,6 @@ def guards() -> list[Guard]:
     files = sorted(GUARDS.glob("*.toml"))
     entries = [entry for file in files for entry in tomllib.loads(file.read_text(encoding="utf-8"))["guards"]]
     return [Guard(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries]
-
-
-@contextmanager
-def workspace() -> Iterator[Path]:
-    """Make a folder with a copy of the package and the tests, and links to everything else."""
-    with tempfile.TemporaryDirectory(prefix="multihost-mutate-") as name:
-        folder = Path(name)
-        for path in ROOT.iterdir():
-            if path.name in COPIED:
-                shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
-            elif not path.name.startswith("."):
-                (folder / path.name).symlink_to(path)
-        yield folder
-
-
-def run(folder: Path, tests: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    """Run the tests in ``folder`` against the package there."""
-    environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", RUN, *tests], cwd=folder, env=environ, check=False, capture_output=True, text=True
-    )
 
 
 def survives(guard: Guard) -> str:

@@ -1,0 +1,53 @@
+"""A copy of the package and the tests that may be broken, and running tests there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PARALLEL = os.cpu_count() or 2
+COPIED = ("wagtail_multihost", "tests")
+# Exit codes of a test run: pytest's for success and for failed tests, and ours for the wrong package.
+PASSED, FAILED, WRONG_PACKAGE = 0, 1, 97
+#: What loads before pytest does is not rewritten, and pytest says so.
+OPTIONS = (
+    *("-q", "-x", "--tb=line", "-p", "no:randomly"),
+    *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
+)
+RUN = f"""
+import os, sys, wagtail_multihost
+if not os.path.samefile(os.path.dirname(wagtail_multihost.__file__), "wagtail_multihost"):
+    sys.exit({WRONG_PACKAGE})
+import pytest
+sys.exit(pytest.main([*{OPTIONS}, *sys.argv[1:]]))
+"""
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """Make a folder with a copy of the package and the tests, and links to everything else."""
+    with tempfile.TemporaryDirectory(prefix="multihost-mutate-") as name:
+        folder = Path(name)
+        for path in ROOT.iterdir():
+            if path.name in COPIED:
+                shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+            elif not path.name.startswith("."):
+                (folder / path.name).symlink_to(path)
+        yield folder
+
+
+def run(
+    folder: Path, arguments: Iterable[str], variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run pytest with the ``arguments`` in ``folder``, against the package there."""
+    environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})}
+    return subprocess.run(
+        [sys.executable, "-c", RUN, *arguments], cwd=folder, env=environ, check=False, capture_output=True, text=True
+    )
