@@ -26,7 +26,7 @@ from wagtail_multihost.registry.keys.key import Key
 
 PACKAGE = Path(wagtail_multihost.__file__).parent
 STATED = Path(__file__).parent / "entries.txt"
-PLAIN = (str, bytes, int, float, bool, type(None), PurePath, Enum, type)
+PLAIN = (str, bytes, int, float, bool, type(None), PurePath, Enum)
 
 
 def declared() -> dict[str, list[str]]:
@@ -76,7 +76,8 @@ def text_of(value: Any) -> str:
     if isinstance(value, re.Pattern):
         return f"{value.pattern!r} {re.RegexFlag(value.flags)!r}"
     if isinstance(value, Key):  # what it means is prose
-        return repr(tuple(part for name, part in zip(value._fields, value, strict=True) if name != "meaning"))
+        parts = (part for name, part in zip(value._fields, value, strict=True) if name != "meaning")
+        return f"({', '.join(text_of(part) for part in parts)})"
     if isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, Mapping):
