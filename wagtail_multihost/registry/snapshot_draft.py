@@ -13,7 +13,7 @@ from wagtail_multihost.registry.snapshot import FORMAT, SUFFIX, Snapshot
 from wagtail_multihost.spec.secret import Secret
 
 #: Of no use to the site's process, and a change of them is none for it.
-SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "user", "runner"})
+SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "runner"})
 PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources"}) | SERVER_FIELDS
 SITE_LEFT_OUT = frozenset({"pinned", "sources", "state", "code"}) | SERVER_FIELDS
 #: Fields of pairs, which are tables in a registry.
@@ -31,7 +31,8 @@ def drafts(folder: Path, registry: Registry, contents: Contents, now: datetime) 
             "created": now.isoformat(timespec="seconds"),
             "registry": registry.url,
             "private": sorted(str(path) for path in (*registry.files, *keys)),
-            "platform": table_of(platform, PLATFORM_LEFT_OUT),
+            "platform": table_of(platform, PLATFORM_LEFT_OUT)
+            | ({"user": platform.account} if platform.account else {}),
             "site": table_of(site, SITE_LEFT_OUT),
         }
         yield Snapshot(document, folder / f"{site.id}{SUFFIX}")
