@@ -7,7 +7,7 @@ from argparse import REMAINDER, ArgumentParser, ArgumentTypeError, Namespace
 from wagtail_multihost.as_site.run import Wishes
 
 MOST_SECONDS = 7 * 24 * 3600
-REGISTRY_HELP = "the registry: a TOML file, a folder of snapshots or env: (default: MULTIHOST_REGISTRY, or sites.toml in this folder)"
+REGISTRY_HELP = "the registry (default: MULTIHOST_REGISTRY, or sites.toml in this folder)"
 
 
 def add_launch_options(parser: ArgumentParser) -> None:

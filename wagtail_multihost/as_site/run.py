@@ -30,8 +30,8 @@ READERS = frozenset({"changepassword", "createsuperuser", "dbshell", "loaddata",
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """
-    What the caller asks for: ``settings`` (a module) and the ``registry`` as it was stated, the ``seconds`` that the command may take, its standard input (``takes_input``), its
-    output as it is (``raw``), and variables to pass on (``variables``).
+    What the caller asks for: ``settings`` (a module) and the ``registry`` as it was stated, the ``seconds`` that the
+    command may take, its standard input (``takes_input``), its output as it is (``raw``), and further ``variables``.
     """
 
     settings: str = ""

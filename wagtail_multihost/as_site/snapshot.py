@@ -41,7 +41,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def write_snapshot(folder: Path, registry: Registry, platform: PlatformSpec, site: SiteSpec, account: Account) -> None:
-    """Write the snapshot of ``site`` for ``account`` alone. Raises ConfigurationError for a secret that has no value."""
+    """Write the snapshot of ``site`` for ``account``. Raises ConfigurationError for a secret without a value."""
     contents = Contents(platform, (with_own_keys(platform, site),))
     [snapshot] = drafts(folder, registry, contents, datetime.now(UTC))
     snapshot = snapshot._replace(document=sealed(snapshot.document, None))

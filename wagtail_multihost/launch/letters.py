@@ -20,9 +20,7 @@ FINALS = frozenset("@ABCDEFGHJKLMPSTXdfmr")
 NUMBERS = re.compile(r"[0-9;:]{0,40}")
 #: Cursor keys, wrapping, the cursor, the other screen, marked pastes. All others report something, or change keys.
 MODE = re.compile(r"\?(1|7|12|25|47|1047|1048|1049|2004)")
-SHORTS = frozenset(
-    {"\x1b7", "\x1b8", "\x1bD", "\x1bE", "\x1bM", "\x1b=", "\x1b>", "\x1b(B", "\x1b(0", "\x1b)B", "\x1b)0"}
-)
+SHORTS = frozenset(f"\x1b{rest}" for rest in ("7", "8", "D", "E", "M", "=", ">", "(B", "(0", ")B", ")0"))
 KEPT = "\n\r\t\b\x07"
 RESET = "\x1b[0m\x1b(B\x1b>\x1b[?25h"
 
