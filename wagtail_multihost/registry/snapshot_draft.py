@@ -14,8 +14,8 @@ from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 
 #: Of no use to the site's process, and a change of them is none for it.
-SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "runner"})
-PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources", "user"}) | SERVER_FIELDS
+SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "user", "runner"})
+PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources"}) | SERVER_FIELDS
 SITE_LEFT_OUT = frozenset({"pinned", "sources", "state", "code"}) | SERVER_FIELDS
 #: Fields of pairs, which are tables in a registry.
 TABLES = frozenset({"options", "settings"})

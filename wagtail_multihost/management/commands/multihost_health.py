@@ -136,7 +136,7 @@ class Command(MultihostCommand):
             return
         word = word_of(reply)
         text = word if options.probe else shown(reply, json=options.json)
-        self.stdout.write(text if options.probe or options.json else self.coloured(text))
+        self.stdout.write(text, None if options.probe or options.json else self.coloured)
         self.end(word, probe=options.probe)
 
     def drain(self, stated: HealthSettings, **options: Any) -> None:
@@ -169,7 +169,7 @@ class Command(MultihostCommand):
             self.stdout.write(line_of(word, report))
         else:
             text = written("health.json" if options["json"] else "health.txt", word, report, stated, site)
-            self.stdout.write(text if options["json"] else self.coloured(text))
+            self.stdout.write(text, None if options["json"] else self.coloured)
         self.end(word, probe=options["probe"])
 
     def coloured(self, text: str) -> str:
