@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pty
 import select
 import subprocess
 import sys
@@ -50,11 +49,12 @@ def at_terminal(command: Sequence[str], typed: bytes = b"") -> tuple[int, bytes,
     Run a command of root's at a terminal of the test's; return its exit code, what the terminal shows, and what is in
     its input afterwards, as if somebody had typed it.
     """
-    pid, ours = pty.fork()
+    ours, theirs = os.openpty()
+    pid = os.fork()
     if pid == 0:
+        os.login_tty(theirs)
         os.execv(command[0], list(command))
     shown, deadline, is_typed = b"", time.monotonic() + 30, not typed
-    theirs = os.open(os.ptsname(ours), os.O_RDWR | os.O_NOCTTY)
     status = None
     while status is None and time.monotonic() < deadline:
         if select.select([ours], [], [], 0.05)[0]:
@@ -71,6 +71,8 @@ def at_terminal(command: Sequence[str], typed: bytes = b"") -> tuple[int, bytes,
     termios.tcsetattr(theirs, termios.TCSANOW, attributes)
     waiting = int.from_bytes(fcntl.ioctl(theirs, termios.FIONREAD, bytes(4)), sys.byteorder)
     left = os.read(theirs, waiting) if waiting else b""
+    os.close(ours)
+    os.close(theirs)
     assert status is not None, shown
     return os.waitstatus_to_exitcode(status), shown, left
 

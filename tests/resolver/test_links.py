@@ -24,7 +24,12 @@ hostnames = ["aurora.example.org"]
 """
 PRODUCTION = 'environment = "production"'
 PINS = """uid = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"
-names = { database = "a__a", role = "a__a", bucket = "a--a", key_prefix = "a.a", index_prefix = "a_a_", socket = "a.sock" }
+names.database = "a__a"
+names.role = "a__a"
+names.bucket = "a--a"
+names.key_prefix = "a.a"
+names.index_prefix = "a_a_"
+names.socket = "a.sock"
 """
 PROJECT: dict[str, Any] = {
     "SESSION_ENGINE": "django.contrib.sessions.backends.file",

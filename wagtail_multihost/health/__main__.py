@@ -73,9 +73,8 @@ def say(text: str, stream: TextIO | None) -> bool:
     if stream is None:
         return True
     try:
-        print(
-            printable(text).encode(stream.encoding, "backslashreplace").decode(stream.encoding), file=stream, flush=True
-        )
+        text = printable(text).encode(stream.encoding, "backslashreplace").decode(stream.encoding)
+        print(text, file=stream, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return False

@@ -78,11 +78,11 @@ class MultihostCommand(BaseCommand):
             sys.exit(NO_READER)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        self.stderr = Printed(self.stderr)  # for errors that are told when all is over
+        self.stderr = Printed(self.stderr)  # type: ignore[assignment]  # it has what is used of one
         return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout = Printed(self.stdout)
+        self.stdout = Printed(self.stdout)  # type: ignore[assignment]
         try:
             self.run(**options)
         except MultihostError as error:
