@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.accounts import needs_root, passable_folder
+from tests.attacks.launching import at_terminal
 from tests.commands.conftest import PROJECT
 
 pytestmark = needs_root
@@ -55,18 +56,17 @@ def project() -> Iterator[Path]:
         yield folder
 
 
+def surroundings() -> dict[str, str]:
+    """Return the variables of root's shell."""
+    left_out = ("PYTEST", "MULTIHOST", "DJANGO_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return environ | {"PLATFORM_KEY": KEY, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def run(project: Path, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MULTIHOST"))}
-    environ |= {"PLATFORM_KEY": KEY, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, *words]
     return subprocess.run(
-        [sys.executable, *words],
-        cwd=project,
-        env=environ,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        command, cwd=project, env=surroundings(), input=given, capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -111,12 +111,33 @@ def test_a_project_behind_a_closed_folder_is_one_sentence(project: Path) -> None
     assert "The account games cannot" in result.stderr
 
 
-def test_standard_input_is_for_commands_that_read_it(project: Path) -> None:
-    """A loop that reads sites from its input goes on after the first; shell gets what it is to run."""
-    code = "import sys; print(sys.stdin.read())"
-    assert "print(1+1)" not in run(project, "manage.py", "multihost_as", "aurora", "look", given="x").stdout
-    result = run(project, "manage.py", "multihost_as", "aurora", "shell", given=f"print(6*7)  # {code}\n")
+def test_standard_input_is_left_to_the_loop(project: Path) -> None:
+    """A loop that reads sites from its input goes on after the first."""
+    with (project / "list").open("w+") as file:
+        file.write("aurora\nborealis\n")
+        file.flush()
+        file.seek(0)
+        command = [sys.executable, "-m", "wagtail_multihost.as_site", "aurora", "look"]
+        subprocess.run(command, cwd=project, env=surroundings(), stdin=file, stdout=subprocess.DEVNULL, check=True)
+        assert os.read(file.fileno(), 99) == b"aurora\nborealis\n"
+
+
+def test_a_command_that_reads_gets_standard_input(project: Path) -> None:
+    """The command shell gets what it is to run."""
+    result = run(project, "manage.py", "multihost_as", "aurora", "shell", given="print(6*7)\n")
     assert "42" in result.stdout, result.stderr
+
+
+def test_a_command_at_a_terminal_has_one_of_its_own(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it writes to is a terminal, and not root's."""
+    for name, value in surroundings().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
+    monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
+    code = "import os; print('ttys', os.isatty(0), os.isatty(1))"
+    script = f'cd {project} && exec {sys.executable} -m wagtail_multihost.as_site aurora shell -c "{code}"'
+    _, shown, _ = at_terminal(["/bin/sh", "-c", script])
+    assert b"ttys True True" in shown
 
 
 def test_health_of_a_site_is_looked_at_as_its_account(project: Path) -> None:

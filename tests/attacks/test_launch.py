@@ -207,7 +207,8 @@ def test_a_child_of_a_template_enters_the_account() -> None:
     """What is forked from a process that was started here gets the same rights, and none of the template's."""
     code = (
         "import os, json\nfrom wagtail_multihost.launch.account import account_named\n"
-        "from wagtail_multihost.launch.entering import Streams, enter\nfrom wagtail_multihost.launch.plan import Launch\n"
+        "from wagtail_multihost.launch.entering import Streams, enter\n"
+        "from wagtail_multihost.launch.plan import Launch\n"
         f"account, template = account_named({SITE!r}), os.getpid()\nread, write = os.pipe()\nother = os.open('/', 0)\n"
         "os.set_inheritable(other, True)\nif os.fork() == 0:\n"
         "    enter(Launch(account=account, environ={'HOME': '/'}), Streams(0, write, write), parent=template)\n"
