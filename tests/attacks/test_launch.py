@@ -157,15 +157,15 @@ def test_all_ends_when_root_s_command_is_killed() -> None:
         assert not private.exists()
 
 
-def test_signals_reach_the_command() -> None:
-    """What ends root's command ends the site's, with the code that shells report."""
-    process = subprocess.Popen(
-        words("import time; print('ready', flush=True); time.sleep(300)"), stdout=subprocess.PIPE
-    )
+@pytest.mark.parametrize(("handler", "code"), [("lambda *_: sys.exit(9)", 9), ("signal.SIG_DFL", 128 + 15)])
+def test_signals_reach_the_command(handler: str, code: int) -> None:
+    """What ends root's command is for the site's, whose code comes back, as shells report it."""
+    text = f"import signal, sys, time; signal.signal(15, {handler}); print('ready', flush=True); time.sleep(300)"
+    process = subprocess.Popen(words(text), stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 128 + signal.SIGTERM
+    assert process.wait(30) == code
     process.stdout.close()
 
 
