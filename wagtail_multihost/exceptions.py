@@ -62,6 +62,10 @@ class IdentityError(MultihostError):
     """A resource (a database, a bucket, a cache) carries the mark of another site."""
 
 
+class LaunchError(MultihostError):
+    """Something cannot run as a site's account."""
+
+
 class RenderError(MultihostError):
     """A value cannot be written in the grammar of a server's configuration."""
 

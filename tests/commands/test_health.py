@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
@@ -129,30 +127,6 @@ def test_drain_that_cannot_be_written_is_exit_code_2(probed: Path, manage: Manag
     settings.write_text(settings.read_text().replace('{"PROBES"', '{"DRAIN_FILE": "/nonesuch/drain", "PROBES"'))
     done = manage("multihost_health", "--site", "aurora", "--drain", environ={"OWN_STATUS": "PASS"})
     assert done.returncode == 2 and "/nonesuch/drain" in done.stderr and "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("stated", [False, True])
-@pytest.mark.parametrize("word", ["--drain", "--undrain"])
-def test_root_drains_as_the_sites_account(
-    call: Callable[..., Called], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Any, word: str, stated: bool
-) -> None:
-    """The site's folder may have links that the site made: root is its owner there, before anything is written."""
-    settings.MULTIHOST_HEALTH = {"PROBES": {}, **({"DRAIN_FILE": str(tmp_path / "drain")} if stated else {})}
-    became: list[tuple[int, bool]] = []
-    drain = Drain(tmp_path / "drain" if stated else None)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(multihost_health, "latest", lambda: None)
-    monkeypatch.setattr(multihost_health, "own_site", lambda: "")
-    monkeypatch.setattr(multihost_health, "own_identity", lambda: Mock())
-    monkeypatch.setattr(multihost_health, "owner_of", lambda platform, site: 4321)
-    monkeypatch.setattr(multihost_health, "become_owner", lambda uid: became.append((uid, drain.path.exists())))
-    if word == "--undrain":
-        drain.begin()
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr("wagtail_multihost.health.drain.ROOT", os.getuid())
-    assert call("multihost_health", word)[0] == 0
-    assert became == ([] if stated else [(4321, word == "--undrain")])
-    assert drain.path.exists() == (word == "--drain")
 
 
 def test_token_differs_between_sites(manage: Manage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import sqlite3
 import subprocess
@@ -30,6 +31,7 @@ from wagtail_multihost.health.probes.cache import CacheProbe
 from wagtail_multihost.health.probes.search import SearchProbe
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.management.commands import multihost_health
+from wagtail_multihost.spec.platform import PlatformSpec
 
 __all__ = ["_command", "_serve", "_short"]  # fixtures
 
@@ -71,15 +73,15 @@ def test_command_names_the_accounts_of_the_site(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("wagtail_multihost.health.asking.ask", note)
     monkeypatch.setattr(multihost_health, "own_site", lambda: "aurora")
     monkeypatch.setattr(multihost_health, "own_identity", lambda: multihost_health)
-    monkeypatch.setattr(multihost_health, "platform", None, raising=False)
+    platform = PlatformSpec(name="aviary", data=Path("/srv/aviary"), user="games")
+    monkeypatch.setattr(multihost_health, "platform", platform, raising=False)
     monkeypatch.setattr(multihost_health, "site", type("Site", (), {"id": "aurora"}), raising=False)
-    monkeypatch.setattr(multihost_health, "owner_of", lambda platform, site: 4321)
     assert ended(["--url", "http://127.0.0.1:9"]) == 2
     with tempfile.NamedTemporaryFile("w") as file:
         file.write(TOKEN)
         file.flush()
         assert ended(["--url", "http://127.0.0.1:9", "--token-file", file.name]) == 2
-    assert asked == [{0, os.geteuid(), 4321}, set()]
+    assert asked == [{0, os.geteuid(), pwd.getpwnam("games").pw_uid}, set()]
 
 
 def ended(words: list[str]) -> int:

@@ -11,8 +11,9 @@ import pytest
 
 from tests.accounts import NOBODY, needs_root
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.management import as_site
+from wagtail_multihost.registry import open_registry
 from wagtail_multihost.resolver import resolve
+from wagtail_multihost.resolver.folders import prepare_folders
 
 REGISTRY = """
 [platform]
@@ -20,6 +21,15 @@ name = "aviary"
 secret_key = "platform-key-0123456789-0123456789"
 [sites.aurora]
 hostnames = ["aurora.example.org"]
+"""
+PRODUCTION = 'environment = "production"'
+PINS = """uid = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"
+names.database = "a__a"
+names.role = "a__a"
+names.bucket = "a--a"
+names.key_prefix = "a.a"
+names.index_prefix = "a_a_"
+names.socket = "a.sock"
 """
 PROJECT: dict[str, Any] = {
     "SESSION_ENGINE": "django.contrib.sessions.backends.file",
@@ -65,19 +75,27 @@ def test_root_does_not_work_in_the_folder_of_another_account(registry: Path) -> 
     with pytest.raises(ConfigurationError) as refused:
         resolve(registry, environ={"MULTIHOST_SITE": "aurora"})
     assert [problem.site for problem in refused.value.problems] == ["aurora"]
-    assert "multihost_as aurora" in str(refused.value)
+    assert "uid 65534" in str(refused.value) and "user" in str(refused.value)
 
 
-def test_command_for_a_site_goes_on_as_the_owner_of_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From root, groups, group and user change, in this order; the home is the account's. Not run for real here:
-    the account of a site need not be able to read the environment of the tests."""
-    calls: list[tuple[str, Any]] = []
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    for name in ("initgroups", "setgroups", "setresgid", "setresuid"):
-        monkeypatch.setattr(os, name, lambda *arguments, name=name: calls.append((name, arguments)))
-    home = as_site.become_owner(NOBODY)["HOME"]
-    assert [name for name, _ in calls] == ["initgroups", "setresgid", "setresuid"]
-    assert calls[-1] == ("setresuid", (NOBODY, NOBODY, NOBODY))
-    assert home != "/root"
-    assert as_site.become_owner(0) == as_site.become_owner(None) == {}
-    assert len(calls) == 3
+@needs_root
+@pytest.mark.parametrize(("platform", "hint"), [('user = "games"', "multihost_as aurora"), (PRODUCTION, "State")])
+def test_root_is_not_a_site_that_has_another_account_or_none(registry: Path, platform: str, hint: str) -> None:
+    """Root would unpickle what the site has put into its cache; a site on S3 has no folder that tells whose it is."""
+    (registry.parent / "data" / "sites" / "aurora").rmdir()
+    registry.write_text(REGISTRY.replace("[sites.aurora]", f"{platform}\n[sites.aurora]\n{PINS}"))
+    with pytest.raises(ConfigurationError) as refused:
+        resolve(registry, environ={"MULTIHOST_SITE": "aurora"})
+    assert hint in str(refused.value) and "platform.user" in str(refused.value)
+    assert not (registry.parent / "data" / "sites" / "aurora").exists()
+
+
+@needs_root
+def test_folder_is_not_made_by_a_stranger(registry: Path) -> None:
+    """The site's account could not use a folder that another account has made."""
+    (registry.parent / "data" / "sites" / "aurora").rmdir()
+    registry.write_text(REGISTRY.replace("[sites.aurora]", 'user = "games"\n[sites.aurora]'))
+    platform, site = open_registry(registry, {}).site("aurora")
+    with pytest.raises(ConfigurationError, match="must belong to games"):
+        prepare_folders(platform, site)
+    assert not (registry.parent / "data" / "sites" / "aurora").exists()

@@ -12,7 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.identity.comparison import identity_of
 from wagtail_multihost.identity.own import own_identity
-from wagtail_multihost.resolver.exposure import PRODUCTION
+from wagtail_multihost.spec.platform import PRODUCTION
 
 
 @register(TAG, Tags.database)

@@ -24,6 +24,7 @@ from wagtail_multihost.health.asking import (
     word_of,
 )
 from wagtail_multihost.health.client import NoAnswerError
+from wagtail_multihost.spec.printing import printable
 
 DESCRIPTION = "Ask a running server how it is, or whether it may get visitors."
 EXAMPLES = f"""\
@@ -72,7 +73,8 @@ def say(text: str, stream: TextIO | None) -> bool:
     if stream is None:
         return True
     try:
-        print(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding), file=stream, flush=True)
+        text = printable(text).encode(stream.encoding, "backslashreplace").decode(stream.encoding)
+        print(text, file=stream, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return False

@@ -22,6 +22,7 @@ from wagtail_multihost.identity.own import Own, own_identity
 from wagtail_multihost.identity.relation import require_legible
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import HIGHEST_REVISION
+from wagtail_multihost.spec.printing import one_line
 
 TABLE = "wagtail_multihost_identity"
 # The table's key and constraint leave room for one row. Asking for it by its key would take a new connection to
@@ -47,7 +48,7 @@ class Found(NamedTuple):
     def __str__(self) -> str:
         retired = f", retired at {shown(str(self.retired_at))}" if self.retired_at else ""
         names = f"platform {shown(self.platform)}, environment {shown(self.environment)}"
-        return f"{names}, uid {self.uid}, revision {self.revision}{retired}"
+        return f"{names}, uid {one_line(self.uid)}, revision {one_line(self.revision)}{retired}"
 
 
 class DatabaseIdentityError(IdentityError, CommandError):
@@ -198,8 +199,8 @@ def report(connection: BaseDatabaseWrapper, found: Found, own: Own, reasons: tup
         "environment": f"belongs to the environment {shown(found.environment)}",
         "retired": "is retired: its site has moved elsewhere",
         "revision": (
-            f"was used under revision {found.revision} of the registry, which keeps the site's data in other places; "
-            f"this process has revision {own.revision}"
+            f"was used under revision {one_line(found.revision)} of the registry, which keeps the site's data in other "
+            f"places; this process has revision {own.revision}"
         ),
         "impossible": f"has the revision {found.revision}, which no registry can have: they end at {HIGHEST_REVISION}",
     }

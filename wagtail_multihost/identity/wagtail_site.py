@@ -16,6 +16,7 @@ from django.apps import apps
 from django.db import connections
 
 from wagtail_multihost.identity.own import Own
+from wagtail_multihost.spec.printing import one_line
 
 PORTS = {"http": 80, "https": 443}
 #: What Wagtail's first migration makes, and the migrations of projects made by ``wagtail start`` again.
@@ -35,7 +36,7 @@ class Row(NamedTuple):
 
     @property
     def address(self) -> str:
-        return f"{self.hostname}:{self.port}"
+        return one_line(f"{self.hostname}:{self.port}")  # the site writes it
 
 
 class Step(NamedTuple):

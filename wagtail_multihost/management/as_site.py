@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import sys
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -14,54 +13,51 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
+from wagtail_multihost.as_site.run import Wishes, run_as_site
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.identity.own import Own, own_identity
 from wagtail_multihost.management.command import COULD_NOT, MultihostCommand, registry_of
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE
-from wagtail_multihost.resolver.folders import owner_of
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.printing import one_line, printable
+
+REGISTRY_OPTION = "--registry"
 
 
-def start_as(site: str, registry: str | None, words: Sequence[str]) -> NoReturn:
+def start_as(site: str, words: Sequence[str], wishes: Wishes) -> NoReturn:
     """
-    Start manage.py with ``words`` as ``site``, in this process's place: so signals, the terminal and the exit code
-    are the command's own. Raises ConfigurationError when the site is unknown, disabled or has problems.
+    Start manage.py with ``words`` as ``site``, and end as it does. Raises ConfigurationError when the site is unknown,
+    disabled or has problems, and LaunchError when it cannot be started.
     """
-    platform, _ = registry_of(registry).site(site, reads_secrets=False)
-    environ = {**os.environ, SITE_VARIABLE: site, "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE}
-    if registry is not None:
-        environ[REGISTRY_VARIABLE] = registry
-    environ.update(become_owner(owner_of(platform, site)))
-    start = program()
-    # The command line is the operator's, as in any other call of manage.py.
-    os.execve(start[0], [*start, *words], environ)  # noqa: S606
+    ended = run_as_site(site, registry_of(wishes.registry), program(), words, wishes)
+    if ended.sentence:
+        print(printable(ended.sentence), file=sys.stderr)
+    sys.exit(ended.code)
 
 
-def become_owner(uid: int | None) -> dict[str, str]:
-    """
-    From root, go on as the account that the site's folder belongs to: files there may be links that the site made.
-    Return the variables that name the account's home.
-    """
-    if os.geteuid() != 0 or uid in (None, 0):
-        return {}
-    try:
-        account = pwd.getpwuid(uid)
-    except KeyError:
-        os.setgroups([])
-        gid, home = uid, "/"
-    else:
-        os.initgroups(account.pw_name, account.pw_gid)
-        gid, home = account.pw_gid, account.pw_dir
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
-    return {"HOME": home}
+def settings_module() -> str:
+    return str(settings.SETTINGS_MODULE)
+
+
+def without_registry(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line without ``--registry``, also where it is abbreviated."""
+    kept = []
+    rest = iter(words)
+    for word in rest:
+        name, is_joined, _ = word.partition("=")
+        if len(name) > len("--") and REGISTRY_OPTION.startswith(name):
+            if not is_joined:
+                next(rest, None)
+            continue
+        kept.append(word)
+    return kept
 
 
 def program() -> list[str]:
     """Return the words that start this project's manage.py again."""
     script = Path(sys.argv[0])
     if script.suffix == ".py" and script.name != "__main__.py" and script.is_file():
-        return [sys.executable, str(script)]
+        return [sys.executable, str(script.absolute())]
     return [sys.executable, "-m", "django"]
 
 
@@ -76,7 +72,8 @@ def own_or_start(name: str, site: str, registry: str | None) -> Own:
     if sys.argv[1:2] != [name]:
         message = f"It must name the site {shown(site)} where {name} is not run by manage.py."
         raise ConfigurationError.because(message, where=SITE_VARIABLE)
-    start_as(site, registry, sys.argv[1:])
+    # The process that is started finds its registry in its variables, and may have no right to read this one.
+    start_as(site, without_registry(sys.argv[1:]), Wishes(settings=settings_module(), registry=registry))
 
 
 class SiteCommand(MultihostCommand):
@@ -91,7 +88,7 @@ class SiteCommand(MultihostCommand):
         try:
             self.run_as(own, **options)
         except Error as error:
-            raise CommandError(f"The database cannot be used: {error}", returncode=COULD_NOT) from None
+            raise CommandError(f"The database cannot be used: {one_line(error)}", returncode=COULD_NOT) from None
 
     @abstractmethod
     def run_as(self, own: Own, **options: Any) -> None:

@@ -8,7 +8,7 @@ import os
 import select
 import sys
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,10 +23,24 @@ from wagtail_multihost.resolver.resolved import latest
 from wagtail_multihost.resolver.storages import media_url
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.printing import printable
 
 COULD_NOT = 2
 PROGRESS_FROM = 500  # files
 NO_READER = 128 + 13  # what shells report of a program that SIGPIPE ended
+
+
+class Printed:
+    """A stream of a command on which nothing steers the terminal that a site may have written: it is shown escaped."""
+
+    def __init__(self, stream: OutputWrapper | Printed) -> None:
+        self.stream = stream
+
+    def write(self, text: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None) -> None:
+        self.stream.write(printable(text), style_func, ending)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 class MultihostCommand(BaseCommand):
@@ -63,7 +77,12 @@ class MultihostCommand(BaseCommand):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             sys.exit(NO_READER)
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        self.stderr = Printed(self.stderr)  # type: ignore[assignment]  # it has what is used of one
+        return super().execute(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout = Printed(self.stdout)  # type: ignore[assignment]
         try:
             self.run(**options)
         except MultihostError as error:

@@ -26,13 +26,13 @@ from wagtail_multihost.spec.permissions import (
     access_problem,
     own_accounts,
 )
+from wagtail_multihost.spec.platform import PRODUCTION
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 FORMAT = 1
 SUFFIX = ".json"
-PRODUCTION = "production"
 PUBLIC_KEY_VARIABLE = "MULTIHOST_SNAPSHOT_PUBLIC_KEY"
 #: What vouches for the rest, and is not part of it.
 SEALS = ("digest", "signature")

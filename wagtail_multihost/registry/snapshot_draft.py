@@ -10,6 +10,7 @@ from typing import Any
 
 from wagtail_multihost.registry.base import Contents, Registry
 from wagtail_multihost.registry.snapshot import FORMAT, SUFFIX, Snapshot
+from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 
 #: Of no use to the site's process, and a change of them is none for it.
@@ -31,10 +32,15 @@ def drafts(folder: Path, registry: Registry, contents: Contents, now: datetime) 
             "created": now.isoformat(timespec="seconds"),
             "registry": registry.url,
             "private": sorted(str(path) for path in (*registry.files, *keys)),
-            "platform": table_of(platform, PLATFORM_LEFT_OUT),
+            "platform": {**table_of(platform, PLATFORM_LEFT_OUT), **account(platform)},
             "site": table_of(site, SITE_LEFT_OUT),
         }
         yield Snapshot(document, folder / f"{site.id}{SUFFIX}")
+
+
+def account(platform: PlatformSpec) -> dict[str, object]:
+    """Return who the processes run as, which those that look after it ask for, whichever table of servers says it."""
+    return {"user": platform.account} if platform.account else {}
 
 
 def table_of(spec: object, left_out: frozenset[str] = frozenset()) -> dict[str, object]:

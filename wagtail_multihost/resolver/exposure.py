@@ -10,8 +10,8 @@ from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.platform_key import FILE_NAME
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.platform import PRODUCTION
 
-PRODUCTION = "production"
 HINT = (
     "Serve it from a snapshot (manage.py multihost_snapshot), under an account that can read no other; or state "
     "shares_registry = true in [platform] where the sites trust each other."

@@ -10,7 +10,7 @@ from pathlib import Path
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.folder_mark import compare_folder_mark, leave_folder_mark
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 DATA_MODE = 0o711
@@ -96,7 +96,10 @@ def warn_of_shared_temporary_files(folder: Path, error: OSError) -> None:
 
 
 def make_site_folder(platform: PlatformSpec, site: SiteSpec) -> None:
+    """Make the site's folder where it is missing. Raises OSError for an account that is not the site's."""
     sites = platform.data / "sites"
+    if not (sites / site.id).is_dir():
+        refuse_stranger(platform, site)
     for folder, mode in ((platform.data, DATA_MODE), (sites, DATA_MODE), (sites / site.id, SITE_MODE)):
         make_folder(folder, mode)
     leave_folder_mark(platform, site)
@@ -141,26 +144,63 @@ def own_folder(folder: int, mode: int, around: os.stat_result | None) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
+def refuse_stranger(platform: PlatformSpec, site: SiteSpec) -> None:
+    """Raise OSError where this process would make a folder that the site's account, as stated, could not use."""
+    user = platform.account_of(site.id)
+    if not user:
+        return
+    import pwd  # loads only where a folder is missing
+
+    try:
+        uid = pwd.getpwnam(user).pw_uid
+    except KeyError:
+        if platform.environment != PRODUCTION:  # a developer's machine does not have it
+            return
+        uid = -1
+    if uid != os.geteuid():
+        raise PermissionError(errno.EPERM, f"It must belong to {user}, as who this process does not run")
+
+
 def refuse_root(platform: PlatformSpec, site: SiteSpec) -> None:
-    """Raise ConfigurationError for root in a site whose folder is another account's: what is in it may be links."""
+    """
+    Raise ConfigurationError for root where the site has another account, which the registry says, or in production
+    none: root would read what the site has written, pickles in its cache and links in its folder.
+    """
     if os.geteuid() != 0:
         return
-    owner = owner_of(platform, site.id)
-    if owner not in (None, 0):
+    if user := platform.account_of(site.id):
+        raise ConfigurationError.because(
+            f"This process runs as root, but the site's account is {user}. Run it under that account, or: manage.py "
+            f"multihost_as {site.id} COMMAND",
+            where="platform.user",
+            site=site.id,
+        )
+    if platform.environment == PRODUCTION:
+        raise no_account(site)
+    refuse_foreign_folder(platform, site)
+
+
+def no_account(site: SiteSpec) -> ConfigurationError:
+    message = (
+        "No account is stated for the site, and in production its code does not run as root: it would read what the "
+        'site has written. State the platform\'s user, such as user = "site-{site}".'
+    )
+    return ConfigurationError.because(message, where="platform.user", site=site.id)
+
+
+def refuse_foreign_folder(platform: PlatformSpec, site: SiteSpec) -> None:
+    """Raise ConfigurationError where the site's folder is another account's: what is in it may be links."""
+    try:
+        owner = (platform.data / "sites" / site.id).lstat().st_uid
+    except OSError:
+        return
+    if owner != os.geteuid():
         raise ConfigurationError.because(
             f"This process runs as root, but the site's folder belongs to the uid {owner}, who may have put links to "
-            f"other files there. Run it under that account, or: manage.py multihost_as {site.id} COMMAND",
+            "other files there. Run it under that account, or state it as the platform's user.",
             where="data",
             site=site.id,
         )
-
-
-def owner_of(platform: PlatformSpec, site: str) -> int | None:
-    """Return the uid of the account that the folder of the site id ``site`` belongs to; None without a folder."""
-    try:
-        return (platform.data / "sites" / site).lstat().st_uid
-    except OSError:
-        return None
 
 
 def make_folder(path: Path, mode: int) -> None:

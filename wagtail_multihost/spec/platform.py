@@ -28,6 +28,7 @@ HIGHEST_REVISION = 2**53
 KEY_ID = r"[a-z0-9][a-z0-9-]{0,31}"
 ACCOUNT = r"[a-z_][a-z0-9_-]{0,31}"
 RUNNERS = ("uwsgi", "gunicorn")
+PRODUCTION = "production"
 NODE_LENGTH = 40
 NODE_ADDRESS = r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}"
 SLUG_PREFIXES = tuple(prefix.rstrip("-") for prefix in BUCKET_PREFIXES)
@@ -98,6 +99,19 @@ class PlatformSpec(Frozen):
     def user_of(self, site: str) -> str:
         """Return the account that processes of the site id ``site`` run as; blank when none is stated."""
         return self.user.replace("{site}", site)
+
+    @property
+    def account(self) -> str:
+        """What names the accounts of sites, with ``{site}`` in it or not: ``user``, or else that of the units."""
+        return self.user or (self.systemd.user if self.systemd else "")
+
+    def account_of(self, site: str) -> str:
+        """Return the account of the site id ``site``, by whichever server it is served; blank when none is stated."""
+        return self.account.replace("{site}", site)
+
+    def own_group_of(self, site: str) -> str:
+        """Return the group that only the site id ``site`` has; blank when none is stated."""
+        return self.group_of(site) if "{site}" in self.group else ""
 
     def origin_of(self, hostname: str, *, has_tls: bool = False) -> str:
         """

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from argparse import REMAINDER
+from argparse import Namespace
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from wagtail_multihost.as_site.options import add_launch_options, wishes_of
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.management.as_site import start_as
+from wagtail_multihost.management.as_site import settings_module, start_as
 from wagtail_multihost.management.command import MultihostCommand
 
 
 class Command(MultihostCommand):
     help = (
-        "Run a management command as a site, in a process of its own: multihost_as SITE COMMAND [ARGUMENT…]. "
-        "Exit codes: the command's own, or 2 when the site is unknown, disabled or has problems."
+        "Run a management command as a site, in a process of its own: multihost_as SITE COMMAND [ARGUMENT…]. From root "
+        "it runs as the site's account, which the registry states, with a terminal and variables of its own, and all "
+        "that it has started ends with it. Exit codes: the command's own, 124 after --timeout, or 2 when the site is "
+        "unknown, disabled or has problems. multihost-as is its quick form."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("site", metavar="SITE", help="the id of the site")
-        parser.add_argument("command", metavar="COMMAND", nargs=REMAINDER, help="the command and its arguments")
+        add_launch_options(parser)
 
     def run(self, **options: Any) -> None:
         if not options["command"]:
             raise ConfigurationError.because("No command is given: multihost_as SITE COMMAND [ARGUMENT...].")
-        start_as(options["site"], options["registry"], options["command"])
+        start_as(options["site"], options["command"], wishes_of(Namespace(**options), settings_module()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
 import re
 import sys
 import time
@@ -33,9 +34,8 @@ from wagtail_multihost.health.options import HealthSettings
 from wagtail_multihost.health.process import entries_of, health_settings, own_site, site_tokens
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.identity.own import own_identity
-from wagtail_multihost.management.as_site import become_owner, own_or_start
+from wagtail_multihost.management.as_site import own_or_start
 from wagtail_multihost.management.command import COULD_NOT, MultihostCommand
-from wagtail_multihost.resolver.folders import owner_of
 from wagtail_multihost.resolver.resolved import latest
 
 LEADING_WORD = re.compile(r"^(?:pass|warn|fail|draining)\b", re.MULTILINE)
@@ -136,15 +136,14 @@ class Command(MultihostCommand):
             return
         word = word_of(reply)
         text = word if options.probe else shown(reply, json=options.json)
-        self.stdout.write(text if options.probe or options.json else self.coloured(text))
+        self.stdout.write(text, None if options.probe or options.json else self.coloured)
         self.end(word, probe=options.probe)
 
     def drain(self, stated: HealthSettings, **options: Any) -> None:
-        """Write or remove the file that drains, as the account that the site's files belong to."""
+        """Write or remove the file that drains: as the site's account, or what is in its folder may be links."""
         drain = Drain(stated.options.drain_file, own_site())
         if not stated.options.drain_file:
             self.caution(shared_folder(), options["verbosity"])
-            go_on_as_owner()
         try:
             drain.begin() if options["drain"] else drain.end()
         except OSError as error:
@@ -170,7 +169,7 @@ class Command(MultihostCommand):
             self.stdout.write(line_of(word, report))
         else:
             text = written("health.json" if options["json"] else "health.txt", word, report, stated, site)
-            self.stdout.write(text if options["json"] else self.coloured(text))
+            self.stdout.write(text, None if options["json"] else self.coloured)
         self.end(word, probe=options["probe"])
 
     def coloured(self, text: str) -> str:
@@ -197,17 +196,18 @@ def refuse_no_site() -> None:
 
 
 def server_accounts() -> set[int]:
-    """Return the accounts whose servers get the site's token: a neighbour may listen where none of them does."""
-    own = own_identity()
-    owner = owner_of(own.platform, own.site.id) if own else None
-    return {ROOT, os.geteuid(), *([] if owner is None else [owner])}
+    """
+    Return the accounts whose servers get the site's token: a neighbour may listen where none of them does. This
+    process runs as the site's, or as one that the operator chose.
+    """
+    return {ROOT, os.geteuid(), *stated_account()}
 
 
-def go_on_as_owner() -> None:
-    """From root, become the site's account: what is in its folder may be links that the site made."""
+def stated_account() -> Iterator[int]:
     own = own_identity()
-    if own and os.geteuid() == 0:
-        become_owner(owner_of(own.platform, own.site.id))
+    if own and (user := own.platform.account_of(own.site.id)):
+        with suppress(KeyError):
+            yield pwd.getpwnam(user).pw_uid
 
 
 def shared_folder() -> Iterator[str]:

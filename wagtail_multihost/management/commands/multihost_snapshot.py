@@ -23,12 +23,12 @@ from wagtail_multihost.management.command import (
 )
 from wagtail_multihost.registry import Contents, Registry
 from wagtail_multihost.registry.pins import unrecorded_cautions
-from wagtail_multihost.registry.snapshot import PRODUCTION
 from wagtail_multihost.registry.snapshot_changes import Change, State, differing, groups_of, stale
 from wagtail_multihost.registry.snapshot_draft import drafts
 from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.registry.uniqueness import shared_keys
 from wagtail_multihost.resolver.secret_key import with_own_keys
+from wagtail_multihost.spec.platform import PRODUCTION
 
 DIFFERS = 1
 EPILOG = """

@@ -1,0 +1,222 @@
+"""A site's code, run by root: what it gets of root's terminal, variables, descriptors and processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.accounts import needs_root, passable_folder
+from tests.attacks.launching import SITE, at_terminal, run, wait_until_gone, words
+from wagtail_multihost.launch.descendants import descendants
+
+pytestmark = needs_root
+
+TYPE = (
+    "import fcntl, termios, os\n"
+    "for descriptor in (0, 1, 2, os.open('/dev/tty', os.O_RDWR)):\n"
+    "    for letter in b'id > ROOTED\\n': fcntl.ioctl(descriptor, termios.TIOCSTI, bytes([letter]))\n"
+)
+FACTS = """
+import json, os, resource
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({
+    "ids": [*os.getresuid(), *os.getresgid()], "groups": os.getgroups(), "environ": dict(os.environ),
+    "descriptors": sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1],
+    "new_privileges": status["NoNewPrivs"].strip(), "capabilities": status["CapEff"].strip(),
+    "core": resource.getrlimit(resource.RLIMIT_CORE), "umask": status["Umask"].strip(),
+    "session": os.getsid(0) == os.getpid(),
+}))
+"""
+
+
+def test_nothing_is_typed_into_roots_terminal() -> None:
+    """TIOCSTI reaches the site's own terminal alone. Only where dev.tty.legacy_tiocsti is 1 can this fail."""
+    code, shown, typed = at_terminal(words(TYPE))
+    assert b"ROOTED" not in typed
+    assert typed == b"", (code, shown)
+
+
+def test_keys_reach_the_command_and_its_exit_code_comes_back() -> None:
+    """A command at a terminal gets one of its own, and what is typed."""
+    code, shown, _ = at_terminal(
+        words("import os, sys; assert os.isatty(0); print('ready'); print(input()[::-1]); sys.exit(7)"), b"olleh\r"
+    )
+    assert code == 7 and b"hello" in shown
+
+
+def test_what_would_steer_the_terminal_is_left_out() -> None:
+    """Titles, and questions whose answers would be typed, do not reach it; colours do, and are ended."""
+    _, shown, _ = at_terminal(
+        words(r"print('\x1b]0;title\x07\x1b[6n\x1b[c\x1bP$q\x1b\\\x1b[31mred\x9b6n\x1b[?1000h\u202ex')")
+    )
+    assert b"title" not in shown and b"6n" not in shown.replace(b"\\x9b6n", b"")
+    assert not any(bad in shown for bad in (b"\x1b[c", b"\x1bP", b"?1000h", b"\xc2\x9b", "\u202e".encode()))
+    assert b"\x1b[31mred" in shown and shown.rstrip().endswith(b"\x1b[?25h")
+
+
+def test_output_that_is_piped_is_shown_escaped() -> None:
+    """Root looks at it in a terminal sooner or later."""
+    result = run(r"import sys; print('\x1b]0;t\x07é\r\nx\rforged'); sys.stderr.buffer.write(b'\xff\x9b')")
+    assert result.stdout == "\\x1b]0;t\\x07é\nx\\rforged\n"
+    assert result.stderr == "\\xff\\x9b"
+
+
+def test_the_process_has_only_its_accounts_rights(tmp_path: Path) -> None:
+    """Ids, groups, variables, descriptors, limits: nothing of root's is left."""
+    secret = os.open(tmp_path / "secret", os.O_RDWR | os.O_CREAT)
+    os.set_inheritable(secret, True)
+    result = subprocess.run(
+        words(FACTS),
+        env=os.environ | {"PLATFORM_KEY": "k", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        close_fds=False,
+        timeout=60,
+        check=True,
+    )
+    os.close(secret)
+    facts = json.loads(result.stdout)
+    assert facts["ids"] == [5, 5, 5, 60, 60, 60] and facts["groups"] == [60]
+    assert not {"PLATFORM_KEY", "PYTHONPATH"} & facts["environ"].keys() and "k" not in facts["environ"].values()
+    assert facts["descriptors"] == [0, 1, 2]
+    assert (facts["new_privileges"], facts["capabilities"]) == ("1", "0" * 16)
+    assert (facts["core"], facts["umask"], facts["session"]) == ([0, 0], "0077", True)
+
+
+def test_the_process_cannot_reach_who_started_it() -> None:
+    """Neither the guard nor root's command can be signalled, read, or robbed of a descriptor."""
+    result = run(
+        "import os, signal\n"
+        "guard = os.getppid(); caller = int(open(f'/proc/{guard}/stat').read().rpartition(')')[2].split()[1])\n"
+        "import ctypes\n"
+        "for pid in (guard, caller):\n"
+        "    for attempt in (lambda: os.kill(pid, 9), lambda: open(f'/proc/{pid}/environ').read(),\n"
+        "        lambda: os.listdir(f'/proc/{pid}/fd'), lambda: open(f'/proc/{pid}/mem', 'rb').read(1)):\n"
+        "        try: attempt()\n"
+        "        except PermissionError: print('refused')\n"
+        "    got = ctypes.CDLL(None).syscall(438, os.pidfd_open(pid), 1, 0)\n"
+        "    print('refused' if got == -1 else 'STOLEN')\n"
+    )
+    assert result.stdout.split() == ["refused"] * 10, result
+
+
+@pytest.mark.parametrize("has_group", [True, False])
+def test_what_leaves_the_session_ends_too(has_group: bool) -> None:
+    """A daemon ends with the command, by its control group and, where there is none, by its subreaper."""
+    mark = secrets.token_hex(8)
+    code = (
+        f"import os, time\nmark = {mark!r}\n"
+        "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(300)\n    os._exit(0)\n"
+        "time.sleep(0.3)\nprint('done')"
+    )
+    command = words(code)
+    if not has_group:
+        command[2] = "import wagtail_multihost.launch.execution as e\ne.new_control_group = lambda: None\n" + command[2]
+    started = time.monotonic()
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.stdout == "done\n" and time.monotonic() - started < 20  # it held the pipe open
+    assert wait_until_gone(mark)
+
+
+def test_what_ignores_signals_is_ended_in_time() -> None:
+    """A command that takes too long ends by force, with the code of timeout(1)."""
+    mark = secrets.token_hex(8)
+    result = run(
+        f"import signal, time; {mark!r}\nfor s in (1, 2, 3, 15): signal.signal(s, signal.SIG_IGN)\ntime.sleep(300)",
+        TEST_SECONDS="1",
+    )
+    assert result.returncode == 124 and "1 seconds" in result.stderr
+    assert wait_until_gone(mark)
+
+
+def test_all_ends_when_root_s_command_is_killed() -> None:
+    """The guard notices: the site's processes and the folder of the run's secrets are gone."""
+    mark = secrets.token_hex(8)
+    with passable_folder() as folder:
+        private = folder / "private"
+        private.mkdir()
+        code = f"import os, time; {mark!r}\nif os.fork() == 0: os.setsid()\nprint('ready', flush=True); time.sleep(300)"
+        process = subprocess.Popen(words(code), stdout=subprocess.PIPE, env=os.environ | {"TEST_PRIVATE": str(private)})
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        assert wait_until_gone(mark)
+        deadline = time.monotonic() + 5
+        while private.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not private.exists()
+
+
+@pytest.mark.parametrize(("handler", "code"), [("lambda *_: sys.exit(9)", 9), ("signal.SIG_DFL", 128 + 15)])
+def test_signals_reach_the_command(handler: str, code: int) -> None:
+    """What ends root's command is for the site's, whose code comes back, as shells report it."""
+    text = f"import signal, sys, time; signal.signal(15, {handler}); print('ready', flush=True); time.sleep(300)"
+    process = subprocess.Popen(words(text), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == code
+    process.stdout.close()
+
+
+def test_flood_of_output_is_not_kept() -> None:
+    """Who reads slowly slows the site down, and no memory of root's fills."""
+    process = subprocess.Popen(words("while True: print('x' * 65536)"), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.read(1 << 22)
+    time.sleep(1)
+    resident = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "VmHWM" in line)
+    process.terminate()
+    process.stdout.close()
+    process.wait(30)
+    assert int(resident.split()[1]) < 100_000
+
+
+def test_an_interpreter_behind_a_closed_folder_is_one_sentence(tmp_path: Path) -> None:
+    """It names the account and the path."""
+    command = words("pass")
+    command[2] = command[2].replace("/usr/bin/python3", "/root/closed/python3")
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert result.stderr.startswith(f"The account {SITE} cannot run /root/closed/python3: ")
+
+
+def test_descendants_are_found_in_generations() -> None:
+    """Those of this process, and no others."""
+    with subprocess.Popen(["/bin/sh", "-c", "sleep 30 & wait"]) as shell:
+        time.sleep(0.2)
+        found = dict(descendants(os.getpid()))
+        assert found[shell.pid] == os.getpid() and shell.pid in found.values()
+        assert 1 not in found
+        for pid, parent in found.items():
+            if shell.pid in (pid, parent):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_child_of_a_template_enters_the_account() -> None:
+    """What is forked from a process that was started here gets the same rights, and none of the template's."""
+    code = (
+        "import os, json\nfrom wagtail_multihost.launch.account import account_named\n"
+        "from wagtail_multihost.launch.entering import Streams, enter\n"
+        "from wagtail_multihost.launch.plan import Launch\n"
+        f"account, template = account_named({SITE!r}), os.getpid()\nread, write = os.pipe()\nother = os.open('/', 0)\n"
+        "os.set_inheritable(other, True)\nif os.fork() == 0:\n"
+        "    enter(Launch(account=account, environ={'HOME': '/'}), Streams(0, write, write), parent=template)\n"
+        f"    exec({FACTS!r}, {{}})\n    os.sys.stdout.flush(); os._exit(0)\n"
+        "os.close(write); os.wait(); print(os.read(read, 9999).decode())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    facts = json.loads(result.stdout)
+    assert facts["ids"] == [5, 5, 5, 60, 60, 60] and facts["groups"] == [60]
+    assert (facts["environ"], facts["descriptors"], facts["session"]) == ({"HOME": "/"}, [0, 1, 2], True)
+    assert (facts["new_privileges"], facts["capabilities"], facts["umask"]) == ("1", "0" * 16, "0077")

@@ -1,0 +1,27 @@
+"""Which account a site's commands run as. The registry says it, and never the owner of a folder."""
+
+from __future__ import annotations
+
+import os
+
+from wagtail_multihost.launch.account import ROOT, Account, account_named
+from wagtail_multihost.resolver.folders import no_account, refuse_foreign_folder
+from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+
+def account_to_become(platform: PlatformSpec, site: SiteSpec) -> Account | None:
+    """
+    Return the account that a command of ``site`` must run as; None where this process goes on as it is: it is not
+    root's, or nothing is stated outside production. Raises ConfigurationError for root in production without one, and
+    LaunchError for an account that this machine does not have.
+    """
+    if os.geteuid() != ROOT:
+        return None
+    user = platform.account_of(site.id)
+    if user:
+        return account_named(user, platform.own_group_of(site.id))
+    if platform.environment == PRODUCTION:
+        raise no_account(site)
+    refuse_foreign_folder(platform, site)
+    return None

@@ -1,0 +1,120 @@
+"""Run a command of the project as a site."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import wagtail_multihost
+from wagtail_multihost.as_site.account import account_to_become
+from wagtail_multihost.as_site.snapshot import private_folder, write_snapshot
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.launch.account import Account
+from wagtail_multihost.launch.environment import site_environ
+from wagtail_multihost.launch.execution import execute
+from wagtail_multihost.launch.guard import Ended
+from wagtail_multihost.launch.plan import Launch
+from wagtail_multihost.launch.terminal import has_terminal, is_in_foreground
+from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE, Registry
+from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
+
+#: What reads standard input. A command that does not must leave it to the loop that calls it.
+READERS = frozenset({"changepassword", "createsuperuser", "dbshell", "loaddata", "multihost_adopt", "shell"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """
+    What the caller asks for: ``settings`` (a module) and the ``registry`` as it was stated, the ``seconds`` that the
+    command may take, its standard input (``takes_input``), its output as it is (``raw``), and further ``variables``.
+    """
+
+    settings: str = ""
+    registry: str | None = None
+    seconds: float | None = None
+    takes_input: bool = False
+    raw: bool = False
+    variables: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The variables that the wishes make."""
+        return {"DJANGO_SETTINGS_MODULE": self.settings} if self.settings else {}
+
+
+def run_as_site(site: str, registry: Registry, program: Sequence[str], words: Sequence[str], wishes: Wishes) -> Ended:
+    """
+    Run ``program`` (Python and the project's manage.py) with ``words`` as ``site``; return how it ended. Where this
+    process need not change its account, the program takes its place. Raises MultihostError.
+    """
+    platform, spec = registry.site(site, reads_secrets=False)
+    account = account_to_become(platform, spec)
+    if account is None:
+        take_place(site, program, words, wishes)
+    with ExitStack() as stack:
+        own = {SITE_VARIABLE: site, **wishes.own}
+        folder = None
+        if isinstance(registry, SnapshotRegistry):  # it is for the site's processes as it is
+            own |= snapshot_variables(registry, os.environ)
+        else:
+            folder = stack.enter_context(private_folder())
+            platform, spec = registry.site(site)
+            write_snapshot(folder, registry, platform, spec, account)
+            own[REGISTRY_VARIABLE] = f"{folder}/"
+        return execute(launch_of(account, program, words, own, wishes, folder))
+
+
+def snapshot_variables(registry: SnapshotRegistry, environ: Mapping[str, str]) -> dict[str, str]:
+    key = {name: environ[name] for name in (PUBLIC_KEY_VARIABLE,) if name in environ}
+    return {REGISTRY_VARIABLE: f"{registry.url}/", **key}
+
+
+def launch_of(
+    account: Account,
+    program: Sequence[str],
+    words: Sequence[str],
+    own: Mapping[str, str],
+    wishes: Wishes,
+    private: Path | None,
+) -> Launch:
+    """Return how the program is launched: at a terminal with one of its own."""
+    is_terminal = has_terminal()
+    takes_input = is_terminal or wishes.takes_input or words[0] in READERS
+    if not is_terminal and os.isatty(0):
+        takes_input = takes_input and is_in_foreground(0)
+    script = [Path(word) for word in program[1:] if word.endswith(".py")]
+    return Launch(
+        account=account,
+        environ=site_environ(os.environ, account, own, named=wishes.variables, has_terminal=is_terminal),
+        words=(*program, *words),
+        folders=(Path.cwd(), *(path.parent for path in script)),
+        reads=(*script, Path(str(wagtail_multihost.__file__))),
+        takes_input=takes_input,
+        has_terminal=is_terminal,
+        raw=wishes.raw,
+        seconds=wishes.seconds,
+        private=private.parent if private else None,
+    )
+
+
+def take_place(site: str, program: Sequence[str], words: Sequence[str], wishes: Wishes) -> NoReturn:
+    """
+    Have the program take this process's place, under the same account: so signals, the terminal, the variables and
+    the exit code are its own.
+    """
+    environ = {**os.environ, SITE_VARIABLE: site, **wishes.own}
+    if wishes.registry is not None:
+        environ[REGISTRY_VARIABLE] = wishes.registry
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    try:
+        # The command line is the operator's, as in any other call of manage.py.
+        os.execve(program[0], [*program, *words], environ)  # noqa: S606
+    except OSError as error:
+        message = f"{program[0]} cannot be run: {error.strerror}."
+        raise ConfigurationError.because(message) from None

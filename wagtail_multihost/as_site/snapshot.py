@@ -1,0 +1,50 @@
+"""A snapshot for one run: the site's process need not read the registry, nor the variables that its secrets are in."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.launch.account import ROOT, Account
+from wagtail_multihost.registry import Contents, Registry
+from wagtail_multihost.registry.snapshot_changes import Change, State, sealed
+from wagtail_multihost.registry.snapshot_draft import drafts
+from wagtail_multihost.registry.snapshot_writer import write
+from wagtail_multihost.resolver.secret_key import with_own_keys
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+
+#: In memory and root's, where there is such a folder.
+PLACES = (Path("/run"), Path(tempfile.gettempdir()))
+PASSABLE = 0o711
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """
+    Make a folder that nobody else can list, in which one with an unguessable name is for the account: who is in the
+    account's group too (a front server) does not find what is in it. It is gone at the end.
+    """
+    place = next((place for place in PLACES if os.access(place, os.W_OK | os.X_OK)), PLACES[-1])
+    with tempfile.TemporaryDirectory(prefix="multihost-run-", dir=place, ignore_cleanup_errors=True) as name:
+        Path(name).chmod(PASSABLE)
+        inner = Path(name, secrets.token_hex(16))
+        inner.mkdir()
+        inner.chmod(PASSABLE)
+        yield inner
+
+
+def write_snapshot(folder: Path, registry: Registry, platform: PlatformSpec, site: SiteSpec, account: Account) -> None:
+    """Write the snapshot of ``site`` for ``account``. Raises ConfigurationError for a secret without a value."""
+    contents = Contents(platform, (with_own_keys(platform, site),))
+    [snapshot] = drafts(folder, registry, contents, datetime.now(UTC))
+    snapshot = snapshot._replace(document=sealed(snapshot.document, None))
+    write([Change(snapshot.path, State.CREATED, snapshot, account.gid)])
+    if snapshot.path.stat().st_uid != ROOT:
+        raise ConfigurationError.because("The snapshot for this run is not root's.", where=str(folder), site=site.id)

@@ -1,0 +1,132 @@
+"""What goes between the caller and the site's process, while it runs."""
+
+from __future__ import annotations
+
+import os
+import select
+import selectors
+from collections.abc import Callable
+from contextlib import suppress
+
+from wagtail_multihost.launch.letters import Filter
+from wagtail_multihost.launch.terminal import Presses
+
+BLOCK = 1 << 16
+#: What is read at most of a stream when everything has ended: more than a pipe holds.
+MOST_LEFT = 1 << 20
+
+
+class Output:
+    """A stream that is copied from ``source`` to the caller's ``target``; nothing of it is kept."""
+
+    def __init__(self, source: int, target: int, letters: Filter) -> None:
+        self.source, self.target, self.letters = source, target, letters
+        self.is_open = True
+        os.set_blocking(source, False)
+
+    def copy(self) -> int:
+        """Copy what there is; return how much, 0 where there is nothing now or never again."""
+        try:
+            data = os.read(self.source, BLOCK)
+        except BlockingIOError:
+            return 0
+        except OSError:  # of a terminal that nobody has open any more
+            data = b""
+        if not data or not written(self.target, self.letters.feed(data)):
+            self.is_open = False
+        return len(data)
+
+    def finish(self) -> None:
+        """Copy what is left when all who could write have ended."""
+        total = 0
+        while self.is_open and total < MOST_LEFT and (count := self.copy()):
+            total += count
+        written(self.target, self.letters.end())
+
+
+class Input:
+    """The caller's input, for ``target``; it is read no faster than it is taken."""
+
+    def __init__(self, target: int, *, is_terminal: bool, leave: Callable[[], None]) -> None:
+        self.target, self.is_terminal, self.leave = target, is_terminal, leave
+        self.waiting = b""
+        self.is_open = True
+        self.presses = Presses()
+        os.set_blocking(target, False)
+
+    def read(self) -> None:
+        with suppress(OSError):
+            self.waiting = os.read(0, BLOCK)
+        if not self.waiting:
+            self.close()
+        if self.is_terminal and self.presses.is_left(self.waiting):
+            self.leave()
+
+    def write(self) -> None:
+        try:
+            self.waiting = self.waiting[os.write(self.target, self.waiting) :]
+        except BlockingIOError:
+            pass
+        except OSError:  # nobody takes it
+            self.close()
+
+    def close(self) -> None:
+        self.is_open = False
+        self.waiting = b""
+        if not self.is_terminal:
+            os.close(self.target)
+
+
+def written(target: int, data: bytes) -> bool:
+    """Write all of ``data``; return False where nobody reads it any more."""
+    while data:
+        try:
+            data = data[os.write(target, data) :]
+        except BlockingIOError:
+            select.select([], [target], [])
+        except OSError:
+            return False
+    return True
+
+
+def copy_until(report: int, outputs: list[Output], given: Input | None) -> bytes:
+    """Copy until the guard reports, which it does when all who could write have ended; return its report."""
+    with selectors.PollSelector() as selector:
+        selector.register(report, selectors.EVENT_READ)
+        while True:
+            watch(selector, outputs, given)
+            for key, events in selector.select():
+                if key.fd == report:
+                    for output in outputs:
+                        output.finish()
+                    return os.read(report, BLOCK)
+                serve(key, events, given)
+
+
+def watch(selector: selectors.PollSelector, outputs: list[Output], given: Input | None) -> None:
+    """Have the selector look at what can go on."""
+    wanted: dict[int, tuple[int, Output | Input]] = {
+        output.source: (selectors.EVENT_READ, output) for output in outputs if output.is_open
+    }
+    if given and given.is_open and not given.waiting:
+        wanted[0] = (selectors.EVENT_READ, given)
+    elif given and given.is_open:
+        events, known = wanted.get(given.target, (0, given))
+        wanted[given.target] = (events | selectors.EVENT_WRITE, known)
+    present = {key.fd: key for key in selector.get_map().values() if key.data is not None}
+    for descriptor in present.keys() - wanted.keys():
+        selector.unregister(descriptor)
+    for descriptor, (events, data) in wanted.items():
+        if descriptor not in present:
+            selector.register(descriptor, events, data)
+        elif present[descriptor].events != events:
+            selector.modify(descriptor, events, data)
+
+
+def serve(key: selectors.SelectorKey, events: int, given: Input | None) -> None:
+    if isinstance(key.data, Output) and events & selectors.EVENT_READ:
+        key.data.copy()
+    if given and given.is_open and events & selectors.EVENT_WRITE:
+        given.write()
+    elif key.data is given and given and events & selectors.EVENT_READ and not given.waiting:
+        given.read()

@@ -1,0 +1,107 @@
+"""From root into a site's account."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import signal
+import termios
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from wagtail_multihost.exceptions import LaunchError
+from wagtail_multihost.launch.kernel import end_with_parent, forbid_new_privileges, leave_keyring
+from wagtail_multihost.launch.plan import Launch
+
+UMASK = 0o077
+FIRST_FREE = 3
+
+
+class Streams(NamedTuple):
+    """The descriptors that become standard input, output and error; ``terminal`` is one that becomes the session's."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+    terminal: int | None = None
+
+
+def enter(launch: Launch, streams: Streams, *, parent: int) -> None:
+    """
+    Make this process, a child of the root process ``parent`` that was forked for it, one of the site: account, session,
+    descriptors, limits, variables and folder. Of the memory of a template it keeps everything: only one that was
+    started by ``execute``, and has read no secret since, may be forked. Raises LaunchError, and the process must end.
+    """
+    os.setsid()
+    if streams.terminal is not None:
+        fcntl.ioctl(streams.terminal, termios.TIOCSCTTY, 0)
+    place_streams(streams)
+    close_others(launch.descriptors)
+    limit(launch.limits)
+    os.umask(UMASK)
+    launch.account.become()
+    leave_keyring()
+    forbid_new_privileges()
+    end_with_parent(parent)
+    os.environ.clear()
+    os.environ.update(launch.environ)
+    enter_folder(launch)
+    for file in launch.reads:
+        if not os.access(file, os.R_OK):
+            raise LaunchError(f"The account {launch.account.name} cannot read {file}.")
+
+
+def place_streams(streams: Streams) -> None:
+    # Those that are in each other's place already must not be overwritten before they are moved.
+    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE) for descriptor in streams[:3]]
+    for target, descriptor in enumerate(moved):
+        os.dup2(descriptor, target)
+
+
+def close_others(kept: Iterable[int]) -> None:
+    """Close every descriptor but the standard ones and ``kept``."""
+    start = FIRST_FREE
+    for descriptor in sorted(kept):
+        os.closerange(start, descriptor)
+        os.set_inheritable(descriptor, True)
+        start = descriptor + 1
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+    for name in os.listdir("/proc/self/fd"):  # above a limit that was lowered after they were opened
+        if int(name) >= max(start, os.sysconf("SC_OPEN_MAX")):
+            os.close(int(name))
+
+
+def limit(limits: Mapping[int, int]) -> None:
+    """Lower limits of resources, the hard ones too; one that is lower already stays."""
+    for kind, wanted in limits.items():
+        _, hard = resource.getrlimit(kind)
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def enter_folder(launch: Launch) -> None:
+    """Work in the first of the folders that the account can enter; root's own may be closed to it."""
+    for folder in launch.folders:
+        try:
+            os.chdir(folder)
+        except OSError:
+            continue
+        return
+    places = " or ".join(str(folder) for folder in launch.folders)
+    raise LaunchError(f"The account {launch.account.name} cannot enter the folder {places}.")
+
+
+def restore_signals() -> None:
+    """Give a program that is executed the signals that Python ignores, and unblock all."""
+    for signum in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(signum, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def refusal(launch: Launch, error: OSError) -> str:
+    """Return why the program of ``launch`` could not be executed, as a sentence."""
+    program = Path(launch.words[0])
+    hint = " Every folder above it must be open to the account." if isinstance(error, PermissionError) else ""
+    return f"The account {launch.account.name} cannot run {program}: {error.strerror}.{hint}"

@@ -1,0 +1,151 @@
+"""
+The process between the caller and the site's: root's, so that the site cannot reach it, and the subreaper of all that
+the site starts. It ends them when the site's process has ended, when it is told to, and when the caller has gone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import NamedTuple, NoReturn
+
+from wagtail_multihost.exceptions import LaunchError
+from wagtail_multihost.launch.descendants import ControlGroup, end_descendants
+from wagtail_multihost.launch.entering import Streams, close_others, enter, refusal, restore_signals
+from wagtail_multihost.launch.kernel import adopt_orphans, end_with_parent
+from wagtail_multihost.launch.plan import Launch
+
+#: Ends everything at once.
+END = signal.SIGUSR1
+#: Passed on; after one of the latter two the site's process has some seconds left.
+PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
+LAST = (signal.SIGTERM, signal.SIGHUP)
+WATCHED = frozenset({signal.SIGCHLD, END, *PASSED_ON})
+PATIENCE = 3  # signals
+GRACE_SECONDS = 10
+#: As of timeout(1), env(1) and shells.
+TIMED_OUT, REFUSED, SIGNALLED = 124, 2, 128
+LONGEST_SENTENCE = 4096
+
+
+class Ended(NamedTuple):
+    """How it ended: the exit ``code`` as shells say it, and a ``sentence`` where there is something to say."""
+
+    code: int
+    sentence: str = ""
+
+
+def stand_guard(launch: Launch, streams: Streams, group: ControlGroup | None, parent: int, report: int) -> NoReturn:
+    """Run the program of ``launch`` in this process, which was forked for it with signals blocked; never return."""
+    ended = Ended(REFUSED, "The guard of the site's process failed.")
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        adopt_orphans()
+        end_with_parent(parent, END)
+        child, told = start(launch, streams, group)
+        leave_callers_streams(told, report)
+        ended = awaited(child, launch.seconds)
+        if refused := os.read(told, LONGEST_SENTENCE):
+            ended = Ended(REFUSED, refused.decode())
+    finally:
+        try:
+            if not end_descendants(group):
+                ended = Ended(ended.code, f"{ended.sentence} Processes of {launch.account.name} are left.".strip())
+            if launch.private:
+                shutil.rmtree(launch.private, ignore_errors=True)
+            with suppress(OSError):
+                os.write(report, f"{ended.code} {ended.sentence}".encode())
+        finally:
+            os._exit(0)
+
+
+def start(launch: Launch, streams: Streams, group: ControlGroup | None) -> tuple[int, int]:
+    """Start the site's process; return its id and a descriptor that tells why it could not be."""
+    told, tell = os.pipe()
+    wait, go = os.pipe()
+    guard = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.close(go)
+        os.read(wait, 1)
+        become(launch, streams, guard, tell)
+    os.close(wait)
+    os.close(tell)
+    if group:
+        with suppress(OSError):
+            group.take(child)
+    os.close(go)
+    return child, told
+
+
+def become(launch: Launch, streams: Streams, guard: int, tell: int) -> NoReturn:
+    """Become the program of ``launch``, or tell why not."""
+    try:
+        os.set_blocking(tell, False)
+        enter(replace(launch, descriptors=(*launch.descriptors, tell)), streams, parent=guard)
+        os.set_inheritable(tell, False)
+        restore_signals()
+        # The words are the operator's, as in any other call of a program.
+        os.execve(launch.words[0], launch.words, dict(launch.environ))  # noqa: S606
+    except LaunchError as error:
+        os.write(tell, str(error).encode())
+    except OSError as error:
+        os.write(tell, refusal(launch, error).encode())
+    finally:
+        os._exit(REFUSED)
+
+
+def leave_callers_streams(*kept: int) -> None:
+    """Close what was inherited: who reads the site's output waits for the site's processes alone."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor)
+    close_others(kept)
+
+
+def awaited(child: int, seconds: float | None) -> Ended:
+    """Pass signals on until ``child`` ends, or until it must; its descendants that end are reaped on the way."""
+    deadline = time.monotonic() + seconds if seconds else None
+    late = Ended(TIMED_OUT, f"It was ended after {seconds:g} seconds." if seconds else "")
+    received = 0
+    while True:
+        left = 3600.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        found = signal.sigtimedwait(WATCHED, left)
+        if found is None and deadline is not None:
+            return late
+        signum = found.si_signo if found else 0
+        if signum == signal.SIGCHLD:
+            if (status := status_of(child)) is not None:
+                return status
+        elif signum in PASSED_ON:
+            received += 1
+            late = Ended(SIGNALLED + signum)
+            pass_on(child, signum)
+            if signum in LAST:
+                deadline = time.monotonic() + (GRACE_SECONDS if received == 1 else 0)
+        if signum == END or received >= PATIENCE:
+            return late if received else Ended(SIGNALLED + signal.SIGKILL)
+
+
+def status_of(child: int) -> Ended | None:
+    """Reap all that have ended; return how ``child`` did, None while it goes on."""
+    with suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            if found[0] == child:
+                code = os.waitstatus_to_exitcode(found[1])
+                return Ended(SIGNALLED - code if code < 0 else code)
+    return None
+
+
+def pass_on(child: int, signum: int) -> None:
+    """Send a signal to the group of processes that the site's process began with."""
+    with suppress(OSError):
+        try:
+            os.killpg(child, signum)
+        except ProcessLookupError:  # it has no session of its own yet
+            os.kill(child, signum)

@@ -1,0 +1,142 @@
+"""What of a site's output reaches the caller: no sequence that makes a terminal answer, type, or lie for long."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Protocol
+
+from wagtail_multihost.spec.printing import printable
+
+ENCODING = "utf-8"
+# ECMA-48, and xterm's control sequences (https://invisible-island.net/xterm/ctlseqs/ctlseqs.html).
+CSI = re.compile(r"\x1b\[(?P<parameters>[0-?]{0,64})(?P<middle>[ -/]{0,4})(?P<final>[@-~])")
+STRING = re.compile(r"\x1b[PX\]^_]")
+STRING_END = re.compile(r"\x07|\x1b\\|\x9c")
+SHORT = re.compile(r"\x1b[ -/]?[0-~]")
+LONGEST = 72
+#: Colours, and moves of the cursor within the screen.
+FINALS = frozenset("@ABCDEFGHJKLMPSTXdfmr")
+NUMBERS = re.compile(r"[0-9;:]{0,40}")
+#: Cursor keys, wrapping, the cursor, the other screen, marked pastes. All others report something, or change keys.
+MODE = re.compile(r"\?(1|7|12|25|47|1047|1048|1049|2004)")
+SHORTS = frozenset(f"\x1b{rest}" for rest in ("7", "8", "D", "E", "M", "=", ">", "(B", "(0", ")B", ")0"))
+KEPT = "\n\r\t\b\x07"
+RESET = "\x1b[0m\x1b(B\x1b>\x1b[?25h"
+
+
+class Filter(Protocol):
+    """Takes output as it comes and gives what is passed on."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what is passed on of ``data`` and of what was kept."""
+
+    def end(self) -> bytes:
+        """Return what is passed on after the last."""
+
+
+class Raw:
+    """Everything as it is."""
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def end(self) -> bytes:
+        return b""
+
+
+def decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder(ENCODING)("backslashreplace")
+
+
+class Lines:
+    """For output that is no terminal's: lines of text, everything else is shown escaped."""
+
+    def __init__(self) -> None:
+        self.decoder = decoder()
+        self.rest = ""
+
+    def feed(self, data: bytes, *, final: bool = False) -> bytes:
+        text = self.rest + self.decoder.decode(data, final)
+        self.rest = "\r" if text.endswith("\r") and not final else ""
+        lines = text.removesuffix(self.rest).split("\r\n")
+        return "\r\n".join(printable(line) for line in lines).encode(ENCODING)
+
+    def end(self) -> bytes:
+        return self.feed(b"", final=True)
+
+
+class Screen:
+    """For a terminal: letters, colours and moves of the cursor. What makes a terminal answer or act is left out."""
+
+    def __init__(self) -> None:
+        self.decoder = decoder()
+        self.rest = ""
+        self.is_in_string = False
+        self.modes: set[str] = set()
+
+    def feed(self, data: bytes) -> bytes:
+        text, self.rest = self.rest + self.decoder.decode(data), ""
+        passed: list[str] = []
+        position = 0
+        while position < len(text):
+            if self.is_in_string:
+                position = self.after_string(text, position)
+            elif text[position] == "\x1b":
+                position = self.after_sequence(text, position, passed)
+            else:
+                end = text.find("\x1b", position)
+                end = len(text) if end < 0 else end
+                passed.append(printable(text[position:end], kept=KEPT))
+                position = end
+        return "".join(passed).encode(ENCODING)
+
+    def after_string(self, text: str, position: int) -> int:
+        """Leave out a string that is for the terminal itself, such as a title; return where the rest begins."""
+        if found := STRING_END.search(text, position):
+            self.is_in_string = False
+            return found.end()
+        self.rest = "\x1b" if text.endswith("\x1b") else ""
+        return len(text)
+
+    def after_sequence(self, text: str, position: int, passed: list[str]) -> int:
+        """Pass on a sequence that is accepted; return where the rest begins."""
+        if STRING.match(text, position):
+            self.is_in_string = True
+            return position + 2
+        found = CSI.match(text, position)
+        if found is None and not text.startswith("\x1b[", position):
+            found = SHORT.match(text, position)
+        if found is None:
+            if len(text) - position < LONGEST and is_begun(text[position:]):
+                self.rest = text[position:]
+                return len(text)
+            return position + 1
+        if self.is_accepted(found):
+            passed.append(found[0])
+        return found.end()
+
+    def is_accepted(self, found: re.Match[str]) -> bool:
+        if found.re is SHORT:
+            return found[0] in SHORTS
+        if found["middle"]:
+            return False
+        if found["final"] in "hl":
+            return self.is_mode(found["parameters"], found["final"] == "h")
+        return found["final"] in FINALS and NUMBERS.fullmatch(found["parameters"]) is not None
+
+    def is_mode(self, parameters: str, is_on: bool) -> bool:
+        if not MODE.fullmatch(parameters):
+            return False
+        self.modes.add(parameters) if is_on else self.modes.discard(parameters)
+        return True
+
+    def end(self) -> bytes:
+        """Give the terminal back as it was: its colours, cursor, keys and screen."""
+        off = "".join(f"\x1b[{mode}l" for mode in sorted(self.modes - {"?25", "?7"}))
+        return f"{off}{RESET}".encode(ENCODING)
+
+
+def is_begun(text: str) -> bool:
+    """Return whether more may follow that makes a sequence of ``text``."""
+    return re.fullmatch(r"\x1b(\[[0-?]*[ -/]*|[ -/]?)", text) is not None
