@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 SITE = "games"
@@ -44,26 +44,23 @@ def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def at_terminal(command: Sequence[str], typed: bytes = b"") -> tuple[int, bytes, bytes]:
+def at_terminal(
+    command: Sequence[str], typed: bytes = b"", environ: Mapping[str, str] | None = None
+) -> tuple[int, bytes, bytes]:
     """
     Run a command of root's at a terminal of the test's; return its exit code, what the terminal shows, and what is in
     its input afterwards, as if somebody had typed it.
     """
     ours, theirs = os.openpty()
-    pid = os.fork()
-    if pid == 0:
-        os.login_tty(theirs)
-        os.execv(command[0], list(command))
+    started = ["setsid", "--ctty", *command]
+    process = subprocess.Popen(started, stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
     shown, deadline, is_typed = b"", time.monotonic() + 30, not typed
-    status = None
-    while status is None and time.monotonic() < deadline:
+    while process.poll() is None and time.monotonic() < deadline:
         if select.select([ours], [], [], 0.05)[0]:
             shown += os.read(ours, 65536)
         if not is_typed and b"ready" in shown:
             os.write(ours, typed)
             is_typed = True
-        found, code = os.waitpid(pid, os.WNOHANG)
-        status = code if found else None
     while select.select([ours], [], [], 0.1)[0]:
         shown += os.read(ours, 65536)
     attributes = termios.tcgetattr(theirs)
@@ -73,8 +70,8 @@ def at_terminal(command: Sequence[str], typed: bytes = b"") -> tuple[int, bytes,
     left = os.read(theirs, waiting) if waiting else b""
     os.close(ours)
     os.close(theirs)
-    assert status is not None, shown
-    return os.waitstatus_to_exitcode(status), shown, left
+    assert process.poll() is not None, shown
+    return process.returncode, shown, left
 
 
 def is_alive(mark: str) -> bool:

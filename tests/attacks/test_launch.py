@@ -26,7 +26,8 @@ TYPE = (
 )
 FACTS = """
 import json, os, resource
-status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+from pathlib import Path
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 print(json.dumps({
     "ids": [*os.getresuid(), *os.getresgid()], "groups": os.getgroups(), "environ": dict(os.environ),
     "descriptors": sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1],

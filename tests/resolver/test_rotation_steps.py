@@ -30,7 +30,7 @@ def all_of_them() -> dict[str, Credential]:
 @pytest.mark.parametrize(
     ("name", "invalidates", "steps", "made"),
     [
-        ("SECRET_KEY", 3, ["Set the site's ep", RELOAD, "Empty the caches", "The old key is a"], "uid and epoch 1"),
+        ("SECRET_KEY", 4, ["Set the site's ep", RELOAD, "Empty the caches", "The old key is a"], "uid and epoch 1"),
         (
             "The platform's key", 2,
             ["Write secret_keys", "Set the platform's", "Reload the process", "Empty the caches", "Take the old key"],
@@ -43,7 +43,7 @@ def all_of_them() -> dict[str, Credential]:
         ("The frontend cache's token", 1, ["Make a second", "Put it in", RELOAD, "Take the old"], "a1 at cloudflare"),
         ("The certificate's key", 1, ["Put the new cert", "Reload the front"], "in the file /srv/a.key"),
         (
-            "own SECRET_KEY", 3,
+            "own SECRET_KEY", 4,
             ["Put the old key in", "Put a new key of", RELOAD, "Empty the caches", "Take the old key"],
             "the site's own, in the registry itself",
         ),
