@@ -34,8 +34,10 @@ class Source(ABC):
     reads_secrets: bool = False
     #: Whether ``env:NAME`` and keys that end in ``_file`` lead to secrets elsewhere.
     follows_references: bool = True
-    #: Whether a platform that states no key gets a new one.
-    makes_platform_key: bool = True
+    #: Whether the sites' keys derive from a key of the platform.
+    needs_platform_key: bool = True
+    #: Whether a platform that states no environment is one of development.
+    assumes_development: bool = True
 
     @abstractmethod
     def label(self, path: KEY_PATH) -> str:

@@ -123,7 +123,7 @@ class SnapshotSource(TypedSource):
     """Keys are written below ``platform`` and ``site``; every secret is in the clear and means itself."""
 
     follows_references = False
-    makes_platform_key = False
+    needs_platform_key = False
 
     def label(self, path: KEY_PATH) -> str:
         return super().label(("site", *path[2:]) if path[:1] == SITES_PATH else path)
