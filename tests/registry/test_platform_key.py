@@ -12,18 +12,32 @@ from threading import Barrier
 
 import pytest
 
-from tests.registry.conftest import AURORA, RegistryMaker
+from tests.registry.conftest import AURORA, BOREALIS, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry import platform_key as module
-from wagtail_multihost.registry.platform_key import create, platform_key
+from wagtail_multihost.registry.platform_key import COMMAND, create, platform_key
+from wagtail_multihost.spec.secret import Secret
 
 RACERS = 8
+UID = 'uid = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"\n'
+PINS = """
+[sites.aurora.names]
+database = "aviary__aurora"
+role = "aviary__aurora"
+bucket = "aviary--aurora"
+key_prefix = "aviary.aurora"
+index_prefix = "aviary_aurora_"
+socket = "aurora.sock"
+"""
 
 
 def test_platform_key_is_made_once_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The first use makes a key that only its owner can read, says so, and later uses read it."""
     with caplog.at_level(logging.WARNING, "wagtail_multihost.registry"):
-        key = platform_key(tmp_path / "data").reveal()
+        made = platform_key(tmp_path / "data")
+    assert made
+    key = made.reveal()
     path = tmp_path / "data" / "platform.key"
     assert len(key) == 64
     assert path.read_text() == f"{key}\n"
@@ -128,3 +142,74 @@ def test_platform_key_in_a_folder_that_cannot_be_made_is_reported_as_written(
     with pytest.raises(ConfigurationError) as refused:
         registry('[platform]\nname = "aviary"\n' + AURORA).site("aurora")
     assert [problem.where for problem in refused.value.problems] == ["sites.toml: platform.secret_key"]
+
+
+ENVIRON = {"MULTIHOST_PLATFORM_NAME": "aviary", "MULTIHOST_SITE_HOSTNAMES": "aurora.example.org"}
+
+
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_platform_key_is_made_in_development_alone(registry: RegistryMaker, tmp_path: Path, environment: str) -> None:
+    """Elsewhere the error names the command that makes one, and a key that is there already is taken."""
+    head = f'[platform]\nname = "aviary"\nenvironment = "{environment}"\n'
+    opened = registry(head + AURORA + UID + PINS)
+    for read in (lambda: opened.site("aurora"), lambda: opened.chosen(["aurora"])):
+        with pytest.raises(ConfigurationError) as refused:
+            read()
+        (problem,) = refused.value.problems
+        assert problem.where == "sites.toml: platform.secret_key"
+        assert COMMAND in problem.message
+        assert environment in problem.message
+        assert "sites.toml: platform.secret_key_file" in problem.message
+    assert not (tmp_path / "data").exists()
+    create_in(tmp_path / "data")
+    assert opened.site("aurora")[0].secret_key is not None
+
+
+def create_in(data: Path) -> None:
+    data.mkdir()
+    create(data / "platform.key")
+
+
+@pytest.mark.parametrize("environment", [None, "production", "development"])
+def test_containers_do_not_make_a_platform_key_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: str | None
+) -> None:
+    """Variables make a key where they state development, and not where they say nothing."""
+    monkeypatch.chdir(tmp_path)
+    stated = {"MULTIHOST_PLATFORM_ENVIRONMENT": environment} if environment else {}
+    pins = pins_as_variables() if environment == "production" else {}
+    opened = open_registry("env:", {"MULTIHOST_SITE": "aurora", **ENVIRON, **stated, **pins})
+    if environment == "development":
+        assert opened.site("aurora")[0].secret_key is not None
+        return
+    with pytest.raises(ConfigurationError) as refused:
+        opened.site("aurora")
+    (problem,) = refused.value.problems
+    assert problem.where == "MULTIHOST_PLATFORM_SECRET_KEY"
+    assert "MULTIHOST_PLATFORM_SECRET_KEY_FILE" in problem.message
+    assert not (tmp_path / "data").exists()
+
+
+def pins_as_variables() -> dict[str, str]:
+    lines = [line.split(" = ") for line in (UID + PINS).splitlines() if " = " in line]
+    return {
+        f"MULTIHOST_SITE_{'' if key == 'uid' else 'NAMES__'}{key.upper()}": value.strip('"') for key, value in lines
+    }
+
+
+def test_platform_whose_sites_have_keys_of_their_own_needs_none(registry: RegistryMaker, tmp_path: Path) -> None:
+    """Where every site states its key, none is made and none is missed; where one does not, it is."""
+    own = f'secret_key = "{"own-key-" * 8}"\n'
+    assert registry('[platform]\nname = "aviary"\n' + AURORA + own).site("aurora")[0].secret_key is None
+    assert not (tmp_path / "data").exists()
+    registry('[platform]\nname = "aviary"\n' + AURORA + own + BOREALIS).site("aurora")
+    assert (tmp_path / "data" / "platform.key").exists()
+
+
+def test_command_that_errors_name_makes_a_key(tmp_path: Path) -> None:
+    """The command makes a file of the shell's account alone, long enough to be a platform's key."""
+    command = COMMAND.replace("/etc/multihost", str(tmp_path))
+    subprocess.run(["sh", "-c", command], check=True, timeout=60)
+    made = tmp_path / "platform.key"
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert len(Secret.from_file(made).reveal()) == 64

@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
 from wagtail_multihost.health.options import SETTING, stated_prefix
+from wagtail_multihost.production.transport import Transport
 from wagtail_multihost.registry import REGISTRY_VARIABLE, Contents, Registry, open_registry
 from wagtail_multihost.resolver.resolved import latest
 from wagtail_multihost.resolver.storages import media_url
@@ -178,6 +179,15 @@ def codebase() -> Codebase:
         static_url=static_url if static_url.startswith("/") else None,
         media_url=url if (url := media_url(project_settings())).startswith("/") else None,
         health_prefix=stated_prefix(getattr(settings, SETTING, None)),
+    )
+
+
+def transport() -> Transport:
+    """Return what the settings of this process say of http and https."""
+    return Transport(
+        redirects=bool(settings.SECURE_SSL_REDIRECT),
+        hsts=int(settings.SECURE_HSTS_SECONDS or 0),
+        has_header=bool(settings.SECURE_PROXY_SSL_HEADER),
     )
 
 

@@ -19,6 +19,7 @@ from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.output import Change
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.management.command import chosen_ids, codebase, progress, registry_of, static_files
+from wagtail_multihost.management.production import production_cautions, refuse_development
 from wagtail_multihost.spec.identifiers import shown
 
 #: What these variables say can be part of a registry.
@@ -107,7 +108,9 @@ def wish_of(
     def load() -> Plan:
         plan = plan_of(options["registry"], directory, options["site"], options["node"])
         refuse_front(chosen, plan)
-        caution(cautions(plan, [emitter.name for emitter in chosen]), options["verbosity"])
+        refuse_development(plan)
+        told = [*cautions(plan, [emitter.name for emitter in chosen]), *production_cautions(plan)]
+        caution(told, options["verbosity"])
         return plan
 
     return Wish(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 SITES_PATH = ("sites",)
+#: A site with one of them derives nothing from the platform's key.
+OWN_SECRET_KEYS = frozenset({"secret_key", "secret_key_file"})
 
 
 class Contents(NamedTuple):
@@ -168,4 +170,6 @@ def records_of(platform: object, sites: object, source: Source) -> tuple[Record,
             found.append(Record.of(values, path, source, problems, site))
         else:
             root.report("It must be a table.", path)
+    if found and all(OWN_SECRET_KEYS.intersection(site.entries) for site in found):
+        source.needs_platform_key = False
     return record, found

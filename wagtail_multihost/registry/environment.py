@@ -14,7 +14,6 @@ from wagtail_multihost.spec.identifiers import shown
 SITE_PREFIX = "MULTIHOST_SITE_"
 PLATFORM_PREFIX = "MULTIHOST_PLATFORM_"
 NESTED = "__"
-OWN_KEY = frozenset({f"{SITE_PREFIX}SECRET_KEY", f"{SITE_PREFIX}SECRET_KEY_FILE"})
 BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -25,13 +24,13 @@ class EnvironmentSource(Source):
         f"Set {SITE_PREFIX}UID, for a new site to what uuidgen prints, and the six {SITE_PREFIX}NAMES{NESTED}… as the "
         "site has them"
     )
+    #: Variables describe containers, of which there may be many, each with a folder of its own.
+    assumes_development = False
 
     def __init__(self, environ: Mapping[str, str], *, reads_secrets: bool) -> None:
         self.base = Path.cwd()
         self.environ = environ
         self.reads_secrets = reads_secrets
-        # A container whose site has a key of its own needs no other, and must not make one.
-        self.makes_platform_key = not OWN_KEY.intersection(environ)
 
     def label(self, path: KEY_PATH) -> str:
         if len(path) == 1 and path[0].startswith("MULTIHOST_"):

@@ -12,19 +12,25 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.secret import Secret
 
 FILE_NAME = "platform.key"
+DEVELOPMENT = "development"
+#: Makes a key that a file of root's holds; the guides have it too.
+COMMAND = "(umask 077 && python3 -c 'import secrets; print(secrets.token_urlsafe(48))' > /etc/multihost/platform.key)"
 
 logger = logging.getLogger("wagtail_multihost.registry")
 
 
-def platform_key(data: Path) -> Secret:
+def platform_key(data: Path, *, may_make: bool = True) -> Secret | None:
     """
-    Return the key in ``data/platform.key`` (0600); makes it on first use and logs a warning that says so.
+    Return the key in ``data/platform.key`` (0600); makes it on first use and logs a warning that says so. Without
+    ``may_make`` None is returned where there is no such file.
 
     Raises ConfigurationError when the file cannot be made.
     """
     path = data / FILE_NAME
     try:
         if not path.exists():
+            if not may_make:
+                return None
             create(path)
     except OSError as error:
         raise ConfigurationError.because(

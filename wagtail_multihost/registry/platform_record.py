@@ -16,6 +16,7 @@ from wagtail_multihost.registry.fields import (
     table_only,
 )
 from wagtail_multihost.registry.record import Entry, Record
+from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import HIGHEST_REVISION, PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 
@@ -71,7 +72,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
     shares_registry = record.take_boolean("shares_registry", False)
     templates, snapshots = (record.take_path(key, None) for key in ("templates", "snapshots"))
     secret_keys, nodes_of_platform = keyring(record), nodes(record)
-    secret_key = key_of(record, data, sources, has_keyring=bool(secret_keys))
+    secret_key = key_of(record, data, environment, sources, has_keyring=bool(secret_keys))
     if not name and "name" not in sources:
         record.report("It is missing.", (*record.path, "name"))
         return None
@@ -102,16 +103,29 @@ def build_platform(record: Record) -> PlatformSpec | None:
     )
 
 
-def key_of(record: Record, data: Path, sources: dict[str, str], *, has_keyring: bool) -> Secret | None:
-    """Return the ``secret_key``: stated, or without a keyring that of the data folder, which is made if need be."""
+def key_of(
+    record: Record, data: Path, environment: str, sources: dict[str, str], *, has_keyring: bool
+) -> Secret | None:
+    """Return the ``secret_key``: stated, or without a keyring that of the data folder, which development makes."""
     key = record.take_secret("secret_key")
-    makes_key = record.source.makes_platform_key and record.source.reads_secrets
-    if key is not None or has_keyring or not makes_key or record.problems:
+    needs_key = record.source.needs_platform_key and record.source.reads_secrets
+    if key is not None or has_keyring or not needs_key or record.problems:
         return key
-    from wagtail_multihost.registry.platform_key import platform_key  # loads only where none is stated
+    from wagtail_multihost.registry.platform_key import COMMAND, DEVELOPMENT, platform_key  # only where none is stated
 
     sources["secret_key"] = str(data / "platform.key")
-    return record.build(lambda: platform_key(data))
+    is_stated = record.source.assumes_development or "environment" in record.written
+    may_make = environment == DEVELOPMENT and is_stated
+    key = record.build(lambda: platform_key(data, may_make=may_make))
+    if key is None and not may_make:
+        found = f"the environment is {shown(environment)}" if is_stated else "no environment is stated"
+        file = record.source.label((*record.path, "secret_key_file"))
+        record.report(
+            f"It is missing, and {found}. A key is made in development alone, because each machine would make "
+            f"another. Make one for all of them: {COMMAND} and name its file in {file}.",
+            (*record.path, "secret_key"),
+        )
+    return key
 
 
 def revision_of(record: Record, value: object) -> int:

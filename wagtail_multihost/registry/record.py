@@ -36,8 +36,10 @@ class Source(ABC):
     follows_references: bool = True
     #: How sites are pinned.
     pins_with: str = "Run: manage.py multihost_sites --pin"
-    #: Whether a platform that states no key gets a new one.
-    makes_platform_key: bool = True
+    #: Whether the sites' keys derive from a key of the platform.
+    needs_platform_key: bool = True
+    #: Whether a platform that states no environment is one of development.
+    assumes_development: bool = True
 
     @abstractmethod
     def label(self, path: KEY_PATH) -> str:

@@ -124,7 +124,7 @@ class SnapshotSource(TypedSource):
 
     follows_references = False
     pins_with = "Write it again: manage.py multihost_snapshot"
-    makes_platform_key = False
+    needs_platform_key = False
 
     def label(self, path: KEY_PATH) -> str:
         return super().label(("site", *path[2:]) if path[:1] == SITES_PATH else path)
