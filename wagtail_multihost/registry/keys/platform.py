@@ -32,8 +32,8 @@ PLATFORM_KEYS: tuple[Key, ...] = (
         "environment",
         "slug, at most 20 characters",
         '"development"',
-        '`"production"` refuses sites that are not pinned, processes that can read more than their own site, and settings '
-        'for development. A platform\'s key is made in `"development"` alone.',
+        '`"production"` refuses sites that are not pinned, processes that can read more than their own site, and '
+        'settings for development. A platform\'s key is made in `"development"` alone.',
     ),
     Key(PLATFORM, "data", "path", '"data"', "The folder of local databases and files, and of the platform's key."),
     Key(
