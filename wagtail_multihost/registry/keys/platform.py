@@ -32,7 +32,8 @@ PLATFORM_KEYS: tuple[Key, ...] = (
         "environment",
         "slug, at most 20 characters",
         '"development"',
-        '`"production"` refuses sites that are not pinned.',
+        '`"production"` refuses sites that are not pinned, processes that can read more than their own site, and '
+        'settings for development. A platform\'s key is made in `"development"` alone.',
     ),
     Key(PLATFORM, "data", "path", '"data"', "The folder of local databases and files, and of the platform's key."),
     Key(
@@ -52,7 +53,7 @@ PLATFORM_KEYS: tuple[Key, ...] = (
     *secret(
         PLATFORM,
         "secret_key",
-        "made in `data/platform.key`",
+        "made in `data/platform.key` in development",
         "Every site's key is derived from it.",
         type="secret, at least 32 characters",
     ),

@@ -1,0 +1,192 @@
+"""The checks that run with ``check --deploy``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.checks.conftest import ids_of
+from tests.spec.samples import a_platform, a_site, postgresql, redis, s3
+from wagtail_multihost.checks.deployment import check_folders, check_platform, check_settings, check_transport
+from wagtail_multihost.production.settings import is_for_development
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.resolver import resolved
+from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.tls import TlsSpec
+
+SERVERS = {"database": postgresql(), "cache": redis(), "storage": s3()}
+TLS = TlsSpec(certificate="/etc/ssl/a.pem", key="/etc/ssl/a.key")
+Become = Callable[..., None]
+
+
+@pytest.fixture
+def become(monkeypatch: pytest.MonkeyPatch) -> Become:
+    """Make this process that of a site of a platform, read from ``registry``."""
+
+    def make(platform: PlatformSpec, site: SiteSpec | None, registry: Path | None = None) -> None:
+        opened = open_registry(registry, {}) if registry else None
+        by = ResolvedSettings(platform if site else None, site, registry=registry, opened=opened)
+        monkeypatch.setattr(resolved, "_latest", Applied(by, {}, {}))
+        monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
+
+    return make
+
+
+def production(**changes: Any) -> PlatformSpec:
+    sources = {"secret_key_file": "sites.toml: platform.secret_key_file"}
+    return a_platform(**{"environment": "production", "sources": sources, **changes})
+
+
+def test_platform_that_is_ready_is_quiet(become: Become) -> None:
+    """In production, with servers and a stated key, there is nothing to say."""
+    become(production(), a_site(**SERVERS))
+    assert ids_of(check_platform(None)) == []
+
+
+@pytest.mark.parametrize("environment", ["development", "staging"])
+def test_environment_that_is_not_production_is_w008(become: Become, environment: str) -> None:
+    """Whatever else it is called, it asks for less than production does."""
+    become(production(environment=environment), a_site(**SERVERS))
+    assert ids_of(check_platform(None)) == ["W008"]
+
+
+def test_registry_that_others_can_read_is_w009(become: Become, tmp_path: Path) -> None:
+    """With no site named the file of the registry is looked at, unless its sites share it."""
+    registry = tmp_path / "sites.toml"
+    head = '[platform]\nname = "aviary"\nenvironment = "production"\nsecret_key_file = "/run/k"\n'
+    site = '[sites.aurora]\nhostnames = ["a.example.org"]\n'
+    registry.write_text(head + site)
+    registry.chmod(0o644)
+    become(production(), None, registry)
+    assert ids_of(check_platform(None)) == ["W009", "W011"]
+    registry.chmod(0o600)
+    assert "W009" not in ids_of(check_platform(None))
+    registry.write_text(f"{head}shares_registry = true\n{site}")
+    registry.chmod(0o644)
+    assert "W009" not in ids_of(check_platform(None))
+
+
+def test_key_that_was_made_is_w010(become: Become, tmp_path: Path) -> None:
+    """A platform that states no key has one beside its data; a site with a key of its own does not mind."""
+    registry = tmp_path / "sites.toml"
+    registry.write_text("")
+    registry.chmod(0o600)
+    made = production(sources={"secret_key": "/srv/data/platform.key"})
+    for platform in (made, production(sources={})):
+        become(platform, a_site(**SERVERS), registry)
+        assert ids_of(check_platform(None)) == ["W010"]
+    become(made, a_site(**SERVERS, secret_key=postgresql().password), registry)
+    assert ids_of(check_platform(None)) == []
+
+
+@pytest.mark.parametrize("part", SERVERS)
+def test_each_local_part_is_w011(become: Become, part: str) -> None:
+    """SQLite, local memory and local files are told where nobody said how many machines there are."""
+    own = {name: value for name, value in SERVERS.items() if name != part}
+    local = a_site(**own)
+    become(production(), local)
+    assert ids_of(check_platform(None)) == ["W011"]
+    become(production(nodes=(("app-1", "10.0.0.5:8080"),)), local)
+    assert ids_of(check_platform(None)) == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "site", "django", "ids"),
+    [
+        ({}, {"tls": TLS}, {"SECURE_HSTS_SECONDS": 3600}, []),
+        ({"origin": "http://{hostname}"}, {"tls": TLS}, {"SECURE_HSTS_SECONDS": 3600}, []),
+        ({"origin": "http://{hostname}"}, {}, {}, ["W012"]),
+        ({}, {"tls": replace(TLS, pending=("aurora.example.org",))}, {}, ["W012"]),
+        ({}, {"tls": TLS}, {}, ["W015"]),
+        ({}, {}, {}, ["W013", "W014", "W015"]),
+        ({}, {}, {"SECURE_SSL_REDIRECT": True, "SECURE_HSTS_SECONDS": 3600}, ["W014"]),
+        (
+            {"secure_proxy_ssl_header": ("HTTP_X_FORWARDED_PROTO", "https")},
+            {},
+            {"SECURE_SSL_REDIRECT": True, "SECURE_HSTS_SECONDS": 3600},
+            [],
+        ),
+    ],
+)
+def test_transport_is_judged_by_who_ends_tls(
+    become: Become,
+    settings: Any,
+    platform: dict[str, Any],
+    site: dict[str, Any],
+    django: dict[str, Any],
+    ids: list[str],
+) -> None:
+    """Where the registry has certificates nginx redirects; elsewhere Django must, and must learn the scheme."""
+    settings.SECURE_PROXY_SSL_HEADER = None
+    for name, value in django.items():
+        setattr(settings, name, value)
+    become(production(**platform), a_site(hostnames=("aurora.example.org",), aliases=(), **site))
+    assert ids_of(check_transport(None)) == ids
+
+
+@pytest.mark.parametrize(("debug", "ids"), [(True, ["E022"]), (False, [])])
+def test_debug_is_e022(become: Become, settings: Any, debug: bool, ids: list[str]) -> None:
+    """Visitors would see settings."""
+    settings.DEBUG = debug
+    become(production(), a_site())
+    assert ids_of(check_settings(None)) == ids
+
+
+def test_module_of_development_is_e023(become: Become, settings: Any) -> None:
+    """The module of this process, and the one of a site's own code, are both looked at."""
+    settings.SETTINGS_MODULE = "mysite.settings.dev"
+    become(production(), a_site(code=(("settings_module", "aurora.settings.local"),)))
+    messages = check_settings(None)
+    assert ids_of(messages) == ["E023", "E023"]
+    assert "sites.aurora.code.settings_module" in messages[1].msg
+    settings.SETTINGS_MODULE = "mysite.settings.production"
+    become(production(), a_site())
+    assert check_settings(None) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        *((f"mysite.settings.{name}", True) for name in ("dev", "development", "local", "debug", "test", "Dev")),
+        ("mysite.settings_dev", True),
+        ("mysite.local_settings", True),
+        ("mysite.settings", False),
+        ("mysite.settings.production", False),
+        ("dev.settings", False),
+        ("mysite.settings.devices", False),
+        ("mysite.settings.latest", False),
+    ],
+)
+def test_module_says_what_it_is_for_by_its_last_part(module: str, expected: bool) -> None:
+    """Each name is one, and none that only begins or ends like one."""
+    assert is_for_development(module) is expected
+
+
+def test_build_context_is_e024_and_repository_w016(
+    become: Become, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are found by the platform's data folder, wherever the project is."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "platform.key").write_text("")
+    (tmp_path / "Dockerfile").write_text("")
+    (tmp_path / "manage.py").write_text("")
+    monkeypatch.setattr("wagtail_multihost.management.production.project_folder", lambda _: tmp_path)
+    become(production(data=data), a_site(**SERVERS))
+    assert ids_of(check_folders(None)) == ["E024", "W016"]
+    for name in (".dockerignore", ".gitignore"):
+        (tmp_path / name).write_text("data/\n")
+    assert check_folders(None) == []
+
+
+def test_test_runs_and_settings_without_apply_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was never applied is E005's, and a throw-away site is nobody's."""
+    monkeypatch.setattr(resolved, "_latest", None)
+    for check in (check_settings, check_platform, check_transport, check_folders):
+        assert check(None) == []
