@@ -42,6 +42,8 @@ def test_checks_say_which_ids_they_have() -> None:
 
 def test_every_module_is_registered() -> None:
     """Each function that is written as a check runs with the package's tag."""
-    registered = {check.__module__ for check in registry.get_checks(include_deployment_checks=True) if TAG in check.tags}
+    registered = {
+        check.__module__ for check in registry.get_checks(include_deployment_checks=True) if TAG in check.tags
+    }
     written = {f"wagtail_multihost.checks.{path.stem}" for path in MODULES if checks_of(path)}
     assert registered == written
