@@ -1,4 +1,4 @@
-"""The accounts that sites run as, and the groups that read their snapshots and uploads: what a site's id must not make of them."""
+"""The accounts of sites, and the groups of their snapshots and uploads: what a site's id must not make of them."""
 
 from __future__ import annotations
 

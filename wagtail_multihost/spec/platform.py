@@ -45,7 +45,8 @@ class PlatformSpec(Frozen):
     A keyring takes the place of ``secret_key`` while the key is changed: ``secret_keys`` are pairs of a key id
     and a key, ``key_id`` the one that sites use unless they state another. ``revision`` orders the states of
     a registry in time, 0 where that is not known. ``group`` is the group (``{site}`` in it) that reads a site's
-    snapshot, ``media_group`` the one that reads its local uploads, for the front server. ``user`` is the account (``{site}`` in it) that a site's processes run as, blank where all sites have
+    snapshot, ``media_group`` the one that reads its local uploads, for the front server. ``user`` is the account
+    (``{site}`` in it) that a site's processes run as, blank where all sites have
     one; ``runner`` is the server that they are processes of. ``shares_registry`` says that sites' processes may read
     all of the registry, in production too. ``nodes`` are pairs of a name and the address (``10.0.0.5:8080``) of a
     machine that serves sites behind a front server; without them all is on one machine. ``nginx``, ``uwsgi`` and
