@@ -47,19 +47,22 @@ def test_emperor_needs_no_capability_that_its_unit_takes(tmp_path: Path) -> None
     unit = texts("systemd", make_plan(make_site("aurora"), platform=make_platform(user="site-{site}")))
     found = read_unit(unit["systemd/multihost-emperor.service"])
     capabilities = last(found, "Service", "CapabilityBoundingSet")
-    with passable_folder() as folder, open(tmp_path / "log", "wb") as log:
-        with opened_house(folder, ATTACKS, log, bounded(capabilities)) as house:
-            status = Path(f"/proc/{house.emperor.pid}/status").read_text()
-            assert bounds(status).bit_count() == len(capabilities.split())
-            uids = [house.let(site, "status").split("Uid:\t")[1].split()[0] for site in (HOSTILE, NEIGHBOUR)]
-            assert uids == ["5", "9"]
-            gone = [pid for pid in children(house.emperor.pid) if Path(f"/proc/{pid}").owner() == HOSTILE]
-            assert gone
-            (house.plan.directory / f"uwsgi/{HOSTILE}.ini").unlink()
-            wait_for(partial(stopped, gone), "the end of the site whose file is gone")
-            assert house.answers(NEIGHBOUR)
-            rest = children(house.emperor.pid)
-            assert rest
-            subprocess.run(["kill", "-TERM", str(house.emperor.pid)], check=True)
-            house.emperor.wait(30)
-            wait_for(partial(stopped, rest), "the end of all sites")
+    with (
+        passable_folder() as folder,
+        open(tmp_path / "log", "wb") as log,
+        opened_house(folder, ATTACKS, log, bounded(capabilities)) as house,
+    ):
+        status = Path(f"/proc/{house.emperor.pid}/status").read_text()
+        assert bounds(status).bit_count() == len(capabilities.split())
+        uids = [house.let(site, "status").split("Uid:\t")[1].split()[0] for site in (HOSTILE, NEIGHBOUR)]
+        assert uids == ["5", "9"]
+        gone = [pid for pid in children(house.emperor.pid) if Path(f"/proc/{pid}").owner() == HOSTILE]
+        assert gone
+        (house.plan.directory / f"uwsgi/{HOSTILE}.ini").unlink()
+        wait_for(partial(stopped, gone), "the end of the site whose file is gone", 20)
+        assert house.answers(NEIGHBOUR)
+        rest = children(house.emperor.pid)
+        assert rest
+        subprocess.run(["kill", "-TERM", str(house.emperor.pid)], check=True)
+        house.emperor.wait(30)
+        wait_for(partial(stopped, rest), "the end of all sites", 20)

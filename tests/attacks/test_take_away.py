@@ -57,7 +57,7 @@ def is_running(path: Path) -> bool:
 def documented() -> str:
     """Return the lines of the guide, for the account of the test."""
     guide = DOCS / "how-to/run-each-site-as-its-own-user.md"
-    (lines,) = [block for block in blocks(guide, "shell") if "kill -KILL -1" in block]
+    (lines,) = [block for block in blocks(guide, "shell") if "pgrep -u" in block]
     return lines.replace("site-aurora", ACCOUNT)
 
 
