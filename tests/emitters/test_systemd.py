@@ -262,6 +262,20 @@ def test_folder_with_a_colon_is_refused(key: str) -> None:
         texts("systemd", make_plan(platform=make_platform(**{**GUNICORN, key: folder})))
 
 
+def test_folders_give_the_front_server_uploads_alone_where_they_have_a_group() -> None:
+    """With a media_group a site's folder is its own group's, and uploads hand theirs down; a bucket needs no folder."""
+    site = make_site("aurora", storage=StorageSpec(backend="files", path=Path("/srv/aviary/uploads/aurora")))
+    for group, own in (("site-{site}", "site-aurora"), ("", "user-aurora")):
+        platform = make_platform(user="user-{site}", group=group, media_group="media-{site}")
+        plan = make_plan(site, make_site("corona", storage=BUCKET), platform=platform)
+        lines = texts("systemd", plan)["systemd/tmpfiles.d/multihost.conf"].splitlines()
+        assert [line for line in lines if "aurora" in line] == [
+            f"d /srv/aviary/data/sites/aurora 0750 user-aurora {own} -",
+            "d /srv/aviary/uploads/aurora 2750 user-aurora media-aurora -",
+        ]
+        assert len([line for line in lines if "corona" in line]) == 1
+
+
 def test_python_path_with_a_colon_is_refused() -> None:
     """It would be two folders."""
     plan = make_plan(platform=make_platform(**GUNICORN), codebase=make_codebase(pythonpath=("/srv/a:b",)))

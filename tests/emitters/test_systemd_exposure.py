@@ -2,7 +2,7 @@
 How much systemd's own analysis finds open in each emitted unit.
 
 systemd does not run here as the first process, so that what a unit closes is not tried; that uWSGI's emperor does its
-work without the capabilities that it loses is (test_uwsgi_accounts_servers).
+work without the capabilities that it loses is (tests/attacks/test_emperor_capabilities.py).
 """
 
 from __future__ import annotations

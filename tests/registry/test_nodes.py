@@ -121,10 +121,10 @@ def test_nodes_in_variables_are_refused_under_the_names_of_variables() -> None:
         ]
 
 
-@pytest.mark.parametrize("key", ["user", "group"])
+@pytest.mark.parametrize("key", ["user", "group", "media_group"])
 def test_account_that_linux_does_not_know_is_refused(registry: RegistryMaker, key: str) -> None:
     """An account has at most 32 characters with the site's id in it; the report names the site."""
-    head, long = f'{HEAD}{key} = "site-{{site}}"\n', "a" * 28
+    head, long = f'{HEAD}storage = "file:///srv/uploads/{{site}}"\n{key} = "site-{{site}}"\n', "a" * 28
     sites = f'{AURORA}[sites.{long}]\nhostnames = ["b.example.org"]\n'
     (found,) = problems_of(registry, head + sites)
     assert (found.where, found.site) == (f"sites.toml: platform.{key}", long)
@@ -135,10 +135,11 @@ def test_account_that_linux_does_not_know_is_refused(registry: RegistryMaker, ke
 @pytest.mark.parametrize(
     ("template", "site"), [("{site}", "root"), ("{site}", "postgres"), ("{site}-data", "www"), ("s{site}", "hadow")]
 )
-@pytest.mark.parametrize("key", ["user", "group"])
+@pytest.mark.parametrize("key", ["user", "group", "media_group"])
 def test_site_never_has_an_account_of_the_system(registry: RegistryMaker, key: str, template: str, site: str) -> None:
     """No name of a site makes it root, a server's account or a group that reads others' files."""
-    text = f'{HEAD}{key} = "{template}"\n[sites.{site}]\nhostnames = ["a.example.org"]\n'
+    storage = 'storage = "file:///srv/uploads/{site}"'
+    text = f'{HEAD}{storage}\n{key} = "{template}"\n[sites.{site}]\nhostnames = ["a.example.org"]\n'
     (found,) = problems_of(registry, text)
     assert (found.where, found.site) == (f"sites.toml: platform.{key}", site)
     assert f"of the site {site} is the system's." in found.message
@@ -152,3 +153,28 @@ def test_sites_never_run_as_root(registry: RegistryMaker) -> None:
     (found,) = problems_of(registry, f'{HEAD}systemd = {{ user = "root" }}\n{AURORA}')
     assert str(found).startswith("sites.toml: platform.systemd: Its user is root.")
     assert problems_of(registry, f'{HEAD}user = "www-data"\nsystemd = {{ user = "www-data" }}\n{AURORA}') == ()
+
+
+UPLOADS = 'storage = "file:///srv/uploads/{site}"\n'
+
+
+@pytest.mark.parametrize("media", ["media-{site}", "media"])
+def test_group_of_uploads_is_none_of_the_sites_own(registry: RegistryMaker, media: str) -> None:
+    """One that reads the snapshot, or that the site's account has, would let the front server read more."""
+    head = f'{HEAD}{UPLOADS}media_group = "{media}"\n'
+    for key in ("user", "group"):
+        (found,) = problems_of(registry, f'{head}{key} = "{media}"\n{AURORA}')
+        assert (found.where, found.site) == ("sites.toml: platform.media_group", "aurora")
+        assert f"The media_group '{media.replace('{site}', 'aurora')}' of the site aurora" in found.message
+        assert problems_of(registry, f'{head}{key} = "site-{{site}}"\n{AURORA}') == ()
+    assert registry(f'{head}user = "site-{{site}}"\n{AURORA}').load().platform.media_group == media
+
+
+def test_group_of_uploads_needs_a_folder_that_it_can_enter(registry: RegistryMaker) -> None:
+    """Uploads in the site's own folder are out of its reach; those elsewhere, and in a bucket, are not."""
+    head = f'{HEAD}media_group = "media"\n'
+    (found,) = problems_of(registry, f"{head}{AURORA}")
+    assert (found.where, found.site) == ("sites.toml: platform.media_group", "aurora")
+    assert "lie in a folder that only the site's own group enters" in found.message
+    assert "uploads/{site}" in found.message
+    assert problems_of(registry, f"{head}{UPLOADS}{AURORA}") == ()

@@ -1,4 +1,4 @@
-"""The accounts that sites run as, and the groups that read their snapshots: what a site's id must not make of them."""
+"""The accounts of sites, and the groups of their snapshots and uploads: what a site's id must not make of them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,15 @@ def account_problems(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> Itera
         yield Problem(where(platform, "user"), NOT_ROOT)
     if platform.systemd is not None and platform.systemd.user == ROOT:
         yield Problem(where(platform, "systemd"), f"Its user is root. {NOT_ROOT}")
-    for key in ("user", "group"):
+    all_sites = tuple(sites)
+    for key in ("user", "group", "media_group"):
         template = getattr(platform, key)
         if SITE in template:
-            for site in sites:
+            for site in all_sites:
                 yield from own_account_problems(where(platform, key), key, template.replace(SITE, site.id), site.id)
+    if platform.media_group:
+        for site in all_sites:
+            yield from media_group_problems(platform, site)
 
 
 def own_account_problems(where: str, what: str, account: str, site: str) -> Iterator[Problem]:
@@ -51,6 +55,27 @@ def own_account_problems(where: str, what: str, account: str, site: str) -> Iter
             f"The {what} {shown(account)} of the site {site} is the system's. Write more around {SITE}, such as "
             f"site-{SITE}, or name the site otherwise.",
             site,
+        )
+
+
+def media_group_problems(platform: PlatformSpec, site: SiteSpec) -> Iterator[Problem]:
+    """Yield a problem where the front server would read more than uploads, or not even these."""
+    group, key = platform.media_group_of(site.id), where(platform, "media_group")
+    if group in (platform.group_of(site.id), platform.user_of(site.id)):
+        yield Problem(
+            key,
+            f"The media_group {shown(group)} of the site {site.id} is the site's own group too. Name another one: "
+            "the front server is in it, and would read the site's snapshot.",
+            site.id,
+        )
+    uploads = site.storage.path
+    if uploads is not None and uploads.is_relative_to(platform.data / "sites"):
+        yield Problem(
+            key,
+            f"The uploads of the site {site.id} lie in a folder that only the site's own group enters: "
+            f'{shown(str(uploads))}. State a path outside of "sites" in [platform.storage], such as '
+            f"{platform.data}/uploads/{SITE}.",
+            site.id,
         )
 
 

@@ -66,7 +66,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
     origin = record.take_text("origin", "https://{hostname}")
     header = record.take_texts("secure_proxy_ssl_header")
     nginx, uwsgi, systemd = (options(record, target) for target in ("nginx", "uwsgi", "systemd"))
-    key_id, group, user = (record.take_text(key) for key in ("key_id", "group", "user"))
+    key_id, group, media_group, user = (record.take_text(key) for key in ("key_id", "group", "media_group", "user"))
     runner = record.take_text("runner", "uwsgi")
     revision = record.take_as("revision", lambda value: revision_of(record, value), record.source.revision)
     shares_registry = record.take_boolean("shares_registry", False)
@@ -88,6 +88,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
             key_id=key_id if record.source.reads_secrets else "",
             revision=revision,
             group=group,
+            media_group=media_group,
             user=user,
             runner=runner,
             templates=templates,

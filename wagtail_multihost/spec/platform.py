@@ -46,7 +46,8 @@ class PlatformSpec(Frozen):
     A keyring takes the place of ``secret_key`` while the key is changed: ``secret_keys`` are pairs of a key id
     and a key, ``key_id`` the one that sites use unless they state another. ``revision`` orders the states of
     a registry in time, 0 where that is not known. ``group`` is the group (``{site}`` in it) that reads a site's
-    snapshot. ``user`` is the account (``{site}`` in it) that a site's processes run as, blank where all sites have
+    snapshot, ``media_group`` the one that reads its local uploads, for the front server. ``user`` is the account
+    (``{site}`` in it) that a site's processes run as, blank where all sites have
     one; ``runner`` is the server that they are processes of. ``shares_registry`` says that sites' processes may read
     all of the registry, in production too. ``nodes`` are pairs of a name and the address (``10.0.0.5:8080``) of a
     machine that serves sites behind a front server; without them all is on one machine. ``nginx``, ``uwsgi`` and
@@ -65,6 +66,7 @@ class PlatformSpec(Frozen):
     key_id: str = ""
     revision: int = 0
     group: str = ""
+    media_group: str = ""
     user: str = ""
     runner: str = "uwsgi"
     shares_registry: bool = False
@@ -95,6 +97,10 @@ class PlatformSpec(Frozen):
     def group_of(self, site: str) -> str:
         """Return the group that reads the snapshot of the site id ``site``; blank when none is stated."""
         return self.group.replace("{site}", site)
+
+    def media_group_of(self, site: str) -> str:
+        """Return the group that reads the local uploads of the site id ``site``; blank when none is stated."""
+        return self.media_group.replace("{site}", site)
 
     def user_of(self, site: str) -> str:
         """Return the account that processes of the site id ``site`` run as; blank when none is stated."""
@@ -174,9 +180,9 @@ def server_problems(platform: PlatformSpec) -> Iterator[Problem]:
     for key in ("templates", "snapshots"):
         if (folder := getattr(platform, key)) is not None:
             yield from problem_of(key, parse_path, folder)
-    for key in ("group", "user"):
+    for key, what in (("group", "group"), ("media_group", "group"), ("user", "user")):
         if account := getattr(platform, key):
-            yield from problem_of(key, parse_account, account, what=key)
+            yield from problem_of(key, parse_account, account, what=what)
     if platform.runner not in RUNNERS:
         yield Problem("runner", f"The runner {shown(platform.runner)} is not known; accepted: {', '.join(RUNNERS)}.")
     for name, address in platform.nodes:

@@ -58,11 +58,25 @@ def tmpfiles_values(plan: Plan) -> dict[str, object]:
         "snapshots": systemd_quote(str(platform.snapshots)) if platform.snapshots else "",
         "data": systemd_quote(str(platform.data)),
         "sites": systemd_quote(f"{platform.data}/sites"),
-        "folders": [
-            (systemd_quote(f"{platform.data}/sites/{site.id}"), systemd_quote_line(account(plan, site)))
-            for site in plan.sites
-        ],
+        "folders": list(site_folders(plan)),
     }
+
+
+def site_folders(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """
+    Yield path, mode, user and group of each folder that a site has. One that hands its group down (2750) holds what
+    the front server reads: uploads alone with a ``media_group``, else all of the site's folder.
+    """
+    platform = plan.platform
+    for site in plan.sites:
+        user, folder = systemd_quote_line(account(plan, site)), systemd_quote(f"{platform.data}/sites/{site.id}")
+        if not platform.media_group:
+            yield folder, "2750", user, front_group(plan)
+            continue
+        yield folder, "0750", user, systemd_quote_line(platform.group_of(site.id)) or user
+        if site.storage.path is not None:
+            group = systemd_quote_line(platform.media_group_of(site.id))
+            yield systemd_quote(str(site.storage.path)), "2750", user, group
 
 
 def account(plan: Plan, site: SiteSpec) -> str:

@@ -83,6 +83,14 @@ PLATFORM_KEYS: tuple[Key, ...] = (
     ),
     Key(
         PLATFORM,
+        "media_group",
+        "group name",
+        NONE,
+        "The group that reads a site's local uploads, and nothing else of it, for the front server; "
+        "`{site}` in it stands for the site's id.",
+    ),
+    Key(
+        PLATFORM,
         "user",
         "user name",
         NONE,

@@ -1,0 +1,46 @@
+"""Uploads that the front server can read only by a group that reads more."""
+
+from __future__ import annotations
+
+import grp
+from collections.abc import Sequence
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Warning, register
+
+from wagtail_multihost.checks import TAG
+from wagtail_multihost.resolver.resolved import ResolvedSettings, latest
+
+
+@register(TAG, deploy=True)
+def check_media_group(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """W020: in production the site's uploads are in the group that reads its snapshot."""
+    applied = latest()
+    if applied is None or not needs_media_group(applied.by):
+        return []
+    return [
+        Warning(
+            "The folder of uploads has the group that reads the site's snapshot: a front server that is in this group "
+            "to serve the uploads reads the site's secrets as well.",
+            hint="State media_group, a group for uploads alone, in [platform], and put the front server's account "
+            "into that group instead.",
+            id="wagtail_multihost.W020",
+        )
+    ]
+
+
+def needs_media_group(by: ResolvedSettings) -> bool:
+    """Return whether each site has a group for its snapshot, and this one's local uploads are in it."""
+    platform, site = by.platform, by.site
+    if platform is None or site is None or platform.environment != "production" or platform.media_group:
+        return False
+    if "{site}" not in platform.group or not (platform.snapshots or reads_snapshot(by)) or site.storage.path is None:
+        return False
+    try:
+        return site.storage.path.stat().st_gid == grp.getgrnam(platform.group_of(site.id)).gr_gid
+    except (OSError, KeyError):  # no upload yet, or a registry of another machine
+        return False
+
+
+def reads_snapshot(by: ResolvedSettings) -> bool:
+    return by.site is not None and by.opened is not None and by.opened.created(by.site.id) is not None
