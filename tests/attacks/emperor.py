@@ -55,8 +55,11 @@ class House:
             return False
 
 
-def house_plan(folder: Path, attacks: str) -> Plan:
-    """Return a plan of two sites with folders as the guide lays them out, whose code is ``attacks`` and the shell."""
+def house_plan(folder: Path, attacks: str, virtualenv: Path = Path("/usr"), **options: object) -> Plan:
+    """
+    Return a plan of two sites with folders as the guide lays them out, whose code is ``attacks`` and the shell; the
+    platform has ``options`` on top.
+    """
     data, sockets, code = (folder / name for name in ("data", "run", "code"))
     for path, mode in ((data, 0o711), (data / "sites", 0o711), (code, 0o755), (sockets, 0o750)):
         path.mkdir()
@@ -73,19 +76,25 @@ def house_plan(folder: Path, attacks: str) -> Plan:
         make_site(NEIGHBOUR),
         directory=folder / "etc",
         platform=make_platform(
-            user="{site}", data=data, sockets=sockets, uwsgi=UwsgiOptions(build="debian", processes=1)
+            **{
+                "user": "{site}",
+                "data": data,
+                "sockets": sockets,
+                "uwsgi": UwsgiOptions(build="debian", processes=1),
+                **options,
+            }
         ),
-        codebase=make_codebase(directory=code, virtualenv=Path("/usr"), wsgi="shell:application"),
+        codebase=make_codebase(directory=code, virtualenv=virtualenv, wsgi="shell:application"),
         registry="/nowhere",
     )
 
 
 @contextlib.contextmanager
 def opened_house(
-    folder: Path, attacks: str, log: IO[bytes] | int, within: Sequence[str | Path] = ()
+    folder: Path, attacks: str, log: IO[bytes] | int, within: Sequence[str | Path] = (), **options: object
 ) -> Iterator[House]:
     """Start the emperor with its output in ``log``, by the words ``within`` where they are given."""
-    plan = house_plan(folder, attacks)
+    plan = house_plan(folder, attacks, **options)  # type: ignore[arg-type]
     write(plan.directory, *compare(plan.directory, emit("uwsgi", plan)))
     config = plan.directory / "uwsgi-emperor/emperor.ini"
     process = subprocess.Popen(

@@ -70,11 +70,12 @@ def texts(target: str, plan: Plan) -> dict[str, str]:
 
 
 def written(target: str, plan: Plan) -> Path:
-    """Write the emitted files of ``target`` into the plan's folder and return the folder."""
-    for path, text in texts(target, plan).items():
-        file = plan.directory / path
+    """Write the emitted files of ``target``, with their modes, into the plan's folder and return the folder."""
+    for emitted in emit(target, plan):
+        file = plan.directory / emitted.path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(emitted.text, encoding="utf-8")
+        file.chmod(emitted.mode)
     return plan.directory
 
 
