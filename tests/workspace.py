@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARALLEL = os.cpu_count() or 2
-COPIED = ("wagtail_multihost", "tests")
+COPIED = ("wagtail_multihost", "tests", "docs")
 # Exit codes of a test run: pytest's for success and for failed tests, and ours for the wrong package.
 PASSED, FAILED, WRONG_PACKAGE = 0, 1, 97
 #: What loads before pytest does is not rewritten, and pytest says so.
@@ -32,7 +32,7 @@ sys.exit(pytest.main([*{OPTIONS}, *sys.argv[1:]]))
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """Make a folder with a copy of the package and the tests, and links to everything else."""
+    """Make a folder with a copy of the package, the tests and the documentation, and links to everything else."""
     with tempfile.TemporaryDirectory(prefix="multihost-mutate-") as name:
         folder = Path(name)
         for path in ROOT.iterdir():
