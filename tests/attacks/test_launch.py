@@ -183,6 +183,18 @@ def test_flood_of_output_is_not_kept() -> None:
     assert int(resident.split()[1]) < 100_000
 
 
+def test_who_reads_no_more_ends_the_command() -> None:
+    """As in any pipe, ``| head`` among them, who writes notices that nobody reads; root does not wait for it."""
+    process = subprocess.Popen(words("import os\nwhile True: os.write(1, b'x' * 65536)"), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.read(1)
+    process.stdout.close()
+    try:
+        assert process.wait(30) == 1  # Python's BrokenPipeError
+    finally:
+        process.terminate()
+
+
 def test_an_interpreter_behind_a_closed_folder_is_one_sentence(tmp_path: Path) -> None:
     """It names the account and the path."""
     command = words("pass")
