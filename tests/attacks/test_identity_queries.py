@@ -198,6 +198,17 @@ def test_view_that_sleeps_hangs_no_command(project: Project, words: tuple[str, .
     assert_gives_up(project.manage(HOSTILE, *words))
 
 
+def test_view_that_sleeps_hangs_no_pin(project: Project) -> None:
+    """Who asks each database whose it is gives up on the hostile one, and still asks the others on its server."""
+    project.execute(HOSTILE, ENDLESS)
+    registry = project.folder / "elsewhere.toml"  # of a machine that has none of the sites' folders
+    registry.write_text((project.folder / "sites.toml").read_text().replace('/data"', '/elsewhere"'))
+    words = ("python", "manage.py", "multihost_sites", "--pin", "--registry", str(registry))
+    code, printed, seconds = project.run(*words)
+    assert (code, seconds < AT_MOST) == (2, True), printed
+    assert [site for site in SITES if site in printed] == [HOSTILE]
+
+
 def test_locked_table_hangs_no_command(project: Project) -> None:
     """A role that keeps a lock on the table of the identity hangs no command."""
     locking = f"BEGIN; LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({SLEEP}); COMMIT"

@@ -16,6 +16,7 @@ import pytest
 from tests.accounts import needs_root, passable_folder
 from tests.attacks.launching import SITE, at_terminal, run, wait_until_gone, words
 from wagtail_multihost.launch.descendants import descendants
+from wagtail_multihost.launch.letters import RESET, Screen
 
 pytestmark = needs_root
 
@@ -60,7 +61,13 @@ def test_what_would_steer_the_terminal_is_left_out() -> None:
     )
     assert b"title" not in shown and b"6n" not in shown.replace(b"\\x9b6n", b"")
     assert not any(bad in shown for bad in (b"\x1b[c", b"\x1bP", b"?1000h", b"\xc2\x9b", "\u202e".encode()))
-    assert b"\x1b[31mred" in shown and shown.rstrip().endswith(b"\x1b[?25h")
+    assert b"\x1b[31mred" in shown and shown.rstrip().endswith(RESET.encode())
+
+
+@pytest.mark.parametrize("given_back", ["0m", "?7h", "?25h", "r"])
+def test_terminal_is_given_back_as_it_was(given_back: str) -> None:
+    """Its colours, wrapping, cursor and the lines that scroll are not left as a site has set them."""
+    assert f"\x1b[{given_back}" in Screen().end().decode()
 
 
 def test_output_that_is_piped_is_shown_escaped() -> None:
@@ -181,6 +188,18 @@ def test_flood_of_output_is_not_kept() -> None:
     process.stdout.close()
     process.wait(30)
     assert int(resident.split()[1]) < 100_000
+
+
+def test_who_reads_no_more_ends_the_command() -> None:
+    """As in any pipe, ``| head`` among them, who writes notices that nobody reads; root does not wait for it."""
+    process = subprocess.Popen(words("import os\nwhile True: os.write(1, b'x' * 65536)"), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.read(1)
+    process.stdout.close()
+    try:
+        assert process.wait(30) == 1  # Python's BrokenPipeError
+    finally:
+        process.terminate()
 
 
 def test_an_interpreter_behind_a_closed_folder_is_one_sentence(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from wagtail_multihost.launch.account import ROOT, Account, account_named
+from wagtail_multihost.launch.account import Account, account_named
 from wagtail_multihost.resolver.folders import no_account, refuse_foreign_folder
+from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.checks.hosted import Hosted, hosted, is_served_here
+from wagtail_multihost.spec.platform import PRODUCTION
 
 # What finds things is loaded where checks run, not by each process that serves.
 
@@ -49,7 +50,7 @@ def platform_messages(known: Hosted) -> Iterator[CheckMessage]:
     for found in find.environment_findings(platform):
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W008")
     # E006 says it of a site's process in production.
-    files = () if known.is_of_site and platform.environment == find.PRODUCTION else known.files
+    files = () if known.is_of_site and platform.environment == PRODUCTION else known.files
     for found in find.registry_findings(platform, files, os.geteuid()):
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W009")
     for found in find.key_findings(platform, sites) if known.has_keys else ():

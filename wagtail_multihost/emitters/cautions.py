@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.platform import PRODUCTION
 from wagtail_multihost.spec.site import SiteSpec
 
 #: How many worker processes a target gives a site, and the option that says so.
@@ -17,7 +18,6 @@ WORKERS: dict[str, tuple[str, Callable[[Plan, SiteSpec], int]]] = {
 }
 #: What a site's own code must have for its processes to start, below the value of each option.
 NEEDED = {"directory": "", "virtualenv": "/bin/python3"}
-PRODUCTION = "production"
 
 
 def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from django.db.utils import ConnectionHandler
 
 from wagtail_multihost.exceptions import MultihostError
 from wagtail_multihost.identity.comparison import database_name, drop, identity_of
+from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.registry.evidence import Evidence
 from wagtail_multihost.resolver.databases import ENGINES, connection
 from wagtail_multihost.spec.site import SiteSpec
@@ -43,7 +44,8 @@ class Asker:
             if NOT_THERE.search(str(error)):
                 return None, ""
             message = f"its database on {database.host or 'this machine'}:{database.port} cannot be asked"
-            self.silent[place] = message
+            if not has_answered(error):  # else it may answer for other sites, whatever this one does to its own
+                self.silent[place] = message
             return None, message
         except MultihostError as error:
             return None, f"its database cannot be asked ({error})"
@@ -60,10 +62,17 @@ class Asker:
             with opened.wrap_database_errors:
                 # Past the signal of new connections, whose receivers look the alias up among the project's.
                 opened.connection = opened.get_new_connection(opened.get_connection_params())
-                with closing(opened.connection.cursor()) as cursor:
-                    # What is asked may be a view of a hostile site.
+            # What is asked may be a view of a hostile site, which may catch what the server's timeout raises.
+            with deadline(opened, "said whose it is", SECONDS):
+                with opened.wrap_database_errors, closing(opened.connection.cursor()) as cursor:
                     cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{SECONDS}s"])
-            found = identity_of(opened)
+                found = identity_of(opened)
             return Evidence(database_name(opened), found.uid, is_its_word=True) if found else None
         finally:
             drop(opened)
+
+
+def has_answered(error: DatabaseError) -> bool:
+    """Return whether a server has said what is wrong; one that cannot be reached has not."""
+    driver = error.__cause__
+    return "FATAL:" in str(error) or bool(getattr(driver, "sqlstate", None) or getattr(driver, "pgcode", None))

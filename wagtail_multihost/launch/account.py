@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wagtail_multihost.exceptions import LaunchError
+from wagtail_multihost.spec.permissions import ROOT
 
-ROOT = 0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -32,9 +32,19 @@ class Output:
             return 0
         except OSError:  # of a terminal that nobody has open any more
             data = b""
-        if not data or not written(self.target, self.letters.feed(data)):
+        if not data:
             self.is_open = False
+        elif not written(self.target, self.letters.feed(data)):
+            self.refuse()
         return len(data)
+
+    def refuse(self) -> None:
+        """Close a pipe whose output nobody reads any more: who writes must notice, and would wait for ever."""
+        self.is_open = False
+        if not os.isatty(self.source):
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(nothing, self.source)  # so that its number stays its owner's
+            os.close(nothing)
 
     def finish(self) -> None:
         """Copy what is left when all who could write have ended."""

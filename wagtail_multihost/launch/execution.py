@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 from wagtail_multihost.exceptions import LaunchError
-from wagtail_multihost.launch.account import ROOT
 from wagtail_multihost.launch.copying import Input, Output, copy_until
 from wagtail_multihost.launch.descendants import new_control_group
 from wagtail_multihost.launch.entering import Streams
@@ -18,6 +17,7 @@ from wagtail_multihost.launch.guard import END, PASSED_ON, REFUSED, WATCHED, End
 from wagtail_multihost.launch.letters import Filter, Lines, Raw, Screen
 from wagtail_multihost.launch.plan import Launch
 from wagtail_multihost.launch.terminal import new_terminal, raw_mode
+from wagtail_multihost.spec.permissions import ROOT
 
 STDOUT, STDERR = 1, 2
 

@@ -19,14 +19,21 @@ PRESSES, WITHIN = 3, 1.0
 
 
 def has_terminal() -> bool:
-    """Return whether this process is used at a terminal, by its input and its output."""
-    return os.isatty(0) and os.isatty(1)
+    """Return whether this process is used at a terminal, by its input and its output, and would not be stopped."""
+    return os.isatty(0) and os.isatty(1) and not is_in_background(0)
 
 
 def is_in_foreground(descriptor: int) -> bool:
     """Return whether this process may read from the terminal, and would not be stopped."""
     with suppress(OSError):
         return os.tcgetpgrp(descriptor) == os.getpgrp()
+    return False
+
+
+def is_in_background(descriptor: int) -> bool:
+    """Return whether this process would be stopped when it changes the terminal's modes, as after ``&``."""
+    with suppress(OSError):
+        return os.tcgetpgrp(descriptor) != os.getpgrp()
     return False
 
 

@@ -18,12 +18,7 @@ from wagtail_multihost.production.build_context import (
     project_folder,
     repository_findings,
 )
-from wagtail_multihost.production.platform import (
-    PRODUCTION,
-    environment_findings,
-    is_public,
-    key_findings,
-)
+from wagtail_multihost.production.platform import environment_findings, is_public, key_findings
 from wagtail_multihost.production.settings import debug_findings, module_findings
 from wagtail_multihost.production.transport import (
     hsts_findings,
@@ -31,9 +26,10 @@ from wagtail_multihost.production.transport import (
     redirect_findings,
     scheme_findings,
 )
-from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry import DEFAULT_FILE, open_registry
 from wagtail_multihost.registry.platform_key import DEVELOPMENT
 from wagtail_multihost.registry.toml import TomlRegistry
+from wagtail_multihost.spec.platform import PRODUCTION
 from wagtail_multihost.spec.site import SiteSpec
 
 
@@ -101,7 +97,7 @@ def folders_of(
     local = [path for site in sites for path in (site.database.path, site.storage.path) if path]
     outside = [path for path in local if data is None or not path.is_relative_to(data)]
     paths = own_paths(project, data, [*registries, *outside])
-    safe = {path for path in (*registries, project / "sites.toml") if not holds_secret(path)}
+    safe = {path for path in (*registries, project / DEFAULT_FILE) if not holds_secret(path)}
     return project, paths, [path for path in paths if path not in safe]
 
 

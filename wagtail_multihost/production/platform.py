@@ -11,10 +11,9 @@ from wagtail_multihost.registry.nodes import local_parts
 from wagtail_multihost.registry.platform_key import COMMAND, FILE_NAME
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import ROOT, account_name
-from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
-PRODUCTION = "production"
 #: Keys of which a platform states one where its key is not the one that was made.
 STATED_KEYS = frozenset({"secret_key", "secret_key_file", "secret_keys"})
 #: Names that lead to the visitor's own machine, or nowhere

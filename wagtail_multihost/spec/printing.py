@@ -17,7 +17,7 @@ def printable(text: str, *, kept: str = "\n\t") -> str:
 
 def one_line(value: object) -> str:
     """Return ``value`` as :func:`printable` text on one line."""
-    return printable(" ".join(str(value).split(" ")).strip("\r\n").replace("\n", " "), kept="")
+    return printable(str(value).strip("\r\n").replace("\n", " "), kept="")
 
 
 def is_harmless(letter: str) -> bool:
