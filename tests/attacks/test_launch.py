@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import secrets
 import signal
 import subprocess
@@ -221,3 +222,34 @@ def test_a_child_of_a_template_enters_the_account() -> None:
     assert facts["ids"] == [5, 5, 5, 60, 60, 60] and facts["groups"] == [60]
     assert (facts["environ"], facts["descriptors"], facts["session"]) == ({"HOME": "/"}, [0, 1, 2], True)
     assert (facts["new_privileges"], facts["capabilities"], facts["umask"]) == ("1", "0" * 16, "0077")
+
+
+USE_UP_KEYS = (
+    "import ctypes\nlibc, count = ctypes.CDLL(None), 0\n"
+    "while libc.syscall(248, b'user', b'%d' % count, b'x', 1, ctypes.c_long(-4)) > 0: count += 1\n"
+)
+GIVE_KEYS_BACK = "import ctypes\nctypes.CDLL(None).syscall(250, 7, ctypes.c_long(-4))"
+READ_KEY = (
+    "import ctypes\nlibc, value = ctypes.CDLL(None), ctypes.create_string_buffer(99)\n"
+    "key = libc.syscall(250, 10, ctypes.c_long(-3), b'user', b'roots', 0)\n"
+    "print(key, libc.syscall(250, 11, key, value, 99), value.value)\n"
+)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="It has the numbers of system calls of x86-64.")
+def test_an_account_without_room_for_keys_does_not_keep_roots_keyring() -> None:
+    """A site that has used up its quota of keys reads none of root's session all the same."""
+    give_key = "import ctypes\nlibc = ctypes.CDLL(None)\nassert libc.syscall(250, 1, None) > 0\n"
+    give_key += "assert libc.syscall(248, b'user', b'roots', b'secret', 6, ctypes.c_long(-3)) > 0\n"
+    if subprocess.run([sys.executable, "-c", give_key], capture_output=True, check=False).returncode:
+        pytest.skip("This machine's kernel, or its container engine, has no keys for us.")
+    # Not by the launch, whose own keyring would be given back when it ends.
+    site = {"user": SITE, "group": SITE, "extra_groups": [], "check": True}
+    subprocess.run(["/usr/bin/python3", "-c", USE_UP_KEYS], **site)  # type: ignore[call-overload]
+    try:
+        command = words(READ_KEY)
+        command[2] = give_key + command[2]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        subprocess.run(["/usr/bin/python3", "-c", GIVE_KEYS_BACK], **site)  # type: ignore[call-overload]
+    assert result.stdout == "-1 -1 b''\n", result
