@@ -6,16 +6,19 @@ import json
 import os
 import platform
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.accounts import needs_root, passable_folder
 from tests.attacks.launching import SITE, at_terminal, run, wait_until_gone, words
+from wagtail_multihost.launch import guard
 from wagtail_multihost.launch.descendants import descendants
 
 pytestmark = needs_root
@@ -253,3 +256,50 @@ def test_an_account_without_room_for_keys_does_not_keep_roots_keyring() -> None:
     finally:
         subprocess.run(["/usr/bin/python3", "-c", GIVE_KEYS_BACK], **site)  # type: ignore[call-overload]
     assert result.stdout == "-1 -1 b''\n", result
+
+
+#: Children that end sooner than a guard in Python reaps them, for as long as a test may take.
+STORM = """
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {
+    time_t end = time(0) + 25;
+    for (int each = 0; each < 16; each++)
+        if (!fork()) {
+            while (time(0) < end) {
+                pid_t pid = vfork();
+                if (pid == 0) {
+                    for (int count = 0; count < 30; count++)
+                        if (vfork() == 0) _exit(0);
+                    _exit(0);
+                }
+                if (pid > 0) waitpid(pid, 0, 0);
+            }
+            _exit(0);
+        }
+    sleep(25);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="There is no compiler for what forks quickly.")
+def test_a_storm_of_children_does_not_outlast_the_time() -> None:
+    """Processes that end without a pause keep the guard neither from the time nor from saying what is left."""
+    with passable_folder() as folder:
+        program = folder / "storm"
+        subprocess.run(["cc", "-x", "c", "-O2", "-o", str(program), "-"], input=STORM, text=True, check=True)
+        program.chmod(0o755)
+        started = time.monotonic()
+        result = run(f"import os; os.execv({str(program)!r}, ['storm'])", TEST_SECONDS="1")
+    assert time.monotonic() - started < 20
+    assert result.returncode == 124 and "It was ended after 1 seconds." in result.stderr
+
+
+def test_signals_without_a_pause_do_not_outlast_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard looks at the clock also while signals of children never stop."""
+    endless = iter([signal.SIGCHLD] * 10_000)
+    monkeypatch.setattr(signal, "sigtimedwait", lambda *_: SimpleNamespace(si_signo=next(endless)))
+    monkeypatch.setattr(guard, "status_of", lambda child: None)
+    assert guard.awaited(os.getpid(), 0.001).code == guard.TIMED_OUT
