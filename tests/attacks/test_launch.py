@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import secrets
+import selectors
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from tests.accounts import needs_root, passable_folder
 from tests.attacks.launching import SITE, at_terminal, run, wait_until_gone, words
 from wagtail_multihost.launch import guard
+from wagtail_multihost.launch.copying import Input, watch
 from wagtail_multihost.launch.descendants import descendants
 
 pytestmark = needs_root
@@ -303,3 +305,17 @@ def test_signals_without_a_pause_do_not_outlast_the_time(monkeypatch: pytest.Mon
     monkeypatch.setattr(signal, "sigtimedwait", lambda *_: SimpleNamespace(si_signo=next(endless)))
     monkeypatch.setattr(guard, "status_of", lambda child: None)
     assert guard.awaited(os.getpid(), 0.001).code == guard.TIMED_OUT
+
+
+def test_keys_are_read_while_a_command_takes_none() -> None:
+    """A command that leaves a long paste lying does not keep what is typed after it from leaving the command."""
+    ours, theirs = os.openpty()
+    given = Input(ours, is_terminal=True, leave=lambda: None)
+    given.waiting = b"x" * (1 << 20)
+    given.write()
+    with selectors.PollSelector() as selector:
+        watch(selector, [], given)
+        watched = {key.fd: key.events for key in selector.get_map().values()}
+    os.close(ours)
+    os.close(theirs)
+    assert given.waiting and watched == {0: selectors.EVENT_READ, ours: selectors.EVENT_WRITE}
