@@ -319,3 +319,10 @@ def test_keys_are_read_while_a_command_takes_none() -> None:
     os.close(ours)
     os.close(theirs)
     assert given.waiting and watched == {0: selectors.EVENT_READ, ours: selectors.EVENT_WRITE}
+
+
+def test_a_terminal_is_given_back_with_all_its_lines() -> None:
+    """Who leaves two lines to scroll, and long lines cut, hides from root what comes next: both are ended."""
+    _, shown, _ = at_terminal(words(r"print('\x1b[1;2r\x1b[?7lx')"))
+    assert b"\x1b[1;2r\x1b[?7lx" in shown
+    assert b"\x1b7\x1b[r\x1b8\x1b[?7h" in shown.partition(b"x\r\n")[2]
