@@ -285,7 +285,7 @@ def test_hostile_database_neither_hangs_pinning_nor_speaks_for_its_server(
     registry = project.folder / "new-machine.toml"  # without files, databases alone say what is in use
     registry.write_text((project.folder / "sites.toml").read_text().replace('/data"', '/new-data"'))
     words = ("multihost_sites", "--pin", "--registry", str(registry))
-    code, printed, seconds = project.run("python", "manage.py", *words)
+    code, printed, seconds = project.run("timeout", str(AT_MOST), "python", "manage.py", *words)
     assert code == 2 and seconds < AT_MOST
     assert told in printed and "Traceback" not in printed
     assert not any(neighbour in printed for neighbour in SITES if neighbour != HOSTILE), printed
