@@ -21,7 +21,9 @@ from tests.servers.postgres import HOST
 
 pytestmark = pytest.mark.servers
 
-LOOP = Path(__file__).parents[2] / "docs/examples/migrate-every-site.sh"
+#: Where these tests are, there is the package that is attacked: a mutated one too.
+PACKAGE = Path(__file__).parents[2]
+LOOP = PACKAGE / "docs/examples/migrate-every-site.sh"
 SITES = ("aurora", "borealis", "corona")
 HOSTILE = "borealis"
 TABLE = "wagtail_multihost_identity"
@@ -114,7 +116,8 @@ class Project:
     def environ(self, **more: str) -> dict[str, str]:
         python = f"{Path(sys.executable).parent}:{os.defpath}"
         registry = str(self.folder / "sites.toml")
-        return {"PATH": python, "DJANGO_SETTINGS_MODULE": "attacked", "MULTIHOST_REGISTRY": registry, **more}
+        own = {"PATH": python, "PYTHONPATH": str(PACKAGE), "DJANGO_SETTINGS_MODULE": "attacked"}
+        return {**own, "MULTIHOST_REGISTRY": registry, **more}
 
     def run(self, *words: str, **more: str) -> tuple[int, str, float]:
         """Run a command; return its exit code, what it prints, and the seconds that it took."""
@@ -268,3 +271,41 @@ def test_loop_over_sites_goes_on_and_names_the_site_that_failed(project: Project
     finally:
         project.end(HOSTILE)
         project.execute(HOSTILE, MENDED_MIGRATIONS)
+
+
+REFUSES = f"""
+CREATE FUNCTION never() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'FATAL:  database "" does not exist'; END $$;
+ALTER TABLE {TABLE} RENAME TO real_identity;
+CREATE VIEW {TABLE} AS SELECT platform, environment, uid, never() AS revision, digest, retired_at FROM real_identity;
+"""
+MANY = f"""
+ALTER TABLE {TABLE} RENAME TO real_identity;
+CREATE VIEW {TABLE} AS SELECT real_identity.* FROM real_identity, generate_series(1, 2000000);
+"""
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"), [(ENDLESS, "has not said whose it is within"), (REFUSES, "what is in it has refused")]
+)
+def test_hostile_database_neither_hangs_pinning_nor_speaks_for_its_server(
+    project: Project, statements: str, told: str
+) -> None:
+    """Root's own question ends in time, is not told that nothing is there, and asks the neighbours all the same."""
+    project.execute(HOSTILE, statements)
+    registry = project.folder / "new-machine.toml"  # without files, databases alone say what is in use
+    registry.write_text((project.folder / "sites.toml").read_text().replace('/data"', '/new-data"'))
+    words = ("multihost_sites", "--pin", "--registry", str(registry))
+    code, printed, seconds = project.run("timeout", str(AT_MOST), "python", "manage.py", *words)
+    assert code == 2 and seconds < AT_MOST
+    assert told in printed and "Traceback" not in printed
+    assert not any(neighbour in printed for neighbour in SITES if neighbour != HOSTILE), printed
+
+
+def test_rows_without_number_are_not_kept(project: Project) -> None:
+    """Of what stands in the table's place one row is taken: it would fill the memory of who asks."""
+    project.execute(HOSTILE, MANY)
+    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_DATA, (400 << 20,) * 2)\n"
+    limited += "import sys; sys.argv = ['manage.py', 'check', '--database', 'default']\nrunpy.run_path('manage.py')"
+    code, printed, _ = project.run("python", "-c", limited, MULTIHOST_SITE=HOSTILE)
+    assert code == 0, printed

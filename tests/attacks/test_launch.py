@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import secrets
+import selectors
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.accounts import needs_root, passable_folder
 from tests.attacks.launching import SITE, at_terminal, run, wait_until_gone, words
+from wagtail_multihost.launch import guard
+from wagtail_multihost.launch.copying import Input, watch
 from wagtail_multihost.launch.descendants import descendants
 from wagtail_multihost.launch.letters import RESET, Screen
 
@@ -240,3 +246,102 @@ def test_a_child_of_a_template_enters_the_account() -> None:
     assert facts["ids"] == [5, 5, 5, 60, 60, 60] and facts["groups"] == [60]
     assert (facts["environ"], facts["descriptors"], facts["session"]) == ({"HOME": "/"}, [0, 1, 2], True)
     assert (facts["new_privileges"], facts["capabilities"], facts["umask"]) == ("1", "0" * 16, "0077")
+
+
+USE_UP_KEYS = (
+    "import ctypes\nlibc, count = ctypes.CDLL(None), 0\n"
+    "while libc.syscall(248, b'user', b'%d' % count, b'x', 1, ctypes.c_long(-4)) > 0: count += 1\n"
+)
+GIVE_KEYS_BACK = "import ctypes\nctypes.CDLL(None).syscall(250, 7, ctypes.c_long(-4))"
+READ_KEY = (
+    "import ctypes\nlibc, value = ctypes.CDLL(None), ctypes.create_string_buffer(99)\n"
+    "key = libc.syscall(250, 10, ctypes.c_long(-3), b'user', b'roots', 0)\n"
+    "print(key, libc.syscall(250, 11, key, value, 99), value.value)\n"
+)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="It has the numbers of system calls of x86-64.")
+def test_an_account_without_room_for_keys_does_not_keep_roots_keyring() -> None:
+    """A site that has used up its quota of keys reads none of root's session all the same."""
+    give_key = "import ctypes\nlibc = ctypes.CDLL(None)\nassert libc.syscall(250, 1, None) > 0\n"
+    give_key += "assert libc.syscall(248, b'user', b'roots', b'secret', 6, ctypes.c_long(-3)) > 0\n"
+    if subprocess.run([sys.executable, "-c", give_key], capture_output=True, check=False).returncode:
+        pytest.skip("This machine's kernel, or its container engine, has no keys for us.")
+    # Not by the launch, whose own keyring would be given back when it ends.
+    site = {"user": SITE, "group": SITE, "extra_groups": [], "check": True}
+    subprocess.run(["/usr/bin/python3", "-c", USE_UP_KEYS], **site)  # type: ignore[call-overload]
+    try:
+        command = words(READ_KEY)
+        command[2] = give_key + command[2]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        subprocess.run(["/usr/bin/python3", "-c", GIVE_KEYS_BACK], **site)  # type: ignore[call-overload]
+    assert result.stdout == "-1 -1 b''\n", result
+
+
+#: Children that end sooner than a guard in Python reaps them, for as long as a test may take.
+STORM = """
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {
+    time_t end = time(0) + 25;
+    for (int each = 0; each < 16; each++)
+        if (!fork()) {
+            while (time(0) < end) {
+                pid_t pid = vfork();
+                if (pid == 0) {
+                    for (int count = 0; count < 30; count++)
+                        if (vfork() == 0) _exit(0);
+                    _exit(0);
+                }
+                if (pid > 0) waitpid(pid, 0, 0);
+            }
+            _exit(0);
+        }
+    sleep(25);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="There is no compiler for what forks quickly.")
+def test_a_storm_of_children_does_not_outlast_the_time() -> None:
+    """Processes that end without a pause keep the guard neither from the time nor from saying what is left."""
+    with passable_folder() as folder:
+        program = folder / "storm"
+        subprocess.run(["cc", "-x", "c", "-O2", "-o", str(program), "-"], input=STORM, text=True, check=True)
+        program.chmod(0o755)
+        started = time.monotonic()
+        result = run(f"import os; os.execv({str(program)!r}, ['storm'])", TEST_SECONDS="1")
+    assert time.monotonic() - started < 20
+    assert result.returncode == 124 and "It was ended after 1 seconds." in result.stderr
+
+
+def test_signals_without_a_pause_do_not_outlast_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard looks at the clock also while signals of children never stop."""
+    endless = iter([signal.SIGCHLD] * 10_000)
+    monkeypatch.setattr(signal, "sigtimedwait", lambda *_: SimpleNamespace(si_signo=next(endless)))
+    monkeypatch.setattr(guard, "status_of", lambda child: None)
+    assert guard.awaited(os.getpid(), 0.001).code == guard.TIMED_OUT
+
+
+def test_keys_are_read_while_a_command_takes_none() -> None:
+    """A command that leaves a long paste lying does not keep what is typed after it from leaving the command."""
+    ours, theirs = os.openpty()
+    given = Input(ours, is_terminal=True, leave=lambda: None)
+    given.waiting = b"x" * (1 << 20)
+    given.write()
+    with selectors.PollSelector() as selector:
+        watch(selector, [], given)
+        watched = {key.fd: key.events for key in selector.get_map().values()}
+    os.close(ours)
+    os.close(theirs)
+    assert given.waiting and watched == {0: selectors.EVENT_READ, ours: selectors.EVENT_WRITE}
+
+
+def test_a_terminal_is_given_back_with_all_its_lines() -> None:
+    """Who leaves two lines to scroll, and long lines cut, hides from root what comes next: both are ended."""
+    _, shown, _ = at_terminal(words(r"print('\x1b[1;2r\x1b[?7lx')"))
+    assert b"\x1b[1;2r\x1b[?7lx" in shown
+    assert b"\x1b7\x1b[r\x1b8\x1b[?7h" in shown.partition(b"x\r\n")[2]

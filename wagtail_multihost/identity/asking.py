@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,7 +17,6 @@ from wagtail_multihost.resolver.databases import ENGINES, connection
 from wagtail_multihost.spec.site import SiteSpec
 
 ALIAS = "asked"  # not the default one, which the fuse compares
-SECONDS = 5
 #: What a server says that has no database for the site, or none that the site's role opens.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html has codes, but libpq tells none while it connects.
 NOT_THERE = re.compile(r'FATAL:\s+(?:(?:database|role) ".*" does not exist|password authentication failed)')
@@ -38,41 +36,37 @@ class Asker:
         place = (database.host, database.port)
         if place in self.silent:
             return None, self.silent[place]
+        opened: Any = None
         try:
-            return self.asked(site), ""
+            opened = opened_for(site)
+            # What is asked may be a view of a hostile site: it outlives the server's timeouts, and says what it likes.
+            with deadline(opened, "said whose it is"):
+                found = identity_of(opened)
         except DatabaseError as error:
+            if opened is not None:  # the server is well, so its other sites are asked
+                return None, "its database cannot be asked: what is in it has refused"
             if NOT_THERE.search(str(error)):
                 return None, ""
             message = f"its database on {database.host or 'this machine'}:{database.port} cannot be asked"
-            if not has_answered(error):  # else it may answer for other sites, whatever this one does to its own
-                self.silent[place] = message
+            self.silent[place] = message
             return None, message
         except MultihostError as error:
             return None, f"its database cannot be asked ({error})"
         except (InterfaceError, ImproperlyConfigured, ValueError):
             return None, "its database cannot be asked with what the registry says of it, or its answer is none"
-
-    def asked(self, site: SiteSpec) -> Evidence | None:
-        """Return the identity in the database of ``site``; None when there is none. Raises what Django raises."""
-        settings = connection(site, ENGINES[site.database.engine], {})
-        if site.database.password is not None:
-            settings["PASSWORD"] = site.database.password.reveal()
-        opened: Any = ConnectionHandler({"default": {}, ALIAS: settings})[ALIAS]
-        try:
-            with opened.wrap_database_errors:
-                # Past the signal of new connections, whose receivers look the alias up among the project's.
-                opened.connection = opened.get_new_connection(opened.get_connection_params())
-            # What is asked may be a view of a hostile site, which may catch what the server's timeout raises.
-            with deadline(opened, "said whose it is", SECONDS):
-                with opened.wrap_database_errors, closing(opened.connection.cursor()) as cursor:
-                    cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{SECONDS}s"])
-                found = identity_of(opened)
-            return Evidence(database_name(opened), found.uid, is_its_word=True) if found else None
         finally:
-            drop(opened)
+            if opened is not None:
+                drop(opened)
+        return (Evidence(database_name(opened), found.uid, is_its_word=True) if found else None), ""
 
 
-def has_answered(error: DatabaseError) -> bool:
-    """Return whether a server has said what is wrong; one that cannot be reached has not."""
-    driver = error.__cause__
-    return "FATAL:" in str(error) or bool(getattr(driver, "sqlstate", None) or getattr(driver, "pgcode", None))
+def opened_for(site: SiteSpec) -> Any:
+    """Return an open connection to the database of ``site``. Raises what Django raises."""
+    settings = connection(site, ENGINES[site.database.engine], {})
+    if site.database.password is not None:
+        settings["PASSWORD"] = site.database.password.reveal()
+    opened: Any = ConnectionHandler({"default": {}, ALIAS: settings})[ALIAS]
+    with opened.wrap_database_errors:
+        # Past the signal of new connections, whose receivers look the alias up among the project's.
+        opened.connection = opened.get_new_connection(opened.get_connection_params())
+    return opened

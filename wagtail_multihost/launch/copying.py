@@ -14,6 +14,8 @@ from wagtail_multihost.launch.terminal import Presses
 BLOCK = 1 << 16
 #: What is read at most of a stream when everything has ended: more than a pipe holds.
 MOST_LEFT = 1 << 20
+#: What is kept at most of what is typed at a command that takes nothing.
+MOST_WAITING = 1 << 20
 
 
 class Output:
@@ -55,7 +57,10 @@ class Output:
 
 
 class Input:
-    """The caller's input, for ``target``; it is read no faster than it is taken."""
+    """
+    The caller's input, for ``target``. It is read no faster than it is taken; from a terminal it is read in any case,
+    because the keys that leave a command must be seen when it takes none.
+    """
 
     def __init__(self, target: int, *, is_terminal: bool, leave: Callable[[], None]) -> None:
         self.target, self.is_terminal, self.leave = target, is_terminal, leave
@@ -65,12 +70,15 @@ class Input:
         os.set_blocking(target, False)
 
     def read(self) -> None:
+        data = b""
         with suppress(OSError):
-            self.waiting = os.read(0, BLOCK)
-        if not self.waiting:
+            data = os.read(0, BLOCK)
+        if not data:
             self.close()
-        if self.is_terminal and self.presses.is_left(self.waiting):
+        elif self.is_terminal and self.presses.is_left(data):
             self.leave()
+        else:
+            self.waiting = (self.waiting + data)[:MOST_WAITING]
 
     def write(self) -> None:
         try:
@@ -78,7 +86,9 @@ class Input:
         except BlockingIOError:
             pass
         except OSError:  # nobody takes it
-            self.close()
+            self.waiting = b""
+            if not self.is_terminal:
+                self.close()
 
     def close(self) -> None:
         self.is_open = False
@@ -118,9 +128,9 @@ def watch(selector: selectors.PollSelector, outputs: list[Output], given: Input 
     wanted: dict[int, tuple[int, Output | Input]] = {
         output.source: (selectors.EVENT_READ, output) for output in outputs if output.is_open
     }
-    if given and given.is_open and not given.waiting:
+    if given and given.is_open and (given.is_terminal or not given.waiting):
         wanted[0] = (selectors.EVENT_READ, given)
-    elif given and given.is_open:
+    if given and given.is_open and given.waiting:
         events, known = wanted.get(given.target, (0, given))
         wanted[given.target] = (events | selectors.EVENT_WRITE, known)
     present = {key.fd: key for key in selector.get_map().values() if key.data is not None}
@@ -138,5 +148,5 @@ def serve(key: selectors.SelectorKey, events: int, given: Input | None) -> None:
         key.data.copy()
     if given and given.is_open and events & selectors.EVENT_WRITE:
         given.write()
-    elif key.data is given and given and events & selectors.EVENT_READ and not given.waiting:
+    elif key.data is given and given and events & selectors.EVENT_READ:
         given.read()

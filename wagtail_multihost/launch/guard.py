@@ -11,10 +11,11 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
+from itertools import repeat
 from typing import NamedTuple, NoReturn
 
 from wagtail_multihost.exceptions import LaunchError
-from wagtail_multihost.launch.descendants import ControlGroup, end_descendants
+from wagtail_multihost.launch.descendants import MOST_REAPED, ControlGroup, end_descendants
 from wagtail_multihost.launch.entering import Streams, close_others, enter, refusal, restore_signals
 from wagtail_multihost.launch.kernel import adopt_orphans, end_with_parent
 from wagtail_multihost.launch.plan import Launch
@@ -116,7 +117,7 @@ def awaited(child: int, seconds: float | None) -> Ended:
     while True:
         left = 3600.0 if deadline is None else max(0.0, deadline - time.monotonic())
         found = signal.sigtimedwait(WATCHED, left)
-        if found is None and deadline is not None:
+        if deadline is not None and time.monotonic() >= deadline:  # also while children end without a pause
             return late
         signum = found.si_signo if found else 0
         if signum == signal.SIGCHLD:
@@ -133,12 +134,18 @@ def awaited(child: int, seconds: float | None) -> Ended:
 
 
 def status_of(child: int) -> Ended | None:
-    """Reap all that have ended; return how ``child`` did, None while it goes on."""
-    with suppress(ChildProcessError):
-        while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            if found[0] == child:
-                code = os.waitstatus_to_exitcode(found[1])
-                return Ended(SIGNALLED - code if code < 0 else code)
+    """Reap what has ended; return how ``child`` did, None while it goes on."""
+    # It comes first: others may end faster than they are reaped.
+    for pid in (child, *repeat(-1, MOST_REAPED)):
+        try:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            break
+        if ended == child:
+            code = os.waitstatus_to_exitcode(status)
+            return Ended(SIGNALLED - code if code < 0 else code)
+        if not ended and pid != child:
+            break
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import signal
@@ -14,6 +15,8 @@ PR_SET_NO_NEW_PRIVS = 38
 # linux/keyctl.h, and the number of the system call where it is known.
 KEYCTL_JOIN_SESSION_KEYRING = 1
 KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
+#: A kernel without keys, or a filter of a container engine's, which the site's process has too.
+NO_KEYS = frozenset({errno.ENOSYS, errno.EPERM})
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -46,6 +49,12 @@ def adopt_orphans() -> None:
 
 
 def leave_keyring() -> None:
-    """Leave the session's keyring, whose keys its members may read (session-keyring(7)), for one that is empty."""
-    if number := KEYCTL.get(platform.machine()):
-        libc.syscall(ctypes.c_long(number), ctypes.c_long(KEYCTL_JOIN_SESSION_KEYRING), None)
+    """
+    Leave the session's keyring, whose keys its members may read (session-keyring(7)), for one that is empty. Still as
+    root: a site may have used up its account's quota of keys, and there would be no room for another keyring.
+    """
+    number = KEYCTL.get(platform.machine())
+    if number and libc.syscall(ctypes.c_long(number), ctypes.c_long(KEYCTL_JOIN_SESSION_KEYRING), None) == -1:
+        code = ctypes.get_errno()
+        if code not in NO_KEYS:
+            raise OSError(code, os.strerror(code))

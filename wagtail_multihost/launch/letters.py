@@ -22,8 +22,8 @@ NUMBERS = re.compile(r"[0-9;:]{0,40}")
 MODE = re.compile(r"\?(1|7|12|25|47|1047|1048|1049|2004)")
 SHORTS = frozenset(f"\x1b{rest}" for rest in ("7", "8", "D", "E", "M", "=", ">", "(B", "(0", ")B", ")0"))
 KEPT = "\n\r\t\b\x07"
-#: The lines that scroll are all again where the cursor is kept, which that moves.
-RESET = "\x1b[0m\x1b(B\x1b>\x1b[?7h\x1b[?25h\x1b7\x1b[r\x1b8"
+#: The lines that scroll are all again, and the cursor stays where it is.
+RESET = "\x1b[0m\x1b(B\x1b>\x1b7\x1b[r\x1b8\x1b[?7h\x1b[?25h"
 
 
 class Filter(Protocol):
@@ -133,7 +133,7 @@ class Screen:
         return True
 
     def end(self) -> bytes:
-        """Give the terminal back as it was: its colours, cursor, keys, lines and screen."""
+        """Give the terminal back as it was: its colours, cursor, keys and screen."""
         off = "".join(f"\x1b[{mode}l" for mode in sorted(self.modes - {"?25", "?7"}))
         return f"{off}{RESET}".encode(ENCODING)
 
