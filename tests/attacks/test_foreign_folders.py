@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,3 +151,22 @@ def test_links_in_a_circle_are_refused(folder: Path) -> None:
     (folder / "a").symlink_to("b")
     (folder / "b").symlink_to("a")
     assert "Too many links" in path_problem(folder / "a/c")
+
+
+def test_a_folder_that_a_tenant_makes_first_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a sticky folder a tenant makes what was not there when root looked; root writes nothing into it."""
+    sticky = folder / "sticky"
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    mkdir = Path.mkdir
+
+    def second(path: Path, *arguments: int, **options: bool) -> None:
+        if not path.exists():
+            os.mkdir(path)
+            shutil.chown(path, TENANT, TENANT)
+        mkdir(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", second)
+    with pytest.raises(EmitError, match="It belongs to games"):
+        emits(sticky / "out")
+    assert not list((sticky / "out").iterdir())

@@ -113,7 +113,8 @@ def awaited(child: int, seconds: float | None) -> Ended:
     """Pass signals on until ``child`` ends, or until it must; its descendants that end are reaped on the way."""
     deadline = time.monotonic() + seconds if seconds else None
     late = Ended(TIMED_OUT, f"It was ended after {seconds:g} seconds." if seconds else "")
-    received = 0
+    at_once = Ended(SIGNALLED + signal.SIGKILL)
+    received, is_ending = 0, False
     while True:
         left = 3600.0 if deadline is None else max(0.0, deadline - time.monotonic())
         found = signal.sigtimedwait(WATCHED, left)
@@ -125,12 +126,14 @@ def awaited(child: int, seconds: float | None) -> Ended:
                 return status
         elif signum in PASSED_ON:
             received += 1
-            late = Ended(SIGNALLED + signum)
+            at_once = Ended(SIGNALLED + signum)
             pass_on(child, signum)
-            if signum in LAST:
-                deadline = time.monotonic() + (GRACE_SECONDS if received == 1 else 0)
+        if signum in LAST:
+            grace = time.monotonic() + (0 if is_ending else GRACE_SECONDS)
+            deadline = grace if deadline is None else min(deadline, grace)
+            late, is_ending = at_once, True
         if signum == END or received >= PATIENCE:
-            return late if received else Ended(SIGNALLED + signal.SIGKILL)
+            return at_once
 
 
 def status_of(child: int) -> Ended | None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from wagtail_multihost.launch.account import Account
 
-#: No memory of a site is written to a file, and nobody takes all of the machine's descriptors.
-LIMITS = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: 4096}
+#: No memory of a site is written to a file, and nobody takes all of the machine's descriptors and processes. The last
+#: counts all processes and threads of the account, those of its servers too (getrlimit(2)).
+LIMITS = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: 4096, resource.RLIMIT_NPROC: 1024}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

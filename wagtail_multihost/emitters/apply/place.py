@@ -83,6 +83,9 @@ def prepared(directory: Path) -> Place:
         if problem := path_problem(directory):
             raise EmitError(problem)
         directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        # Below a sticky folder another account may have been first with what was not there.
+        if problem := path_problem(directory):
+            raise EmitError(problem)
         for folder in (place.folder, place.tickets):
             folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         status = place.folder.lstat()

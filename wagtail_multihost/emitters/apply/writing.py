@@ -28,10 +28,10 @@ def compared(wish: Wish) -> Differences:
 def written(wish: Wish) -> Differences:
     """Write what differs, and mark it for the next apply to reload; raises EmitError when it cannot be done."""
     place = prepared(wish.directory)
-    for folder in matching(place.directory, (folder for emitter in wish.emitters for folder in emitter.folders)):
-        if problem := path_problem(place.directory / folder):
-            raise EmitError(problem)
     with reported(), locked(place, wish.lock_timeout):
+        for folder in matching(place.directory, (folder for emitter in wish.emitters for folder in emitter.folders)):
+            if problem := path_problem(place.directory / folder):
+                raise EmitError(problem)
         journal.undo(place)
         found = compared(wish)
         if found.changes:
