@@ -7,7 +7,6 @@ import os
 import platform
 import secrets
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -39,7 +38,8 @@ print(json.dumps({
     "ids": [*os.getresuid(), *os.getresgid()], "groups": os.getgroups(), "environ": dict(os.environ),
     "descriptors": sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1],
     "new_privileges": status["NoNewPrivs"].strip(), "capabilities": status["CapEff"].strip(),
-    "core": resource.getrlimit(resource.RLIMIT_CORE), "processes": resource.getrlimit(resource.RLIMIT_NPROC), "umask": status["Umask"].strip(),
+    "core": resource.getrlimit(resource.RLIMIT_CORE), "processes": resource.getrlimit(resource.RLIMIT_NPROC),
+    "umask": status["Umask"].strip(),
     "session": os.getsid(0) == os.getpid(),
 }))
 """
