@@ -20,6 +20,25 @@ def test_nodes_that_anybody_could_speak_to_are_refused(node: str) -> None:
         texts("nginx", several(node, fronts=()))
 
 
+@pytest.mark.parametrize("fronts", ["10.0.0.0/24", "10.0.0.6", "127.0.0.0/8", "::1", "::/0", "0.0.0.0/0"])
+def test_addresses_that_sites_have_are_no_front_servers_in_production(fronts: str) -> None:
+    """Code of a site connects from the addresses of its machine; certificates are what it does not have."""
+    plan = several("app-1", fronts=(fronts,))
+    texts("nginx", plan)
+    platform = replace(plan.platform, environment="production")
+    with pytest.raises(EmitError, match="their code could speak to nodes as the front server does"):
+        texts("nginx", replace(plan, platform=platform))
+    certified = replace(platform, nginx=replace(plan.nginx, **CERTIFICATES))
+    texts("nginx", replace(plan, platform=certified))
+
+
+def test_front_server_beside_the_nodes_is_one_in_production() -> None:
+    """An address of its own, and one that nginx looks up, are accepted."""
+    plan = several("app-1")
+    nodes = (*plan.platform.nodes, ("named", "app-3.example.org:8080"))
+    texts("nginx", replace(plan, platform=replace(plan.platform, environment="production", nodes=nodes)))
+
+
 @pytest.mark.parametrize("name", CERTIFICATES)
 def test_certificates_of_one_end_alone_are_refused(name: str) -> None:
     """Each of the six files is missed, also where addresses are stated."""

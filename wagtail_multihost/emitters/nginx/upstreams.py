@@ -7,7 +7,9 @@ by its address, by certificates, or both.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_address, ip_network
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.cache import page_scheme
@@ -16,11 +18,14 @@ from wagtail_multihost.emitters.nginx.timeouts import http_timeout
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
+from wagtail_multihost.spec.platform import PRODUCTION
 from wagtail_multihost.spec.site import SiteSpec
 
 FORWARDED_FOR = "X-Forwarded-For"
 FORWARDED_PROTO = ("HTTP_X_FORWARDED_PROTO", "https")
 EVERYBODY = ("0.0.0.0/0", "::/0")
+#: From these a program can connect to whatever listens on its own machine.
+LOOPBACK = {"a node's own programs": "127.0.0.1", "a node's own programs by IPv6": "::1"}
 #: What both ends' certificates take; all or none of them.
 CERTIFICATES = (
     "node_certificate",
@@ -55,6 +60,25 @@ def refuse_open_nodes(plan: Plan) -> None:
             "platform.nginx.fronts: The platform has nodes, but neither fronts (the addresses of the front server) nor "
             "certificates for both ends: whoever reaches a node could pass for the front server."
         )
+    if plan.platform.environment == PRODUCTION and not stated:
+        for network, whose in fronts_with_sites(plan):
+            raise EmitError(
+                f"platform.nginx.fronts: {network} has the address of {whose}, where sites run: their code could speak "
+                "to nodes as the front server does. State exact addresses of machines without sites, or certificates."
+            )
+
+
+def fronts_with_sites(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield each network of ``fronts`` that a machine with sites has an address in, and whose address that is."""
+    addresses = {f"the node {name}": address.rpartition(":")[0] for name, address in plan.platform.nodes}
+    for network in plan.nginx.fronts:
+        for whose, address in {**LOOPBACK, **addresses}.items():
+            try:
+                is_inside = ip_address(address.strip("[]")) in ip_network(network, strict=False)
+            except ValueError:  # a name, which nginx looks up
+                continue
+            if is_inside:
+                yield network, whose
 
 
 def as_node(plan: Plan) -> Plan:
