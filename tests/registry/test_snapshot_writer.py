@@ -185,7 +185,7 @@ def test_drafts_of_a_killed_run_are_removed(source: Registry, folder: Path) -> N
 
 
 def test_modes_do_not_depend_on_the_umask(source: Registry, tmp_path: Path) -> None:
-    """Files have the mode 0440 and a new folder 0711."""
+    """Files have the mode 0440, a new folder and those above it 0711."""
     for umask in (0o000, 0o077):
         previous = os.umask(umask)
         try:
@@ -193,7 +193,7 @@ def test_modes_do_not_depend_on_the_umask(source: Registry, tmp_path: Path) -> N
         finally:
             os.umask(previous)
         folder = tmp_path / f"{umask}" / "run"
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o711
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder.parent)] == [0o711] * 2
         assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o440}
 
 

@@ -34,11 +34,9 @@ def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
     try:
         if problem := path_problem(folder):
             raise ConfigurationError.because(problem, where=str(folder))
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir()
-            folder.chmod(FOLDER_MODE)  # whatever the umask is
-        problem = untrusted_folder(folder, own_accounts(), is_production=is_production)
+        make(folder)
+        # Below a sticky folder another account may have been first with what was not there.
+        problem = path_problem(folder) or untrusted_folder(folder, own_accounts(), is_production=is_production)
         if problem:
             raise ConfigurationError.because(problem, where=str(folder))
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -58,6 +56,19 @@ def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
         raise ConfigurationError.because(message, where=str(folder)) from None
     finally:
         os.close(descriptor)
+
+
+def make(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, with our mode, whatever the umask is."""
+    if not folder.is_dir():
+        make(folder.parent)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+        else:
+            folder.chmod(FOLDER_MODE)
 
 
 def lock(descriptor: int, deadline: float) -> None:

@@ -35,8 +35,8 @@ def access_problem(status: os.stat_result, forbidden: int, owners: Collection[in
 
 def path_problem(path: Path) -> str:
     """
-    Return why another account could lead root, who writes to ``path``, to another place or change what is there; blank
-    where none could, and for who is not root: such a process writes what its own account may.
+    Return why another account could lead root, who uses ``path``, to another place or change what is there; blank
+    where none could, and for who is not root: such a process uses what its own account may.
 
     Every folder on the way counts, and every symbolic link. What is not there yet does not: nothing has to be made
     before. In a sticky folder such as /tmp only the owner of an entry renames it, so one may lie on the way.
@@ -84,5 +84,10 @@ def secret_file_problem(path: Path, status: os.stat_result) -> str:
     if path.is_relative_to(ENGINE_SECRETS):
         return access_problem(status, NO_FOREIGN_WRITING, (status.st_uid,))
     owners = own_accounts()
-    # A link that another account made may lead to a file that this account must not read for it.
-    return access_problem(path.lstat(), 0, owners) or access_problem(status, NO_FOREIGN_ACCESS, owners)
+    # A link that another account made may lead to a file that this account must not read for it, and so may a folder on
+    # the way that a site has moved another one's into.
+    return (
+        access_problem(path.lstat(), 0, owners)
+        or access_problem(status, NO_FOREIGN_ACCESS, owners)
+        or path_problem(path)
+    )
