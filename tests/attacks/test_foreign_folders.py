@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +17,12 @@ from wagtail_multihost.emitters import emitters
 from wagtail_multihost.emitters.apply import apply
 from wagtail_multihost.emitters.apply.wish import Wish
 from wagtail_multihost.emitters.apply.writing import written
+from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.output import gid_of
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
 from wagtail_multihost.registry.snapshot_writer import prepared
 from wagtail_multihost.spec.permissions import path_problem
+from wagtail_multihost.spec.storage import StorageSpec
 
 pytestmark = needs_root
 TENANT = "games"
@@ -105,7 +109,7 @@ def test_root_writes_nothing_where_a_tenant_can_change_the_way(
     """The command is refused with the path, and leaves neither file nor folder."""
     path = place(folder)
     before = everything(folder)
-    with pytest.raises((EmitError, ConfigurationError), match="not accepted for root's files"):
+    with pytest.raises((EmitError, ConfigurationError), match=f"not accepted for root's files: {folder}"):
         command(path)
     assert everything(folder) == before
 
@@ -145,6 +149,19 @@ def test_an_operator_writes_to_a_folder_of_the_own_home(folder: Path) -> None:
     assert (home / "out/uwsgi/aurora.ini").is_file()
 
 
+def test_a_folder_that_a_tenant_can_move_is_told_before_systemd_binds_it(folder: Path) -> None:
+    """PID 1 follows links to what it shows in a unit: the caution is for who puts uploads below a site's own folder."""
+
+    def told(path: Path) -> list[str]:
+        site = make_site("aurora", storage=StorageSpec(backend="files", path=path))
+        return [text for text in cautions(make_plan(site, directory=folder), ["systemd"]) if "follows a link" in text]
+
+    (folder / "media").mkdir()
+    assert told(folder / "media/aurora") == []
+    [text] = told(owned(folder) / "media")
+    assert f"{folder}/owned: It belongs to games" in text
+
+
 def test_links_in_a_circle_are_refused(folder: Path) -> None:
     """The way ends, as the kernel's does."""
     (folder / "a").symlink_to("b")
@@ -153,22 +170,46 @@ def test_links_in_a_circle_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [emits, snapshots])
+@pytest.mark.parametrize("place", ["out", "out/files"])
+@pytest.mark.parametrize("moment", range(2))
+@pytest.mark.parametrize("is_link", [False, True])
 def test_a_folder_that_a_tenant_makes_first_is_refused(
-    folder: Path, command: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    command: Callable[[Path], None],
+    place: str,
+    moment: int,
+    is_link: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In a sticky folder a tenant makes what was not there when root looked; root writes no file below it."""
-    sticky = folder / "sticky"
-    sticky.mkdir()
-    sticky.chmod(0o1777)
-    mkdir = Path.mkdir
+    """In a sticky folder a tenant makes what was not there when root looked; root makes nothing below it."""
+    sticky, target = folder / "sticky", folder / "etc"
+    for path, mode in ((sticky, 0o1777), (target, 0o755)):
+        path.mkdir()
+        path.chmod(mode)
+    moments = iter(range(100))
 
-    def second(path: Path, *arguments: int, **options: bool) -> None:
-        if path == sticky / "out" and not path.exists():
-            os.mkdir(path)
-            shutil.chown(path, TENANT, TENANT)
-        mkdir(path, *arguments, **options)
+    def come_first() -> None:
+        if not (sticky / "out").exists() and next(moments) == moment:
+            if is_link:
+                (sticky / "out").symlink_to(target)
+                os.lchown(sticky / "out", pwd.getpwnam(TENANT).pw_uid, 0)
+            else:
+                os.mkdir(sticky / "out")
+                shutil.chown(sticky / "out", TENANT, TENANT)
 
-    monkeypatch.setattr(Path, "mkdir", second)
-    with pytest.raises((EmitError, ConfigurationError), match="It belongs to games"):
-        command(sticky / "out/files")
-    assert not [path for path in (sticky / "out").rglob("*") if not path.is_dir()]
+    for name in ("lstat", "is_dir", "mkdir"):
+        monkeypatch.setattr(Path, name, before(getattr(Path, name), sticky / "out", come_first))
+    with pytest.raises((EmitError, ConfigurationError), match=r"It belongs to games|File exists"):
+        command(sticky / place)
+    assert not list((sticky / "out").iterdir())
+
+
+def before(method: Callable[..., Any], place: Path, act: Callable[[], None]) -> Callable[..., Any]:
+    """Return ``method`` of paths, which lets somebody act before it is called on what is or lies below ``place``."""
+
+    def called(path: Path, *arguments: Any, **options: Any) -> Any:
+        if place in (path, *path.parents):
+            act()
+        return method(path, *arguments, **options)
+
+    return called

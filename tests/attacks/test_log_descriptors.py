@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from tests.servers.processes import wait_for
 pytestmark = [pytest.mark.servers, needs_root]
 
 ATTACKS = """
-import fcntl, os, socket
+import fcntl, os, pwd, socket
 
 def shut():
     for number in descriptors():
@@ -55,7 +56,19 @@ def identities():
 def say():
     os.write(2, f"said by {os.environ['MULTIHOST_SITE']}\\n".encode())
 
+def forge():
+    name, message = "multihost@news", "forged"
+    # As systemd opens a stream for a unit, and as any program speaks to journald and to the log of old.
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.connect("/run/systemd/journal/stdout")
+        stream.sendall(f"{name}\\n{name}.service\\n6\\n0\\n0\\n0\\n0\\n{message}\\n".encode())
+    own = [f"_UID={pwd.getpwnam('news').pw_uid}", f"_SYSTEMD_UNIT={name}.service", f"SYSLOG_IDENTIFIER={name}"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto("\\n".join([*own, f"MESSAGE={message}", ""]).encode(), "/run/systemd/journal/socket")
+        sender.sendto(f"<14>{name}: {message}".encode(), "/run/systemd/journal/dev-log")
+
 ATTACKS = {
+    "forge": forge,
     "shut": shut,
     "unblock": unblock,
     "identities": identities,
@@ -140,10 +153,14 @@ def test_a_site_reads_nothing_back_from_its_log(house: House) -> None:
 
 
 def test_the_journal_knows_which_site_has_said_a_line(tmp_path: Path) -> None:
-    """With journald each site has a socket of its own: one shuts it, the others go on; no line has another's name."""
+    """
+    With journald each site has a socket of its own: one shuts it, the others go on. A site can give a line a
+    neighbour's name, but not the neighbour's account.
+    """
     within = ["unshare", "--mount", "sh", "-c", JOURNAL, "sh", tmp_path]
     with passable_folder() as folder, opened_house(folder, ATTACKS, subprocess.DEVNULL, within) as house:
         house.let(HOSTILE, "pretend")
+        assert house.let(HOSTILE, "forge") is None
         house.let(HOSTILE, "shut")
         house.let(NEIGHBOUR, "say")
         assert house.let(HOSTILE, "listen") == "OSError"
@@ -154,3 +171,7 @@ def test_the_journal_knows_which_site_has_said_a_line(tmp_path: Path) -> None:
     assert (f"multihost@{NEIGHBOUR}", f"said by {NEIGHBOUR}") in said
     # What the hostile site pretends has its own name.
     assert (f"multihost@{HOSTILE}", f"said by {NEIGHBOUR}") in said
+    assert (f"multihost@{NEIGHBOUR}", "forged") in said
+    uids = {site: str(pwd.getpwnam(site).pw_uid) for site in (HOSTILE, NEIGHBOUR)}
+    assert {line["_UID"] for line in lines if line["MESSAGE"] == "forged"} == {uids[HOSTILE]}
+    assert uids[NEIGHBOUR] in {line["_UID"] for line in lines if line["MESSAGE"] == f"said by {NEIGHBOUR}"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from uuid import UUID
 
@@ -188,6 +189,33 @@ def test_pin_keeps_the_uid_of_a_site_that_has_files(registry: RegistryMaker, tmp
     assert (written.is_new, written.uid) == (False, before.uid)
     assert "data/sites/aurora" in written.why
     assert opened.load().sites[0].names == before.names
+
+
+@pytest.mark.parametrize("kind", ["another's mark", "link", "pipe", "huge", "many"])
+def test_pin_believes_nothing_that_a_site_has_put_into_its_folder(
+    registry: RegistryMaker, tmp_path: Path, kind: str
+) -> None:
+    """Whatever it puts in the place of its mark: the site is in use, has its own uid, and keeps nobody waiting."""
+    opened = registry(HEAD + AURORA)
+    before = opened.load().sites[0]
+    home = tmp_path / "data/sites/aurora"
+    home.mkdir(parents=True)
+    mark, others = home / ".multihost-site", f'{{"platform": "aviary", "uid": "{OLD}"}}'
+    if kind == "another's mark":
+        mark.write_text(others)
+    elif kind == "link":
+        (tmp_path / "others").write_text(others)
+        mark.symlink_to(tmp_path / "others")
+    elif kind == "pipe":
+        os.mkfifo(mark)
+    elif kind == "huge":
+        mark.touch()
+        os.truncate(mark, 1 << 40)
+    else:
+        for number in range(1000):
+            (home / f"\n[sites.borealis]\nuid = {number}").touch()
+    (written,) = pin(opened)
+    assert (written.is_new, written.uid, opened.load().sites[0].names) == (False, before.uid, before.names)
 
 
 def test_pin_does_not_take_a_folder_that_was_only_made_for_use(registry: RegistryMaker, tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.systemd.overrides import writable_elsewhere
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.permissions import path_problem
 from wagtail_multihost.spec.platform import PRODUCTION
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -30,6 +32,8 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
     if running:
         yield from one_account(plan)
         yield from code_not_found(plan)
+    if "systemd" in running:
+        yield from folders_on_a_foreign_way(plan)
     if "uwsgi" in running and plan.platform.runner != "uwsgi":
         yield (
             f"platform.runner: It is {plan.platform.runner}, and the target uwsgi makes uWSGI run the sites too, at "
@@ -58,6 +62,17 @@ def open_logs(plan: Plan) -> Iterator[str]:
             "all, with the addresses that visitors of all sites ask for. Close it: "
             f"install -d -o root -g {plan.nginx.user} -m 0750 {folder}."
         )
+
+
+def folders_on_a_foreign_way(plan: Plan) -> Iterator[str]:
+    """Yield the folders that systemd, which is root, binds into a site's unit, where another account can move them."""
+    for site in plan.chosen:
+        for folder in writable_elsewhere(plan, site):
+            if problem := path_problem(folder.parent):
+                yield (
+                    f"sites.{site.id}: systemd shows the site its folder {shown(str(folder))}, and follows a link that "
+                    f"another account puts in its place. {problem}"
+                )
 
 
 def caches_apart(plan: Plan, target: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.snapshot import untrusted_folder
 from wagtail_multihost.registry.snapshot_changes import FILE_MODE, Change
-from wagtail_multihost.spec.permissions import ROOT, own_accounts, path_problem
+from wagtail_multihost.spec.permissions import ROOT, made_folders, own_accounts, path_problem
 
 #: Passable, and not to be listed: sites do not see each other's names.
 FOLDER_MODE = 0o711
@@ -34,7 +34,8 @@ def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
     try:
         if problem := path_problem(folder):
             raise ConfigurationError.because(problem, where=str(folder))
-        make(folder)
+        for new in made_folders(folder, FOLDER_MODE):
+            new.chmod(FOLDER_MODE)  # whatever the umask is
         # Below a sticky folder another account may have been first with what was not there.
         problem = path_problem(folder) or untrusted_folder(folder, own_accounts(), is_production=is_production)
         if problem:
@@ -56,19 +57,6 @@ def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
         raise ConfigurationError.because(message, where=str(folder)) from None
     finally:
         os.close(descriptor)
-
-
-def make(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, with our mode, whatever the umask is."""
-    if not folder.is_dir():
-        make(folder.parent)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            if not folder.is_dir():
-                raise
-        else:
-            folder.chmod(FOLDER_MODE)
 
 
 def lock(descriptor: int, deadline: float) -> None:

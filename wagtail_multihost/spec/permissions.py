@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 ROOT = 0
@@ -45,7 +46,7 @@ def path_problem(path: Path) -> str:
         return ""
     waiting, current, links = list(reversed(path.absolute().parts[1:])), Path("/"), 0
     while True:
-        status = current.lstat()
+        found, status = current, current.lstat()
         if stat.S_ISLNK(status.st_mode):
             links += 1
             problem = access_problem(status, 0, (ROOT,))
@@ -56,13 +57,34 @@ def path_problem(path: Path) -> str:
             passes = waiting and status.st_mode & stat.S_ISVTX
             problem = access_problem(status, 0 if passes else NO_FOREIGN_WRITING, (ROOT,))
         if problem or links > MOST_LINKS:
-            return f"The path {path} is not accepted for root's files: {current}: {problem or 'Too many links.'}"
+            return f"The path {path} is not accepted for root's files: {found}: {problem or 'Too many links.'}"
         if not waiting:
             return ""
         name = waiting.pop()
         current = Path("/") if name == "/" else current.parent if name == ".." else current / name
         if not os.path.lexists(current):
             return ""
+
+
+def made_folders(path: Path, mode: int) -> Iterator[Path]:
+    """
+    Make a folder with ``mode`` (less the umask), and those above it that are missing, and yield each that is new.
+
+    Raises PermissionError where root would make one on a way that another account can change by then: what was not
+    there yet, below a sticky folder, that one could have made first, or a link to a folder of root's in its place.
+    """
+    if path.is_dir():
+        return
+    yield from made_folders(path.parent, mode)
+    if problem := path_problem(path):
+        raise PermissionError(errno.EPERM, problem.removesuffix("."), str(path))
+    try:
+        path.mkdir(mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        yield path
 
 
 def own_accounts() -> tuple[int, ...]:

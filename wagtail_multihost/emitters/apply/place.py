@@ -14,7 +14,13 @@ from typing import Any
 
 from wagtail_multihost.emitters.output import FOLDER_MODE
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.spec.permissions import NO_FOREIGN_WRITING, access_problem, own_accounts, path_problem
+from wagtail_multihost.spec.permissions import (
+    NO_FOREIGN_WRITING,
+    access_problem,
+    made_folders,
+    own_accounts,
+    path_problem,
+)
 
 NAME = ".multihost"
 PRIVATE_FOLDER = 0o700
@@ -82,7 +88,8 @@ def prepared(directory: Path) -> Place:
     try:
         if problem := path_problem(directory):
             raise EmitError(problem)
-        directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for _ in made_folders(directory, FOLDER_MODE):
+            pass
         # Below a sticky folder another account may have been first with what was not there.
         if problem := path_problem(directory):
             raise EmitError(problem)
