@@ -32,8 +32,6 @@ def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
     root and in production also to a folder above it. Then nothing is made.
     """
     try:
-        if problem := path_problem(folder):
-            raise ConfigurationError.because(problem, where=str(folder))
         for new in made_folders(folder, FOLDER_MODE):
             new.chmod(FOLDER_MODE)  # whatever the umask is
         # Below a sticky folder another account may have been first with what was not there.

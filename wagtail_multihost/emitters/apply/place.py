@@ -86,8 +86,6 @@ def prepared(directory: Path) -> Place:
     """
     place = Place(directory)
     try:
-        if problem := path_problem(directory):
-            raise EmitError(problem)
         for _ in made_folders(directory, FOLDER_MODE):
             pass
         # Below a sticky folder another account may have been first with what was not there.
