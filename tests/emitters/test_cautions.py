@@ -155,3 +155,16 @@ def test_an_open_folder_of_nginx_logs_is_told_in_production(
     platform = make_platform(nginx=NginxOptions(logs=tmp_path), environment=environment)
     found = [sentence for sentence in cautions(make_plan(platform=platform), ["nginx"]) if "nginx.logs" in sentence]
     assert len(found) == count
+
+
+@pytest.mark.parametrize(("proxy", "whose"), [("127.0.0.0/8", "programs"), ("::1", "programs by IPv6")])
+def test_proxies_that_sites_can_pass_for_are_told_in_production(proxy: str, whose: str) -> None:
+    """Where nginx and sites share a machine, loopback is every site's; in front of nodes there are none."""
+    nginx = NginxOptions(proxies=(proxy, "10.0.0.8"), fronts=("10.0.0.4",), logs=Path("/nowhere"))
+    options = {"nginx": nginx, "user": "site-{site}"}
+    production = make_platform(environment="production", **options)
+    (sentence,) = told(make_plan(make_site("aurora"), platform=production), "nginx")
+    assert sentence.startswith(f"platform.nginx.proxies: {proxy} has the address of the machine's own {whose},")
+    assert told(make_plan(make_site("aurora"), platform=make_platform(**options)), "nginx") == []
+    front = make_platform(environment="production", nodes=(("app-1", "10.0.0.5:80"),), **options)
+    assert told(make_plan(make_site("aurora"), platform=front), "nginx") == []

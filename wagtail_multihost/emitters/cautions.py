@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.nginx.upstreams import LOOPBACK, networks_with
 from wagtail_multihost.emitters.systemd.overrides import writable_elsewhere
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import path_problem
@@ -29,6 +30,7 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
         yield from caches_apart(plan, target)
     if "nginx" in targets and plan.platform.environment == PRODUCTION:
         yield from open_logs(plan)
+        yield from believed_sites(plan)
     if running:
         yield from one_account(plan)
         yield from code_not_found(plan)
@@ -73,6 +75,15 @@ def folders_on_a_foreign_way(plan: Plan) -> Iterator[str]:
                     f"sites.{site.id}: systemd shows the site its folder {shown(str(folder))}, and follows a link that "
                     f"another account puts in its place. {problem}"
                 )
+
+
+def believed_sites(plan: Plan) -> Iterator[str]:
+    """Yield the networks of proxies that sites connect from, where they are on the machine of nginx."""
+    for network, whose in networks_with(plan.nginx.proxies, LOOPBACK) if not plan.platform.nodes else ():
+        yield (
+            f"platform.nginx.proxies: {network} has the address of {whose}, so the code of every site can pass for a "
+            "proxy, and state the visitor's address, by which health_from, purgers and limits go."
+        )
 
 
 def caches_apart(plan: Plan, target: str) -> Iterator[str]:

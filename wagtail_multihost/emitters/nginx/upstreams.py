@@ -7,7 +7,7 @@ by its address, by certificates, or both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
@@ -25,7 +25,7 @@ FORWARDED_FOR = "X-Forwarded-For"
 FORWARDED_PROTO = ("HTTP_X_FORWARDED_PROTO", "https")
 EVERYBODY = ("0.0.0.0/0", "::/0")
 #: From these a program can connect to whatever listens on its own machine.
-LOOPBACK = {"a node's own programs": "127.0.0.1", "a node's own programs by IPv6": "::1"}
+LOOPBACK = {"the machine's own programs": "127.0.0.1", "the machine's own programs by IPv6": "::1"}
 #: What both ends' certificates take; all or none of them.
 CERTIFICATES = (
     "node_certificate",
@@ -70,9 +70,14 @@ def refuse_open_nodes(plan: Plan) -> None:
 
 def fronts_with_sites(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield each network of ``fronts`` that a machine with sites has an address in, and whose address that is."""
-    addresses = {f"the node {name}": address.rpartition(":")[0] for name, address in plan.platform.nodes}
-    for network in plan.nginx.fronts:
-        for whose, address in {**LOOPBACK, **addresses}.items():
+    nodes = {f"the node {name}": address.rpartition(":")[0] for name, address in plan.platform.nodes}
+    return networks_with(plan.nginx.fronts, {**LOOPBACK, **nodes})
+
+
+def networks_with(networks: Iterable[str], addresses: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each network and each name of an address in it."""
+    for network in networks:
+        for whose, address in addresses.items():
             try:
                 is_inside = ip_address(address.strip("[]")) in ip_network(network, strict=False)
             except ValueError:  # a name, which nginx looks up
