@@ -54,7 +54,9 @@ def claim(server: Postgres, registry: Registry, name: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"password": "mistyped-0123456789"}, {"role": "asked_nobody"}])
-def test_wrong_password_is_no_answer_about_the_database(tmp_path: Path, server: Postgres, wrong: dict[str, str]) -> None:
+def test_wrong_password_is_no_answer_about_the_database(
+    tmp_path: Path, server: Postgres, wrong: dict[str, str]
+) -> None:
     """A site in use whose password is mistyped gets no new uid: the operator is told, and nothing is written."""
     registry = opened(tmp_path, server, site("aurora", CLAIMED, **wrong), site("borealis", FREE))
     claim(server, registry, "aurora")

@@ -247,9 +247,7 @@ def test_pin_of_a_file_that_another_run_holds_is_refused(
     assert Path(opened.url).read_text() == HEAD + AURORA
 
 
-def test_lock_is_of_the_file_that_is_there_when_the_wait_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_is_of_the_file_that_is_there_when_the_wait_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that waited while the file was replaced holds the new one, which the next run opens."""
     path = tmp_path / "sites.toml"
     path.touch()
