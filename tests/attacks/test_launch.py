@@ -31,6 +31,7 @@ from wagtail_multihost.launch.descendants import (
     remove_left_over,
 )
 from wagtail_multihost.launch.execution import execute
+from wagtail_multihost.launch.kernel import keyctl_number, leave_keyring
 from wagtail_multihost.launch.letters import RESET, Screen
 from wagtail_multihost.launch.plan import Launch
 
@@ -342,6 +343,23 @@ def test_an_account_without_room_for_keys_does_not_keep_roots_keyring() -> None:
     finally:
         subprocess.run(["/usr/bin/python3", "-c", GIVE_KEYS_BACK], **site)  # type: ignore[call-overload]
     assert result.stdout == "-1 -1 b''\n", result
+
+
+@pytest.mark.parametrize(
+    ("machine", "wide", "narrow"),
+    [("x86_64", 250, 288), ("i686", None, 288), ("aarch64", 219, 311), ("armv7l", None, 311), ("riscv64", 219, None)],
+)
+def test_number_of_keyctl_is_that_of_the_programs_own_bits(machine: str, wide: int | None, narrow: int | None) -> None:
+    """A Python of 32 bits on a kernel of 64 calls what it means to: another call would leave root's keyring there."""
+    for is_wide, number in ((True, wide), (False, narrow)):
+        assert number is None or keyctl_number(machine, is_wide=is_wide) == number
+
+
+def test_machine_without_a_known_keyctl_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's keyring is not silently left to a site."""
+    monkeypatch.setattr(platform, "machine", lambda: "m68k")
+    with pytest.raises(LaunchError, match="m68k"):
+        leave_keyring()
 
 
 def test_children_that_end_without_a_pause_are_reaped_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
