@@ -14,11 +14,10 @@ from pathlib import Path
 from wagtail_multihost.as_site.options import REGISTRY_HELP, add_launch_options, wishes_of
 from wagtail_multihost.as_site.program import program, refuse_foreign_program, refuse_foreign_registry
 from wagtail_multihost.as_site.run import run_as_site
-from wagtail_multihost.exceptions import MultihostError
+from wagtail_multihost.exceptions import COULD_NOT, MultihostError
 from wagtail_multihost.registry import DEFAULT_FILE, REGISTRY_VARIABLE, open_registry
 from wagtail_multihost.spec.printing import printable
 
-COULD_NOT = 2
 DESCRIPTION = "Run a management command as a site: multihost-as SITE COMMAND [ARGUMENT...]."
 EPILOG = "Exit codes: the command's own, 124 after --timeout, or 2 when it could not be started."
 
