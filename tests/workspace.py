@@ -35,6 +35,7 @@ def workspace() -> Iterator[Path]:
     """Make a folder with a copy of the package, the tests and the documentation, and links to everything else."""
     with tempfile.TemporaryDirectory(prefix="multihost-mutate-") as name:
         folder = Path(name)
+        folder.chmod(0o755)  # tests that act as other accounts load the package from here
         for path in ROOT.iterdir():
             if path.name in COPIED:
                 shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))

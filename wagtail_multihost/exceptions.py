@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+#: The exit code of a command that could not do its work, as of argparse and Django for arguments that are none.
+COULD_NOT = 2
+
 
 class MultihostError(Exception):
     """Every error of this package is one of these."""

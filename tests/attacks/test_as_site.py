@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,3 +158,112 @@ def test_health_of_a_site_is_looked_at_as_its_account(project: Project) -> None:
     """The option --registry is root's, and the site's process need not read it."""
     result = project.run("manage.py", "multihost_health", "--registry", "sites.toml", "--site", "aurora", "--token")
     assert result.returncode == 0 and len(result.stdout) == 65, result.stderr
+
+
+#: The account of the attacker: neither root nor the site's.
+THIRD = "news"
+QUICK = ["-m", "wagtail_multihost.as_site"]
+#: Instead of manage.py, or of a module that Python looks for: says who runs it.
+PLANTED = "import os\nprint('PLANTED', os.getuid())\n"
+
+
+def given_to(account: str, path: Path, mode: int | None = None) -> Path:
+    shutil.chown(path, account, account)
+    if mode is not None:
+        path.chmod(mode)
+    return path
+
+
+def own_script(folder: Path) -> None:
+    given_to(THIRD, folder / "manage.py")
+
+
+def own_folder(folder: Path) -> None:
+    given_to(THIRD, folder)
+
+
+def own_group(folder: Path) -> None:
+    shutil.chown(folder, "root", THIRD)
+    folder.chmod(0o775)
+
+
+def linked_script(folder: Path) -> None:
+    """Have manage.py be a link of the attacker's to a file of root's."""
+    (folder / "manage.py").rename(folder / "real.py")
+    (folder / "manage.py").symlink_to("real.py")
+    os.lchown(folder / "manage.py", pwd.getpwnam(THIRD).pw_uid, 0)
+
+
+def no_script(folder: Path) -> None:
+    """Leave the module django to be found in the attacker's folder."""
+    (folder / "manage.py").unlink()
+    (folder / "django.py").write_text(PLANTED)
+    own_folder(folder)
+
+
+def own_registry(folder: Path) -> None:
+    given_to(THIRD, folder / "sites.toml", 0o644)
+
+
+def sites_registry(folder: Path) -> None:
+    given_to("games", folder / "sites.toml", 0o644)
+
+
+NAMED, FOUND = ["--registry", "sites.toml"], []
+
+
+@pytest.mark.parametrize(
+    ("attack", "options", "user"),
+    [
+        *((attack, NAMED, "games") for attack in (own_script, own_folder, own_group, linked_script, no_script)),
+        *((attack, FOUND, "games") for attack in (own_script, own_folder, own_registry, sites_registry)),
+        (own_script, NAMED, ""),
+    ],
+)
+def test_root_starts_nothing_that_a_third_account_can_change(
+    project: Project, attack: Callable[[Path], None], options: list[str], user: str
+) -> None:
+    """What the working folder has would run as the site, or as root where no account is stated."""
+    if not user:
+        (project.folder / "sites.toml").write_text(REGISTRY.replace('user = "games"\n', ""))
+        shutil.rmtree(project.folder / "data")
+    attack(project.folder)
+    result = project.run(*QUICK, *options, "aurora", "look")
+    assert (result.returncode, result.stdout) == (2, ""), result.stdout
+    assert "Root starts nothing that other accounts can change" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_project_of_the_sites_own_account_is_started(project: Project) -> None:
+    """What runs as the account gains nothing by a file that the account has written."""
+    for path in (project.folder, project.folder / "manage.py"):
+        given_to("games", path)
+    result = project.run(*QUICK, "--registry", "sites.toml", "aurora", "look")
+    assert result.returncode == 0 and json.loads(result.stdout)["uid"] == 5, result.stderr
+
+
+def test_module_of_the_working_folder_does_not_run_as_root(project: Project) -> None:
+    """A file that is named like a module which the command imports is not found."""
+    for name in ("argparse", "tomllib", "secrets", "tempfile"):
+        (project.folder / f"{name}.py").write_text("print('PLANTED', flush=True)\nraise SystemExit(9)\n")
+    result = project.run(*QUICK, "--help")
+    assert (result.returncode, "PLANTED" in result.stdout) == (0, False), result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("words", [QUICK, ["MANAGE", "multihost_as"]])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_working_folder_that_is_gone_is_one_sentence(project: Project, words: list[str], is_named: bool) -> None:
+    """A shell that stands in a folder that was deleted gets no traceback."""
+    options = ["--registry", str(project.folder / "sites.toml")] if is_named else []
+    command = [str(project.folder / "manage.py") if word == "MANAGE" else word for word in words]
+    script = 'mkdir gone && cd gone && rmdir "$PWD" && exec "$0" "$@"'
+    result = subprocess.run(
+        ["/bin/sh", "-c", script, project.python, *command, *options, "aurora", "look"],
+        cwd=project.folder,
+        env=surroundings(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, "Traceback" in result.stderr) == (2, "", False), result.stderr
+    assert "The working folder is not there any more" in result.stderr

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.servers.conftest import _workshop  # noqa: F401  # a fixture
 from tests.servers.s3 import AccessKeys, S3Server, running_s3
 from tests.servers.workshop import Workshop
 

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import pytest
 
 from tests.servers.accounts import SITES
-from tests.servers.conftest import _workshop  # noqa: F401  # a fixture
 from tests.servers.editor import Editor, unique
 from tests.servers.processes import wait_for
 from tests.servers.street import Street, hosts, make_street, platform_table

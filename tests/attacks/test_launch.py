@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -18,10 +19,21 @@ import pytest
 
 from tests.accounts import needs_root, passable_folder
 from tests.attacks.launching import SITE, at_terminal, run, wait_until_gone, words
+from wagtail_multihost.exceptions import LaunchError
 from wagtail_multihost.launch import guard
+from wagtail_multihost.launch.account import account_named
 from wagtail_multihost.launch.copying import Input, watch
-from wagtail_multihost.launch.descendants import MOST_REAPED, descendants, reaped_all
+from wagtail_multihost.launch.descendants import (
+    MOST_REAPED,
+    descendants,
+    new_control_group,
+    reaped_all,
+    remove_left_over,
+)
+from wagtail_multihost.launch.execution import execute
+from wagtail_multihost.launch.kernel import keyctl_number, leave_keyring
 from wagtail_multihost.launch.letters import RESET, Screen
+from wagtail_multihost.launch.plan import Launch
 
 pytestmark = [needs_root, pytest.mark.projects]
 
@@ -172,6 +184,59 @@ def test_all_ends_when_root_s_command_is_killed() -> None:
         assert not private.exists()
 
 
+def groups_of(caller: int) -> list[Path]:
+    """Return the control groups that a process has made below that of the tests."""
+    probe = new_control_group()
+    if probe is None:
+        return []
+    probe.remove()
+    return list(probe.folder.parent.glob(f"multihost-{caller}-*"))
+
+
+def test_all_ends_when_the_guard_is_killed() -> None:
+    """Root's command takes the guard's place: what has left the session is gone, and so is the control group."""
+    mark = secrets.token_hex(8)
+    code = (
+        f"import os, time; {mark!r}\nif os.fork(): print(os.getppid(), flush=True)\nelse: os.setsid()\ntime.sleep(300)"
+    )
+    process = subprocess.Popen(words(code), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    killed = int(process.stdout.readline())
+    has_group = bool(groups_of(process.pid))
+    os.kill(killed, signal.SIGKILL)
+    _, told = process.communicate(timeout=30)
+    assert (process.returncode, told) == (guard.REFUSED, "The guard of the site's process was killed.")
+    assert groups_of(process.pid) == []
+    # Without a group nobody knows any more what the site has started.
+    assert wait_until_gone(mark) or not has_group
+
+
+def test_nothing_stays_of_a_run_that_found_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without room for a process gets one sentence, and keeps neither groups nor descriptors of the run."""
+
+    def refuse() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    account = account_named(SITE)
+    before = os.listdir("/proc/self/fd")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fork", refuse)
+        with pytest.raises(LaunchError, match="No process can be started"):
+            execute(Launch(account=account, environ={}, words=("/bin/true",)))
+    assert os.listdir("/proc/self/fd") == before
+    assert groups_of(os.getpid()) == []
+
+
+def test_left_over_groups_are_removed_by_the_next_run(tmp_path: Path) -> None:
+    """An empty group whose caller is gone goes; one of a run that lives, and what is no group of ours, stay."""
+    gone, alive = tmp_path / "multihost-99999999-0123abcd", tmp_path / f"multihost-{os.getpid()}-0123abcd"
+    others = [tmp_path / "multihost-99999999-mine", tmp_path / "multihost-99999999"]
+    for folder in (gone, alive, *others):
+        folder.mkdir()
+    remove_left_over(tmp_path)
+    assert set(tmp_path.iterdir()) == {alive, *others}
+
+
 @pytest.mark.parametrize(("handler", "code"), [("lambda *_: sys.exit(9)", 9), ("signal.SIG_DFL", 128 + 15)])
 def test_signals_reach_the_command(handler: str, code: int) -> None:
     """What ends root's command is for the site's, whose code comes back, as shells report it."""
@@ -278,6 +343,23 @@ def test_an_account_without_room_for_keys_does_not_keep_roots_keyring() -> None:
     finally:
         subprocess.run(["/usr/bin/python3", "-c", GIVE_KEYS_BACK], **site)  # type: ignore[call-overload]
     assert result.stdout == "-1 -1 b''\n", result
+
+
+@pytest.mark.parametrize(
+    ("machine", "wide", "narrow"),
+    [("x86_64", 250, 288), ("i686", None, 288), ("aarch64", 219, 311), ("armv7l", None, 311), ("riscv64", 219, None)],
+)
+def test_number_of_keyctl_is_that_of_the_programs_own_bits(machine: str, wide: int | None, narrow: int | None) -> None:
+    """A Python of 32 bits on a kernel of 64 calls what it means to: another call would leave root's keyring there."""
+    for is_wide, number in ((True, wide), (False, narrow)):
+        assert number is None or keyctl_number(machine, is_wide=is_wide) == number
+
+
+def test_machine_without_a_known_keyctl_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's keyring is not silently left to a site."""
+    monkeypatch.setattr(platform, "machine", lambda: "m68k")
+    with pytest.raises(LaunchError, match="m68k"):
+        leave_keyring()
 
 
 def test_children_that_end_without_a_pause_are_reaped_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 
 from tests.attacks.customers import SITE, Customers, leave, opened_on_files, opened_on_servers
-from tests.servers.conftest import _postgres, _redis, _s3, _workshop  # noqa: F401  # fixtures
 from tests.servers.postgres import Postgres
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server

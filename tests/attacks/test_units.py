@@ -22,7 +22,6 @@ from tests.accounts import needs_root, passable_folder
 from tests.attacks.emperor import HOSTILE, NEIGHBOUR, House, house_plan, opened_house
 from tests.emitters.units import command, environment, expanded, last, read_unit
 from tests.servers.accounts import Account
-from tests.servers.conftest import _workshop  # noqa: F401  # a fixture
 from tests.servers.processes import running, wait_for
 from tests.servers.workshop import Workshop
 from wagtail_multihost.emitters import emit

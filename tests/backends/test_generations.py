@@ -12,7 +12,9 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 from wagtail_multihost.backends import generations
 from wagtail_multihost.backends.generations import GenerationCache
+from wagtail_multihost.backends.session_names import ENGINES
 from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.resolver.caches import KEY_FUNCTION
 
 Become = Callable[..., None]
 OTHER = UUID("00000000-0000-5000-8000-000000000001")
@@ -194,3 +196,91 @@ def test_test_run_marks_nothing_and_clears_all_the_same(become: Become, throw_aw
     cache.clear()
     assert cache.get("a") is None
     assert OWNER not in server
+
+
+class ConditionalCache(DictCache):
+    """A backend that takes conditions and other clients (here: servers), as django-redis does."""
+
+    def get(self, key: str, default: Any = None, version: Any = None, client: Any = None) -> Any:
+        return (self.server if client is None else client).get(self.make_key(key, version), default)
+
+    def set(
+        self,
+        key: str,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: Any = None,
+        client: Any = None,
+        xx: bool = False,
+    ) -> bool:
+        server, name = self.server if client is None else client, self.make_key(key, version)
+        if xx and name not in server:
+            return False
+        server[name] = value
+        return True
+
+    def delete(self, key: str, version: Any = None, prefix: Any = None, client: Any = None) -> bool:
+        server = self.server if client is None else client
+        return server.pop(self.make_key(key, version), None) is not None
+
+
+class SharedConditionalCache(SharedCache, ConditionalCache):
+    def __init__(self, server: Server, prefix: str = PREFIX) -> None:
+        GenerationCache.__init__(self, server, {"KEY_PREFIX": prefix, "KEY_FUNCTION": KEY_FUNCTION})
+        self.place = (str(id(server)), prefix)
+
+
+SESSION = f"{ENGINES[0]}abcdefghijklmnopqrstuvwxyz012345"
+#: How a call names a version and a client: each by its name, or by its place.
+WAYS = {
+    "names": lambda version, client: ((), {"version": version, "client": client}),
+    "places": lambda version, client: ((60, version, client), {}),
+}
+
+
+@pytest.fixture
+def changing_key(settings: Any) -> Callable[[], None]:
+    """Let the key be changed by the call: the earlier one goes on counting."""
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a" * 50, []
+
+    def change() -> None:
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "b" * 50, ["a" * 50]
+
+    return change
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("is_other", [False, True], ids=["own server", "other client"])
+def test_session_that_is_written_has_one_name_in_its_version_and_place(
+    become: Become, changing_key: Callable[[], None], way: Any, is_other: bool
+) -> None:
+    """The name of the earlier key goes where the entry was written, and stays in other versions and servers."""
+    become()
+    own, other = Server(), Server()
+    cache = SharedConditionalCache(own)
+    client = other if is_other else None
+    for version in (1, 2):
+        for place in (own, other):
+            cache.set(SESSION, "old", version=version, client=place)
+    changing_key()
+    arguments, options = way(2, client)
+    cache.set(SESSION, "new", *arguments, **options)
+    found = {
+        (version, place is other): cache.get(SESSION, version=version, client=place)
+        for version in (1, 2)
+        for place in (own, other)
+    }
+    written = (2, is_other)
+    assert found == {place: "new" if place == written else "old" for place in found}
+    sizes = [sum(ENGINES[0] in str(name) for name in place) for place in (own, other)]
+    assert sizes == [2, 2], "one name of each version"
+
+
+def test_session_that_was_not_written_is_still_there(become: Become, changing_key: Callable[[], None]) -> None:
+    """A condition that was not met removes nothing."""
+    become()
+    cache = SharedConditionalCache(Server())
+    cache.set(SESSION, "old")
+    changing_key()
+    assert cache.set(SESSION, "never", xx=True) is False
+    assert cache.get(SESSION) == "old"

@@ -1,1 +1,1 @@
-"""What is right for development alone."""
+"""What suits only development."""

@@ -1,4 +1,4 @@
-"""What is right for development alone is found, and nothing else."""
+"""What suits only development is found, and nothing else."""
 
 from __future__ import annotations
 

@@ -56,6 +56,35 @@ def test_lines_leave_out_what_they_surely_do(lines: list[str], docker: bool, git
     assert leaves_out(lines, KEY, at_any_depth=True) is git
 
 
+@pytest.mark.parametrize(
+    ("line", "file", "folder"),
+    [
+        ("sites.toml/", False, True),
+        ("/sites.toml/", False, True),
+        ("**/sites.toml/", False, True),
+        ("*/", False, True),
+        ("**/", False, True),
+        ("sites.toml", True, True),
+    ],
+)
+@pytest.mark.parametrize("at_any_depth", [True, False])
+def test_slash_at_the_end_of_a_line_means_folders_alone(
+    line: str, file: bool, folder: bool, at_any_depth: bool
+) -> None:
+    """A registry is a file, which such a line leaves to the repository."""
+    path = ("sites.toml",)
+    assert leaves_out([line], path, at_any_depth=at_any_depth) is file
+    assert leaves_out([line], path, at_any_depth=at_any_depth, is_folder=True) is folder
+    assert leaves_out([line], (*path, "in it"), at_any_depth=at_any_depth) is folder
+
+
+def test_folder_is_looked_at_as_one(project: Path) -> None:
+    """Lines with a slash leave out the folders of sites, and not the files beside them."""
+    for name in (".gitignore", ".dockerignore"):
+        (project / name).write_text("data/platform.key/\ndata/sites/\nsites.toml/\n")
+    assert found(project) == (2, 2)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with the tutorial's registry and a data folder, and a Dockerfile."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import stat
+import subprocess
+import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +16,7 @@ import pytest
 
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import open_registry, pin_text
+from wagtail_multihost.registry import locking, open_registry, pin_text
 from wagtail_multihost.registry.pins import Pin, Wishes, pin
 
 ALL = Wishes(keeps_all=True)
@@ -181,3 +186,79 @@ def test_pin_of_a_file_with_a_byte_order_mark_is_read_over(registry: RegistryMak
     opened = registry(f"\ufeff{HEAD}{AURORA}")
     assert ids(pin(opened)) == ["aurora"]
     assert opened.load().sites[0].pinned
+
+
+#: Pins a registry, and waits before it writes until the other run is about to write too, or surely will not.
+SLOW_RUN = """
+import json, sys, time
+from pathlib import Path
+from wagtail_multihost.registry import open_registry, pins
+
+path, own, other = map(Path, sys.argv[1:])
+write = pins.replace_file
+
+def write_late(*arguments):
+    own.touch()
+    end = time.monotonic() + 2
+    while not other.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    write(*arguments)
+
+pins.replace_file = write_late
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps([str(pin.uid) for pin in pins.pin(open_registry(path, {}))]))
+"""
+
+
+def test_pin_by_two_runs_at_once_loses_no_line(registry: RegistryMaker, tmp_path: Path) -> None:
+    """Each uid that one of two runs has told is in the table of used ids, and is the site's."""
+    path = Path(registry(HEAD + AURORA + BOREALIS).url)
+    words = [sys.executable, "-c", SLOW_RUN, path]
+    marks = [tmp_path / "one", tmp_path / "two"]
+    runs = [
+        subprocess.Popen([*words, *order], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for order in (marks, marks[::-1])
+    ]
+    for run in runs:
+        assert run.stdout and run.stdout.readline() == "ready\n"
+    for run in runs:
+        assert run.stdin
+        run.stdin.write("go\n")
+        run.stdin.flush()
+    told = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    document = tomllib.loads(path.read_text())
+    assert {uid for uids in told for uid in uids} == {table["uid"] for table in document["sites"].values()}
+    assert sorted(map(len, told)) == [0, 2]
+    assert {line["uid"] for lines in document["used"].values() for line in lines} == {*told[0], *told[1]}
+
+
+def test_pin_of_a_file_that_another_run_holds_is_refused(
+    registry: RegistryMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever for a lock, and what is locked is left alone."""
+    monkeypatch.setattr(locking, "LOCK_SECONDS", 0.2)
+    opened = registry(HEAD + AURORA)
+    with open(opened.url, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with pytest.raises(ConfigurationError, match="lock"):
+            pin(opened)
+    assert Path(opened.url).read_text() == HEAD + AURORA
+
+
+def test_lock_is_of_the_file_that_is_there_when_the_wait_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that waited while the file was replaced holds the new one, which the next run opens."""
+    path = tmp_path / "sites.toml"
+    path.touch()
+    holder = path.open("rb")
+    fcntl.flock(holder, fcntl.LOCK_EX)
+
+    def replace_and_release(seconds: float) -> None:
+        path.rename(tmp_path / "old")
+        path.touch()
+        holder.close()
+
+    monkeypatch.setattr(locking.time, "sleep", replace_and_release)
+    with locking.locked_file(path), path.open("rb") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -40,7 +40,9 @@ def test_explain_shows_no_secret_of_the_registry(registry_file: Path) -> None:
     assert values["SECRET_KEY"] == "***"
     assert values["SECRET_KEY_FALLBACKS"] == ["***"]
     assert values["DATABASES"]["default"]["PASSWORD"] == "***"  # type: ignore[index]
-    assert values["CACHES"]["default"]["OPTIONS"]["password"] == "***"  # type: ignore[index]
+    cache = values["CACHES"]["default"]  # type: ignore[index]
+    assert cache["OPTIONS"]["password"] == "***"
+    assert "@" not in cache["LOCATION"], "an address has no credentials, masked or not"
 
 
 def test_explain_says_where_a_value_was_read(registry_file: Path) -> None:

@@ -1,55 +1,29 @@
-"""
-The command ``multihost-as``, or ``python -m wagtail_multihost.as_site``: the quick form of ``manage.py multihost_as``.
-It loads neither settings nor Django, and starts the manage.py of the working folder, or else ``python -m django``.
-"""
+"""The entrance of ``multihost-as``, and of ``python -m wagtail_multihost.as_site``."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from pathlib import Path
+from contextlib import suppress
 
-from wagtail_multihost.as_site.options import REGISTRY_HELP, add_launch_options, wishes_of
-from wagtail_multihost.as_site.run import run_as_site
-from wagtail_multihost.exceptions import MultihostError
-from wagtail_multihost.registry import open_registry
-from wagtail_multihost.spec.printing import printable
 
-COULD_NOT = 2
-DESCRIPTION = "Run a management command as a site: multihost-as SITE COMMAND [ARGUMENT...]."
-EPILOG = "Exit codes: the command's own, 124 after --timeout, or 2 when it could not be started."
+def leave_working_folder() -> None:
+    """
+    Look for no module in the working folder, which ``python -m`` puts first: a file there that is named like one would
+    run with the rights of the caller.
+    """
+    with suppress(FileNotFoundError):
+        if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
+            del sys.path[0]
 
 
 def main() -> int:
     """Do what the arguments of this process say; return the exit code."""
-    parser = argparse.ArgumentParser(prog="multihost-as", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
-    parser.add_argument("--registry", metavar="URL", help=REGISTRY_HELP)
-    parser.add_argument("--settings", metavar="MODULE", default="", help="the settings (default: those of manage.py)")
-    add_launch_options(parser)
-    options = parser.parse_args()
-    if not options.command:
-        parser.error("no command is given")
-    try:
-        registry = open_registry(options.registry, os.environ)
-        wishes = wishes_of(options, options.settings)
-        ended = run_as_site(options.site, registry, program(), options.command, wishes)
-    except MultihostError as error:
-        return tell(str(error), COULD_NOT)
-    return tell(ended.sentence, ended.code)
+    from wagtail_multihost.as_site.command import run  # and what it imports, from where it was installed
 
-
-def program() -> list[str]:
-    """Return the words that start the project's manage.py."""
-    script = Path("manage.py").absolute()
-    return [sys.executable, str(script)] if script.is_file() else [sys.executable, "-m", "django"]
-
-
-def tell(sentence: str, code: int) -> int:
-    if sentence and sys.stderr is not None:
-        print(printable(sentence), file=sys.stderr)
-    return code
+    return run()
 
 
 if __name__ == "__main__":
+    leave_working_folder()
     sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import wagtail_multihost
 from wagtail_multihost.as_site.account import account_to_become
+from wagtail_multihost.as_site.program import working_folder
 from wagtail_multihost.as_site.snapshot import private_folder, write_snapshot
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.launch.account import Account
@@ -25,6 +26,14 @@ from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotReg
 
 #: What reads standard input. A command that does not must leave it to the loop that calls it.
 READERS = frozenset({"changepassword", "createsuperuser", "dbshell", "loaddata", "multihost_adopt", "shell"})
+
+
+#: Raises MultihostError for a program that must not run as an account.
+Refuse = Callable[[Sequence[str], Account | None], None]
+
+
+def nothing_refused(program: Sequence[str], account: Account | None) -> None:
+    """Accept any program: whoever runs manage.py has started it already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +56,21 @@ class Wishes:
         return {"DJANGO_SETTINGS_MODULE": self.settings} if self.settings else {}
 
 
-def run_as_site(site: str, registry: Registry, program: Sequence[str], words: Sequence[str], wishes: Wishes) -> Ended:
+def run_as_site(
+    site: str,
+    registry: Registry,
+    program: Sequence[str],
+    words: Sequence[str],
+    wishes: Wishes,
+    refuse: Refuse = nothing_refused,
+) -> Ended:
     """
     Run ``program`` (Python and the project's manage.py) with ``words`` as ``site``; return how it ended. Where this
-    process need not change its account, the program takes its place. Raises MultihostError.
+    process need not change its account, the program takes its place. Raises MultihostError, also where ``refuse`` does.
     """
     platform, spec = registry.site(site, reads_secrets=False)
     account = account_to_become(platform, spec)
+    refuse(program, account)
     if account is None:
         take_place(site, program, words, wishes)
     with ExitStack() as stack:
@@ -92,7 +109,7 @@ def launch_of(
         account=account,
         environ=site_environ(os.environ, account, own, named=wishes.variables, has_terminal=is_terminal),
         words=(*program, *words),
-        folders=(Path.cwd(), *(path.parent for path in script)),
+        folders=(working_folder(), *(path.parent for path in script)),
         reads=(*script, Path(str(wagtail_multihost.__file__))),
         takes_input=takes_input,
         has_terminal=is_terminal,

@@ -11,9 +11,10 @@ from __future__ import annotations
 import secrets
 import time
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 from wagtail_multihost.backends.markers import compared, own_mark, written
 from wagtail_multihost.backends.session_names import older_names
@@ -107,11 +108,15 @@ class GenerationCache(BaseCache):
         names = (key, *older_names(key))
         return any(super(GenerationCache, self).has_key(name, *arguments, **options) for name in names)
 
-    def set(self, key: Any, value: Any, *arguments: Any, **options: Any) -> Any:
+    def set(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None, *arguments: Any, **options: Any
+    ) -> Any:
         """Write an entry. That of a session has one name at a time, also while its SECRET_KEY is changed."""
-        done = super().set(key, value, *arguments, **options)
-        for name in older_names(key):
-            super().delete(name)
+        done = super().set(key, value, timeout, version, *arguments, **options)
+        if done is not False:  # what a condition (nx, xx) of django-redis has kept from being written replaces nothing
+            place = {"client": client} if (client := client_of(arguments, options)) is not None else {}
+            for name in older_names(key):
+                super().delete(name, version=version, **place)
         return done
 
     def delete(self, key: Any, *arguments: Any, **options: Any) -> bool:
@@ -135,6 +140,11 @@ class GenerationCache(BaseCache):
 
     def remove_entries(self) -> None:
         """Remove the entries of all generations, where the server can list them."""
+
+
+def client_of(arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+    """Return the client that a call of django-redis names, after the version or by its name; None for the usual one."""
+    return arguments[0] if arguments else options.get("client")
 
 
 def new_generation() -> str:

@@ -1,4 +1,4 @@
-"""What is right for development alone: looked at with ``check --deploy``."""
+"""What suits only development: looked at with ``check --deploy``."""
 
 from __future__ import annotations
 

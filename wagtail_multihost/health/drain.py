@@ -16,10 +16,11 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
+from wagtail_multihost.spec.permissions import ROOT
+
 MAX_BYTES = 4096
 HEAD = "# wagtail-multihost drain "
 PROC = "/proc"
-ROOT = 0
 
 
 class Drain:

@@ -17,9 +17,12 @@ from wagtail_multihost.resolver.databases import ENGINES, connection
 from wagtail_multihost.spec.site import SiteSpec
 
 ALIAS = "asked"  # not the default one, which the fuse compares
-#: What a server says that has no database for the site, or none that the site's role opens.
+#: What a server says that has no database for the site, or no role.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html has codes, but libpq tells none while it connects.
-NOT_THERE = re.compile(r'FATAL:\s+(?:(?:database|role) ".*" does not exist|password authentication failed)')
+NOT_THERE = re.compile(r'FATAL:\s+(?:database|role) ".*" does not exist')
+#: What it says of a wrong password, and of a role that is not there too, so that nobody can try out names
+#: (https://www.postgresql.org/docs/current/auth-password.html).
+NOT_LET_IN = re.compile(r"FATAL:\s+password authentication failed")
 
 
 class Asker:
@@ -47,6 +50,8 @@ class Asker:
                 return None, "its database cannot be asked: what is in it has refused"
             if NOT_THERE.search(str(error)):
                 return None, ""
+            if NOT_LET_IN.search(str(error)):
+                return None, not_let_in(site)
             message = f"its database on {database.host or 'this machine'}:{database.port} cannot be asked"
             self.silent[place] = message
             return None, message
@@ -58,6 +63,14 @@ class Asker:
             if opened is not None:
                 drop(opened)
         return (Evidence(database_name(opened), found.uid, is_its_word=True) if found else None), ""
+
+
+def not_let_in(site: SiteSpec) -> str:
+    database = site.database
+    return (
+        f"the server {database.host or 'on this machine'}:{database.port} does not let the role {database.user} in: it "
+        "has another password than the registry states, or there is no such role"
+    )
 
 
 def opened_for(site: SiteSpec) -> Any:

@@ -16,7 +16,7 @@ from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.exceptions import COULD_NOT, IdentityError
 from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.identity.own import Own, own_identity
 from wagtail_multihost.identity.relation import require_legible
@@ -59,7 +59,7 @@ class DatabaseIdentityError(IdentityError, CommandError):
     """
 
     def __init__(self, message: object, reasons: tuple[str, ...] = ()) -> None:
-        super().__init__(message, returncode=2)
+        super().__init__(message, returncode=COULD_NOT)
         self.reasons = reasons
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.exceptions import COULD_NOT, IdentityError
 from wagtail_multihost.identity.own import own_identity
 
 #: How long this package's own queries may take: a thousand times what they need.
@@ -32,7 +32,7 @@ class SilentDatabaseError(IdentityError, CommandError):
     """The database did not answer in time. A CommandError, so that manage.py prints the sentence and no traceback."""
 
     def __init__(self, message: object) -> None:
-        super().__init__(message, returncode=2)
+        super().__init__(message, returncode=COULD_NOT)
 
 
 class Waiting:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 PROC = Path("/proc")
 MOUNT = re.compile(r"^\d+ \d+ \S+ / (?P<place>\S+) .* - cgroup2 ", re.MULTILINE)
+#: The name of a group: the process that asked for it, and what makes it the only one of this name.
+GROUP = re.compile(r"multihost-(?P<caller>\d+)-[0-9a-f]{8}")
 END_SECONDS = 10
 PAUSE = 0.01
 #: What is reaped at once. Processes can end faster than they are reaped, and who reaps has other work too.
@@ -36,6 +38,18 @@ class ControlGroup:
         with suppress(OSError):
             self.folder.rmdir()
 
+    def end(self) -> bool:
+        """Kill what is in it, and remove it; return whether it is gone."""
+        deadline = time.monotonic() + END_SECONDS
+        while self.folder.exists():
+            with suppress(OSError):
+                self.kill()
+            self.remove()
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(PAUSE)
+        return True
+
 
 def new_control_group() -> ControlGroup | None:
     """Return a new control group below this process's own; None where that is not possible."""
@@ -43,7 +57,9 @@ def new_control_group() -> ControlGroup | None:
     found = MOUNT.search((PROC / "self/mountinfo").read_text())
     if not found or not own or ".." in own:
         return None
-    group = ControlGroup(Path(found["place"], own.strip("/"), f"multihost-{os.getpid()}-{secrets.token_hex(4)}"))
+    place = Path(found["place"], own.strip("/"))
+    remove_left_over(place)
+    group = ControlGroup(place / f"multihost-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         group.folder.mkdir()
     except OSError:
@@ -52,6 +68,14 @@ def new_control_group() -> ControlGroup | None:
         group.remove()
         return None
     return group
+
+
+def remove_left_over(place: Path) -> None:
+    """Remove empty groups of runs that were killed with their guards, and could not."""
+    for folder in place.glob("multihost-*"):
+        run = GROUP.fullmatch(folder.name)
+        if run and not (PROC / run["caller"]).exists():
+            ControlGroup(folder).remove()
 
 
 def end_descendants(group: ControlGroup | None) -> bool:
@@ -72,7 +96,7 @@ def end_descendants(group: ControlGroup | None) -> bool:
             return False
         time.sleep(PAUSE)
     if group:
-        group.remove()
+        group.end()
     return True
 
 

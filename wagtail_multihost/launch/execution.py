@@ -11,7 +11,7 @@ from types import FrameType
 
 from wagtail_multihost.exceptions import LaunchError
 from wagtail_multihost.launch.copying import Input, Output, copy_until
-from wagtail_multihost.launch.descendants import new_control_group
+from wagtail_multihost.launch.descendants import ControlGroup, new_control_group
 from wagtail_multihost.launch.entering import Streams
 from wagtail_multihost.launch.guard import END, PASSED_ON, REFUSED, WATCHED, Ended, stand_guard
 from wagtail_multihost.launch.letters import Filter, Lines, Raw, Screen
@@ -79,7 +79,10 @@ def execute(launch: Launch) -> Ended:
     with ExitStack() as stack:
         ends = Ends(launch)
         stack.callback(ends.close)
-        report, guard = start_guard(launch, ends)
+        group = new_control_group()
+        if group:
+            stack.callback(group.end)  # where the guard did not: it was not started, or killed
+        report, guard = start_guard(launch, ends, group)
         stack.callback(os.close, report)
         stack.enter_context(passing_on(guard))
         if ends.terminal is not None:
@@ -100,9 +103,10 @@ def execute(launch: Launch) -> Ended:
     return Ended(int(code), sentence) if code else Ended(REFUSED, "The guard of the site's process was killed.")
 
 
-def start_guard(launch: Launch, ends: Ends) -> tuple[int, int]:
-    """Start the guard, which starts the program; return a descriptor that it reports on, and its id."""
-    group = new_control_group()
+def start_guard(launch: Launch, ends: Ends, group: ControlGroup | None) -> tuple[int, int]:
+    """
+    Start the guard, which starts the program; return a descriptor that it reports on, and its id. Raises LaunchError.
+    """
     report, reports = os.pipe()
     caller = os.getpid()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)  # what is sent meanwhile waits for it
@@ -110,6 +114,10 @@ def start_guard(launch: Launch, ends: Ends) -> tuple[int, int]:
         guard = os.fork()
         if guard == 0:
             stand_guard(launch, ends.theirs, group, caller, reports)
+    except OSError as error:
+        os.close(report)
+        os.close(reports)
+        raise LaunchError(f"No process can be started: {error.strerror}.") from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(reports)

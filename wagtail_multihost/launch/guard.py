@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import repeat
 from typing import NamedTuple, NoReturn
 
-from wagtail_multihost.exceptions import LaunchError
+from wagtail_multihost.exceptions import COULD_NOT, LaunchError
 from wagtail_multihost.launch.descendants import MOST_REAPED, ControlGroup, end_descendants
 from wagtail_multihost.launch.entering import Streams, close_others, enter, refusal, restore_signals
 from wagtail_multihost.launch.kernel import adopt_orphans, end_with_parent
@@ -29,7 +29,7 @@ WATCHED = frozenset({signal.SIGCHLD, END, *PASSED_ON})
 PATIENCE = 3  # signals
 GRACE_SECONDS = 10
 #: As of timeout(1), env(1) and shells.
-TIMED_OUT, REFUSED, SIGNALLED = 124, 2, 128
+TIMED_OUT, REFUSED, SIGNALLED = 124, COULD_NOT, 128
 LONGEST_SENTENCE = 4096
 
 

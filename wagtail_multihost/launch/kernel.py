@@ -7,14 +7,26 @@ import errno
 import os
 import platform
 import signal
+import sys
+
+from wagtail_multihost.exceptions import LaunchError
 
 # linux/prctl.h
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
-# linux/keyctl.h, and the number of the system call where it is known.
+# linux/keyctl.h
 KEYCTL_JOIN_SESSION_KEYRING = 1
-KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
+#: The number of keyctl(2) for programs of 64 and of 32 bits, by what uname(2) says of the machine: a kernel of 64 bits
+#: runs both. From scripts/syscall.tbl and arch/*/**/syscall*.tbl of Linux
+#: (https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/).
+KEYCTL = {
+    **dict.fromkeys(("x86_64", "i386", "i486", "i586", "i686"), (250, 288)),
+    **dict.fromkeys(("aarch64", "armv6l", "armv7l", "armv8l"), (219, 311)),
+    **dict.fromkeys(("riscv64", "riscv32", "loongarch64"), (219, 219)),
+    **dict.fromkeys(("ppc64le", "ppc64", "ppc"), (271, 271)),
+    **dict.fromkeys(("s390x", "s390"), (280, 280)),
+}
 #: A kernel without keys, or a filter of a container engine's, which the site's process has too.
 NO_KEYS = frozenset({errno.ENOSYS, errno.EPERM})
 
@@ -51,10 +63,21 @@ def adopt_orphans() -> None:
 def leave_keyring() -> None:
     """
     Leave the session's keyring, whose keys its members may read (session-keyring(7)), for one that is empty. Still as
-    root: a site may have used up its account's quota of keys, and there would be no room for another keyring.
+    root: a site may have used up its account's quota of keys, and there would be no room for another keyring. Raises
+    LaunchError where it is not known how.
     """
-    number = KEYCTL.get(platform.machine())
-    if number and libc.syscall(ctypes.c_long(number), ctypes.c_long(KEYCTL_JOIN_SESSION_KEYRING), None) == -1:
+    number = keyctl_number(platform.machine(), is_wide=sys.maxsize > 2**32)
+    if libc.syscall(ctypes.c_long(number), ctypes.c_long(KEYCTL_JOIN_SESSION_KEYRING), None) == -1:
         code = ctypes.get_errno()
         if code not in NO_KEYS:
             raise OSError(code, os.strerror(code))
+
+
+def keyctl_number(machine: str, *, is_wide: bool) -> int:
+    """Return the number of keyctl(2) for a program of 64 bits (``is_wide``) or 32; raises LaunchError."""
+    if machine not in KEYCTL:
+        raise LaunchError(
+            f"Root's keyring cannot be kept from the site: the number of keyctl(2) is not known for {machine} machines."
+        )
+    wide, narrow = KEYCTL[machine]
+    return wide if is_wide else narrow

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
-from wagtail_multihost.exceptions import ConfigurationError, MultihostError
+from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError, MultihostError
 from wagtail_multihost.health.options import SETTING, stated_prefix
 from wagtail_multihost.production.transport import Transport
 from wagtail_multihost.registry import REGISTRY_VARIABLE, Contents, Registry, open_registry
@@ -26,7 +26,6 @@ from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.printing import printable
 
-COULD_NOT = 2
 PROGRESS_FROM = 500  # files
 NO_READER = 128 + 13  # what shells report of a program that SIGPIPE ended
 

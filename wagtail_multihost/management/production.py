@@ -103,8 +103,8 @@ def folders_of(
 
 def holds_secret(path: Path) -> bool:
     """Return whether the file of a registry has a secret as a value, or cannot be read."""
-    registry = open_registry(path, {})
     try:
+        registry = open_registry(path, {})
         return not isinstance(registry, TomlRegistry) or has_secret(registry.document())
     except ConfigurationError:
         return True

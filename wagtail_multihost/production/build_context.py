@@ -44,7 +44,8 @@ def context_findings(paths: Iterable[Path], data: Path | None = None) -> Iterato
     for path in paths:
         for folder, build_file in build_files(path):
             ignore = ignore_file(folder, build_file)
-            if leaves_out(lines_of(ignore), path.relative_to(folder).parts, at_any_depth=False):
+            parts = path.relative_to(folder).parts
+            if leaves_out(lines_of(ignore), parts, at_any_depth=False, is_folder=os.path.isdir(path)):
                 continue
             yield Finding(
                 f"{shown(str(path))} is in the build context of {shown(str(build_file))}, and {ignore.name} does not "
@@ -83,10 +84,11 @@ def is_ignored(path: Path, project: Path) -> bool:
     """Return whether the .gitignore of the project, and those above it in its repository, leave out ``path``."""
     folders = [project, *project.parents]
     top = next((number for number, folder in enumerate(folders) if os.path.exists(folder / ".git")), 0)
-    is_out = False
+    is_out, is_folder = False, os.path.isdir(path)
     for folder in reversed(folders[: top + 1]):  # the nearest one decides
         parts = path.relative_to(folder).parts
-        is_out = leaves_out(lines_of(folder / GITIGNORE), parts, at_any_depth=True, is_out=is_out)
+        lines = lines_of(folder / GITIGNORE)
+        is_out = leaves_out(lines, parts, at_any_depth=True, is_out=is_out, is_folder=is_folder)
     return is_out
 
 

@@ -15,11 +15,13 @@ from fnmatch import fnmatchcase
 UNSURE = frozenset("[]\\{}")
 
 
-def leaves_out(lines: Iterable[str], path: Sequence[str], *, at_any_depth: bool, is_out: bool = False) -> bool:
+def leaves_out(
+    lines: Iterable[str], path: Sequence[str], *, at_any_depth: bool, is_out: bool = False, is_folder: bool = False
+) -> bool:
     """
     Return whether ``lines`` leave out ``path``, given as its parts below the file's folder; the last line that is
     about it decides, and before all of them ``is_out``. ``at_any_depth`` is git's rule for a line without a slash
-    inside; Docker's lines all start at the top.
+    inside; Docker's lines all start at the top. ``is_folder`` says what is at the path.
     """
     for line in (line.strip() for line in lines):
         if not line or line.startswith("#"):
@@ -30,7 +32,9 @@ def leaves_out(lines: Iterable[str], path: Sequence[str], *, at_any_depth: bool,
         if is_negative:
             is_out = is_out and not may_match(pattern, path, is_anywhere=is_anywhere)
         else:
-            is_out = is_out or surely_matches(pattern, path, is_anywhere=is_anywhere)
+            # To git a slash at the end means folders alone.
+            folders = path if is_folder or not pattern.endswith("/") else path[:-1]
+            is_out = is_out or surely_matches(pattern, folders, is_anywhere=is_anywhere)
     return is_out
 
 
@@ -50,7 +54,7 @@ def surely_matches(pattern: str, path: Sequence[str], *, is_anywhere: bool) -> b
     if "**" in parts:
         return False
     starts = range(len(path)) if is_anywhere else (0,)
-    return not parts or any(begins_with(path[start:], parts) for start in starts)
+    return (bool(path) and not parts) or any(begins_with(path[start:], parts) for start in starts)
 
 
 def begins_with(path: Sequence[str], parts: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What of a platform and its sites is right for development alone."""
+"""What in a platform and its sites suits only development."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def environment_findings(platform: PlatformSpec) -> Iterator[Finding]:
     if platform.environment != PRODUCTION:
         yield Finding(
             f"The platform's environment is {shown(platform.environment)}, in which a process may read every site's "
-            "secrets, sites need no pins, and a key is made where none is stated.",
+            "secrets, sites need no pins, and in development a missing key is made automatically.",
             'State environment = "production" in [platform], or MULTIHOST_PLATFORM_ENVIRONMENT=production where '
             "variables are the registry.",
         )
@@ -60,7 +60,7 @@ def registry_findings(platform: PlatformSpec, files: Iterable[Path], account: in
         else:
             continue
         yield Finding(
-            f"All of {shown(str(file))} can be read by {who}, and with it every secret that it has or names.",
+            f"All of {shown(str(file))} can be read by {who}, with every secret in it and in the files that it names.",
             "Let root alone read it (root, 0600), and serve each site from a snapshot (manage.py multihost_snapshot); "
             "or state shares_registry = true in [platform] where the sites trust each other.",
         )
@@ -76,9 +76,8 @@ def local_findings(platform: PlatformSpec, sites: Sequence[SiteSpec]) -> Iterato
             found.setdefault(key, f"{what} ({site.id})")
     if found:
         yield Finding(
-            f"Sites have {listed(list(found.values()))}: each machine or container that serves them would have its "
-            "own.",
-            "Use PostgreSQL, Redis and S3, or state the machines as nodes in [platform]. Where one machine serves "
+            f"Sites use {listed(list(found.values()))}: each machine or container that serves them would have its own.",
+            "Use PostgreSQL, Redis and S3, or state the machines as nodes in [platform]. If one machine serves "
             "all, and its data is backed up, silence this check.",
         )
 

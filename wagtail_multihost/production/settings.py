@@ -39,6 +39,6 @@ def debug_findings(module: str, *, debug: bool) -> Iterator[Finding]:
     """Yield that visitors would see settings, code and variables of every error."""
     if debug:
         yield Finding(
-            f"DEBUG is true in {shown(module)}: visitors see settings and code where an error is; accepted: false.",
+            f"DEBUG is true in {shown(module)}: after an error visitors see settings and code; accepted: false.",
             HINT,
         )

@@ -28,7 +28,7 @@ def plain_findings(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> Iterato
     found = [host for site in sites for host in site.hosts if is_plain(platform, site, host)]
     if found:
         yield Finding(
-            f"Visitors use http at {listed(found)}: passwords and session cookies can be read on their way.",
+            f"Visitors use http at {listed(found)}: others on the network can read passwords and session cookies.",
             "State tls for the site or the platform, or https in platform.origin where something in front ends TLS.",
         )
 
@@ -38,7 +38,7 @@ def redirect_findings(platform: PlatformSpec, sites: Iterable[SiteSpec], django:
     found = [site.canonical for site in sites if is_ended_elsewhere(platform, site)]
     if found and not django.redirects:
         yield Finding(
-            f"Nothing of this platform redirects http to https at {listed(found)}: the registry has no tls there, and "
+            f"Nothing in this platform redirects http to https at {listed(found)}: the registry has no tls there, and "
             "SECURE_SSL_REDIRECT is false.",
             "State tls and let the emitted front server redirect, or set SECURE_SSL_REDIRECT = True. Where your own "
             "proxy redirects, silence this check.",
@@ -50,8 +50,8 @@ def scheme_findings(platform: PlatformSpec, sites: Iterable[SiteSpec], django: T
     found = [site.canonical for site in sites if is_ended_elsewhere(platform, site)]
     if found and not (django.has_header or platform.secure_proxy_ssl_header):
         yield Finding(
-            f"TLS ends before this platform at {listed(found)}, and nothing tells Django that visitors use https: it "
-            "sends no HSTS, and with SECURE_SSL_REDIRECT it redirects without end.",
+            f"Something in front of this platform ends TLS at {listed(found)}, and nothing tells Django that visitors "
+            "use https: it sends no HSTS, and with SECURE_SSL_REDIRECT it redirects in a loop.",
             "State secure_proxy_ssl_header in [platform], and let the proxy set that header whatever visitors send.",
         )
 
@@ -63,7 +63,8 @@ def hsts_findings(platform: PlatformSpec, sites: Iterable[SiteSpec], django: Tra
         yield Finding(
             f"SECURE_HSTS_SECONDS is 0, and the front server adds no HSTS: at {listed(found)} the first request of "
             "each visit may go over http.",
-            "Set SECURE_HSTS_SECONDS = 3600 in the settings for production, and 31536000 once all works over https.",
+            "Set SECURE_HSTS_SECONDS = 3600 in the settings for production, and 31536000 once everything works over "
+            "https.",
         )
 
 

@@ -39,7 +39,12 @@ def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registr
 
         return EnvironmentRegistry(environ)
     parts = urlsplit(text)
-    return registry_at(unquote(parts.path) if parts.scheme == "file" else text, environ)
+    path = unquote(parts.path) if parts.scheme == "file" else text
+    try:
+        return registry_at(path, environ)
+    except FileNotFoundError:  # a relative path, from nowhere
+        message = "The working folder is not there any more. Start in another one."
+        raise ConfigurationError.because(message, where=path) from None
 
 
 def refusal(text: str) -> str:

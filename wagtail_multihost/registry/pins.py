@@ -10,6 +10,7 @@ from uuid import UUID
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.base import Contents, Registry
 from wagtail_multihost.registry.evidence import Evidence, found_here, is_filled, places_of
+from wagtail_multihost.registry.locking import locked_file
 from wagtail_multihost.registry.pin_decision import Decision, Known, Wish, decide
 from wagtail_multihost.registry.pin_text import checked, pinned, replace_file
 from wagtail_multihost.registry.platform_record import read_platform
@@ -74,13 +75,20 @@ def pin(registry: Registry, wishes: Wishes = NO_WISHES, ask: Ask = nothing_asked
     """
     Write the uid and the names of each site that lacks one into the registry's file, and note who uses which id;
     comments, order and permissions stay. Sites that are in use keep what they have, others get a random uid.
-    ``ask`` asks databases.
+    ``ask`` asks databases. Two runs at once go one after the other.
 
     Raises ConfigurationError, and writes nothing, when the registry has problems or is not a TOML file, or when it
     is not known for a site whether it is in use.
     """
     if not isinstance(registry, TomlRegistry):
         raise ConfigurationError.because("Only a registry in a TOML file can be pinned.", where=registry.name)
+    registry.document()  # its sentence says more of a file that is not there
+    with locked_file(registry.path):
+        return written_pins(registry, wishes, ask)
+
+
+def written_pins(registry: TomlRegistry, wishes: Wishes, ask: Ask) -> list[Pin]:
+    """Read the registry, decide what it lacks, and write it; return what was written."""
     found, before = read(registry)
     problems = list(wrong_wishes(found, wishes))
     pins, sites, owners = [], [], owners_of_names(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -13,13 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry.locking import LOCK_SECONDS, lock
 from wagtail_multihost.registry.snapshot import untrusted_folder
 from wagtail_multihost.registry.snapshot_changes import FILE_MODE, Change
 from wagtail_multihost.spec.permissions import ROOT, made_folders, own_accounts, path_problem
 
 #: Passable, and not to be listed: sites do not see each other's names.
 FOLDER_MODE = 0o711
-LOCK_SECONDS = 10
 DRAFT = re.compile(r"\.[a-z0-9-]+\.json\.[0-9a-f]{8}\.tmp")
 # Above it one sync(2) of everything is quicker than one of each file.
 MOST_SINGLE_SYNCS = 100
@@ -55,18 +54,6 @@ def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
         raise ConfigurationError.because(message, where=str(folder)) from None
     finally:
         os.close(descriptor)
-
-
-def lock(descriptor: int, deadline: float) -> None:
-    """Lock an open folder; raises BlockingIOError when another process has it until ``deadline``, monotonic seconds."""
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def write(changes: Iterable[Change]) -> None:

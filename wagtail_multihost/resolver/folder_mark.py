@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -94,7 +95,7 @@ def write(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
     try:
         around = os.fstat(folder)
         os.write(file, json.dumps(mark).encode())
-        if os.geteuid() == 0:
+        if os.geteuid() == ROOT:
             os.fchown(file, around.st_uid, around.st_gid)
         os.fchmod(file, MODE)
         os.rename(draft, NAME, src_dir_fd=folder, dst_dir_fd=folder)

@@ -10,6 +10,7 @@ from pathlib import Path
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.folder_mark import compare_folder_mark, leave_folder_mark
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -135,10 +136,10 @@ def made(name: str, mode: int, around: int) -> bool:
 def own_folder(folder: int, mode: int, around: os.stat_result | None) -> None:
     """Give an open folder its ``mode``, and from root the owner of the one ``around`` it where it is new."""
     own = os.geteuid()
-    if own == 0 and around is not None:
+    if own == ROOT and around is not None:
         os.fchown(folder, around.st_uid, around.st_gid)
     found = os.fstat(folder)
-    if own in (0, found.st_uid) and found.st_mode & 0o777 & ~mode:
+    if own in (ROOT, found.st_uid) and found.st_mode & 0o777 & ~mode:
         os.fchmod(folder, mode)
     if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -166,7 +167,7 @@ def refuse_root(platform: PlatformSpec, site: SiteSpec) -> None:
     Raise ConfigurationError for root where the site has another account, which the registry says, or in production
     none: root would read what the site has written, pickles in its cache and links in its folder.
     """
-    if os.geteuid() != 0:
+    if os.geteuid() != ROOT:
         return
     if user := platform.account_of(site.id):
         raise ConfigurationError.because(

@@ -44,20 +44,26 @@ def path_problem(path: Path) -> str:
     """
     if os.geteuid() != ROOT:
         return ""
+    problem = foreign_hand(path, (ROOT,))
+    return f"The path {path} is not accepted for root's files: {problem}" if problem else ""
+
+
+def foreign_hand(path: Path, owners: Collection[int]) -> str:
+    """Return what on the way to ``path``, or at its end, another account than ``owners`` can change; blank for none."""
     waiting, current, links = list(reversed(path.absolute().parts[1:])), Path("/"), 0
     while True:
         found, status = current, current.lstat()
         if stat.S_ISLNK(status.st_mode):
             links += 1
-            problem = access_problem(status, 0, (ROOT,))
+            problem = access_problem(status, 0, owners)
             target = current.readlink()
             waiting += reversed(target.parts)
             current = Path("/") if target.is_absolute() else current.parent
         else:
             passes = waiting and status.st_mode & stat.S_ISVTX
-            problem = access_problem(status, 0 if passes else NO_FOREIGN_WRITING, (ROOT,))
+            problem = access_problem(status, 0 if passes else NO_FOREIGN_WRITING, owners)
         if problem or links > MOST_LINKS:
-            return f"The path {path} is not accepted for root's files: {found}: {problem or 'Too many links.'}"
+            return f"{found}: {problem or 'Too many links.'}"
         if not waiting:
             return ""
         name = waiting.pop()

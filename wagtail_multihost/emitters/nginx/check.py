@@ -11,6 +11,7 @@ from pathlib import Path
 from wagtail_multihost.emitters.emitter import Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.nginx.listen import version_of
+from wagtail_multihost.spec.permissions import ROOT
 
 # https://nginx.org/en/docs/switches.html
 HAS_ERROR_LOG_SWITCH = (1, 19, 5)
@@ -27,7 +28,7 @@ def checks(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]]) -> Itera
     temporary files, and binds addresses. Who is not root may do nothing of that: then a copy is tested
     that has places of its own for these, and is the same otherwise.
     """
-    folder = stage.folder if os.geteuid() == 0 else unprivileged_copy(stage, emit)
+    folder = stage.folder if os.geteuid() == ROOT else unprivileged_copy(stage, emit)
     main = folder / "nginx/nginx.conf"
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:{PROGRAMS}") or "nginx"
     # Without it nginx opens the error log that it was built with before it reads any file.

@@ -10,7 +10,8 @@ from typing import Any
 from django.conf import global_settings, settings
 from django.core.management.base import CommandError, CommandParser
 
-from wagtail_multihost.management.command import COULD_NOT, MultihostCommand, project_settings, registry_of
+from wagtail_multihost.exceptions import COULD_NOT
+from wagtail_multihost.management.command import MultihostCommand, project_settings, registry_of
 from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.keys import KEYS
 from wagtail_multihost.registry.keys.key import Key

@@ -18,7 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser, DjangoHelpFormatter
 
-from wagtail_multihost.exceptions import ConfigurationError, MultihostError
+from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError, MultihostError
 from wagtail_multihost.health.asking import (
     CODES,
     FAIL,
@@ -29,14 +29,15 @@ from wagtail_multihost.health.asking import (
     shown,
     word_of,
 )
-from wagtail_multihost.health.drain import ROOT, Drain
+from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.options import HealthSettings
 from wagtail_multihost.health.process import entries_of, health_settings, own_site, site_tokens
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.identity.own import own_identity
 from wagtail_multihost.management.as_site import own_or_start
-from wagtail_multihost.management.command import COULD_NOT, MultihostCommand
+from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.spec.permissions import ROOT
 
 LEADING_WORD = re.compile(r"^(?:pass|warn|fail|draining)\b", re.MULTILINE)
 NAME = __name__.rpartition(".")[2]

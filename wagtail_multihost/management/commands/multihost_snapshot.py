@@ -28,6 +28,7 @@ from wagtail_multihost.registry.snapshot_draft import drafts
 from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.registry.uniqueness import shared_keys
 from wagtail_multihost.resolver.secret_key import with_own_keys
+from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PRODUCTION
 
 DIFFERS = 1
@@ -99,7 +100,7 @@ class Command(MultihostCommand):
             yield from stale(folder, (snapshot.path for snapshot in snapshots), contents.platform)
 
     def warn(self, contents: Contents) -> None:
-        if contents.platform.environment == PRODUCTION and os.geteuid() != 0:
+        if contents.platform.environment == PRODUCTION and os.geteuid() != ROOT:
             self.stderr.write(
                 "The platform's environment is production, where snapshots must belong to root, and these do not. "
                 "Let root write them, or copy them as root."
@@ -116,7 +117,7 @@ class Command(MultihostCommand):
 
 def is_rooted(contents: Contents) -> bool:
     """Return whether these snapshots are for processes that accept root's folders alone."""
-    return contents.platform.environment == PRODUCTION and os.geteuid() == 0
+    return contents.platform.environment == PRODUCTION and os.geteuid() == ROOT
 
 
 def read(registry: Registry, only: list[str]) -> Contents:

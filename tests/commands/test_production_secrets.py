@@ -1,0 +1,19 @@
+"""Which registries a repository must not have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wagtail_multihost.management.production import holds_secret
+
+
+@pytest.mark.parametrize("name", ["none.toml", "broken.toml", " ", "//[x/sites.toml"])
+def test_registry_that_cannot_be_opened_is_taken_for_one_with_secrets(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is missing or broken, or has a name that is no address, is told to be left out, and no traceback."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.toml").write_text("[platform\n")
+    assert holds_secret(Path(name)) is True

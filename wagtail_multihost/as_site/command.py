@@ -1,0 +1,48 @@
+"""
+The command ``multihost-as``: the quick form of ``manage.py multihost_as``.
+
+It loads neither settings nor Django, and starts the manage.py of the working folder, or else ``python -m django``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from wagtail_multihost.as_site.options import REGISTRY_HELP, add_launch_options, wishes_of
+from wagtail_multihost.as_site.program import program, refuse_foreign_program, refuse_foreign_registry
+from wagtail_multihost.as_site.run import run_as_site
+from wagtail_multihost.exceptions import COULD_NOT, MultihostError
+from wagtail_multihost.registry import DEFAULT_FILE, REGISTRY_VARIABLE, open_registry
+from wagtail_multihost.spec.printing import printable
+
+DESCRIPTION = "Run a management command as a site: multihost-as SITE COMMAND [ARGUMENT...]."
+EPILOG = "Exit codes: the command's own, 124 after --timeout, or 2 when it could not be started."
+
+
+def run() -> int:
+    """Do what the arguments of this process say; return the exit code."""
+    parser = argparse.ArgumentParser(prog="multihost-as", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    parser.add_argument("--registry", metavar="URL", help=REGISTRY_HELP)
+    parser.add_argument("--settings", metavar="MODULE", default="", help="the settings (default: those of manage.py)")
+    add_launch_options(parser)
+    options = parser.parse_args()
+    if not options.command:
+        parser.error("no command is given")
+    try:
+        registry = open_registry(options.registry, os.environ)
+        if options.registry is None and REGISTRY_VARIABLE not in os.environ:
+            refuse_foreign_registry(Path(DEFAULT_FILE))
+        wishes = wishes_of(options, options.settings)
+        ended = run_as_site(options.site, registry, program(), options.command, wishes, refuse_foreign_program)
+    except MultihostError as error:
+        return tell(str(error), COULD_NOT)
+    return tell(ended.sentence, ended.code)
+
+
+def tell(sentence: str, code: int) -> int:
+    if sentence and sys.stderr is not None:
+        print(printable(sentence), file=sys.stderr)
+    return code
