@@ -108,9 +108,7 @@ def test_leftovers_are_looked_for_only_where_a_database_is_given(serve: Serve, r
     assert check_leftovers(None, databases=["default"]) == []
 
 
-def test_leftovers_are_none_without_wagtail(
-    aurora: SiteSpec, rows: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leftovers_are_none_without_wagtail(aurora: SiteSpec, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project that has not installed Wagtail has no table of sites of its own."""
     rows("borealis.example.org")
     monkeypatch.setattr(databases.apps, "is_installed", lambda name: name != "wagtail")
