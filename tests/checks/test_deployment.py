@@ -230,6 +230,18 @@ def test_process_of_no_site_knows_the_whole_registry(become: Become, tmp_path: P
     assert (found.platform.environment, found.has_keys, found.is_of_site) == ("production", True, False)
 
 
+@pytest.mark.parametrize(("platform", "site"), [(a_platform(), None), (None, a_site())], ids=["platform", "site"])
+def test_platform_or_site_alone_is_no_process_of_a_site(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: PlatformSpec | None, site: SiteSpec | None
+) -> None:
+    """Both are known of a site's process; else the registry's file is looked at."""
+    by = ResolvedSettings(platform, site, registry=a_registry(tmp_path))
+    monkeypatch.setattr(resolved, "_latest", Applied(by, {}, {}))
+    monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
+    found = hosted()
+    assert found is not None and found.is_of_site is False
+
+
 @pytest.mark.parametrize("text", [None, "not TOML", '[platform]\nname = "aviary"\nnonsense = 1\n'])
 def test_registry_that_cannot_be_read_leaves_the_settings_to_be_checked(
     become: Become, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, text: str | None

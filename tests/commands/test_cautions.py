@@ -79,7 +79,7 @@ def test_settings_of_development_are_refused_in_production_alone(settings: Any, 
 def test_module_of_a_site_is_looked_at() -> None:
     """A site's own code may have settings of its own."""
     site = a_site(code=(("settings_module", "aurora.settings.local"),))
-    with pytest.raises(EmitError, match="aurora.settings.local"):
+    with pytest.raises(EmitError, match=r"aurora\.settings\.local"):
         refuse_development(a_plan(in_production(), site))
 
 

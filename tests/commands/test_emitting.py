@@ -88,7 +88,7 @@ def test_folder_of_templates_that_is_there_is_taken(registry: Path, tmp_path: Pa
     """One that is not, and a file in its place, would have others used."""
     folder = tmp_path / "templates"
     registry.write_text(REGISTRY.replace("[platform]", f'[platform]\ntemplates = "{folder}"'))
-    with pytest.raises(EmitError, match="platform.templates"):
+    with pytest.raises(EmitError, match=r"platform\.templates"):
         plan_of(str(registry), tmp_path, [])
     folder.mkdir()
     assert plan_of(str(registry), tmp_path, []).platform.templates == folder
