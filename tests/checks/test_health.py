@@ -234,6 +234,7 @@ def test_each_weak_token_is_told_by_its_place(settings: Any) -> None:
     assert ids_of(messages) == ["E021", "E021", "W007"]
     assert ["token 0 " in messages[0].msg, "token 2 " in messages[1].msg] == [True, True]
     assert checks.weakness(GOOD) == ""
+    assert checks.weakness("0123456789abcdef" * 2) == "repeats itself"
 
 
 def test_token_in_an_older_key_is_e021(settings: Any) -> None:

@@ -62,8 +62,9 @@ def test_index_of_the_site_is_quiet(aurora: SiteSpec, settings: Any, options: di
     assert check_search(None) == []
 
 
-def test_each_backend_of_a_search_is_named(aurora: SiteSpec, settings: Any) -> None:
+def test_each_backend_of_a_search_is_named(aurora: SiteSpec, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages name the backend that they are about, and a project without a search has none."""
+    monkeypatch.setattr(wagtail, "VERSION", (8, 0, 0))
     own = {"BACKEND": ELASTIC, "INDEX_PREFIX": "aviary_aurora_"}
     settings.WAGTAILSEARCH_BACKENDS = {"default": own, "first": {"BACKEND": ELASTIC}, "second": {**own, "INDEX": "x"}}
     messages = check_search(None)
@@ -72,6 +73,7 @@ def test_each_backend_of_a_search_is_named(aurora: SiteSpec, settings: Any) -> N
         "WAGTAILSEARCH_BACKENDS['first']",
         "WAGTAILSEARCH_BACKENDS['second']",
     ]
+    assert "has not the site's INDEX_PREFIX" in messages[0].msg and "has INDEX," in messages[1].msg
     del settings.WAGTAILSEARCH_BACKENDS
     assert check_search(None) == []
 

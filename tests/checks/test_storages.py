@@ -73,6 +73,21 @@ def test_storage_that_is_not_the_sites_is_found(
     assert BUCKET_KEY not in str(messages)
 
 
+def test_storage_that_cannot_be_used_is_told_with_the_reason(serve: Serve, settings: Any) -> None:
+    """The message has the alias, and the kind of the error or what is missing."""
+    serve(a_site(storage=s3()))
+    told = []
+    for backend in (f"{__name__}.Leaky", f"{__name__}.Nameless"):
+        set_storage(settings, backend)
+        told += [message.msg for message in check_storages(None)]
+    assert told == [
+        "STORAGES['own'] cannot be used: ValueError.",
+        "STORAGES['own'] has no bucket, which would show when the first file is written.",
+    ]
+    settings.WAGTAILIMAGES_RENDITION_STORAGE = FileSystemStorage(allow_overwrite=True)
+    assert check_storages(None)[1].msg.startswith("WAGTAILIMAGES_RENDITION_STORAGE overwrites files")
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
