@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,12 +21,13 @@ from tests.health import samples
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.as_site.run import Wishes
 from wagtail_multihost.emitters.apply import Result
-from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.exceptions import ApplyError, ConfigurationError
 from wagtail_multihost.health.probe import failed, passed, warned
 from wagtail_multihost.identity.own import Own
 from wagtail_multihost.launch.guard import Ended
 from wagtail_multihost.management import as_site
 from wagtail_multihost.management.as_site import SiteCommand, own_or_start, start_as, without_registry
+from wagtail_multihost.management.command import has_no_reader
 from wagtail_multihost.management.commands import multihost_adopt, multihost_explain, multihost_health
 from wagtail_multihost.management.commands.multihost_apply import Command as Apply
 from wagtail_multihost.management.commands.multihost_apply import command_words, seconds, sentences
@@ -397,8 +398,8 @@ def test_line_of_a_probe_has_the_codes_of_what_is_wrong() -> None:
 def test_status_words_are_coloured_where_lines_begin_with_them() -> None:
     """Each in its own colour, and no word that only begins alike or stands elsewhere."""
     command = multihost_health.Command(stdout=io.StringIO())
-    for name in ("SUCCESS", "WARNING", "ERROR"):
-        setattr(command.style, name, lambda text, name=name: f"<{name} {text}>")
+    styles: Any = {name: lambda text, name=name: f"<{name} {text}>" for name in ("SUCCESS", "WARNING", "ERROR")}
+    command.style = SimpleNamespace(**styles)
     text = "pass a\nwarn\nfail fail\ndraining x\npassed\n pass\nstarting"
     assert command.coloured(text) == (
         "<SUCCESS pass> a\n<WARNING warn>\n<ERROR fail> fail\n<ERROR draining> x\npassed\n pass\nstarting"
@@ -555,3 +556,220 @@ def test_work_is_what_the_options_say(monkeypatch: pytest.MonkeyPatch, options: 
     done.clear()
     multihost_health.Command().run(**{**given, "site": "aurora"})
     assert (done, started) == ([called], [("multihost_health", "aurora", "r")])
+
+
+class Unread(io.StringIO):
+    """A stream that has lost its file."""
+
+    def __init__(self, error: Exception | None = None, descriptor: int = -1) -> None:
+        super().__init__()
+        self.error, self.descriptor = error, descriptor
+
+    def fileno(self) -> int:
+        if self.error:
+            raise self.error
+        return self.descriptor
+
+
+@pytest.mark.parametrize(
+    "stream", [Unread(OSError("x")), Unread(ValueError("x")), Unread()], ids=["os", "value", "none"]
+)
+def test_stream_without_a_file_is_left_alone(monkeypatch: pytest.MonkeyPatch, stream: Unread) -> None:
+    """However it says so."""
+    monkeypatch.setattr(sys, "stdout", stream)
+    multihost_health.drop_output()
+    if stream.error:
+        assert has_no_reader(stream) is False
+
+
+class Told:
+    """A health command of the site aurora whose drain, probes and server are told what to find."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, draining: bool = False) -> None:
+        self.out, self.err = io.StringIO(), io.StringIO()
+        self.is_draining, self.obeys, self.error = draining, True, None
+        self.waited: list[float] = []
+        self.asked: list[tuple[Any, ...]] = []
+        self.stated: Any = SimpleNamespace(options=SimpleNamespace(drain_file="", prefix="/ops/"))
+        self.command = multihost_health.Command(stdout=self.out, stderr=self.err)
+        patch: Any = monkeypatch.setattr
+        patch(multihost_health, "own_site", lambda: "aurora")
+        patch(multihost_health, "site_tokens", lambda: ("own", "older"))
+        patch(multihost_health, "shared_folder", lambda: ["It is shared."])
+        patch(multihost_health, "Drain", lambda path, site: self.asked.append((path, site)) or self)
+        patch(multihost_health, "entries_of", lambda *words: ("entries", *words))
+        patch(multihost_health, "written", lambda *words: f"written {words[0]} {words[1]}")
+        patch(multihost_health, "line_of", lambda word, report: f"line {word}")
+        patch(multihost_health.Command, "coloured", lambda own, text: f"<{text}>")
+        patch(multihost_health.time, "sleep", self.waited.append)
+        self.path = "/x/drain"
+
+    def is_on(self) -> bool:
+        return self.is_draining
+
+    def begin(self) -> None:
+        self.change(True)
+
+    def end(self) -> None:
+        self.change(False)
+
+    def change(self, is_on: bool) -> None:
+        if self.error:
+            raise self.error
+        self.is_draining = is_on if self.obeys else self.is_draining
+
+
+def test_drain_is_told_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that others use is cautioned of, unless the settings state a file; the end is not waited for."""
+    told = Told(monkeypatch)
+    told.command.drain(told.stated, drain=True, undrain=False, wait=3, verbosity=1)
+    assert (told.is_draining, told.waited, told.asked) == (True, [3], [("", "aurora")])
+    assert (told.out.getvalue(), told.err.getvalue()) == ("draining: /x/drain\n", "Caution: It is shared.\n")
+    told.command.drain(told.stated, drain=False, undrain=True, wait=3, verbosity=0)
+    assert (told.is_draining, told.waited) == (False, [3, 0])
+    assert (told.out.getvalue().splitlines()[1:], told.err.getvalue().count("\n")) == (["serving: /x/drain"], 1)
+    told.stated.options.drain_file = "/own"
+    told.command.drain(told.stated, drain=True, undrain=False, wait=0, verbosity=1)
+    assert told.err.getvalue().count("\n") == 1 and told.asked[-1] == ("/own", "aurora")
+
+
+def test_drain_that_did_not_work_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence has the file, and what the system said; a file that does not count is no drain."""
+    told = Told(monkeypatch)
+    told.error = PermissionError(13, "Permission denied")  # type: ignore[assignment]
+    with pytest.raises(CommandError, match=r"/x/drain: Permission denied$") as caught:
+        told.command.drain(told.stated, drain=True, undrain=False, wait=9, verbosity=0)
+    told.error, told.obeys = None, False
+    with pytest.raises(CommandError, match=r"/x/drain: It was written, but does not count\.") as other:
+        told.command.drain(told.stated, drain=True, undrain=False, wait=9, verbosity=0)
+    assert (caught.value.returncode, other.value.returncode, told.waited, told.out.getvalue()) == (2, 2, [], "")
+
+
+@pytest.mark.parametrize(
+    ("options", "draining", "printed", "code"),
+    [
+        ({}, False, "<written health.txt warn\n>", 3),
+        ({"json": True}, False, "written health.json warn\n", 3),
+        ({"probe": True}, False, "line warn\n", None),
+        ({}, True, "<written health.txt draining\n>", 1),
+        ({"probe": True}, True, "line draining\n", 1),
+    ],
+)
+def test_look_prints_what_probes_find(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: dict[str, bool],
+    draining: bool,
+    printed: str,
+    code: int | None,
+) -> None:
+    """In colours only what people read; what a project's own probe prints is not the command's output."""
+    told = Told(monkeypatch, draining=draining)
+    runs: list[tuple[Any, ...]] = []
+
+    def run_once(*words: Any) -> Any:
+        print("printed")
+        runs.append(words)
+        return SimpleNamespace(status="warn")
+
+    monkeypatch.setattr("wagtail_multihost.health.sampler.run_once", run_once)
+    given = {"probe": False, "json": False, **options}
+    if code is None:
+        told.command.look(told.stated, **given)
+    else:
+        with pytest.raises(SystemExit) as ended:
+            told.command.look(told.stated, **given)
+        assert ended.value.code == code
+    assert (told.out.getvalue(), capsys.readouterr()) == (printed, ("", "printed\n"))
+    assert runs == [(("entries", told.stated, "aurora"), ("aurora",), told.stated.options)]
+    monkeypatch.setattr(multihost_health, "own_site", lambda: "")
+    with pytest.raises(SystemExit):
+        told.command.look(told.stated, probe=False, json=True)
+    assert runs[1][1] == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "printed", "code"),
+    [
+        ({}, "<shown False\n>", 3),
+        ({"json": True}, "shown True\n", 3),
+        ({"probe": True}, "warn\n", None),
+        ({"drain": True}, "drained\n", None),
+        ({"undrain": True}, "drained\n", None),
+    ],
+)
+def test_ask_prints_what_a_server_says(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, bool], printed: str, code: int | None
+) -> None:
+    """It is asked with the site's own token, below the prefix of the settings; a drain is waited for."""
+    told = Told(monkeypatch)
+    questions: list[dict[str, Any]] = []
+    question: Any = lambda given, **more: questions.append(more) or SimpleNamespace(reply=lambda: "reply")  # noqa: E731
+    monkeypatch.setattr(multihost_health, "Question", question)
+    monkeypatch.setattr(multihost_health, "server_accounts", lambda: {7})
+    monkeypatch.setattr(multihost_health, "word_of", lambda reply: "warn" if reply == "reply" else "")
+    monkeypatch.setattr(multihost_health, "shown", lambda reply, json: f"shown {json}" if reply == "reply" else "")
+    monkeypatch.setattr(multihost_health, "drained", lambda reply: "drained" if reply == "reply" else "")
+    given = Namespace(**{"probe": False, "json": False, "drain": False, "undrain": False, "wait": 4, **options})
+    if code is None:
+        told.command.ask(told.stated, given)
+    else:
+        with pytest.raises(SystemExit) as ended:
+            told.command.ask(told.stated, given)
+        assert ended.value.code == code
+    assert told.out.getvalue() == printed
+    assert questions == [{"prefix": "/ops/", "token": "own", "accounts": {7}}]
+    assert told.waited == ([4] if "drain" in options else [0] if "undrain" in options else [])
+
+
+def test_token_is_printed_for_a_site_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of those that are accepted, by itself."""
+    told = Told(monkeypatch)
+    told.command.print_token()
+    assert told.out.getvalue() == "own\n"
+    monkeypatch.setattr(multihost_health, "own_site", lambda: "")
+    with pytest.raises(ConfigurationError) as caught:
+        told.command.print_token()
+    assert caught.value.problems[0].where == "--site"
+
+
+def test_apply_asks_for_what_its_options_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each time, the hook and the address; the folder is absolute; a refusal is exit code 1."""
+    monkeypatch.chdir(tmp_path)
+    wishes: list[Any] = []
+    module = "wagtail_multihost.management.commands.multihost_apply"
+    monkeypatch.setattr(f"{module}.wish_of", lambda *words, **more: wishes.append((words, more)) or "wish")
+    monkeypatch.setattr(f"{module}.apply", lambda wish: Result(changed=(wish,)))
+    monkeypatch.setattr(f"{module}.compared", lambda wish: SimpleNamespace(changes=[]))
+    options: dict[str, Any] = {
+        "output": Path("o"),
+        "reload": ("a",),
+        "verify": "http://h/",
+        "reload_timeout": 1,
+        "verify_timeout": 2,
+        "lock_timeout": 3,
+        "dry_run": False,
+        "diff": False,
+        "json": False,
+        "verbosity": 1,
+    }
+    out = io.StringIO()
+    command = Apply(stdout=out)
+    command.run(**options)
+    ((given, folder, caution), more) = wishes[0]
+    assert (given, folder, caution) == (options, tmp_path / "o", command.caution)
+    assert more == {
+        name: options[name] for name in ("reload", "verify", "reload_timeout", "verify_timeout", "lock_timeout")
+    }
+    assert out.getvalue() == "Changed: wish\nApplied in 0 s.\n"
+    for flag in ("dry_run", "diff"):
+        command.run(**{**options, flag: True})
+    assert out.getvalue().endswith("Applied in 0 s.\nNothing differs.\n")
+
+    def refuse(wish: object) -> NoReturn:
+        raise ApplyError("It is refused.")
+
+    monkeypatch.setattr(f"{module}.apply", refuse)
+    with pytest.raises(CommandError, match="It is refused") as caught:
+        command.run(**options)
+    assert caught.value.returncode == 1
