@@ -7,6 +7,7 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -148,7 +149,7 @@ def test_bucket_is_tried_again_after_a_minute(
     """Of each bucket and endpoint by itself; the warning has the server's code or the kind of the error."""
     become(storage=s3())
     now = [1000.0]
-    monkeypatch.setattr(bucket_mark.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(bucket_mark, "time", SimpleNamespace(monotonic=lambda: now[0]))
     bucket.error = refused("SlowDown")
     use()
     now[0] += 59.5

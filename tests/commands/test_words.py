@@ -601,7 +601,7 @@ class Told:
         patch(multihost_health, "written", lambda *words: f"written {words[0]} {words[1]}")
         patch(multihost_health, "line_of", lambda word, report: f"line {word}")
         patch(multihost_health.Command, "coloured", lambda own, text: f"<{text}>")
-        patch(multihost_health.time, "sleep", self.waited.append)
+        patch(multihost_health, "time", SimpleNamespace(sleep=self.waited.append))
         self.path = "/x/drain"
 
     def is_on(self) -> bool:

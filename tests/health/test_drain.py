@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -257,10 +258,10 @@ def test_file_that_was_written_as_the_machine_started_counts(
 
 def test_start_of_the_machine_is_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is now without the time since then; zero where nothing is known of it."""
-    monkeypatch.setattr(drain.time, "time", lambda: 5000.0)
-    monkeypatch.setattr(drain.time, "clock_gettime", lambda clock: 1000.0)
+    own = SimpleNamespace(time=lambda: 5000.0, clock_gettime=lambda clock: {7: 1000.0}[clock], CLOCK_BOOTTIME=7)
+    monkeypatch.setattr(drain, "time", own)
     assert drain.machine_started() == 4000
-    monkeypatch.delattr("time.CLOCK_BOOTTIME", raising=False)
+    del own.CLOCK_BOOTTIME
     assert drain.machine_started() == 0
 
 
