@@ -82,10 +82,16 @@ def test_equivalents_are_mutations_with_a_reason() -> None:
 
 
 def near(original: str, file: str, text: str) -> list[Mutation]:
-    """Return the mutations of the statements that have the first of some lines."""
+    """Return the mutations of the statements that have the first of some lines, in their decorators as well."""
     first = original.partition("\n")[0]
     numbers = {number for number, line in enumerate(text.splitlines(), 1) if line.strip() == first}
-    return [each for each in mutations_of(file, text) if numbers & set(range(each.lines[0], each.lines[1] + 1))]
+    content = text.encode()
+    found = []
+    for each in mutations_of(file, text):
+        begin = min(each.lines[0], content.count(b"\n", 0, each.start) + 1)
+        if numbers & set(range(begin, each.lines[1] + 1)):
+            found.append(each)
+    return found
 
 
 def test_tests_of_a_line_come_quickest_first() -> None:

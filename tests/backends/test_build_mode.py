@@ -39,6 +39,21 @@ def test_every_connection_refuses_to_connect(handler: ConnectionHandler, alias: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_connection_that_nobody_uses_is_not_made(handler: ConnectionHandler) -> None:
+    """Those that are there are refused, and the others when they are made."""
+    assert [connection.alias for connection in handler.all(initialized_only=True)] == ["default"]
+
+
+@pytest.mark.parametrize(("version", "expected"), [((3, 37, 2), False), ((3, 38, 0), True), ((3, 45, 1), True)])
+def test_question_that_django_asks_of_sqlite_is_answered(
+    handler: ConnectionHandler, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], expected: bool
+) -> None:
+    """By its version, without a connection; of other servers nothing is said."""
+    monkeypatch.setattr(build_mode.sqlite3, "sqlite_version_info", version)
+    assert handler["later"].features.supports_json_field is expected
+    assert "supports_json_field" not in vars(handler["server"].features)
+
+
 @pytest.mark.django_db
 def test_connections_of_other_threads_refuse_too(handler: ConnectionHandler) -> None:
     """A thread has connections of its own, which are refused as well."""

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 from wagtail.tasks import delete_file_from_storage_task
 
 from tests.accounts import OTHER_GROUP, SITE_GROUP, acting_as, needs_root, passable_folder
-from wagtail_multihost.backends.files import SiteFileSystemStorage
+from wagtail_multihost.backends.files import SiteFileSystemStorage, make_folders
 from wagtail_multihost.exceptions import ConfigurationError
 
 Become = Callable[..., None]
@@ -30,6 +30,41 @@ def test_storage_without_a_location_follows_media_root(become: Become, tmp_path:
         with override_settings(MEDIA_ROOT=str(tmp_path / name)):
             storage.save("a.txt", ContentFile(b"content"))
             assert (tmp_path / name / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o2755, 0o700])
+def test_missing_folders_are_made_with_the_mode(tmp_path: Path, mode: int) -> None:
+    """Whatever the umask is, which is as it was afterwards; one that is there stays as it is."""
+    for umask in (0o077, 0):
+        folder = tmp_path / f"{umask}" / "a" / "b"
+        before = os.umask(umask)
+        try:
+            make_folders(folder, mode)
+            assert os.umask(umask) == umask
+        finally:
+            os.umask(before)
+        assert {path.stat().st_mode & 0o777 for path in (folder, folder.parent)} == {mode & 0o777}
+    folder.chmod(0o711)
+    make_folders(folder, mode)
+    assert folder.stat().st_mode & 0o777 == 0o711
+
+
+def test_folder_that_another_process_makes_meanwhile_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two uploads at once make the same folder."""
+    monkeypatch.setattr(Path, "is_dir", lambda self: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", made_meanwhile(Path.mkdir))
+        make_folders(tmp_path / "a", 0o755)
+    assert os.path.isdir(tmp_path / "a")
+
+
+def made_meanwhile(mkdir: Callable[..., None]) -> Callable[..., None]:
+    def make(self: Path, *arguments: object, exist_ok: bool = False, **options: object) -> None:
+        os.mkdir(self)
+        if not exist_ok:
+            mkdir(self, *arguments, **options)
+
+    return make
 
 
 @needs_root

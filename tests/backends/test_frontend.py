@@ -105,6 +105,27 @@ def test_purge_without_a_site_is_refused(applied: Applied | None, monkeypatch: p
         get_backends(value)
 
 
+@pytest.mark.parametrize("name", ["SiteCloudflareBackend", "SiteCloudfrontBackend"])
+def test_purge_that_names_no_site_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that a project wrote by itself name no site."""
+    caches(cloudflare(), monkeypatch)
+    path = f"wagtail_multihost.backends.frontend.{name}"
+    with pytest.raises(ConfigurationError, match="of the site  is not usable"):
+        get_backends({"default": {"BACKEND": path, "HOSTNAMES": ["aurora.example.org"]}})
+
+
+@pytest.mark.parametrize("own", [None, cloudfront()], ids=["none", "another"])
+def test_purge_of_a_site_without_that_cache_is_refused(
+    own: FrontendCacheSpec | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The site may have lost its cache, or have another one, since the purge was queued."""
+    value = caches(cloudflare(), monkeypatch)
+    applied = Applied(ResolvedSettings(PLATFORM, a_site(own)), {}, {})
+    monkeypatch.setattr(markers, "latest", lambda: applied)
+    with pytest.raises(ConfigurationError, match=r"site aurora has no frontend cache .* cloudflare"):
+        get_backends(value)
+
+
 def test_purge_with_an_account_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task from before the site's cache was changed does not send its new secret to the old service."""
     value = caches(cloudfront(), monkeypatch)
@@ -123,6 +144,10 @@ def test_distribution_is_the_sites_with_its_own_keys(monkeypatch: pytest.MonkeyP
     assert backend.cloudfront_distribution_id == "E2"
     assert (credentials.access_key, credentials.secret_key, credentials.token) == ("own-id", "own-key", None)
     assert backend.client.meta.endpoint_url == "https://cloudfront.amazonaws.com"
+    assert backend.client._request_signer.region_name == "us-east-1"
+    assert backend.client.meta.service_model.service_name == "cloudfront"
+    assert backend.invalidates_hostname("aurora.example.org")
+    assert not backend.invalidates_hostname("borealis.example.org")
 
 
 def test_distribution_without_keys_takes_none_of_the_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:

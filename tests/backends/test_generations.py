@@ -12,7 +12,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 from wagtail_multihost.backends import generations
 from wagtail_multihost.backends.generations import GenerationCache
-from wagtail_multihost.backends.session_names import ENGINES
+from wagtail_multihost.backends.session_names import ENGINES, entry_name, older_names
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.resolver.caches import KEY_FUNCTION
 
@@ -41,6 +41,13 @@ class DictCache(BaseCache):
 
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
         self.server[self.make_key(key, version)] = value
+
+    def has_key(self, key: str, version: int | None = None) -> bool:
+        return self.make_key(key, version) in self.server
+
+    def delete(self, key: str, version: int | None = None) -> bool:
+        own = self.make_key(key, version)
+        return own in self.server and [self.server.pop(own)] != []
 
 
 class SharedCache(GenerationCache, DictCache):
@@ -284,3 +291,114 @@ def test_session_that_was_not_written_is_still_there(become: Become, changing_ke
     changing_key()
     assert cache.set(SESSION, "never", xx=True) is False
     assert cache.get(SESSION) == "old"
+
+
+def test_entry_of_no_session_is_as_it_was_written(become: Become) -> None:
+    """What is missing is the default that was given, and None without one; False and 0 are entries."""
+    become()
+    cache = SharedCache(Server())
+    assert (cache.get("a"), cache.get("a", 5), cache.has_key("a"), cache.delete("a")) == (None, 5, False, False)
+    for value in (False, 0, None, "", "text"):
+        cache.set("a", value, 30, version=2)
+        assert (cache.get("a", 5, version=2), cache.get("a"), cache.has_key("a", version=2)) == (value, None, True)
+    assert (cache.delete("a"), cache.delete("a", version=2), cache.has_key("a", version=2)) == (False, True, False)
+
+
+class Sessions:
+    """A cache of sessions under the names that two earlier SECRET_KEYs and today's give to one session."""
+
+    KEY = f"{ENGINES[0]}abcdefghijklmnopqrstuvwxyz012345"
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
+        self.server = Server()
+        self.cache = SharedCache(self.server)
+        self.cache.key_func = entry_name
+        self.become("oldest")
+
+    def become(self, key: str, *older: str) -> None:
+        self.settings.SECRET_KEY, self.settings.SECRET_KEY_FALLBACKS = key * 10, [name * 10 for name in older]
+
+    def entries(self) -> list[Any]:
+        return [value for key, value in self.server.items() if key != OWNER]
+
+
+@pytest.fixture
+def sessions(become: Become, settings: Any) -> Sessions:
+    become()
+    return Sessions(settings)
+
+
+def test_session_is_found_by_the_name_of_an_earlier_key(sessions: Sessions) -> None:
+    """While a SECRET_KEY is changed visitors stay logged in; without the earlier one they do not."""
+    sessions.cache.set(sessions.KEY, "cart")
+    sessions.become("new", "old", "oldest")
+    assert (sessions.cache.get(sessions.KEY), sessions.cache.has_key(sessions.KEY)) == ("cart", True)
+    assert sessions.cache.get(f"{sessions.KEY}x", "none") == "none"
+    sessions.become("new", "old")
+    assert (sessions.cache.get(sessions.KEY, 5), sessions.cache.has_key(sessions.KEY)) == (5, False)
+
+
+def test_session_that_is_saved_has_the_name_of_todays_key_alone(sessions: Sessions) -> None:
+    """An earlier state of it must not come back when today's is gone."""
+    sessions.cache.set(sessions.KEY, "cart")
+    sessions.become("new", "old", "oldest")
+    sessions.cache.set(sessions.KEY, "order")
+    assert sessions.entries() == ["order"]
+    assert sessions.cache.get(sessions.KEY) == "order"
+    assert sessions.cache.delete(sessions.KEY) is True
+    assert (sessions.entries(), sessions.cache.delete(sessions.KEY)) == ([], False)
+
+
+def test_session_that_ends_has_no_name_left(sessions: Sessions) -> None:
+    """It is deleted under whichever name it has, and the answer says whether there was one."""
+    sessions.cache.set(sessions.KEY, "cart")
+    sessions.become("new", "oldest", "old")
+    assert sessions.cache.delete(sessions.KEY) is True
+    assert sessions.entries() == []
+    names = older_names(sessions.KEY)
+    assert len(set(names)) == 2 and older_names("menu") == []
+
+
+def test_todays_session_goes_before_an_earlier_one(sessions: Sessions) -> None:
+    """Where both names are there, the one that was written last counts."""
+    sessions.cache.set(sessions.KEY, "cart")
+    sessions.become("new")
+    sessions.cache.set(sessions.KEY, "order")
+    sessions.become("new", "oldest")
+    assert sessions.cache.get(sessions.KEY) == "order"
+
+
+def test_cache_of_another_server_has_a_generation_of_its_own(become: Become) -> None:
+    """What this process knows of a prefix on one server says nothing of the same prefix on another."""
+    become()
+    cache = GenerationCache.__new__(SharedCache)
+    GenerationCache.__init__(cache, Server(a=1), {"KEY_PREFIX": PREFIX})
+    assert cache.place == ("{'a': 1}", PREFIX)
+
+
+def test_clear_is_known_to_the_process_for_a_second(become: Become, clock: Clock) -> None:
+    """The process that clears asks no sooner again than another would, and has cleared what is not marked yet."""
+    become()
+    server = Server()
+    cache = SharedCache(server)
+    cache.clear()
+    before = server.reads
+    cache.get("a")
+    clock.now += 0.999
+    cache.get("a")
+    assert server.reads == before
+    clock.now += 0.001
+    cache.get("a")
+    assert server.reads == before + 1
+    mark = json.loads(server[OWNER])
+    assert set(mark) == {"platform", "environment", "uid", "generation"} and len(mark["generation"]) == 8
+
+
+def test_mark_without_a_generation_has_a_blank_one(become: Become) -> None:
+    """A mark of an earlier version is the site's, with entries of its own."""
+    become()
+    server = Server()
+    cache = SharedCache(server)
+    server[OWNER] = json.dumps({"uid": "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978", "environment": "production"})
+    assert cache.key_prefix == f"{PREFIX}:@"

@@ -10,8 +10,8 @@ import pytest
 
 from tests.spec.samples import SECRETS, a_platform, a_site, redis, s3
 from wagtail_multihost.backends import markers
-from wagtail_multihost.backends.markers import compared, mark_of, own_mark, written
-from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.backends.markers import compared, mark_of, own_mark, own_site, refuse_other, written
+from wagtail_multihost.exceptions import ConfigurationError, IdentityError
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 
 Become = Callable[..., None]
@@ -36,7 +36,7 @@ def test_mark_of_another_uid_or_environment_is_refused(change: dict[str, Any]) -
     assert all(str(value) in message for value in change.values())
 
 
-@pytest.mark.parametrize("found", [b"", b"{", b"[]", b"\xff", 7])
+@pytest.mark.parametrize("found", [b"", b"{", b"[]", b"\xff", 7, None, b"[" * 200_000])
 def test_mark_that_cannot_be_read_is_refused(found: Any) -> None:
     """What is no mark is not taken for one's own."""
     with pytest.raises(IdentityError):
@@ -64,8 +64,42 @@ def test_mark_is_none_for_a_test_run(become: Become, throw_away: object) -> None
     assert own_mark() is None
 
 
-@pytest.mark.parametrize("applied", [None, Applied(ResolvedSettings(), {}, {})])
+@pytest.mark.parametrize(
+    "applied",
+    [
+        None,
+        Applied(ResolvedSettings(), {}, {}),
+        Applied(ResolvedSettings(a_platform(), None), {}, {}),
+        Applied(ResolvedSettings(None, a_site()), {}, {}),
+    ],
+    ids=["unapplied", "build mode", "no site", "no platform"],
+)
 def test_mark_is_none_without_a_site(monkeypatch: pytest.MonkeyPatch, applied: Applied | None) -> None:
     """In build mode, or where nothing was applied, nothing is marked."""
     monkeypatch.setattr(markers, "latest", lambda: applied)
     assert own_mark() is None
+
+
+def test_site_of_the_process_is_the_one_that_was_applied(
+    become: Become, throw_away: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of a test run counts as well; a process of no site has none, and refuses each."""
+    for ephemeral in (None, throw_away):
+        become(ephemeral=ephemeral)
+        assert own_site() == refuse_other("aurora", "storage") == a_site()
+        with pytest.raises(ConfigurationError, match=r"storage of the site borealis .* the site aurora"):
+            refuse_other("borealis", "storage")
+    for applied in (None, Applied(ResolvedSettings(), {}, {})):
+        monkeypatch.setattr(markers, "latest", lambda applied=applied: applied)
+        assert own_site() is None
+        with pytest.raises(ConfigurationError, match="no site"):
+            refuse_other("aurora", "storage")
+
+
+def test_refusal_of_a_mark_says_whose_both_are() -> None:
+    """Each part of a mark is told of both sides, by its name; what a mark lacks is blank."""
+    with pytest.raises(IdentityError) as caught:
+        compared(b'{"uid": "other"}', OWN, "the bucket a")
+    message = str(caught.value)
+    assert "belongs to: platform '', environment '', uid 'other'." in message
+    assert f"is: platform 'aviary', environment 'production', uid {OWN['uid']!r}." in message

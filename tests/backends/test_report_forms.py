@@ -12,7 +12,7 @@ from wagtail_multihost.resolver.masking import DEEPEST, MASK
 from wagtail_multihost.spec.secret import Secret
 
 URL = "redis://:hunter2@cache.internal/0"
-SHOWN = f"redis://:{MASK}@cache.internal/0"
+SHOWN = f"redis://{MASK}@cache.internal/0"
 COVERED = SiteExceptionReporterFilter.cleansed_substitute
 
 
@@ -55,6 +55,45 @@ def test_report_ends_where_a_value_is_too_deep() -> None:
     """A value that has itself in it does not hang the report."""
     assert str(SiteExceptionReporterFilter().without_credentials(nested(DEEPEST))).count("text") == 1
     assert "text" not in str(SiteExceptionReporterFilter().without_credentials(nested(DEEPEST + 1)))
+
+
+class Own(dict[str, str]):
+    """A table of a project's own, which may show more than it has."""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("password", "text", COVERED),
+        ("password", "", ""),
+        ("password", None, None),
+        (
+            "a",
+            {"password": "text", 1: "b", "c": {"token": "text"}},
+            {"password": COVERED, 1: "b", "c": {"token": COVERED}},
+        ),
+        ("a", ["b", ("c",), {"d"}, frozenset({"e"})], ["b", ["c"], ["d"], ["e"]]),
+        ("a", [{"secret": "text"}], [{"secret": COVERED}]),
+        ("a", URL, SHOWN),
+        ("a", [URL.encode()], [SHOWN]),
+        ("a", Secret("hunter2"), COVERED),
+        ("a", 3, 3),
+        ("a", Own(b="c"), Own(b="c")),
+    ],
+)
+def test_variable_is_shown_in_its_form(name: str, value: object, expected: object) -> None:
+    """Names cover what they tell of, at every depth; what is none of Python's own containers is left to itself."""
+    assert SiteExceptionReporterFilter().variable(name, value) == expected
+
+
+def test_variable_ends_where_it_is_too_deep() -> None:
+    """What is below is covered, and not shown as it is."""
+    for deepest, shown in ((DEEPEST, True), (DEEPEST + 1, False)):
+        assert ("text" in str(SiteExceptionReporterFilter().variable("a", nested(deepest)))) is shown
+        tables: object = "text"
+        for _ in range(deepest):
+            tables = {"a": tables}
+        assert ("text" in str(SiteExceptionReporterFilter().variable("a", tables))) is shown
 
 
 @pytest.mark.parametrize(

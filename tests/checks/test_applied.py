@@ -57,6 +57,9 @@ def test_middleware_may_be_a_tuple(settings: Any) -> None:
         ("CACHES", {"default": {}, "other": {}}, {"default": {}}),
         ("CACHES", {"default": {"OPTIONS": {"a": 1}}}, {"default": {"OPTIONS": {"a": 2}}}),
         ("CACHES", {"default": {}}, None),
+        ("CACHES", {"default": {}}, {"default": None}),
+        ("CACHES", {"default": None}, {"default": {}}),
+        ("X_WORD", "a", {"a": "b"}),
     ],
 )
 def test_setting_that_was_set_again_is_e002(
@@ -101,6 +104,8 @@ def test_setting_that_is_gone_is_e002(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("ALLOWED_HOSTS", ["aurora.example.org"], ["aurora.example.org", "testserver"]),
         ("DATABASES", {"default": {"NAME": "a"}}, {"default": {"NAME": "test_a"}}),
+        ("EMAIL_BACKEND", "smtp.EmailBackend", "locmem.EmailBackend"),
+        ("MAILERS", {"default": {"BACKEND": "smtp"}}, {"default": {"BACKEND": "locmem"}}),
     ],
 )
 def test_what_the_test_runner_sets_is_quiet_under_it_alone(
@@ -137,6 +142,14 @@ def test_postgresql_without_its_app_is_e004(monkeypatch: pytest.MonkeyPatch, set
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
     assert [message.id for message in checks.check_postgres(None)] == ["wagtail_multihost.E004"]
     monkeypatch.setattr(checks.apps, "is_installed", lambda name: name == "django.contrib.postgres")
+    assert checks.check_postgres(None) == []
+
+
+def test_database_that_is_none_of_postgresql_is_quiet(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """Another engine, and a project that states no database, need no lookups of PostgreSQL."""
+    monkeypatch.setattr(checks.apps, "is_installed", lambda name: False)
+    assert checks.check_postgres(None) == []
+    monkeypatch.setattr(checks, "settings", type("Settings", (), {"DATABASES": {}}))
     assert checks.check_postgres(None) == []
 
 

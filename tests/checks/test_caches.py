@@ -9,9 +9,12 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 
 from tests.checks.conftest import Serve, ids_of
+from tests.spec.samples import a_site
 from wagtail_multihost.backends.cache import SiteRedisCache
-from wagtail_multihost.checks.caches import check_caches
+from wagtail_multihost.checks.caches import FILES, check_caches, is_in_folder
+from wagtail_multihost.resolver import resolved
 from wagtail_multihost.resolver.caches import KEY_FUNCTION
+from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 from wagtail_multihost.spec.site import SiteSpec
 
 REDIS = "django.core.cache.backends.redis.RedisCache"
@@ -30,10 +33,16 @@ class OwnSiteRedis(SiteRedisCache):
     """A project's own class of ours."""
 
 
+def make_cache(location: str, params: dict[str, Any]) -> RedisCache:
+    """Stand in for a project's own function, which Django calls as it would call a class."""
+    return OwnRedis(location, params)
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"BACKEND": SITE_REDIS},
+        {"BACKEND": f"{__name__}.OwnLocMem"},
         {"BACKEND": SITE_REDIS, "KEY_PREFIX": ""},
         {"BACKEND": SITE_REDIS, "KEY_PREFIX": "aviary.borealis"},
         {"BACKEND": SITE_REDIS, "KEY_PREFIX": "aviary.aurora-b"},
@@ -47,7 +56,7 @@ def test_alias_without_the_sites_prefix_is_e008(aurora: SiteSpec, settings: Any,
     assert ids_of(check_caches(None)) == ["E008"]
 
 
-@pytest.mark.parametrize("backend", [REDIS, f"{__name__}.OwnRedis"])
+@pytest.mark.parametrize("backend", [REDIS, f"{__name__}.OwnRedis", f"{__name__}.make_cache"])
 def test_alias_whose_clear_may_reach_other_sites_is_w003(aurora: SiteSpec, settings: Any, backend: str) -> None:
     """A backend that is not known to keep to its prefix is warned about."""
     settings.CACHES = {"default": {"BACKEND": backend, "KEY_PREFIX": "aviary.aurora.x"}}
@@ -90,6 +99,16 @@ def test_alias_of_files_outside_the_sites_folder_is_w003(
     assert ids_of(check_caches(None)) == found
 
 
+@pytest.mark.parametrize("applied", [None, Applied(ResolvedSettings(), {}, {})])
+def test_folder_of_a_site_is_known_where_settings_were_applied(
+    monkeypatch: pytest.MonkeyPatch, applied: Applied | None
+) -> None:
+    """Without a platform no folder is taken for a site's own."""
+    monkeypatch.setattr(resolved, "_latest", applied)
+    location = {"LOCATION": "/srv/data/sites/aurora/cache/files"}
+    assert is_in_folder(FILES, location, a_site()) is False
+
+
 @pytest.mark.parametrize(
     ("engine", "alias", "options", "found"),
     [
@@ -112,6 +131,22 @@ def test_alias_whose_names_show_keys_of_sessions_is_w025(
         "visitors": {"BACKEND": SITE_REDIS, "KEY_PREFIX": "aviary.aurora.visitors", **options},
     }
     assert ids_of(check_caches(None)) == found
+
+
+def test_each_alias_is_looked_at_for_each_fault(aurora: SiteSpec, settings: Any) -> None:
+    """Messages name the alias that they are about; one alias may have two faults, and the sound ones have none."""
+    settings.SESSION_ENGINE, settings.SESSION_CACHE_ALIAS = "django.contrib.sessions.backends.cache", "visitors"
+    settings.CACHES = {
+        "default": {"BACKEND": SITE_REDIS, "KEY_PREFIX": "aviary.aurora"},
+        "visitors": {"BACKEND": REDIS},
+        "pages": {"BACKEND": REDIS, "KEY_PREFIX": "aviary.aurora"},
+        "other": {"KEY_PREFIX": "aviary.aurora"},
+    }
+    messages = check_caches(None)
+    assert ids_of(messages) == ["W025", "E008", "W003"]
+    named = ["'visitors'", "'visitors'", "'pages'"]
+    assert [message.msg.partition("[")[2].partition("]")[0] for message in messages] == named
+    assert repr(KEY_FUNCTION).strip("'") in str(messages[0].hint) and repr(REDIS) in messages[2].msg
 
 
 def test_caches_of_no_site_are_quiet(serve: Serve, settings: Any) -> None:

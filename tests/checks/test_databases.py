@@ -33,6 +33,8 @@ WIDE = "\u00e9" * 40
         ({"NAME": "a" * 63, "TEST": {"NAME": "test_a"}}, []),
         ({"NAME": "a" * 63, "TEST": {"NAME": f"test_{LONG}"}}, ["E015"]),
         ({"USER": LONG}, ["E015"]),
+        ({"NAME": "\udce9" * 64}, ["E015"]),
+        ({"NAME": LONG, "OPTIONS": {"pool": True}, "CONN_MAX_AGE": 1, "USER": LONG}, ["E014", "E015", "E015"]),
         ({"ENGINE": "django.contrib.gis.db.backends.postgis", "NAME": LONG}, ["E015"]),
         ({"ENGINE": "django.db.backends.sqlite3", "NAME": f"/srv/{LONG}"}, []),
     ],
@@ -47,6 +49,19 @@ def test_connection_that_postgresql_refuses_or_misreads_is_found(
 
     monkeypatch.setattr(databases, "settings", Settings)
     assert ids_of(check_databases(None)) == found
+
+
+@pytest.mark.parametrize(
+    ("key", "options"), [("NAME", {"NAME": LONG}), ("USER", {"USER": LONG}), ("TEST NAME", {"TEST": {"NAME": LONG}})]
+)
+def test_name_that_is_too_long_is_told_by_its_key(
+    monkeypatch: pytest.MonkeyPatch, key: str, options: dict[str, object]
+) -> None:
+    """The message has the key and the alias; an alias without an engine, or of another one, is nobody's."""
+    servers = {"default": {}, "other": {"ENGINE": POSTGRESQL, **options}, "third": {**options}}
+    monkeypatch.setattr(databases, "settings", type("Settings", (), {"DATABASES": servers}))
+    (message,) = check_databases(None)
+    assert message.msg.startswith(f"The {key} of DATABASES['other'] ")
 
 
 @pytest.fixture
@@ -90,6 +105,13 @@ def test_leftovers_are_looked_for_only_where_a_database_is_given(serve: Serve, r
     serve(a_site())
     assert check_leftovers(None, databases=None) == check_leftovers(None, databases=["other"]) == []
     serve(None)
+    assert check_leftovers(None, databases=["default"]) == []
+
+
+def test_leftovers_are_none_without_wagtail(aurora: SiteSpec, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project that has not installed Wagtail has no table of sites of its own."""
+    rows("borealis.example.org")
+    monkeypatch.setattr(databases.apps, "is_installed", lambda name: name != "wagtail")
     assert check_leftovers(None, databases=["default"]) == []
 
 

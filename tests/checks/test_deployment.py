@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 import pytest
 
 from tests.checks.conftest import ids_of
 from tests.spec.samples import a_platform, a_site, postgresql, redis, s3
 from wagtail_multihost.checks.deployment import check_folders, check_platform, check_settings, check_transport
+from wagtail_multihost.checks.hosted import Hosted, hosted, is_served_here
+from wagtail_multihost.production.platform import environment_findings
 from wagtail_multihost.production.settings import is_for_development
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.resolver import resolved
@@ -185,8 +188,102 @@ def test_build_context_is_e024_and_repository_w016(
     assert check_folders(None) == []
 
 
-def test_test_runs_and_settings_without_apply_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_runs_and_settings_without_apply_are_quiet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Any
+) -> None:
     """What was never applied is E005's, and a throw-away site is nobody's."""
-    monkeypatch.setattr(resolved, "_latest", None)
-    for check in (check_settings, check_platform, check_transport, check_folders):
-        assert check(None) == []
+    settings.DEBUG = True
+    with TemporaryDirectory(dir=tmp_path) as folder:
+        ephemeral = ResolvedSettings(a_platform(), a_site(), cast(Any, folder))
+        for applied in (None, Applied(ephemeral, {}, {})):
+            monkeypatch.setattr(resolved, "_latest", applied)
+            assert hosted() is None and is_served_here() is False
+            for check in (check_settings, check_platform, check_transport, check_folders):
+                assert check(None) == []
+
+
+def a_registry(folder: Path, head: str = "", site: str = "", mode: int = 0o600) -> Path:
+    """Return the file of a registry of one site."""
+    path = folder / "sites.toml"
+    path.write_text(f'[platform]\nname = "aviary"\n{head}\n[sites.aurora]\nhostnames = ["a.example.org"]\n{site}')
+    path.chmod(mode)
+    return path
+
+
+def test_process_of_a_site_knows_that_site_and_its_registry(become: Become, tmp_path: Path) -> None:
+    """Of a process with a site that site alone is looked at, with the files that it was read from."""
+    platform, site = production(), a_site(**SERVERS)
+    become(platform, site, path := a_registry(tmp_path))
+    assert hosted() == Hosted(platform, (site,), (path,), has_keys=True, is_of_site=True)
+    become(platform, site)
+    assert hosted() == Hosted(platform, (site,), (), has_keys=False, is_of_site=True)
+
+
+def test_process_of_no_site_knows_the_whole_registry(become: Become, tmp_path: Path) -> None:
+    """In build mode all enabled sites of the file are looked at; one that is not pinned yet is no mistake there."""
+    more = '[sites.borealis]\nhostnames = ["b.example.org"]\nenabled = false\n'
+    path = a_registry(tmp_path, 'environment = "production"\nsecret_key_file = "/run/k"', more)
+    become(production(), None, path)
+    found = hosted()
+    assert found is not None
+    assert ([site.id for site in found.sites], found.files) == (["aurora"], (path,))
+    assert (found.platform.environment, found.has_keys, found.is_of_site) == ("production", True, False)
+
+
+@pytest.mark.parametrize(("platform", "site"), [(a_platform(), None), (None, a_site())], ids=["platform", "site"])
+def test_platform_or_site_alone_is_no_process_of_a_site(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: PlatformSpec | None, site: SiteSpec | None
+) -> None:
+    """Both are known of a site's process; else the registry's file is looked at."""
+    by = ResolvedSettings(platform, site, registry=a_registry(tmp_path))
+    monkeypatch.setattr(resolved, "_latest", Applied(by, {}, {}))
+    monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
+    found = hosted()
+    assert found is not None and found.is_of_site is False
+
+
+@pytest.mark.parametrize("text", [None, "not TOML", '[platform]\nname = "aviary"\nnonsense = 1\n'])
+def test_registry_that_cannot_be_read_leaves_the_settings_to_be_checked(
+    become: Become, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, text: str | None
+) -> None:
+    """Where images are built there is none, and of one with a mistake E007 tells; the project's module is here."""
+    path = tmp_path / "sites.toml"
+    become(production(), None)
+    monkeypatch.setenv("MULTIHOST_REGISTRY", str(path))
+    if text is not None:
+        path.write_text(text)
+    settings.DEBUG, settings.SETTINGS_MODULE = True, "mysite.settings.dev"
+    assert hosted() is None and is_served_here() is True
+    assert (check_platform(None), check_transport(None)) == ([], [])
+    assert ids_of(check_settings(None)) == ["E022", "E023"]
+    (tmp_path / "manage.py").write_text("")
+    monkeypatch.setattr("wagtail_multihost.management.production.project_folder", lambda _: tmp_path)
+    # What cannot be read as a registry may have a secret in it.
+    assert ids_of(check_folders(None)) == (["W016"] if text == "not TOML" else [])
+
+
+@pytest.mark.parametrize(("environment", "ids"), [("staging", ["W008", "W009"]), ("production", [])])
+def test_registry_that_a_site_reads_is_w009_outside_production(
+    become: Become, tmp_path: Path, environment: str, ids: list[str]
+) -> None:
+    """In production E006 says it of the process of a site, and more strongly."""
+    become(production(environment=environment), a_site(**SERVERS), a_registry(tmp_path, mode=0o644))
+    assert ids_of(check_platform(None)) == ids
+
+
+def test_key_that_a_snapshot_does_not_tell_of_is_not_w010(become: Become) -> None:
+    """A snapshot has the site's own key, and nothing on where the platform's is."""
+    become(production(sources={}), a_site(**SERVERS))
+    assert ids_of(check_platform(None)) == []
+
+
+def test_messages_are_what_was_found(become: Become, settings: Any) -> None:
+    """Each message has the sentence and the hint of its finding."""
+    settings.SECURE_PROXY_SSL_HEADER = None
+    site = a_site(hostnames=("aurora.example.org",), aliases=())
+    become(production(environment="staging"), site)
+    (first, *_) = check_platform(None)
+    (finding,) = environment_findings(production(environment="staging"))
+    assert (first.msg, first.hint) == (finding.sentence, finding.hint)
+    become(production(), site)
+    assert len({(message.msg, message.hint) for message in check_transport(None)}) == 3

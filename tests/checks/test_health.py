@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from django.core.checks import CheckMessage
@@ -14,6 +15,7 @@ from wagtail import urls as wagtail_urls
 
 from tests.checks.conftest import ids_of
 from wagtail_multihost.checks import health as checks
+from wagtail_multihost.health import report
 
 PROBES = "wagtail_multihost.health.probes"
 DISK = {"BACKEND": f"{PROBES}.disk.DiskProbe", "OPTIONS": {"criticality": "critical"}}
@@ -114,6 +116,23 @@ def test_url_in_the_endpoints_place_is_e019(settings: Any, pattern: Any) -> None
     assert found(settings, PREFIX="/ops/") == []
 
 
+@pytest.mark.parametrize("name", [*checks.NAMES, "live/", "site/x/"])
+def test_url_for_each_answer_is_e019_and_named(settings: Any, name: str) -> None:
+    """The message has the address, with the slash that the project has there, and the project's route."""
+    settings.ROOT_URLCONF = Urls(path(f"-/{name}", view))
+    (message,) = found(settings)
+    assert ids_of([message]) == ["E019"]
+    assert message.msg.endswith(f": /-/{name} is '-/{name}'.")
+
+
+def test_project_without_urls_is_quiet(settings: Any) -> None:
+    """Commands run in projects that have no URLs."""
+    for urls in (None, ""):
+        settings.ROOT_URLCONF = urls
+        assert checks.resolved("/-/live") is None
+        assert found(settings) == []
+
+
 @pytest.mark.parametrize(
     "patterns",
     [
@@ -156,6 +175,30 @@ def test_result_that_grows_old_is_e020(settings: Any, stated: dict[str, int]) ->
     assert found(settings, **stated, PROBES={"disk": calm}) == []
 
 
+def test_probe_that_is_just_in_time_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that is believed as long as the next may take is too old; one that is believed longer is not."""
+    options = SimpleNamespace(interval=5, retry=2, stale=0)
+    probe = SimpleNamespace(interval=0, retry=0, timeout=1.5)
+    stated: Any = SimpleNamespace(options=options, probes={"disk": probe})
+    for until, late in ((None, []), (6.999, [("disk", 7.0, 6.999)]), (7.0, [("disk", 7.0, 7.0)]), (7.001, [])):
+        monkeypatch.setattr(report, "fresh_until", lambda result, stale, until=until: until)
+        assert list(checks.stale_probes(stated)) == late
+    monkeypatch.setattr(report, "fresh_until", lambda result, stale: 1)
+    probe.interval, probe.retry = 10, 20
+    assert [pause for _, pause, _ in checks.stale_probes(stated)] == [23.5]
+    probe.interval, probe.retry = 30, 0
+    assert [pause for _, pause, _ in checks.stale_probes(stated)] == [34.5]
+    options.retry = 40
+    assert [pause for _, pause, _ in checks.stale_probes(stated)] == [45.5]
+
+
+def test_stale_probe_is_told_with_its_times(settings: Any) -> None:
+    """The message has how seldom the probe may run, and how long its result is believed."""
+    (message,) = found(settings, INTERVAL=60, STALE=60, PROBES={"disk": DISK})
+    (late,) = checks.stale_probes(cast(Any, checks.stated_health()[0]))
+    assert f"every {late[1]:g} seconds" in message.msg and f"for {late[2]:g}:" in message.msg
+
+
 def test_seldom_probe_has_its_own_time(settings: Any) -> None:
     """A probe that states a long interval is believed for longer, as the report has it."""
     seldom = {**DISK, "OPTIONS": {"criticality": "critical", "interval": 3600}}
@@ -174,6 +217,24 @@ def test_token_that_can_be_guessed_is_e021(settings: Any, token: str) -> None:
     assert ids_of(messages) == ["E021", "W007"]
     assert "The token 1 " in messages[0].msg
     assert not any(token[:8] in str(message) for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("token", "ids"), [("abcdefg" * 5 + "aab", ["E021", "W007"]), ("abcdefgh" * 4 + "aab", ["W007"])]
+)
+def test_token_of_eight_characters_is_no_fault(settings: Any, token: str, ids: list[str]) -> None:
+    """Fewer different ones make a token that can be guessed."""
+    assert ids_of(found(settings, TOKENS=[token])) == ids
+
+
+def test_each_weak_token_is_told_by_its_place(settings: Any) -> None:
+    """A blank key of the project is in every token, and is no fault of one."""
+    settings.SECRET_KEY_FALLBACKS = [""]
+    messages = found(settings, TOKENS=["a" * 32, GOOD, "ab12" * 16])
+    assert ids_of(messages) == ["E021", "E021", "W007"]
+    assert ["token 0 " in messages[0].msg, "token 2 " in messages[1].msg] == [True, True]
+    assert checks.weakness(GOOD) == ""
+    assert checks.weakness("0123456789abcdef" * 2) == "repeats itself"
 
 
 def test_token_in_an_older_key_is_e021(settings: Any) -> None:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from django.core.checks.registry import registry
+from django.core.checks.registry import Tags, registry
 
 import wagtail_multihost.checks
 from wagtail_multihost.checks import TAG
@@ -47,3 +47,17 @@ def test_every_module_is_registered() -> None:
     }
     written = {f"wagtail_multihost.checks.{path.stem}" for path in MODULES if checks_of(path)}
     assert registered == written
+
+
+def test_checks_of_deployment_and_of_databases_are_asked_for() -> None:
+    """What looks at the way to production runs with ``--deploy`` alone, what asks a database with ``--database``."""
+    own = {check for check in registry.get_checks(include_deployment_checks=True) if TAG in check.tags}
+    assert {check.__name__ for check in own - set(registry.get_checks())} == {
+        "check_settings",
+        "check_platform",
+        "check_transport",
+        "check_folders",
+        "check_media_group",
+    }
+    assert {check.__name__ for check in own if Tags.database in check.tags} == {"check_claimed", "check_leftovers"}
+    assert {tag for check in own for tag in check.tags} == {TAG, Tags.database}

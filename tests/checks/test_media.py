@@ -14,7 +14,7 @@ import pytest
 from tests.accounts import OTHER_GROUP, SITE_GROUP, needs_root
 from tests.checks.conftest import ids_of
 from tests.spec.samples import a_platform, a_site, files, s3
-from wagtail_multihost.checks.media import check_media_group
+from wagtail_multihost.checks.media import check_media_group, needs_media_group, reads_snapshot
 from wagtail_multihost.resolver import resolved
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 
@@ -66,6 +66,16 @@ def test_uploads_in_another_group_are_fine(found: Any, tmp_path: Path) -> None:
     """The front server does not need the snapshot's group where a folder was given another one."""
     shutil.chown(tmp_path, group=OTHER_GROUP)
     assert found() == []
+
+
+def test_process_without_site_or_platform_needs_no_group(tmp_path: Path) -> None:
+    """Both are needed to tell whose uploads are in whose group."""
+    site, platform = replace(a_site(), id="ames", storage=files(path=tmp_path)), a_platform(**SEPARATE)
+    for by in (ResolvedSettings(platform, None), ResolvedSettings(None, site)):
+        assert needs_media_group(by) is False
+    unopened = ResolvedSettings(a_platform(**{**SEPARATE, "snapshots": None}), site)
+    assert (needs_media_group(unopened), reads_snapshot(unopened)) == (False, False)
+    assert not reads_snapshot(ResolvedSettings(platform, None))
 
 
 def test_build_mode_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:

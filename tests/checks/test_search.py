@@ -25,6 +25,7 @@ def set_backend(settings: Any, **options: str) -> None:
         {"INDEX_PREFIX": "aviary_borealis_"},
         {"INDEX_PREFIX": "aviary_aurora"},
         {"INDEX": "shared"},
+        {"INDEX": ""},
         {"BACKEND": "modelsearch.backends.elasticsearch8"},
     ],
 )
@@ -58,6 +59,22 @@ def test_index_is_e009_where_wagtail_ignores_it(
 def test_index_of_the_site_is_quiet(aurora: SiteSpec, settings: Any, options: dict[str, str]) -> None:
     """The site's own prefix, and what is in its database, have no message."""
     set_backend(settings, **options)
+    assert check_search(None) == []
+
+
+def test_each_backend_of_a_search_is_named(aurora: SiteSpec, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages name the backend that they are about, and a project without a search has none."""
+    monkeypatch.setattr(wagtail, "VERSION", (8, 0, 0))
+    own = {"BACKEND": ELASTIC, "INDEX_PREFIX": "aviary_aurora_"}
+    settings.WAGTAILSEARCH_BACKENDS = {"default": own, "first": {"BACKEND": ELASTIC}, "second": {**own, "INDEX": "x"}}
+    messages = check_search(None)
+    assert ids_of(messages) == ["E009", "E009"]
+    assert [message.msg.split()[0] for message in messages] == [
+        "WAGTAILSEARCH_BACKENDS['first']",
+        "WAGTAILSEARCH_BACKENDS['second']",
+    ]
+    assert "has not the site's INDEX_PREFIX" in messages[0].msg and "has INDEX," in messages[1].msg
+    del settings.WAGTAILSEARCH_BACKENDS
     assert check_search(None) == []
 
 

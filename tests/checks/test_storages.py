@@ -24,6 +24,18 @@ class Leaky(InMemoryStorage):
         raise ValueError(f"not with {options}")
 
 
+class Unequal(InMemoryStorage):
+    """A storage that no table can have as a key."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Nameless(InMemoryStorage):
+    """A storage whose bucket is blank."""
+
+    bucket_name = ""
+
+
 def set_storage(settings: Any, backend: str, **options: object) -> None:
     settings.STORAGES = {"default": FILES, "staticfiles": FILES, "own": {"BACKEND": backend, "OPTIONS": options}}
 
@@ -43,6 +55,7 @@ def set_storage(settings: Any, backend: str, **options: object) -> None:
         (FILES["BACKEND"], {"location": "/srv/a"}, {}, []),
         (f"{__name__}.Leaky", {"connection_string": BUCKET_KEY}, {}, ["E011", "E016"]),
         ("project.that.is.missing", {}, {}, ["E016"]),
+        (f"{__name__}.Nameless", {}, {}, ["E016"]),
         (SITE_S3, {"site": "aurora"}, {}, []),
         (SITE_S3, {"site": "borealis"}, {}, ["E016"]),
     ],
@@ -60,6 +73,21 @@ def test_storage_that_is_not_the_sites_is_found(
     assert BUCKET_KEY not in str(messages)
 
 
+def test_storage_that_cannot_be_used_is_told_with_the_reason(serve: Serve, settings: Any) -> None:
+    """The message has the alias, and the kind of the error or what is missing."""
+    serve(a_site(storage=s3()))
+    told = []
+    for backend in (f"{__name__}.Leaky", f"{__name__}.Nameless"):
+        set_storage(settings, backend)
+        told += [message.msg for message in check_storages(None)]
+    assert told == [
+        "STORAGES['own'] cannot be used: ValueError.",
+        "STORAGES['own'] has no bucket, which would show when the first file is written.",
+    ]
+    settings.WAGTAILIMAGES_RENDITION_STORAGE = FileSystemStorage(allow_overwrite=True)
+    assert check_storages(None)[1].msg.startswith("WAGTAILIMAGES_RENDITION_STORAGE overwrites files")
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -67,6 +95,9 @@ def test_storage_that_is_not_the_sites_is_found(
         ({"sas_token": "x", "account_key": b"x"}, "account_key, sas_token"),
         ({"endpoint_url": "https://user:x@s3.example"}, "endpoint_url"),
         ({"cloudfront_key": "x", "cloudfront_key_id": "y"}, "cloudfront_key"),
+        ({"url": "https://user:x@s3.example/a?next=http://b"}, "url"),
+        *(({f"my_{word}": "x"}, f"my_{word}") for word in ("secret", "password", "token", "access_key")),
+        *(({word: "x"}, word) for word in ("account_key", "connection_string", "credentials")),
     ],
 )
 def test_credentials_are_named(aurora: SiteSpec, settings: Any, options: dict[str, object], named: str) -> None:
@@ -85,6 +116,13 @@ def test_options_that_are_no_credentials_are_quiet(aurora: SiteSpec, settings: A
         "secret_key": None,
         "token_path": "/x",
         "url": "//a",
+        "secret_id": "x",
+        "secret_name": "x",
+        "secret_file": "x",
+        "secret_token": True,
+        "password": "",
+        "mail": "a@b.example",
+        "address": "https://s3.example/a@b/c",
     }
     set_storage(settings, "django.core.files.storage.InMemoryStorage", **options)
     assert "E011" not in ids_of(check_storages(None))
@@ -98,6 +136,8 @@ def test_options_that_are_no_credentials_are_quiet(aurora: SiteSpec, settings: A
         ("project.that.is.missing", ["E016"]),
         (InMemoryStorage, []),
         (FileSystemStorage(allow_overwrite=True), ["E010"]),
+        (Unequal(), []),
+        (None, []),
     ],
 )
 def test_storage_of_renditions_is_checked(

@@ -31,12 +31,23 @@ def test_queue_outside_the_site_is_w004(aurora: SiteSpec, settings: Any, backend
         "django.tasks.backends.immediate.ImmediateBackend",
         "django.tasks.backends.dummy.DummyBackend",
         "django_tasks.backends.database.DatabaseBackend",
+        "django_tasks.backends.dummy.DummyBackend",
+        "django_tasks.backends.immediate.ImmediateBackend",
         "django_tasks_db.DatabaseBackend",
     ],
 )
 def test_queue_of_the_site_is_quiet(aurora: SiteSpec, settings: Any, backend: str) -> None:
     """Tasks that run at once, or that wait in the site's database, have no message."""
     settings.TASKS = {"default": {"BACKEND": backend}}
+    assert check_tasks(None) == []
+
+
+def test_each_queue_is_named(aurora: SiteSpec, settings: Any) -> None:
+    """Messages name the alias that they are about, and a project without tasks has none."""
+    own = {"BACKEND": "django_tasks_db.DatabaseBackend"}
+    settings.TASKS = {"default": own, "first": {"BACKEND": RQ}, "second": {}}
+    assert [message.msg.split()[0] for message in check_tasks(None)] == ["TASKS['first']", "TASKS['second']"]
+    del settings.TASKS
     assert check_tasks(None) == []
 
 

@@ -149,7 +149,9 @@ def test_emit_without_a_folder_cannot_compare(call: Call, flag: str) -> None:
 @pytest.mark.parametrize(("flag", "code"), [("--dry-run", 0), ("--diff", 0), ("--check", 1)])
 def test_emit_that_compares_writes_nothing(call: Call, output: Path, registry: Path, flag: str, code: int) -> None:
     """The three ways to look change no file, and only --check tells by its exit code that something differs."""
-    assert call("multihost_emit", "uwsgi", "--output", output, flag)[0] == code
+    found = call("multihost_emit", "uwsgi", "--output", output, flag)
+    assert found[0] == code
+    assert found[2].endswith("4 files differ.") is (code == 1)
     assert not output.exists()
     call("multihost_emit", "uwsgi", "--output", output)
     registry.write_text(registry.read_text().replace("[sites.borealis]", "[sites.draco]"))

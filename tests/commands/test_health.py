@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -169,7 +170,9 @@ def test_wait_is_for_the_drain_alone(
     drain = Drain(tmp_path / "drain")
     waited: list[tuple[float, bool]] = []
     monkeypatch.setattr(multihost_health, "latest", lambda: None)
-    monkeypatch.setattr(multihost_health.time, "sleep", lambda seconds: waited.append((seconds, drain.is_on())))
+    # Of the command alone: threads that other tests have left sleep as well.
+    own = SimpleNamespace(sleep=lambda seconds: waited.append((seconds, drain.is_on())))
+    monkeypatch.setattr(multihost_health, "time", own)
     assert call("multihost_health", "--drain", "--wait", "7")[0] == 0
     assert call("multihost_health", "--undrain", "--wait", "7")[0] == 0
     assert waited == [(7, True), (0, False)]

@@ -6,10 +6,17 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tests.commands.conftest import BROKEN, KEY, PASSWORD, Called, Manage
+from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Manage
+from wagtail_multihost.identity.asking import Asker
+from wagtail_multihost.management.commands import multihost_sites
+from wagtail_multihost.management.commands.multihost_sites import as_table
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.pins import Wishes
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 Call = Callable[..., Called]
@@ -40,6 +47,79 @@ def test_sites_as_json_is_one_array(call: Call) -> None:
     assert (corona["enabled"], corona["pinned"]) == (False, False)
     assert set(aurora["names"]) == {"database", "role", "bucket", "key_prefix", "index_prefix", "socket"}
     assert KEY not in out and PASSWORD not in out
+
+
+def test_sites_are_listed_in_columns(call: Call) -> None:
+    """Ids and states are as wide as the longest, two blanks apart."""
+    assert call("multihost_sites")[1].splitlines()[1:] == [
+        "borealis  enabled   borealis.example.org",
+        "corona    disabled  corona.example.org",
+    ]
+
+
+def test_sites_as_json_have_each_part_of_a_site(registry: Path) -> None:
+    """Every column is that of the record."""
+    text = REGISTRY.replace("[platform]", '[platform]\nrevision = 7\norigin = "http://{hostname}:81"')
+    registry.write_text(text)
+    contents = open_registry(registry, {}).load()
+    for site in contents.sites:
+        assert as_table(contents.platform, site, None) == {
+            "id": site.id,
+            "uid": str(site.uid),
+            "enabled": site.id != "corona",
+            "pinned": False,
+            "revision": 7,
+            "hostnames": list(site.hostnames),
+            "aliases": list(site.aliases),
+            "origin": f"http://{site.hostnames[0]}:81",
+            "database": site.database.engine,
+            "cache": "locmem",
+            "storage": "files",
+            "names": {
+                "database": site.names.database,
+                "role": site.names.role,
+                "bucket": site.names.bucket,
+                "key_prefix": site.names.key_prefix,
+                "index_prefix": site.names.index_prefix,
+                "socket": site.names.socket,
+            },
+            "pin": None,
+        }
+    written: Any = SimpleNamespace(is_new=True, why="because")
+    assert as_table(contents.platform, contents.sites[0], written)["pin"] == {"new": True, "why": "because"}
+
+
+def test_sites_pin_asks_for_what_the_options_say(call: Call, registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sites that are kept and new ones are told apart; ``--keep`` without an id keeps all; each pin is told."""
+    wished: list[Wishes] = []
+
+    def pinned(registry: object, wishes: Wishes, asker: Asker) -> list[Any]:
+        wished.append(wishes)
+        assert isinstance(asker, Asker)
+        return [
+            SimpleNamespace(site="aurora", uid="u-1", is_new=True, why="it is new"),
+            SimpleNamespace(site="borealis", uid="u-2", is_new=False, why="it is in use"),
+        ]
+
+    monkeypatch.setattr(multihost_sites, "pin", pinned)
+    code, out, err = call("multihost_sites", "--pin", "--keep", "borealis", "--new", "aurora", "--json")
+    assert code == 0
+    assert err.splitlines() == [
+        "Pinned: aurora, with the new uid u-1: it is new.",
+        "Pinned: borealis, as it is: it is in use.",
+    ]
+    assert [row["pin"] for row in json.loads(out)] == [
+        {"new": True, "why": "it is new"},
+        {"new": False, "why": "it is in use"},
+        None,
+    ]
+    for words in (["--keep"], []):
+        call("multihost_sites", "--pin", *words)
+    assert [(list(each.keep), list(each.new), each.keeps_all) for each in wished] == [
+        (["borealis"], ["aurora"], False),
+        ([], [], True),
+        ([], [], False),
+    ]
 
 
 def test_sites_of_an_empty_registry_is_an_empty_list(call: Call, registry: Path) -> None:

@@ -6,13 +6,16 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Manage
 from tests.registry.test_signature import make_key
 from wagtail_multihost.management import command
+from wagtail_multihost.management.commands import multihost_snapshot
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.pins import pin
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
@@ -80,8 +83,10 @@ def test_snapshot_that_compares_writes_nothing(call: Call, output: Path, option:
     """A dry run and a check say what they would do."""
     found = call("multihost_snapshot", "--output", output, option)
     assert (found[0], found[1].splitlines()[0], output.exists()) == (code, "Would be created: aurora.json", False)
+    assert found[2].endswith("2 files differ.") is (code == 1)
     call("multihost_snapshot", "--output", output)
-    assert call("multihost_snapshot", "--output", output, option)[0] == 0
+    assert call("multihost_snapshot", "--output", output, option)[:2] == (0, "Nothing differs.\n")
+    assert call("multihost_snapshot", "--output", output, option, verbosity=0)[:2] == (0, "")
 
 
 def test_snapshot_of_a_broken_registry_writes_nothing(call: Call, output: Path, registry: Path) -> None:
@@ -156,6 +161,25 @@ def test_snapshots_serve_the_other_commands(manage: Manage, project: Path, tmp_p
     assert json.loads(run.stdout)["hosts"][0] == "aurora.example.org"
     refused = manage("multihost_as", "corona", "probe", environ=environ)
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+
+
+def test_snapshot_quietly_reports_nothing(call: Call, output: Path) -> None:
+    """With verbosity 0 a run that works prints nothing."""
+    assert call("multihost_snapshot", "--output", output, verbosity=0)[:2] == (0, "")
+    assert names(output) == BOTH
+
+
+def test_snapshot_that_is_only_older_is_no_difference(
+    call: Call, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who checks asks for what has changed; who writes renews the day that is in the file."""
+    call("multihost_snapshot", "--output", output)
+    later = datetime.now(UTC) + timedelta(days=20)
+    monkeypatch.setattr(multihost_snapshot, "datetime", SimpleNamespace(now=lambda zone: later))
+    assert call("multihost_snapshot", "--output", output, "--check")[:2] == (0, "Nothing differs.\n")
+    told = call("multihost_snapshot", "--output", output, "--dry-run")[1].splitlines()
+    assert told == ["Would be renewed: aurora.json", "Would be renewed: borealis.json"]
+    assert call("multihost_snapshot", "--output", output)[1] == "Renewed: aurora.json\nRenewed: borealis.json\n"
 
 
 def test_snapshot_modes_keep_others_out(call: Call, output: Path) -> None:

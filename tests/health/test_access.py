@@ -124,6 +124,25 @@ def test_proxy_is_never_near(rf: RequestFactory, header: str, value: str) -> Non
     assert not question_of(rf.get("/-/health", REMOTE_ADDR="127.0.0.1")).forwarded
 
 
+def test_answers_are_true_or_false() -> None:
+    """What is no address, no token or comes through a proxy is near nobody, and known to nobody."""
+    gate = Gate(lambda: (TOKEN, ""), NEAR)
+    near = Question("GET", "/", remote="127.0.0.1")
+    for question in (near._replace(forwarded=True), near._replace(remote=""), near._replace(remote="x")):
+        assert gate.is_near(question) is False
+    assert gate.is_near(near) is True
+    assert [gate.knows(token) for token in (TOKEN, "", "\xe9", f"{TOKEN}x")] == [True, False, False, False]
+    assert (gate.has_token(near), gate.has_token(near._replace(authorization="Bearer x"))) == (False, False)
+
+
+def test_question_without_more_is_that_of_anybody() -> None:
+    """What is not said of a request it does not have."""
+    assert Question("GET", "/x") == ("GET", "/x", "", "", "", False)
+    assert access.token_of(Question("GET", "/x")) is None
+    assert access.token_of(Question("GET", "/x", "Bearer")) == ""
+    assert access.token_of(Question("GET", "/x", "Bearer  a b ")) == "a b"
+
+
 def test_token_works_through_a_proxy() -> None:
     """A token is as good behind a proxy as without one."""
     assert asked(f"Bearer {TOKEN}", remote="192.0.2.1", forwarded=True) is Access.DETAILS

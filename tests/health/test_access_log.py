@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from logging.config import DictConfigurator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.utils.log import log_response
 
+from wagtail_multihost.health import access_log
 from wagtail_multihost.health.access_log import ProbeFilter, is_probe
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import Answer
@@ -208,6 +210,70 @@ def test_failing_probe_is_no_error_of_a_request(
 def test_answer_is_marked_as_logged(rf: RequestFactory) -> None:
     """The mark that Django looks at is set on every answer."""
     assert response_of(Answer(503, b"fail"), rf.get("/-/ready"))._has_been_logged is True  # type: ignore[attr-defined]
+
+
+def record_of(name: str, arguments: Any = None, **more: Any) -> logging.LogRecord:
+    record = logging.LogRecord(name, logging.INFO, __file__, 1, "text", None, None)
+    record.args = arguments
+    record.__dict__.update(more)
+    return record
+
+
+LIVE = SimpleNamespace(path_info="/-/live")
+
+
+@pytest.mark.parametrize(
+    ("record", "stays"),
+    [
+        (record_of("uvicorn.access", ("x", "GET", "/-/live", "1.1", 399)), False),
+        (record_of("uvicorn.access", ("x", "GET", "/-/live", "1.1", 400)), True),
+        (record_of("uvicorn.access", ("x", "GET", "/-/live", "1.1")), True),
+        (record_of("uvicorn.access", ("x", "GET", b"/-/live", "1.1", 200)), True),
+        (record_of("uvicorn.access", ["x", "GET", "/-/live", "1.1", 200]), True),
+        (record_of("uvicorn.access", ("x", "GET", "/-/live?a?b", "1.1", 200)), False),
+        (record_of("uvicorn.access", ("x", "GET", "/-/live", "1.1", "\u0662\u0660\u0660")), True),
+        (record_of("uvicorn.access", ("x", "GET", "/-/live", "1.1", "")), True),
+        (record_of("django.server", ("GET /-/live HTTP/1.1", "200")), False),
+        (record_of("django.server", ("GET /-/live HTTP/1.1", "500")), True),
+        (record_of("django.server", ("GET /-/live HTTP/1.1",)), True),
+        (record_of("django.server", ("GET /-/live", "200")), True),
+        (record_of("django.server", ("GET /-/live x HTTP/1.1", "200")), True),
+        (record_of("django.server", ["GET /-/live HTTP/1.1", "200"]), True),
+        (record_of("gunicorn.access", {"U": "/-/live", "s": "200 OK"}), False),
+        (record_of("gunicorn.access", {"U": "/-/live", "s": "503 Down"}), True),
+        (record_of("gunicorn.access", {"U": "/-/live"}), True),
+        (record_of("granian.access", {"path": "/-/live", "status": 200, "U": "/x"}), False),
+        (record_of("granian.access", {"path": "/-/live"}), True),
+        (record_of("django.request", request=LIVE, status_code=200), False),
+        (record_of("django.request", request=LIVE, status_code=404), True),
+        (record_of("django.request", request=LIVE), True),
+        (record_of("django.request", ("x",), request=LIVE, status_code=200), False),
+        (record_of("django.request", request=SimpleNamespace(path_info=b"/-/live"), status_code=200), True),
+        (record_of("django.request", request=SimpleNamespace(), status_code=200), True),
+    ],
+)
+def test_record_of_each_form_is_read(record: logging.LogRecord, stays: bool) -> None:
+    """A status that is none counts as a failure, and what is no request of a probe stays."""
+    assert ProbeFilter().filter(record) is stays
+    assert ProbeFilter(keep_failures=False).filter(record) in (False, stays)
+
+
+def test_filter_keeps_failures_of_any_prefix_unless_told_otherwise() -> None:
+    """What is not said is what the settings say, and failures stay."""
+    own = ProbeFilter()
+    assert (own.prefix, own.keep_failures, own.name) == ("", True, "")
+    assert (is_probe("/-/live", "/-/"), is_probe("/live", "/-/"), is_probe("live", "/-/")) == (True, False, False)
+
+
+def test_prefix_is_the_default_before_there_are_settings(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """Servers configure their logs before a project is loaded."""
+    settings.MULTIHOST_HEALTH = {"PREFIX": "/ops/"}
+    assert access_log.own_prefix() == "/ops/"
+    with monkeypatch.context() as patch:
+        patch.setattr("django.conf.settings", SimpleNamespace(configured=False, MULTIHOST_HEALTH={"PREFIX": "/ops/"}))
+        assert access_log.own_prefix() == "/-/"
+    settings.MULTIHOST_HEALTH = {"PREFIX": "no path"}
+    assert access_log.own_prefix() == "/-/"
 
 
 def test_filter_is_configured_by_its_dotted_name() -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -191,6 +192,107 @@ def test_another_process_of_the_container_sees_the_same(tmp_path: Path) -> None:
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+def test_each_file_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a path it has the site, if there is one, and the machine; a stated path has what it says."""
+    monkeypatch.setattr("socket.gethostname", lambda: "pod-1")
+    assert Drain().path == tmp_path / "drain-pod-1"
+    assert Drain(site="aurora").path == tmp_path / "drain-aurora-pod-1"
+    assert Drain(tmp_path / "{site}" / "{site}").path == tmp_path
+    assert Drain(tmp_path / "{site}" / "{site}", "a").path == tmp_path / "a" / "a"
+
+
+def test_answers_are_true_or_false(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is there, or went away in between."""
+    ours, stated = Drain(site="aurora"), Drain(tmp_path / "stated")
+    assert (ours.is_on(), stated.is_on()) == (False, False)
+    for each in (ours, stated):
+        each.path.touch()
+        assert each.is_on() is True
+    gone = str(tmp_path / "none")
+    assert (drain.is_own(gone), drain.counts(gone)) == (False, False)
+    assert drain.counts(str(tmp_path)) is True
+    assert (drain.is_own(str(ours.path)), drain.is_own(str(tmp_path))) == (True, True)
+    monkeypatch.setattr(tempfile, "gettempdir", no_folder)
+    assert ours.is_on() is False
+
+
+def no_folder() -> str:
+    raise FileNotFoundError(2, "No usable temporary directory found")
+
+
+@pytest.mark.parametrize("links", [1, 2])
+def test_second_name_of_a_file_drains_nobody(tmp_path: Path, links: int) -> None:
+    """Anybody may give a site's file another name in a folder that everybody writes to; a stated one counts."""
+    ours = Drain(site="aurora")
+    ours.path.touch()
+    if links == 2:
+        os.link(ours.path, tmp_path / "second")
+    assert ours.is_on() is (links == 1)
+    assert Drain(ours.path).is_on()
+
+
+def test_file_is_for_everybody_to_read_and_nobody_to_write(tmp_path: Path) -> None:
+    """A prober of another account sees it, with any umask that lets it."""
+    before = os.umask(0)
+    try:
+        Drain(tmp_path / "drain").begin()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "drain").stat().st_mode & 0o7777 == 0o644
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_file_that_was_written_as_the_machine_started_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: int
+) -> None:
+    """At that very moment it does, and a second before it does not."""
+    see(monkeypatch, tmp_path / "hidden")
+    ours = Drain(site="aurora")
+    ours.begin()
+    os.utime(ours.path, (1_000_000_000, 1_000_000_000))
+    monkeypatch.setattr(drain, "machine_started", lambda: 1_000_000_000 + extra)
+    assert ours.is_on() is (extra == 0)
+
+
+def test_start_of_the_machine_is_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is now without the time since then; zero where nothing is known of it."""
+    own = SimpleNamespace(time=lambda: 5000.0, clock_gettime=lambda clock: {7: 1000.0}[clock], CLOCK_BOOTTIME=7)
+    monkeypatch.setattr(drain, "time", own)
+    assert drain.machine_started() == 4000
+    del own.CLOCK_BOOTTIME
+    assert drain.machine_started() == 0
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_odd_file_in_the_shared_folder_does_not_hang(tmp_path: Path, kind: str) -> None:
+    """What is there is opened as it is: no link is followed, and no writer is waited for."""
+    path = tmp_path / "odd"
+    target = tmp_path / "target"
+    target.write_text(f"{HEAD}boot=another\n")
+    if kind == "link":
+        path.symlink_to(target)
+    else:
+        os.mkfifo(path)
+    assert drain.counts(str(path)) is True
+    assert drain.counts(str(target)) is False
+
+
+def test_words_of_the_file_are_compared_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words that are none of ours say nothing, and one that has another value does; a short stat is no start."""
+    see(monkeypatch, tmp_path / "machine", boot="b=1\n", init=stat_of(100))
+    assert instance() == {"boot": "b=1", "init": "100"}
+    for text, is_now in (
+        ("", True),
+        ("x boot=b=1", True),
+        ("boot=b", False),
+        ("init=100 boot=b=1", True),
+        ("init=1", False),
+    ):
+        assert drain.is_of_now(f"{HEAD}{text}") is is_now
+    see(monkeypatch, tmp_path / "short", init="1 (init) S 0\n")
+    assert instance() == {}
 
 
 def test_serving_opens_no_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,9 +28,10 @@ from tests.health.samples import (
     sample,
 )
 from wagtail_multihost.health import middleware
-from wagtail_multihost.health.access import Question
+from wagtail_multihost.health.access import Access, Gate, Question
 from wagtail_multihost.health.drain import Drain
-from wagtail_multihost.health.endpoint import FORMATS, Answer
+from wagtail_multihost.health.endpoint import FORMATS, Answer, Endpoint
+from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import failed, passed
 from wagtail_multihost.health.seen import WORDS, Health
 
@@ -273,6 +275,109 @@ def test_error_is_logged_and_not_told(path: str, caplog: pytest.LogCaptureFixtur
         answer = ask(endpoint(Broken(None)), path)
     assert (answer.status, answer.body) == (503, b"fail")
     assert any(record.exc_info for record in caplog.records)
+
+
+def test_answer_has_its_headers_and_no_more() -> None:
+    """Each answer says what it is, that it is not to be kept, and how long it is; more comes behind."""
+    assert Answer(200, b"pass").all_headers == [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+        ("Content-Length", "4"),
+    ]
+    assert Answer(200, b"", "a/b", (("X", "y"),)).all_headers[3:] == [("X", "y")]
+    assert Answer(200, b"", "a/b").all_headers[0] == ("Content-Type", "a/b")
+    refused = ask(endpoint(), "health", token="wrong")
+    assert refused.headers == (("WWW-Authenticate", 'Bearer realm="health"'),)
+
+
+@pytest.mark.parametrize("path", [*FORMATS, "site/aurora"])
+def test_what_one_token_has_shown_is_not_shown_to_another(path: str) -> None:
+    """Each answer with a form says what it depends on, and that its type is what it says."""
+    assert ask(endpoint(), path).headers[:2] == (
+        ("Vary", "Accept, Authorization"),
+        ("X-Content-Type-Options", "nosniff"),
+    )
+    assert ask(endpoint(), "ready").headers == ask(endpoint(), "live").headers == ()
+
+
+def test_endpoint_of_no_site_names_none() -> None:
+    """What is not said of a process is blank, and it answers for no site."""
+    plain = Endpoint(HealthOptions(), Told(report()), Gate(lambda: (TOKEN,), ()), Switch())
+    assert (plain.sites, plain.service, plain.version()) == ((), "", "")
+    assert ask(plain, "site/aurora").status == 404
+    assert plain.live_paths == {f"/-/{name}{slash}" for name in ("live", "startup") for slash in ("", "/")}
+
+
+def test_who_may_see_details_sees_the_process() -> None:
+    """Its name, the version of its code and all that was found, at this moment; others see the word."""
+    health = endpoint(metrics_subjects=True).seen(Access.DETAILS, "")
+    assert (health.details, health.prefix, health.site) == (True, "/-/", "")
+    assert (health.service, health.version, health.subjects) == ("aurora", "17.4.1", True)
+    assert health.report is not None and 0 <= time.monotonic() - health.now < 60
+    other = endpoint(metrics_subjects=True, prefix="/ops/").seen(Access.STATUS, "")
+    assert (other.word, other.details, other.report, other.prefix) == ("warn", False, None, "/ops/")
+    assert (other.service, other.version, other.site, other.subjects) == ("", "", "", False)
+
+
+def test_source_is_waited_for_no_longer_than_the_budget() -> None:
+    """The option is in milliseconds."""
+
+    class Slow(Told):
+        def wait(self, seconds: float) -> Any:
+            waited.append(seconds)
+            return self.report
+
+    waited: list[float] = []
+    whole = endpoint(Slow(report()))
+    ask(whole, "ready")
+    ask(whole, "health")
+    assert waited == [whole.options.budget / 1000] * 2 and 0 < waited[0] < 60
+
+
+def test_report_is_believed_until_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At that moment it still is, and after it it is not; a site that is not in it fails."""
+    whole = endpoint()
+    found = replace(report(), fresh_until=100.0)
+    monkeypatch.setattr("wagtail_multihost.health.endpoint.time", SimpleNamespace(monotonic=lambda: 100.0))
+    assert (whole.word(found), whole.word(found, "corona"), whole.word(found, "other")) == ("warn", "pass", "fail")
+    monkeypatch.setattr("wagtail_multihost.health.endpoint.time", SimpleNamespace(monotonic=lambda: 100.1))
+    assert (whole.word(found), whole.word(found, "aurora")) == ("stale", "stale")
+    assert (whole.word(None), whole.word(None, "aurora")) == ("starting", "starting")
+
+
+def test_site_of_a_process_that_drains_shows_its_own_state() -> None:
+    """That no new visitors are wanted is the process's; a site's page goes on telling how the site is."""
+    whole = endpoint(drain=Switch(True))
+    assert (whole.word(report()), whole.word(report(), "corona"), whole.word(None)) == ("draining", "pass", "draining")
+
+
+@pytest.mark.parametrize("token", ["", TOKEN, "wrong"])
+@pytest.mark.parametrize("path", [*PATHS, "site/unknown", "other"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_first_report_is_waited_for_by_who_gets_it(method: str, path: str, token: str) -> None:
+    """Ready waits whoever asks; a page waits unless it is refused; all else is answered at once."""
+    authorization = f"Bearer {token}" if token else ""
+    question = Question(method, f"/-/{path}", authorization)
+    reads = path in (*FORMATS, "site/aurora") and token != "wrong"
+    expected = method != "POST" and (path == "ready" or reads)
+    assert endpoint(Told(None)).waits(question) is expected
+    assert endpoint().waits(question) is False
+    assert endpoint(Broken(None)).waits(question) is False
+
+
+def test_unknown_site_is_refused_to_a_wrong_token() -> None:
+    """As a known one is."""
+    assert ask(endpoint(), "site/unknown", token="wrong").status == 401
+
+
+def test_metrics_are_an_answer_whatever_they_tell() -> None:
+    """A scrape of a process that fails is no failed scrape."""
+    whole = endpoint(Told(failing()))
+    assert (ask(whole, "metrics").status, ask(whole, "health.json").status, ask(whole, "ready").status) == (
+        200,
+        503,
+        503,
+    )
 
 
 def test_site_ids_are_not_told_by_the_methods() -> None:

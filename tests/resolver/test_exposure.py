@@ -230,6 +230,10 @@ def ids() -> set[str]:
         (["manage.py", "runserver"], {"E006"}),
         (["uwsgi"], {"E006"}),
         ([], {"E006"}),
+        (["manage.py"], set()),
+        (["manage.py", "testserver"], {"E006"}),
+        (["django-admin", "migrate"], set()),
+        (["/venv/bin/gunicorn", "migrate"], {"E006"}),
         (["manage.py", "migrate"], set()),
         (["/srv/manage.py", "multihost_as", "aurora"], set()),
         (["/venv/django/__main__.py", "createsuperuser"], set()),
@@ -257,6 +261,41 @@ def test_old_snapshot_is_w001(monkeypatch: pytest.MonkeyPatch, days: int, expect
     by = SimpleNamespace(opened=registry, site=SimpleNamespace(id="aurora"), platform=None, ephemeral=None)
     monkeypatch.setattr(checks, "latest", lambda: SimpleNamespace(by=by))
     assert ids() == expected
+
+
+@pytest.mark.parametrize("age", [timedelta(days=30), timedelta(days=30, microseconds=-1)])
+def test_snapshot_is_old_from_the_thirtieth_day_on(monkeypatch: pytest.MonkeyPatch, age: timedelta) -> None:
+    """At the limit it is told of, and a moment before it is not; the message has the day of the snapshot."""
+    moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    registry = SimpleNamespace(created=lambda site: moment if site == "aurora" else None)
+    by = SimpleNamespace(opened=registry, site=SimpleNamespace(id="aurora"), platform=None, ephemeral=None)
+    monkeypatch.setattr(checks, "latest", lambda: SimpleNamespace(by=by))
+    monkeypatch.setattr(checks, "datetime", SimpleNamespace(now=lambda zone: moment + age))
+    messages = checks.check_age(None)
+    assert [message.id for message in messages] == (["wagtail_multihost.W001"] if age >= timedelta(days=30) else [])
+    assert all("2026-03-01" in message.msg for message in messages)
+
+
+@pytest.mark.parametrize(
+    "by",
+    [
+        None,
+        SimpleNamespace(site=None, opened=SimpleNamespace(created=pytest.fail)),
+        SimpleNamespace(site=SimpleNamespace(id="aurora"), opened=None),
+        SimpleNamespace(site=SimpleNamespace(id="aurora"), opened=SimpleNamespace(created=lambda site: None)),
+    ],
+    ids=["unapplied", "of no site", "unopened", "no snapshot"],
+)
+def test_age_is_asked_of_the_snapshot_of_a_site(monkeypatch: pytest.MonkeyPatch, by: object) -> None:
+    """Without apply, a site, a registry or a snapshot there is no age."""
+    monkeypatch.setattr(checks, "latest", lambda: by and SimpleNamespace(by=by))
+    assert checks.check_age(None) == []
+
+
+def test_exposure_is_not_asked_without_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that nothing was applied to are those of no site."""
+    monkeypatch.setattr(checks, "latest", lambda: None)
+    assert checks.check_exposure(None) == []
 
 
 def test_age_of_a_snapshot_is_known_to_its_registry(tmp_path: Path) -> None:

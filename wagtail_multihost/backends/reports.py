@@ -58,10 +58,10 @@ class SiteExceptionReporterFilter(SafeExceptionReporterFilter):
         return {name: self.variable(name, value) for name, value in found}.items()
 
     def variable(self, name: str, value: Any, depth: int = 0) -> Any:
-        if value and TELLING_VARIABLE.search(name):
+        if (value and TELLING_VARIABLE.search(name)) or depth > DEEPEST:
             return self.cleansed_substitute
-        if type(value) is dict and depth < DEEPEST:
+        if type(value) is dict:
             return {key: self.variable(str(key), inner, depth + 1) for key, inner in value.items()}
-        if type(value) in (list, tuple, set, frozenset) and depth < DEEPEST:
+        if type(value) in (list, tuple, set, frozenset):
             return [self.variable("", inner, depth + 1) for inner in value]
         return self.without_credentials(value) if isinstance(value, str | bytes | Secret) else value

@@ -98,7 +98,7 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
 @register(TAG)
 def check_postgres(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """E004: PostgreSQL without django.contrib.postgres, which Wagtail's search needs there."""
-    engine = str(settings.DATABASES.get("default", {}).get("ENGINE", ""))
+    engine = str(settings.DATABASES.get("default", {}).get("ENGINE"))
     if not engine.endswith(("postgresql", "postgis")) or apps.is_installed("django.contrib.postgres"):
         return []
     return [

@@ -40,7 +40,7 @@ def check_caches(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
 
 
 def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Iterator[CheckMessage]:
-    backend = str(options.get("BACKEND", ""))
+    backend = str(options.get("BACKEND"))
     if backend in CONTAINED:
         return
     if shows_sessions(alias, options):
@@ -56,7 +56,7 @@ def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Itera
             hint="Set CACHES before resolve().apply(globals()), which gives every alias a prefix of the site's own.",
             id="wagtail_multihost.E008",
         )
-    elif not backend.startswith(OWN) and not is_contained(backend) and not is_in_folder(backend, options, site):
+    elif not is_contained(backend) and not is_in_folder(backend, options, site):
         yield Warning(
             f"CACHES[{shown(alias)}] has the backend {shown(backend)}, whose clear() may remove the entries of all "
             "sites on its server.",
@@ -68,25 +68,25 @@ def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Itera
 
 def shows_sessions(alias: str, options: Mapping[str, object]) -> bool:
     """Return whether the names of an alias's entries hold the keys of sessions, as Django makes them."""
-    if alias != settings.SESSION_CACHE_ALIAS or options.get("KEY_FUNCTION"):
-        return False
-    return settings.SESSION_ENGINE in CACHE_ENGINES or prefixes_with(settings.SESSION_ENGINE) != ENGINES
+    engine = settings.SESSION_ENGINE
+    keeps_sessions = engine in CACHE_ENGINES or prefixes_with(engine) != ENGINES
+    return alias == settings.SESSION_CACHE_ALIAS and keeps_sessions and not options.get("KEY_FUNCTION")
 
 
 def fault_of(options: Mapping[str, object], prefix: str) -> str:
     """Return what is wrong with the keys of an alias, blank when they are the site's own."""
     if options.get("KEY_FUNCTION") not in (None, KEY_FUNCTION):
         return "has a KEY_FUNCTION, which may leave out the site's prefix"
-    own = str(options.get("KEY_PREFIX", ""))
+    own = str(options.get("KEY_PREFIX"))
     return "" if own == prefix or own.startswith(f"{prefix}.") else "has not the site's KEY_PREFIX"
 
 
 def is_in_folder(backend: str, options: Mapping[str, object], site: SiteSpec) -> bool:
     """Return whether a cache keeps its entries in files, in the site's own folder."""
     applied = latest()
-    if backend != FILES or applied is None or applied.by.platform is None:
-        return False
-    return Path(str(options.get("LOCATION"))).is_relative_to(applied.by.platform.local_path(site.id, ""))
+    platform = applied.by.platform if applied else None
+    folder = platform.local_path(site.id, "") if platform else None
+    return backend == FILES and folder is not None and Path(str(options.get("LOCATION"))).is_relative_to(folder)
 
 
 def is_contained(backend: str) -> bool:

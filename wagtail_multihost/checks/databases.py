@@ -27,7 +27,7 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
     return [
         message
         for alias, options in settings.DATABASES.items()
-        if str(options.get("ENGINE", "")).endswith(POSTGRESQL)
+        if str(options.get("ENGINE")).endswith(POSTGRESQL)
         for message in messages(alias, options)
     ]
 

@@ -13,6 +13,8 @@ from wagtail_multihost.checks import TAG
 from wagtail_multihost.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from django.urls import ResolverMatch
+
     from wagtail_multihost.health.options import HealthSettings
 
 WAGTAIL_PAGES = "wagtail_serve"
@@ -87,23 +89,26 @@ def check_health_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object)
 def shadowed_route(path: str) -> str:
     """Return a sentence on the project's URL for ``path``, blank for none; one for every path, as of pages, is none."""
     for url in (path, f"{path}/"):
-        view, name, route = resolved(url)
-        if view is not None and name != WAGTAIL_PAGES and resolved(f"{ELSEWHERE}{url.lstrip('/')}")[0] is not view:
-            return f"{url} is {route!r}."
+        match = resolved(url)
+        if match and match.view_name != WAGTAIL_PAGES and match.func is not elsewhere(url):
+            return f"{url} is {match.route!r}."
     return ""
 
 
-def resolved(url: str) -> tuple[object, str, str]:
-    """Return the view, the name and the route of ``url``; None and blanks where the project has none for it."""
+def elsewhere(url: str) -> object:
+    """Return the view that the project has for the same words below a path that it has no URL for."""
+    match = resolved(f"{ELSEWHERE}{url.lstrip('/')}")
+    return match.func if match else None
+
+
+def resolved(url: str) -> ResolverMatch | None:
+    """Return what the project has for ``url``; None for nothing."""
     from django.urls import Resolver404, resolve
 
-    if not getattr(settings, "ROOT_URLCONF", None):
-        return None, "", ""
     try:
-        match = resolve(url)
+        return resolve(url) if getattr(settings, "ROOT_URLCONF", None) else None
     except Resolver404:
-        return None, "", ""
-    return match.func, match.view_name, match.route
+        return None
 
 
 @register(TAG)

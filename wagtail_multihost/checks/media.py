@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Warning, register
 
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.resolver.resolved import ResolvedSettings, latest
+from wagtail_multihost.spec.platform import PRODUCTION
 
 
 @register(TAG, deploy=True)
@@ -32,9 +33,11 @@ def check_media_group(app_configs: Sequence[AppConfig] | None, **kwargs: object)
 def needs_media_group(by: ResolvedSettings) -> bool:
     """Return whether each site has a group for its snapshot, and this one's local uploads are in it."""
     platform, site = by.platform, by.site
-    if platform is None or site is None or platform.environment != "production" or platform.media_group:
+    if platform is None or site is None or site.storage.path is None:
         return False
-    if "{site}" not in platform.group or not (platform.snapshots or reads_snapshot(by)) or site.storage.path is None:
+    if platform.environment != PRODUCTION or platform.media_group or "{site}" not in platform.group:
+        return False
+    if not platform.snapshots and not reads_snapshot(by):
         return False
     try:
         return site.storage.path.stat().st_gid == grp.getgrnam(platform.group_of(site.id)).gr_gid

@@ -39,12 +39,12 @@ def check_search(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
 
 def fault_of(options: Mapping[str, object], prefix: str) -> str:
     """Return what is wrong with the names of a backend's indexes, blank when they are the site's own."""
-    if str(options.get("BACKEND", "")).startswith(CONTAINED):
+    if str(options.get("BACKEND")).startswith(CONTAINED):
         return ""
     if options.get("INDEX") and wagtail.VERSION[0] >= IGNORED_SINCE:
         return "has INDEX, which this version of Wagtail ignores: all sites would have the same indexes"
     # Before Wagtail 8 an index without a prefix has its own name, and an underscore, as one.
-    own = options.get("INDEX_PREFIX", f"{options['INDEX']}_" if options.get("INDEX") else "")
+    own = options.get("INDEX_PREFIX", f"{options.get('INDEX')}_")
     return (
         "" if str(own).startswith(prefix) else "has not the site's INDEX_PREFIX, so other sites have the same indexes"
     )

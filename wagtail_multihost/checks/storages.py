@@ -58,12 +58,10 @@ def credential_messages(alias: str, options: Mapping[str, object]) -> Iterator[C
 
 
 def is_credential(name: str, value: object) -> bool:
-    if not value or isinstance(value, bool):
-        return False
     name = name.lower()
-    if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
-        return True
-    return any(word in name for word in CREDENTIALS) and not name.endswith(IDENTIFIERS)
+    has_user = isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]
+    is_named = any(word in name for word in CREDENTIALS) and not name.endswith(IDENTIFIERS)
+    return bool(value) and not isinstance(value, bool) and (has_user or is_named)
 
 
 def messages(where: str, reference: object) -> Iterator[CheckMessage]:
@@ -72,7 +70,7 @@ def messages(where: str, reference: object) -> Iterator[CheckMessage]:
     except Exception as error:  # of any class, and some repeat the options
         yield unusable(where, f"cannot be used: {type(error).__name__}")
         return
-    if getattr(storage, "bucket_name", "unknown") in (None, ""):
+    if hasattr(storage, "bucket_name") and not storage.bucket_name:
         yield unusable(where, "has no bucket, which would show when the first file is written")
     if getattr(storage, "file_overwrite", False) or getattr(storage, "_allow_overwrite", False):
         yield Error(

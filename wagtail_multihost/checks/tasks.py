@@ -31,7 +31,7 @@ def check_tasks(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
     from wagtail_multihost.resolver.tasks import WRAPPED  # only where checks run
 
     backends = {
-        alias: str(options.get(WRAPPED) or options.get("BACKEND", ""))
+        alias: str(options.get(WRAPPED) or options.get("BACKEND"))
         for alias, options in getattr(settings, "TASKS", {}).items()
     }
     return [

@@ -95,17 +95,15 @@ class Gate:
 
     def is_near(self, question: Question) -> bool:
         """Return whether it comes from a network, and not through a proxy: behind one everybody has its address."""
-        if question.forwarded or not self.networks or not question.remote:
-            return False
         try:
             address = ip_address(question.remote)
         except ValueError:
             return False
         plain = getattr(address, "ipv4_mapped", None) or address
-        return any(plain in network for network in self.networks)
+        return not question.forwarded and any(plain in network for network in self.networks)
 
 
 def token_of(question: Question) -> str | None:
     """Return the token that ``question`` has, accepted or not; None without one. Other schemes are not looked at."""
-    scheme, *rest = question.authorization.split(None, 1) or [""]
+    scheme, *rest = [*question.authorization.split(None, 1), ""]
     return "".join(rest).strip() if scheme.lower() == SCHEME else None

@@ -16,10 +16,9 @@ FAILURES = 400
 
 def is_probe(path: str, prefix: str) -> bool:
     """Return whether ``path`` is one of the endpoint, besides its drain; the others below ``prefix`` are the site's."""
-    if not path.startswith(prefix):
-        return False
     name = path.removeprefix(prefix).removesuffix("/")
-    return name in READINGS or (name.startswith("site/") and name.count("/") == 1)
+    is_reading = name in READINGS or (name.startswith("site/") and name.count("/") == 1)
+    return path.startswith(prefix) and is_reading
 
 
 class ProbeFilter(logging.Filter):
@@ -35,9 +34,9 @@ class ProbeFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         path, status = request_of(record)
-        if not path or not is_probe(path, self.prefix or own_prefix()):
+        if not isinstance(path, str) or not is_probe(path, self.prefix or own_prefix()):
             return True
-        return self.keep_failures and status >= FAILURES
+        return self.keep_failures and number(status) >= FAILURES
 
 
 def own_prefix() -> str:
@@ -52,43 +51,42 @@ def own_prefix() -> str:
         return HealthOptions().prefix
 
 
-def request_of(record: logging.LogRecord) -> tuple[str, int]:
-    """Return the path and the status that a record tells of, a blank path where it is no record of a request."""
+def request_of(record: logging.LogRecord) -> tuple[object, object]:
+    """Return the path and the status that a record tells of, no text as a path where it is no record of a request."""
     if isinstance(record.args, Mapping):
         return of_atoms(record.args)
     if record.name == "uvicorn.access":
         return of_words(record.args, path=2, status=4)
     if record.name == "django.server":
         return of_request_line(record.args)
-    path = getattr(getattr(record, "request", None), "path_info", "")
-    return path if isinstance(path, str) else "", number(getattr(record, "status_code", 0))
+    request = getattr(record, "request", None)
+    return getattr(request, "path_info", None), getattr(record, "status_code", None)
 
 
-def of_atoms(atoms: Mapping[str, object]) -> tuple[str, int]:
+def of_atoms(atoms: Mapping[str, object]) -> tuple[object, object]:
     """Read a table: of granian (granian/log.py), or of gunicorn, where the path is PATH_INFO (gunicorn/glogging.py)."""
     if "path" in atoms:
-        return unquoted(atoms["path"]), number(atoms.get("status"))
-    path = atoms.get("U")
-    return path if isinstance(path, str) else "", number(atoms.get("s"))
+        return unquoted(atoms["path"]), atoms.get("status")
+    return atoms.get("U"), atoms.get("s")
 
 
-def of_words(words: object, *, path: int, status: int) -> tuple[str, int]:
+def of_words(words: object, *, path: int, status: int) -> tuple[object, object]:
     """Read a tuple, as in uvicorn/protocols/http/h11_impl.py: client, method, path, version, status."""
     if not isinstance(words, tuple) or len(words) <= max(path, status):
-        return "", 0
-    return unquoted(words[path]), number(words[status])
+        return None, None
+    return unquoted(words[path]), words[status]
 
 
-def of_request_line(words: object) -> tuple[str, int]:
+def of_request_line(words: object) -> tuple[object, object]:
     """Read runserver's: the request's first line, the status, the size (django/core/servers/basehttp.py)."""
     if not isinstance(words, tuple) or len(words) < 2 or str(words[0]).count(" ") != 2:
-        return "", 0
-    return unquoted(str(words[0]).split(" ")[1]), number(words[1])
+        return None, None
+    return unquoted(str(words[0]).split(" ")[1]), words[1]
 
 
-def unquoted(url: object) -> str:
-    """Return the path of a request's target as applications have it; blank for what is no text."""
-    return unquote(url.partition("?")[0]) if isinstance(url, str) else ""
+def unquoted(url: object) -> object:
+    """Return the path of a request's target as applications have it; what is no text as it is."""
+    return unquote(url.partition("?")[0]) if isinstance(url, str) else url
 
 
 def number(status: object) -> int:

@@ -168,7 +168,7 @@ def project_settings() -> dict[str, object]:
 def codebase() -> Codebase:
     """Return the project that this command belongs to, as its settings describe it."""
     module, _, name = str(settings.WSGI_APPLICATION or default_wsgi()).rpartition(".")
-    static_url = str(settings.STATIC_URL or "")
+    static_url = str(settings.STATIC_URL)
     return Codebase(
         directory=package_parent(str(settings.SETTINGS_MODULE)),
         virtualenv=Path(sys.prefix),
