@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import MISSING, FrozenInstanceError, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -24,6 +24,12 @@ from wagtail_multihost.spec import (
     SystemdOptions,
     TlsSpec,
     UwsgiOptions,
+    cache,
+    database,
+    frontend,
+    mail,
+    storage,
+    uwsgi,
 )
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.frozen import Frozen, frozen
@@ -139,3 +145,20 @@ def test_specs_are_frozen_dataclasses_to_type_checkers() -> None:
     marks = frozen.__dataclass_transform__  # type: ignore[attr-defined]
     assert (marks["kwargs"]["frozen_default"], marks["kw_only_default"]) == (True, True)
     assert [mark.__name__ for mark in marks["field_specifiers"]] == ["field"]
+
+
+@pytest.mark.parametrize(
+    ("literal", "accepted"),
+    [
+        (cache.CacheBackend, cache.CACHE_BACKENDS),
+        (database.DatabaseEngine, database.DATABASE_ENGINES),
+        (frontend.FrontendBackend, frontend.FRONTEND_BACKENDS),
+        (mail.MailBackend, mail.MAIL_BACKENDS),
+        (mail.MailSecurity, mail.MAIL_SECURITIES),
+        (storage.StorageBackend, storage.STORAGE_BACKENDS),
+        (uwsgi.UwsgiBuild, uwsgi.UWSGI_BUILDS),
+    ],
+)
+def test_words_that_a_type_has_are_those_that_are_accepted(literal: object, accepted: tuple[str, ...]) -> None:
+    """A type checker refuses the words that the spec refuses, and no others."""
+    assert get_args(literal) == accepted

@@ -208,3 +208,27 @@ def test_value_over_the_edge_is_one_problem_with_its_key(make: Make, changes: di
         make(**changes)
     assert problem_keys(refused.value) == [key]
     assert all(problem.message.endswith(".") for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "start"),
+    [
+        (mail, {"username": "\n", "password": Secret("p")}, "The username "),
+        (redis, {"username": "\n"}, "The username "),
+        (s3, {"region": "\n"}, "The region "),
+        (a_site, {"id": "A"}, "The site id "),
+        (a_site, {"id": "a" * 41}, "The site id "),
+        (a_platform, {"name": "A"}, "The platform name "),
+        (a_platform, {"nodes": (("A", "a:1"),)}, "The node "),
+        (a_platform, {"group": "A"}, "The group "),
+        (a_platform, {"media_group": "A"}, "The group "),
+        (a_platform, {"user": "A"}, "The user "),
+    ],
+    ids=ascii,
+)
+def test_problem_says_what_is_wrong(make: Make, changes: dict[str, Any], start: str) -> None:
+    """A rule that several keys share says of which of them it speaks."""
+    with pytest.raises(ConfigurationError) as refused:
+        make(**changes)
+    [problem] = refused.value.problems
+    assert problem.message.startswith(f"{start}'")
