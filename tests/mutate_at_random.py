@@ -97,7 +97,9 @@ def candidates(mutation: Mutation, reach: Reach, folder: Path, limit: float) -> 
     if mutation.name:
         # One that is executed when a module loads is of no test but of those, slow ones, that load it in a process of
         # their own; the statement of a constant has its name.
-        groups[0] = [test for test in reach.seconds if test.endswith(f".{mutation.name}]")]
+        loading = set(reach.of_lines(mutation.file, [1]))
+        named = [test for test in reach.seconds if test.endswith(f".{mutation.name}]")]
+        groups[0] = named or [test for test in groups[0] if test not in loading]
         groups.append(reach.quickest({test for use in uses(mutation.name, folder) for test in reach.of_lines(*use)}))
     stem = Path(mutation.file).stem.removeprefix("multihost_").strip("_")
     groups.append(reach.quickest([test for test in reach.seconds if stem in Path(file_of(test)).stem and own in test]))
