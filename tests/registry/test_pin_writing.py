@@ -211,3 +211,16 @@ def test_folder_of_snapshots_is_made_for_all_to_pass(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="The folder cannot be used: File exists"), prepared(tmp_path / "file"):
         pass
+
+
+def test_mistakes_of_the_registry_come_before_all_questions(registry: RegistryMaker) -> None:
+    """They are told at their keys, each once, and no database is asked anything."""
+
+    def ask(site: SiteSpec) -> tuple[Evidence | None, str]:
+        raise AssertionError(site.id)
+
+    parts = 'cache = { backend = "redis", host = "h", port = 0 }\n'
+    told = refused(registry(HEAD + parts + AURORA + "enabled = 7\n" + BOREALIS), Wishes(keep=["x"]), ask)
+    assert [place for place, _, _ in told] == ["sites.aurora.enabled", "platform.cache.port"]
+    told = refused(registry(HEAD + 'origin = "x"\n' + AURORA), Wishes(), ask)
+    assert [place for place, _, _ in told] == ["platform.origin"]

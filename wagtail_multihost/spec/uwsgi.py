@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.options import (
@@ -19,7 +19,7 @@ from wagtail_multihost.spec.options import (
 )
 
 UwsgiBuild: TypeAlias = Literal["pyuwsgi", "debian"]
-UWSGI_BUILDS: tuple[UwsgiBuild, ...] = ("pyuwsgi", "debian")
+UWSGI_BUILDS: tuple[UwsgiBuild, ...] = get_args(UwsgiBuild)
 HTTP_ADDRESS = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}):[0-9]{1,5}")
 
 
