@@ -107,7 +107,8 @@ def candidates(mutation: Mutation, reach: Reach, folder: Path, limit: float) -> 
     groups.append(reach.quickest([test for test in reach.seconds if test.startswith((own, "tests/test_"))]))
     few = next((group for group in groups if group), [])
     counts = Counter(file_of(test) for test in few)
-    files = sorted(counts, key=lambda file: (not file.startswith(own), -counts[file]))[:LIKELY_FILES]
+    files = sorted(counts, key=lambda file: (not file.startswith(own), stem not in Path(file).stem, -counts[file]))
+    files = files[:LIKELY_FILES]
     likely = within(LIKELY_SECONDS, [test for test in few if file_of(test) in files], reach)
     others = dict.fromkeys(test for group in groups for test in group)
     return likely, within(limit, [test for test in others if test not in set(likely)], reach)
