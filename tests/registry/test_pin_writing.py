@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from wagtail_multihost.registry import Registry, snapshot_writer
 from wagtail_multihost.registry.evidence import Evidence
 from wagtail_multihost.registry.pin_text import array_of, line_of, pinned, replace_file
 from wagtail_multihost.registry.pins import Pin, Wishes, pin
+from wagtail_multihost.registry.platform_key import create, platform_key
 from wagtail_multihost.registry.snapshot_changes import Change, State
 from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.registry.used import NAME_KEYS, Holder
@@ -137,9 +140,15 @@ def test_table_of_used_ids_is_added_at_the_end_once(end: str) -> None:
 
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was brought to the disk, and renamed, in this order."""
+    """What was brought to the disk, and renamed, in this order, a draft with its first mode."""
     calls: list[str] = []
-    sync, rename = os.fsync, os.replace
+    sync, rename, change_mode = os.fsync, os.replace, os.fchmod
+
+    def fchmod(descriptor: int, mode: int) -> None:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            calls.append(f"draft {stat.S_IMODE(status.st_mode):o}")
+        change_mode(descriptor, mode)
 
     def fsync(descriptor: int) -> None:
         status = os.fstat(descriptor)
@@ -147,11 +156,13 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sync(descriptor)
 
     def replace(source: Path, target: Path) -> None:
+        assert re.fullmatch(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.tmp", source.name)
         calls.append("rename")
         rename(source, target)
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "fchmod", fchmod)
     return calls
 
 
@@ -161,7 +172,7 @@ def test_pins_are_on_the_disk_before_they_take_their_place(tmp_path: Path, synce
     path.write_text("old")
     path.chmod(0o640)
     replace_file(path, "new\r\n\u00fc")
-    assert synced == ["file of 7", "rename", "folder"]
+    assert synced == ["draft 600", "file of 7", "rename", "folder"]
     assert path.read_bytes() == "new\r\n\u00fc".encode()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert [found.name for found in tmp_path.iterdir()] == ["sites.toml"]
@@ -181,7 +192,7 @@ def test_snapshots_are_on_the_disk_before_they_take_their_place(
     with prepared(tmp_path / "f"):
         write(changes)
     size = both[0].stat().st_size
-    assert synced == [f"file of {size}", f"file of {size}", "rename", "rename", "folder"]
+    assert synced == [*("draft 600", f"file of {size}") * 2, "rename", "rename", "folder"]
     assert syncs == []
     monkeypatch.setattr(snapshot_writer, "MOST_SINGLE_SYNCS", 2)
     write(changes)
@@ -195,7 +206,7 @@ def test_snapshots_are_on_the_disk_before_they_take_their_place(
 
 def test_folder_of_snapshots_is_made_for_all_to_pass(tmp_path: Path) -> None:
     """Whatever the umask is; drafts of a run that was killed go, and nothing else does."""
-    folder = tmp_path / "a/b"
+    folder = tmp_path / "a/b/c"
     mask = os.umask(0o077)
     try:
         with prepared(folder):
@@ -224,3 +235,57 @@ def test_mistakes_of_the_registry_come_before_all_questions(registry: RegistryMa
     assert [place for place, _, _ in told] == ["sites.aurora.enabled", "platform.cache.port"]
     told = refused(registry(HEAD + 'origin = "x"\n' + AURORA), Wishes(), ask)
     assert [place for place, _, _ in told] == ["platform.origin"]
+
+
+def test_folder_that_is_anothers_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the owner of a folder changes its mode; root's is accepted by everyone."""
+    if tmp_path.stat().st_uid:
+        pytest.skip("needs root")
+    folder = tmp_path / "f"
+    folder.mkdir(mode=0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 7)
+    with prepared(folder):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+def test_pins_whose_folder_is_not_on_the_disk_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is there by then; the error is that of the disk."""
+    path = tmp_path / "sites.toml"
+    path.write_text("old")
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(ConfigurationError, match="The pins cannot be written: Input/output error"):
+        replace_file(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_key_of_the_platform_is_drafted_beside_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Hidden, for its owner alone, whole before it has its name; the log is the registry's."""
+    drafts: list[Path] = []
+    link = os.link
+
+    def linked(source: Path, target: Path) -> None:
+        drafts.append(source)
+        assert stat.S_IMODE(source.stat().st_mode) == 0o600
+        assert len(source.read_text()) == 65
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", linked)
+    mask = os.umask(0o077)
+    try:
+        create(tmp_path / "a/b/platform.key")
+    finally:
+        os.umask(mask)
+    assert [bool(re.fullmatch(r"\.platform\.key\.[0-9a-f]{16}", draft.name)) for draft in drafts] == [True]
+    assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o711
+    assert [record.name for record in caplog.records] == ["wagtail_multihost.registry"]
+    assert platform_key(tmp_path / "none", may_make=False) is None
+    assert not (tmp_path / "none").exists()

@@ -112,7 +112,7 @@ def replace(path: Path, text: str) -> None:
             file.flush()
             os.fsync(descriptor)
         os.replace(draft, path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = os.open(path.parent, os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:

@@ -41,7 +41,7 @@ def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
         problem = untrusted_folder(folder, own_accounts(), is_production=is_production)
         if problem:
             raise ConfigurationError.because(problem, where=str(folder))
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(folder, os.O_DIRECTORY)
     except OSError as error:
         raise ConfigurationError.because(f"The folder cannot be used: {error.strerror}.", where=str(folder)) from None
     try:
@@ -105,7 +105,7 @@ def write(changes: Iterable[Change]) -> None:
 
 
 def write_draft(path: Path, snapshot: Snapshot, gid: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(f"{json.dumps(snapshot.document, indent=1)}\n".encode())
         file.flush()

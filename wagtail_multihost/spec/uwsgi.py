@@ -20,6 +20,8 @@ from wagtail_multihost.spec.options import (
 
 UwsgiBuild: TypeAlias = Literal["pyuwsgi", "debian"]
 UWSGI_BUILDS: tuple[UwsgiBuild, ...] = get_args(UwsgiBuild)
+CGROUP_FORM = re.compile(r"/[A-Za-z0-9._/{}@-]{1,200}")
+CGROUP_WANTED = "be an absolute path of letters, digits, '.', '_', '/', '@', '-' and {site}, at most 201 characters"
 HTTP_ADDRESS = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}):[0-9]{1,5}")
 
 
@@ -74,7 +76,7 @@ class UwsgiOptions(Options):
     )
     cgroup: str = option(
         "",
-        text("path, `{site}` in it", re.compile(r"/[A-Za-z0-9._/{}@-]{1,200}"), optional=True),
+        text("path, `{site}` in it", CGROUP_FORM, wanted=CGROUP_WANTED, optional=True),
         "An existing control group that a site's processes are put into, where sites have accounts of their own.",
     )
     stats: bool = option(
