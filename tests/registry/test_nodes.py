@@ -178,3 +178,18 @@ def test_group_of_uploads_needs_a_folder_that_it_can_enter(registry: RegistryMak
     assert "lie in a folder that only the site's own group enters" in found.message
     assert "uploads/{site}" in found.message
     assert problems_of(registry, f"{head}{UPLOADS}{AURORA}") == ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "key"),
+    [
+        ('database = { engine = "mongodb" }\n', "database.engine"),
+        ('cache = { backend = "memcached" }\n', "cache.backend"),
+        ('storage = { backend = "ftp" }\n', "storage.backend"),
+    ],
+)
+def test_part_that_could_not_be_read_is_not_looked_at(registry: RegistryMaker, broken: str, key: str) -> None:
+    """Its mistake is told, and nothing of it is said to be on one machine."""
+    others = SHARED.replace({"database": DATABASE, "cache": CACHE, "storage": STORAGE}[key.partition(".")[0]], "")
+    found = problems_of(registry, HEAD + NODES + AURORA + others + broken)
+    assert [problem.where for problem in found] == [f"sites.toml: sites.aurora.{key}"]

@@ -314,6 +314,10 @@ def test_comparison_says_what_is_to_be_done(tmp_path: Path) -> None:
     kept = compared(snapshot, gid, None)
     assert isinstance(kept, Change) and kept.snapshot is not None
     assert (kept.state, kept.snapshot.document["revision"]) == (State.UPDATED, 9)
+    path.chmod(0o600)
+    written(path, {**WHOLE, "created": "2026-01-01T12:00:00+00:00"}, 0o400)
+    renewed = compared(snapshot, gid, None)
+    assert isinstance(renewed, Change) and renewed.state is State.RENEWED, "whatever mode it has"
     other = {**WHOLE, "site": {"id": "aurora", "epoch": 2}}
     for revision, is_refused in ((7, False), (8, True)):
         path.chmod(0o600)

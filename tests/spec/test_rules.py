@@ -204,6 +204,7 @@ def test_text_for_a_log_is_one_line() -> None:
     """Newlines at the ends go, those within are blanks, and a tab or a carriage return within is escaped."""
     assert one_line("\r\na\nb\tc\rd\n") == "a b\\tc\\rd"
     assert one_line(7) == "7"
+    assert one_line("\n X Y \n\r\n") == " X Y ", "nothing else goes"
     assert printable("a\nb", kept="") == "a\\nb"
 
 
