@@ -105,7 +105,12 @@ def test_links_are_followed_but_for_a_sites_own(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "X").mkdir()
+    (tmp_path / "to X").symlink_to("X")
+    (tmp_path / "root").symlink_to("/")
     links, home = Links(), f"{tmp_path}/link"
+    assert [links.real(f"{tmp_path}/{name}") for name in ("X", "X//", "to X")] == [f"{tmp_path}/X"] * 3
+    assert links.real(f"{tmp_path}/root/none") == "/none"
     assert links.real(f"{tmp_path}/link/a/b") == f"{tmp_path}/real/a/b"
     assert links.real(f"{tmp_path}/real/") == f"{tmp_path}/real"
     assert links.real(f"{tmp_path}/none/link") == f"{tmp_path}/none/link"

@@ -93,6 +93,10 @@ def test_url_has_its_fields(parse: Parse, url: str, fields: Mapping[str, object]
             (database_url, url)
             for url in ("a", "mysql://h/n", "postgresql://u:p/w@h/n", "sqlite://", "sqlite://:memory:")
         ),
+        *(
+            (parse, f"{url}/X")
+            for parse, url in ((storage_url, "s3://b"), (mail_url, "smtp://h"), (cache_url, "redis://h"))
+        ),
         (table_only, "http://h"),
     ],
 )
