@@ -193,3 +193,17 @@ def test_part_that_could_not_be_read_is_not_looked_at(registry: RegistryMaker, b
     others = SHARED.replace({"database": DATABASE, "cache": CACHE, "storage": STORAGE}[key.partition(".")[0]], "")
     found = problems_of(registry, HEAD + NODES + AURORA + others + broken)
     assert [problem.where for problem in found] == [f"sites.toml: sites.aurora.{key}"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "accepted"),
+    [(NODES, "accepted: app-1, app-2, app-3"), ("", "the platform has none")],
+)
+def test_node_that_there_is_not_is_told_with_those_that_there_are(
+    registry: RegistryMaker, platform: str, accepted: str
+) -> None:
+    """At the site's list of nodes, each by itself."""
+    found = problems_of(registry, f'{HEAD}{platform}{AURORA}{SHARED}nodes = ["x", "app-1x"]\n')
+    told = [(problem.where, problem.message) for problem in found]
+    message = "The node '{}' is not known; " + accepted + "."
+    assert told == [("sites.toml: sites.aurora.nodes", message.format(node)) for node in ("x", "app-1x")]

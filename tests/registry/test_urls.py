@@ -97,6 +97,7 @@ def test_url_has_its_fields(parse: Parse, url: str, fields: Mapping[str, object]
             (parse, f"{url}/X")
             for parse, url in ((storage_url, "s3://b"), (mail_url, "smtp://h"), (cache_url, "redis://h"))
         ),
+        (database_url, "postgresql://u:1/w@h/n"),  # a slash in the password: the rest of it is no name
         (table_only, "http://h"),
     ],
 )

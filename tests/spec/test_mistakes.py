@@ -232,3 +232,26 @@ def test_problem_says_what_is_wrong(make: Make, changes: dict[str, Any], start: 
         make(**changes)
     [problem] = refused.value.problems
     assert problem.message.startswith(f"{start}'")
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "end"),
+    [
+        (http, {"backend": "x"}, "The backend 'x' is not known; accepted: http, cloudflare, cloudfront."),
+        (mail, {"backend": "x"}, "The backend 'x' is not known; accepted: smtp, console."),
+        (a_site, {"state": "x"}, "The state 'x' is not known; accepted: active, maintenance, suspended."),
+        (a_platform, {"runner": "x"}, "The runner 'x' is not known; accepted: uwsgi, gunicorn."),
+        (
+            *(postgresql, {"options": (("x", 1),)}),
+            "The option 'x' is not known; accepted: channel_binding, connect_timeout, gssencmode, keepalives, "
+            "keepalives_count, keepalives_idle, keepalives_interval, load_balance_hosts, require_auth, sslcert, "
+            "sslcrl, sslkey, sslmode, sslnegotiation, sslrootcert, target_session_attrs, tcp_user_timeout.",
+        ),
+    ],
+    ids=ascii,
+)
+def test_word_that_is_not_known_is_told_with_those_that_are(make: Make, changes: dict[str, Any], end: str) -> None:
+    """All that are accepted are listed, in one order."""
+    with pytest.raises(ConfigurationError) as refused:
+        make(**changes)
+    assert [problem.message for problem in refused.value.problems] == [end]
