@@ -95,8 +95,11 @@ def candidates(mutation: Mutation, reach: Reach, folder: Path, limit: float) -> 
     own = f"tests/{FOLDERS.get(room, room)}/"
     groups = [reach.of_lines(mutation.file, range(mutation.lines[0], mutation.lines[1] + 1))]
     if mutation.name:
-        # One that is executed when a module loads is of no test; the statement of a constant has its name.
-        groups[0] = [test for test in reach.seconds if test.endswith(f".{mutation.name}]")] or groups[0]
+        # One that is executed when a module loads is of no test but of those, slow ones, that load it in a process of
+        # their own; the statement of a constant has its name.
+        loading = set(reach.of_lines(mutation.file, [1]))
+        named = [test for test in reach.seconds if test.endswith(f".{mutation.name}]")]
+        groups[0] = named or [test for test in groups[0] if test not in loading]
         groups.append(reach.quickest({test for use in uses(mutation.name, folder) for test in reach.of_lines(*use)}))
     stem = Path(mutation.file).stem.removeprefix("multihost_").strip("_")
     groups.append(reach.quickest([test for test in reach.seconds if stem in Path(file_of(test)).stem and own in test]))
@@ -104,7 +107,8 @@ def candidates(mutation: Mutation, reach: Reach, folder: Path, limit: float) -> 
     groups.append(reach.quickest([test for test in reach.seconds if test.startswith((own, "tests/test_"))]))
     few = next((group for group in groups if group), [])
     counts = Counter(file_of(test) for test in few)
-    files = sorted(counts, key=lambda file: (not file.startswith(own), -counts[file]))[:LIKELY_FILES]
+    files = sorted(counts, key=lambda file: (not file.startswith(own), stem not in Path(file).stem, -counts[file]))
+    files = files[:LIKELY_FILES]
     likely = within(LIKELY_SECONDS, [test for test in few if file_of(test) in files], reach)
     others = dict.fromkeys(test for group in groups for test in group)
     return likely, within(limit, [test for test in others if test not in set(likely)], reach)

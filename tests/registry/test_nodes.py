@@ -178,3 +178,32 @@ def test_group_of_uploads_needs_a_folder_that_it_can_enter(registry: RegistryMak
     assert "lie in a folder that only the site's own group enters" in found.message
     assert "uploads/{site}" in found.message
     assert problems_of(registry, f"{head}{UPLOADS}{AURORA}") == ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "key"),
+    [
+        ('database = { engine = "mongodb" }\n', "database.engine"),
+        ('cache = { backend = "memcached" }\n', "cache.backend"),
+        ('storage = { backend = "ftp" }\n', "storage.backend"),
+    ],
+)
+def test_part_that_could_not_be_read_is_not_looked_at(registry: RegistryMaker, broken: str, key: str) -> None:
+    """Its mistake is told, and nothing of it is said to be on one machine."""
+    others = SHARED.replace({"database": DATABASE, "cache": CACHE, "storage": STORAGE}[key.partition(".")[0]], "")
+    found = problems_of(registry, HEAD + NODES + AURORA + others + broken)
+    assert [problem.where for problem in found] == [f"sites.toml: sites.aurora.{key}"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "accepted"),
+    [(NODES, "accepted: app-1, app-2, app-3"), ("", "the platform has none")],
+)
+def test_node_that_there_is_not_is_told_with_those_that_there_are(
+    registry: RegistryMaker, platform: str, accepted: str
+) -> None:
+    """At the site's list of nodes, each by itself."""
+    found = problems_of(registry, f'{HEAD}{platform}{AURORA}{SHARED}nodes = ["x", "app-1x"]\n')
+    told = [(problem.where, problem.message) for problem in found]
+    message = "The node '{}' is not known; " + accepted + "."
+    assert told == [("sites.toml: sites.aurora.nodes", message.format(node)) for node in ("x", "app-1x")]

@@ -14,8 +14,9 @@ from tests.registry.conftest import shown_by_error_pages
 from tests.registry.test_snapshot import ENVIRON, REGISTRY, Edit, edit, snap  # noqa: F401  # edit is a fixture
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.signature import signing_key
-from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry, digest_of
+from wagtail_multihost.registry.signature import forgery, signing_key
+from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry, digest_of, untrusted_folder
+from wagtail_multihost.spec.permissions import own_accounts
 
 
 def make_key(folder: Path, name: str, algorithm: str = "ed25519") -> Path:
@@ -160,3 +161,22 @@ def test_signature_without_the_package_is_an_error(folder: Path, key: Path, monk
     assert "wagtail-multihost[signatures]" in refusal(folder, key)
     with pytest.raises(ConfigurationError, match=r"wagtail-multihost\[signatures\]"):
         signing_key(key)
+
+
+def test_snapshot_that_may_be_trusted_has_nothing_against_it(folder: Path, key: Path) -> None:
+    """What speaks against a snapshot is a sentence, and blank where nothing does."""
+    registry = opened(folder, key)
+    snapshot = registry.snapshot("aurora")
+    assert forgery(snapshot, str(key.with_suffix(".pub")), "VARIABLE") == ""
+    assert (registry.mistrust(snapshot, "aurora"), SnapshotRegistry(folder, {}).mistrust(snapshot, "aurora")) == (
+        "",
+        "",
+    )
+    assert registry.mistrust(snapshot, "b") == "It is the snapshot of 'aurora', under the name of another site."
+    assert untrusted_folder(folder, own_accounts(), is_production=False) == ""
+    unsigned = snapshot._replace(document={**snapshot.document, "signature": "AAAA"})
+    told = forgery(unsigned, str(key.with_suffix(".pub")), "VARIABLE")
+    assert told == "Its signature is not by the key that VARIABLE names, or its content is another."
+    del unsigned.document["signature"]
+    told = forgery(unsigned, str(key.with_suffix(".pub")), "VARIABLE")
+    assert told == "It has no signature, and VARIABLE asks for one."

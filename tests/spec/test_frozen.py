@@ -76,6 +76,7 @@ def test_values_are_equal_by_their_fields() -> None:
     assert Parcel(address="A", notes={"a": "b"}) == Parcel(address="A")
     assert Parcel(address="A") != Parcel(address="A", weight=2)
     assert Letter(address="A") != Parcel(address="A")
+    assert Parcel(address="A").__eq__("A") is NotImplemented, "the other one may know better"
     assert len({Parcel(address="A"), Parcel(address="A"), Parcel(address="B")}) == 2
 
 

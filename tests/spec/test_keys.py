@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wagtail_multihost.spec.keys import derive_secret_key, hkdf_sha512, key_fingerprint
+from wagtail_multihost.spec.keys import derive_secret_key, fingerprint_key, hkdf_sha512, key_fingerprint
 from wagtail_multihost.spec.secret import Secret
 
 # HKDF of the cryptography package with the salt "wagtail-multihost/1" and the key, UID and epoch 1 below, in base64.
@@ -84,6 +84,7 @@ def test_fingerprint_is_that_of_equal_secrets_only() -> None:
     first, same, other = (key_fingerprint(Secret(value)) for value in ("hunter2", "hunter2", "hunter3"))
     assert (first == same, first == other, len(first)) == (True, False, 16)
     assert "hunter" not in first
+    assert len(fingerprint_key()) == 32
 
 
 def test_fingerprint_is_no_oracle() -> None:

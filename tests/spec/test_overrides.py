@@ -77,3 +77,36 @@ def test_settings_of_the_wider_list_are_accepted() -> None:
         *((name, True) for name in sorted(SWITCH_SETTINGS)),
     )
     assert a_site(settings=settings).settings == settings
+
+
+@pytest.mark.parametrize("character", list(" ?#\\\"'<>\u00fc\t\x7f"), ids=ascii)
+def test_avatars_come_from_a_plain_address(character: str) -> None:
+    """Nothing in it is a query, a fragment, a quote, a blank or another script, in the host or after it."""
+    for url in (f"https://avatars.example.org/a{character}b", f"https://avatars{character}.example.org/"):
+        assert "is not accepted" in refusal("WAGTAIL_GRAVATAR_PROVIDER_URL", url)
+
+
+@pytest.mark.parametrize("url", ["https://a", "https://a/", "https://a:8443/b/@c"])
+def test_avatars_may_come_from_any_host(url: str) -> None:
+    """With a port, and with any path."""
+    assert a_site(settings=(("WAGTAIL_GRAVATAR_PROVIDER_URL", url),)).settings[0][1] == url
+
+
+@pytest.mark.parametrize("code", ["de", "deu", "pt-br", "zh-hans-cn", "de-1996"])
+def test_language_code_is_accepted(code: str) -> None:
+    """Two or three letters, and parts of at most eight."""
+    assert a_site(settings=(("LANGUAGE_CODE", code),)).settings == (("LANGUAGE_CODE", code),)
+
+
+@pytest.mark.parametrize(
+    "code", ["", "d", "deut", "de-", "de--at", "de_at", "d\u00e9", "de-\u00e9", "de-123456789", "-de"]
+)
+def test_language_code_is_refused(code: str) -> None:
+    """Anything else."""
+    assert "is not accepted" in refusal("LANGUAGE_CODE", code)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\u3000", "a\nb", "\x00", "n" * 201])
+def test_line_of_text_is_refused(text: str) -> None:
+    """Blank, on several lines, not printable or too long."""
+    assert "one line of 1 to 200 characters" in refusal("DATE_FORMAT", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from tests.spec.samples import a_site, files, postgresql, redis, s3, sqlite
 from wagtail_multihost.spec.places import digest_of_places
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.site import SiteSpec
 
 REMOTE = {"database": postgresql(), "cache": redis(), "storage": s3()}
 NAMES = a_site().names
@@ -62,3 +64,20 @@ def test_another_path_is_another_word(change: dict[str, Any]) -> None:
 def test_what_is_no_place_makes_no_other_word(change: dict[str, Any]) -> None:
     """Keys, hostnames and passwords may change while the data stays where it is."""
     assert digest_of_places(a_site(**REMOTE)) == digest_of_places(a_site(**{**REMOTE, **change}))
+
+
+#: What the words are made of, as JSON.
+LOCAL_TEXT = (
+    '[["sqlite", "/srv/data/sites/aurora/db.sqlite3", "", "", "", 5432], ["locmem", "", 6379, 0], '
+    '["files", "/srv/data/sites/aurora/media", "", "", ""], ["aviary.aurora", "aviary_aurora_"]]'
+)
+REMOTE_TEXT = (
+    '[["postgresql", "", "aviary__aurora", "aviary__aurora", "db.internal", 5432], '
+    '["redis", "cache.internal", 6379, 0], ["s3", "", "aviary--aurora", "", ""], ["aviary.aurora", "aviary_aurora_"]]'
+)
+
+
+@pytest.mark.parametrize(("site", "text"), [(a_site(), LOCAL_TEXT), (a_site(**REMOTE), REMOTE_TEXT)])
+def test_word_is_made_of_one_text(site: SiteSpec, text: str) -> None:
+    """Processes of two releases come to the same word: the SHA-256 of one text, whose parts stay in their order."""
+    assert digest_of_places(site) == hashlib.sha256(text.encode()).hexdigest()

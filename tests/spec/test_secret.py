@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import os
 import pickle
 import pprint
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 
@@ -162,3 +165,23 @@ def test_secret_that_is_computed_is_computed_when_it_is_revealed() -> None:
     assert (repr(secret), calls) == (MASK, [])
     assert secret.reveal() == VALUE
     assert calls == [1]
+
+
+def test_secret_file_is_utf_8_in_every_locale(tmp_path: Path) -> None:
+    """A process whose locale is ASCII reads the same secret."""
+    path = secret_file(tmp_path / "key", "\u00fcber\r\n")
+    code = (
+        "import sys; from pathlib import Path; from wagtail_multihost.spec.secret import Secret;"
+        "print(ascii(Secret.from_file(Path(sys.argv[1])).reveal()))"
+    )
+    environ = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout == "'\\xfcber'\n"
+
+
+def test_secret_knows_where_it_is() -> None:
+    """Its file, its variable, or neither."""
+    of_file, of_variable = Secret.from_file(Path("/a")), Secret.from_environment("A", {})
+    found = [(secret.file, secret.variable) for secret in (of_file, of_variable, Secret("a"), Secret.computed(str))]
+    assert found == [(Path("/a"), ""), (None, "A"), (None, ""), (None, "")]
+    assert Secret("a").__eq__("a") is NotImplemented, "the other one may know better"

@@ -48,8 +48,8 @@ def create(path: Path) -> None:
     draft = path.with_name(f".{FILE_NAME}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{secrets.token_urlsafe(48)}\n")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(f"{secrets.token_urlsafe(48)}\n".encode())
         os.link(draft, path)
     except FileExistsError:
         return

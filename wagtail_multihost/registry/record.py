@@ -218,8 +218,10 @@ class Record:
     def take_table(self, key: str) -> Record | None:
         """Return the record of the table ``key``; None when it is missing or not a table (and reported)."""
         entry = self.take(key)
-        if entry is None:
-            return None
+        return None if entry is None else self.table_of(entry)
+
+    def table_of(self, entry: Entry) -> Record | None:
+        """Return the record of a table that was taken, here or from the platform; None when it is none (reported)."""
         if not isinstance(entry.value, dict):
             self.report(f"It must be a table, not {kind(entry.value)}.", entry.path)
             return None

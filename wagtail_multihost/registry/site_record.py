@@ -293,10 +293,7 @@ class SiteParts:
 
     def tls(self) -> TlsSpec | None:
         record, default = self.reader.record, self.reader.defaults.tls
-        tables = [record.take_table("tls")]
-        if default:
-            platform = Record({"tls": default}, default.path[:-1], record.source, record.problems, record.site)
-            tables.insert(0, platform.take_table("tls"))
+        tables = (record.table_of(default) if default else None, record.take_table("tls"))
         stated = [table for table in tables if table is not None]
         if not stated:
             return None

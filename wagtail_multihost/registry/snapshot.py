@@ -257,7 +257,7 @@ def opened(path: Path) -> tuple[Snapshot, str]:
 def read(path: Path) -> tuple[bytes, os.stat_result]:
     """Return the content, none unless it is a regular file, and the status of a file; a link is an OSError."""
     # Not blocking: a pipe must not stop the process.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         status = os.fstat(descriptor)
         chunks = []

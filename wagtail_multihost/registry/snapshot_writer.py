@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.locking import LOCK_SECONDS, lock
-from wagtail_multihost.registry.snapshot import untrusted_folder
+from wagtail_multihost.registry.snapshot import Snapshot, untrusted_folder
 from wagtail_multihost.registry.snapshot_changes import FILE_MODE, Change
 from wagtail_multihost.spec.permissions import ROOT, made_folders, own_accounts, path_problem
 
@@ -37,7 +37,7 @@ def prepared(folder: Path, *, is_production: bool = False) -> Iterator[None]:
         problem = path_problem(folder) or untrusted_folder(folder, own_accounts(), is_production=is_production)
         if problem:
             raise ConfigurationError.because(problem, where=str(folder))
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(folder, os.O_DIRECTORY)
     except OSError as error:
         raise ConfigurationError.because(f"The folder cannot be used: {error.strerror}.", where=str(folder)) from None
     try:
@@ -70,7 +70,7 @@ def write(changes: Iterable[Change]) -> None:
             path = change.path
             if change.snapshot:
                 written[path] = path.with_name(f".{path.name}.{token}.tmp")
-                write_draft(written[path], change)
+                write_draft(written[path], change.snapshot, change.gid)
         if len(written) > MOST_SINGLE_SYNCS:
             os.sync()
         for path, draft in written.items():
@@ -88,13 +88,12 @@ def write(changes: Iterable[Change]) -> None:
         raise
 
 
-def write_draft(path: Path, change: Change) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        json.dump(change.snapshot.document if change.snapshot else {}, file, indent=1)
-        file.write("\n")
+def write_draft(path: Path, snapshot: Snapshot, gid: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(f"{json.dumps(snapshot.document, indent=1)}\n".encode())
         file.flush()
         if os.geteuid() == ROOT:
-            os.fchown(descriptor, ROOT, change.gid)
+            os.fchown(descriptor, ROOT, gid)
         os.fchmod(descriptor, FILE_MODE)
         os.fsync(descriptor)

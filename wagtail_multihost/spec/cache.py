@@ -12,7 +12,6 @@ from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_port, parse_printable, parse_server_host, problem_of, refuse
 
 CacheBackend: TypeAlias = Literal["locmem", "redis"]
-CACHE_BACKENDS: tuple[CacheBackend, ...] = ("locmem", "redis")
 
 
 @frozen

@@ -20,7 +20,6 @@ from wagtail_multihost.spec.validation import (
 
 DatabaseEngine: TypeAlias = Literal["sqlite", "postgresql"]
 Option: TypeAlias = str | int
-DATABASE_ENGINES: tuple[DatabaseEngine, ...] = ("sqlite", "postgresql")
 
 # Parameters of libpq that are not an address, a credential or an identity
 # (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.frozen import Frozen, frozen
@@ -13,7 +13,7 @@ from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import refuse
 
 FrontendBackend: TypeAlias = Literal["http", "cloudflare", "cloudfront"]
-FRONTEND_BACKENDS: tuple[FrontendBackend, ...] = ("http", "cloudflare", "cloudfront")
+FRONTEND_BACKENDS: tuple[FrontendBackend, ...] = get_args(FrontendBackend)
 ZONE = re.compile(r"[A-Za-z0-9]{1,64}")
 LOCATION = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+/?")
 FIELDS = {

@@ -93,7 +93,7 @@ def parse_hostname(value: str) -> str:
     63 (RFC 1123 section 2.1), at least one dot. IP addresses, wildcards, ports, a trailing dot, and
     labels that mix scripts or pass for Latin ones are refused.
     """
-    name = value.lower() if value.isascii() else value.translate(ASCII_LOWER)
+    name = value.translate(ASCII_LOWER)
     if not name.isascii() or "xn--" in name:
         name = to_ascii(name)
     if len(name) > HOSTNAME_LENGTH:

@@ -29,7 +29,7 @@ def derive_secret_key(platform_key: Secret, uid: UUID, epoch: int) -> Secret:
     """Return the Django SECRET_KEY (86 characters) of the site ``uid`` in key epoch ``epoch``."""
     info = f"django/SECRET_KEY\0{uid}\0{epoch}".encode()
     derived = hkdf_sha512(platform_key.reveal().encode(), salt=SALT, info=info, length=64)
-    return Secret(base64.urlsafe_b64encode(derived).decode().rstrip("="))
+    return Secret(base64.urlsafe_b64encode(derived).decode().removesuffix("=="))
 
 
 @cache

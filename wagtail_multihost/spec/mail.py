@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.frozen import Frozen, frozen
@@ -13,8 +13,8 @@ from wagtail_multihost.spec.validation import parse_port, parse_printable, parse
 
 MailBackend: TypeAlias = Literal["smtp", "console"]
 MailSecurity: TypeAlias = Literal["starttls", "tls", "none"]
-MAIL_BACKENDS: tuple[MailBackend, ...] = ("smtp", "console")
-MAIL_SECURITIES: tuple[MailSecurity, ...] = ("starttls", "tls", "none")
+MAIL_BACKENDS: tuple[MailBackend, ...] = get_args(MailBackend)
+MAIL_SECURITIES: tuple[MailSecurity, ...] = get_args(MailSecurity)
 MOST_SECONDS = 300
 
 

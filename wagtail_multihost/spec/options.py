@@ -87,18 +87,18 @@ def choice(*words: str) -> Kind:
     return Kind(" or ".join(f'`"{word}"`' for word in words), str, check)
 
 
-def text(label: str, form: re.Pattern[str], *, wanted: str = "", optional: bool = False) -> Kind:
+def text(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = False) -> Kind:
     """Return the kind of text of a ``form``, which ``wanted`` says in words; where ``optional`` it may be blank."""
 
     def check(value: str) -> str:
         if (value or not optional) and not form.fullmatch(value):
-            raise refused(value, wanted, form)
+            raise refused(value, wanted)
         return value
 
     return Kind(label, str, check)
 
 
-def texts(label: str, form: re.Pattern[str], *, wanted: str = "", optional: bool = True) -> Kind:
+def texts(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = True) -> Kind:
     """Return the kind of lists of texts of a ``form``, which ``wanted`` says in words."""
 
     def check(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -106,14 +106,14 @@ def texts(label: str, form: re.Pattern[str], *, wanted: str = "", optional: bool
             raise ValueError("At least one is needed.")
         for value in values:
             if not form.fullmatch(value):
-                raise refused(value, wanted, form)
+                raise refused(value, wanted)
         return values
 
     return Kind(label, tuple, check)
 
 
-def refused(value: str, wanted: str, form: re.Pattern[str]) -> ValueError:
-    return ValueError(f"The value {shown(value)} is not accepted: it must {wanted or f'match {form.pattern}'}.")
+def refused(value: str, wanted: str) -> ValueError:
+    return ValueError(f"The value {shown(value)} is not accepted: it must {wanted}.")
 
 
 def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,8 +10,6 @@ def printable(text: str, *, kept: str = "\n\t") -> str:
     Return ``text`` with everything that is not seen as itself shown escaped: control characters of both sets, marks
     that turn the direction of writing, letters without a width. Those of ``kept`` stay.
     """
-    if text.isprintable():
-        return text
     return "".join(letter if is_harmless(letter) or letter in kept else escaped(letter) for letter in text)
 
 

@@ -40,7 +40,7 @@ class Secret:
 
         A file that other accounts can change, or that everyone can read, is an error then.
         """
-        secret = cls.__from(lambda: read_text(path).removesuffix("\n").removesuffix("\r"))
+        secret = cls.__from(lambda: read_text(path).removesuffix("\n"))
         secret.file = path
         return secret
 

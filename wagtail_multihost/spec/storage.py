@@ -15,7 +15,6 @@ from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_path, parse_printable, problem_of, refuse
 
 StorageBackend: TypeAlias = Literal["files", "s3"]
-STORAGE_BACKENDS: tuple[StorageBackend, ...] = ("files", "s3")
 
 ENDPOINT = r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.options import (
@@ -19,7 +19,9 @@ from wagtail_multihost.spec.options import (
 )
 
 UwsgiBuild: TypeAlias = Literal["pyuwsgi", "debian"]
-UWSGI_BUILDS: tuple[UwsgiBuild, ...] = ("pyuwsgi", "debian")
+UWSGI_BUILDS: tuple[UwsgiBuild, ...] = get_args(UwsgiBuild)
+CGROUP_FORM = re.compile(r"/[A-Za-z0-9._/{}@-]{1,200}")
+CGROUP_WANTED = "be an absolute path of letters, digits, '.', '_', '/', '@', '-' and {site}, at most 201 characters"
 HTTP_ADDRESS = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}):[0-9]{1,5}")
 
 
@@ -74,7 +76,7 @@ class UwsgiOptions(Options):
     )
     cgroup: str = option(
         "",
-        text("path, `{site}` in it", re.compile(r"/[A-Za-z0-9._/{}@-]{1,200}"), optional=True),
+        text("path, `{site}` in it", CGROUP_FORM, wanted=CGROUP_WANTED, optional=True),
         "An existing control group that a site's processes are put into, where sites have accounts of their own.",
     )
     stats: bool = option(

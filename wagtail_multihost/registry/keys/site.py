@@ -109,5 +109,5 @@ def settings_keys() -> Iterator[Key]:
 def accepted_by(parser: object) -> str:
     """Return what a parser of texts accepts, in the words of its docstring (which Python drops with ``-OO``)."""
     sentence = " ".join((getattr(parser, "__doc__", None) or "").split()).replace("``", "`")
-    when = sentence.partition("Return `value` ")[2].rstrip(".")
+    when = sentence.partition("Return `value` ")[2].removesuffix(".")
     return f", accepted {when}" if when else ""

@@ -1,0 +1,291 @@
+"""Writing pins: what is told before, what is written how, and what is asked of the disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
+from tests.registry.test_snapshot_parts import snapshot_with
+from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry import Registry, snapshot_writer
+from wagtail_multihost.registry.evidence import Evidence
+from wagtail_multihost.registry.pin_text import array_of, line_of, pinned, replace_file
+from wagtail_multihost.registry.pins import Pin, Wishes, pin
+from wagtail_multihost.registry.platform_key import create, platform_key
+from wagtail_multihost.registry.snapshot_changes import Change, State
+from wagtail_multihost.registry.snapshot_writer import prepared, write
+from wagtail_multihost.registry.used import NAME_KEYS, Holder
+from wagtail_multihost.spec.names import derive_names
+from wagtail_multihost.spec.site import SiteSpec
+
+OLD, NEW = UUID("6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"), UUID("0b0e8a3c-7a4b-4d6e-9f00-123456789abc")
+NAMES = {key: getattr(derive_names("aviary", "aurora"), key) for key in NAME_KEYS}
+
+
+def refused(registry: Registry, wishes: Wishes, ask: Callable[..., object] | None = None) -> list[tuple[str, str, str]]:
+    before = Path(registry.url).read_bytes()
+    with pytest.raises(ConfigurationError) as caught:
+        pin(registry, wishes, ask) if ask else pin(registry, wishes)  # type: ignore[arg-type]
+    assert Path(registry.url).read_bytes() == before
+    return [
+        (problem.where.removeprefix("sites.toml: "), problem.message, problem.site) for problem in caught.value.problems
+    ]
+
+
+def test_what_keeps_sites_from_being_pinned_is_told_at_once(registry: RegistryMaker, tmp_path: Path) -> None:
+    """Each site that is not known, each leftover of a new one and each wish that cannot be, with its place and site."""
+    opened = registry(HEAD + AURORA + BOREALIS)
+    home = tmp_path / "data/sites/borealis"
+    home.mkdir(parents=True)
+    (home / "db.sqlite3").touch()
+    told = refused(opened, Wishes(keep=["x"], new=["borealis"]), lambda site: (None, f"{site.id} is away"))
+    assert [(place, site) for place, _, site in told] == [
+        ("--keep", "x"),
+        ("sites.aurora", "aurora"),
+        ("sites.borealis", "borealis"),
+    ]
+    assert told[1][1].startswith("Whether it is in use is not known: aurora is away. Say which: ")
+    assert told[1][1].endswith("names of its own.")
+    assert (
+        told[2][1]
+        == f"It is a new site, and the folder {home} of an earlier one is still there. Move it away or delete it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("evidence", "wishes", "uid", "why"),
+    [
+        (None, Wishes(), None, "nothing is known of an earlier site of this id"),
+        (None, Wishes(new=["aurora"]), None, "--new says that it is another site"),
+        (None, Wishes(keep=["aurora"]), "derived", "--keep says that it is the same site"),
+        (Evidence("the database"), Wishes(), "derived", "it is in use: the database"),
+        (Evidence("the database", OLD), Wishes(keeps_all=True), OLD, "--keep says that it is the same site"),
+    ],
+)
+def test_pin_says_what_it_wrote_and_why(
+    registry: RegistryMaker, evidence: Evidence | None, wishes: Wishes, uid: object, why: str
+) -> None:
+    """The uid is in the file, is new or is not, and the reason is that of the decision."""
+    opened = registry(HEAD + AURORA)
+    asked: list[str] = []
+
+    def ask(site: SiteSpec) -> tuple[Evidence | None, str]:
+        asked.append(site.id)
+        return evidence, ""
+
+    derived = opened.site("aurora")[0].uid_of("aurora")
+    [written] = pin(opened, wishes, ask)
+    [site] = opened.load().sites
+    assert written == Pin("aurora", site.uid, uid is None, why)
+    assert site.uid.version == 4 if uid is None else site.uid == (derived if uid == "derived" else uid)
+    assert asked == ([] if "aurora" in wishes.new else ["aurora"])
+    assert asked == [] or pin(opened, wishes._replace(new=()), ask) == []
+    assert len(asked) <= 1, "a site that is pinned is not asked about"
+
+
+def test_names_alone_are_added_to_a_uid_that_is_stated(registry: RegistryMaker) -> None:
+    """The uid stays, and is not new."""
+    opened = registry(f'{HEAD}{AURORA}uid = "{OLD}"\n')
+    assert pin(opened) == [Pin("aurora", OLD, False, "its uid is stated, and names were missing")]
+
+
+def test_file_that_changes_meanwhile_is_left(registry: RegistryMaker) -> None:
+    """What somebody else has written stays."""
+    opened = registry(HEAD + AURORA)
+    path = Path(opened.url)
+
+    def ask(site: SiteSpec) -> tuple[Evidence | None, str]:
+        path.write_text(HEAD + AURORA + "# meanwhile\n")
+        return None, ""
+
+    with pytest.raises(ConfigurationError, match="The file was changed meanwhile"):
+        pin(opened, ask=ask)
+    assert path.read_text() == HEAD + AURORA + "# meanwhile\n"
+
+
+def test_line_of_a_holder_is_what_it_is_read_from() -> None:
+    """The uid, the names in their order, and whether its site is gone, where it is."""
+    assert line_of(Holder("aurora", OLD, NAMES)) == {"uid": str(OLD), **NAMES}
+    assert list(line_of(Holder("aurora", OLD, dict(reversed(NAMES.items())), True))) == ["uid", *NAME_KEYS, "removed"]
+    assert line_of(Holder("aurora", OLD, NAMES, True))["removed"] is True
+    lines = [line_of(Holder("aurora", uid, NAMES)) for uid in (OLD, NEW)]
+    text = array_of(lines).as_string()
+    assert tomllib.loads(f"x = {text}")["x"] == lines
+    assert len(text.splitlines()) == 4, "a line each"
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_table_of_used_ids_is_added_at_the_end_once(end: str) -> None:
+    """With its comment; holders that are there already are not written again."""
+    text = f"[sites.aurora]{end}"
+    used = {"aurora": (Holder("aurora", OLD, NAMES, True),)}
+    first = pinned(text, [], used)
+    assert first.startswith("[sites.aurora]\n\n# Who had which id, written by multihost_sites --pin.")
+    assert tomllib.loads(first)["used"]["aurora"] == [line_of(used["aurora"][0])]
+    assert pinned(first, [], used) == first
+    second = pinned(first, [], {"aurora": (Holder("aurora", NEW, NAMES),)})
+    assert tomllib.loads(second)["used"]["aurora"] == [line_of(Holder("aurora", NEW, NAMES))]
+    assert second.count("[used]") == 1
+    assert pinned(text, [], {}) == text
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was brought to the disk, and renamed, in this order, a draft with its first mode."""
+    calls: list[str] = []
+    sync, rename, change_mode = os.fsync, os.replace, os.fchmod
+
+    def fchmod(descriptor: int, mode: int) -> None:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            calls.append(f"draft {stat.S_IMODE(status.st_mode):o}")
+        change_mode(descriptor, mode)
+
+    def fsync(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        calls.append("folder" if stat.S_ISDIR(status.st_mode) else f"file of {status.st_size}")
+        sync(descriptor)
+
+    def replace(source: Path, target: Path) -> None:
+        assert re.fullmatch(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.tmp", source.name)
+        calls.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "fchmod", fchmod)
+    return calls
+
+
+def test_pins_are_on_the_disk_before_they_take_their_place(tmp_path: Path, synced: list[str]) -> None:
+    """The whole draft, then the rename, then the folder; a crash leaves the old file or the new one."""
+    path = tmp_path / "sites.toml"
+    path.write_text("old")
+    path.chmod(0o640)
+    replace_file(path, "new\r\n\u00fc")
+    assert synced == ["draft 600", "file of 7", "rename", "folder"]
+    assert path.read_bytes() == "new\r\n\u00fc".encode()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [found.name for found in tmp_path.iterdir()] == ["sites.toml"]
+    with pytest.raises(ConfigurationError, match="The pins cannot be written: No such file or directory") as caught:
+        replace_file(tmp_path / "none" / "sites.toml", "new")
+    assert [problem.where for problem in caught.value.problems] == [str(tmp_path / "none" / "sites.toml")]
+
+
+def test_snapshots_are_on_the_disk_before_they_take_their_place(
+    tmp_path: Path, synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All drafts, then all renames, then the folder; of many, one call for everything."""
+    both = [tmp_path / "f/a.json", tmp_path / "f/b.json"]
+    syncs: list[str] = []
+    monkeypatch.setattr(os, "sync", lambda: syncs.append(" ".join(synced)))
+    changes = [Change(path, State.CREATED, snapshot_with(), os.getegid()) for path in both]
+    with prepared(tmp_path / "f"):
+        write(changes)
+    size = both[0].stat().st_size
+    assert synced == [*("draft 600", f"file of {size}") * 2, "rename", "rename", "folder"]
+    assert syncs == []
+    monkeypatch.setattr(snapshot_writer, "MOST_SINGLE_SYNCS", 2)
+    write(changes)
+    assert syncs == []
+    monkeypatch.setattr(snapshot_writer, "MOST_SINGLE_SYNCS", 1)
+    synced.clear()
+    write(changes)
+    assert len(syncs) == 1
+    assert "rename" not in syncs[0]
+
+
+def test_folder_of_snapshots_is_made_for_all_to_pass(tmp_path: Path) -> None:
+    """Whatever the umask is; drafts of a run that was killed go, and nothing else does."""
+    folder = tmp_path / "a/b/c"
+    mask = os.umask(0o077)
+    try:
+        with prepared(folder):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o711
+    finally:
+        os.umask(mask)
+    folder.chmod(0o755)
+    for name in (".a.json.0123abcd.tmp", "a.json", ".a.json.tmp"):
+        (folder / name).touch()
+    with prepared(folder):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o711
+        assert sorted(path.name for path in folder.iterdir()) == [".a.json.tmp", "a.json"]
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="The folder cannot be used: File exists"), prepared(tmp_path / "file"):
+        pass
+
+
+def test_mistakes_of_the_registry_come_before_all_questions(registry: RegistryMaker) -> None:
+    """They are told at their keys, each once, and no database is asked anything."""
+
+    def ask(site: SiteSpec) -> tuple[Evidence | None, str]:
+        raise AssertionError(site.id)
+
+    parts = 'cache = { backend = "redis", host = "h", port = 0 }\n'
+    told = refused(registry(HEAD + parts + AURORA + "enabled = 7\n" + BOREALIS), Wishes(keep=["x"]), ask)
+    assert [place for place, _, _ in told] == ["sites.aurora.enabled", "platform.cache.port"]
+    told = refused(registry(HEAD + 'origin = "x"\n' + AURORA), Wishes(), ask)
+    assert [place for place, _, _ in told] == ["platform.origin"]
+
+
+def test_folder_that_is_anothers_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the owner of a folder changes its mode; root's is accepted by everyone."""
+    if tmp_path.stat().st_uid:
+        pytest.skip("needs root")
+    folder = tmp_path / "f"
+    folder.mkdir(mode=0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 7)
+    with prepared(folder):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+def test_pins_whose_folder_is_not_on_the_disk_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is there by then; the error is that of the disk."""
+    path = tmp_path / "sites.toml"
+    path.write_text("old")
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(ConfigurationError, match="The pins cannot be written: Input/output error"):
+        replace_file(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_key_of_the_platform_is_drafted_beside_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Hidden, for its owner alone, whole before it has its name; the log is the registry's."""
+    drafts: list[Path] = []
+    link = os.link
+
+    def linked(source: Path, target: Path) -> None:
+        drafts.append(source)
+        assert stat.S_IMODE(source.stat().st_mode) == 0o600
+        assert len(source.read_text()) == 65
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", linked)
+    mask = os.umask(0o077)
+    try:
+        create(tmp_path / "a/b/platform.key")
+    finally:
+        os.umask(mask)
+    assert [bool(re.fullmatch(r"\.platform\.key\.[0-9a-f]{16}", draft.name)) for draft in drafts] == [True]
+    assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o711
+    assert [record.name for record in caplog.records] == ["wagtail_multihost.registry"]
+    assert platform_key(tmp_path / "none", may_make=False) is None
+    assert not (tmp_path / "none").exists()
