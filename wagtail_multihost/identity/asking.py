@@ -47,7 +47,7 @@ class Asker:
                 return None, "its database cannot be asked: what is in it has refused"
             if NOT_THERE.search(str(error)):
                 return None, ""
-            message = f"its database on {database.host or 'this machine'}:{database.port} cannot be asked"
+            message = f"its database on {database.host}:{database.port} cannot be asked"
             self.silent[place] = message
             return None, message
         except MultihostError as error:
