@@ -216,7 +216,7 @@ def test_database_of_another_kind_is_not_asked_for_its_tables() -> None:
 
 @pytest.mark.parametrize("autocommit", [True, False])
 def test_later_revision_is_written_without_a_wait(become: Become, autocommit: bool) -> None:
-    """It is one statement for the site's own row, which another process may have locked, in a transaction of its own."""
+    """It is one statement for the site's own row, which another process may have locked, by itself."""
     own = become(revision=20)
     connection: Any = Connection(autocommit=autocommit)
     raise_revision(connection, own)

@@ -89,7 +89,7 @@ def _watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
 
 
 def test_one_thread_watches_for_all(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is started by the first who waits, keeps no process alive, and has a name; another follows when it has ended."""
+    """It is started by the first who waits, keeps no process alive, and has a name; another one follows it."""
     started: list[threading.Thread] = []
     real = threading.Thread.start
     monkeypatch.setattr(threading.Thread, "start", lambda self: started.append(self) or real(self))
