@@ -37,6 +37,7 @@ ROOMS = (
     "health/drain.py",
     "health/endpoint.py",
     "launch/**/*.py",
+    "as_site/*.py",
     "management/**/*.py",
 )
 #: Mutations that change nothing that anybody could notice, each with the reason.
