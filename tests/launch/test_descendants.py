@@ -166,13 +166,12 @@ def test_children_that_have_ended_are_reaped() -> None:
         found: list[object] = [reaped_all()]
         runs = os.posix_spawn("/bin/sleep", ["sleep", "30"], {})
         found.append(reaped_all())
-        for _ in range(3):
-            os.posix_spawn("/bin/true", ["true"], {})
-        time.sleep(0.3)
+        for other in [os.posix_spawn("/bin/true", ["true"], {}) for _ in range(3)]:
+            os.waitid(os.P_PID, other, os.WEXITED | os.WNOWAIT)
         found.append(reaped_all())
         found.append(len(list(descendants(os.getpid()))))
         os.kill(runs, signal.SIGKILL)
-        time.sleep(0.1)
+        os.waitid(os.P_PID, runs, os.WEXITED | os.WNOWAIT)
         found.append(reaped_all())
         return found
 
@@ -239,7 +238,9 @@ def test_all_descendants_are_ended() -> None:
         adopt_orphans()
         script = "trap '' TERM HUP; setsid sh -c 'sleep 30 & sleep 30' & sleep 30 & wait"
         os.posix_spawn("/bin/sh", ["sh", "-c", script], {"PATH": "/bin:/usr/bin"})
-        time.sleep(0.3)
+        deadline = time.monotonic() + 10
+        while len(list(descendants(os.getpid()))) < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
         before = len(list(descendants(os.getpid())))
         return before > 3 and end_descendants(None) and not list(descendants(os.getpid()))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.accounts import IS_ROOT, NOBODY, acting_as, needs_root
+from tests.accounts import IS_ROOT, NOBODY, acting_as, needs_root, passable_folder
 from tests.attacks.launching import at_terminal, words
 from tests.launch.child import TOLD, in_child
 from tests.launch.test_entering import numbers
@@ -97,15 +97,24 @@ def test_launch_without_a_guard_is_a_refusal(monkeypatch: pytest.MonkeyPatch) ->
 
 @needs_root
 @pytest.mark.parametrize("signum", PASSED_ON)
-def test_signals_of_the_caller_are_the_guards(monkeypatch: pytest.MonkeyPatch, signum: int) -> None:
+def test_signals_of_the_caller_are_the_guards(signum: int) -> None:
     """Each of them is passed on, and does not end the caller."""
 
-    def prepare() -> None:
-        caller = os.getpid()
-        threading.Timer(0.3, lambda: os.kill(caller, signum)).start()
+    with passable_folder() as folder:
+        folder.chmod(0o777)
 
-    code = f"trap 'exit 50' {signum:d}; i=0; while [ $i -lt 90 ]; do sleep 0.1; i=$((i+1)); done"
-    assert executed(shell(code), prepare=prepare)[0] == 50
+        def send(caller: int) -> None:
+            while not (folder / "ready").exists():
+                time.sleep(0.01)
+            os.kill(caller, signum)
+
+        def prepare() -> None:
+            threading.Thread(target=send, args=(os.getpid(),), daemon=True).start()
+
+        code = (
+            f"trap 'exit 50' {signum:d}; touch {folder}/ready; i=0; while [ $i -lt 90 ]; do sleep 0.1; i=$((i+1)); done"
+        )
+        assert executed(shell(code), prepare=prepare)[0] == 50
 
 
 @needs_root
@@ -127,7 +136,7 @@ def test_error_while_copying_ends_everything(monkeypatch: pytest.MonkeyPatch) ->
         try:
             os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return [time.monotonic() - started < 5, numbers() == before]
+            return [time.monotonic() - started < 20, numbers() == before]
         return ["a child is left"]
 
     monkeypatch.setattr(execution, "copy_until", fail)

@@ -19,7 +19,7 @@ from tests.launch.child import TOLD, in_child
 from tests.launch.test_entering import numbers
 from wagtail_multihost.launch import guard
 from wagtail_multihost.launch.account import Account
-from wagtail_multihost.launch.descendants import MOST_REAPED, ControlGroup
+from wagtail_multihost.launch.descendants import MOST_REAPED, ControlGroup, descendants
 from wagtail_multihost.launch.entering import Streams
 from wagtail_multihost.launch.guard import END, WATCHED, Ended, awaited, leave_callers_streams, pass_on, status_of
 from wagtail_multihost.launch.kernel import libc
@@ -121,25 +121,25 @@ def test_guard_never_waits_for_less_than_nothing(monkeypatch: pytest.MonkeyPatch
 def test_status_is_the_childs() -> None:
     """While it runs there is none; others that end meanwhile are reaped; then it is the code, or the signal's."""
 
-    def work() -> list[object]:
-        def started(code: str) -> int:
-            return os.posix_spawn("/bin/sh", ["sh", "-c", code], {"PATH": "/bin:/usr/bin"})
+    def started(code: str, stdin: int) -> int:
+        return os.posix_spawn("/bin/sh", ["sh", "-c", code], {}, file_actions=[(os.POSIX_SPAWN_DUP2, stdin, 0)])
 
+    def wait(pid: int) -> None:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    def work() -> list[object]:
         found: list[object] = []
         for ends in ("exit 3", "exit 0", "kill -TERM $$", "kill -KILL $$"):
-            child = started(f"sleep 0.3; {ends}")
-            for _ in range(3):
-                started("exit 9")
-            time.sleep(0.15)
+            stdin, go = os.pipe()
+            child = started(f"read line; {ends}", stdin)
+            for other in [started("exit 9", stdin) for _ in range(3)]:
+                wait(other)
             found.append(status_of(child))
-            found.append(len(os.listdir("/proc/self/task")) and others())
-            time.sleep(0.3)
-            found.append(status_of(child))
-            found.append(status_of(child))
+            found.append(len(list(descendants(os.getpid()))))
+            os.write(go, b"\n")
+            wait(child)
+            found += [status_of(child), status_of(child)]
         return found
-
-    def others() -> int:
-        return len(Path("/proc/self/task", str(os.getpid()), "children").read_text().split())
 
     codes = [3, 0, 143, 137]
     assert in_child(work) == [part for code in codes for part in (None, 1, [code, ""], None)]
