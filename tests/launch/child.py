@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,9 @@ def in_child(work: Callable[[], object], told: int = TOLD) -> Any:
     read, write = os.pipe()
     os.dup2(write, told, inheritable=False)
     os.close(write)
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: other threads of the run do not matter
+        pid = os.fork()
     if not pid:
         code = 1
         try:
