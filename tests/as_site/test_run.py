@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -249,12 +250,24 @@ def test_folder_of_a_run_can_be_passed_and_not_listed(
     try:
         with private_folder() as folder:
             outer = folder.parent
-            assert outer.parent == places[first_is_closed] and outer.name.startswith("multihost-run-")
+            assert outer.parent == places[first_is_closed] and re.fullmatch("multihost-run-[a-z0-9_]{8}", outer.name)
             assert [path.stat().st_mode & 0o777 for path in (outer, folder)] == [0o711, 0o711]
             assert len(folder.name) == 32 and int(folder.name, 16) >= 0
     finally:
         os.umask(umask)
     assert not outer.exists()
+
+
+def test_folder_that_cannot_be_removed_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The guard may be removing it at the same time, and how the command ended counts."""
+
+    def rmdir(*arguments: object, **keywords: object) -> None:
+        raise OSError(errno.EBUSY, "busy")
+
+    monkeypatch.setattr(snapshot_module, "MEMORY", tmp_path)
+    with monkeypatch.context() as patch, private_folder() as folder:
+        patch.setattr(os, "rmdir", rmdir)
+    assert folder.parent.parent == tmp_path
 
 
 def test_snapshot_of_a_run_has_the_sites_keys_and_not_the_platforms(

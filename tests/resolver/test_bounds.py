@@ -57,7 +57,7 @@ def test_throw_away_site_is_of_the_run_alone(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(atexit, "register", registered.append)
     platform, site, folder = ephemeral_site()
     data = Path(folder.name)
-    assert data.name.startswith("multihost-test-") and data.is_dir()
+    assert re.fullmatch("multihost-test-[a-z0-9_]{8}", data.name) and data.is_dir()
     assert (platform.name, platform.data, platform.origin) == ("ephemeral", data, "http://{hostname}")
     assert platform.secret_key and len(platform.secret_key.reveal()) == 64
     assert (site.id, site.uid, site.hostnames) == ("test", platform.uid_of("test"), ("test.localhost",))
