@@ -371,6 +371,19 @@ def test_command_line_that_is_none_is_refused(
     assert caught.value.code == 2 and "arguments" not in command
 
 
+def test_help_names_the_program_and_its_codes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: dict[str, Any]
+) -> None:
+    """Whoever starts it by a module's name reads the name of the command."""
+    monkeypatch.setattr(sys, "argv", ["/x/__main__.py", "--help"])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as caught:
+        main_module.main()
+    shown = capsys.readouterr().out
+    assert caught.value.code == 0 and shown.startswith("usage: multihost-as ")
+    assert main_module.DESCRIPTION in shown and main_module.EPILOG in shown
+
+
 @pytest.mark.parametrize("error", [LaunchError("It \x1b failed."), ConfigurationError.because("It failed.", where="x")])
 def test_error_is_a_sentence_and_a_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: dict[str, Any], error: Exception
