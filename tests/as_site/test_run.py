@@ -330,6 +330,7 @@ def _command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         ),
         (["--env", "A", "--env", "B", "aurora", "p"], Wishes(variables=("A", "B")), ["p"]),
         (["--timeout", "604800", "aurora", "p"], Wishes(seconds=604800.0), ["p"]),
+        (["--timeout", "0.5", "aurora", "p"], Wishes(seconds=0.5), ["p"]),
     ],
 )
 def test_command_line_is_what_is_wished(
