@@ -38,7 +38,7 @@ NO_TESTS = 5
 UNIT_TESTS = "not servers"
 ALL_TESTS = "servers or not servers"
 #: Tests of a room that has none in a folder of its own name.
-FOLDERS = {"management": "commands", "launch": "attacks"}
+FOLDERS = {"management": "commands"}
 #: Tests that look at the text of the code, in which any change is a failure.
 OF_THE_TEXT = ("tests/test_guards.py", "tests/test_mutations.py")
 #: Tests that run first: of so many files, and so many seconds.

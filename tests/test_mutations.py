@@ -36,6 +36,7 @@ def changed(source: str) -> set[str]:
         ("f(a, b)", {"pass", "f(b, a)"}),
         ("f(mode=a)", {"pass", "f()"}),
         ("x = any(a)", {"x = all(a)"}),
+        ("x = max(a, b)", {"x = min(a, b)"}),
         ("x = a if b else c", {"x = a", "x = c"}),
         ("x = [a for a in b if c]", {"x = ([a for a in b])"}),
         ("x = a + b", {"x = (a - b)"}),

@@ -21,8 +21,8 @@ from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
-#: In memory and root's, where there is such a folder.
-PLACES = (Path("/run"), Path(tempfile.gettempdir()))
+#: In memory and root's, where there is such a folder; elsewhere it is that for temporary files.
+MEMORY = Path("/run")
 PASSABLE = 0o711
 
 
@@ -32,7 +32,7 @@ def private_folder() -> Iterator[Path]:
     Make a folder that nobody else can list, in which one with an unguessable name is for the account: who is in the
     account's group too (a front server) does not find what is in it. It is gone at the end.
     """
-    place = next((place for place in PLACES if os.access(place, os.W_OK | os.X_OK)), PLACES[-1])
+    place = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix="multihost-run-", dir=place, ignore_cleanup_errors=True) as name:
         Path(name).chmod(PASSABLE)
         inner = Path(name, secrets.token_hex(16))

@@ -52,7 +52,7 @@ class Asker:
                 return None, ""
             if NOT_LET_IN.search(str(error)):
                 return None, not_let_in(site)
-            message = f"its database on {database.host or 'this machine'}:{database.port} cannot be asked"
+            message = f"its database on {database.host}:{database.port} cannot be asked"
             self.silent[place] = message
             return None, message
         except MultihostError as error:

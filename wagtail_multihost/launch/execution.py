@@ -147,7 +147,7 @@ def open_missing_streams() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free, which is this one
 
 
 def flush() -> None:

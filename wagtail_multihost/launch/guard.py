@@ -128,12 +128,12 @@ def awaited(child: int, seconds: float | None) -> Ended:
             received += 1
             at_once = Ended(SIGNALLED + signum)
             pass_on(child, signum)
+        if signum == END or received >= PATIENCE or (is_ending and signum in LAST):
+            return at_once
         if signum in LAST:
-            grace = time.monotonic() + (0 if is_ending else GRACE_SECONDS)
+            grace = time.monotonic() + GRACE_SECONDS
             deadline = grace if deadline is None else min(deadline, grace)
             late, is_ending = at_once, True
-        if signum == END or received >= PATIENCE:
-            return at_once
 
 
 def status_of(child: int) -> Ended | None:

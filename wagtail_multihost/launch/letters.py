@@ -102,9 +102,9 @@ class Screen:
 
     def after_sequence(self, text: str, position: int, passed: list[str]) -> int:
         """Pass on a sequence that is accepted; return where the rest begins."""
-        if STRING.match(text, position):
+        if begun := STRING.match(text, position):
             self.is_in_string = True
-            return position + 2
+            return begun.end()
         found = CSI.match(text, position)
         if found is None and not text.startswith("\x1b[", position):
             found = SHORT.match(text, position)

@@ -131,7 +131,7 @@ def is_shared(source: str) -> bool:
     """Return whether a source has the buckets of several owners."""
     if source.startswith(("'", "<")):
         return False
-    host, _, path = source.rpartition("//")[2].partition("/")
+    host, _, path = (source.partition("://")[2] or source).lstrip("/").partition("/")
     host = host.partition(":")[0].rstrip(".")
     is_wildcard = host.startswith("*.")
     name = host.removeprefix("*.")

@@ -47,7 +47,7 @@ def exposures(resolved: ResolvedSettings) -> Iterator[str]:
     if neighbours:
         more = f" and {len(neighbours) - 1} more files" if len(neighbours) > 1 else ""
         yield f"This process can read {shown(str(neighbours[0]))}{more} of other sites."
-    elif platform.group and platform.group_of("a") == platform.group_of("b"):
+    elif platform.group and "{site}" not in platform.group:
         yield "The snapshots of all sites have one group: platform.group has no {site} in it."
 
 

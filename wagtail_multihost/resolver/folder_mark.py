@@ -91,7 +91,7 @@ def write(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
     """Write the mark of an open folder, which another process of the site may do at the same time."""
     mark = {"platform": platform.name, "environment": platform.environment, "uid": str(site.uid)}
     draft = f"{NAME}.{os.getpid()}.tmp"
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE, dir_fd=folder)
     try:
         around = os.fstat(folder)
         os.write(file, json.dumps(mark).encode())
