@@ -155,7 +155,7 @@ def test_no_site_listens_on_a_port() -> None:
     router = make_plan(make_site("aurora"), platform=make_platform(uwsgi=UwsgiOptions(http="127.0.0.1:8000")))
     for case in ("gunicorn", "emperor", "emperor-accounts"):
         found = texts("systemd", CASES[case])
-        for path in (name for name in found if name.endswith((".service")) and "snapshot" not in name):
+        for path in (name for name in found if name.endswith(".service") and "snapshot" not in name):
             assert last(read_unit(found[path]), "Service", "SocketBindDeny") == "any", path
     assert "SocketBindDeny" not in texts("systemd", router)["systemd/multihost-emperor.service"]
 
