@@ -85,6 +85,7 @@ def found_by_django(monkeypatch: pytest.MonkeyPatch, header: bytes) -> str | Non
         found.update(request.COOKIES)
         return HttpResponse()
 
+    monkeypatch.setattr(WSGIHandler, "load_middleware", lambda handler: None)
     monkeypatch.setattr(WSGIHandler, "get_response", respond)
     environ = RequestFactory().get("/").environ | {"HTTP_COOKIE": header.decode("latin-1")}
     WSGIHandler()(environ, lambda status, headers: None)  # type: ignore[arg-type]

@@ -37,6 +37,7 @@ def seen_by_wsgi(monkeypatch: pytest.MonkeyPatch, header: bytes) -> dict[str, st
         found.update(request.COOKIES)
         return HttpResponse()
 
+    monkeypatch.setattr(WSGIHandler, "load_middleware", lambda handler: None)
     monkeypatch.setattr(WSGIHandler, "get_response", respond)
     environ = RequestFactory().get("/").environ | {"HTTP_COOKIE": header.decode("latin-1")}
     WSGIHandler()(environ, lambda status, headers: None)  # type: ignore[arg-type]
@@ -60,6 +61,7 @@ def seen_by_asgi(monkeypatch: pytest.MonkeyPatch, header: bytes) -> dict[str, st
     async def send(message: object) -> None: ...
 
     asked: list[bool] = []
+    monkeypatch.setattr(ASGIHandler, "load_middleware", lambda handler, is_async: None)
     monkeypatch.setattr(ASGIHandler, "get_response_async", respond)
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [(b"cookie", header)]}
     asyncio.run(ASGIHandler()(scope, receive, send))  # type: ignore[arg-type]
