@@ -15,6 +15,8 @@ from typing import ClassVar
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.signals import request_started
+from django.db import close_old_connections
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -75,6 +77,14 @@ def opened_browser(folder: Path) -> Iterator[tuple[Chromium, int]]:
 def _opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Chromium, int]]:
     with opened_browser(tmp_path_factory.mktemp("browser")) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def _without_databases() -> Iterator[None]:
+    """Leave connections of other tests alone, as Django's own test client does."""
+    request_started.disconnect(close_old_connections)
+    yield
+    request_started.connect(close_old_connections)
 
 
 def found_by_django(monkeypatch: pytest.MonkeyPatch, header: bytes) -> str | None:

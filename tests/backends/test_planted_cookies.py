@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.signals import request_started
+from django.db import close_old_connections
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -27,6 +30,14 @@ BLANKS = (
     "\x0b",
     "\x1c",
 )
+
+
+@pytest.fixture(autouse=True)
+def _without_databases() -> Iterator[None]:
+    """Leave connections of other tests alone, as Django's own test client does."""
+    request_started.disconnect(close_old_connections)
+    yield
+    request_started.connect(close_old_connections)
 
 
 def seen_by_wsgi(monkeypatch: pytest.MonkeyPatch, header: bytes) -> dict[str, str]:
