@@ -1,10 +1,11 @@
-"""Django's entry: registers the system checks and the identity fuse, and refuses connections in build mode."""
+"""Django's entry: registers checks, the identity fuse and the guard of cookies; refuses connections in build mode."""
 
 from __future__ import annotations
 
 from types import ModuleType
 
 from django.apps import AppConfig
+from django.core.signals import request_started
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_save
 
@@ -23,6 +24,7 @@ class MultihostConfig(AppConfig):
         connection_created.connect(compare, dispatch_uid="wagtail_multihost.identity")
 
     def ready(self) -> None:
+        from wagtail_multihost.backends.planted_cookies import drop_planted_cookies
         from wagtail_multihost.checks import applied as applied_checks  # noqa: F401  # importing it registers them
         from wagtail_multihost.checks import caches, cookies, databases, mail, media, registry, search, storages, tasks  # noqa: F401
         from wagtail_multihost.checks import deployment as deployment_checks  # noqa: F401
@@ -35,6 +37,8 @@ class MultihostConfig(AppConfig):
 
         post_migrate.connect(after_migrate, sender=self, dispatch_uid="wagtail_multihost.identity")
         pre_save.connect(refuse_foreign_fixture, sender=Identity, dispatch_uid="wagtail_multihost.identity")
+        # Django sends it before it makes the request, whatever middleware a project has.
+        request_started.connect(drop_planted_cookies, dispatch_uid="wagtail_multihost.planted_cookies")
         applied = latest()
         if applied and not connects(applied.values["DATABASES"]):
             from wagtail_multihost.backends.build_mode import refuse_connections

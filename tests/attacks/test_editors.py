@@ -1,17 +1,20 @@
 """
 What an editor of one site, with all rights in its admin and no code, tries on a neighbour: the neighbour's hostname in
-Wagtail's own list of sites, with it purges of the neighbour's pages, and names of uploads that lead elsewhere.
+Wagtail's own list of sites, with it purges of the neighbour's pages, names of uploads that lead elsewhere, and
+addresses of this machine to embed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import pytest
 
@@ -141,3 +144,33 @@ def test_names_of_uploads_lead_out_of_no_folder(town: Town) -> None:
     assert town.uploads() == before
     own = town.street.folder / "data/sites" / HOSTILE
     assert len([path for path in own.rglob("*taken*") if path.read_bytes() == b"hostile"]) == 3
+
+
+def embed(editor: Editor, url: str) -> str:
+    """Ask for ``url`` to be embedded, as the admin's own form does; return the answer."""
+    browser = editor.browser
+    page = browser.open("/admin/documents/add/")
+    token = page.form("title", "file").fields["csrfmiddlewaretoken"]
+    body = urlencode({"csrfmiddlewaretoken": token, "embed-chooser-url": url}).encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": browser.origin, "Referer": page.url}
+    answer = browser.request("POST", "/admin/embeds/chooser/upload/", body, headers)
+    assert answer.status == 200
+    return answer.text
+
+
+def test_an_address_of_this_machine_is_not_asked_for_an_embed(town: Town) -> None:
+    """Nothing that listens here gets a connection, however an address is dressed as a provider's."""
+    editor = town.editor()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        for url in (
+            f"http://{host}/-/health",
+            f"http://{host}/youtube.com/watch?v=1",
+            f"https://www.youtube.com@{host}/watch?v=1",
+            f"http://localhost:{listener.getsockname()[1]}/www.youtube.com/watch?v=1",
+            "http://169.254.169.254/latest/meta-data/",
+        ):
+            assert '"step": "chooser"' in embed(editor, url), url
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()

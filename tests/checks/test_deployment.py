@@ -20,6 +20,7 @@ from wagtail_multihost.registry import open_registry
 from wagtail_multihost.resolver import resolved
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.tls import TlsSpec
 
@@ -50,6 +51,40 @@ def test_platform_that_is_ready_is_quiet(become: Become) -> None:
     """In production, with servers and a stated key, there is nothing to say."""
     become(production(), a_site(**SERVERS))
     assert ids_of(check_platform(None)) == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "db.localhost", "127.0.0.1", "127.1", "::1", "0.0.0.0"])
+def test_password_for_whoever_listens_on_this_machine_is_w026(become: Become, host: str) -> None:
+    """Every spelling of the machine itself, for each of the servers."""
+    become(production(), a_site(**SERVERS | {"database": postgresql(host=host)}))
+    assert ids_of(check_platform(None)) == ["W026"]
+    become(production(), a_site(**SERVERS | {"cache": redis(host=host, password=Secret("p"))}))
+    assert ids_of(check_platform(None)) == ["W026"]
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [
+        {"database": postgresql(host="/run/postgresql")},
+        {"database": postgresql(host="localhost", options=(("require_auth", "scram-sha-256"),))},
+        {"database": postgresql(host="localhost", options=(("sslmode", "verify-full"),))},
+        {"database": postgresql(host="localhost", options=(("sslmode", "verify-ca"),))},
+        {"cache": redis(host="/run/redis/redis.sock", password=Secret("p"))},
+        {"cache": redis(host="localhost", password=Secret("p"), tls=True)},
+        {"cache": redis(host="localhost", password=None)},
+    ],
+)
+def test_password_for_a_server_that_shows_who_it_is_is_quiet(become: Become, servers: dict[str, Any]) -> None:
+    """A socket in the server's folder, a certificate or SCRAM; without a password there is nothing to tell."""
+    become(production(), a_site(**SERVERS | servers))
+    assert ids_of(check_platform(None)) == []
+
+
+@pytest.mark.parametrize("option", [("require_auth", "password"), ("sslmode", "require"), ("sslmode", "prefer")])
+def test_option_that_asks_nobody_who_it_is_is_w026(become: Become, option: tuple[str, str]) -> None:
+    """TLS without a look at the certificate, and the clear text by name, hand the password over."""
+    become(production(), a_site(**SERVERS | {"database": postgresql(host="localhost", options=(option,))}))
+    assert ids_of(check_platform(None)) == ["W026"]
 
 
 @pytest.mark.parametrize("environment", ["development", "staging"])

@@ -150,6 +150,25 @@ def test_no_site_runs_as_root() -> None:
     assert last(read_unit(texts("systemd", CASES["emperor"])["systemd/multihost-emperor.service"]), "Service", "User")
 
 
+def test_no_site_listens_on_a_port() -> None:
+    """No unit that runs sites lets them listen there, but for an emperor whose own router does."""
+    router = make_plan(make_site("aurora"), platform=make_platform(uwsgi=UwsgiOptions(http="127.0.0.1:8000")))
+    for case in ("gunicorn", "emperor", "emperor-accounts"):
+        found = texts("systemd", CASES[case])
+        for path in (name for name in found if name.endswith(".service") and "snapshot" not in name):
+            assert last(read_unit(found[path]), "Service", "SocketBindDeny") == "any", path
+    assert "SocketBindDeny" not in texts("systemd", router)["systemd/multihost-emperor.service"]
+
+
+def test_no_site_fills_the_machines_shared_memory() -> None:
+    """Each unit that runs sites has a small /dev/shm of its own: PostgreSQL works in the machine's."""
+    for case in ("gunicorn", "emperor", "emperor-accounts"):
+        found = texts("systemd", CASES[case])
+        for path in (name for name in found if name.endswith(".service") and "snapshot" not in name):
+            stated = values(read_unit(found[path]), "Service", "TemporaryFileSystem")
+            assert "/dev/shm:mode=1777,size=32M" in stated, path
+
+
 def test_socket_is_open_to_the_front_servers_group_alone() -> None:
     """The site is given its open socket, and neither it nor a neighbour can connect to any."""
     socket = read_unit(texts("systemd", CASES["gunicorn"])["systemd/multihost@.socket"])

@@ -104,11 +104,11 @@ class Chromium:
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Chromium]:
-    """Run Chromium with an empty ``profile``."""
+def chromium(profile: Path, *options: str) -> Iterator[Chromium]:
+    """Run Chromium with an empty ``profile``, and more ``options`` of its command line."""
     command_read, command_write = os.pipe()
     answer_read, answer_write = os.pipe()
-    arguments = [str(command_read), str(answer_write), *COMMAND, f"--user-data-dir={profile}", "about:blank"]
+    arguments = [str(command_read), str(answer_write), *COMMAND, *options, f"--user-data-dir={profile}", "about:blank"]
     process = subprocess.Popen(
         [sys.executable, "-c", LAUNCH, *arguments],
         pass_fds=(command_read, answer_write),

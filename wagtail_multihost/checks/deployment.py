@@ -38,7 +38,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 
 @register(TAG, deploy=True)
 def check_platform(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """W008, W009, W010 and W011: the environment, who reads the registry, whose the key is, what is local."""
+    """W008, W009, W010, W011 and W026: the environment, who reads the registry, whose the key is, what is local."""
     known = hosted()
     return list(platform_messages(known)) if known else []
 
@@ -57,6 +57,8 @@ def platform_messages(known: Hosted) -> Iterator[CheckMessage]:
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W010")
     for found in find.local_findings(platform, sites):
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W011")
+    for found in find.loopback_findings(sites):
+        yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W026")
 
 
 @register(TAG, deploy=True)

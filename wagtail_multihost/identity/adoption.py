@@ -17,8 +17,8 @@ from wagtail_multihost.identity.relation import require_table
 from wagtail_multihost.identity.wagtail_site import Plan
 
 NOT_CHANGED = (
-    "Not changed: pages, files, users and their passwords, sessions, API tokens. A copy of another site's database "
-    "still has that site's."
+    "Not changed: pages, files, users and their passwords, sessions, API tokens, triggers and functions. A copy of "
+    "another site's database still has that site's."
 )
 
 
@@ -81,9 +81,22 @@ def described(adoption: Adoption) -> list[str]:
 
 
 def carry_out(shown: Adoption) -> None:
-    """Do what was shown, in one transaction; raises IdentityError when the database has changed since."""
-    with deadline(connections[DEFAULT_DB_ALIAS], "taken its new identity"):
+    """
+    Do what was shown, in one transaction. Raises IdentityError when the database has changed since, and when it has not
+    kept what was written.
+    """
+    from wagtail_multihost.models import Identity
+
+    connection = connections[DEFAULT_DB_ALIAS]
+    with deadline(connection, "taken its new identity"):
         carry_out_in_time(shown)
+        # After the commit, at which triggers may still change rows.
+        if prepared_in_time(shown.own, retires=shown.retires).is_needed:
+            tables = f"{Identity._meta.db_table} and of Wagtail's table of sites"
+            raise IdentityError(
+                f"{database_name(connection)} has not kept what was written: a trigger or a rule in it changes rows. "
+                f"As the owner of the database, drop those of {tables}, and run the command again."
+            )
 
 
 def carry_out_in_time(shown: Adoption) -> None:

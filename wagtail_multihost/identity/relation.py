@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.core.management.base import CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import IdentityError
@@ -27,8 +28,15 @@ REMEDY = (
 )
 
 
+class ForeignTableError(IdentityError, CommandError):
+    """What has the name of the identity's table is not ours. A CommandError, so that manage.py prints no traceback."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(message, returncode=2)
+
+
 def require_table(connection: BaseDatabaseWrapper, table: str, site: str) -> None:
-    """Raise IdentityError where something else than a table of the site's database has the name ``table``."""
+    """Raise ForeignTableError where something else than a table of the site's database has the name ``table``."""
     query = KINDS.get(connection.vendor)
     if query is None:
         return
@@ -37,18 +45,18 @@ def require_table(connection: BaseDatabaseWrapper, table: str, site: str) -> Non
         row = cursor.fetchone()
     if row and row[0] not in TABLES:
         found = MEANINGS.get(row[0], row[0])
-        raise IdentityError(
+        raise ForeignTableError(
             f"{table} in the database of {site} is no table, but a {shown(found)}. {REMEDY.format(site=site)}"
         )
 
 
 def require_legible(row: Sequence[object], where: str) -> None:
-    """Raise IdentityError for a row that this package does not write: its columns have other types."""
+    """Raise ForeignTableError for a row that this package does not write: its columns have other types."""
     platform, environment, uid, revision, digest, _ = row
     is_text = all(isinstance(value, str) for value in (platform, environment, digest))
     if is_text and isinstance(revision, int) and is_uuid(uid):
         return
-    raise IdentityError(
+    raise ForeignTableError(
         f"The row of {where} is none that this package writes: columns have other types. {REMEDY.format(site='SITE')}"
     )
 

@@ -18,7 +18,7 @@ from wagtail_multihost.production.build_context import (
     project_folder,
     repository_findings,
 )
-from wagtail_multihost.production.platform import environment_findings, is_public, key_findings
+from wagtail_multihost.production.platform import environment_findings, is_public, key_findings, loopback_findings
 from wagtail_multihost.production.settings import debug_findings, module_findings
 from wagtail_multihost.production.transport import (
     hsts_findings,
@@ -64,6 +64,7 @@ def platform_findings(plan: Plan) -> Iterator[Finding]:
         yield from environment_findings(platform)
         yield from settings_findings(plan)
     yield from key_findings(platform, plan.sites)
+    yield from loopback_findings(plan.sites)
     if platform.environment == PRODUCTION and not (platform.snapshots or platform.shares_registry):
         yield Finding(
             "The sites' processes read the whole registry, and in production they refuse to serve with it.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from wagtail_multihost.production import Finding
 from wagtail_multihost.registry.nodes import local_parts
 from wagtail_multihost.registry.platform_key import COMMAND, FILE_NAME
+from wagtail_multihost.registry.servers import LOCAL, host_name
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import ROOT, account_name
 from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
@@ -19,6 +20,8 @@ STATED_KEYS = frozenset({"secret_key", "secret_key_file", "secret_keys"})
 #: Names that lead to the visitor's own machine, or nowhere
 #: (https://www.rfc-editor.org/rfc/rfc6761, https://www.rfc-editor.org/rfc/rfc2606).
 PRIVATE_NAMES = ("localhost", "test", "invalid")
+#: The values with which libpq asks a server who it is before it sends a password.
+ASKING = {"sslmode": ("verify-ca", "verify-full"), "require_auth": ("scram-sha-256",)}
 
 
 def environment_findings(platform: PlatformSpec) -> Iterator[Finding]:
@@ -80,6 +83,45 @@ def local_findings(platform: PlatformSpec, sites: Sequence[SiteSpec]) -> Iterato
             "Use PostgreSQL, Redis and S3, or state the machines as nodes in [platform]. If one machine serves "
             "all, and its data is backed up, silence this check.",
         )
+
+
+def loopback_findings(sites: Iterable[SiteSpec]) -> Iterator[Finding]:
+    """Yield the servers on a port of this machine to which sites send passwords, whoever listens there."""
+    for name, found in (("PostgreSQL", local_databases), ("Redis", local_caches)):
+        ids = [site.id for site in sites if found(site)]
+        if ids:
+            yield Finding(
+                f"The sites {listed(ids)} reach {name} by a port of this machine, where any account may listen while "
+                "the server does not, or at an address of localhost at which it never does, and be sent their "
+                "passwords.",
+                HINTS[name],
+            )
+
+
+HINTS = {
+    "PostgreSQL": 'Give the folder of its unix socket as host; or state options = { require_auth = "scram-sha-256" }, '
+    "with libpq 16 or later, or an sslmode that verifies the server.",
+    "Redis": "Give the path of its unix socket, in a folder of the server's account, as host; or state tls = true.",
+}
+
+
+def local_databases(site: SiteSpec) -> bool:
+    """Return whether the site sends a password to a port of this machine without asking who listens there."""
+    database = site.database
+    if database.engine != "postgresql" or not is_loopback(database.host):
+        return False
+    options = dict(database.options)
+    return not any(options.get(key) in accepted for key, accepted in ASKING.items())
+
+
+def local_caches(site: SiteSpec) -> bool:
+    """Return whether the site sends its password for Redis to a port of this machine in the clear."""
+    cache = site.cache
+    return cache.backend == "redis" and cache.password is not None and not cache.tls and is_loopback(cache.host)
+
+
+def is_loopback(host: str) -> bool:
+    return not host.startswith("/") and host_name(host) == LOCAL
 
 
 def is_public(sites: Iterable[SiteSpec]) -> bool:

@@ -114,6 +114,7 @@ def emperor_values(plan: Plan) -> dict[str, object]:
         "stop_timeout": options.harakiri + STOP_MARGIN,
         "max_fd": max_fd(len(plan.sites)),
         "becomes_sites": bool(platform.user),
+        "binds": bool(options.http),
         "uses_cgroups": bool(options.cgroup),
         "user": systemd_quote_line(plan.systemd.user),
         "protect_home": protect_home(used(plan)),

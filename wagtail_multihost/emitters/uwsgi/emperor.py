@@ -43,7 +43,8 @@ def emperor(plan: Plan) -> EmittedFile:
 
 def wrapper(plan: Plan) -> EmittedFile:
     """Return what starts each vassal where every site has an account. execvp(3) gives it, without "#!", to sh."""
-    return EmittedFile(WRAPPER, plan.render("uwsgi/start-vassal", program=shell_quote(program(plan))), WRAPPER_MODE)
+    words = {"program": shell_quote(program(plan)), "sockets": shell_quote(str(plan.platform.sockets))}
+    return EmittedFile(WRAPPER, plan.render("uwsgi/start-vassal", **words), WRAPPER_MODE)
 
 
 def program(plan: Plan) -> str:
