@@ -105,7 +105,6 @@ def test_file_is_not_asked(server: Server) -> None:
     [
         'connection failed: FATAL:  database "aviary__aurora" does not exist',
         'FATAL:  role "aviary__aurora" does not exist',
-        'FATAL: password authentication failed for user "aviary__aurora"',
     ],
 )
 def test_server_without_the_sites_database_knows_no_holder(server: Server, said: str) -> None:
@@ -114,6 +113,17 @@ def test_server_without_the_sites_database_knows_no_holder(server: Server, said:
     ask = Asker()
     assert ask(on_server()) == (None, "")
     assert ask(on_server()) == (None, "")
+    assert len(server.attempts) == 2 and ask.silent == {}
+
+
+def test_refused_password_is_no_answer(server: Server) -> None:
+    """What is not let in has seen nothing: the site is said to be unknown, and other sites of the server are asked."""
+    server.opening = OperationalError('FATAL: password authentication failed for user "aviary__aurora"')
+    ask = Asker()
+    for _ in range(2):
+        holder, message = ask(on_server())
+        assert holder is None
+        assert "does not let the role aviary__aurora in" in message
     assert len(server.attempts) == 2 and ask.silent == {}
 
 
