@@ -130,9 +130,7 @@ def test_stale_files_are_ours_alone(tmp_path: Path) -> None:
     ("own", "replaced", "expected"),
     [(10.5, 10.0, 11.0), (10.5, 10.9, 11.0), (10.5, 4e9, 4e9 + 1), (10.5, 9.9, 10.5), (10.5, 1.0, 10.5)],
 )
-def test_time_of_a_file_is_later_in_whole_seconds(
-    tmp_path: Path, own: float, replaced: float, expected: float
-) -> None:
+def test_time_of_a_file_is_later_in_whole_seconds(tmp_path: Path, own: float, replaced: float, expected: float) -> None:
     """It is one second after that of the file that it replaces, and left alone where it is later already."""
     new, old = tmp_path / "new", tmp_path / "old"
     for path, moment in ((new, own), (old, replaced)):
