@@ -60,7 +60,7 @@ class Change:
 
 
 class Found(NamedTuple):
-    """What is at a path, if anything ``is_there``: its ``text`` if it is a regular UTF-8 file, mode, group and owner."""
+    """What is at a path, if anything ``is_there``: its text if it is a regular UTF-8 file, mode, group and owner."""
 
     is_there: bool = False
     text: str | None = None
