@@ -68,6 +68,21 @@ def test_sites_with_the_same_nodes_share_one_upstream() -> None:
     assert "borealis multihost+app-1+app-2;" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "header"), [("HTTP_X_SCHEME", "X-SCHEME"), ("HTTP_X_FORWARDED_PROTO", ""), ("HTTP_X_A_HTTP_", "X-A-HTTP-")]
+)
+def test_front_server_says_the_scheme_in_the_header_of_the_platform_too(name: str, header: str) -> None:
+    """Applications on nodes read the scheme from the header that they are told of, beside the one of nodes."""
+    nginx = NginxOptions(fronts=("10.0.0.4",), proxies=("10.0.0.9",))
+    platform = make_platform(nodes=NODES, nginx=nginx, secure_proxy_ssl_header=(name, "on"))
+    text = texts("nginx", make_plan(make_site("aurora"), platform=platform))["nginx/upstreams.conf"]
+    stated = {line.split()[1]: line.split()[2] for line in text.splitlines() if line.startswith("proxy_set_header X-")}
+    usual = {"X-Forwarded-Proto", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Ssl"}
+    assert stated.keys() - usual - {"X-Request-Id", "X-Real-IP"} == ({header} if header else set())
+    assert not header or stated[header] == "$multihost_scheme;"
+    assert "    on https;" in text.splitlines()
+
+
 def test_no_part_of_nginx_speaks_to_nodes_in_the_protocol_of_uwsgi() -> None:
     """A front server has no uwsgi_pass at all: whoever can use that protocol can make a process load code."""
     assert "uwsgi_pass" not in "".join(texts("nginx", several()).values())

@@ -181,6 +181,13 @@ def test_egress_is_this_machine_and_what_is_listed() -> None:
     assert values(free, "Service", "IPAddressDeny") == values(free, "Service", "IPAddressAllow") == []
 
 
+def test_networks_are_written_without_quotes() -> None:
+    """systemd takes quotes for a part of an address here, and ignores one that is none: ``::/0`` too stands bare."""
+    options = SystemdOptions(egress=("::/0", "::1"))
+    found = service(make_plan(make_site("aurora"), platform=make_platform(**GUNICORN, systemd=options)), "aurora")
+    assert values(found, "Service", "IPAddressAllow") == ["localhost", "::/0", "::1"]
+
+
 def test_site_can_be_limited_where_the_platform_is_not() -> None:
     """A site's own egress and memory are its unit's, and nobody else's."""
     site = make_site("aurora", systemd=(("egress", ("192.0.2.0/24",)), ("memory", "300m")))

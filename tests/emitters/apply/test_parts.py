@@ -90,6 +90,30 @@ def test_folder_of_another_account_is_refused(place: Place, subfolder: str) -> N
         refuse_writable(place.directory, "conf")
 
 
+@needs_root
+def test_folder_below_that_of_another_account_is_refused(place: Place) -> None:
+    """Who owns a folder on the way leads root to another one, however closed the last folder is."""
+    (place.directory / "conf/sites").mkdir(parents=True)
+    os.chown(place.directory / "conf", NOBODY, 0)
+    with pytest.raises(EmitError, match="is not safe for configurations"):
+        refuse_writable(place.directory, "conf/sites")
+
+
+@pytest.mark.parametrize(("mode", "is_safe"), [(0o755, True), (0o775, False), (0o757, False), (0o1777, False)])
+def test_folder_that_others_write_to_is_refused_for_every_account(
+    place: Place, monkeypatch: pytest.MonkeyPatch, mode: int, is_safe: bool
+) -> None:
+    """Who is not root has its own path to answer for, and still no folder that everybody changes."""
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    (place.directory / "conf").mkdir()
+    (place.directory / "conf").chmod(mode)
+    if is_safe:
+        refuse_writable(place.directory, "conf")
+    else:
+        with pytest.raises(EmitError, match="is not safe for configurations"):
+            refuse_writable(place.directory, "conf")
+
+
 def test_error_names_its_file() -> None:
     """An error of the system without a name is said as a sentence all the same."""
     assert sentence(OSError(28, "No space left on device", "/x")) == "Cannot write /x: No space left on device."

@@ -74,8 +74,10 @@ def test_the_token_is_in_the_answer(address: str) -> None:
     ("path", "token", "words"),
     [
         ("/200/generation-abd", "abc", "does not have it"),
+        ("/200/generation-abd", "abc", "with the generation abc within 0.01 seconds"),
         ("/404/abc", "abc", "status 404"),
         ("/500/", "", "status 500"),
+        ("/500/", "", "with a status of 2xx or 3xx within 0.01 seconds"),
     ],
 )
 def test_another_answer_is_refused(address: str, path: str, token: str, words: str) -> None:

@@ -27,5 +27,9 @@ def forwarded(plan: Plan) -> dict[str, object]:
 
 def scheme_variable(plan: Plan) -> str:
     """Return the variable of the scheme that the visitor uses, as far as nginx knows it or a trusted proxy says it."""
-    header = (plan.platform.secure_proxy_ssl_header or ("",))[0]
-    return "$multihost_scheme" if plan.nginx.proxies and header else "$scheme"
+    return "$multihost_scheme" if trusted_header(plan) else "$scheme"
+
+
+def trusted_header(plan: Plan) -> tuple[str, str] | None:
+    """Return the header in which a trusted proxy says the scheme, and its word for https; None where none does."""
+    return plan.platform.secure_proxy_ssl_header if plan.nginx.proxies else None
