@@ -141,6 +141,13 @@ def test_directives_are_those_of_the_version(version: str, listen: str, directiv
     assert ("http2 on;" in main, "ssl_reject_handshake on;" in main) == (directive, rejects)
 
 
+@pytest.mark.parametrize("version", ["1.18.0", "1.25.0", "1.25.1"])
+def test_http2_can_be_off_in_every_version(version: str) -> None:
+    """Neither the old spelling nor the new one is there where the platform does not want it."""
+    files = texts("nginx", make_plan(make_site("aurora", tls=TLS), platform=with_nginx(version=version, http2=False)))
+    assert "listen 443 ssl;" in files["nginx/nginx.conf"] and "http2" not in files["nginx/nginx.conf"]
+
+
 def test_plain_connections_have_no_http2() -> None:
     """HTTP/2 is for https: it stands in no server that listens for http."""
     platform = with_nginx(version="1.28")

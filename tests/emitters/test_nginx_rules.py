@@ -49,6 +49,17 @@ def test_limits_count_a_client_of_one_site(option: str) -> None:
     assert text.count("$binary_remote_addr") == 1
 
 
+@pytest.mark.parametrize(("connections", "size"), [(512, 10), (1280, 10), (1407, 10), (1408, 11), (65536, 512)])
+def test_zone_of_connections_has_room_for_all_that_there_can_be(connections: int, size: int) -> None:
+    """A full zone turns every client away: it holds 128 bytes for each connection of 64 workers, and 10 MB at least."""
+    platform = make_platform(nginx=NginxOptions(connections=connections, client_connections=5, rate=7))
+    lines = texts("nginx", make_plan(platform=platform))["nginx/limits.conf"].splitlines()
+    (zone,) = (line for line in lines if line.startswith("limit_conn_zone"))
+    assert zone.endswith(f":{size}m;")
+    (zone,) = (line for line in lines if line.startswith("limit_req_zone"))
+    assert zone.endswith(":10m rate=7r/s;")
+
+
 def test_headers_of_proxies_are_written_over() -> None:
     """With proxies named, what a client says about the scheme and its address is replaced."""
     platform = make_platform(

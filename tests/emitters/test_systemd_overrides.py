@@ -75,7 +75,7 @@ def test_option_of_serving_is_in_the_service_alone(option: str, value: object, l
 )
 def test_limit_is_in_both_units_that_run_the_sites_code(option: str, value: object, lines: list[str]) -> None:
     """A limit holds for whatever runs the site's code."""
-    assert drop_ins(make(systemd=((option, value),))) == dict.fromkeys((SERVICE, PUBLISH), ["[Service]", *lines])
+    assert drop_ins(make(systemd=((option, value),))) == {unit: ["[Service]", *lines] for unit in (SERVICE, PUBLISH)}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_limit_is_in_both_units_that_run_the_sites_code(option: str, value: obje
 )
 def test_place_of_own_code_is_in_both_units(option: str, value: object, lines: list[str]) -> None:
     """The server and who publishes run the same code, with the same variables."""
-    assert drop_ins(make(code=((option, value),))) == dict.fromkeys((SERVICE, PUBLISH), ["[Service]", *lines])
+    assert drop_ins(make(code=((option, value),))) == {unit: ["[Service]", *lines] for unit in (SERVICE, PUBLISH)}
 
 
 def test_own_application_is_served_by_the_platforms_program() -> None:
@@ -154,7 +154,7 @@ def test_own_socket_takes_the_place_of_the_usual_one() -> None:
 def test_folders_elsewhere_are_bound_once(options: dict[str, object], folders: list[str]) -> None:
     """What a site writes to out of its own folder is let in, and nothing that it has anyway."""
     lines = ["[Service]", *(f"BindPaths={folder}".replace('"-/', '-"/') for folder in folders)]
-    expected = dict.fromkeys((SERVICE, PUBLISH), lines) if folders else {}
+    expected = {unit: lines for unit in (SERVICE, PUBLISH) if folders}
     assert drop_ins(make(**options)) == expected
 
 

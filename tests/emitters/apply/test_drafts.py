@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tests.accounts import IS_ROOT
 from tests.emitters.apply.conftest import emitted
 from wagtail_multihost.emitters import output
+from wagtail_multihost.emitters.apply import journal
 from wagtail_multihost.emitters.output import State, compare, draft, read, refresh, stale
 from wagtail_multihost.registry import snapshot_writer
 from wagtail_multihost.registry.snapshot import Snapshot
@@ -158,3 +160,39 @@ def test_time_of_a_link_is_its_own(tmp_path: Path) -> None:
     link.symlink_to(target)
     refresh(str(link), str(old))
     assert (link.lstat().st_mtime, target.stat().st_mtime) == (4_000_000_001, 10)
+
+
+FUTURE = 4_000_000_000
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize(
+    ("own", "replaced", "expected"),
+    [
+        (10, 20, None),
+        (10, None, None),
+        (FUTURE, 20, FUTURE + 1),
+        (FUTURE, None, FUTURE + 1),
+        (10, FUTURE, FUTURE + 1),
+        (FUTURE, FUTURE, FUTURE + 1),
+        (FUTURE + 1, FUTURE, FUTURE + 2),
+        (FUTURE, FUTURE + 9, FUTURE + 10),
+    ],
+)
+def test_old_file_that_comes_back_is_newer_than_ever(
+    tmp_path: Path, own: int, replaced: int | None, expected: int | None, is_link: bool
+) -> None:
+    """Its time is now, or one second after the later one of its own and of what it replaces; a link's is its own."""
+    draft, path, target = tmp_path / "draft", tmp_path / "path", tmp_path / "target"
+    target.touch()
+    os.utime(target, (10, 10))
+    draft.symlink_to(target) if is_link else draft.touch()
+    os.utime(draft, (own, own), follow_symlinks=False)
+    if replaced is not None:
+        path.touch()
+        os.utime(path, (replaced, replaced))
+    started = int(time.time())
+    journal.renew(str(draft), str(path))
+    found = draft.lstat().st_mtime
+    assert found == expected if expected else started <= found <= time.time()
+    assert target.stat().st_mtime == 10

@@ -187,6 +187,32 @@ def test_what_fails_after_the_swap_brings_the_old_files_back(
     assert len(world.reloads) == 1
 
 
+FAILED = "The reload hook sh ended with exit code 1."
+#: Fails for the new text alone.
+WARY = ("sh", "-c", '! grep -q two $(cat "$MULTIHOST_CHANGED")')
+
+
+@pytest.mark.parametrize(
+    ("options", "report"),
+    [
+        (
+            {"reload": ("sh", "-c", "exit 1")},
+            f"{FAILED} The old files are back, but could not be reloaded: {FAILED} The next run tries again.",
+        ),
+        ({"reload": WARY}, f"{FAILED} The old files are back and reloaded."),
+        ({"verify": "unix:/none"}, ": it cannot be asked (No such file or directory). The old files are back."),
+    ],
+)
+def test_a_rollback_says_what_was_done(world: World, options: dict[str, object], report: str) -> None:
+    """The report is why, then that the old files are back, then whether the servers use them."""
+    world.apply()
+    world.texts["conf/main"] = "two"
+    with pytest.raises(ApplyError) as caught:
+        world.apply(**options)
+    said = str(caught.value)
+    assert said == report if "reload" in options else said.endswith(report) and "Stopped" not in said
+
+
 def test_files_that_come_back_are_newer_in_whole_seconds(world: World) -> None:
     """uWSGI's emperor sees a change twice: when the new file comes and when the old one is back."""
     world.apply()
