@@ -11,13 +11,15 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from tests.accounts import NOBODY, needs_root
 from tests.emitters.apply.conftest import World, emitted
-from wagtail_multihost.emitters.apply import hook, journal
+from tests.emitters.conftest import make_plan
+from wagtail_multihost.emitters.apply import Result, Wish, hook, journal
 from wagtail_multihost.emitters.apply.differences import is_folder, named
 from wagtail_multihost.emitters.apply.lock import locked
 from wagtail_multihost.emitters.apply.manifest import Manifest, digest
@@ -88,6 +90,15 @@ def test_folder_of_another_account_is_refused(place: Place, subfolder: str) -> N
     os.chown(place.directory / subfolder, NOBODY, 0)
     with pytest.raises(EmitError, match="is not safe for configurations"):
         refuse_writable(place.directory, "conf")
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["", ".multihost"])
+def test_folder_of_the_lock_is_this_accounts_own(place: Place, name: str) -> None:
+    """Who owns it could exchange what is remembered, however closed it is."""
+    os.chown(place.directory / name, NOBODY, 0)
+    with pytest.raises(EmitError, match=r"0700, and no link|not accepted for root's files"):
+        prepared(place.directory)
 
 
 @needs_root
@@ -388,6 +399,26 @@ def test_many_paths_are_counted() -> None:
     assert named(paths) == f"{', '.join(paths[:20])} and 2 more"
     assert named(paths[:21]).endswith("19 and 1 more")
     assert named(paths[:20]) == ", ".join(paths[:20])
+
+
+def test_what_a_wish_does_not_say_is_careful() -> None:
+    """Nothing is forced, reloaded or asked, and the times are those of the commands."""
+    wish = Wish(emitters=(), directory=Path("/x"), load=make_plan)
+    assert (wish.force, wish.allow_mass_delete, wish.reload, wish.verify) == (False, False, (), "")
+    assert (wish.reload_timeout, wish.verify_timeout, wish.lock_timeout) == (60, 10, 600)
+    assert (wish.fingerprint, wish.sites, wish.targets) == ("", frozenset(), ())
+    assert list(wish.watch(3)([1, 2])) == [1, 2]
+
+
+def test_result_of_a_run_that_does_nothing_says_nothing(world: World) -> None:
+    """Nothing was changed, removed, reloaded or verified, by this run or another one."""
+    world.has_generation = False
+    world.apply(reload=world.hook)
+    assert asdict(replace(world.apply(reload=world.hook), seconds=1.5)) == {
+        **{"changed": (), "removed": (), "reloaded": False, "verified": False},
+        **{"generation": "", "seconds": 1.5, "together": False},
+    }
+    assert Result().seconds == 0.0
 
 
 def test_run_of_another_kind_of_change_reports_what_it_did(world: World) -> None:

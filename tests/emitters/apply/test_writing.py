@@ -76,7 +76,7 @@ def test_a_run_that_died_is_undone_first(world: World) -> None:
 
 def test_writing_waits_for_other_runs(world: World) -> None:
     """It holds the same lock as an apply, for as long as it is told."""
-    with locked(prepared(world.directory), 0), pytest.raises(EmitError, match="for 0.1 seconds or more"):
+    with locked(prepared(world.directory), 0), pytest.raises(EmitError, match=r"for 0\.1 seconds or more"):
         written(world.wish(lock_timeout=0.1))
     assert world.found() == {}
 
