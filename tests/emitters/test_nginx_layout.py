@@ -53,6 +53,26 @@ def test_site_that_states_what_holds_anyway_stays_in_the_shared_server(options: 
     assert "nginx/sites/aurora.conf" not in files and "sites/*.conf" not in files["nginx/nginx.conf"]
 
 
+@pytest.mark.parametrize(
+    ("all_sites", "own", "line"),
+    [
+        *((10, 10, None), (10, 0, None), (0, 0, None)),
+        *((10, 1, "uwsgi_cache_valid 200 301 302 404 410 1s;"), (0, 5, "uwsgi_cache_valid 200 301 302 404 410 5s;")),
+    ],
+)
+def test_site_whose_pages_are_kept_for_another_time_has_its_own_server(
+    all_sites: int, own: int, line: str | None
+) -> None:
+    """The same time, or none at all, is no reason for one; on a node, which keeps no pages, nothing is."""
+    site = make_site("aurora", nginx=(("cache", own),))
+    text = texts("nginx", make_plan(site, platform=with_nginx(cache=all_sites))).get("nginx/sites/aurora.conf")
+    assert (text is None) == (line is None)
+    assert line is None or line in map(str.strip, (text or "").splitlines())
+    nginx = NginxOptions(cache=all_sites, fronts=("10.0.0.4",))
+    node = make_platform(nodes=(("app-1", "10.0.0.5:8080"),), nginx=nginx)
+    assert "nginx/sites/aurora.conf" not in texts("nginx", make_plan(site, platform=node, node="app-1"))
+
+
 def test_site_whose_application_takes_longer_is_waited_for() -> None:
     """The time follows the site's own time in its application's server, in uWSGI's or in gunicorn's."""
     uwsgi = make_site("aurora", uwsgi=(("harakiri", 600),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -20,7 +21,7 @@ from tests.accounts import NOBODY, needs_root
 from tests.emitters.apply.conftest import World, emitted
 from tests.emitters.conftest import make_plan
 from wagtail_multihost.emitters.apply import Result, Wish, hook, journal
-from wagtail_multihost.emitters.apply.differences import is_folder, named
+from wagtail_multihost.emitters.apply.differences import Differences, differences, is_folder, named
 from wagtail_multihost.emitters.apply.lock import locked
 from wagtail_multihost.emitters.apply.manifest import Manifest, digest
 from wagtail_multihost.emitters.apply.pending import Pending
@@ -29,6 +30,7 @@ from wagtail_multihost.emitters.apply.programs import environment, found, runnin
 from wagtail_multihost.emitters.apply.signals import Stopped, handled, pass_over, stop
 from wagtail_multihost.emitters.apply.stage import inodes, mirror
 from wagtail_multihost.emitters.apply.tickets import serve, taken, waiting
+from wagtail_multihost.emitters.apply.transaction import answered
 from wagtail_multihost.emitters.output import Change, State
 from wagtail_multihost.exceptions import ApplyError, EmitError
 
@@ -373,6 +375,18 @@ def test_scratch_copy_has_the_inodes_of_the_original(place: Place) -> None:
     assert inodes(place.directory / "missing") == {}
 
 
+def test_scratch_copy_has_links_as_links(place: Place) -> None:
+    """An operator's link is read where it leads by the parser, and not laid as the file that it leads to."""
+    original, copy = place.directory / "conf", place.stage / "conf"
+    original.mkdir()
+    (place.directory / "elsewhere").touch()
+    (original / "link").symlink_to("../elsewhere")
+    (original / "dangling").symlink_to("nowhere")
+    mirror(original, copy)
+    assert {path.name: os.readlink(path) for path in copy.iterdir()} == {"link": "../elsewhere", "dangling": "nowhere"}
+    assert inodes(copy) == inodes(original)
+
+
 @pytest.mark.parametrize(
     ("path", "folder", "expected"),
     [
@@ -399,6 +413,39 @@ def test_many_paths_are_counted() -> None:
     assert named(paths) == f"{', '.join(paths[:20])} and 2 more"
     assert named(paths[:21]).endswith("19 and 1 more")
     assert named(paths[:20]) == ", ".join(paths[:20])
+
+
+def test_answer_of_another_run_is_its_result_or_its_error() -> None:
+    """What it did is told as done together; what it was refused for is raised."""
+    done = Result(changed=("a",), removed=("b", "c"), reloaded=True, verified=True, generation="g", seconds=2.5)
+    told = json.loads(json.dumps({"result": asdict(done)}))
+    assert answered(told) == replace(done, together=True)
+    with pytest.raises(ApplyError, match=r"^It was refused\.$"):
+        answered({"error": "It was refused."})
+
+
+def test_generation_is_new_where_something_differs_or_a_reload_is_owed(world: World) -> None:
+    """A target that shows one gets another for its changes, and for those of an earlier run that nobody reloaded."""
+    world.apply()
+    place = Place(world.directory)
+    old = Manifest(place).generations["fake"]
+
+    def found(*renewed: str) -> Differences:
+        return differences([world.emitter], world.plan(), Manifest(place), renewed=frozenset(renewed))
+
+    for same in (found(), found("other")):
+        assert (same.changes, same.generations, same.kept, same.paths) == ([], {}, 3, {})
+    owed = found("fake")
+    assert owed.paths == {"fake": ["conf/generation"]}
+    assert set(owed.generations) == {"fake"} and owed.generations["fake"] != old
+    assert re.fullmatch("[0-9a-f]{16}", owed.generations["fake"])
+    world.texts["conf/main"] = "two"
+    changed = found()
+    assert changed.paths == {"fake": ["conf/main", "conf/generation"]}
+    assert changed.generations["fake"] not in (old, owed.generations["fake"])
+    (world.directory / "conf/generation").unlink()
+    world.texts["conf/main"] = "one"
+    assert found().paths == {"fake": ["conf/generation"]}
 
 
 def test_what_a_wish_does_not_say_is_careful() -> None:
