@@ -72,6 +72,14 @@ def test_headers_of_proxies_are_written_over() -> None:
     assert "uwsgi_param HTTP_X_FORWARDED_PROTO $multihost_scheme;" in main
 
 
+def test_prefix_of_health_is_read_as_it_is() -> None:
+    """In the pattern of probes a dot is a dot, and no quotes are left of the path."""
+    codebase = make_codebase(health_prefix="/ops.v1~/x/")
+    plan = make_plan(codebase=codebase, platform=make_platform(nginx=NginxOptions(health_from=("10.0.0.0/8",))))
+    (line,) = (line for line in texts("nginx", plan)["nginx/health.conf"].splitlines() if "GET|HEAD" in line)
+    assert line.strip().startswith('"~^1: (GET|HEAD) /ops[.]v1~/x/(live|')
+
+
 def test_generation_asks_for_the_address_of_the_connection() -> None:
     """Who sees the generation is decided by the address of the connection, whatever proxies say."""
     main = texts("nginx", make_plan(make_site("aurora")))["nginx/nginx.conf"]

@@ -307,6 +307,34 @@ def test_program_has_few_variables_no_input_and_a_session_of_its_own() -> None:
     assert environment(A="b")["A"] == "b"
 
 
+@pytest.mark.parametrize("kept", [{}, {"LANG": "de_DE.UTF-8"}, {"LANG": "C", "HOME": "/root"}])
+def test_program_keeps_language_and_home_where_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, kept: dict[str, str]
+) -> None:
+    """Beside the path and what is given it sees these, as they are, and nothing else."""
+    monkeypatch.setattr(os, "environ", {**kept, "PATH": "/x", "UWSGI_INI": "evil", "SECRET": "s"})
+    path = environment()["PATH"]
+    assert path.startswith("/x:")
+    assert environment(A="b") == {"PATH": path, **kept, "A": "b"}
+
+
+@pytest.mark.parametrize("kind", ["file", "link to a file", "dangling link"])
+def test_folder_of_the_lock_that_is_none_is_refused(tmp_path: Path, kind: str) -> None:
+    """Whatever stands in its place is left, and nothing is made where a link leads."""
+    directory = tmp_path / "out"
+    directory.mkdir()
+    target = tmp_path / "target"
+    if kind == "file":
+        (directory / ".multihost").touch(0o600)
+    else:
+        (directory / ".multihost").symlink_to(target)
+        if kind == "link to a file":
+            target.touch(0o600)
+    with pytest.raises(EmitError, match=r"File exists|Not a directory"):
+        prepared(directory)
+    assert target.exists() == (kind == "link to a file")
+
+
 @pytest.mark.parametrize(
     ("command", "words"), [("exit 7", "ended with exit code 7"), ("kill -9 $$", "ended by signal 9")]
 )
