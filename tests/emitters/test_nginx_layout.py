@@ -135,12 +135,34 @@ def test_second_hostname_leads_to_http_while_the_first_has_no_certificate() -> N
 def test_file_that_a_site_could_write_is_not_included(path: Path, option: str) -> None:
     """CVE-2021-25742: what a tenant writes must not be nginx's configuration, wherever it is named."""
     borealis = make_site("borealis", storage=StorageSpec(backend="files", path=Path("/srv/uploads")))
-    with pytest.raises(RenderError, match="sites write"):
+    with pytest.raises(RenderError, match=rf"platform\.nginx\.{option}: .*sites write"):
         texts("nginx", make_plan(make_site("aurora"), borealis, platform=with_nginx(**{option: path})))
     if option == "site_include":
         site = make_site("aurora", nginx=((option, path),))
-        with pytest.raises(RenderError, match="sites write"):
+        with pytest.raises(RenderError, match=r"sites\.aurora\.nginx\.site_include: .*sites write"):
             texts("nginx", make_plan(site, borealis))
+
+
+@pytest.mark.parametrize(
+    ("code", "folder"),
+    [
+        (("directory", Path("/srv/own/code")), "/srv/own/code"),
+        (("virtualenv", Path("/srv/own/venv")), "/srv/own/venv"),
+        (("pythonpath", ("/srv/a", "/srv/b")), "/srv/b"),
+        (("wsgi", "own.wsgi:application"), ""),
+    ],
+)
+def test_file_in_a_sites_own_code_is_not_included(code: tuple[str, object], folder: str) -> None:
+    """Who brings code writes its folders: nothing in them, at any depth, is nginx's configuration."""
+    sites = (make_site("aurora"), make_site("borealis", code=(code,)))
+    included = with_nginx(include=Path(f"{folder or '/srv/own'}/deep/x.conf"))
+    beside = with_nginx(include=Path(f"{folder or '/srv/own'}-beside/x.conf"))
+    assert "-beside/x.conf;" in texts("nginx", make_plan(*sites, platform=beside))["nginx/nginx.conf"]
+    if folder:
+        with pytest.raises(RenderError, match="sites write"):
+            texts("nginx", make_plan(*sites, platform=included))
+    else:
+        assert "/deep/x.conf;" in texts("nginx", make_plan(*sites, platform=included))["nginx/nginx.conf"]
 
 
 @pytest.mark.parametrize(

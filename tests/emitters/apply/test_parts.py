@@ -370,6 +370,16 @@ def test_signal_is_heeded_while_it_is_handled_and_not_afterwards() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+def test_handler_that_python_does_not_know_becomes_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was set by another language's code cannot be set again, and ours must not stay."""
+    done: list[tuple[int, object]] = []
+    monkeypatch.setattr(signal, "signal", lambda number, handler: done.append((number, handler)))
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    with handled(stop):
+        assert done == [(number, stop) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)]
+    assert done[3:] == [(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)]
+
+
 def test_other_threads_leave_signals_alone() -> None:
     """Only the main thread may set handlers: elsewhere the block runs as it is."""
     ran: list[bool] = []

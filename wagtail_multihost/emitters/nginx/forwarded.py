@@ -21,7 +21,6 @@ def forwarded(plan: Plan) -> dict[str, object]:
         "scheme_param": header if options.proxies else "",
         "scheme_variable": header.lower(),
         "secure_value": nginx_quote(secure),
-        "scheme": scheme_variable(plan),
     }
 
 
