@@ -9,6 +9,7 @@ import pytest
 from tests.emitters.conftest import BUCKET, make_plan, make_platform, make_site, texts
 from tests.emitters.test_golden_content import CERTIFICATES, NODES, several
 from wagtail_multihost.backends.accel import LOCATION
+from wagtail_multihost.emitters.nginx.cache import module
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
 
@@ -44,6 +45,33 @@ def test_bucket_without_a_domain_is_not_reached(media: str) -> None:
     options = NginxOptions(bucket_media=media, resolvers=("127.0.0.53",))
     plan = make_plan(make_site("corona", storage=BUCKET), platform=make_platform(nginx=options))
     assert BUCKET.bucket not in "".join(texts("nginx", plan).values())
+
+
+@pytest.mark.parametrize(
+    ("runner", "nodes", "node", "expected"),
+    [
+        *(("uwsgi", (), "", "uwsgi"), ("gunicorn", (), "", "proxy")),
+        *(("uwsgi", NODES, "", "proxy"), ("gunicorn", NODES, "", "proxy")),
+        *(("uwsgi", NODES, "app-1", "uwsgi"), ("gunicorn", NODES, "app-1", "proxy")),
+    ],
+)
+def test_pages_are_kept_by_the_part_of_nginx_that_asks_for_them(
+    runner: str, nodes: tuple[tuple[str, str], ...], node: str, expected: str
+) -> None:
+    """gunicorn and other machines are asked by HTTP, uWSGI on the same machine by its own protocol."""
+    nginx = NginxOptions(cache=10, fronts=("10.0.0.4",) if nodes else ())
+    sites = (make_site("aurora"), make_site("borealis", nginx=(("cache", 3),)))
+    plan = make_plan(*sites, platform=make_platform(runner=runner, nodes=nodes, nginx=nginx), node=node)
+    assert module(plan) == expected
+    if not node:
+        files = texts("nginx", plan)
+        other = {"proxy": "uwsgi", "uwsgi": "proxy"}[expected]
+        for name, directive in (
+            *(("cache.conf", "_cache_path "), ("nginx.conf", "_cache_valid 200 301 302 404 410 10s;")),
+            *(("sites/borealis.conf", "_cache_valid 200 301 302 404 410 3s;"), ("locations.conf", "_cache ")),
+        ):
+            assert f"{expected}{directive}" in files[f"nginx/{name}"]
+            assert f"{other}{directive}" not in files[f"nginx/{name}"]
 
 
 def test_node_keeps_no_pages_and_has_no_certificates_of_visitors() -> None:

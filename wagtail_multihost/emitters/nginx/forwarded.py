@@ -32,3 +32,10 @@ def scheme_variable(plan: Plan) -> str:
 def trusted_header(plan: Plan) -> tuple[str, str] | None:
     """Return the header in which a trusted proxy says the scheme, and its word for https; None where none does."""
     return plan.platform.secure_proxy_ssl_header if plan.nginx.proxies else None
+
+
+def told_header(plan: Plan) -> tuple[str, str] | None:
+    """Return the same of any proxy: where none is named, whoever connects is taken for one that says it as most do."""
+    header = plan.platform.secure_proxy_ssl_header
+    is_usual = header is not None and header[0] == FORWARDED_PROTO
+    return header if is_usual else trusted_header(plan)
