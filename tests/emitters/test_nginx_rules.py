@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
+from wagtail_multihost.emitters.nginx.cache import purged_scheme
+from wagtail_multihost.emitters.nginx.runner import address, speaks_http
+from wagtail_multihost.emitters.nginx.timeouts import http_timeout, read_timeout
 from wagtail_multihost.spec.nginx import NginxOptions
+from wagtail_multihost.spec.systemd import SystemdOptions
 
 CLOSED = (make_site("quay", state="maintenance"), make_site("moor", state="suspended"))
 
@@ -85,3 +89,62 @@ def test_generation_asks_for_the_address_of_the_connection() -> None:
     main = texts("nginx", make_plan(make_site("aurora")))["nginx/nginx.conf"]
     assert "geo $realip_remote_addr $multihost_is_loopback {" in main
     assert "map $realip_remote_addr $multihost_is_local {" in main
+
+
+NODES = (("app-1", "10.0.0.5:8080"),)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "node", "speaks", "asks"),
+    [((), "", True, 0), (NODES, "", False, 5), (NODES, "app-1", True, 0)],
+)
+@pytest.mark.parametrize(
+    ("runner", "own", "waits", "waits_for_own"),
+    [
+        ("uwsgi", {"uwsgi": (("harakiri", 100),)}, 65, 105),
+        ("uwsgi", {"systemd": (("timeout", 100),)}, 65, 65),
+        ("uwsgi", {"nginx": (("timeout", 7),)}, 65, 7),
+        ("gunicorn", {"systemd": (("timeout", 100),)}, 75, 105),
+        ("gunicorn", {"uwsgi": (("harakiri", 100),)}, 75, 75),
+        ("gunicorn", {"systemd": (("timeout", 100),), "nginx": (("timeout", 8),)}, 75, 8),
+    ],
+)
+def test_nginx_waits_as_long_as_who_it_asks(
+    nodes: tuple[tuple[str, str], ...],
+    node: str,
+    speaks: bool,
+    asks: int,
+    runner: str,
+    own: dict[str, tuple[tuple[str, object], ...]],
+    waits: int,
+    waits_for_own: int,
+) -> None:
+    """It gives up five seconds after the application's server, and a front server five after the node's nginx."""
+    nginx = NginxOptions(fronts=("10.0.0.4",))
+    platform = make_platform(runner=runner, nodes=nodes, nginx=nginx, systemd=SystemdOptions(timeout=70))
+    plan = make_plan(site := make_site("aurora", **own), platform=platform, node=node)
+    assert (read_timeout(plan), read_timeout(plan, site)) == (waits, waits_for_own)
+    assert (http_timeout(plan), http_timeout(plan, site)) == (waits + asks, waits_for_own + asks)
+    assert speaks_http(plan) is (speaks and runner == "gunicorn")
+    asked = "http://unix:" if speaks_http(plan) else "unix:"
+    assert address(plan) == f'"{asked}/run/multihost/$multihost_socket{":" if speaks_http(plan) else ""}"'
+
+
+@pytest.mark.parametrize(
+    ("proxies", "header", "origin", "expected"),
+    [
+        ((), None, "https://{hostname}", ("purge:on", "https")),
+        ((), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ("purge:on", "https")),
+        (("10.0.0.1",), None, "https://{hostname}", ("purge:on", "https")),
+        (("10.0.0.1",), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ('"~^purge:"', "on")),
+        (("10.0.0.1",), ("HTTP_X_SCHEME", "secure"), "http://{hostname}", ("purge:on", "secure")),
+    ],
+)
+def test_purged_page_is_that_of_its_visitors_scheme(
+    proxies: tuple[str, ...], header: tuple[str, str] | None, origin: str, expected: tuple[str, str]
+) -> None:
+    """Behind a proxy that says the scheme it is the proxy's word for https, where the platform is on https."""
+    platform = make_platform(
+        nginx=NginxOptions(cache=10, proxies=proxies), secure_proxy_ssl_header=header, origin=origin
+    )
+    assert tuple(purged_scheme(make_plan(make_site("aurora"), platform=platform)).values()) == expected
