@@ -49,7 +49,7 @@ def unprivileged_copy(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]
         http=own_addresses("http", nginx.http),
         https=own_addresses("https", nginx.https),
     )
-    plan = replace(stage.plan, platform=replace(platform, nginx=own), directory=folder, only=frozenset())
+    plan = replace(stage.plan, platform=replace(platform, nginx=own), directory=folder)
     for file in emit(plan):
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
