@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.emitters.conftest import make_plan, make_platform, make_site
-from wagtail_multihost.emitters.cautions import cautions
+from wagtail_multihost.emitters import emitters
+from wagtail_multihost.emitters.cautions import cautions, listed
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -98,6 +100,35 @@ def test_code_that_is_not_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "venv" / "bin" / "python3").touch()
     assert told(make_plan(site)) == []
+
+
+def test_code_is_told_under_the_key_that_the_operator_wrote() -> None:
+    """A registry that has it elsewhere says so."""
+    site = make_site("aurora", cache=REDIS, code=(("directory", Path("/nowhere")),), sources={"code": "SITE_CODE"})
+    (sentence,) = told(make_plan(site))
+    assert sentence == "SITE_CODE: directory: This machine has no '/nowhere'."
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (1, "the site s0"),
+        (2, "the sites s0 and s1"),
+        (3, "the sites s0, s1 and s2"),
+        (4, "the sites s0, s1, s2 and 1 more"),
+        (5, "the sites s0, s1, s2 and 2 more"),
+    ],
+)
+def test_sites_are_listed_up_to_three(count: int, words: str) -> None:
+    """Of more there is the number."""
+    assert listed(make_site(f"s{number}") for number in range(count)) == words
+
+
+def test_target_of_another_package_is_taken_to_have_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not known of it is not warned of."""
+    other = {"other": replace(emitters()["uwsgi"], name="other")}
+    monkeypatch.setattr("wagtail_multihost.emitters.cautions.emitters", lambda: other)
+    assert told(make_plan(make_site("aurora")), "other") == []
 
 
 def test_http_of_uwsgi_on_a_node_is_told() -> None:

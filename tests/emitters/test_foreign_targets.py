@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+import wagtail_multihost.emitters as package
 from wagtail_multihost.emitters import BUILT_IN, emitters, loaded
 from wagtail_multihost.exceptions import EmitError
 
@@ -19,6 +21,18 @@ def broken() -> object:
 def test_target_of_another_package_is_taken_under_its_own_name() -> None:
     """It is an Emitter, and has the name that it is announced by."""
     assert loaded("apache", lambda: APACHE, emitters()) is APACHE
+
+
+def test_announced_targets_are_beside_the_built_in_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are looked for under the name of the group, and each is found by its own."""
+    asked: list[dict[str, str]] = []
+    points = [SimpleNamespace(name=name, load=lambda name=name: replace(APACHE, name=name)) for name in ("a", "b")]
+    monkeypatch.setattr(package, "entry_points", lambda **options: asked.append(options) or points)
+    found = emitters.__wrapped__()
+    assert {name: emitter.name for name, emitter in found.items()} == {
+        name: name for name in ("nginx", "uwsgi", "systemd", "a", "b")
+    }
+    assert asked == [{"group": "wagtail_multihost.emitters"}]
 
 
 @pytest.mark.parametrize("name", ["nginx", "uwsgi", "systemd"])

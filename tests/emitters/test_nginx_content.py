@@ -9,6 +9,7 @@ import pytest
 from tests.emitters.conftest import BUCKET, make_plan, make_platform, make_site, texts
 from tests.emitters.test_golden_content import CERTIFICATES, NODES, several
 from wagtail_multihost.backends.accel import LOCATION
+from wagtail_multihost.emitters.nginx.cache import module
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
 
@@ -65,6 +66,33 @@ def test_bucket_without_a_domain_is_not_reached(media: str) -> None:
     assert BUCKET.bucket not in "".join(texts("nginx", plan).values())
 
 
+@pytest.mark.parametrize(
+    ("runner", "nodes", "node", "expected"),
+    [
+        *(("uwsgi", (), "", "uwsgi"), ("gunicorn", (), "", "proxy")),
+        *(("uwsgi", NODES, "", "proxy"), ("gunicorn", NODES, "", "proxy")),
+        *(("uwsgi", NODES, "app-1", "uwsgi"), ("gunicorn", NODES, "app-1", "proxy")),
+    ],
+)
+def test_pages_are_kept_by_the_part_of_nginx_that_asks_for_them(
+    runner: str, nodes: tuple[tuple[str, str], ...], node: str, expected: str
+) -> None:
+    """gunicorn and other machines are asked by HTTP, uWSGI on the same machine by its own protocol."""
+    nginx = NginxOptions(cache=10, fronts=("10.0.0.4",) if nodes else ())
+    sites = (make_site("aurora"), make_site("borealis", nginx=(("cache", 3),)))
+    plan = make_plan(*sites, platform=make_platform(runner=runner, nodes=nodes, nginx=nginx), node=node)
+    assert module(plan) == expected
+    if not node:
+        files = texts("nginx", plan)
+        other = {"proxy": "uwsgi", "uwsgi": "proxy"}[expected]
+        for name, directive in (
+            *(("cache.conf", "_cache_path "), ("nginx.conf", "_cache_valid 200 301 302 404 410 10s;")),
+            *(("sites/borealis.conf", "_cache_valid 200 301 302 404 410 3s;"), ("locations.conf", "_cache ")),
+        ):
+            assert f"{expected}{directive}" in files[f"nginx/{name}"]
+            assert f"{other}{directive}" not in files[f"nginx/{name}"]
+
+
 def test_node_keeps_no_pages_and_has_no_certificates_of_visitors() -> None:
     """What visitors meet first is the front server's."""
     emitted = "".join(texts("nginx", several("app-1")).values())
@@ -85,6 +113,21 @@ def test_sites_with_the_same_nodes_share_one_upstream() -> None:
     text = texts("nginx", plan)["nginx/upstreams.conf"]
     assert text.count("upstream multihost+") == 2
     assert "borealis multihost+app-1+app-2;" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [("HTTP_X_SCHEME", "X-SCHEME"), ("HTTP_X_FORWARDED_PROTO", ""), ("HTTP_X_A_HTTP_", "X-A-HTTP-")]
+)
+def test_front_server_says_the_scheme_in_the_header_of_the_platform_too(name: str, header: str) -> None:
+    """Applications on nodes read the scheme from the header that they are told of, beside the one of nodes."""
+    nginx = NginxOptions(fronts=("10.0.0.4",), proxies=("10.0.0.9",))
+    platform = make_platform(nodes=NODES, nginx=nginx, secure_proxy_ssl_header=(name, "on"))
+    text = texts("nginx", make_plan(make_site("aurora"), platform=platform))["nginx/upstreams.conf"]
+    stated = {line.split()[1]: line.split()[2] for line in text.splitlines() if line.startswith("proxy_set_header X-")}
+    usual = {"X-Forwarded-Proto", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Ssl"}
+    assert stated.keys() - usual - {"X-Request-Id", "X-Real-IP"} == ({header} if header else set())
+    assert not header or stated[header] == "$multihost_scheme;"
+    assert "    on https;" in text.splitlines()
 
 
 def test_no_part_of_nginx_speaks_to_nodes_in_the_protocol_of_uwsgi() -> None:

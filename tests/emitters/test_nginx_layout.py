@@ -53,6 +53,26 @@ def test_site_that_states_what_holds_anyway_stays_in_the_shared_server(options: 
     assert "nginx/sites/aurora.conf" not in files and "sites/*.conf" not in files["nginx/nginx.conf"]
 
 
+@pytest.mark.parametrize(
+    ("all_sites", "own", "line"),
+    [
+        *((10, 10, None), (10, 0, None), (0, 0, None)),
+        *((10, 1, "uwsgi_cache_valid 200 301 302 404 410 1s;"), (0, 5, "uwsgi_cache_valid 200 301 302 404 410 5s;")),
+    ],
+)
+def test_site_whose_pages_are_kept_for_another_time_has_its_own_server(
+    all_sites: int, own: int, line: str | None
+) -> None:
+    """The same time, or none at all, is no reason for one; on a node, which keeps no pages, nothing is."""
+    site = make_site("aurora", nginx=(("cache", own),))
+    text = texts("nginx", make_plan(site, platform=with_nginx(cache=all_sites))).get("nginx/sites/aurora.conf")
+    assert (text is None) == (line is None)
+    assert line is None or line in map(str.strip, (text or "").splitlines())
+    nginx = NginxOptions(cache=all_sites, fronts=("10.0.0.4",))
+    node = make_platform(nodes=(("app-1", "10.0.0.5:8080"),), nginx=nginx)
+    assert "nginx/sites/aurora.conf" not in texts("nginx", make_plan(site, platform=node, node="app-1"))
+
+
 def test_site_whose_application_takes_longer_is_waited_for() -> None:
     """The time follows the site's own time in its application's server, in uWSGI's or in gunicorn's."""
     uwsgi = make_site("aurora", uwsgi=(("harakiri", 600),))
@@ -115,12 +135,34 @@ def test_second_hostname_leads_to_http_while_the_first_has_no_certificate() -> N
 def test_file_that_a_site_could_write_is_not_included(path: Path, option: str) -> None:
     """CVE-2021-25742: what a tenant writes must not be nginx's configuration, wherever it is named."""
     borealis = make_site("borealis", storage=StorageSpec(backend="files", path=Path("/srv/uploads")))
-    with pytest.raises(RenderError, match="sites write"):
+    with pytest.raises(RenderError, match=rf"platform\.nginx\.{option}: .*sites write"):
         texts("nginx", make_plan(make_site("aurora"), borealis, platform=with_nginx(**{option: path})))
     if option == "site_include":
         site = make_site("aurora", nginx=((option, path),))
-        with pytest.raises(RenderError, match="sites write"):
+        with pytest.raises(RenderError, match=r"sites\.aurora\.nginx\.site_include: .*sites write"):
             texts("nginx", make_plan(site, borealis))
+
+
+@pytest.mark.parametrize(
+    ("code", "folder"),
+    [
+        (("directory", Path("/srv/own/code")), "/srv/own/code"),
+        (("virtualenv", Path("/srv/own/venv")), "/srv/own/venv"),
+        (("pythonpath", ("/srv/a", "/srv/b")), "/srv/b"),
+        (("wsgi", "own.wsgi:application"), ""),
+    ],
+)
+def test_file_in_a_sites_own_code_is_not_included(code: tuple[str, object], folder: str) -> None:
+    """Who brings code writes its folders: nothing in them, at any depth, is nginx's configuration."""
+    sites = (make_site("aurora"), make_site("borealis", code=(code,)))
+    included = with_nginx(include=Path(f"{folder or '/srv/own'}/deep/x.conf"))
+    beside = with_nginx(include=Path(f"{folder or '/srv/own'}-beside/x.conf"))
+    assert "-beside/x.conf;" in texts("nginx", make_plan(*sites, platform=beside))["nginx/nginx.conf"]
+    if folder:
+        with pytest.raises(RenderError, match="sites write"):
+            texts("nginx", make_plan(*sites, platform=included))
+    else:
+        assert "/deep/x.conf;" in texts("nginx", make_plan(*sites, platform=included))["nginx/nginx.conf"]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +181,13 @@ def test_directives_are_those_of_the_version(version: str, listen: str, directiv
     main = conf["nginx/nginx.conf"]
     assert listen in main
     assert ("http2 on;" in main, "ssl_reject_handshake on;" in main) == (directive, rejects)
+
+
+@pytest.mark.parametrize("version", ["1.18.0", "1.25.0", "1.25.1"])
+def test_http2_can_be_off_in_every_version(version: str) -> None:
+    """Neither the old spelling nor the new one is there where the platform does not want it."""
+    files = texts("nginx", make_plan(make_site("aurora", tls=TLS), platform=with_nginx(version=version, http2=False)))
+    assert "listen 443 ssl;" in files["nginx/nginx.conf"] and "http2" not in files["nginx/nginx.conf"]
 
 
 def test_plain_connections_have_no_http2() -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
+from wagtail_multihost.emitters.nginx.cache import purged_scheme
+from wagtail_multihost.emitters.nginx.runner import address, speaks_http
+from wagtail_multihost.emitters.nginx.timeouts import http_timeout, read_timeout
 from wagtail_multihost.spec.nginx import NginxOptions
+from wagtail_multihost.spec.systemd import SystemdOptions
 
 CLOSED = (make_site("quay", state="maintenance"), make_site("moor", state="suspended"))
 
@@ -49,6 +53,17 @@ def test_limits_count_a_client_of_one_site(option: str) -> None:
     assert text.count("$binary_remote_addr") == 1
 
 
+@pytest.mark.parametrize(("connections", "size"), [(512, 10), (1280, 10), (1407, 10), (1408, 11), (65536, 512)])
+def test_zone_of_connections_has_room_for_all_that_there_can_be(connections: int, size: int) -> None:
+    """A full zone turns every client away: it holds 128 bytes for each connection of 64 workers, and 10 MB at least."""
+    platform = make_platform(nginx=NginxOptions(connections=connections, client_connections=5, rate=7))
+    lines = texts("nginx", make_plan(platform=platform))["nginx/limits.conf"].splitlines()
+    (zone,) = (line for line in lines if line.startswith("limit_conn_zone"))
+    assert zone.endswith(f":{size}m;")
+    (zone,) = (line for line in lines if line.startswith("limit_req_zone"))
+    assert zone.endswith(":10m rate=7r/s;")
+
+
 def test_headers_of_proxies_are_written_over() -> None:
     """With proxies named, what a client says about the scheme and its address is replaced."""
     platform = make_platform(
@@ -61,8 +76,75 @@ def test_headers_of_proxies_are_written_over() -> None:
     assert "uwsgi_param HTTP_X_FORWARDED_PROTO $multihost_scheme;" in main
 
 
+def test_prefix_of_health_is_read_as_it_is() -> None:
+    """In the pattern of probes a dot is a dot, and no quotes are left of the path."""
+    codebase = make_codebase(health_prefix="/ops.v1~/x/")
+    plan = make_plan(codebase=codebase, platform=make_platform(nginx=NginxOptions(health_from=("10.0.0.0/8",))))
+    (line,) = (line for line in texts("nginx", plan)["nginx/health.conf"].splitlines() if "GET|HEAD" in line)
+    assert line.strip().startswith('"~^1: (GET|HEAD) /ops[.]v1~/x/(live|')
+
+
 def test_generation_asks_for_the_address_of_the_connection() -> None:
     """Who sees the generation is decided by the address of the connection, whatever proxies say."""
     main = texts("nginx", make_plan(make_site("aurora")))["nginx/nginx.conf"]
     assert "geo $realip_remote_addr $multihost_is_loopback {" in main
     assert "map $realip_remote_addr $multihost_is_local {" in main
+
+
+NODES = (("app-1", "10.0.0.5:8080"),)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "node", "speaks", "asks"),
+    [((), "", True, 0), (NODES, "", False, 5), (NODES, "app-1", True, 0)],
+)
+@pytest.mark.parametrize(
+    ("runner", "own", "waits", "waits_for_own"),
+    [
+        ("uwsgi", {"uwsgi": (("harakiri", 100),)}, 65, 105),
+        ("uwsgi", {"systemd": (("timeout", 100),)}, 65, 65),
+        ("uwsgi", {"nginx": (("timeout", 7),)}, 65, 7),
+        ("gunicorn", {"systemd": (("timeout", 100),)}, 75, 105),
+        ("gunicorn", {"uwsgi": (("harakiri", 100),)}, 75, 75),
+        ("gunicorn", {"systemd": (("timeout", 100),), "nginx": (("timeout", 8),)}, 75, 8),
+    ],
+)
+def test_nginx_waits_as_long_as_who_it_asks(
+    nodes: tuple[tuple[str, str], ...],
+    node: str,
+    speaks: bool,
+    asks: int,
+    runner: str,
+    own: dict[str, tuple[tuple[str, object], ...]],
+    waits: int,
+    waits_for_own: int,
+) -> None:
+    """It gives up five seconds after the application's server, and a front server five after the node's nginx."""
+    nginx = NginxOptions(fronts=("10.0.0.4",))
+    platform = make_platform(runner=runner, nodes=nodes, nginx=nginx, systemd=SystemdOptions(timeout=70))
+    plan = make_plan(site := make_site("aurora", **own), platform=platform, node=node)
+    assert (read_timeout(plan), read_timeout(plan, site)) == (waits, waits_for_own)
+    assert (http_timeout(plan), http_timeout(plan, site)) == (waits + asks, waits_for_own + asks)
+    assert speaks_http(plan) is (speaks and runner == "gunicorn")
+    asked = "http://unix:" if speaks_http(plan) else "unix:"
+    assert address(plan) == f'"{asked}/run/multihost/$multihost_socket{":" if speaks_http(plan) else ""}"'
+
+
+@pytest.mark.parametrize(
+    ("proxies", "header", "origin", "expected"),
+    [
+        ((), None, "https://{hostname}", ("purge:on", "https")),
+        ((), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ("purge:on", "https")),
+        (("10.0.0.1",), None, "https://{hostname}", ("purge:on", "https")),
+        (("10.0.0.1",), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ('"~^purge:"', "on")),
+        (("10.0.0.1",), ("HTTP_X_SCHEME", "secure"), "http://{hostname}", ("purge:on", "secure")),
+    ],
+)
+def test_purged_page_is_that_of_its_visitors_scheme(
+    proxies: tuple[str, ...], header: tuple[str, str] | None, origin: str, expected: tuple[str, str]
+) -> None:
+    """Behind a proxy that says the scheme it is the proxy's word for https, where the platform is on https."""
+    platform = make_platform(
+        nginx=NginxOptions(cache=10, proxies=proxies), secure_proxy_ssl_header=header, origin=origin
+    )
+    assert tuple(purged_scheme(make_plan(make_site("aurora"), platform=platform)).values()) == expected

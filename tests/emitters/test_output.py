@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tests.accounts import NOBODY, needs_root
 from wagtail_multihost.emitters import output
 from wagtail_multihost.emitters.files import EmittedFile
 from wagtail_multihost.emitters.output import Change, State, compare, diff, stale, write
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
 
+#: Neither root's nor the one that True would be.
+ANOTHER_GROUP = 2
 NAME = PurePosixPath("nginx/maps.conf")
 FILE = EmittedFile(NAME, f"{OWNERSHIP_LINE}\nnew é\n")
 
@@ -125,6 +130,7 @@ def test_write_makes_folders_and_the_file_with_its_mode(tmp_path: Path, umask: i
         os.umask(old)
     assert (tmp_path / NAME).read_text(encoding="utf-8") == FILE.text
     assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == FILE.mode
+    assert stat.S_IMODE((tmp_path / NAME).parent.stat().st_mode) == 0o755 & ~umask
     assert drafts(tmp_path) == []
 
 
@@ -208,3 +214,87 @@ def test_diff_is_one_that_patch_takes(change: Change, heads: tuple[str, str]) ->
     lines = diff(change).splitlines()
     assert tuple(lines[:2]) == heads
     assert ("-old" in lines, "+new é" in lines) == (bool(change.old), change.new is not None)
+
+
+def test_folder_that_may_not_be_read_is_foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder in a file's place is in the way, whether it can be opened or not."""
+    (tmp_path / NAME).mkdir(parents=True)
+
+    def refuse(*args: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert only_change(tmp_path).state is State.FOREIGN
+
+
+@pytest.mark.parametrize("new", [None, FILE])
+def test_folders_of_removed_and_of_new_files_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: EmittedFile | None
+) -> None:
+    """Each folder in which a name came or went is synchronized, one in which nothing did is not."""
+    put(tmp_path, "old")
+    put(tmp_path, "old", name=PurePosixPath("uwsgi/other.ini"))
+    synced: list[str] = []
+    monkeypatch.setattr(output, "sync", lambda paths: synced.extend(paths))
+    write(tmp_path, Change(NAME, State.CHANGED if new else State.STALE, "old", new))
+    assert synced[-1:] == [f"{tmp_path}/nginx"]
+    assert len(synced) == (2 if new else 1)
+
+
+@pytest.mark.parametrize("blocked", [True, False])
+def test_error_of_a_write_names_the_path(tmp_path: Path, blocked: bool) -> None:
+    """The folder that cannot be made, or the file that cannot be removed, is named."""
+    folder = tmp_path / "out"
+    if blocked:
+        folder.touch()
+        change, named = Change(NAME, State.NEW, "", FILE), folder
+    else:
+        change, named = Change(NAME, State.STALE, "old"), folder / NAME
+    with pytest.raises(EmitError) as caught:
+        write(folder, change)
+    assert str(caught.value).startswith(f"Cannot write {named}: ")
+
+
+@needs_root
+def test_file_of_a_group_is_given_to_it_by_root(tmp_path: Path) -> None:
+    """A file that is for a group has that and root as its owner; one that is for none is root's own."""
+    name = grp.getgrgid(ANOTHER_GROUP).gr_name
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    os.chown(folder, -1, NOBODY)
+    folder.chmod(0o2755)  # what is made here has the folder's group
+    for group, gid in ((name, ANOTHER_GROUP), ("", 0)):
+        file = replace(FILE, group=group)
+        write(tmp_path, Change(NAME, State.NEW, "", file))
+        status = (tmp_path / NAME).stat()
+        assert (status.st_uid, status.st_gid) == (0, gid)
+        assert only_change(tmp_path, file).state is State.SAME
+    with pytest.raises(EmitError, match="This machine has no group no-such-group"):
+        write(tmp_path, Change(NAME, State.NEW, "", replace(FILE, group="no-such-group")))
+
+
+@needs_root
+def test_who_is_not_root_gives_no_file_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups are for what root writes: another account's files are its own, and no difference."""
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    output.gid_of.cache_clear()
+    try:
+        file = replace(FILE, group="no-such-group")
+        write(tmp_path, Change(NAME, State.NEW, "", file))
+        os.chown(tmp_path / NAME, 1, 1)
+        assert only_change(tmp_path, file).state is State.SAME
+    finally:
+        output.gid_of.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("state", "new", "word"),
+    [
+        *((State.NEW, FILE, "created"), (State.CHANGED, FILE, "updated"), (State.STALE, None, "removed")),
+        *((State.FOREIGN, FILE, "replaced"), (State.EDITED, FILE, "replaced")),
+        *((State.FOREIGN, None, "removed"), (State.EDITED, None, "removed"), (State.SAME, FILE, "unchanged")),
+    ],
+)
+def test_word_says_what_becomes_of_a_file(state: State, new: EmittedFile | None, word: str) -> None:
+    """A forced file is replaced, or removed where it has no new text; others are called by their state."""
+    assert Change(NAME, state, "old", new).word == word

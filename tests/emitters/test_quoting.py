@@ -54,8 +54,9 @@ def test_nginx_quote_writes_one_argument(value: str, quoted: str) -> None:
 
 def test_nginx_quote_counts_the_bytes_it_writes() -> None:
     """The limit holds for the escaped text, in bytes."""
-    assert len(nginx_quote("x" * NGINX_LENGTH)) == NGINX_LENGTH
-    for value in ("\\" * (NGINX_LENGTH // 2 + 1), "é" * (NGINX_LENGTH // 2 + 1)):
+    for value in ("x" * NGINX_LENGTH, " " * NGINX_LENGTH, " " + "é" * (NGINX_LENGTH // 2 - 1) + " "):
+        assert nginx_quote(value).strip('"') == value
+    for value in (" " * (NGINX_LENGTH + 1), "\\" * (NGINX_LENGTH // 2 + 1), "é" * (NGINX_LENGTH // 2 + 1)):
         with pytest.raises(RenderError):
             nginx_quote(value)
 

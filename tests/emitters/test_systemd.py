@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -11,7 +13,7 @@ import pytest
 
 from tests.emitters.conftest import BUCKET, make_codebase, make_plan, make_platform, make_site, texts
 from tests.emitters.units import command, environment, last, read_unit, values, words
-from wagtail_multihost.emitters import Plan, Stage, emit, emitters
+from wagtail_multihost.emitters import Plan, Stage, Validation, emit, emitters
 from wagtail_multihost.emitters.output import State, stale
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import ConfigurationError, RenderError
@@ -198,6 +200,13 @@ def test_egress_is_this_machine_and_what_is_listed() -> None:
     assert values(free, "Service", "IPAddressDeny") == values(free, "Service", "IPAddressAllow") == []
 
 
+def test_networks_are_written_without_quotes() -> None:
+    """systemd takes quotes for a part of an address here, and ignores one that is none: ``::/0`` too stands bare."""
+    options = SystemdOptions(egress=("::/0", "::1"))
+    found = service(make_plan(make_site("aurora"), platform=make_platform(**GUNICORN, systemd=options)), "aurora")
+    assert values(found, "Service", "IPAddressAllow") == ["localhost", "::/0", "::1"]
+
+
 def test_site_can_be_limited_where_the_platform_is_not() -> None:
     """A site's own egress and memory are its unit's, and nobody else's."""
     site = make_site("aurora", systemd=(("egress", ("192.0.2.0/24",)), ("memory", "300m")))
@@ -323,18 +332,53 @@ def test_stale_drop_ins_are_found_in_every_sites_folder(tmp_path: Path) -> None:
     ]
 
 
-def test_validation_names_every_shared_unit_and_the_changed_sites(tmp_path: Path) -> None:
-    """The parser is given each unit of the stage, and an instance for each drop-in that changed."""
-    plan = CASES["own"]
+def staged(plan: Plan, folder: Path, *changed: str) -> Stage:
+    """Return a stage that has the plan's files."""
     for path, text in texts("systemd", plan).items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
-    changed = frozenset({PurePosixPath("systemd/multihost@own.service.d/50-site.conf")})
-    verify, parse = emitters()["systemd"].validate(Stage(plan, tmp_path, changed))
-    names = {Path(word).name for word in verify.command if word.startswith(str(tmp_path))}
-    assert {"multihost@.service", "multihost@.socket", "multihost.target", "multihost@own.service"} <= names
-    assert "tmpfiles.d" not in names
-    assert parse.command[0] == "/srv/aviary/venv/bin/python3" and parse.command[-1].endswith("gunicorn.conf.py")
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return Stage(plan, folder, frozenset(map(PurePosixPath, changed)))
+
+
+def drop_in(unit: str) -> str:
+    return f"systemd/{unit}.d/50-site.conf"
+
+
+VERIFY = ("systemd-analyze", "verify", "--man=no", "--generators=no", "--recursive-errors=no")
+
+
+def test_validation_names_every_shared_unit_and_the_changed_sites(tmp_path: Path) -> None:
+    """The parser is given each unit of the stage, then an instance for each drop-in that changed and stays."""
+    changed = (drop_in("multihost@own.service"), drop_in("multihost@gone.service"), "systemd/multihost@.service")
+    verify, parse = emitters()["systemd"].validate(staged(CASES["own"], tmp_path, *changed))
+    shared = ("-publish@.service", "-publish@.timer", ".target", "@.service", "@.socket")
+    units = [f"{tmp_path}/systemd/multihost{name}" for name in (*shared, "@own.service")]
+    assert verify == Validation((*VERIFY, *units), "the units")
+    program, isolated, option, script, path = parse.command
+    assert (program, isolated, option) == ("/srv/aviary/venv/bin/python3", "-I", "-c")
+    assert (path, parse.what) == (f"{tmp_path}/systemd/gunicorn.conf.py", "gunicorn.conf.py")
+    ran = subprocess.run([sys.executable, isolated, option, script, path], check=False, capture_output=True)
+    Path(path).write_text("a b é")
+    broken = subprocess.run([sys.executable, isolated, option, script, path], check=False, capture_output=True)
+    assert (ran.returncode, ran.stderr, broken.returncode) == (0, b"", 1)
+    assert path.encode() in broken.stderr
+
+
+def test_validation_is_of_what_there_is(tmp_path: Path) -> None:
+    """An emperor has no configuration of gunicorn to read, and a stage without units nothing at all."""
+    (verify,) = emitters()["systemd"].validate(staged(CASES["emperor"], tmp_path))
+    assert Path(verify.command[-1]).name == "multihost.target"
+    assert list(emitters()["systemd"].validate(Stage(CASES["emperor"], tmp_path / "none", frozenset()))) == []
+
+
+def test_validation_reads_units_of_the_first_sites_alone(tmp_path: Path) -> None:
+    """Of 51 changed units fifty are read, in the order of their names: they are made of the same lines."""
+    sites = [make_site(f"s{number}", systemd=(("cpu_weight", 7),)) for number in range(10, 61)]
+    plan = make_plan(*sites, platform=make_platform(**{**GUNICORN, "systemd": SystemdOptions(publish=0)}))
+    stage = staged(plan, tmp_path, *(drop_in(f"multihost@{site.id}.service") for site in sites))
+    verify, _ = emitters()["systemd"].validate(stage)
+    instances = [Path(word).name for word in verify.command if "@s" in word]
+    assert instances == [f"multihost@s{number}.service" for number in range(10, 60)]
 
 
 def test_snapshot_units_are_there_for_platforms_with_snapshots() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emitters.conftest import make_plan, make_platform, make_site, texts
-from wagtail_multihost.emitters import emit
+from tests.emitters.conftest import BUCKET, make_codebase, make_plan, make_platform, make_site, texts
+from wagtail_multihost.emitters import Plan, emit
 from wagtail_multihost.emitters.uwsgi.emperor import max_fd
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.storage import StorageSpec
@@ -64,6 +64,36 @@ def test_folders_that_uwsgi_would_misread_are_refused(directory: str) -> None:
     """A colon would make Zergs of vassals, and a percent sign another path."""
     with pytest.raises(RenderError):
         texts("uwsgi", make_plan(make_site("aurora"), directory=Path(directory)))
+
+
+FILES, MEDIA = StorageSpec(backend="files", path=Path("/srv/media")), "route = ^/media/documents(/|$)"
+STATIC = "static-map = /static=/srv/aviary/static"
+
+
+@pytest.mark.parametrize(
+    ("codebase", "storage", "served"),
+    [
+        ({}, FILES, [STATIC, MEDIA]),
+        ({}, BUCKET, [STATIC]),
+        ({"media_url": None}, FILES, [STATIC]),
+        ({"static_root": None}, FILES, [MEDIA]),
+        ({"static_url": None}, FILES, [MEDIA]),
+        ({"static_url": None, "static_root": None, "media_url": None}, BUCKET, []),
+    ],
+)
+def test_vassal_serves_the_files_that_are_on_this_machine(
+    codebase: dict[str, object], storage: StorageSpec, served: list[str]
+) -> None:
+    """Static files take a folder and a URL, uploads too; and where nginx is in front a vassal serves none."""
+    site, code = make_site("aurora", storage=storage), make_codebase(**codebase)
+    starts = ("static-map", "route = ^/media/documents", "route = ^None", "route = ^documents")
+
+    def lines(plan: Plan) -> list[str]:
+        return [line for line in texts("uwsgi", plan)["uwsgi/aurora.ini"].splitlines() if line.startswith(starts)]
+
+    found = lines(make_plan(site, codebase=code, platform=make_platform(uwsgi=ROUTER)))
+    assert [line.removesuffix(" break:404 Not Found") for line in found] == served
+    assert lines(make_plan(site, codebase=code)) == []
 
 
 def test_media_folder_with_a_dollar_is_refused_where_uwsgi_serves_it() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
 from wagtail_multihost.emitters import Plan, Stage, emit, emitters
+from wagtail_multihost.emitters.uwsgi.check import option_names
 from wagtail_multihost.emitters.uwsgi.vassals import megabytes
 from wagtail_multihost.exceptions import ConfigurationError, RenderError
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -266,6 +267,14 @@ def test_validation_reads_one_of_the_vassals_with_the_same_options(tmp_path: Pat
     stage = staged(plan, tmp_path, *(f"uwsgi/{site.id}.ini" for site in plan.sites))
     read = [validation.what for validation in emitters()["uwsgi"].validate(stage)]
     assert read == ["uwsgi/other.ini", "uwsgi/site-0.ini"]
+
+
+def test_validation_reads_vassals_on_demand_too_and_compares_the_names_of_options(tmp_path: Path) -> None:
+    """Comments, which have paths, make no difference, and the order of options and a missing one do."""
+    sites = [make_site(name, uwsgi=(("on_demand", True),)) for name in ("a", "b")]
+    stage = staged(make_plan(*sites), tmp_path, "uwsgi-on-demand/a.ini", "uwsgi-on-demand/b.ini")
+    assert [validation.what for validation in emitters()["uwsgi"].validate(stage)] == ["uwsgi-on-demand/a.ini"]
+    assert option_names("# a=b\n; c\n[uwsgi]\nx = 1\ny=2=3\n") == ("[uwsgi]", "x ", "y")
 
 
 def test_validation_as_root_starts_no_python_of_a_site_as_root(tmp_path: Path) -> None:

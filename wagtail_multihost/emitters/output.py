@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import stat
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -61,8 +60,9 @@ class Change:
 
 
 class Found(NamedTuple):
-    """What is at a path: its ``text``, if it is a regular UTF-8 file, its ``mode``, if anything is, group and owner."""
+    """What is at a path, if anything ``is_there``: its text if it is a regular UTF-8 file, mode, group and owner."""
 
+    is_there: bool = False
     text: str | None = None
     mode: int | None = None
     gid: int | None = None
@@ -78,7 +78,7 @@ def compare(folder: Path, files: Iterable[EmittedFile], known: Known = lambda pa
 
 def state_of(old: Found, file: EmittedFile, known: Known) -> State:
     if old.text is None:
-        return State.NEW if old.mode is None else State.FOREIGN
+        return State.FOREIGN if old.is_there else State.NEW
     if not is_own(old.text):
         return State.FOREIGN
     if old.text != file.text:
@@ -112,17 +112,17 @@ def read(path: str) -> Found:
         return Found()
     except OSError as error:
         if os.path.islink(path) or os.path.isdir(path):
-            return Found(mode=0)
+            return Found(is_there=True)
         raise EmitError(f"Cannot read {path}: {error.strerror}.") from None
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        return Found(mode=0)
-    with open(descriptor, "rb", buffering=0) as file:
+        return Found(is_there=True)
+    with open(descriptor, "rb") as file:
         try:
-            return Found(file.read().decode(), stat.S_IMODE(status.st_mode), status.st_gid, status.st_uid)
+            return Found(True, file.read().decode(), stat.S_IMODE(status.st_mode), status.st_gid, status.st_uid)
         except UnicodeDecodeError:
-            return Found(mode=stat.S_IMODE(status.st_mode))
+            return Found(is_there=True)
 
 
 def is_own(text: str) -> bool:
@@ -149,9 +149,7 @@ def stale(
         yield from stale_among(folder, (PurePosixPath(path) for path in paths if path not in kept), known)
 
 
-def stale_among(
-    folder: Path, paths: Iterable[PurePosixPath], known: Known = lambda path, text: True
-) -> Iterator[Change]:
+def stale_among(folder: Path, paths: Iterable[PurePosixPath], known: Known) -> Iterator[Change]:
     """Yield a change for every file of ours among ``paths``, none of which is emitted any more."""
     for path in paths:
         old = read(f"{folder}/{path}").text
@@ -230,28 +228,27 @@ def write_draft(path: str, file: EmittedFile) -> None:
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(file.text.encode())
         if (gid := gid_of(file.group)) is not None:
-            os.fchown(descriptor, -1, gid)
+            os.fchown(descriptor, ROOT, gid)
         os.fchmod(descriptor, file.mode)
 
 
-def refresh(path: str, *replaced: str) -> None:
+def refresh(path: str, replaced: str) -> None:
     """
-    Make the file at ``path`` newer, in whole seconds, than those that it takes the place of.
+    Make the file at ``path`` newer, in whole seconds, than the one that it takes the place of.
 
     uWSGI's emperor compares whole seconds: a file that is not newer is no news to it (core/emperor.c).
     """
-    seconds = time.time_ns() // 10**9
-    least = max((modified(other) + 1 for other in replaced), default=0)
-    if least > seconds:
+    try:
+        least = modified(replaced) + 1
+    except FileNotFoundError:
+        return
+    if least > modified(path):
         os.utime(path, (least, least), follow_symlinks=False)
 
 
 def modified(path: str) -> int:
-    """Return the whole seconds of a file's time, 0 when there is none."""
-    try:
-        return os.lstat(path).st_mtime_ns // 10**9
-    except FileNotFoundError:
-        return 0
+    """Return the whole seconds of a file's time."""
+    return os.lstat(path).st_mtime_ns // 10**9
 
 
 def sync(paths: Collection[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from tests.accounts import IS_ROOT
 from tests.emitters.apply.conftest import emitted
 from wagtail_multihost.emitters import output
-from wagtail_multihost.emitters.output import State, compare, draft, modified, read, refresh, stale
+from wagtail_multihost.emitters.apply import journal
+from wagtail_multihost.emitters.output import State, compare, draft, read, refresh, stale
 from wagtail_multihost.registry import snapshot_writer
 from wagtail_multihost.registry.snapshot import Snapshot
 from wagtail_multihost.registry.snapshot_changes import Change, has_access
@@ -77,10 +79,10 @@ def test_what_is_at_a_path_is_told_without_following_it(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     before = len(os.listdir("/proc/self/fd"))
-    assert read(f"{tmp_path}/file") == ("text", 0o640, os.getegid(), os.geteuid())
-    assert read(f"{tmp_path}/binary").text is None and read(f"{tmp_path}/binary").mode
-    assert [read(f"{tmp_path}/{name}") for name in ("link", "folder", "pipe")] == [(None, 0, None, None)] * 3
-    assert read(f"{tmp_path}/missing") == (None, None, None, None)
+    assert read(f"{tmp_path}/file") == (True, "text", 0o640, os.getegid(), os.geteuid())
+    strange = [read(f"{tmp_path}/{name}") for name in ("binary", "link", "folder", "pipe")]
+    assert strange == [(True, None, None, None, None)] * 4
+    assert read(f"{tmp_path}/missing") == (False, None, None, None, None)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -126,13 +128,71 @@ def test_stale_files_are_ours_alone(tmp_path: Path) -> None:
     assert {change.state for change in stale(tmp_path, ["conf"], [], lambda path, text: False)} == {State.EDITED}
 
 
-def test_time_of_a_file_is_later_in_whole_seconds(tmp_path: Path) -> None:
-    """It is one second after the latest of those that it replaces, and never moved back."""
-    new, old, older = (tmp_path / name for name in ("new", "old", "older"))
-    for path, moment in ((new, 10), (old, 4_000_000_000), (older, 5)):
+@pytest.mark.parametrize(
+    ("own", "replaced", "expected"),
+    [(10.5, 10.0, 11.0), (10.5, 10.9, 11.0), (10.5, 4e9, 4e9 + 1), (10.5, 9.9, 10.5), (10.5, 1.0, 10.5)],
+)
+def test_time_of_a_file_is_later_in_whole_seconds(tmp_path: Path, own: float, replaced: float, expected: float) -> None:
+    """It is one second after that of the file that it replaces, and left alone where it is later already."""
+    new, old = tmp_path / "new", tmp_path / "old"
+    for path, moment in ((new, own), (old, replaced)):
         path.touch()
         os.utime(path, (moment, moment))
-    refresh(str(new), str(old), str(older), str(tmp_path / "missing"))
-    assert (modified(str(new)), modified(str(tmp_path / "missing"))) == (4_000_000_001, 0)
-    refresh(str(new), str(older))
-    assert modified(str(new)) == 4_000_000_001
+    refresh(str(new), str(old))
+    assert (new.stat().st_mtime, old.stat().st_mtime) == (expected, replaced)
+
+
+def test_time_of_a_file_that_replaces_none_is_left(tmp_path: Path) -> None:
+    """A new file needs no time but its own."""
+    new = tmp_path / "new"
+    new.touch()
+    os.utime(new, (10.5, 10.5))
+    refresh(str(new), str(tmp_path / "missing"))
+    assert new.stat().st_mtime == 10.5
+
+
+def test_time_of_a_link_is_its_own(tmp_path: Path) -> None:
+    """A link that comes back, as somebody's own file may be one, is newer itself, and what it leads to is left."""
+    target, old, link = tmp_path / "target", tmp_path / "old", tmp_path / "link"
+    for path, moment in ((target, 10), (old, 4_000_000_000)):
+        path.touch()
+        os.utime(path, (moment, moment))
+    link.symlink_to(target)
+    refresh(str(link), str(old))
+    assert (link.lstat().st_mtime, target.stat().st_mtime) == (4_000_000_001, 10)
+
+
+FUTURE = 4_000_000_000
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize(
+    ("own", "replaced", "expected"),
+    [
+        (10, 20, None),
+        (10, None, None),
+        (FUTURE, 20, FUTURE + 1),
+        (FUTURE, None, FUTURE + 1),
+        (10, FUTURE, FUTURE + 1),
+        (FUTURE, FUTURE, FUTURE + 1),
+        (FUTURE + 1, FUTURE, FUTURE + 2),
+        (FUTURE, FUTURE + 9, FUTURE + 10),
+    ],
+)
+def test_old_file_that_comes_back_is_newer_than_ever(
+    tmp_path: Path, own: int, replaced: int | None, expected: int | None, is_link: bool
+) -> None:
+    """Its time is now, or one second after the later one of its own and of what it replaces; a link's is its own."""
+    draft, path, target = tmp_path / "draft", tmp_path / "path", tmp_path / "target"
+    target.touch()
+    os.utime(target, (10, 10))
+    draft.symlink_to(target) if is_link else draft.touch()
+    os.utime(draft, (own, own), follow_symlinks=False)
+    if replaced is not None:
+        path.touch()
+        os.utime(path, (replaced, replaced))
+    started = int(time.time())
+    journal.renew(str(draft), str(path))
+    found = draft.lstat().st_mtime
+    assert found == expected if expected else started <= found <= time.time()
+    assert target.stat().st_mtime == 10

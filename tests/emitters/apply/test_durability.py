@@ -117,6 +117,8 @@ def test_old_files_are_on_the_disk_before_their_journal_goes(world: World, disk:
     assert back < disk.at("sync", "conf", back) < gone
     assert back < disk.at("sync", "conf/sites", back) < gone
     assert disk.last("remove", "conf/sites/corona") < gone
+    # What a crash leaves of it has a name that the next run removes.
+    assert {("link", "conf/DRAFT"), ("link", "conf/sites/DRAFT")} <= set(disk.steps)
     assert text_of(world.directory / "conf/main") == "one"
 
 

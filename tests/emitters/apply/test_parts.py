@@ -5,20 +5,22 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from tests.accounts import NOBODY, needs_root
 from tests.emitters.apply.conftest import World, emitted
-from wagtail_multihost.emitters.apply import hook, journal
-from wagtail_multihost.emitters.apply.differences import is_folder, named
+from wagtail_multihost.emitters.apply import Result, hook, journal
+from wagtail_multihost.emitters.apply.differences import Differences, differences, is_folder, named
 from wagtail_multihost.emitters.apply.lock import locked
 from wagtail_multihost.emitters.apply.manifest import Manifest, digest
 from wagtail_multihost.emitters.apply.pending import Pending
@@ -27,6 +29,7 @@ from wagtail_multihost.emitters.apply.programs import environment, found, runnin
 from wagtail_multihost.emitters.apply.signals import Stopped, handled, pass_over, stop
 from wagtail_multihost.emitters.apply.stage import inodes, mirror
 from wagtail_multihost.emitters.apply.tickets import serve, taken, waiting
+from wagtail_multihost.emitters.apply.transaction import answered
 from wagtail_multihost.emitters.output import Change, State
 from wagtail_multihost.exceptions import ApplyError, EmitError
 
@@ -88,6 +91,39 @@ def test_folder_of_another_account_is_refused(place: Place, subfolder: str) -> N
     os.chown(place.directory / subfolder, NOBODY, 0)
     with pytest.raises(EmitError, match="is not safe for configurations"):
         refuse_writable(place.directory, "conf")
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["", ".multihost"])
+def test_folder_of_the_lock_is_this_accounts_own(place: Place, name: str) -> None:
+    """Who owns it could exchange what is remembered, however closed it is."""
+    os.chown(place.directory / name, NOBODY, 0)
+    with pytest.raises(EmitError, match=r"0700, and no link|not accepted for root's files"):
+        prepared(place.directory)
+
+
+@needs_root
+def test_folder_below_that_of_another_account_is_refused(place: Place) -> None:
+    """Who owns a folder on the way leads root to another one, however closed the last folder is."""
+    (place.directory / "conf/sites").mkdir(parents=True)
+    os.chown(place.directory / "conf", NOBODY, 0)
+    with pytest.raises(EmitError, match="is not safe for configurations"):
+        refuse_writable(place.directory, "conf/sites")
+
+
+@pytest.mark.parametrize(("mode", "is_safe"), [(0o755, True), (0o775, False), (0o757, False), (0o1777, False)])
+def test_folder_that_others_write_to_is_refused_for_every_account(
+    place: Place, monkeypatch: pytest.MonkeyPatch, mode: int, is_safe: bool
+) -> None:
+    """Who is not root has its own path to answer for, and still no folder that everybody changes."""
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    (place.directory / "conf").mkdir()
+    (place.directory / "conf").chmod(mode)
+    if is_safe:
+        refuse_writable(place.directory, "conf")
+    else:
+        with pytest.raises(EmitError, match="is not safe for configurations"):
+            refuse_writable(place.directory, "conf")
 
 
 def test_error_names_its_file() -> None:
@@ -270,6 +306,34 @@ def test_program_has_few_variables_no_input_and_a_session_of_its_own() -> None:
     assert environment(A="b")["A"] == "b"
 
 
+@pytest.mark.parametrize("kept", [{}, {"LANG": "de_DE.UTF-8"}, {"LANG": "C", "HOME": "/root"}])
+def test_program_keeps_language_and_home_where_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, kept: dict[str, str]
+) -> None:
+    """Beside the path and what is given it sees these, as they are, and nothing else."""
+    monkeypatch.setattr(os, "environ", {**kept, "PATH": "/x", "UWSGI_INI": "evil", "SECRET": "s"})
+    path = environment()["PATH"]
+    assert path.startswith("/x:")
+    assert environment(A="b") == {"PATH": path, **kept, "A": "b"}
+
+
+@pytest.mark.parametrize("kind", ["file", "link to a file", "dangling link"])
+def test_folder_of_the_lock_that_is_none_is_refused(tmp_path: Path, kind: str) -> None:
+    """Whatever stands in its place is left, and nothing is made where a link leads."""
+    directory = tmp_path / "out"
+    directory.mkdir()
+    target = tmp_path / "target"
+    if kind == "file":
+        (directory / ".multihost").touch(0o600)
+    else:
+        (directory / ".multihost").symlink_to(target)
+        if kind == "link to a file":
+            target.touch(0o600)
+    with pytest.raises(EmitError, match=r"File exists|Not a directory"):
+        prepared(directory)
+    assert target.exists() == (kind == "link to a file")
+
+
 @pytest.mark.parametrize(
     ("command", "words"), [("exit 7", "ended with exit code 7"), ("kill -9 $$", "ended by signal 9")]
 )
@@ -305,6 +369,16 @@ def test_signal_is_heeded_while_it_is_handled_and_not_afterwards() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+def test_handler_that_python_does_not_know_becomes_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was set by another language's code cannot be set again, and ours must not stay."""
+    done: list[tuple[int, object]] = []
+    monkeypatch.setattr(signal, "signal", lambda number, handler: done.append((number, handler)))
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    with handled(stop):
+        assert done == [(number, stop) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)]
+    assert done[3:] == [(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)]
+
+
 def test_other_threads_leave_signals_alone() -> None:
     """Only the main thread may set handlers: elsewhere the block runs as it is."""
     ran: list[bool] = []
@@ -338,6 +412,18 @@ def test_scratch_copy_has_the_inodes_of_the_original(place: Place) -> None:
     assert inodes(place.directory / "missing") == {}
 
 
+def test_scratch_copy_has_links_as_links(place: Place) -> None:
+    """An operator's link is read where it leads by the parser, and not laid as the file that it leads to."""
+    original, copy = place.directory / "conf", place.stage / "conf"
+    original.mkdir()
+    (place.directory / "elsewhere").touch()
+    (original / "link").symlink_to("../elsewhere")
+    (original / "dangling").symlink_to("nowhere")
+    mirror(original, copy)
+    assert {path.name: os.readlink(path) for path in copy.iterdir()} == {"link": "../elsewhere", "dangling": "nowhere"}
+    assert inodes(copy) == inodes(original)
+
+
 @pytest.mark.parametrize(
     ("path", "folder", "expected"),
     [
@@ -364,6 +450,39 @@ def test_many_paths_are_counted() -> None:
     assert named(paths) == f"{', '.join(paths[:20])} and 2 more"
     assert named(paths[:21]).endswith("19 and 1 more")
     assert named(paths[:20]) == ", ".join(paths[:20])
+
+
+def test_answer_of_another_run_is_its_result_or_its_error() -> None:
+    """What it did is told as done together; what it was refused for is raised."""
+    done = Result(changed=("a",), removed=("b", "c"), reloaded=True, verified=True, generation="g", seconds=2.5)
+    told = json.loads(json.dumps({"result": asdict(done)}))
+    assert answered(told) == replace(done, together=True)
+    with pytest.raises(ApplyError, match=r"^It was refused\.$"):
+        answered({"error": "It was refused."})
+
+
+def test_generation_is_new_where_something_differs_or_a_reload_is_owed(world: World) -> None:
+    """A target that shows one gets another for its changes, and for those of an earlier run that nobody reloaded."""
+    world.apply()
+    place = Place(world.directory)
+    old = Manifest(place).generations["fake"]
+
+    def found(*renewed: str) -> Differences:
+        return differences([world.emitter], world.plan(), Manifest(place), renewed=frozenset(renewed))
+
+    for same in (found(), found("other")):
+        assert (same.changes, same.generations, same.kept, same.paths) == ([], {}, 3, {})
+    owed = found("fake")
+    assert owed.paths == {"fake": ["conf/generation"]}
+    assert set(owed.generations) == {"fake"} and owed.generations["fake"] != old
+    assert re.fullmatch("[0-9a-f]{16}", owed.generations["fake"])
+    world.texts["conf/main"] = "two"
+    changed = found()
+    assert changed.paths == {"fake": ["conf/main", "conf/generation"]}
+    assert changed.generations["fake"] not in (old, owed.generations["fake"])
+    (world.directory / "conf/generation").unlink()
+    world.texts["conf/main"] = "one"
+    assert found().paths == {"fake": ["conf/generation"]}
 
 
 def test_run_of_another_kind_of_change_reports_what_it_did(world: World) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.emitters.apply.conftest import FAILING, World, text_of
 from tests.servers.processes import is_running, wait_for
-from wagtail_multihost.emitters.apply import Result
+from wagtail_multihost.emitters.apply import Result, validation
 from wagtail_multihost.emitters.apply.signals import SIGNALS
 from wagtail_multihost.exceptions import ApplyError, ConfigurationError, EmitError
 
@@ -93,6 +93,52 @@ def test_files_that_the_parser_refuses_are_not_used(world: World) -> None:
     assert (len(world.reloads), world.remembered()) == (1, LEFT)
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exit 3", "exit code 3"),
+        ("printf ' \\n'; exit 3", "exit code 3"),
+        ("printf ' a\\nb '; exit 3", "a\nb"),
+        ("printf out; printf err >&2; exit 1", "outerr"),
+        ("kill -9 $$", "exit code -9"),
+    ],
+)
+def test_refusal_has_what_the_parser_says(world: World, script: str, said: str) -> None:
+    """Its words without blanks around them, or, where it says nothing, its exit code."""
+    world.validations = [("sh", "-c", script)]
+    with pytest.raises(ApplyError) as caught:
+        world.apply()
+    first, _, rest = str(caught.value).partition("\n")
+    assert first.startswith("sh does not accept the files") and rest == said
+
+
+def test_refusal_has_the_last_words_of_a_long_report(world: World) -> None:
+    """What a parser ends with says why it does: no more than 4,000 characters of it."""
+    world.validations = [("sh", "-c", "printf '%05000d end' 0; exit 1")]
+    with pytest.raises(ApplyError) as caught:
+        world.apply()
+    rest = str(caught.value).partition("\n")[2]
+    assert (len(rest), rest[-4:]) == (4000, " end")
+
+
+@pytest.mark.parametrize("program", [NEVER, ("no-rights",)])
+def test_parser_that_cannot_be_heard_is_no_refusal(
+    world: World, monkeypatch: pytest.MonkeyPatch, program: tuple[str, ...]
+) -> None:
+    """One that reads without an end is ended, and one that cannot be run is named: neither refuses the files."""
+    monkeypatch.setattr(validation, "SECONDS", 0.2)
+    broken = world.folder / "no-rights"
+    broken.write_text("#!/no/interpreter\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{world.folder}:{os.environ['PATH']}")
+    world.validations = [program]
+    words = "has read the files for 0.2 seconds" if program is NEVER else "Cannot run no-rights: No such file"
+    with pytest.raises(EmitError, match=words) as caught:
+        world.apply()
+    assert not isinstance(caught.value, ApplyError)
+    assert world.found() == {}
+
+
 def test_the_parser_sees_all_files_as_they_will_be(world: World) -> None:
     """The scratch copy has changed, unchanged and foreign files, and not those that go."""
     world.apply()
@@ -139,6 +185,32 @@ def test_what_fails_after_the_swap_brings_the_old_files_back(
     world.apply(reload=world.hook)
     assert world.found() == world.texts
     assert len(world.reloads) == 1
+
+
+FAILED = "The reload hook sh ended with exit code 1."
+#: Fails for the new text alone.
+WARY = ("sh", "-c", '! grep -q two $(cat "$MULTIHOST_CHANGED")')
+
+
+@pytest.mark.parametrize(
+    ("options", "report"),
+    [
+        (
+            {"reload": ("sh", "-c", "exit 1")},
+            f"{FAILED} The old files are back, but could not be reloaded: {FAILED} The next run tries again.",
+        ),
+        ({"reload": WARY}, f"{FAILED} The old files are back and reloaded."),
+        ({"verify": "unix:/none"}, ": it cannot be asked (No such file or directory). The old files are back."),
+    ],
+)
+def test_a_rollback_says_what_was_done(world: World, options: dict[str, object], report: str) -> None:
+    """The report is why, then that the old files are back, then whether the servers use them."""
+    world.apply()
+    world.texts["conf/main"] = "two"
+    with pytest.raises(ApplyError) as caught:
+        world.apply(**options)
+    said = str(caught.value)
+    assert said == report if "reload" in options else said.endswith(report) and "Stopped" not in said
 
 
 def test_files_that_come_back_are_newer_in_whole_seconds(world: World) -> None:

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from socketserver import UnixStreamServer
+from typing import ClassVar
 
 import pytest
 
-from wagtail_multihost.emitters.apply.verification import Address, context, parsed, verify
+from wagtail_multihost.emitters.apply import verification
+from wagtail_multihost.emitters.apply.verification import (
+    MOST_BYTES,
+    Address,
+    SocketConnection,
+    context,
+    parsed,
+    refusal,
+    verify,
+)
 from wagtail_multihost.exceptions import ApplyError, EmitError
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with its path: /STATUS/WORDS."""
+    """Answers with its path: /STATUS/WORDS, after so many blanks; notes what it was asked."""
+
+    seen: ClassVar[list[tuple[str, str | None, str | None]]] = []
+    blanks: ClassVar[int] = 0
 
     def do_GET(self) -> None:
+        self.seen.append((self.requestline, self.headers["Host"], self.headers["Connection"]))
         _, status, body = self.path.split("/", 2)
         self.send_response(int(status))
         self.send_header("Location", "http://127.0.0.1:9/")
         self.end_headers()
-        self.wfile.write(body.encode())
+        self.wfile.write(b" " * self.blanks + body.encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Be quiet."""
@@ -57,8 +74,10 @@ def test_the_token_is_in_the_answer(address: str) -> None:
     ("path", "token", "words"),
     [
         ("/200/generation-abd", "abc", "does not have it"),
+        ("/200/generation-abd", "abc", "with the generation abc within 0.01 seconds"),
         ("/404/abc", "abc", "status 404"),
         ("/500/", "", "status 500"),
+        ("/500/", "", "with a status of 2xx or 3xx within 0.01 seconds"),
     ],
 )
 def test_another_answer_is_refused(address: str, path: str, token: str, words: str) -> None:
@@ -75,7 +94,11 @@ def test_without_a_token_a_status_is_enough(address: str, status: int) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "ftp://a/", "http://", "file:///etc/passwd", "http://a b/", "unix:a:/", "http://a:x/", "http://a/\r\nX: y"],
+    [
+        *("", "ftp://a/", "http://", "file:///etc/passwd", "http://a b/", "http://a:x/", "http://a/\r\nX: y"),
+        *("http://é.example/", "http://a/\x7f", "http://user@a/", "a.example/", "//a/"),
+        *("unix:", "unix:a:/", "unix:/a:b", "unix:/a b:/", "unix:/é:/", "unix:/a\n:/", "unix:/a:/\x7f"),
+    ],
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     """Only http, https and unix sockets are asked, and no URL smuggles a header in."""
@@ -93,8 +116,130 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
 def test_addresses_are_read() -> None:
     """Ports, queries and sockets are taken from the URL."""
     assert parsed("https://a.example:8443/x?y=1") == Address("/x?y=1", "a.example", 8443, True)
-    assert parsed("unix:/run/s.sock:/x") == Address("/x", socket="/run/s.sock")
-    assert parsed("unix:/run/s.sock") == Address("/", socket="/run/s.sock")
+    assert parsed("http://a.example") == Address("/", "a.example", None, False, "")
+    assert parsed("unix:/run/s.sock:/x:y?z") == Address("/x:y?z", "localhost", None, False, "/run/s.sock")
+    assert parsed("unix:/run/s.sock") == parsed("unix:/run/s.sock:") == Address("/", socket="/run/s.sock")
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "host", "port"),
+    [
+        ("http://a.example/", HTTPConnection, "a.example", 80),
+        ("http://a.example:8000/", HTTPConnection, "a.example", 8000),
+        ("https://a.example/", HTTPSConnection, "a.example", 443),
+        ("https://a.example:8443/", HTTPSConnection, "a.example", 8443),
+        ("unix:/run/s.sock:/", SocketConnection, "localhost", 80),
+    ],
+)
+def test_a_connection_is_of_the_kind_of_its_address(url: str, kind: type, host: str, port: int) -> None:
+    """It leads to the stated port, or the one of the scheme, and has the time limit that is given."""
+    connection = parsed(url).connection(7)
+    assert (type(connection), connection.host, connection.port, connection.timeout) == (kind, host, port, 7)
+    if isinstance(connection, HTTPSConnection):
+        assert connection._context.verify_mode is ssl.CERT_REQUIRED  # type: ignore[attr-defined]
+
+
+def test_a_server_is_asked_once_for_the_path(address: str) -> None:
+    """It is a GET of the whole path, for the host of the address, of which the connection is not kept."""
+    Handler.seen.clear()
+    verify(f"{address}/200/a?b=c", 10, "")
+    host = "localhost" if address.startswith("unix:") else address.removeprefix("http://")
+    assert Handler.seen == [("GET /200/a?b=c HTTP/1.1", host, "close")]
+
+
+@pytest.mark.parametrize(("blanks", "found"), [(MOST_BYTES - 3, True), (MOST_BYTES - 2, False)])
+def test_a_token_is_looked_for_at_the_beginning_of_an_answer(address: str, blanks: int, found: bool) -> None:
+    """A server that sends without an end fills no memory."""
+    Handler.blanks = blanks
+    try:
+        refused = refusal(parsed(f"{address}/200/abc"), "abc", 10)
+    finally:
+        Handler.blanks = 0
+    assert bool(refused) is not found
+
+
+@pytest.mark.parametrize(("status", "accepted"), [(200, True), (399, True), (400, False), (599, False)])
+def test_a_status_of_success_is_accepted(address: str, status: int, accepted: bool) -> None:
+    """2xx and 3xx, to their ends."""
+    assert bool(refusal(parsed(f"{address}/{status}/"), "", 10)) is not accepted
+
+
+def test_what_is_no_answer_is_told() -> None:
+    """Bytes that are no HTTP, silence and a closed port are refusals with a reason."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        assert refusal(parsed(url), "", 0.1) == "it cannot be asked (RemoteDisconnected)"  # its end was cut
+        listener.accept()[0].close()
+
+        def answer() -> None:
+            with listener.accept()[0] as stream:
+                stream.sendall(b"no HTTP\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert refusal(parsed(url), "", 10) == "it cannot be asked (BadStatusLine)"
+        thread.join()
+    assert refusal(parsed(url), "", 10) == "it cannot be asked (Connection refused)"
+
+
+class Clock:
+    """A time that passes in pauses alone; asked for, a server refuses so often, and notes how long it may take."""
+
+    def __init__(self, refusals: int) -> None:
+        self.now, self.refusals = 100.0, refusals
+        self.limits: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def refusal(self, address: Address, token: str, timeout: float) -> str:
+        self.limits.append(round(timeout, 3))
+        return "no" if len(self.limits) <= self.refusals else ""
+
+
+@pytest.mark.parametrize(
+    ("timeout", "refusals", "limits"),
+    [
+        (10, 0, [3]),
+        (10, 2, [3, 3, 3]),
+        (3.15, 3, [3, 3, 2.95, 2.85]),
+        (0.05, 1, [0.1]),
+        (0.35, 9, [0.35, 0.25, 0.15, 0.1]),
+        (0.125, 9, [0.125, 0.1]),
+    ],
+)
+def test_a_server_is_asked_until_the_time_is_up(
+    monkeypatch: pytest.MonkeyPatch, timeout: float, refusals: int, limits: list[float]
+) -> None:
+    """Each question may take what is left, but three seconds at most; there is time for one at least."""
+    clock = Clock(refusals)
+    monkeypatch.setattr(verification, "time", clock)
+    monkeypatch.setattr(verification, "refusal", clock.refusal)
+    if refusals == 9 or timeout == 0.05:
+        with pytest.raises(ApplyError, match=f"within {timeout} seconds: no"):
+            verify("http://a.example/", timeout, "")
+    else:
+        verify("http://a.example/", timeout, "")
+    assert clock.limits == limits
+
+
+def test_a_limit_goes_with_what_it_was_for() -> None:
+    """Its thread keeps no process from ending, and is gone when the answer is there."""
+    here, there = socket.socketpair()
+
+    def timers() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+
+    with here, there:
+        with verification.limited(here, 600):
+            (timer,) = timers()
+            assert timer.daemon
+        timer.join(10)
+        assert timers() == []
+        here.sendall(b"x")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wagtail_multihost.emitters.apply.place import Place, discard, emptied, read_json, sync_folder, write_json
-from wagtail_multihost.emitters.output import FOLDER_MODE, Change, refresh, sync
+from wagtail_multihost.emitters.output import FOLDER_MODE, Change, modified, refresh, sync
 from wagtail_multihost.exceptions import EmitError
 
 
@@ -84,12 +84,11 @@ def bring_back(backup: Path, path: str) -> None:
 
 def renew(draft: str, path: str) -> None:
     """Give an old file a new time: now, or later when what it replaces, or it itself, is as new as that."""
-    before = os.lstat(draft).st_mtime_ns
+    before = modified(draft)
     os.utime(draft, follow_symlinks=False)
     refresh(draft, path)
-    if os.lstat(draft).st_mtime_ns // 10**9 <= before // 10**9:
-        seconds = before // 10**9 + 1
-        os.utime(draft, (seconds, seconds), follow_symlinks=False)
+    if modified(draft) <= before:
+        os.utime(draft, (before + 1, before + 1), follow_symlinks=False)
 
 
 def forget(place: Place) -> None:

@@ -12,6 +12,8 @@ from wagtail_multihost.emitters.apply.place import Place
 from wagtail_multihost.exceptions import EmitError
 
 POLL_SECONDS = 0.05
+#: Of the number of a process.
+MOST_DIGITS = 20
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def wait(descriptor: int, place: Place, deadline: float, timeout: float, is_serv
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, 20, 0).decode() or "unknown"
+                holder = os.pread(descriptor, MOST_DIGITS, 0).decode() or "unknown"
                 raise EmitError(
                     f"Another run (process {holder}) has held {place.lock} for {timeout:g} seconds or more; "
                     "nothing was changed. --lock-timeout waits longer."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,7 +95,8 @@ def prepared(directory: Path) -> Place:
         status = place.folder.lstat()
     except OSError as error:
         raise EmitError(sentence(error)) from None
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & PRIVATE:
+    # A link has the mode 0777 (symlink(7)), and what is no folder has failed before.
+    if status.st_uid != os.geteuid() or status.st_mode & PRIVATE:
         raise EmitError(f"{place.folder} must be a folder of this account with the mode 0700, and no link.")
     return place
 

@@ -79,7 +79,7 @@ def waiting(place: Place, fingerprint: str, own: Ticket) -> list[Waiting]:
         if path == own.path or is_abandoned(path):
             continue
         with suppress(FileNotFoundError):
-            first, line, answer = path.read_text(encoding="utf-8").partition("\n")
+            first, line, answer = path.read_bytes().decode().partition("\n")
             if path.suffix == SUFFIX and line and not answer.endswith("\n"):
                 ticket = json.loads(first)
                 if ticket["fingerprint"] == fingerprint:

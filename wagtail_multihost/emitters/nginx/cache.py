@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.emitters.nginx.forwarded import forwarded, scheme_variable
+from wagtail_multihost.emitters.nginx.forwarded import forwarded, scheme_variable, trusted_header
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -83,11 +83,11 @@ def cache(plan: Plan) -> str:
 
 def purged_scheme(plan: Plan) -> dict[str, str]:
     """Return which purged pages have another scheme than the purge: those with a certificate, here or at a proxy."""
-    if scheme_variable(plan) == "$scheme":
+    header = trusted_header(plan)
+    if not header:
         return {"secure_purge": "purge:on", "secure": "https"}
     is_secure = plan.platform.scheme == "https"
-    secure = (plan.platform.secure_proxy_ssl_header or ("", "https"))[1]
-    return {"secure_purge": '"~^purge:"' if is_secure else "purge:on", "secure": nginx_quote(secure)}
+    return {"secure_purge": '"~^purge:"' if is_secure else "purge:on", "secure": nginx_quote(header[1])}
 
 
 def own_duration(plan: Plan, site: SiteSpec) -> bool:

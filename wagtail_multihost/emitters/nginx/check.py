@@ -50,11 +50,11 @@ def unprivileged_copy(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]
         http=own_addresses("http", nginx.http),
         https=own_addresses("https", nginx.https),
     )
-    plan = replace(stage.plan, platform=replace(platform, nginx=own), directory=folder, only=frozenset())
+    plan = replace(stage.plan, platform=replace(platform, nginx=own), directory=folder)
     for file in emit(plan):
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(file.text, encoding="utf-8")
+        path.write_bytes(file.text.encode())
     for path in (stage.folder / "nginx").glob(GENERATIONS):
         shutil.copy(path, folder / "nginx")
     return folder

@@ -22,14 +22,14 @@ from wagtail_multihost.spec.site import SiteSpec
 
 def locations(plan: Plan) -> str:
     codebase, front = plan.codebase, is_front(plan)
-    serves_static = codebase.static_root is not None and codebase.static_url is not None
+    static_url = codebase.static_url if codebase.static_root else None
     return plan.render(
         "nginx/locations.conf",
         front=front,
         node_scheme="https" if has_certificates(plan.nginx) else "http",
         hears_fronts=bool(plan.node and plan.nginx.fronts),
-        static_url=nginx_quote(codebase.static_url or "") if serves_static else "",
-        static_root=nginx_quote(f"{codebase.static_root}/") if serves_static else "",
+        static_url=nginx_quote(static_url) if static_url else "",
+        static_root=nginx_quote(f"{codebase.static_root}/") if static_url else "",
         gzip_static=plan.nginx.gzip_static,
         media_url=nginx_quote(codebase.media_url) if codebase.media_url else "",
         documents_url=nginx_quote(f"{codebase.media_url}documents/") if codebase.media_url else "",

@@ -21,11 +21,21 @@ def forwarded(plan: Plan) -> dict[str, object]:
         "scheme_param": header if options.proxies else "",
         "scheme_variable": header.lower(),
         "secure_value": nginx_quote(secure),
-        "scheme": scheme_variable(plan),
     }
 
 
 def scheme_variable(plan: Plan) -> str:
     """Return the variable of the scheme that the visitor uses, as far as nginx knows it or a trusted proxy says it."""
-    header = (plan.platform.secure_proxy_ssl_header or ("",))[0]
-    return "$multihost_scheme" if plan.nginx.proxies and header else "$scheme"
+    return "$multihost_scheme" if trusted_header(plan) else "$scheme"
+
+
+def trusted_header(plan: Plan) -> tuple[str, str] | None:
+    """Return the header in which a trusted proxy says the scheme, and its word for https; None where none does."""
+    return plan.platform.secure_proxy_ssl_header if plan.nginx.proxies else None
+
+
+def told_header(plan: Plan) -> tuple[str, str] | None:
+    """Return the same of any proxy: where none is named, whoever connects is taken for one that says it as most do."""
+    header = plan.platform.secure_proxy_ssl_header
+    is_usual = header is not None and header[0] == FORWARDED_PROTO
+    return header if is_usual else trusted_header(plan)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.cache import visitor_scheme
+from wagtail_multihost.emitters.nginx.forwarded import told_header
 from wagtail_multihost.emitters.nginx.rules import closed, file_urls, url_pattern
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_key
 from wagtail_multihost.spec.codebase import CHALLENGES
@@ -32,16 +33,17 @@ def maps(plan: Plan) -> str:
         tls_hosts=quoted((host, "on") for host, _, _ in secure),
         certificates=quoted((host, certificate_path(tls.certificate, host, site)) for host, tls, site in secure),
         keys=quoted((host, certificate_path(tls.key, host, site)) for host, tls, site in secure),
-        told_scheme=told_scheme(plan),
-        told_secure=nginx_quote_key((plan.platform.secure_proxy_ssl_header or ("", ""))[1]),
+        **told(plan),
         **rule_maps(plan),
     )
 
 
-def told_scheme(plan: Plan) -> str:
-    """Return the variable of a scheme that a proxy in front may tell, blank where none does."""
-    variable = visitor_scheme(plan)
-    return "" if variable == "$scheme" else variable
+def told(plan: Plan) -> dict[str, str]:
+    """Return the variable of a scheme that a proxy in front may tell, with its word for https, where one does."""
+    header = told_header(plan)
+    if not header:
+        return {"told_scheme": ""}
+    return {"told_scheme": visitor_scheme(plan), "told_secure": nginx_quote_key(header[1])}
 
 
 def rule_maps(plan: Plan) -> dict[str, object]:

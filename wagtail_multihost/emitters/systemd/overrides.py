@@ -127,7 +127,8 @@ def limits(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
         yield "IPAddressDeny", "any" if own.egress else ""
         yield "IPAddressAllow", ""
         for network in ("localhost", *own.egress) if own.egress else ():
-            yield "IPAddressAllow", systemd_quote(network)
+            # Quotes are none here: systemd would take them for a part of the address, and leave it out.
+            yield "IPAddressAllow", systemd_quote_line(network)
 
 
 def folders(plan: Plan, site: SiteSpec) -> Iterator[Setting]:

@@ -44,7 +44,7 @@ def service_values(plan: Plan) -> dict[str, object]:
         "cpu_weight": options.cpu_weight,
         "memory": options.memory.upper(),
         "tasks": options.tasks,
-        "egress": [systemd_quote(network) for network in options.egress],
+        "egress": [systemd_quote_line(network) for network in options.egress],
         "protect_home": protect_home(used(plan)),
         "sites": systemd_quote_part(sites),
         "sockets": systemd_quote_part(str(platform.sockets)),

@@ -45,7 +45,7 @@ def representatives(stage: Stage) -> Iterator[PurePosixPath]:
         # Among the changed are vassals that go.
         if not (stage.folder / path).is_file():
             continue
-        shape = option_names((stage.folder / path).read_text(encoding="utf-8"))
+        shape = option_names((stage.folder / path).read_bytes().decode())
         if shape not in seen:
             seen.add(shape)
             yield path

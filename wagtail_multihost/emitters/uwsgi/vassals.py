@@ -74,17 +74,20 @@ def code(plan: Plan, site: SiteSpec) -> dict[str, object]:
 
 
 def served(plan: Plan, site: SiteSpec) -> dict[str, object]:
-    """Return what a vassal needs to serve files and redirects itself, where there is no nginx."""
-    codebase, serves_http = plan.codebase_of(site), bool(plan.uwsgi.http)
+    """Return what a vassal needs to serve files and redirects itself; nothing where nginx does."""
+    if not plan.uwsgi.http:
+        return {}
+    codebase = plan.codebase_of(site)
+    static_url = codebase.static_url if codebase.static_root else None
     origin = plan.platform.origin_of(site.canonical, has_tls=site.has_tls(site.canonical))
     return {
-        "static_url": uwsgi_quote((codebase.static_url or "").rstrip("/")) if codebase.static_root else "",
-        "static_root": uwsgi_quote(str(codebase.static_root or "")),
+        "static_url": uwsgi_quote(static_url.rstrip("/")) if static_url else "",
+        "static_root": uwsgi_quote(str(codebase.static_root)),
         "closed": [uwsgi_quote(pattern) for pattern in closed_patterns(codebase)],
-        "media_url": uwsgi_quote(re.escape(codebase.media_url or "")),
-        "media_root": uwsgi_quote_route(str(site.storage.path or "")) if serves_http else "",
-        "redirects": [uwsgi_quote(pattern) for pattern in redirect_patterns(site)] if serves_http else [],
-        "origin": uwsgi_quote(origin) if serves_http else "",
+        "media_url": uwsgi_quote(re.escape(codebase.media_url)) if codebase.media_url else "",
+        "media_root": uwsgi_quote_route(str(site.storage.path)) if site.storage.path else "",
+        "redirects": [uwsgi_quote(pattern) for pattern in redirect_patterns(site)],
+        "origin": uwsgi_quote(origin),
     }
 
 
