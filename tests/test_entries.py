@@ -22,7 +22,7 @@ import pytest
 
 import wagtail_multihost
 from tests.mutations import PROSE_WORDS, ROOMS
-from wagtail_multihost.registry.keys.key import Key
+from wagtail_multihost.registry.keys import Key
 
 PACKAGE = Path(wagtail_multihost.__file__).parent
 STATED = Path(__file__).parent / "entries.txt"

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.kinds import SWITCH, choice, integer
 from wagtail_multihost.spec.options import (
     OPTIONAL_SIZE,
-    SWITCH,
     Options,
-    choice,
-    integer,
     option,
     text,
 )
@@ -34,6 +32,7 @@ class UwsgiOptions(Options):
         "",
         text("IPv4 address and port", HTTP_ADDRESS, wanted="be such as 127.0.0.1:8000", optional=True),
         "Where uWSGI serves the sites itself, without nginx.",
+        who="node",
     )
     processes: int = option(2, integer(1, 256), "Workers of each site.", per_site=True)
     threads: int = option(1, integer(1, 256), "Threads of each worker.", per_site=True)
@@ -76,6 +75,7 @@ class UwsgiOptions(Options):
         "",
         text("path, `{site}` in it", re.compile(r"/[A-Za-z0-9._/{}@-]{1,200}"), optional=True),
         "An existing control group that a site's processes are put into, where sites have accounts of their own.",
+        who="node",
     )
     stats: bool = option(
         False, SWITCH, "Whether each site has a socket of statistics, `uwsgi.stats` in its folder of temporary files."
