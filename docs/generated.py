@@ -203,7 +203,12 @@ def emitted_files() -> str:
 def health_options() -> str:
     """Return the keys of ``MULTIHOST_HEALTH``."""
     rows = [
-        [f"`{key.name.upper()}`", key.metadata[DECLARED].kind.label, literal(key.default), key.metadata[DECLARED].meaning]
+        [
+            f"`{key.name.upper()}`",
+            key.metadata[DECLARED].kind.label,
+            literal(key.default),
+            key.metadata[DECLARED].meaning,
+        ]
         for key in fields(HealthOptions)
     ]
     names = ", ".join(f"`{name}`" for name in DEFAULT_PROBES)

@@ -11,8 +11,8 @@ from typing import Any
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.health.probe import Probe
-from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.declared import DECLARED
+from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.kinds import SWITCH, Kind, integer
 from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_PATH, Options, option, text
 

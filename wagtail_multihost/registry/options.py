@@ -36,4 +36,3 @@ def refuse_shared(table: Record, kind: type[Options]) -> None:
 
 def names(declarations: Iterable[Field[Any]]) -> list[str]:
     return [declared.name for declared in declarations]
-

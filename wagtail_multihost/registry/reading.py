@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING
-from functools import cache
+from dataclasses import MISSING, Field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from wagtail_multihost.registry.record import Record
-from wagtail_multihost.spec.declared import Declared, declarations, selector
+from wagtail_multihost.spec.declared import DECLARED, Declared, declarations, selector
 from wagtail_multihost.spec.kinds import TABLES, Kind
 from wagtail_multihost.spec.secret import Secret
 
 T = TypeVar("T")
 NO_NAMES: Mapping[str, object] = {}
+Reader = tuple[str, Declared, Callable[..., Any], object]
+#: What :func:`readers` has returned.
+KNOWN: dict[type, tuple[Reader, ...]] = {}
 READERS: Mapping[type, Callable[..., Any]] = {
     bool: Record.take_boolean,
     int: Record.take_integer,
@@ -56,24 +58,23 @@ def derived_value(declared: Declared, derived: Mapping[str, object]) -> object:
     return declared.kind.type(text)
 
 
-@cache
-def readers(spec: type) -> tuple[tuple[str, Declared, Callable[..., Any], object], ...]:
+def readers(spec: type) -> tuple[Reader, ...]:
     """Return the keys of a spec, each with its declaration, the method that takes it, and the field's default."""
-    return tuple(
-        (
-            one.name,
-            declared,
-            reader(declared.kind),
-            NOTHING.get(declared.kind.type) if one.default is MISSING else one.default,
-        )
-        for one, declared in declarations(spec)
-        if declared.kind not in TABLES
-    )
+    if spec not in KNOWN:
+        found = [(one, declared) for one, declared in declarations(spec) if declared.kind not in TABLES]
+        KNOWN[spec] = tuple((one.name, declared, taker(declared.kind), default_of(one)) for one, declared in found)
+    return KNOWN[spec]
 
 
-def reader(kind: Kind) -> Callable[..., Any]:
+def default_of(field: Field[Any]) -> object:
+    """Return what a record without a key gets, unless its declaration says something else."""
+    return NOTHING.get(field.metadata[DECLARED].kind.type) if field.default is MISSING else field.default
+
+
+def taker(kind: Kind) -> Callable[..., Any]:
     """Return the method of Record that reads a kind."""
-    return getattr(Record, kind.reader) if kind.reader else READERS[kind.type]
+    found: Callable[..., Any] = getattr(Record, kind.reader) if kind.reader else READERS[kind.type]
+    return found
 
 
 def spec_class(name: str) -> type[Any]:

@@ -118,9 +118,9 @@ class SiteReader:
         path = (*record.path, "secret_key" if "secret_key" in record.written else "secret_key_file")
         label = record.source.label(path)
         is_reported = any(problem.where == label for problem in record.problems)
-        if key is not None and record.source.reads_secrets and not is_reported:
-            if len(key.reveal()) < SECRET_KEY_LENGTH:
-                record.report(f"The key is too short: at least {SECRET_KEY_LENGTH} characters.", path)
+        may_be_read = key is not None and record.source.reads_secrets and not is_reported
+        if key is not None and may_be_read and len(key.reveal()) < SECRET_KEY_LENGTH:
+            record.report(f"The key is too short: at least {SECRET_KEY_LENGTH} characters.", path)
 
     def required_hosts(self, hostnames: tuple[str, ...]) -> tuple[str, ...]:
         """Return the hostnames, or where none is left a stand-in, as long as there is a problem with them already."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, field, fields
-from functools import cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from wagtail_multihost.exceptions import Problem
@@ -74,6 +73,11 @@ class Part(NamedTuple):
     front: bool = False
 
 
+Declarations: TypeAlias = tuple[tuple[Field[Any], Declared], ...]
+#: What :func:`declarations` has returned; specs are few, and are never unloaded.
+KNOWN: dict[type, Declarations] = {}
+
+
 def key(kind: Kind, meaning: str, default: Any = MISSING, **options: Any) -> Any:
     """Declare a key on a field; the options are those of :class:`Declared`."""
     return field(default=default, metadata={DECLARED: Declared(kind, meaning, **options)})
@@ -84,19 +88,18 @@ def part(spec: str, meaning: str, unless_stated: str, default: Any = MISSING, *,
     return field(default=default, metadata={PART: Part(spec, meaning, unless_stated, default is None, front)})
 
 
-@cache
-def declarations(spec: type) -> tuple[tuple[Field[Any], Declared], ...]:
+def declarations(spec: type) -> Declarations:
     """Return the fields of a spec that are keys, with their declarations; the one that selects others comes first."""
-    return tuple((one, one.metadata[DECLARED]) for one in fields(spec) if DECLARED in one.metadata)
+    if spec not in KNOWN:
+        KNOWN[spec] = tuple((one, one.metadata[DECLARED]) for one in fields(spec) if DECLARED in one.metadata)
+    return KNOWN[spec]
 
 
-@cache
 def parts(spec: type) -> tuple[tuple[str, Part], ...]:
     """Return the names of a spec's tables, with their declarations."""
     return tuple((one.name, one.metadata[PART]) for one in fields(spec) if PART in one.metadata)
 
 
-@cache
 def selector(spec: type) -> str:
     """Return the name of the key whose value says which others a spec takes; blank where there is none."""
     return next((one.name for one, declared in declarations(spec) if declared.selects), "")

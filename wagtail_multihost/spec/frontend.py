@@ -54,9 +54,7 @@ class FrontendCacheSpec(Frozen):
         selects=True,
     )
     location: str = key(LOCATION, "The cache.", "", of=("http",), required=True)
-    zone: str = key(
-        ZONE, "The zone or the distribution.", "", of=("cloudflare", "cloudfront"), required=True, own=True
-    )
+    zone: str = key(ZONE, "The zone or the distribution.", "", of=("cloudflare", "cloudfront"), required=True, own=True)
     token: Secret | None = key(
         SECRET,
         "A token for the zone.",

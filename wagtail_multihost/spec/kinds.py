@@ -1,4 +1,4 @@
-"""Kinds of values that several keys accept. Those of servers' options, which a site's process never loads, are there."""
+"""Kinds of values that several keys accept; those of servers' options are with these."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ BUCKET_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
 SOCKET_SUFFIX = ".sock"
 
+
 def name_kind(is_accepted: Callable[[str], bool], accepted: str) -> Kind:
     """Return the kind of the names that a rule takes, which ``accepted`` says in words."""
 
@@ -104,9 +105,7 @@ class Names(Frozen):
 def name_problems(names: Names) -> Iterator[Problem]:
     yield from declared_problems(names)
     if isinstance(names.bucket, str) and is_bucket(names.bucket) and is_reserved_bucket(names.bucket):
-        yield Problem(
-            "bucket", f"The name {shown(names.bucket)} is not accepted: S3 reserves its start or its end."
-        )
+        yield Problem("bucket", f"The name {shown(names.bucket)} is not accepted: S3 reserves its start or its end.")
 
 
 def is_bucket(name: str) -> bool:

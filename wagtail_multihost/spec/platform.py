@@ -59,17 +59,17 @@ def parse_origin(value: str) -> str:
     return value
 
 
-def check_key(key: Secret) -> Secret:
+def check_key(secret: Secret) -> Secret:
     """Return the platform's key when it can be read and is long enough."""
     from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH  # loads only where the platform's key is
 
     try:
-        length = len(key.reveal())
+        length = len(secret.reveal())
     except SecretUnreadableError as error:
         raise ValueError(str(error)) from None
     if length < PLATFORM_KEY_LENGTH:
         raise ValueError(f"The platform's key is too short: at least {PLATFORM_KEY_LENGTH} characters.")
-    return key
+    return secret
 
 
 def account_kind(what: str) -> Kind:
@@ -178,9 +178,7 @@ class PlatformSpec(Frozen):
         snapshot="refused",
     )
     revision: int = key(
-        integer(0, HIGHEST_REVISION, what="revision", reader="take_large_integer")._replace(
-            label="integer, 0 to 2^53"
-        ),
+        integer(0, HIGHEST_REVISION, what="revision", reader="take_large_integer")._replace(label="integer, 0 to 2^53"),
         "Orders the states of the registry in time: raise it with every change. Machines and databases that have seen "
         "a higher one refuse older states.",
         0,
@@ -322,10 +320,10 @@ def uid_namespace(platform: str) -> UUID:
 
 def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
     ids = [key_id for key_id, _ in platform.secret_keys]
-    for key_id, key in platform.secret_keys:
+    for key_id, secret in platform.secret_keys:
         if not re.fullmatch(KEY_ID_FORM, key_id):
             yield Problem("secret_keys", f"The key id {shown(key_id)} must match {KEY_ID_FORM}.")
-        yield from problem_of(f"secret_keys.{key_id}", check_key, key)
+        yield from problem_of(f"secret_keys.{key_id}", check_key, secret)
     if ids and platform.secret_key is not None:
         yield Problem("secret_key", "It stands beside secret_keys; give only one of the two.")
     if platform.key_id and platform.key_id not in ids:

@@ -187,7 +187,10 @@ class SiteSpec(Frozen):
     )
     mail: MailSpec | None = part("wagtail_multihost.spec.mail:MailSpec", "How it sends mail.", "the project's", None)
     frontend: FrontendCacheSpec | None = part(
-        "wagtail_multihost.spec.frontend:FrontendCacheSpec", "The cache in front of it that Wagtail purges.", "none", None
+        "wagtail_multihost.spec.frontend:FrontendCacheSpec",
+        "The cache in front of it that Wagtail purges.",
+        "none",
+        None,
     )
     tls: TlsSpec | None = part("wagtail_multihost.spec.tls:TlsSpec", "Its certificate.", "none", None, front=True)
     settings: tuple[tuple[str, SettingValue], ...] = key(

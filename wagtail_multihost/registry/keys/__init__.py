@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+from wagtail_multihost.registry.fields import URL_PARSERS
 from wagtail_multihost.registry.keys.key import NONE, PLATFORM, REQUIRED, SETTINGS, SITE, Key, key_of
 from wagtail_multihost.registry.keys.settings import settings_keys
 from wagtail_multihost.registry.platform_record import NAMES
 from wagtail_multihost.registry.reading import spec_class
-from wagtail_multihost.registry.fields import URL_PARSERS
 from wagtail_multihost.registry.targets import SITE_TABLES, TARGETS
 from wagtail_multihost.spec.declared import Part, declarations, parts
 from wagtail_multihost.spec.kinds import TABLES as OPEN_TABLES

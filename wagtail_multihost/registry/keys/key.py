@@ -17,6 +17,7 @@ SITE = "sites.ID"
 SETTINGS = "settings"
 REQUIRED = "required"
 NONE = "none"
+Shape = type
 NAME = re.compile(r"\{(names\.\w+)\}")
 
 
@@ -44,7 +45,7 @@ class Key(NamedTuple):
     front: bool = False
     who: Who = "platform"
     invalidates: tuple[str, ...] = ()
-    shape: type = dict
+    shape: Shape = dict
     reader: str = ""
     schema: tuple[tuple[str, object], ...] = ()
 
