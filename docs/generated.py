@@ -28,13 +28,13 @@ from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions
 from wagtail_multihost.health.probe import CODES, Probe
 from wagtail_multihost.management import commands as command_modules
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.keys import KEYS, TABLES
-from wagtail_multihost.registry.keys.key import REQUIRED, Key
+from wagtail_multihost.registry.keys import REQUIRED, Key, declared, tables
 from wagtail_multihost.resolver.explain import masked
 from wagtail_multihost.resolver.mail import REPLACED
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import Setting
 from wagtail_multihost.spec.codebase import Codebase
+from wagtail_multihost.spec.declared import DECLARED
 
 EXAMPLES = Path(__file__).parent / "examples"
 #: Defaults that are literals of TOML, not words.
@@ -131,7 +131,7 @@ def inert_value(name: str, inert: dict[str, Setting]) -> str:
 
 def keys_of(table_name: str) -> str:
     """Return the keys of one table of a registry."""
-    found = [key for key in KEYS if key.table == table_name]
+    found = [key for key in declared() if key.table == table_name]
     has_kinds = any(key.kind for key in found)
     kind = [key.name.capitalize() for key in found if key.name in ("engine", "backend")] if has_kinds else []
     rows = [[f"`{key.name}`", *([key.kind] if has_kinds else []), typed(key), shown(key), key.meaning] for key in found]
@@ -140,8 +140,8 @@ def keys_of(table_name: str) -> str:
 
 def typed(key: Key) -> str:
     """Return a key's type, with a link to the table that it holds."""
-    label = key.name if key.name in TABLES else key.path
-    is_elsewhere = label in TABLES and key.type.endswith("table")
+    label = key.name if key.name in tables() else key.path
+    is_elsewhere = label in tables() and key.type.endswith("table")
     return f"[{key.type}](#{label.replace('.', '')})" if is_elsewhere else key.type
 
 
@@ -203,7 +203,12 @@ def emitted_files() -> str:
 def health_options() -> str:
     """Return the keys of ``MULTIHOST_HEALTH``."""
     rows = [
-        [f"`{key.name.upper()}`", key.metadata["kind"].label, literal(key.default), key.metadata["meaning"]]
+        [
+            f"`{key.name.upper()}`",
+            key.metadata[DECLARED].kind.label,
+            literal(key.default),
+            key.metadata[DECLARED].meaning,
+        ]
         for key in fields(HealthOptions)
     ]
     names = ", ".join(f"`{name}`" for name in DEFAULT_PROBES)
@@ -315,5 +320,5 @@ PARTS: dict[str, Callable[[], str]] = {
     "probe_options": probe_options,
     "probes": probes,
     "settings": settings,
-    **{f"keys_{name.replace('.', '_')}": partial(keys_of, name) for name in TABLES},
+    **{f"keys_{name.replace('.', '_')}": partial(keys_of, name) for name in tables()},
 }

@@ -10,7 +10,7 @@ import pytest
 
 from tests.commands.conftest import KEY, PASSWORD, Called, Manage
 from wagtail_multihost.management.commands.multihost_explain import HEADINGS
-from wagtail_multihost.registry.keys import KEYS
+from wagtail_multihost.registry.keys import declared
 
 Call = Callable[..., Called]
 
@@ -136,7 +136,7 @@ def test_variables_are_all_keys_of_a_registry(call: Call) -> None:
     code, out, _ = call("multihost_explain", "--variables", "--json")
     rows = json.loads(out)
     assert code == 0
-    assert [row["path"] for row in rows] == [key.path for key in KEYS]
+    assert [row["path"] for row in rows] == [key.path for key in declared()]
     port = next(row for row in rows if row["path"] == "sites.ID.database.port")
     assert port["variables"] == ["MULTIHOST_SITE_DATABASE__PORT", "MULTIHOST_PLATFORM_DATABASE__PORT"]
     assert (port["type"], port["default"], port["kind"]) == ("1 to 65535", "5432", "postgresql")
@@ -155,6 +155,9 @@ def test_variables_are_all_keys_of_a_registry(call: Call) -> None:
         ["aurora", "--variables"],
         ["--variables", "--all"],
         ["--variables", "--rotation"],
+        ["--variables", "--schema"],
+        ["aurora", "--schema"],
+        ["--schema", "--all"],
         ["aurora", "--all", "--rotation"],
     ],
     ids=" ".join,
@@ -164,6 +167,14 @@ def test_arguments_that_ask_for_two_things_or_none_are_refused(call: Call, argum
     code, out, err = call("multihost_explain", *arguments)
     assert (code, out) == (2, "")
     assert err.endswith(".")
+
+
+def test_schema_is_json_that_knows_the_tables(call: Call) -> None:
+    """The schema alone is printed, so that it can be sent to a file."""
+    code, out, _ = call("multihost_explain", "--schema")
+    schema = json.loads(out)
+    assert code == 0
+    assert set(schema["properties"]) == {"platform", "sites", "used"}
 
 
 def test_variables_are_listed_where_no_registry_can_be_read(manage: Manage, project: Path) -> None:

@@ -57,12 +57,12 @@ def plan_with(field: str, value: str) -> Plan:
 def of_option(name: str, value: str) -> object:
     """Return the value as the kind of the option has it."""
     (declared,) = (declared for declared in fields(NginxOptions) if declared.name == name)
-    kind = declared.metadata["kind"].type
+    kind = declared.metadata["declared"].kind.type
     return (value,) if kind is tuple else kind(value)
 
 
 def stringy(declared: Any) -> bool:
-    return declared.metadata["kind"].type in (str, Path, tuple)
+    return declared.metadata["declared"].kind.type in (str, Path, tuple)
 
 
 FIELDS = (

@@ -242,7 +242,7 @@ def options(declared: Iterable[Field[Any]]) -> st.SearchStrategy[Any]:
         tuple: st.lists(st.one_of(any_text(), st.sampled_from(["10.0.0.0/8", "::1", "/srv/x"])), max_size=2),
         Path: st.one_of(st.sampled_from(PATHS), any_text()),
     }
-    return part({field.name: kinds[field.metadata["kind"].type] for field in declared})
+    return part({field.name: kinds[field.metadata["declared"].kind.type] for field in declared})
 
 
 def common_keys() -> dict[str, st.SearchStrategy[Any]]:

@@ -14,10 +14,8 @@ from tests.test_imports import modules_after
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.environment import EnvironmentSource
-from wagtail_multihost.registry.keys import KEYS, TABLES
-from wagtail_multihost.registry.keys.key import NONE, REQUIRED, SITE, Key
-from wagtail_multihost.registry.keys.platform import DEFAULTS
-from wagtail_multihost.registry.keys.site import DERIVED_SETTINGS
+from wagtail_multihost.registry.keys import NONE, REQUIRED, SITE, Key, declared, tables
+from wagtail_multihost.registry.keys.settings import DERIVED_SETTINGS
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.resolver.content import content_settings
 from wagtail_multihost.spec.overrides import OVERRIDABLE
@@ -41,6 +39,8 @@ KINDS = {
     "tls": {"": 'certificate = "/a", key = "/b"'},
     "names": {"": 'database = "aurora"'},
 }
+#: What a site has where nobody states a table.
+DEFAULT_TABLES = {key.name: key.default for key in declared() if key.meaning == "The default of all sites."}
 OPTIONS = "nginx = {}\nuwsgi = {}\nsystemd = {}\n"
 SITE_OPTIONS = "code = {}\nnginx = {}\nuwsgi = {}\nsystemd = {}\n"
 #: Where leaving a key out depends on other keys.
@@ -53,8 +53,8 @@ CONDITIONAL = {
 }
 
 
-def declared(table: str) -> set[str]:
-    return {key.name for key in KEYS if key.table == table}
+def names_in(table: str) -> set[str]:
+    return {key.name for key in declared() if key.table == table}
 
 
 def identified(keys: list[Key]) -> list[str]:
@@ -96,24 +96,24 @@ def taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mapping[str, set[s
 
 def test_declared_keys_are_those_that_the_readers_take(taken: Mapping[str, set[str]]) -> None:
     """Each table's declarations and its reader name the same keys, and there is no other table."""
-    assert set(taken) == set(TABLES) - {"settings"}
-    assert dict(taken) == {table: declared(table) for table in taken}
+    assert set(taken) == set(tables()) - {"settings"}
+    assert dict(taken) == {table: names_in(table) for table in taken}
 
 
 def test_declared_settings_are_those_that_a_site_may_have() -> None:
     """The keys of the table settings are the allow-list."""
-    assert declared("settings") == OVERRIDABLE
+    assert names_in("settings") == OVERRIDABLE
 
 
 def test_no_key_is_declared_twice() -> None:
     """A table and a name belong to one declaration."""
-    names = identified(list(KEYS))
+    names = identified(list(declared()))
     assert sorted(names) == sorted(set(names))
 
 
 def test_declarations_are_whole() -> None:
     """Each has a type, a default and a sentence, and is of a kind that its table has."""
-    for key in KEYS:
+    for key in declared():
         assert key.type and key.default and key.meaning.endswith(".")
         assert set(key.kind.split(", ")) <= {*KINDS.get(key.table, {}), ""}
 
@@ -133,7 +133,7 @@ def test_literal_defaults_are_those_of_the_spec(kind: tuple[str, str], tmp_path:
         table: getattr(site, table),
     }
     compared = 0
-    for key in KEYS:
+    for key in declared():
         if key.table not in specs or (name and key.kind and name not in key.kind.split(", ")):
             continue
         if key.table == table and key.name in ("engine", "backend"):
@@ -154,7 +154,7 @@ def test_literal_defaults_are_those_of_the_spec(kind: tuple[str, str], tmp_path:
 def test_default_kinds_are_those_of_the_readers(table: str, key: str, tmp_path: Path) -> None:
     """A site that says nothing has the declared engine and backends."""
     _, site = open_registry(written(tmp_path), {}).site("aurora", reads_secrets=False)
-    (declaration,) = [entry for entry in KEYS if (entry.table, entry.name) == (table, key)]
+    (declaration,) = [entry for entry in declared() if (entry.table, entry.name) == (table, key)]
     assert f'"{getattr(getattr(site, table), key)}"' == declaration.default
 
 
@@ -162,7 +162,7 @@ def test_mail_is_smtp_unless_it_says_otherwise(tmp_path: Path) -> None:
     """The default of the mail table's backend holds once there is a mail table."""
     path = written(tmp_path, "", 'mail = { host = "mail.internal" }\n')
     _, site = open_registry(path, {}).site("aurora", reads_secrets=False)
-    (declaration,) = [entry for entry in KEYS if (entry.table, entry.name) == ("mail", "backend")]
+    (declaration,) = [entry for entry in declared() if (entry.table, entry.name) == ("mail", "backend")]
     assert site.mail is not None
     assert f'"{site.mail.backend}"' == declaration.default
 
@@ -170,7 +170,7 @@ def test_mail_is_smtp_unless_it_says_otherwise(tmp_path: Path) -> None:
 def test_default_tables_are_as_declared(tmp_path: Path) -> None:
     """Tables that default to nothing, or to the project's, are None where nobody states them."""
     _, site = open_registry(written(tmp_path), {}).site("aurora", reads_secrets=False)
-    for table, default in DEFAULTS.items():
+    for table, default in DEFAULT_TABLES.items():
         assert (not getattr(site, table)) == (default in (NONE, "the project's")), table
     assert site.database.path == tmp_path / "data/sites/aurora/db.sqlite3"
     assert site.storage.path == tmp_path / "data/sites/aurora/media"
@@ -187,7 +187,7 @@ def test_derived_settings_are_those_of_the_resolver(tmp_path: Path) -> None:
 
 # A table without a single field counts as none.
 ANY_FIELD = 'zone = "a1"'
-REQUIRED_KEYS = [key for key in KEYS if key.default.startswith(REQUIRED)]
+REQUIRED_KEYS = [key for key in declared() if key.default.startswith(REQUIRED)]
 
 
 @pytest.mark.parametrize("key", REQUIRED_KEYS, ids=identified(REQUIRED_KEYS))
@@ -213,7 +213,7 @@ def test_required_keys_are_asked_for(key: Key, tmp_path: Path) -> None:
 
 # Numbers and words that stand for nothing in the other kinds are not looked at there.
 IGNORED = ("port", "security", "timeout")
-KINDED = [key for key in KEYS if key.kind and not key.name.endswith("_file") and key.name not in IGNORED]
+KINDED = [key for key in declared() if key.kind and not key.name.endswith("_file") and key.name not in IGNORED]
 ANY_VALUE = '"aurora"'
 VALUES = {
     "number": "1",
@@ -238,7 +238,7 @@ def test_a_key_of_one_kind_is_refused_by_the_others(key: Key, tmp_path: Path) ->
         assert [problem for problem in caught.value.problems if problem.where.endswith(f"{key.table}.{key.name}")]
 
 
-@pytest.mark.parametrize("key", KEYS, ids=identified(list(KEYS)))
+@pytest.mark.parametrize("key", declared(), ids=identified(list(declared())))
 def test_variables_are_those_that_the_environment_reads(key: Key) -> None:
     """The name of a key's first variable is how the environment's registry writes the key's path."""
     source = EnvironmentSource({}, reads_secrets=False)
@@ -248,7 +248,7 @@ def test_variables_are_those_that_the_environment_reads(key: Key) -> None:
         assert source.label(("platform", key.table, key.name)) == key.variables[1].upper()
 
 
-SHARED = [key for key in KEYS if key.table in KINDS and key.table not in ("names", "tls")]
+SHARED = [key for key in declared() if key.table in KINDS and key.table not in ("names", "tls")]
 
 
 @pytest.mark.parametrize("key", SHARED, ids=identified(SHARED))
@@ -268,8 +268,8 @@ def test_keys_that_the_platform_refuses_have_no_variable_of_the_platform(key: Ke
     except ConfigurationError as error:
         problems = [problem.message for problem in error.problems if problem.where.startswith("sites.toml: platform.")]
     shared = [message for message in problems if message.startswith("Every site would share")]
-    assert bool(shared) != key.is_accepted_by_platform
-    if key.needs_site_in_platform:
+    assert bool(shared) != key.is_shared
+    if key.needs_site:
         path = written(tmp_path, platform.replace("{site}", "everyone"))
         with pytest.raises(ConfigurationError, match="Every site would share"):
             open_registry(path, {}).load()

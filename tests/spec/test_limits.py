@@ -10,11 +10,12 @@ import pytest
 
 from tests.spec.samples import a_platform
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.spec.declared import DECLARED
 from wagtail_multihost.spec.identifiers import is_made_of, parse_hostname, parse_platform_name, parse_site_id, shown
+from wagtail_multihost.spec.kinds import integer
 from wagtail_multihost.spec.mail import MailSpec
-from wagtail_multihost.spec.names import RULES
+from wagtail_multihost.spec.names import Names
 from wagtail_multihost.spec.nginx import NginxOptions
-from wagtail_multihost.spec.options import integer
 from wagtail_multihost.spec.overrides import parse_gravatar_url, parse_language_code, parse_line
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.systemd import SystemdOptions
@@ -61,8 +62,11 @@ def test_text_has_a_longest_form(parse: Callable[[str], str], accepted: str, ref
 )
 def test_name_has_a_longest_form(name: str, accepted: str, refused: str) -> None:
     """Each kind of name has its server's length, or what its server leaves for suffixes."""
-    is_accepted = RULES[name][0]
-    assert (is_accepted(accepted), is_accepted(refused), is_accepted("")) == (True, False, False)
+    check = {field.name: field.metadata[DECLARED].kind.check for field in fields(Names)}[name]
+    assert check(accepted) == accepted
+    for wrong in (refused, ""):
+        with pytest.raises(ValueError, match="must be"):
+            check(wrong)
 
 
 def test_shown_text_is_cut_after_sixty_characters() -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.health.probe import Probe
+from wagtail_multihost.spec.declared import DECLARED
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_PATH, SWITCH, Kind, Options, integer, option, text
+from wagtail_multihost.spec.kinds import SWITCH, Kind, integer
+from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_PATH, Options, option, text
 
 SETTING = "MULTIHOST_HEALTH"
 PREFIX_FORM = re.compile(r"/(?:(?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
@@ -111,7 +113,8 @@ def read_options(stated: Mapping[str, Any], problems: list[Problem]) -> HealthOp
     for key, field in declared.items():
         if key in stated:
             try:
-                values[field.name] = field.metadata["kind"].check(converted(stated[key], field.metadata["kind"]))
+                kind = field.metadata[DECLARED].kind
+                values[field.name] = kind.check(converted(stated[key], kind))
             except (TypeError, ValueError) as error:
                 problems.append(Problem(f"{SETTING}[{key!r}]", str(error)))
     return HealthOptions(**values)

@@ -9,8 +9,8 @@ from pathlib import Path
 from wagtail_multihost.production import Finding
 from wagtail_multihost.production.ignore_files import leaves_out
 from wagtail_multihost.registry import DEFAULT_FILE
+from wagtail_multihost.registry.keys import declared
 from wagtail_multihost.registry.platform_key import FILE_NAME
-from wagtail_multihost.registry.platform_record import OWN_FILES
 from wagtail_multihost.spec.identifiers import shown
 
 BUILD_FILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "Containerfile")
@@ -19,12 +19,9 @@ GITIGNORE = ".gitignore"
 MANAGE = "manage.py"
 #: What is in a data folder.
 KEPT = (FILE_NAME, "sites")
+SECRET_KEYS = frozenset(key.name for key in declared() if key.is_secret and not key.name.endswith("_file"))
 #: How far above the settings' package manage.py may be: in it, or above a folder such as src.
 DEPTH = 3
-SECRET_KEYS = frozenset(name.removesuffix("_file") for name in OWN_FILES) | {
-    "secret_keys",
-    "secret_key_fallbacks",
-}
 
 
 def project_folder(directory: Path) -> Path:

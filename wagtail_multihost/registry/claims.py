@@ -77,17 +77,6 @@ def mark_of(secret: Secret | None) -> str:
         return ""
 
 
-def secrets_of(site: SiteSpec) -> Iterator[Secret]:
-    """Yield every secret of a site."""
-    found = [site.secret_key, *site.secret_key_fallbacks, site.database.password, site.cache.password]
-    found += [site.storage.access_key, site.storage.secret_key]
-    if site.mail is not None:
-        found.append(site.mail.password)
-    if site.frontend is not None:
-        found += [site.frontend.token, site.frontend.access_key, site.frontend.secret_key]
-    return (secret for secret in found if secret is not None)
-
-
 def where(site: SiteSpec, key: str) -> str:
     """Return ``key`` of the site's record as the operator wrote it, or else the record."""
     own = site.sources.get("id", f"sites.{site.id}")

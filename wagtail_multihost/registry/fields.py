@@ -133,6 +133,15 @@ def table_only(url: str) -> dict[str, object]:
     raise ValueError("It must be a table with backend and so on, not a URL.")
 
 
+#: The parts that may be written as a URL.
+URL_PARSERS: dict[str, UrlParser] = {
+    "database": database_url,
+    "cache": cache_url,
+    "storage": storage_url,
+    "mail": mail_url,
+}
+
+
 def split(url: str, refused: ValueError) -> SplitResult:
     try:
         parts = urlsplit(url)

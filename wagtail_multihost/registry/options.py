@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import Field, fields
-from pathlib import Path
 from typing import Any
 
+from wagtail_multihost.registry.reading import read_spec, readers
 from wagtail_multihost.registry.record import PLATFORM, Record
-from wagtail_multihost.spec.options import Options, OptionValue, Overrides, Stated, site_fields
+from wagtail_multihost.spec.options import Options, Overrides, Stated, site_fields
 
 
 def read_options(table: Record, kind: type[Stated]) -> Stated:
     """Return the options in the platform's ``table``; the defaults when it has problems (all of them reported)."""
-    values = {declared.name: take(table, declared) for declared in fields(kind)}
-    table.close()
-    return table.build(lambda: kind(**values)) or kind()
+    return read_spec(table, kind) or kind()
 
 
 def read_overrides(table: Record, kind: type[Options], platform: Options | None) -> Overrides:
     """Return what a site's ``table`` states over the platform's options; problems are reported."""
     refuse_shared(table, kind)
-    stated = [declared for declared in site_fields(kind) if declared.name in table.entries]
-    values = tuple((declared.name, take(table, declared)) for declared in stated)
+    stated = [found for found in readers(kind) if found[1].per_site and found[0] in table.entries]
+    values = tuple((name, take(table, name, default)) for name, _, take, default in stated)
     table.known.extend(names(site_fields(kind)))
     table.close()
     return values if table.build(lambda: (platform or kind()).overlaid(values)) else ()
@@ -38,14 +36,3 @@ def refuse_shared(table: Record, kind: type[Options]) -> None:
 
 def names(declarations: Iterable[Field[Any]]) -> list[str]:
     return [declared.name for declared in declarations]
-
-
-def take(table: Record, declared: Field[Any]) -> OptionValue:
-    takers: dict[type, Callable[[str, Any], OptionValue]] = {
-        bool: table.take_boolean,
-        int: table.take_integer,
-        str: table.take_text,
-        tuple: table.take_texts,
-        Path: table.take_path,
-    }
-    return takers[declared.metadata["kind"].type](declared.name, declared.default)

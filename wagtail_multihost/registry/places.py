@@ -9,7 +9,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from wagtail_multihost.exceptions import Problem
-from wagtail_multihost.registry.claims import secrets_of, shared, where
+from wagtail_multihost.registry.claims import shared, where
+from wagtail_multihost.spec.declared import secrets
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -101,7 +102,7 @@ def site_places(links: Links, platform: PlatformSpec, site: SiteSpec) -> Iterato
             yield written_place(links, home, str(written), what, site)
     for path in code_paths(site):
         yield written_place(links, home, path, CODE, site)
-    for secret in secrets_of(site):
+    for secret in secrets(site):
         if secret.file is not None:
             yield links.place(secret.file, "secret file", site)
     if site.tls is not None:

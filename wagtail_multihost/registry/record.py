@@ -6,7 +6,8 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from uuid import UUID
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
 from wagtail_multihost.spec.identifiers import parse_hostname, shown
@@ -137,11 +138,50 @@ class Record:
     def take_integer(self, key: str, default: int) -> int:
         return self.take_as(key, lambda value: bounded(self.source.integer(value)), default)
 
+    def take_large_integer(self, key: str, default: int) -> int:
+        """Return an integer of any length, which the spec bounds."""
+        return self.take_as(key, self.source.integer, default)
+
+    def take_uid(self, key: str, default: UUID | None) -> UUID | None:
+        return self.take_as(key, lambda value: parse_uid(self.source.text(value)), default)
+
+    def take_site_path(self, key: str, default: Path | None) -> Path | None:
+        """Return a path, absolute, with the site's id in the place of ``{site}``."""
+        return self.take_as(
+            key, lambda value: self.absolute(self.source.text(value).replace("{site}", self.site)), default
+        )
+
+    def take_pairs(self, key: str, default: tuple[tuple[str, Any], ...] = ()) -> tuple[tuple[str, Any], ...]:
+        """Return the names of a table with their texts or integers."""
+        table = self.take_table(key)
+        if table is None:
+            return default
+        values = []
+        for name, entry in table.entries.items():
+            if isinstance(entry.value, str | int) and not isinstance(entry.value, bool):
+                values.append((name, entry.value))
+            else:
+                table.report("It must be text or an integer.", entry.path)
+        return tuple(values)
+
+    def take_texts_by_name(self, key: str, default: tuple[tuple[str, str], ...] = ()) -> tuple[tuple[str, str], ...]:
+        """Return the names of a table with their texts; blank ones are reported."""
+        table = self.take_table(key)
+        return tuple((name, table.take_text(name)) for name in list(table.entries)) if table else default
+
+    def take_keyring(self, key: str, default: tuple[tuple[str, Secret], ...] = ()) -> tuple[tuple[str, Secret], ...]:
+        """Return the keys of a table: each ``ID`` (a value or env:NAME) or ``ID_file``."""
+        table = self.take_table(key)
+        if table is None:
+            return default
+        ids = dict.fromkeys(name.removesuffix("_file") for name in table.entries)
+        return tuple((name, secret) for name in ids if (secret := table.take_secret(name)) is not None)
+
     def take_path(self, key: str, default: T) -> Path | T:
         found: Path | None = self.take_as(key, lambda value: parse_path(self.absolute(self.source.text(value))), None)
         return default if found is None else found
 
-    def take_secret(self, key: str) -> Secret | None:
+    def take_secret(self, key: str, default: Secret | None = None) -> Secret | None:
         """Return the secret of ``key`` (a value or ``env:NAME``) or ``key_file`` (a path, ``{site}`` in it)."""
         value = self.take(key)
         file = self.take(f"{key}_file") if self.source.follows_references else None
@@ -149,7 +189,7 @@ class Record:
             self.report(f"It stands beside {key}; give only one of the two.", file.path)
         entry = value or file
         if entry is None:
-            return None
+            return default
         try:
             text = self.source.text(entry.value)
         except ValueError as error:
@@ -161,10 +201,10 @@ class Record:
             self.check(secret, entry.path)
         return secret
 
-    def take_secrets(self, key: str) -> tuple[Secret, ...]:
+    def take_secrets(self, key: str, default: tuple[Secret, ...] = ()) -> tuple[Secret, ...]:
         """Return the secrets of the array ``key``, each a value or ``env:NAME``."""
         entry = self.entries.get(key)
-        secrets = tuple(self.referenced(text, entry.path) for text in self.take_texts(key)) if entry else ()
+        secrets = tuple(self.referenced(text, entry.path) for text in self.take_texts(key)) if entry else default
         self.known.append(key)
         if entry and self.source.reads_secrets:
             for secret in secrets:
@@ -204,10 +244,13 @@ class Record:
             raise ValueError("It is a URL; a path is accepted.")
         return Path(self.source.base, text)
 
-    def take_hosts(self, key: str) -> tuple[str, ...]:
+    def take_hosts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Return the hostnames of ``key`` in ASCII; every one that is not accepted is reported."""
+        if key not in self.entries:
+            self.known.append(key)
+            return default
         accepted = []
-        path = (*self.path, key)
+        path = self.entries[key].path
         for text in self.take_texts(key):
             try:
                 accepted.append(parse_hostname(text))
@@ -245,6 +288,17 @@ class Record:
                 entry = self.written.get(problem.where) or self.written.get(f"{problem.where}_file")
                 self.report(problem.message, entry.path if entry else (*self.path, *problem.where.split(".")))
             return None
+
+
+def parse_uid(text: str) -> UUID:
+    """Return the UUID that ``text`` is in its usual form; raises ValueError."""
+    try:
+        uid = UUID(text)
+    except ValueError:
+        uid = None
+    if uid is None or str(uid) != text.lower():
+        raise ValueError(f"The uid {shown(text)} is not a UUID such as 6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978.")
+    return uid
 
 
 def bounded(value: int) -> int:

@@ -18,6 +18,7 @@ from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.base import SITES_PATH, Registry
 from wagtail_multihost.registry.record import KEY_PATH, PLATFORM, Record
 from wagtail_multihost.registry.typed import TypedSource
+from wagtail_multihost.spec.declared import declarations
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
 from wagtail_multihost.spec.permissions import (
     NO_FOREIGN_ACCESS,
@@ -26,7 +27,7 @@ from wagtail_multihost.spec.permissions import (
     access_problem,
     own_accounts,
 )
-from wagtail_multihost.spec.platform import PRODUCTION
+from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,7 +47,6 @@ KEYS = {
     "site": dict,
     "digest": str,
 }
-PLATFORM_KEYS = ("secret_key", "secret_key_file", "secret_keys", "key_id")
 #: Keys that other registries derive where they are not stated.
 STATED = ("uid", "names", "secret_key")
 
@@ -296,9 +296,11 @@ def untrusted_folder(folder: Path, owners: tuple[int, ...], *, is_production: bo
 
 def platform_record(snapshot: Snapshot, problems: list[Problem]) -> Record:
     record = Record.of(snapshot.document["platform"], (PLATFORM,), source_of(snapshot, False), problems)
-    for key in PLATFORM_KEYS:
-        if key in record.entries:
-            record.report("A snapshot never has the platform's keys. Write it again.", (PLATFORM, key))
+    refused = [one.name for one, declared in declarations(PlatformSpec) if declared.snapshot == "refused"]
+    for key in refused:
+        for written in (key, f"{key}_file"):
+            if written in record.entries:
+                record.report("A snapshot never has the platform's keys. Write it again.", (PLATFORM, written))
     return record
 
 

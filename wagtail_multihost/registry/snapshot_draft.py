@@ -10,15 +10,12 @@ from typing import Any
 
 from wagtail_multihost.registry.base import Contents, Registry
 from wagtail_multihost.registry.snapshot import FORMAT, SUFFIX, Snapshot
+from wagtail_multihost.spec.declared import DECLARED, PART
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 
-#: Of no use to the site's process, and a change of them is none for it.
-SERVER_FIELDS = frozenset({"templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "user", "runner"})
-PLATFORM_LEFT_OUT = frozenset({"secret_key", "secret_keys", "key_id", "revision", "sources"}) | SERVER_FIELDS
-SITE_LEFT_OUT = frozenset({"pinned", "sources", "state", "code"}) | SERVER_FIELDS
-#: Fields of pairs, which are tables in a registry.
-TABLES = frozenset({"options", "settings"})
+#: Fields of a site that a snapshot has, though no registry states them.
+UNDECLARED = frozenset({"id"})
 
 
 def drafts(folder: Path, registry: Registry, contents: Contents, now: datetime) -> Iterator[Snapshot]:
@@ -32,8 +29,8 @@ def drafts(folder: Path, registry: Registry, contents: Contents, now: datetime) 
             "created": now.isoformat(timespec="seconds"),
             "registry": registry.url,
             "private": sorted(str(path) for path in (*registry.files, *keys)),
-            "platform": {**table_of(platform, PLATFORM_LEFT_OUT), **account(platform)},
-            "site": table_of(site, SITE_LEFT_OUT),
+            "platform": {**table_of(platform), **account(platform)},
+            "site": table_of(site),
         }
         yield Snapshot(document, folder / f"{site.id}{SUFFIX}")
 
@@ -43,14 +40,22 @@ def account(platform: PlatformSpec) -> dict[str, object]:
     return {"user": platform.account} if platform.account else {}
 
 
-def table_of(spec: object, left_out: frozenset[str] = frozenset()) -> dict[str, object]:
-    """Return a spec as a registry's table: what is not the default, every secret in the clear."""
+def table_of(spec: object) -> dict[str, object]:
+    """Return a spec as a registry's table: what snapshots hold and is not the default, every secret in the clear."""
     stated: dict[str, object] = {}
     for field in fields(spec):  # type: ignore[arg-type]  # specs are dataclasses
         value = getattr(spec, field.name)
-        if field.name not in left_out and not is_default(field, value):
-            stated[field.name] = dict(value) if field.name in TABLES else plain(value)
+        if is_kept(field) and not is_default(field, value):
+            is_table = DECLARED in field.metadata and field.metadata[DECLARED].kind.type is dict
+            stated[field.name] = dict(value) if is_table else plain(value)
     return stated
+
+
+def is_kept(field: Field[Any]) -> bool:
+    """Return whether snapshots hold a field: what a site's process has no use for is left out."""
+    if DECLARED in field.metadata:
+        return bool(field.metadata[DECLARED].snapshot == "kept")
+    return PART in field.metadata or field.name in UNDECLARED
 
 
 def is_default(field: Field[Any], value: object) -> bool:

@@ -7,8 +7,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 
 from wagtail_multihost.registry.environment import PLATFORM_PREFIX, SITE_PREFIX
-from wagtail_multihost.registry.keys import KEYS
-from wagtail_multihost.registry.keys.key import PLATFORM, SITE
+from wagtail_multihost.registry.keys import PLATFORM, SITE, declared
 from wagtail_multihost.resolver.masking import JsonValue, certain_secrets, masked, masked_setting, without
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import Project
@@ -110,7 +109,7 @@ def facts(resolved: ResolvedSettings, located: Located = NOWHERE) -> list[Row]:
     platform, site = resolved.platform, resolved.site
     if platform is None or site is None:
         return []
-    meanings = {(key.table, key.name): key.meaning for key in KEYS}
+    meanings = {(key.table, key.name): key.meaning for key in declared()}
     found = [
         ("platform", PLATFORM, key, getattr(platform, key), platform.sources.get(key, "")) for key in PLATFORM_FACTS
     ]

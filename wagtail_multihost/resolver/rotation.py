@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from wagtail_multihost.resolver.explain import NOWHERE, Located, finer
 from wagtail_multihost.resolver.secret_key import OWN_RULE, RULE, source_of
+from wagtail_multihost.spec.declared import declarations
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
@@ -27,18 +28,6 @@ class Credential(NamedTuple):
 
 RELOAD = "Reload the site's process; where it reads a snapshot, write that anew first."
 RELOAD_ALL = "Reload the processes of the sites that move; where they read snapshots, write those anew first."
-# wagtail.images.utils.generate_signature takes SECRET_KEY alone. Sessions, password-reset links and signing.Signer
-# take SECRET_KEY_FALLBACKS too (django.contrib.auth.get_user, django.contrib.auth.tokens, django.core.signing), and
-# so does wagtail.models.APIToken.candidate_key_hashes of Wagtail 8, which never stores a new digest.
-SIGNED = (
-    "At once: signed addresses of images (the serve view of wagtail.images), which are checked without fallbacks. "
-    "Pages that are rendered anew have new ones; pages in caches, sent mail and other servers' copies do not.",
-    "At once: sessions in a cache alone (django.contrib.sessions.backends.cache), unless it is Redis or memcached.",
-    "Nothing else while the old key is a fallback: password-reset links and signed values are accepted, and a "
-    "session is signed anew when its user comes back.",
-    "When the old key is no fallback any more: sessions of users who did not come back, password-reset links, signed "
-    "values, and the API tokens that Wagtail 8 made with it. Their digests are never made anew: give out new tokens.",
-)
 CACHED_PAGES = "Empty the caches of pages if addresses of images are signed."
 
 
@@ -63,7 +52,7 @@ def derived_key(platform: PlatformSpec, site: SiteSpec, located: Located) -> Cre
         "SECRET_KEY",
         f"{RULE} {site.epoch}",
         located.get(source, source),
-        SIGNED,
+        invalidated(site, "secret_key"),
         (
             f"Set the site's epoch to {site.epoch + 1}.",
             RELOAD,
@@ -87,11 +76,7 @@ def platform_key(platform: PlatformSpec, site: SiteSpec, located: Located) -> Cr
         "The platform's key",
         f"named {site.key_id} by the site" if site.key_id else "a keyring" if has_ring else "one key for all sites",
         located.get(source, source),
-        (
-            "Of each site whose SECRET_KEY derives from it, all that a change of SECRET_KEY does: at once when the "
-            "site moves to the new key, and the rest when the old key leaves the keyring.",
-            "Nothing of sites with a secret_key of their own.",
-        ),
+        invalidated(platform, "secret_key"),
         (
             first,
             "Set the platform's key_id to the id of the new key. To move single sites first, set their own key_id.",
@@ -109,7 +94,7 @@ def own_key(site: SiteSpec, located: Located) -> Credential:
         "SECRET_KEY",
         kept(OWN_RULE, site.secret_key),
         located.get(source, source),
-        SIGNED,
+        invalidated(site, "secret_key"),
         (
             "Put the old key into the site's secret_key_fallbacks, unless it was stolen.",
             "Put a new key of at least 50 characters in its place.",
@@ -128,7 +113,7 @@ def database_password(site: SiteSpec, located: Located) -> Iterator[Credential]:
         "The database's password",
         kept(f"of the role {database.user} at {database.host}", database.password),
         place(site, "database", "password", located),
-        ("Nothing that is stored. Open connections stay; new ones need the new password once the server has it.",),
+        invalidated(database, "password"),
         (
             f'Give the role the new password: ALTER ROLE "{database.user}" PASSWORD …; psql\'s \\password keeps it out '
             "of the server's log.",
@@ -147,7 +132,7 @@ def cache_password(site: SiteSpec, located: Located) -> Iterator[Credential]:
         "The cache's password",
         kept(f"of the user {user} at {cache.host}", cache.password),
         place(site, "cache", "password", located),
-        ("Nothing: cached entries and sessions in the cache stay. A user of Redis may have two passwords at a time.",),
+        invalidated(cache, "password"),
         (
             f"Give the user a second password: ACL SETUSER {user} >NEW. (With requirepass alone, there is one.)",
             "Put the new password in the place of the old one.",
@@ -165,7 +150,7 @@ def storage_keys(site: SiteSpec, located: Located) -> Iterator[Credential]:
         "The storage's keys",
         kept(f"of the bucket {storage.bucket}", storage.secret_key),
         place(site, "storage", "secret_key", located),
-        ("Nothing that is stored. When the old key is taken away, signed addresses of files that were made with it.",),
+        invalidated(storage, "secret_key"),
         (
             "Make a second access key for the same account.",
             "Put both parts of it, access_key and secret_key, in the place of the old ones.",
@@ -183,7 +168,7 @@ def mail_password(site: SiteSpec, located: Located) -> Iterator[Credential]:
         "The mail account's password",
         kept(f"of {mail.username} at {mail.host}", mail.password),
         place(site, "mail", "password", located),
-        ("Nothing that is stored. Mail cannot be sent while the server and the registry have different passwords.",),
+        invalidated(mail, "password"),
         (
             "Make a second password or account, if the server has that; otherwise change the password.",
             "Put the new one in the place of the old one.",
@@ -202,7 +187,7 @@ def frontend_keys(site: SiteSpec, located: Located) -> Iterator[Credential]:
         f"The frontend cache's {'token' if frontend.token else 'keys'}",
         kept(f"of {frontend.zone} at {frontend.backend}", frontend.token or frontend.secret_key),
         place(site, "frontend", key, located),
-        ("Nothing that is stored. A page that is changed while no valid one is there stays old in that cache.",),
+        invalidated(frontend, key),
         (
             "Make a second one that may purge this zone or distribution alone.",
             "Put it in the place of the old one.",
@@ -219,9 +204,14 @@ def certificate_key(site: SiteSpec, located: Located) -> Iterator[Credential]:
         "The certificate's key",
         f"in the file {site.tls.key}",
         place(site, "tls", "key", located),
-        ("Nothing of the site. The front server has it, not the site's process.",),
+        invalidated(site.tls, "key"),
         ("Put the new certificate and its key in the place of the old ones.", "Reload the front server."),
     )
+
+
+def invalidated(spec: object, key: str) -> tuple[str, ...]:
+    """Return what a change of a key invalidates, as its declaration says."""
+    return next(declared.invalidates for one, declared in declarations(type(spec)) if one.name == key)
 
 
 def kept(what: str, secret: Secret | None) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.kinds import PORT, SECRET, SERVER_HOST, SWITCH, USERNAME, choice, integer
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import parse_port, parse_printable, parse_server_host, problem_of, refuse
+from wagtail_multihost.spec.validation import refuse
 
 CacheBackend: TypeAlias = Literal["locmem", "redis"]
+REDIS = ("redis",)
 
 
 @frozen
@@ -21,32 +23,39 @@ class CacheSpec(Frozen):
     socket), ``port``, database ``number``, and ``username`` and ``password`` where Redis asks for them.
     """
 
-    backend: CacheBackend
-    host: str = ""
-    port: int = 6379
-    number: int = 0
-    username: str = ""
-    password: Secret | None = None
-    tls: bool = False
+    backend: CacheBackend = key(
+        choice(*get_args(CacheBackend), what="cache backend"),
+        "In the process, or in a Redis server.",
+        unless_stated="locmem",
+        selects=True,
+        place=True,
+    )
+    host: str = key(SERVER_HOST, "The server.", "", of=REDIS, required=True, place=True)
+    port: int = key(PORT, "The server's port.", 6379, of=REDIS, place=True)
+    number: int = key(
+        integer(0, what="Redis database number"),
+        "The number of the database in the server.",
+        0,
+        of=REDIS,
+        place=True,
+    )
+    username: str = key(USERNAME, "The user in the server's access list.", "", of=REDIS)
+    password: Secret | None = key(
+        SECRET,
+        "The user's password.",
+        None,
+        of=REDIS,
+        invalidates=(
+            "Nothing: cached entries and sessions in the cache stay. A user of Redis may have two passwords at a time.",
+        ),
+    )
+    tls: bool = key(SWITCH, "Whether the connection is encrypted.", False, of=REDIS)
 
     def __post_init__(self) -> None:
         refuse(cache_problems(self))
 
 
 def cache_problems(cache: CacheSpec) -> Iterator[Problem]:
-    if cache.backend == "locmem":
-        for key in ("host", "username", "password", "tls", "number"):
-            if getattr(cache, key):
-                yield Problem(key, "A locmem cache takes no other key.")
-        return
-    if cache.backend != "redis":
-        yield Problem("backend", f"The cache backend {shown(cache.backend)} is not known; accepted: locmem, redis.")
-        return
-    yield from problem_of("host", parse_server_host, cache.host)
-    yield from problem_of("port", parse_port, cache.port)
-    if cache.number < 0:
-        yield Problem("number", f"The Redis database number {cache.number} is not accepted: it must be 0 or more.")
-    if cache.username:
-        yield from problem_of("username", parse_printable, cache.username, what="The username")
+    yield from declared_problems(cache)
     if cache.tls and cache.host.startswith("/"):
         yield Problem("tls", "A Redis server on a unix socket has no TLS.")

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from wagtail_multihost.spec.options import OPTIONAL_PATH, Kind, Options, option, text
+from wagtail_multihost.spec.kinds import Kind
+from wagtail_multihost.spec.options import OPTIONAL_PATH, Options, option, text
 from wagtail_multihost.spec.validation import parse_path
 
 MODULE_FORM = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import WORD, is_made_of, shown
+from wagtail_multihost.spec.kinds import PORT, SECRET, SERVER_HOST, SITE_PATH, Kind, choice
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import (
-    parse_path,
-    parse_port,
-    parse_server_host,
-    problem_of,
-    refuse,
-)
+from wagtail_multihost.spec.validation import refuse
 
 DatabaseEngine: TypeAlias = Literal["sqlite", "postgresql"]
 Option: TypeAlias = str | int
@@ -50,26 +46,6 @@ IDENTIFIER_LENGTH = 63
 COMMON_DATABASES = frozenset({"postgres", "template0", "template1"})
 
 
-@frozen
-class DatabaseSpec(Frozen):
-    """
-    A database. SQLite has a ``path``; PostgreSQL has ``name``, ``user``, ``host``, and a ``password``
-    unless ``host`` is the folder of a unix socket. ``options`` are libpq parameters.
-    """
-
-    engine: DatabaseEngine
-    path: Path | None = None
-    name: str = ""
-    user: str = ""
-    password: Secret | None = None
-    host: str = ""
-    port: int = 5432
-    options: tuple[tuple[str, Option], ...] = ()
-
-    def __post_init__(self) -> None:
-        refuse(sqlite_problems(self) if self.engine == "sqlite" else postgresql_problems(self))
-
-
 def parse_identifier(value: str) -> str:
     """Return ``value`` when it can be a site's own database or role."""
     if not is_made_of(value, WORD, "-.", IDENTIFIER_LENGTH) or value in COMMON_DATABASES:
@@ -80,29 +56,83 @@ def parse_identifier(value: str) -> str:
     return value
 
 
-def sqlite_problems(database: DatabaseSpec) -> Iterator[Problem]:
-    if database.path is None:
-        yield Problem("path", "A SQLite database needs the path of its file.")
-    else:
-        yield from problem_of("path", parse_path, database.path)
-    for key in ("name", "user", "password", "host", "options"):
-        if getattr(database, key):
-            yield Problem(key, "A SQLite database takes a path only.")
+def parse_option(pair: tuple[str, Option]) -> tuple[str, Option]:
+    """Return an option of libpq when it is no address, credential or identity."""
+    if pair[0] not in POSTGRESQL_OPTIONS:
+        accepted = ", ".join(sorted(POSTGRESQL_OPTIONS))
+        raise ValueError(f"The option {shown(pair[0])} is not known; accepted: {accepted}.")
+    return pair
 
 
-def postgresql_problems(database: DatabaseSpec) -> Iterator[Problem]:
-    if database.engine != "postgresql":
-        yield Problem("engine", f"The engine {shown(database.engine)} is not known; accepted: sqlite, postgresql.")
-        return
-    if database.path is not None:
-        yield Problem("path", "A PostgreSQL database has a name, not a path.")
-    for key in ("name", "user"):
-        yield from problem_of(key, parse_identifier, getattr(database, key))
-    yield from problem_of("host", parse_server_host, database.host)
-    yield from problem_of("port", parse_port, database.port)
-    if database.password is None and not database.host.startswith("/"):
+SERVER = SERVER_HOST._replace(label="host, IP address or absolute path of a unix socket's folder")
+IDENTIFIER = Kind("text, at most 63 characters", str, parse_identifier)
+OPTIONS = Kind("table", dict, parse_option, "take_pairs", each=True)
+SQLITE, POSTGRESQL = ("sqlite",), ("postgresql",)
+
+
+@frozen
+class DatabaseSpec(Frozen):
+    """
+    A database. SQLite has a ``path``; PostgreSQL has ``name``, ``user``, ``host``, and a ``password``
+    unless ``host`` is the folder of a unix socket. ``options`` are libpq parameters.
+    """
+
+    engine: DatabaseEngine = key(
+        choice(*get_args(DatabaseEngine), what="engine"),
+        "What the database is.",
+        unless_stated="sqlite",
+        selects=True,
+        place=True,
+    )
+    path: Path | None = key(
+        SITE_PATH,
+        "The file.",
+        None,
+        unless_stated="{data}/sites/{site}/db.sqlite3",
+        of=SQLITE,
+        required=True,
+        own=True,
+        place=True,
+        who="node",
+    )
+    name: str = key(
+        IDENTIFIER,
+        "The database.",
+        "",
+        unless_stated="{names.database}",
+        of=POSTGRESQL,
+        required=True,
+        own=True,
+        place=True,
+    )
+    user: str = key(
+        IDENTIFIER, "The role.", "", unless_stated="{names.role}", of=POSTGRESQL, required=True, own=True, place=True
+    )
+    password: Secret | None = key(
+        SECRET,
+        "The role's password.",
+        None,
+        words="required, unless `host` is the folder of a unix socket",
+        of=POSTGRESQL,
+        own=True,
+        invalidates=(
+            "Nothing that is stored. Open connections stay; new ones need the new password once the server has it.",
+        ),
+    )
+    host: str = key(SERVER, "The server.", "", of=POSTGRESQL, required=True, place=True)
+    port: int = key(PORT, "The server's port.", 5432, of=POSTGRESQL, place=True)
+    options: tuple[tuple[str, Option], ...] = key(
+        OPTIONS,
+        f"Connection parameters of libpq: {', '.join(f'`{option}`' for option in sorted(POSTGRESQL_OPTIONS))}.",
+        (),
+        of=POSTGRESQL,
+    )
+
+    def __post_init__(self) -> None:
+        refuse(database_problems(self))
+
+
+def database_problems(database: DatabaseSpec) -> Iterator[Problem]:
+    yield from declared_problems(database)
+    if database.engine == "postgresql" and database.password is None and not database.host.startswith("/"):
         yield Problem("password", "A PostgreSQL database on the network needs a password or a password_file.")
-    for option, _ in database.options:
-        if option not in POSTGRESQL_OPTIONS:
-            accepted = ", ".join(sorted(POSTGRESQL_OPTIONS))
-            yield Problem("options", f"The option {shown(option)} is not known; accepted: {accepted}.")

@@ -7,20 +7,35 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.kinds import SECRET, Kind, choice
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.storage import pair_problems
 from wagtail_multihost.spec.validation import refuse
 
 FrontendBackend: TypeAlias = Literal["http", "cloudflare", "cloudfront"]
-FRONTEND_BACKENDS: tuple[FrontendBackend, ...] = get_args(FrontendBackend)
-ZONE = re.compile(r"[A-Za-z0-9]{1,64}")
-LOCATION = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+/?")
-FIELDS = {
-    "http": ("location",),
-    "cloudflare": ("zone", "token"),
-    "cloudfront": ("zone", "access_key", "secret_key"),
-}
+ZONE_FORM = re.compile(r"[A-Za-z0-9]{1,64}")
+LOCATION_FORM = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+/?")
+
+
+def parse_zone(value: str) -> str:
+    """Return ``value`` when it is 1 to 64 letters and digits."""
+    if not ZONE_FORM.fullmatch(value):
+        raise ValueError(f"The zone {shown(value)} is not accepted: it must be letters and digits.")
+    return value
+
+
+def parse_location(value: str) -> str:
+    """Return ``value`` when it is a URL without credentials and a path; what is refused may have a password in it."""
+    if not LOCATION_FORM.fullmatch(value):
+        raise ValueError("The location is not accepted: it must be http(s)://host:port, without credentials.")
+    return value
+
+
+ZONE = Kind("letters and digits", str, parse_zone)
+LOCATION = Kind("`http://host:port` or `https://host:port`", str, parse_location)
 
 
 @frozen
@@ -31,31 +46,49 @@ class FrontendCacheSpec(Frozen):
     of the container or the machine).
     """
 
-    backend: FrontendBackend
-    location: str = ""
-    zone: str = ""
-    token: Secret | None = None
-    access_key: Secret | None = None
-    secret_key: Secret | None = None
+    backend: FrontendBackend = key(
+        choice(*get_args(FrontendBackend), what="backend"),
+        "What the cache is; `http` is Varnish, Squid or nginx.",
+        required=True,
+        selects=True,
+    )
+    location: str = key(LOCATION, "The cache.", "", of=("http",), required=True)
+    zone: str = key(ZONE, "The zone or the distribution.", "", of=("cloudflare", "cloudfront"), required=True, own=True)
+    token: Secret | None = key(
+        SECRET,
+        "A token for the zone.",
+        None,
+        of=("cloudflare",),
+        required=True,
+        own=True,
+        invalidates=(
+            "Nothing that is stored. A page that is changed while no valid one is there stays old in that cache.",
+        ),
+    )
+    access_key: Secret | None = key(
+        SECRET,
+        "The id of the credentials. Without them the role of the container or the machine is used.",
+        None,
+        of=("cloudfront",),
+        own=True,
+    )
+    secret_key: Secret | None = key(
+        SECRET,
+        "The key of the credentials.",
+        None,
+        words="required with an access key",
+        of=("cloudfront",),
+        own=True,
+        invalidates=(
+            "Nothing that is stored. A page that is changed while no valid one is there stays old in that cache.",
+        ),
+    )
 
     def __post_init__(self) -> None:
         refuse(frontend_problems(self))
 
 
 def frontend_problems(frontend: FrontendCacheSpec) -> Iterator[Problem]:
-    if frontend.backend not in FRONTEND_BACKENDS:
-        accepted = ", ".join(FRONTEND_BACKENDS)
-        yield Problem("backend", f"The backend {shown(frontend.backend)} is not known; accepted: {accepted}.")
-        return
-    for key in ("location", "zone", "token", "access_key", "secret_key"):
-        if getattr(frontend, key) and key not in FIELDS[frontend.backend]:
-            yield Problem(key, f"A frontend cache of the backend {frontend.backend} does not take it.")
-    if frontend.backend == "http" and not LOCATION.fullmatch(frontend.location):
-        yield Problem("location", "The location is not accepted: it must be http(s)://host:port, without credentials.")
-    if frontend.backend != "http" and not ZONE.fullmatch(frontend.zone):
-        yield Problem("zone", f"The zone {shown(frontend.zone)} is not accepted: it must be letters and digits.")
-    if frontend.backend == "cloudflare" and frontend.token is None:
-        yield Problem("token", "Cloudflare needs a token or a token_file.")
-    if (frontend.access_key is None) != (frontend.secret_key is None):
-        missing = "access_key" if frontend.access_key is None else "secret_key"
-        yield Problem(missing, "An access key and a secret key belong together; give both or neither.")
+    yield from declared_problems(frontend)
+    if frontend.backend == "cloudfront":
+        yield from pair_problems(frontend.access_key, frontend.secret_key)

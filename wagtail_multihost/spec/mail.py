@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.kinds import PORT, SECRET, USERNAME, Kind, choice, integer
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import parse_port, parse_printable, parse_server_host, problem_of, refuse
+from wagtail_multihost.spec.validation import parse_server_host, refuse
 
 MailBackend: TypeAlias = Literal["smtp", "console"]
 MailSecurity: TypeAlias = Literal["starttls", "tls", "none"]
 MAIL_BACKENDS: tuple[MailBackend, ...] = get_args(MailBackend)
 MAIL_SECURITIES: tuple[MailSecurity, ...] = get_args(MailSecurity)
 MOST_SECONDS = 300
+SMTP = ("smtp",)
+MAIL_HOST = Kind("host or IP address", str, parse_server_host)
 
 
 @frozen
@@ -26,35 +29,38 @@ class MailSpec(Frozen):
     ``timeout`` in seconds.
     """
 
-    backend: MailBackend = "smtp"
-    host: str = ""
-    port: int = 587
-    username: str = ""
-    password: Secret | None = None
-    security: MailSecurity = "starttls"
-    timeout: int = 10
+    backend: MailBackend = key(
+        choice(*MAIL_BACKENDS, what="mail backend"), "A mail server, or mail is printed.", "smtp", selects=True
+    )
+    host: str = key(MAIL_HOST, "The server.", "", of=SMTP, required=True)
+    port: int = key(PORT, "The server's port.", 587, of=SMTP)
+    username: str = key(USERNAME, "The account, if the server asks for one.", "", of=SMTP)
+    password: Secret | None = key(
+        SECRET,
+        "The account's password.",
+        None,
+        words="required with a username",
+        of=SMTP,
+        invalidates=(
+            "Nothing that is stored. Mail cannot be sent while the server and the registry have different passwords.",
+        ),
+    )
+    security: MailSecurity = key(
+        choice(*MAIL_SECURITIES, what="security"),
+        "How the connection is encrypted: after its start, from its start, or not.",
+        "starttls",
+        of=SMTP,
+    )
+    timeout: int = key(
+        integer(1, MOST_SECONDS, what="timeout", unit="seconds"), "How long a connection may take.", 10, of=SMTP
+    )
 
     def __post_init__(self) -> None:
         refuse(mail_problems(self))
 
 
 def mail_problems(mail: MailSpec) -> Iterator[Problem]:
-    if mail.backend not in MAIL_BACKENDS:
-        yield Problem("backend", f"The backend {shown(mail.backend)} is not known; accepted: smtp, console.")
-        return
-    if mail.backend == "console":
-        for key in ("host", "username", "password"):
-            if getattr(mail, key):
-                yield Problem(key, "Mail to the console takes no other key.")
-        return
-    yield from problem_of("host", parse_server_host, mail.host)
-    yield from problem_of("port", parse_port, mail.port)
-    if mail.username:
-        yield from problem_of("username", parse_printable, mail.username, what="The username")
-    if bool(mail.username) != (mail.password is not None):
+    yield from declared_problems(mail)
+    if mail.backend == "smtp" and bool(mail.username) != (mail.password is not None):
         missing = "password" if mail.username else "username"
         yield Problem(missing, "A username and a password belong together; give both or neither.")
-    if mail.security not in MAIL_SECURITIES:
-        yield Problem("security", f"{shown(mail.security)} is not accepted: it must be starttls, tls or none.")
-    if not 1 <= mail.timeout <= MOST_SECONDS:
-        yield Problem("timeout", f"The timeout {mail.timeout} is not accepted: it must be 1 to {MOST_SECONDS} seconds.")

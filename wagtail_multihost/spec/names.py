@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import ALPHANUMERIC, LDH, WORD, is_made_of, shown
+from wagtail_multihost.spec.kinds import Kind
+from wagtail_multihost.spec.validation import refuse
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -29,33 +32,30 @@ BUCKET_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
 SOCKET_SUFFIX = ".sock"
-#: The rule of each name, and what it accepts.
-RULES: dict[str, tuple[Callable[[str], bool], str]] = {
-    "database": (
-        lambda name: is_made_of(name, WORD, "-", DATABASE_LENGTH),
-        f"1 to {DATABASE_LENGTH} letters A-Z and a-z, digits, '_' and '-', the first no '-'",
-    ),
-    "role": (
-        lambda name: is_made_of(name, WORD, "-", ROLE_LENGTH),
-        f"1 to {ROLE_LENGTH} letters A-Z and a-z, digits, '_' and '-', the first no '-'",
-    ),
-    "bucket": (
-        lambda name: is_bucket(name) and "." not in name,
-        f"3 to {BUCKET_LENGTH} letters a-z, digits and '-', with no '-' at either end",
-    ),
-    "key_prefix": (
-        lambda name: is_made_of(name, ALPHANUMERIC, ".-", KEY_PREFIX_LENGTH),
-        f"1 to {KEY_PREFIX_LENGTH} letters a-z, digits, '.' and '-', the first a letter or a digit",
-    ),
-    "index_prefix": (
-        lambda name: name.endswith("_") and is_made_of(name[:-1], ALPHANUMERIC, "_-", 99),
-        "at most 99 letters a-z, digits, '_' and '-', the first a letter or a digit, and then '_'",
-    ),
-    "socket": (
-        lambda name: name.endswith(SOCKET_SUFFIX) and is_made_of(name[: -len(SOCKET_SUFFIX)], ALPHANUMERIC, "-", 60),
-        f"1 to 60 letters a-z, digits and '-', the first no '-', and then '{SOCKET_SUFFIX}'",
-    ),
-}
+
+
+def name_kind(is_accepted: Callable[[str], bool], accepted: str) -> Kind:
+    """Return the kind of the names that a rule takes, which ``accepted`` says in words."""
+
+    def check(value: str) -> str:
+        if not isinstance(value, str) or not is_accepted(value):
+            raise ValueError(f"The name {shown(value)} is not accepted: it must be {accepted}.")
+        return value
+
+    return Kind("text", str, check)
+
+
+def is_index_prefix(name: str) -> bool:
+    return name.endswith("_") and is_made_of(name[:-1], ALPHANUMERIC, "_-", 99)
+
+
+def is_socket(name: str) -> bool:
+    return name.endswith(SOCKET_SUFFIX) and is_made_of(name[: -len(SOCKET_SUFFIX)], ALPHANUMERIC, "-", 60)
+
+
+def own_name(meaning: str, is_accepted: Callable[[str], bool], accepted: str, *, place: bool = False) -> Any:
+    """Declare a name of a site, which is derived where none is pinned."""
+    return key(name_kind(is_accepted, accepted), meaning, words="derived", required=True, own=True, place=place)
 
 
 @frozen
@@ -65,26 +65,47 @@ class Names(Frozen):
     ``index_prefix`` and the file name of its ``socket``. Raises ConfigurationError when one is not usable.
     """
 
-    database: str
-    role: str
-    bucket: str
-    key_prefix: str
-    index_prefix: str
-    socket: str
+    database: str = own_name(
+        "The PostgreSQL database.",
+        lambda name: is_made_of(name, WORD, "-", DATABASE_LENGTH),
+        f"1 to {DATABASE_LENGTH} letters A-Z and a-z, digits, '_' and '-', the first no '-'",
+    )
+    role: str = own_name(
+        "The PostgreSQL role.",
+        lambda name: is_made_of(name, WORD, "-", ROLE_LENGTH),
+        f"1 to {ROLE_LENGTH} letters A-Z and a-z, digits, '_' and '-', the first no '-'",
+    )
+    bucket: str = own_name(
+        "The S3 bucket.",
+        lambda name: is_bucket(name) and "." not in name,
+        f"3 to {BUCKET_LENGTH} letters a-z, digits and '-', with no '-' at either end",
+    )
+    key_prefix: str = own_name(
+        "The prefix of cache keys.",
+        lambda name: is_made_of(name, ALPHANUMERIC, ".-", KEY_PREFIX_LENGTH),
+        f"1 to {KEY_PREFIX_LENGTH} letters a-z, digits, '.' and '-', the first a letter or a digit",
+        place=True,
+    )
+    index_prefix: str = own_name(
+        "The prefix of search indexes.",
+        is_index_prefix,
+        "at most 99 letters a-z, digits, '_' and '-', the first a letter or a digit, and then '_'",
+        place=True,
+    )
+    socket: str = own_name(
+        "The file name of the unix socket.",
+        is_socket,
+        f"1 to 60 letters a-z, digits and '-', the first no '-', and then '{SOCKET_SUFFIX}'",
+    )
 
     def __post_init__(self) -> None:
-        problems = [Problem(key, message) for key, message in invalid_names(self)]
-        if problems:
-            raise ConfigurationError(problems)
+        refuse(name_problems(self))
 
 
-def invalid_names(names: Names) -> Iterator[tuple[str, str]]:
-    for key, (is_accepted, accepted) in RULES.items():
-        value = getattr(names, key)
-        if not isinstance(value, str) or not is_accepted(value):
-            yield key, f"The name {shown(value)} is not accepted: it must be {accepted}."
-        elif key == "bucket" and is_reserved_bucket(value):
-            yield key, f"The name {shown(value)} is not accepted: S3 reserves its start or its end."
+def name_problems(names: Names) -> Iterator[Problem]:
+    yield from declared_problems(names)
+    if isinstance(names.bucket, str) and is_bucket(names.bucket) and is_reserved_bucket(names.bucket):
+        yield Problem("bucket", f"The name {shown(names.bucket)} is not accepted: S3 reserves its start or its end.")
 
 
 def is_bucket(name: str) -> bool:

@@ -6,17 +6,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from wagtail_multihost.spec.kinds import SWITCH, choice, integer
 from wagtail_multihost.spec.options import (
     NETWORKS,
     OPTIONAL_PATH,
     PATH,
     SIZE,
-    SWITCH,
     USER,
     VERSION,
     Options,
-    choice,
-    integer,
     option,
     text,
     texts,
@@ -39,11 +37,13 @@ class NginxOptions(Options):
         ("80", "[::]:80"),
         texts("list of addresses", LISTEN, wanted=LISTEN_WANTED, optional=False),
         "Where nginx listens for HTTP, in its own form.",
+        who="node",
     )
     https: tuple[str, ...] = option(
         ("443", "[::]:443"),
         texts("list of addresses", LISTEN, wanted=LISTEN_WANTED),
         "Where it listens for HTTPS, if any site has `tls`.",
+        who="node",
     )
     version: str = option("1.22", VERSION, "The version that runs: newer ones have directives that older ones refuse.")
     user: str = option("www-data", USER, "Who runs the workers, when nginx is started by root.")

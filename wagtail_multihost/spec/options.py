@@ -6,16 +6,18 @@ registries, what checks them and the reference are all made of these declaration
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, field, fields, replace
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, replace
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.declared import declarations, key, value_problems
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
+from wagtail_multihost.spec.kinds import Kind
+from wagtail_multihost.spec.validation import parse_path, refuse
 
 OptionValue: TypeAlias = "str | int | bool | Path | tuple[str, ...] | None"
 #: What a site states of its own, over the platform's: names of options and their values.
@@ -27,20 +29,13 @@ NAME_FORM = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 VERSION_FORM = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(?:\.[0-9]{1,3})?")
 
 
-class Kind(NamedTuple):
+def option(default: OptionValue, kind: Kind, meaning: str, *, per_site: bool = False, **options: Any) -> Any:
     """
-    What an option accepts: the ``label`` of the reference, the ``type`` that readers make of text, and ``check``,
-    which returns an accepted value and raises ValueError, with a sentence, for any other.
+    Declare an option; with ``per_site`` a site may state its own. More ``options`` are those of ``Declared``. Paths
+    and accounts are the node's: root opens and becomes them.
     """
-
-    label: str
-    type: type
-    check: Callable[[Any], object]
-
-
-def option(default: OptionValue, kind: Kind, meaning: str, *, per_site: bool = False) -> Any:
-    """Declare an option; with ``per_site`` a site may state its own."""
-    return field(default=default, metadata={"kind": kind, "meaning": meaning, "per_site": per_site})
+    options.setdefault("who", "node" if kind.type is Path or kind is USER else "platform")
+    return key(kind, meaning, default, per_site=per_site, snapshot="left out", **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +46,8 @@ class Options:
         refuse(self.problems())
 
     def problems(self) -> Iterator[Problem]:
-        for declared in fields(self):
-            yield from problem_of(declared.name, declared.metadata["kind"].check, getattr(self, declared.name))
+        for one, declared in declarations(type(self)):
+            yield from value_problems(one.name, declared.kind, getattr(self, one.name))
 
     def overlaid(self: Stated, overrides: Overrides) -> Stated:
         """Return these options with a site's own on top."""
@@ -66,25 +61,7 @@ def overlaid(options: Stated, overrides: Overrides) -> Stated:
 
 def site_fields(kind: type[Options]) -> tuple[Field[Any], ...]:
     """Return the declarations of what a site may state."""
-    return tuple(declared for declared in fields(kind) if declared.metadata["per_site"])
-
-
-def integer(least: int, most: int) -> Kind:
-    def check(value: int) -> int:
-        if not least <= value <= most:
-            raise ValueError(f"The number {value} is not accepted: it must be {least} to {most}.")
-        return value
-
-    return Kind(f"{least} to {most}", int, check)
-
-
-def choice(*words: str) -> Kind:
-    def check(value: str) -> str:
-        if value not in words:
-            raise ValueError(f"The value {shown(value)} is not accepted: it must be one of {', '.join(words)}.")
-        return value
-
-    return Kind(" or ".join(f'`"{word}"`' for word in words), str, check)
+    return tuple(one for one, declared in declarations(kind) if declared.per_site)
 
 
 def text(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = False) -> Kind:
@@ -127,7 +104,6 @@ def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-SWITCH = Kind("boolean", bool, lambda value: value)
 PATH = Kind("path", Path, parse_path)
 OPTIONAL_PATH = Kind("path", Path, lambda value: value if value is None else parse_path(value))
 SIZE_WANTED = "be bytes, or a number with k, m or g after it, such as 512m, of at most six digits"

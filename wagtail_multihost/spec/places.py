@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from wagtail_multihost.spec.declared import declarations
 from wagtail_multihost.spec.site import SiteSpec
 
 
@@ -13,11 +14,18 @@ def digest_of_places(site: SiteSpec) -> str:
     Return the SHA-256 of everything that decides where the site's data is: addresses of database, cache and
     storage, and prefixes. Neither hostnames nor settings nor keys are part of it.
     """
-    database, cache, storage = site.database, site.cache, site.storage
-    places = [
-        [database.engine, str(database.path or ""), database.name, database.user, database.host, database.port],
-        [cache.backend, cache.host, cache.port, cache.number],
-        [storage.backend, str(storage.path or ""), storage.bucket, storage.region, storage.endpoint],
-        [site.names.key_prefix, site.names.index_prefix],
-    ]
+    places = [[placed(getattr(part, name)) for name in place_keys(type(part))] for part in parts_of(site)]
     return hashlib.sha256(json.dumps(places).encode()).hexdigest()
+
+
+def parts_of(site: SiteSpec) -> tuple[object, ...]:
+    return site.database, site.cache, site.storage, site.names
+
+
+def place_keys(spec: type) -> list[str]:
+    """Return the keys of a part that decide where data is, in the order of their declarations."""
+    return [one.name for one, declared in declarations(spec) if declared.place]
+
+
+def placed(value: object) -> object:
+    return value if isinstance(value, int) else str(value or "")

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from wagtail_multihost.exceptions import Problem, SecretUnreadableError
+from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import DIGITS, parse_platform_name, parse_slug, shown
+from wagtail_multihost.spec.kinds import KEY_ID, OPTIONS, SWITCH, Kind, as_it_is, choice, integer
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
@@ -25,13 +27,80 @@ if TYPE_CHECKING:
 HEADER = r"HTTP_[A-Z0-9_]+"
 #: Exact in every JSON reader.
 HIGHEST_REVISION = 2**53
-KEY_ID = r"[a-z0-9][a-z0-9-]{0,31}"
-ACCOUNT = r"[a-z_][a-z0-9_-]{0,31}"
+KEY_ID_FORM = r"[a-z0-9][a-z0-9-]{0,31}"
+ACCOUNT_FORM = r"[a-z_][a-z0-9_-]{0,31}"
 RUNNERS = ("uwsgi", "gunicorn")
 PRODUCTION = "production"
 NODE_LENGTH = 40
 NODE_ADDRESS = r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}"
 SLUG_PREFIXES = tuple(prefix.rstrip("-") for prefix in BUCKET_PREFIXES)
+
+OF_THE_PLATFORMS_KEY = (
+    "Of each site whose SECRET_KEY derives from it, all that a change of SECRET_KEY does: at once when the "
+    "site moves to the new key, and the rest when the old key leaves the keyring.",
+    "Nothing of sites with a secret_key of their own.",
+)
+
+
+def parse_sockets(value: Path) -> Path:
+    """Return ``value`` when it is a folder that can stand in a server's address."""
+    if ":" in str(value):
+        raise ValueError("The folder of sockets is not accepted: a colon in an address comes before a port.")
+    return parse_path(value)
+
+
+def parse_origin(value: str) -> str:
+    """Return ``value`` when it is ``http://{hostname}`` or ``https://{hostname}``, with or without a port."""
+    start, name, port = value.partition("{hostname}")
+    digits = port.removeprefix(":")
+    has_port = port != digits and DIGITS.issuperset(digits) and len(digits) <= 5 and 1 <= int(digits or 0) <= 65535
+    if start not in ("http://", "https://") or not name or (port and not has_port):
+        raise ValueError(f"The origin {shown(value)} is not accepted: write https://{{hostname}}.")
+    return value
+
+
+def check_key(secret: Secret) -> Secret:
+    """Return the platform's key when it can be read and is long enough."""
+    from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH  # loads only where the platform's key is
+
+    try:
+        length = len(secret.reveal())
+    except SecretUnreadableError as error:
+        raise ValueError(str(error)) from None
+    if length < PLATFORM_KEY_LENGTH:
+        raise ValueError(f"The platform's key is too short: at least {PLATFORM_KEY_LENGTH} characters.")
+    return secret
+
+
+def account_kind(what: str) -> Kind:
+    """Return the kind of names of users or groups, which ``what`` says, in which ``{site}`` may stand."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(ACCOUNT_FORM, value.replace("{site}", "a")):
+            raise ValueError(
+                f"The {what} {shown(value)} is not accepted: it must be a {what}'s name, with {{site}} in it."
+            )
+        return value
+
+    return Kind(f"{what} name", str, check)
+
+
+def parse_header(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``value`` when it is the pair of texts that Django asks for."""
+    if len(value) != 2 or not re.fullmatch(HEADER, value[0]) or not value[1].isalnum():
+        raise ValueError('Write it as Django does: ["HTTP_X_FORWARDED_PROTO", "https"].')
+    return value
+
+
+NAME = Kind("slug, at most 20 characters", str, parse_platform_name)
+FOLDER = Kind("path", Path, parse_path)
+SOCKETS = Kind("path", Path, parse_sockets)
+ORIGIN = Kind("text", str, parse_origin)
+PLATFORM_KEY = Kind("secret, at least 32 characters", Secret, check_key)
+KEYRING = Kind("table of secrets", Secret, as_it_is, "take_keyring")
+GROUP, ACCOUNT = account_kind("group"), account_kind("user")
+HEADER_PAIR = Kind("list of two texts", tuple, parse_header)
+NODES = Kind("table of addresses", dict, as_it_is, "take_texts_by_name")
 
 
 @frozen
@@ -56,27 +125,134 @@ class PlatformSpec(Frozen):
     read the registry itself.
     """
 
-    name: str
-    data: Path
-    environment: str = "development"
-    sockets: Path = Path("/run/multihost")
-    origin: str = "https://{hostname}"
-    secret_key: Secret | None = None
-    secret_keys: tuple[tuple[str, Secret], ...] = ()
-    key_id: str = ""
-    revision: int = 0
-    group: str = ""
-    media_group: str = ""
-    user: str = ""
-    runner: str = "uwsgi"
-    shares_registry: bool = False
-    templates: Path | None = None
-    snapshots: Path | None = None
-    secure_proxy_ssl_header: tuple[str, str] | None = None
-    nodes: tuple[tuple[str, str], ...] = ()
-    nginx: NginxOptions | None = None
-    uwsgi: UwsgiOptions | None = None
-    systemd: SystemdOptions | None = None
+    name: str = key(NAME, "The platform's name. Derived names start with it.", required=True, front=True)
+    environment: str = key(
+        NAME,
+        '`"production"` refuses sites that are not pinned, processes that can read more than their own site, and '
+        'settings for development. A platform\'s key is made in `"development"` alone.',
+        "development",
+    )
+    data: Path = key(
+        FOLDER,
+        "The folder of local databases and files, and of the platform's key.",
+        unless_stated="{base}/data",
+        words='"data"',
+        front=True,
+        who="node",
+    )
+    sockets: Path = key(
+        SOCKETS,
+        "The folder of unix sockets. With the longest socket's name it has at most 102 bytes, and no colon.",
+        Path("/run/multihost"),
+        front=True,
+        who="node",
+    )
+    origin: str = key(
+        ORIGIN,
+        "How visitors reach a hostname: `http` or `https`, and a port if there is one.",
+        "https://{hostname}",
+        front=True,
+    )
+    secret_key: Secret | None = key(
+        PLATFORM_KEY,
+        "Every site's key is derived from it.",
+        None,
+        words="made in `data/platform.key` in development",
+        snapshot="refused",
+        who="node",
+        invalidates=OF_THE_PLATFORMS_KEY,
+    )
+    secret_keys: tuple[tuple[str, Secret], ...] = key(
+        KEYRING,
+        "A keyring in the place of `secret_key`: `ID` or `ID_file` for each key. "
+        "An id has letters a-z, digits and hyphens, at most 32.",
+        (),
+        snapshot="refused",
+        who="node",
+    )
+    key_id: str = key(
+        KEY_ID,
+        "The one of the `secret_keys` that sites use.",
+        "",
+        words="required with `secret_keys`",
+        snapshot="refused",
+    )
+    revision: int = key(
+        integer(0, HIGHEST_REVISION, what="revision", reader="take_large_integer")._replace(label="integer, 0 to 2^53"),
+        "Orders the states of the registry in time: raise it with every change. Machines and databases that have seen "
+        "a higher one refuse older states.",
+        0,
+        unless_stated="{revision}",
+        words="`0`: unknown",
+        snapshot="left out",
+    )
+    group: str = key(
+        GROUP,
+        "The group that reads a site's snapshot; `{site}` in it stands for the site's id.",
+        "",
+        who="node",
+    )
+    media_group: str = key(
+        GROUP,
+        "The group that reads a site's local uploads, and nothing else of it, for the front server; "
+        "`{site}` in it stands for the site's id.",
+        "",
+        who="node",
+    )
+    user: str = key(
+        ACCOUNT,
+        "The account that a site's processes run as; `{site}` in it stands for the site's id. "
+        "Without one all sites share the account of their server.",
+        "",
+        snapshot="left out",
+        who="node",
+    )
+    runner: str = key(
+        choice(*RUNNERS, what="runner"),
+        "The server that runs the sites: nginx speaks to it, and the units of the systemd emitter start it.",
+        "uwsgi",
+        snapshot="left out",
+        front=True,
+    )
+    templates: Path | None = key(
+        FOLDER,
+        "A folder of templates of your own, which take the place of the emitters' of the same name.",
+        None,
+        snapshot="left out",
+        front=True,
+        who="node",
+    )
+    snapshots: Path | None = key(
+        FOLDER,
+        "The folder that `multihost_snapshot` writes to: emitted files send sites' processes there.",
+        None,
+        snapshot="left out",
+        who="node",
+    )
+    shares_registry: bool = key(
+        SWITCH, "Whether sites' processes may read the whole registry, in production too.", False, who="node"
+    )
+    secure_proxy_ssl_header: tuple[str, ...] | None = key(
+        HEADER_PAIR,
+        "Django's setting, for a proxy in front that ends TLS and always sets that header.",
+        None,
+    )
+    nodes: tuple[tuple[str, str], ...] = key(
+        NODES,
+        "Machines that serve the sites behind a front server: a name and an address such as `10.0.0.5:8080` for each.",
+        (),
+        snapshot="left out",
+        front=True,
+    )
+    nginx: NginxOptions | None = key(
+        OPTIONS, "Options of the nginx emitter.", None, words="see there", snapshot="left out", front=True
+    )
+    uwsgi: UwsgiOptions | None = key(
+        OPTIONS, "Options of the uwsgi emitter.", None, words="see there", snapshot="left out"
+    )
+    systemd: SystemdOptions | None = key(
+        OPTIONS, "Options of the systemd emitter.", None, words="see there", snapshot="left out"
+    )
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -142,25 +318,12 @@ def uid_namespace(platform: str) -> UUID:
     return uuid5(NAMESPACE_URL, f"wagtail-multihost:{platform}")
 
 
-def check_key(key: Secret) -> Secret:
-    """Return the platform's key when it can be read and is long enough."""
-    from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH  # loads only where the platform's key is
-
-    try:
-        length = len(key.reveal())
-    except SecretUnreadableError as error:
-        raise ValueError(str(error)) from None
-    if length < PLATFORM_KEY_LENGTH:
-        raise ValueError(f"The platform's key is too short: at least {PLATFORM_KEY_LENGTH} characters.")
-    return key
-
-
 def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
     ids = [key_id for key_id, _ in platform.secret_keys]
-    for key_id, key in platform.secret_keys:
-        if not re.fullmatch(KEY_ID, key_id):
-            yield Problem("secret_keys", f"The key id {shown(key_id)} must match {KEY_ID}.")
-        yield from problem_of(f"secret_keys.{key_id}", check_key, key)
+    for key_id, secret in platform.secret_keys:
+        if not re.fullmatch(KEY_ID_FORM, key_id):
+            yield Problem("secret_keys", f"The key id {shown(key_id)} must match {KEY_ID_FORM}.")
+        yield from problem_of(f"secret_keys.{key_id}", check_key, secret)
     if ids and platform.secret_key is not None:
         yield Problem("secret_key", "It stands beside secret_keys; give only one of the two.")
     if platform.key_id and platform.key_id not in ids:
@@ -169,53 +332,16 @@ def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
         yield Problem("key_id", "Name the one of the secret_keys that sites use.")
 
 
-def parse_account(value: str, *, what: str) -> str:
-    """Return ``value`` when it is the name of a user or a group, in which ``{site}`` may stand."""
-    if not re.fullmatch(ACCOUNT, value.replace("{site}", "a")):
-        raise ValueError(f"The {what} {shown(value)} is not accepted: it must be a {what}'s name, with {{site}} in it.")
-    return value
-
-
-def server_problems(platform: PlatformSpec) -> Iterator[Problem]:
-    for key in ("templates", "snapshots"):
-        if (folder := getattr(platform, key)) is not None:
-            yield from problem_of(key, parse_path, folder)
-    for key, what in (("group", "group"), ("media_group", "group"), ("user", "user")):
-        if account := getattr(platform, key):
-            yield from problem_of(key, parse_account, account, what=what)
-    if platform.runner not in RUNNERS:
-        yield Problem("runner", f"The runner {shown(platform.runner)} is not known; accepted: {', '.join(RUNNERS)}.")
+def node_problems(platform: PlatformSpec) -> Iterator[Problem]:
     for name, address in platform.nodes:
         yield from problem_of("nodes", parse_slug, name, what="The node", length=NODE_LENGTH)
         if not re.fullmatch(NODE_ADDRESS, address):
             yield Problem(f"nodes.{name}", f"The address {shown(address)} is not accepted: write 10.0.0.5:8080.")
 
 
-def is_origin(text: str) -> bool:
-    """Return whether ``text`` is ``http://{hostname}`` or ``https://{hostname}``, with or without a port."""
-    start, name, port = text.partition("{hostname}")
-    digits = port.removeprefix(":")
-    has_port = port != digits and DIGITS.issuperset(digits) and len(digits) <= 5 and 1 <= int(digits or 0) <= 65535
-    return start in ("http://", "https://") and bool(name) and (not port or has_port)
-
-
 def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
-    yield from problem_of("name", parse_platform_name, platform.name)
+    yield from declared_problems(platform)
     if platform.name == "xn" or platform.name.startswith(SLUG_PREFIXES[1:]):
         yield Problem("name", f"The platform name {shown(platform.name)} starts bucket names that S3 reserves.")
-    yield from problem_of("environment", parse_platform_name, platform.environment)
-    yield from problem_of("data", parse_path, platform.data)
-    yield from problem_of("sockets", parse_path, platform.sockets)
-    if ":" in str(platform.sockets):
-        yield Problem("sockets", "The folder of sockets is not accepted: a colon in an address comes before a port.")
-    if not is_origin(platform.origin):
-        yield Problem("origin", f"The origin {shown(platform.origin)} is not accepted: write https://{{hostname}}.")
-    if platform.secret_key is not None:
-        yield from problem_of("secret_key", check_key, platform.secret_key)
     yield from keyring_problems(platform)
-    if platform.revision < 0:
-        yield Problem("revision", f"The revision {platform.revision} is not accepted: it must be 0 or more.")
-    yield from server_problems(platform)
-    header = platform.secure_proxy_ssl_header
-    if header is not None and (len(header) != 2 or not re.fullmatch(HEADER, header[0]) or not header[1].isalnum()):
-        yield Problem("secure_proxy_ssl_header", 'Write it as Django does: ["HTTP_X_FORWARDED_PROTO", "https"].')
+    yield from node_problems(platform)

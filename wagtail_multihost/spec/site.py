@@ -12,8 +12,21 @@ from uuid import UUID
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
+from wagtail_multihost.spec.declared import declared_problems, key, part
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import parse_hostname, parse_site_id, shown
+from wagtail_multihost.spec.identifiers import ALPHANUMERIC, is_made_of, parse_site_id, shown
+from wagtail_multihost.spec.kinds import (
+    HOSTNAMES,
+    KEY_ID,
+    OPTIONS,
+    SECRETS,
+    SETTINGS,
+    SWITCH,
+    Kind,
+    as_it_is,
+    choice,
+    integer,
+)
 from wagtail_multihost.spec.names import Names
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
@@ -29,6 +42,51 @@ if TYPE_CHECKING:
 STATES = ("active", "maintenance", "suspended")
 ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 
+LABEL_LENGTH = 63
+# wagtail.images.utils.generate_signature takes SECRET_KEY alone. Sessions, password-reset links and signing.Signer
+# take SECRET_KEY_FALLBACKS too (django.contrib.auth.get_user, django.contrib.auth.tokens, django.core.signing), and
+# so does wagtail.models.APIToken.candidate_key_hashes of Wagtail 8, which never stores a new digest.
+OF_THE_SECRET_KEY = (
+    "At once: signed addresses of images (the serve view of wagtail.images), which are checked without fallbacks. "
+    "Pages that are rendered anew have new ones; pages in caches, sent mail and other servers' copies do not.",
+    "At once: sessions in a cache alone (django.contrib.sessions.backends.cache), unless it is Redis or memcached.",
+    "Nothing else while the old key is a fallback: password-reset links and signed values are accepted, and a "
+    "session is signed anew when its user comes back.",
+    "When the old key is no fallback any more: sessions of users who did not come back, password-reset links, signed "
+    "values, and the API tokens that Wagtail 8 made with it. Their digests are never made anew: give out new tokens.",
+)
+
+
+def parse_address(value: str) -> str:
+    """Return ``value`` when it is a mail address."""
+    if not re.fullmatch(ADDRESS, value):
+        raise ValueError(f"The mail address {shown(value)} is not accepted.")
+    return value
+
+
+def parse_label(pair: tuple[str, str]) -> tuple[str, str]:
+    """Return a label when its name is a word and its text one line of at most 63 characters."""
+    name, text = pair
+    if not is_made_of(name, ALPHANUMERIC, "._-", LABEL_LENGTH):
+        raise ValueError(
+            f"The label {shown(name)} is not accepted: it must be 1 to {LABEL_LENGTH} letters a-z, digits, '.', '_' "
+            "and '-', the first a letter or a digit."
+        )
+    if not 0 < len(text) <= LABEL_LENGTH or not text.isprintable():
+        raise ValueError(
+            f"The text {shown(text)} of the label {name} is not accepted: it must be one line of 1 to {LABEL_LENGTH} "
+            "characters."
+        )
+    return pair
+
+
+UNIQUE_ID = Kind("UUID", UUID, as_it_is, "take_uid")
+SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
+SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, as_it_is)
+ADDRESSES = Kind("list of mail addresses", tuple, parse_address, each=True)
+NODE_NAMES = Kind("list of names", tuple, as_it_is)
+LABELS = Kind("table of texts", dict, parse_label, "take_texts_by_name", each=True)
+
 
 @frozen
 class SiteSpec(Frozen):
@@ -40,35 +98,104 @@ class SiteSpec(Frozen):
     addresses that get its error reports). ``secret_key`` and ``secret_key_fallbacks`` are keys of its own; where
     they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
     ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page in its place.
-    ``nodes`` are the platform's nodes that serve it; none of them stands for all. ``code``, ``nginx``, ``uwsgi`` and
+    ``nodes`` are the platform's nodes that serve it; none of them stands for all. ``labels`` are pairs of texts by
+    which people choose sites. ``code``, ``nginx``, ``uwsgi`` and
     ``systemd`` are options of its own, over the platform's.
     ``pinned`` says whether the registry states the uid and the names; ``sources`` where each key was read.
     """
 
     id: str
-    uid: UUID
-    hostnames: tuple[str, ...]
-    names: Names
-    database: DatabaseSpec
-    cache: CacheSpec
-    storage: StorageSpec
-    aliases: tuple[str, ...] = ()
-    enabled: bool = True
-    epoch: int = 1
-    tls: TlsSpec | None = None
-    key_id: str = ""
-    secret_key: Secret | None = None
-    secret_key_fallbacks: tuple[Secret, ...] = ()
-    mail: MailSpec | None = None
-    frontend: FrontendCacheSpec | None = None
-    admins: tuple[str, ...] = ()
-    settings: tuple[tuple[str, SettingValue], ...] = ()
-    state: str = "active"
-    nodes: tuple[str, ...] = ()
-    code: Overrides = ()
-    nginx: Overrides = ()
-    uwsgi: Overrides = ()
-    systemd: Overrides = ()
+    hostnames: tuple[str, ...] = key(
+        HOSTNAMES,
+        "The first is canonical; the others redirect to it.",
+        required=True,
+        front=True,
+        who="site",
+    )
+    aliases: tuple[str, ...] = key(HOSTNAMES, "Served as they are.", (), front=True, who="site")
+    enabled: bool = key(
+        SWITCH, "A disabled site is refused by its process and left out of emitted files.", True, front=True
+    )
+    uid: UUID = key(
+        UNIQUE_ID,
+        "Never changes and is never used again. The site's key is derived from it.",
+        words="UUIDv5 of the platform's name and the id",
+        own=True,
+    )
+    epoch: int = key(
+        integer(1, what="epoch"),
+        "Raise it to change the site's key.",
+        1,
+        invalidates=OF_THE_SECRET_KEY,
+    )
+    key_id: str = key(
+        KEY_ID, "The one of the platform's `secret_keys` that this site uses.", "", words="the platform's"
+    )
+    secret_key: Secret | None = key(
+        SITE_KEY,
+        "A key of its own in the place of the derived one.",
+        None,
+        words="derived from the platform's",
+        own=True,
+        invalidates=OF_THE_SECRET_KEY,
+    )
+    secret_key_fallbacks: tuple[Secret, ...] = key(
+        SECRETS,
+        "Keys of its own that stay valid for what they signed, each a value or `env:NAME`.",
+        (),
+        own=True,
+    )
+    admins: tuple[str, ...] = key(ADDRESSES, "Who gets its error reports.", (), who="site")
+    labels: tuple[tuple[str, str], ...] = key(
+        LABELS,
+        "Words by which sites are chosen, such as a team or a plan; nothing follows from them.",
+        (),
+        snapshot="left out",
+    )
+    names: Names = part("wagtail_multihost.spec.names:Names", "Pinned names.", "derived")
+    state: str = key(
+        choice(*STATES, what="state"),
+        "Whether nginx shows the site, or a page in its place while its processes go on.",
+        "active",
+        snapshot="left out",
+        front=True,
+    )
+    nodes: tuple[str, ...] = key(
+        NODE_NAMES, "The platform's nodes that serve it.", (), words="all", snapshot="left out", front=True
+    )
+    code: Overrides = key(OPTIONS, "Code of its own.", (), words="the platform's", snapshot="left out", who="node")
+    nginx: Overrides = key(
+        OPTIONS, "Its own options of the nginx emitter.", (), words="the platform's", snapshot="left out", front=True
+    )
+    uwsgi: Overrides = key(
+        OPTIONS, "Its own options of the uwsgi emitter.", (), words="the platform's", snapshot="left out"
+    )
+    systemd: Overrides = key(
+        OPTIONS, "Its own options of the systemd emitter.", (), words="the platform's", snapshot="left out"
+    )
+    database: DatabaseSpec = part(
+        "wagtail_multihost.spec.database:DatabaseSpec", "Where its data is.", "SQLite in the platform's data folder"
+    )
+    cache: CacheSpec = part(
+        "wagtail_multihost.spec.cache:CacheSpec", "Its cache; the key prefix is its own.", "local memory"
+    )
+    storage: StorageSpec = part(
+        "wagtail_multihost.spec.storage:StorageSpec",
+        "Where its uploaded files are.",
+        "files in the platform's data folder",
+        front=True,
+    )
+    mail: MailSpec | None = part("wagtail_multihost.spec.mail:MailSpec", "How it sends mail.", "the project's", None)
+    frontend: FrontendCacheSpec | None = part(
+        "wagtail_multihost.spec.frontend:FrontendCacheSpec",
+        "The cache in front of it that Wagtail purges.",
+        "none",
+        None,
+    )
+    tls: TlsSpec | None = part("wagtail_multihost.spec.tls:TlsSpec", "Its certificate.", "none", None, front=True)
+    settings: tuple[tuple[str, SettingValue], ...] = key(
+        SETTINGS, "Django settings of its own.", (), words="the platform's, key by key", who="site"
+    )
     pinned: bool = False
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -93,15 +220,9 @@ class SiteSpec(Frozen):
 def site_problems(site: SiteSpec) -> Iterator[Problem]:
     yield from problem_of("id", parse_site_id, site.id)
     yield from hostname_problems(site)
-    if site.epoch < 1:
-        yield Problem("epoch", f"The epoch {site.epoch} is not accepted: it must be 1 or more.")
-    if site.state not in STATES:
-        yield Problem("state", f"The state {shown(site.state)} is not known; accepted: {', '.join(STATES)}.")
+    yield from declared_problems(site)
     for hostname in {*site.tls.pending, *site.tls.off} - set(site.hosts) if site.tls else ():
         yield Problem("tls", f"The hostname {shown(hostname)} is not one of the site's.")
-    for address in site.admins:
-        if not re.fullmatch(ADDRESS, address):
-            yield Problem("admins", f"The mail address {shown(address)} is not accepted.")
     if site.settings:
         from wagtail_multihost.spec.overrides import override_problems  # loads only for a site that has settings
 
@@ -111,9 +232,6 @@ def site_problems(site: SiteSpec) -> Iterator[Problem]:
 def hostname_problems(site: SiteSpec) -> Iterator[Problem]:
     if not site.hostnames:
         yield Problem("hostnames", "A site needs at least one hostname.")
-    for key in ("hostnames", "aliases"):
-        for hostname in getattr(site, key):
-            yield from problem_of(key, parse_hostname, hostname)
     if len(set(site.hosts)) < len(site.hosts):
         for hostname, count in Counter(site.hosts).items():
             if count > 1:

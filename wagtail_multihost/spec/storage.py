@@ -5,18 +5,40 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import parse_hostname, shown
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.kinds import HOSTNAME, SECRET, SITE_PATH, Kind, choice
 from wagtail_multihost.spec.names import is_bucket, is_reserved_bucket
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import parse_path, parse_printable, problem_of, refuse
+from wagtail_multihost.spec.validation import parse_printable, refuse
 
 StorageBackend: TypeAlias = Literal["files", "s3"]
 
-ENDPOINT = r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?"
+FILES, S3 = ("files",), ("s3",)
+ENDPOINT_FORM = r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?"
+
+
+def parse_bucket(value: str) -> str:
+    """Return ``value`` when S3 takes it for the name of a bucket."""
+    if not is_bucket(value) or is_reserved_bucket(value):
+        raise ValueError(f"The bucket {shown(value)} is not a valid S3 bucket name.")
+    return value
+
+
+def parse_endpoint(value: str) -> str:
+    """Return ``value`` when it is a URL without credentials and a path; what is refused may have a password in it."""
+    if not re.fullmatch(ENDPOINT_FORM, value):
+        raise ValueError("The endpoint is not accepted: it must be http(s)://host, without credentials.")
+    return value
+
+
+BUCKET = Kind("bucket name", str, parse_bucket)
+REGION = Kind("text", str, lambda value: parse_printable(value, what="The region", length=63))
+ENDPOINT = Kind("`http://host` or `https://host`, with a port if there is one", str, parse_endpoint)
 
 
 @frozen
@@ -28,43 +50,63 @@ class StorageSpec(Frozen):
     bucket, a CDN for example).
     """
 
-    backend: StorageBackend
-    path: Path | None = None
-    bucket: str = ""
-    region: str = ""
-    endpoint: str = ""
-    domain: str = ""
-    access_key: Secret | None = None
-    secret_key: Secret | None = None
+    backend: StorageBackend = key(
+        choice(*get_args(StorageBackend), what="storage backend"),
+        "A local folder, or a bucket.",
+        unless_stated="files",
+        selects=True,
+        place=True,
+    )
+    path: Path | None = key(
+        SITE_PATH,
+        "The folder.",
+        None,
+        unless_stated="{data}/sites/{site}/media",
+        of=FILES,
+        required=True,
+        own=True,
+        place=True,
+        who="node",
+    )
+    bucket: str = key(
+        BUCKET, "The bucket.", "", unless_stated="{names.bucket}", of=S3, required=True, own=True, place=True
+    )
+    region: str = key(REGION, "The region of the bucket.", "", of=S3, place=True)
+    endpoint: str = key(ENDPOINT, "The server, where it is not Amazon's.", "", of=S3, place=True)
+    domain: str = key(
+        HOSTNAME, "The host that serves the files. Without one, addresses are signed.", "", of=S3, own=True
+    )
+    access_key: Secret | None = key(
+        SECRET,
+        "The id of the credentials. Without them the role of the container or the machine is used.",
+        None,
+        of=S3,
+        own=True,
+    )
+    secret_key: Secret | None = key(
+        SECRET,
+        "The key of the credentials.",
+        None,
+        words="required with an access key",
+        of=S3,
+        own=True,
+        invalidates=(
+            "Nothing that is stored. When the old key is taken away, signed addresses of files that were made with it.",
+        ),
+    )
 
     def __post_init__(self) -> None:
-        refuse(files_problems(self) if self.backend == "files" else s3_problems(self))
+        refuse(storage_problems(self))
 
 
-def files_problems(storage: StorageSpec) -> Iterator[Problem]:
-    if storage.path is None:
-        yield Problem("path", "A storage of files needs the path of its folder.")
-    else:
-        yield from problem_of("path", parse_path, storage.path)
-    for key in ("bucket", "region", "endpoint", "domain", "access_key", "secret_key"):
-        if getattr(storage, key):
-            yield Problem(key, "A storage of files takes a path only.")
+def storage_problems(storage: StorageSpec) -> Iterator[Problem]:
+    yield from declared_problems(storage)
+    if storage.backend == "s3":
+        yield from pair_problems(storage.access_key, storage.secret_key)
 
 
-def s3_problems(storage: StorageSpec) -> Iterator[Problem]:
-    if storage.backend != "s3":
-        yield Problem("backend", f"The storage backend {shown(storage.backend)} is not known; accepted: files, s3.")
-        return
-    if storage.path is not None:
-        yield Problem("path", "An S3 storage has a bucket, not a path.")
-    if not is_bucket(storage.bucket) or is_reserved_bucket(storage.bucket):
-        yield Problem("bucket", f"The bucket {shown(storage.bucket)} is not a valid S3 bucket name.")
-    if (storage.access_key is None) != (storage.secret_key is None):
-        missing = "access_key" if storage.access_key is None else "secret_key"
+def pair_problems(access_key: Secret | None, secret_key: Secret | None) -> Iterator[Problem]:
+    """Yield the problem of half a pair of credentials."""
+    if (access_key is None) != (secret_key is None):
+        missing = "access_key" if access_key is None else "secret_key"
         yield Problem(missing, "An access key and a secret key belong together; give both or neither.")
-    if storage.region:
-        yield from problem_of("region", parse_printable, storage.region, what="The region", length=63)
-    if storage.endpoint and not re.fullmatch(ENDPOINT, storage.endpoint):
-        yield Problem("endpoint", "The endpoint is not accepted: it must be http(s)://host, without credentials.")
-    if storage.domain:
-        yield from problem_of("domain", parse_hostname, storage.domain)

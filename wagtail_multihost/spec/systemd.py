@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_SIZE, SWITCH, USER, Kind, Options, integer, option
+from wagtail_multihost.spec.kinds import SWITCH, Kind, integer
+from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_SIZE, USER, Options, option
 
 HOUR = 60
 

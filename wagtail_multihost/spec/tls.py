@@ -7,10 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wagtail_multihost.exceptions import Problem
-from wagtail_multihost.spec.identifiers import parse_hostname
-from wagtail_multihost.spec.validation import parse_path, parse_template, problem_of, refuse
+from wagtail_multihost.spec.declared import declared_problems
+from wagtail_multihost.spec.declared import key as declare
+from wagtail_multihost.spec.kinds import HOSTNAMES, Kind
+from wagtail_multihost.spec.validation import parse_path, parse_template, refuse
 
 CERTIFICATE_FIELDS = frozenset({"hostname", "site"})
+STAND_INS = "`{hostname}` and `{site}` stand for the name's own."
+
+
+def parse_certificate_path(value: str) -> str:
+    """Return ``value`` when it is an absolute path, in which ``{hostname}`` and ``{site}`` may stand."""
+    if not value:
+        raise ValueError("It is required, an absolute path.")
+    return str(parse_path(Path(parse_template(value, fields=CERTIFICATE_FIELDS))))
+
+
+CERTIFICATE = Kind("absolute path", str, parse_certificate_path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +35,24 @@ class TlsSpec:
     get one.
     """
 
-    certificate: str
-    key: str
-    pending: tuple[str, ...] = ()
-    off: tuple[str, ...] = ()
+    certificate: str = declare(
+        CERTIFICATE, f"The certificate and its chain, PEM. {STAND_INS}", required=True, front=True, who="node"
+    )
+    key: str = declare(
+        CERTIFICATE,
+        f"Its key. {STAND_INS}",
+        required=True,
+        front=True,
+        who="node",
+        invalidates=("Nothing of the site. The front server has it, not the site's process.",),
+    )
+    pending: tuple[str, ...] = declare(
+        HOSTNAMES,
+        "Those of the site whose certificate is still to be issued: on http alone, without a redirect to https.",
+        (),
+        front=True,
+    )
+    off: tuple[str, ...] = declare(HOSTNAMES, "Those of the site that never get a certificate.", (), front=True)
 
     def __post_init__(self) -> None:
         refuse(tls_problems(self))
@@ -36,15 +63,6 @@ class TlsSpec:
 
 
 def tls_problems(tls: TlsSpec) -> Iterator[Problem]:
-    for key in ("certificate", "key"):
-        value = getattr(tls, key)
-        if not value:
-            yield Problem(key, "It is required, an absolute path.")
-            continue
-        yield from problem_of(key, parse_template, value, fields=CERTIFICATE_FIELDS)
-        yield from problem_of(key, lambda text: str(parse_path(Path(text))), value)
-    for key in ("pending", "off"):
-        for hostname in getattr(tls, key):
-            yield from problem_of(key, parse_hostname, hostname)
+    yield from declared_problems(tls)
     for hostname in set(tls.pending) & set(tls.off):
         yield Problem("off", f"The hostname {hostname} stands in pending, too.")

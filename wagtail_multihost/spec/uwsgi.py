@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.kinds import SWITCH, choice, integer
 from wagtail_multihost.spec.options import (
     OPTIONAL_SIZE,
-    SWITCH,
     Options,
-    choice,
-    integer,
     option,
     text,
 )
@@ -36,6 +34,7 @@ class UwsgiOptions(Options):
         "",
         text("IPv4 address and port", HTTP_ADDRESS, wanted="be such as 127.0.0.1:8000", optional=True),
         "Where uWSGI serves the sites itself, without nginx.",
+        who="node",
     )
     processes: int = option(2, integer(1, 256), "Workers of each site.", per_site=True)
     threads: int = option(1, integer(1, 256), "Threads of each worker.", per_site=True)
@@ -78,6 +77,7 @@ class UwsgiOptions(Options):
         "",
         text("path, `{site}` in it", CGROUP_FORM, wanted=CGROUP_WANTED, optional=True),
         "An existing control group that a site's processes are put into, where sites have accounts of their own.",
+        who="node",
     )
     stats: bool = option(
         False, SWITCH, "Whether each site has a socket of statistics, `uwsgi.stats` in its folder of temporary files."

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -369,6 +370,26 @@ def test_a_signal_before_the_swap_changes_nothing(world: World) -> None:
         world.apply(reload=world.hook)
     assert world.found() == {"conf/main": "one", "conf/sites/aurora": "a", "conf/sites/borealis": "b"}
     assert world.reloads == []
+
+
+def test_a_signal_while_a_program_starts_leaves_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that tells us to stop before we know that it runs is ended like any other."""
+    world.apply()
+    world.texts["conf/main"] = "two"
+    started = []
+    real = subprocess.Popen.__init__
+
+    def slow(process: subprocess.Popen[str], *args: object, **options: object) -> None:
+        real(process, *args, **options)  # type: ignore[call-overload]
+        started.append(process)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", slow)
+    world.validations = [("sleep", "600")]
+    with pytest.raises(ApplyError, match="nothing was changed"):
+        world.apply(reload=world.hook)
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
+    assert world.found()["conf/main"] == "one"
 
 
 @pytest.mark.parametrize("name", ["replace", "link", "fsync"])

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
+from wagtail_multihost.emitters.apply.signals import hold_back
 from wagtail_multihost.exceptions import EmitError
 
 KEPT = ("LANG", "HOME")
@@ -37,8 +38,25 @@ def found(program: str) -> str:
 @contextmanager
 def running(command: Sequence[str], variables: Mapping[str, str], *, output: int) -> Iterator[subprocess.Popen[str]]:
     """Run a command in a session of its own, which is killed as a whole when the block is left by an error."""
+    process = None
+    try:
+        with hold_back():  # a signal in the middle of starting it would leave it running
+            process = start(command, variables, output)
+        yield process
+    except BaseException:
+        if process:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        raise
+    finally:
+        if process and process.stdout:
+            process.stdout.close()
+
+
+def start(command: Sequence[str], variables: Mapping[str, str], output: int) -> subprocess.Popen[str]:
     # S603: the command is the operator's, or of the emitters, and no shell reads it.
-    process = subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(  # noqa: S603
         [found(command[0]), *command[1:]],
         env=dict(variables),
         cwd="/",
@@ -49,13 +67,3 @@ def running(command: Sequence[str], variables: Mapping[str, str], *, output: int
         errors="replace",
         start_new_session=True,
     )
-    try:
-        yield process
-    except BaseException:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
-    finally:
-        if process.stdout:
-            process.stdout.close()

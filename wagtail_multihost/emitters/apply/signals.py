@@ -33,6 +33,16 @@ def handled(handler: Handler) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if old is None else old)
 
 
+@contextmanager
+def hold_back() -> Iterator[None]:
+    """Let signals wait until the block is left, where the first of them is as if it came then."""
+    waiting: list[int] = []
+    with handled(lambda number, frame: waiting.append(number)):
+        yield
+    for number in waiting[:1]:
+        signal.raise_signal(number)
+
+
 def stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(signal.Signals(number).name)
 

@@ -13,8 +13,8 @@ from django.core.management.base import CommandError, CommandParser
 from wagtail_multihost.exceptions import COULD_NOT
 from wagtail_multihost.management.command import MultihostCommand, project_settings, registry_of
 from wagtail_multihost.registry import Registry
-from wagtail_multihost.registry.keys import KEYS
-from wagtail_multihost.registry.keys.key import Key
+from wagtail_multihost.registry.keys import Key, declared
+from wagtail_multihost.registry.keys.schema import json_schema
 from wagtail_multihost.registry.lines import located_labels
 from wagtail_multihost.resolver.explain import Row, explain, explain_project, facts
 from wagtail_multihost.resolver.resolved import ResolvedSettings, latest
@@ -52,13 +52,20 @@ class Command(MultihostCommand):
             action="store_true",
             help="instead, without a site, every key that a registry accepts, and the variable that sets it",
         )
+        parser.add_argument(
+            "--schema",
+            action="store_true",
+            help="instead, without a site, the JSON Schema of a registry file, by which editors complete and check it",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON array, for machines")
 
     def run(self, **options: Any) -> None:
         refuse_arguments(options)
         if options["variables"]:
-            rows = [{**key._asdict(), "path": key.path, "variables": list(key.variables)} for key in KEYS]
-            self.report(rows, map(lines_of_key, KEYS), **options)
+            self.report([row_of_key(key) for key in declared()], map(lines_of_key, declared()), **options)
+            return
+        if options["schema"]:
+            self.stdout.write(json.dumps(json_schema(), indent=2))
             return
         registry = registry_of(options["registry"])
         platform, site = registry.site(options["site"], reads_secrets=False)
@@ -88,10 +95,12 @@ class Command(MultihostCommand):
 
 def refuse_arguments(options: Mapping[str, Any]) -> None:
     """Raise CommandError unless the arguments ask for one thing."""
-    if options["variables"] and (options["site"] is not None or options["all"] or options["rotation"]):
-        raise CommandError("--variables is about every registry: give no site and no other list.", returncode=COULD_NOT)
-    if options["site"] is None and not options["variables"]:
-        raise CommandError("Name a site, or give --variables.", returncode=COULD_NOT)
+    general = [option for option in ("variables", "schema") if options[option]]
+    if general and (options["site"] is not None or options["all"] or options["rotation"] or len(general) > 1):
+        message = f"--{general[0]} is about every registry: give no site and no other list."
+        raise CommandError(message, returncode=COULD_NOT)
+    if options["site"] is None and not general:
+        raise CommandError("Name a site, or give --variables or --schema.", returncode=COULD_NOT)
     if options["all"] and options["rotation"]:
         raise CommandError("Give --all or --rotation, not both.", returncode=COULD_NOT)
 
@@ -137,6 +146,12 @@ def lines_of_credential(credential: Credential) -> list[str]:
         "To change it:",
         *(f"{number}. {sentence}" for number, sentence in enumerate(credential.steps, 1)),
     ]
+
+
+def row_of_key(key: Key) -> dict[str, Any]:
+    """Return what is declared of a key, and the variables that set it, for machines."""
+    row = {name: value for name, value in key._asdict().items() if name not in ("shape", "reader", "schema")}
+    return {**row, "path": key.path, "variables": list(key.variables)}
 
 
 def lines_of_key(key: Key) -> list[str]:

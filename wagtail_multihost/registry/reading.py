@@ -1,0 +1,99 @@
+"""Reading a record as the spec's fields declare it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wagtail_multihost.registry.record import Record
+from wagtail_multihost.spec.declared import DECLARED, Declared, declarations, selector
+from wagtail_multihost.spec.kinds import TABLES, Kind
+from wagtail_multihost.spec.secret import Secret
+
+T = TypeVar("T")
+NO_NAMES: Mapping[str, object] = {}
+Reader = tuple[str, Declared, Callable[..., Any], object]
+#: What :func:`readers` has returned.
+KNOWN: dict[type, tuple[Reader, ...]] = {}
+READERS: Mapping[type, Callable[..., Any]] = {
+    bool: Record.take_boolean,
+    int: Record.take_integer,
+    str: Record.take_text,
+    tuple: Record.take_texts,
+    Path: Record.take_path,
+    Secret: Record.take_secret,
+}
+#: What a key without a default is until its spec says that it is missing.
+NOTHING: Mapping[type, object] = {str: "", tuple: ()}
+
+
+def read_spec(record: Record, spec: type[T], derived: Mapping[str, object] = NO_NAMES) -> T | None:
+    """
+    Return the ``spec`` that a record describes; None when it has problems, which are reported, as is every key that
+    the spec does not declare. ``derived`` has what the names in the declared defaults stand for.
+    """
+    values = read_values(record, spec, derived)
+    record.close()
+    return record.build(lambda: spec(**values))
+
+
+def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_NAMES) -> dict[str, Any]:
+    """Take every declared key of a spec out of a record, but for tables of keys of their own; return the values."""
+    values: dict[str, Any] = {}
+    by = selector(spec)
+    for name, declared, take, default in readers(spec):
+        chosen = values.get(by)
+        if declared.unless_stated and (not declared.of or chosen in declared.of):
+            default = derived_value(declared, derived)
+        values[name] = take(record, name, default)
+    return values
+
+
+def derived_value(declared: Declared, derived: Mapping[str, object]) -> object:
+    """Return what a record without the key gets."""
+    text = declared.unless_stated.format_map(derived)
+    return declared.kind.type(text)
+
+
+def readers(spec: type) -> tuple[Reader, ...]:
+    """Return the keys of a spec, each with its declaration, the method that takes it, and the field's default."""
+    if spec not in KNOWN:
+        found = [(one, declared) for one, declared in declarations(spec) if declared.kind not in TABLES]
+        KNOWN[spec] = tuple((one.name, declared, taker(declared.kind), default_of(one)) for one, declared in found)
+    return KNOWN[spec]
+
+
+def default_of(field: Field[Any]) -> object:
+    """Return what a record without a key gets, unless its declaration says something else."""
+    return NOTHING.get(field.metadata[DECLARED].kind.type) if field.default is MISSING else field.default
+
+
+def taker(kind: Kind) -> Callable[..., Any]:
+    """Return the method of Record that reads a kind."""
+    found: Callable[..., Any] = getattr(Record, kind.reader) if kind.reader else READERS[kind.type]
+    return found
+
+
+def spec_class(name: str) -> type[Any]:
+    """Return the class that a part's declaration names; its module loads only for a site that has the part."""
+    module, _, attribute = name.partition(":")
+    found: type[Any] = getattr(import_module(module), attribute)
+    return found
+
+
+def shared_keys(spec: type, stated: Mapping[str, object]) -> Iterator[str]:
+    """
+    Yield the keys that a platform states for all its sites although each must have its own: all but paths with
+    ``{site}`` in them.
+    """
+    for one, declared in declarations(spec):
+        if not declared.own:
+            continue
+        for name in (one.name, f"{one.name}_file") if declared.is_secret else (one.name,):
+            is_path = declared.kind.type is Path or name != one.name
+            value = stated.get(name)
+            if value is not None and not (is_path and isinstance(value, str) and "{site}" in value):
+                yield name

@@ -1,0 +1,152 @@
+"""
+Declaring what a registry may state, once: on the field of the spec that holds it.
+
+What reads records, what checks values, what a snapshot holds, what sites may share, who may change a key, the reference
+and the JSON Schema are all made of these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, field, fields
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from wagtail_multihost.exceptions import Problem
+from wagtail_multihost.spec.kinds import Kind
+from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.validation import problem_of
+
+#: Who may change a key: the people of a site, the platform's operators, or only who writes files on the node itself.
+#: What root renders, runs or opens is the node's: it must not be within reach of a form or an API.
+Who: TypeAlias = Literal["site", "platform", "node"]
+#: Whether snapshots hold a key: they do, it is of no use to a site's process, or it must never be in one.
+InSnapshots: TypeAlias = Literal["kept", "left out", "refused"]
+
+DECLARED, PART = "declared", "part"
+
+
+class Declared(NamedTuple):
+    """
+    A key: its ``kind`` and ``meaning``.
+
+    ``unless_stated`` is what a record without it gets, with ``{site}``, ``{data}`` and ``{names.…}`` in it, where that
+    is not the field's default; ``words`` say the default where no value does. Only the engines or backends ``of``
+    take the key, none: all; ``selects`` marks the key that names the engine, ``required`` one that must be stated.
+
+    ``own`` keys are never shared: the platform may state one only as a path with ``{site}`` in it. ``per_site`` marks
+    the options of servers that a site may have of its own. ``place`` keys decide where a site's data is.
+    ``snapshot`` says whether snapshots hold it, ``front`` whether a front server needs it, ``who`` may change it, and
+    ``invalidates``, in sentences, what a change of a secret does.
+    """
+
+    kind: Kind
+    meaning: str
+    unless_stated: str = ""
+    words: str = ""
+    of: tuple[str, ...] = ()
+    selects: bool = False
+    required: bool = False
+    own: bool = False
+    per_site: bool = False
+    place: bool = False
+    snapshot: InSnapshots = "kept"
+    front: bool = False
+    who: Who = "platform"
+    invalidates: tuple[str, ...] = ()
+
+    @property
+    def is_secret(self) -> bool:
+        return self.kind.type is Secret
+
+
+class Part(NamedTuple):
+    """
+    A table of a site that the platform may have defaults for: its ``spec`` (``module:Class``), its ``meaning``, and
+    what a site has where neither states it, in words; nothing at all where it is ``optional``. ``front`` says whether
+    a front server needs it.
+    """
+
+    spec: str
+    meaning: str
+    default: str
+    optional: bool = False
+    front: bool = False
+
+
+Declarations: TypeAlias = tuple[tuple[Field[Any], Declared], ...]
+#: What :func:`declarations` has returned; specs are few, and are never unloaded.
+KNOWN: dict[type, Declarations] = {}
+
+
+def key(kind: Kind, meaning: str, default: Any = MISSING, **options: Any) -> Any:
+    """Declare a key on a field; the options are those of :class:`Declared`."""
+    return field(default=default, metadata={DECLARED: Declared(kind, meaning, **options)})
+
+
+def part(spec: str, meaning: str, unless_stated: str, default: Any = MISSING, *, front: bool = False) -> Any:
+    """Declare a table on a field."""
+    return field(default=default, metadata={PART: Part(spec, meaning, unless_stated, default is None, front)})
+
+
+def declarations(spec: type) -> Declarations:
+    """Return the fields of a spec that are keys, with their declarations; the one that selects others comes first."""
+    if spec not in KNOWN:
+        KNOWN[spec] = tuple((one, one.metadata[DECLARED]) for one in fields(spec) if DECLARED in one.metadata)
+    return KNOWN[spec]
+
+
+def parts(spec: type) -> tuple[tuple[str, Part], ...]:
+    """Return the names of a spec's tables, with their declarations."""
+    return tuple((one.name, one.metadata[PART]) for one in fields(spec) if PART in one.metadata)
+
+
+def selector(spec: type) -> str:
+    """Return the name of the key whose value says which others a spec takes; blank where there is none."""
+    return next((one.name for one, declared in declarations(spec) if declared.selects), "")
+
+
+def secrets(spec: object) -> Iterator[Secret]:
+    """Yield every secret of a spec and of its tables; none of them is read."""
+    for one, declared in declarations(type(spec)):
+        value = getattr(spec, one.name)
+        if declared.is_secret:
+            yield from value if isinstance(value, tuple) else (value,) if value is not None else ()
+    for name, _ in parts(type(spec)):
+        inner = getattr(spec, name)
+        if hasattr(inner, "__dataclass_fields__"):
+            yield from secrets(inner)
+
+
+def declared_problems(spec: object) -> Iterator[Problem]:
+    """
+    Yield the problems of each key of a spec by itself. Of a spec whose engine or backend is not known, that alone.
+    """
+    by = selector(type(spec))
+    chosen = getattr(spec, by) if by else ""
+    for one, declared in declarations(type(spec)):
+        value = getattr(spec, one.name)
+        if declared.of and chosen not in declared.of:
+            if value != one.default:
+                yield Problem(one.name, f"The {by} {chosen} does not take it.")
+        elif value is None and declared.required:
+            yield Problem(one.name, f"It is missing: {f'the {by} {chosen}' if by else 'it'} needs one.")
+        elif declared.required or not is_nothing(value) or not may_be_nothing(one):
+            problems = tuple(value_problems(one.name, declared.kind, value))
+            yield from problems
+            if problems and declared.selects:
+                return
+
+
+def is_nothing(value: object) -> bool:
+    return value is None or value == "" or value == ()
+
+
+def may_be_nothing(field: Field[Any]) -> bool:
+    """Return whether a field that nobody states is blank, empty or None."""
+    return field.default is MISSING or is_nothing(field.default)
+
+
+def value_problems(name: str, kind: Kind, value: Any) -> Iterator[Problem]:
+    """Yield the problems of a value, or of each item of a list."""
+    for item in value if kind.each else (value,):
+        yield from problem_of(name, kind.check, item)
