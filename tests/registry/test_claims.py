@@ -10,9 +10,10 @@ import pytest
 from tests.spec.samples import a_site, files, postgresql, redis, s3
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.registry.accounts import account_problems
-from wagtail_multihost.registry.claims import UNSHOWN, Claim, claims, mark_of, secrets_of, shared, where
+from wagtail_multihost.registry.claims import UNSHOWN, Claim, claims, mark_of, shared, where
 from wagtail_multihost.registry.uniqueness import conflicts, shared_keys
 from wagtail_multihost.spec import FrontendCacheSpec, MailSpec, PlatformSpec, Secret, SystemdOptions, derive_names
+from wagtail_multihost.spec.declared import secrets
 
 UID = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"
 BARE = {
@@ -90,12 +91,12 @@ def test_every_secret_of_a_site_is_known() -> None:
         mail=MailSpec(host="mx.internal", username="aurora", password=secret("mail")),
         frontend=FrontendCacheSpec(backend="cloudflare", zone="z1", token=secret("token")),
     )
-    found = sorted(one.variable for one in secrets_of(site))
+    found = sorted(one.variable for one in secrets(site))
     assert found == ["access", "cache", "database", "fallback", "key", "mail", "secret", "token"]
     cloudfront = {"access_key": secret("front access"), "secret_key": secret("front secret")}
     other = a_site(frontend=FrontendCacheSpec(backend="cloudfront", zone="z1", **cloudfront))
-    assert sorted(one.variable for one in secrets_of(other)) == ["front access", "front secret"]
-    assert list(secrets_of(a_site())) == []
+    assert sorted(one.variable for one in secrets(other)) == ["front access", "front secret"]
+    assert list(secrets(a_site())) == []
 
 
 def test_secret_has_the_mark_of_its_file_its_variable_or_its_value() -> None:

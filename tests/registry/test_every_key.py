@@ -13,8 +13,7 @@ import pytest
 from tests.registry.test_keys import KINDS, identified, written
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.keys import KEYS
-from wagtail_multihost.registry.keys.key import SITE, Key
+from wagtail_multihost.registry.keys import SITE, Key, declared
 from wagtail_multihost.registry.targets import SITE_TABLES
 from wagtail_multihost.spec.secret import Secret
 
@@ -40,11 +39,11 @@ OF_TYPE: dict[str, object] = {
     "path, `{site}` in it": "/sys/fs/cgroup/{site}",
     "list of hostnames": HOSTS,
     "UUID": UID,
-    "integer, 1 or more": 2,
+    "1 or more": 2,
     "0 or more": 3,
     "list of mail addresses": ["a@example.org", "b@example.org"],
     "text, at most 63 characters": "elsewhere",
-    "host, IP address or absolute path": "elsewhere.internal",
+    "host, IP address or absolute path of a unix socket's folder": "elsewhere.internal",
     "host, IP address or absolute path of a unix socket": "elsewhere.internal",
     "host or IP address": "elsewhere.internal",
     "bucket name": "elsewhere",
@@ -77,10 +76,10 @@ BESIDE = {
     ("frontend", "access_key"): 'secret_key = "s"',
     ("frontend", "secret_key"): 'access_key = "a"',
 }
-TABLES = ("table", "URL or table", "table of secrets", "table of addresses")
+TABLES = ("table", "URL or table", "table of secrets", "table of addresses", "table of texts")
 #: What changes more than its own field, which other tests are about.
 APART = ("nodes", "enabled", "engine", "backend")
-SINGLE = [key for key in KEYS if key.type not in TABLES and key.table != "settings" and key.name not in APART]
+SINGLE = [key for key in declared() if key.type not in TABLES and key.table != "settings" and key.name not in APART]
 
 
 def value_of(key: Key) -> object:
@@ -151,7 +150,7 @@ def test_value_of_a_key_reaches_its_field(key: Key, tmp_path: Path) -> None:
     assert sources[key.name] in (None, f"sites.toml: {key.path.replace(SITE, 'sites.aurora')}")
 
 
-@pytest.mark.parametrize("key", KEYS, ids=identified(list(KEYS)))
+@pytest.mark.parametrize("key", declared(), ids=identified(list(declared())))
 def test_value_of_no_type_is_reported_at_its_key(key: Key, tmp_path: Path) -> None:
     """A float is nothing that any key takes; what is said has the key as it was written, and its site."""
     path = with_value(tmp_path, key, "1.5")
@@ -164,7 +163,7 @@ def test_value_of_no_type_is_reported_at_its_key(key: Key, tmp_path: Path) -> No
     assert len(consequences) <= 1
 
 
-@pytest.mark.parametrize("key", KEYS, ids=identified(list(KEYS)))
+@pytest.mark.parametrize("key", declared(), ids=identified(list(declared())))
 def test_key_is_accepted_once_and_no_other_like_it(key: Key, tmp_path: Path) -> None:
     """A key with a letter too many is not known, at its own place, and the key is what is suggested for it."""
     path = with_value(tmp_path, key._replace(name=f"{key.name}q"), "1.5")

@@ -10,13 +10,15 @@ import pytest
 from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
 from wagtail_multihost.registry.environment import EnvironmentRegistry, EnvironmentSource, parsed_list, place
-from wagtail_multihost.registry.keys.key import Key, secret
-from wagtail_multihost.registry.keys.platform import literal, type_of_table
-from wagtail_multihost.registry.keys.site import accepted_by
+from wagtail_multihost.registry.keys import Key, declared
+from wagtail_multihost.registry.keys.key import key_of, literal
+from wagtail_multihost.registry.keys.settings import accepted_by
 from wagtail_multihost.registry.record import Entry, Record, Source, bounded, entries_of
 from wagtail_multihost.registry.snapshot import SnapshotSource
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.registry.typed import TypedSource
+from wagtail_multihost.spec.declared import declarations
+from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.overrides import parse_language_code, parse_line
 from wagtail_multihost.spec.secret import Secret
 
@@ -406,11 +408,12 @@ def test_registry_of_a_file_knows_its_path(tmp_path: Path, monkeypatch: pytest.M
 
 def test_key_has_a_path_and_variables() -> None:
     """The key as the file has it, and the variables of the site and the platform that set it."""
-    shared, own = Key("cache", "host", "t", "d", "m", "redis"), Key("names", "role", "t", "d", "m")
+    keys = {(key.table, key.name): key for key in declared()}
+    shared, own = keys["cache", "host"], keys["names", "role"]
     assert (shared.path, shared.kind) == ("sites.ID.cache.host", "redis")
     assert shared.variables == ("MULTIHOST_SITE_CACHE__HOST", "MULTIHOST_PLATFORM_CACHE__HOST")
     assert own.variables == ("MULTIHOST_SITE_NAMES__ROLE",)
-    assert (own.path, own.kind, own.is_accepted_by_platform, own.needs_site_in_platform) == (
+    assert (own.path, own.kind, own.is_shared, own.needs_site) == (
         "sites.ID.names.role",
         "",
         False,
@@ -418,7 +421,7 @@ def test_key_has_a_path_and_variables() -> None:
     )
     option = Key("platform.nginx", "user", "t", "d", "m")
     assert (option.path, option.variables) == ("platform.nginx.user", ("MULTIHOST_PLATFORM_NGINX__USER",))
-    assert (option.is_accepted_by_platform, option.needs_site_in_platform) == (False, False)
+    assert (option.is_shared, option.needs_site) == (False, False)
     assert Key("platform", "name", "t", "d", "m").variables == ("MULTIHOST_PLATFORM_NAME",)
     assert Key("sites.ID", "uid", "t", "d", "m").variables == ("MULTIHOST_SITE_UID",)
 
@@ -439,22 +442,23 @@ def test_key_has_a_path_and_variables() -> None:
         ("storage", "bucket", False, False),
         ("storage", "path", True, True),
         ("frontend", "token_file", True, True),
-        ("sites.ID", "path", False, False),
+        ("sites.ID", "uid", False, False),
     ],
 )
 def test_key_is_one_that_the_platform_may_have(table: str, name: str, is_accepted: bool, needs_site: bool) -> None:
     """What tells sites apart is not, or has {site} in it; what they may share is."""
-    key = Key(table, name, "t", "d", "m")
-    assert (key.is_accepted_by_platform, key.needs_site_in_platform) == (is_accepted, needs_site)
+    [key] = [key for key in declared() if (key.table, key.name) == (table, name)]
+    assert (key.is_shared, key.needs_site) == (is_accepted, needs_site)
 
 
 def test_secret_has_two_keys() -> None:
     """Itself, and the path of a file."""
-    assert list(secret("mail", "password", "d", "M.", "smtp")) == [
-        Key("mail", "password", "secret", "d", "M.", "smtp"),
-        Key("mail", "password_file", "path", "none", "The file that holds the `password`.", "smtp"),
-    ]
-    assert [(key.type, key.kind) for key in secret("a", "b", "d", "M.", type="own")] == [("own", ""), ("path", "")]
+    [(field, found)] = [pair for pair in declarations(MailSpec) if pair[0].name == "password"]
+    own, file = key_of("mail", field, found, is_shared=True)
+    assert (own.name, own.type, own.default, own.kind) == ("password", "secret", "required with a username", "smtp")
+    assert (file.name, file.type, file.default, file.kind) == ("password_file", "path", "none", "smtp")
+    assert file.meaning == "The file that holds the `password`."
+    assert (own.is_secret, file.is_secret, own.is_shared, file.is_shared) == (True, False, True, True)
 
 
 @pytest.mark.parametrize(
@@ -471,16 +475,11 @@ def test_default_is_written_as_toml_has_it(value: object, expected: str) -> None
 
 def test_tables_without_a_url_are_called_tables() -> None:
     """There is no common form of a URL of them."""
-    found = {
-        table: type_of_table(table) for table in ("database", "cache", "storage", "mail", "frontend", "tls", "settings")
+    found = {key.name: key.type for key in declared() if key.table == "platform"}
+    assert {table for table, word in found.items() if word == "URL or table"} == {
+        *("database", "cache", "storage", "mail")
     }
-    assert [table for table, word in found.items() if word == "URL or table"] == [
-        "database",
-        "cache",
-        "storage",
-        "mail",
-    ]
-    assert [table for table, word in found.items() if word == "table"] == ["frontend", "tls", "settings"]
+    assert {found[table] for table in ("frontend", "tls", "settings")} == {"table"}
 
 
 def test_setting_is_explained_in_the_words_of_its_parser() -> None:

@@ -14,13 +14,13 @@ from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry import ACCEPTED, open_registry, refusal, registry_at
 from wagtail_multihost.registry.base import Contents, Registry, records_of, secret_files
 from wagtail_multihost.registry.lines import located_labels, variables
-from wagtail_multihost.registry.platform_record import names_site, revision_of
+from wagtail_multihost.registry.reading import shared_keys
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.registry.site_record import SiteReader
 from wagtail_multihost.registry.snapshot import SnapshotRegistry
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.registry.typed import TypedSource
-from wagtail_multihost.spec import NginxOptions, Secret, TlsSpec, derive_names
+from wagtail_multihost.spec import DatabaseSpec, NginxOptions, Secret, StorageSpec, TlsSpec, derive_names
 
 UID = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"
 DERIVED = "derived from the platform's name and the site id"
@@ -49,6 +49,7 @@ def test_sources_of_a_site_that_states_nothing(registry: RegistryMaker) -> None:
         "storage": "default: files in the platform's data folder",
         "mail": "default: the project's",
         "frontend": "default: none",
+        "tls": "default: none",
     }
 
 
@@ -275,14 +276,15 @@ def test_options_of_a_site_lie_over_the_platforms(registry: RegistryMaker) -> No
 @pytest.mark.parametrize(
     ("revision", "is_accepted"), [(-1, False), (0, True), (2**53, True), (2**53 + 1, False), (True, False)]
 )
-def test_revision_is_exact_in_every_reader(revision: int, is_accepted: bool) -> None:
+def test_revision_is_exact_in_every_reader(revision: int, is_accepted: bool, tmp_path: Path) -> None:
     """Up to 2^53."""
-    record = Record.of({}, ("platform",), TypedSource(Path("/f"), {}, reads_secrets=False), [])
+    path = tmp_path / "sites.toml"
+    path.write_text(f"{HEAD}revision = {str(revision).lower()}\n{AURORA}", encoding="utf-8")
     if is_accepted:
-        assert revision_of(record, revision) == revision
+        assert open_registry(path, {}).load().platform.revision == revision
     else:
-        with pytest.raises(ValueError, match=r"2\^53|integer"):
-            revision_of(record, revision)
+        with pytest.raises(ConfigurationError, match=r"0 to 9007199254740992|integer"):
+            open_registry(path, {}).load()
 
 
 def test_platform_states_its_keys_or_a_keyring(registry: RegistryMaker, tmp_path: Path) -> None:
@@ -354,7 +356,8 @@ def test_variables_that_state_no_environment_make_no_key(tmp_path: Path, monkeyp
 )
 def test_path_of_the_platform_differs_per_site(name: str, value: object, expected: bool) -> None:
     """With {site} in it; nothing but a path does."""
-    assert names_site(name, value) is expected
+    spec = StorageSpec if name == "bucket" else DatabaseSpec
+    assert list(shared_keys(spec, {name: value})) == ([] if expected else [name])
 
 
 def test_platform_without_a_name_is_told(registry: RegistryMaker) -> None:

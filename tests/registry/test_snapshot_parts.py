@@ -460,7 +460,9 @@ def test_table_has_what_is_not_the_default() -> None:
         **{"password": "database-password-hunter2", "host": "db.internal", "options": {"sslmode": "require"}},
     }
     assert table_of(CodeOptions()) == {}
-    assert table_of(sqlite(path=Path("/a")), frozenset({"engine"})) == {"path": "/a"}
+    assert table_of(sqlite(path=Path("/a"))) == {"engine": "sqlite", "path": "/a"}
+    assert not {"id", "hostnames"} - set(table_of(a_site(labels=(("team", "press"),), state="maintenance")))
+    assert not {"labels", "state", "pinned", "sources"} & set(table_of(a_site(labels=(("team", "press"),))))
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def tree(monkeypatch: pytest.MonkeyPatch) -> Callable[[Tree], None]:
         ({"/srv": "real", "/real": (FOLDER, 7)}, "/srv/a", "/real"),
         ({"/srv": (FOLDER, 0), "/srv/a": "../real", "/real": (FOLDER, 7)}, "/srv/a/b", "/real"),
         ({"/srv": (FOLDER, 0), "/srv/a": "b/c", "/srv/b": (FOLDER, 0), "/srv/b/c": (FOLDER, 7)}, "/srv/a", "/srv/b/c"),
-        ({"/srv": "/srv"}, "/srv/a", "/"),  # a circle
+        ({"/srv": "/srv"}, "/srv/a", "/srv"),  # a circle
         ({"/srv": "/real", "/real": (FOLDER, 0), "/real/a": (FOLDER, 7)}, "/srv/a", "/real/a"),
     ],
 )
@@ -144,6 +144,7 @@ def test_file_of_a_secret_is_judged_with_the_link_to_it(
     """Both belong to root or the process, unless a container's engine has put it there."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(Path, "lstat", lambda path: status(0o120777, link_owner))
+    monkeypatch.setattr(permissions, "path_problem", lambda path: "")  # the way to it, which other tests are about
     told = secret_file_problem(Path(path), status(0o100000 | mode, owner))
     assert (told == "") is (culprit == "")
     assert culprit in told

@@ -80,6 +80,7 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         "mail": None,
         "frontend": None,
         "admins": (),
+        "labels": (),
         "settings": (),
         "state": "active",
         "nodes": (),
@@ -110,7 +111,9 @@ def test_field_that_is_not_stated_has_its_default(spec: type[Any]) -> None:
     """What is left out is the literal that is stated here, of its very type, and whatever is not here is required."""
     found = {field.name: field.default for field in fields(spec) if field.default is not MISSING}
     assert found == DEFAULTS[spec]
-    assert [type(value) for value in found.values()] == [type(value) for value in DEFAULTS[spec].values()]
+    assert {name: type(value) for name, value in found.items()} == {
+        name: type(value) for name, value in DEFAULTS[spec].items()
+    }
 
 
 @pytest.mark.parametrize("value", PLAIN, ids=lambda value: type(value).__name__)

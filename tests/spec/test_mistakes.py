@@ -194,14 +194,18 @@ MISTAKES: list[tuple[Make, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "changes"), ACCEPTED, ids=ascii)
+def named(value: object) -> str:
+    return str(getattr(value, "__name__", "")) or ascii(value)
+
+
+@pytest.mark.parametrize(("make", "changes"), ACCEPTED, ids=named)
 def test_value_at_the_edge_is_accepted(make: Make, changes: dict[str, Any]) -> None:
     """The last value that is accepted is kept as it was stated."""
     spec = make(**changes)
     assert {key: getattr(spec, key) for key in changes} == changes
 
 
-@pytest.mark.parametrize(("make", "changes", "key"), MISTAKES, ids=ascii)
+@pytest.mark.parametrize(("make", "changes", "key"), MISTAKES, ids=named)
 def test_value_over_the_edge_is_one_problem_with_its_key(make: Make, changes: dict[str, Any], key: str) -> None:
     """The first value that is not accepted is one problem, with the key that has it, and no other."""
     with pytest.raises(ConfigurationError) as refused:
@@ -224,7 +228,7 @@ def test_value_over_the_edge_is_one_problem_with_its_key(make: Make, changes: di
         (a_platform, {"media_group": "A"}, "The group "),
         (a_platform, {"user": "A"}, "The user "),
     ],
-    ids=ascii,
+    ids=named,
 )
 def test_problem_says_what_is_wrong(make: Make, changes: dict[str, Any], start: str) -> None:
     """A rule that several keys share says of which of them it speaks."""
@@ -248,7 +252,7 @@ def test_problem_says_what_is_wrong(make: Make, changes: dict[str, Any], start: 
             "sslcrl, sslkey, sslmode, sslnegotiation, sslrootcert, target_session_attrs, tcp_user_timeout.",
         ),
     ],
-    ids=ascii,
+    ids=named,
 )
 def test_word_that_is_not_known_is_told_with_those_that_are(make: Make, changes: dict[str, Any], end: str) -> None:
     """All that are accepted are listed, in one order."""

@@ -132,7 +132,7 @@ BESIDE = {"cheaper": {"processes": 256}}
 @pytest.mark.parametrize("kind", DECLARED, ids=lambda kind: kind.__name__)
 def test_option_has_its_default_and_is_a_sites_or_not(kind: type[Any]) -> None:
     """A default that is another one changes every installation that states none."""
-    found = {field.name: (field.default, field.metadata["per_site"]) for field in fields(kind)}
+    found = {field.name: (field.default, field.metadata["declared"].per_site) for field in fields(kind)}
     assert found == DECLARED[kind]
     assert [type(default) for default, _ in found.values()] == [type(default) for default, _ in DECLARED[kind].values()]
 

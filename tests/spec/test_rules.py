@@ -14,8 +14,9 @@ from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.servers import address_of, endpoint, host_name, server
 from wagtail_multihost.spec import Secret, SystemdOptions, TlsSpec, derive_names, parse_hostname
+from wagtail_multihost.spec.declared import declarations
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.names import RULES, is_bucket, is_reserved_bucket, successor_names
+from wagtail_multihost.spec.names import Names, is_bucket, is_reserved_bucket, successor_names
 from wagtail_multihost.spec.printing import one_line, printable
 from wagtail_multihost.spec.validation import (
     parse_path,
@@ -159,10 +160,12 @@ def test_bucket_that_s3_reserves(name: str, is_reserved: bool) -> None:
 )
 def test_name_is_accepted_up_to_its_limits(key: str, accepted: tuple[str, ...], refused: tuple[str, ...]) -> None:
     """Each kind of name has its characters, those that it may start with, and its length."""
-    is_accepted, _ = RULES[key]
-    assert [is_accepted(name) for name in accepted] == [True] * len(accepted)
-    assert [is_accepted(name) for name in refused] == [False] * len(refused)
-    assert list(RULES) == ["database", "role", "bucket", "key_prefix", "index_prefix", "socket"]
+    checks = {field.name: declared.kind.check for field, declared in declarations(Names)}
+    assert [checks[key](name) for name in accepted] == list(accepted)
+    for name in refused:
+        with pytest.raises(ValueError, match="is not accepted: it must be "):
+            checks[key](name)
+    assert list(checks) == ["database", "role", "bucket", "key_prefix", "index_prefix", "socket"]
 
 
 def test_names_of_a_successor_end_in_its_uid() -> None:

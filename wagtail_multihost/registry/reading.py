@@ -17,7 +17,7 @@ T = TypeVar("T")
 NO_NAMES: Mapping[str, object] = {}
 Reader = tuple[str, Declared, Callable[..., Any], object]
 #: What :func:`readers` has returned.
-KNOWN: dict[type, tuple[Reader, ...]] = {}
+_known: dict[type, tuple[Reader, ...]] = {}
 READERS: Mapping[type, Callable[..., Any]] = {
     bool: Record.take_boolean,
     int: Record.take_integer,
@@ -46,10 +46,22 @@ def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_N
     by = selector(spec)
     for name, declared, take, default in readers(spec):
         chosen = values.get(by)
-        if declared.unless_stated and (not declared.of or chosen in declared.of):
+        if declared.of and chosen not in declared.of:
+            refuse_foreign(record, name, f"The {by} {chosen} does not take it.")
+            values[name] = default
+            continue
+        if declared.unless_stated:
             default = derived_value(declared, derived)
         values[name] = take(record, name, default)
     return values
+
+
+def refuse_foreign(record: Record, name: str, message: str) -> None:
+    """Take a key out of a record, as itself or as the path of a file, and report it: another engine takes it."""
+    record.known.append(name)  # a misspelt one is told which it may have been
+    for written in (name, f"{name}_file"):
+        if written in record.entries and (entry := record.take(written)):
+            record.report(message, entry.path)
 
 
 def derived_value(declared: Declared, derived: Mapping[str, object]) -> object:
@@ -60,10 +72,10 @@ def derived_value(declared: Declared, derived: Mapping[str, object]) -> object:
 
 def readers(spec: type) -> tuple[Reader, ...]:
     """Return the keys of a spec, each with its declaration, the method that takes it, and the field's default."""
-    if spec not in KNOWN:
+    if spec not in _known:
         found = [(one, declared) for one, declared in declarations(spec) if declared.kind not in TABLES]
-        KNOWN[spec] = tuple((one.name, declared, taker(declared.kind), default_of(one)) for one, declared in found)
-    return KNOWN[spec]
+        _known[spec] = tuple((one.name, declared, taker(declared.kind), default_of(one)) for one, declared in found)
+    return _known[spec]
 
 
 def default_of(field: Field[Any]) -> object:

@@ -75,7 +75,7 @@ class Part(NamedTuple):
 
 Declarations: TypeAlias = tuple[tuple[Field[Any], Declared], ...]
 #: What :func:`declarations` has returned; specs are few, and are never unloaded.
-KNOWN: dict[type, Declarations] = {}
+_known: dict[type, Declarations] = {}
 
 
 def key(kind: Kind, meaning: str, default: Any = MISSING, **options: Any) -> Any:
@@ -90,9 +90,9 @@ def part(spec: str, meaning: str, unless_stated: str, default: Any = MISSING, *,
 
 def declarations(spec: type) -> Declarations:
     """Return the fields of a spec that are keys, with their declarations; the one that selects others comes first."""
-    if spec not in KNOWN:
-        KNOWN[spec] = tuple((one, one.metadata[DECLARED]) for one in fields(spec) if DECLARED in one.metadata)
-    return KNOWN[spec]
+    if spec not in _known:
+        _known[spec] = tuple((one, one.metadata[DECLARED]) for one in fields(spec) if DECLARED in one.metadata)
+    return _known[spec]
 
 
 def parts(spec: type) -> tuple[tuple[str, Part], ...]:
@@ -126,7 +126,8 @@ def declared_problems(spec: object) -> Iterator[Problem]:
     for one, declared in declarations(type(spec)):
         value = getattr(spec, one.name)
         if declared.of and chosen not in declared.of:
-            if value != one.default:
+            # What stands for something where nobody states it, such as a port, is not looked at.
+            if not one.default and value != one.default:
                 yield Problem(one.name, f"The {by} {chosen} does not take it.")
         elif value is None and declared.required:
             yield Problem(one.name, f"It is missing: {f'the {by} {chosen}' if by else 'it'} needs one.")

@@ -30,7 +30,7 @@ class MailSpec(Frozen):
     """
 
     backend: MailBackend = key(
-        choice(*MAIL_BACKENDS, what="mail backend"), "A mail server, or mail is printed.", "smtp", selects=True
+        choice(*MAIL_BACKENDS, what="backend"), "A mail server, or mail is printed.", "smtp", selects=True
     )
     host: str = key(MAIL_HOST, "The server.", "", of=SMTP, required=True)
     port: int = key(PORT, "The server's port.", 587, of=SMTP)

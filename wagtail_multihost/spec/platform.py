@@ -232,7 +232,7 @@ class PlatformSpec(Frozen):
     shares_registry: bool = key(
         SWITCH, "Whether sites' processes may read the whole registry, in production too.", False, who="node"
     )
-    secure_proxy_ssl_header: tuple[str, ...] | None = key(
+    secure_proxy_ssl_header: tuple[str, str] | None = key(
         HEADER_PAIR,
         "Django's setting, for a proxy in front that ends TLS and always sets that header.",
         None,
