@@ -16,11 +16,12 @@ import pytest
 
 import wagtail_multihost
 from tests.spec.samples import PLATFORM_KEY, a_platform, a_site
-from wagtail_multihost.as_site import __main__ as main_module
 from wagtail_multihost.as_site import account as account_module
+from wagtail_multihost.as_site import command as main_module
 from wagtail_multihost.as_site import run as module
 from wagtail_multihost.as_site import snapshot as snapshot_module
 from wagtail_multihost.as_site.account import account_to_become
+from wagtail_multihost.as_site.program import refuse_foreign_program
 from wagtail_multihost.as_site.run import Wishes, launch_of, run_as_site, snapshot_variables, take_place
 from wagtail_multihost.as_site.snapshot import private_folder, write_snapshot
 from wagtail_multihost.exceptions import ConfigurationError, LaunchError
@@ -343,9 +344,9 @@ def test_command_line_is_what_is_wished(
 ) -> None:
     """Options stand before the site, and all behind the command is the command's."""
     monkeypatch.setattr(sys, "argv", ["multihost-as", *words])
-    assert main_module.main() == 7
+    assert main_module.run() == 7
     program = [sys.executable, "-m", "django"]
-    assert command["arguments"] == ("aurora", (wishes.registry, True), program, rest, wishes)
+    assert command["arguments"] == ("aurora", (wishes.registry, True), program, rest, wishes, refuse_foreign_program)
     assert capsys.readouterr() == ("", "It \\x1b ended.\n")
 
 
@@ -368,7 +369,7 @@ def test_command_line_that_is_none_is_refused(
     """Nothing is run without a command, with a time that is none, or with options that are cut short."""
     monkeypatch.setattr(sys, "argv", ["multihost-as", *words])
     with pytest.raises(SystemExit) as caught:
-        main_module.main()
+        main_module.run()
     assert caught.value.code == 2 and "arguments" not in command
 
 
@@ -379,7 +380,7 @@ def test_help_names_the_program_and_its_codes(
     monkeypatch.setattr(sys, "argv", ["/x/__main__.py", "--help"])
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as caught:
-        main_module.main()
+        main_module.run()
     shown = capsys.readouterr().out
     assert caught.value.code == 0 and shown.startswith("usage: multihost-as ")
     assert main_module.DESCRIPTION in shown and main_module.EPILOG in shown
@@ -392,11 +393,11 @@ def test_error_is_a_sentence_and_a_code(
     """A process without an error stream says nothing, and has the code too."""
     monkeypatch.setattr(sys, "argv", ["multihost-as", "aurora", "p"])
     command["ended"] = error
-    assert main_module.main() == 2
+    assert main_module.run() == 2
     shown = capsys.readouterr().err
     assert "failed." in shown and "\x1b" not in shown
     command["ended"] = Ended(3)
-    assert main_module.main() == 3
+    assert main_module.run() == 3
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys, "stderr", None)
     assert main_module.tell("so", errno.EIO) == errno.EIO
