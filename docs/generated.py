@@ -212,7 +212,7 @@ def health_options() -> str:
         for key in fields(HealthOptions)
     ]
     names = ", ".join(f"`{name}`" for name in DEFAULT_PROBES)
-    probes = ["`PROBES`", "dictionary", names, "[The probes](#probes), under names of your own; they replace all default ones."]
+    probes = ["`PROBES`", "dictionary", names, "[The probes](#probes), under names of your own; they replace these."]
     return table(["Key", "Type", "Default", "Meaning"], [*rows, probes])
 
 
