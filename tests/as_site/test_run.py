@@ -17,19 +17,18 @@ import pytest
 import wagtail_multihost
 from tests.spec.samples import PLATFORM_KEY, a_platform, a_site
 from wagtail_multihost.as_site import account as account_module
-from wagtail_multihost.as_site import command as command_module
+from wagtail_multihost.as_site import command as main_module
 from wagtail_multihost.as_site import run as module
 from wagtail_multihost.as_site import snapshot as snapshot_module
-from wagtail_multihost.as_site.__main__ import main
 from wagtail_multihost.as_site.account import account_to_become
-from wagtail_multihost.as_site.program import program, refuse_foreign_program
+from wagtail_multihost.as_site.program import refuse_foreign_program
 from wagtail_multihost.as_site.run import Wishes, launch_of, run_as_site, snapshot_variables, take_place
 from wagtail_multihost.as_site.snapshot import private_folder, write_snapshot
 from wagtail_multihost.exceptions import ConfigurationError, LaunchError
 from wagtail_multihost.launch.account import Account
 from wagtail_multihost.launch.guard import Ended
 from wagtail_multihost.launch.plan import LIMITS
-from wagtail_multihost.registry import REGISTRY_VARIABLE, open_registry
+from wagtail_multihost.registry import open_registry
 
 ACCOUNT = Account("games", 5, 60, "/home/games")
 PROGRAM = ["/usr/bin/python", "/srv/code/manage.py"]
@@ -314,9 +313,8 @@ def _command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         return seen["ended"]  # type: ignore[no-any-return]
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(REGISTRY_VARIABLE, raising=False)
-    monkeypatch.setattr(command_module, "open_registry", lambda url, environ: (url, environ is os.environ))
-    monkeypatch.setattr(command_module, "run_as_site", run)
+    monkeypatch.setattr(main_module, "open_registry", lambda url, environ: (url, environ is os.environ))
+    monkeypatch.setattr(main_module, "run_as_site", run)
     return seen
 
 
@@ -346,10 +344,9 @@ def test_command_line_is_what_is_wished(
 ) -> None:
     """Options stand before the site, and all behind the command is the command's."""
     monkeypatch.setattr(sys, "argv", ["multihost-as", *words])
-    assert main() == 7
-    words = [sys.executable, "-m", "django"]
-    expected = ("aurora", (wishes.registry, True), words, rest, wishes, refuse_foreign_program)
-    assert command["arguments"] == expected
+    assert main_module.run() == 7
+    program = [sys.executable, "-m", "django"]
+    assert command["arguments"] == ("aurora", (wishes.registry, True), program, rest, wishes, refuse_foreign_program)
     assert capsys.readouterr() == ("", "It \\x1b ended.\n")
 
 
@@ -372,7 +369,7 @@ def test_command_line_that_is_none_is_refused(
     """Nothing is run without a command, with a time that is none, or with options that are cut short."""
     monkeypatch.setattr(sys, "argv", ["multihost-as", *words])
     with pytest.raises(SystemExit) as caught:
-        main()
+        main_module.run()
     assert caught.value.code == 2 and "arguments" not in command
 
 
@@ -383,10 +380,10 @@ def test_help_names_the_program_and_its_codes(
     monkeypatch.setattr(sys, "argv", ["/x/__main__.py", "--help"])
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as caught:
-        main()
+        main_module.run()
     shown = capsys.readouterr().out
     assert caught.value.code == 0 and shown.startswith("usage: multihost-as ")
-    assert command_module.DESCRIPTION in shown and command_module.EPILOG in shown
+    assert main_module.DESCRIPTION in shown and main_module.EPILOG in shown
 
 
 @pytest.mark.parametrize("error", [LaunchError("It \x1b failed."), ConfigurationError.because("It failed.", where="x")])
@@ -396,20 +393,20 @@ def test_error_is_a_sentence_and_a_code(
     """A process without an error stream says nothing, and has the code too."""
     monkeypatch.setattr(sys, "argv", ["multihost-as", "aurora", "p"])
     command["ended"] = error
-    assert main() == 2
+    assert main_module.run() == 2
     shown = capsys.readouterr().err
     assert "failed." in shown and "\x1b" not in shown
     command["ended"] = Ended(3)
-    assert main() == 3
+    assert main_module.run() == 3
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys, "stderr", None)
-    assert command_module.tell("so", errno.EIO) == errno.EIO
+    assert main_module.tell("so", errno.EIO) == errno.EIO
 
 
 def test_projects_manage_py_is_started_where_there_is_one(command: dict[str, Any], tmp_path: Path) -> None:
     """The file of the working folder, by its whole path; a folder of that name is none."""
     (tmp_path / "manage.py").mkdir()
-    assert program() == [sys.executable, "-m", "django"]
+    assert main_module.program() == [sys.executable, "-m", "django"]
     (tmp_path / "manage.py").rmdir()
     (tmp_path / "manage.py").touch()
-    assert program() == [sys.executable, str(tmp_path / "manage.py")]
+    assert main_module.program() == [sys.executable, str(tmp_path / "manage.py")]

@@ -48,7 +48,15 @@ APPLY = {
     "dry_run": False,
     "diff": False,
 }
-EXPLAIN = {"registry": None, "site": None, "all": False, "rotation": False, "variables": False, "json": False}
+EXPLAIN = {
+    "registry": None,
+    "site": None,
+    "all": False,
+    "rotation": False,
+    "variables": False,
+    "schema": False,
+    "json": False,
+}
 HEALTH = {
     "registry": None,
     "site": None,

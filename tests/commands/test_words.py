@@ -31,7 +31,7 @@ from wagtail_multihost.management.command import has_no_reader
 from wagtail_multihost.management.commands import multihost_adopt, multihost_explain, multihost_health
 from wagtail_multihost.management.commands.multihost_apply import Command as Apply
 from wagtail_multihost.management.commands.multihost_apply import command_words, seconds, sentences
-from wagtail_multihost.registry.keys.key import Key
+from wagtail_multihost.registry.keys import Key, declared
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 from wagtail_multihost.resolver.rotation import Credential
 
@@ -114,10 +114,8 @@ def test_time_and_hook_are_read_as_they_are_written() -> None:
 
 def test_key_has_its_kind_type_default_meaning_and_variables() -> None:
     """One that is of every kind says none."""
-    from wagtail_multihost.registry.keys import KEYS
-
-    with_kind = next(key for key in KEYS if key.kind)
-    without = next(key for key in KEYS if not key.kind)
+    with_kind = next(key for key in declared() if key.kind)
+    without = next(key for key in declared() if not key.kind)
     for key, first in ((with_kind, f"{with_kind.path} ({with_kind.kind})"), (without, without.path)):
         found: Key = key
         assert multihost_explain.lines_of_key(found) == [

@@ -34,6 +34,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.proc, self.groups = folder / "proc", folder / "cgroup"
         (self.proc / "self").mkdir(parents=True)
+        (self.proc / str(os.getpid())).mkdir()
         self.own = self.groups / "system.slice" / "shell"
         self.own.mkdir(parents=True)
         self.write("0::/system.slice/shell\n", MOUNTS.format(place=self.groups))
@@ -201,8 +202,9 @@ class Group(ControlGroup):
         if self.error:
             raise self.error
 
-    def remove(self) -> None:
-        self.calls.append("remove")
+    def end(self) -> bool:
+        self.calls.append("end")
+        return True
 
 
 @pytest.mark.parametrize("error", [None, OSError()])
@@ -214,7 +216,7 @@ def test_control_group_is_killed_until_none_is_left(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "kill", lambda pid, parent: killed.append((pid, parent)))
     group = Group(error)
     assert end_descendants(group) is True
-    assert group.calls == ["kill", "kill", "kill", "remove"]
+    assert group.calls == ["kill", "kill", "kill", "end"]
     assert killed == [(5, 4), (6, 5)] * 3
 
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.launch.child import in_child
+from wagtail_multihost.exceptions import LaunchError
 from wagtail_multihost.launch import kernel
 from wagtail_multihost.launch.kernel import adopt_orphans, end_with_parent, forbid_new_privileges, leave_keyring
 
@@ -55,14 +56,23 @@ def test_kernel_is_asked_with_its_own_numbers(
 
 @pytest.mark.parametrize(
     ("machine", "number"),
-    [("x86_64", 250), ("aarch64", 219), ("riscv64", 219), ("ppc64le", 271), ("s390x", 280), ("sparc", None)],
+    [("x86_64", 250), ("aarch64", 219), ("riscv64", 219), ("ppc64le", 271), ("s390x", 280)],
 )
-def test_keyring_is_left_by_the_systems_call(monkeypatch: pytest.MonkeyPatch, machine: str, number: int | None) -> None:
+def test_keyring_is_left_by_the_systems_call(monkeypatch: pytest.MonkeyPatch, machine: str, number: int) -> None:
     """A new anonymous keyring is joined where the number of the call is known."""
     monkeypatch.setattr(platform, "machine", lambda: machine)
     calls = calls_of(monkeypatch, 1234)
     leave_keyring()
-    assert calls == ([[number, 1, None]] if number else [])
+    assert calls == [[number, 1, None]]
+
+
+def test_unknown_machine_keeps_no_keyring_of_roots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the number of the call is not known nothing is run, because root's keyring would go along."""
+    monkeypatch.setattr(platform, "machine", lambda: "sparc")
+    calls = calls_of(monkeypatch, 1234)
+    with pytest.raises(LaunchError, match="not known for sparc machines"):
+        leave_keyring()
+    assert calls == []
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,13 @@ def enter_folder(launch: Launch) -> None:
 
 
 def restore_signals() -> None:
-    """Give a program that is executed the signals that Python ignores, and unblock all."""
-    for signum in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(signum, signal.SIG_DFL)
+    """
+    Give a program that is executed the signals that Python ignores, or whoever started this process in the background
+    (sh ignores SIGINT and SIGQUIT there), and unblock all.
+    """
+    for signum in signal.valid_signals():
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 

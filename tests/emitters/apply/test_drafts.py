@@ -17,8 +17,7 @@ from wagtail_multihost.emitters.apply import journal
 from wagtail_multihost.emitters.output import State, compare, draft, read, refresh, stale
 from wagtail_multihost.registry import snapshot_writer
 from wagtail_multihost.registry.snapshot import Snapshot
-from wagtail_multihost.registry.snapshot_changes import Change, has_access
-from wagtail_multihost.registry.snapshot_changes import State as SnapshotState
+from wagtail_multihost.registry.snapshot_changes import has_access
 
 
 @pytest.fixture
@@ -46,8 +45,7 @@ def test_emitted_file_is_closed_until_it_has_its_group(tmp_path: Path, first_mod
 
 def test_snapshot_is_closed_until_it_has_its_group(tmp_path: Path, first_modes: list[int]) -> None:
     """The same holds for a site's secrets."""
-    change = Change(tmp_path / "a.json", SnapshotState.CREATED, Snapshot({"a": "ä"}, tmp_path / "a.json"), os.getegid())
-    snapshot_writer.write_draft(tmp_path / "a.json", change)
+    snapshot_writer.write_draft(tmp_path / "a.json", Snapshot({"a": "ä"}, tmp_path / "a.json"), os.getegid())
     assert first_modes == [0o600]
     assert has_access((tmp_path / "a.json").stat(), os.getegid())
     assert (tmp_path / "a.json").read_text() == '{\n "a": "\\u00e4"\n}\n'
