@@ -21,7 +21,7 @@ def test_nodes_that_anybody_could_speak_to_are_refused(node: str) -> None:
         texts("nginx", several(node, fronts=()))
 
 
-@pytest.mark.parametrize("fronts", ["10.0.0.0/24", "10.0.0.6", "127.0.0.0/8", "::1", "::/0", "0.0.0.0/0"])
+@pytest.mark.parametrize("fronts", ["10.0.0.0/24", "10.0.0.6", "127.0.0.0/8", "127.0.0.2", "::1", "::/0", "0.0.0.0/0"])
 def test_addresses_that_sites_have_are_no_front_servers_in_production(fronts: str) -> None:
     """Code of a site connects from the addresses of its machine; certificates are what it does not have."""
     plan = several("app-1", fronts=(fronts,))

@@ -131,6 +131,7 @@ class PlatformSpec(Frozen):
         '`"production"` refuses sites that are not pinned, processes that can read more than their own site, and '
         'settings for development. A platform\'s key is made in `"development"` alone.',
         "development",
+        who="node",
     )
     data: Path = key(
         FOLDER,

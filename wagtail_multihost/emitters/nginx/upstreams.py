@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.cache import page_scheme
@@ -24,8 +24,8 @@ from wagtail_multihost.spec.site import SiteSpec
 FORWARDED_FOR = "X-Forwarded-For"
 FORWARDED_PROTO = ("HTTP_X_FORWARDED_PROTO", "https")
 EVERYBODY = ("0.0.0.0/0", "::/0")
-#: From these a program can connect to whatever listens on its own machine.
-LOOPBACK = {"the machine's own programs": "127.0.0.1", "the machine's own programs by IPv6": "::1"}
+#: From any of these a program can connect to whatever listens on its own machine.
+LOOPBACK = {"the machine's own programs": "127.0.0.0/8", "the machine's own programs by IPv6": "::1"}
 #: What both ends' certificates take; all or none of them.
 CERTIFICATES = (
     "node_certificate",
@@ -75,14 +75,14 @@ def fronts_with_sites(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def networks_with(networks: Iterable[str], addresses: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each network and each name of an address in it."""
+    """Yield each network and each name of an address, or of one of several, in it."""
     for network in networks:
         for whose, address in addresses.items():
             try:
-                is_inside = ip_address(address.strip("[]")) in ip_network(network, strict=False)
+                there, here = (ip_network(text.strip("[]"), strict=False) for text in (address, network))
             except ValueError:  # a name, which nginx looks up
                 continue
-            if is_inside:
+            if there.version == here.version and there.overlaps(here):
                 yield network, whose
 
 

@@ -27,12 +27,29 @@ __all__ = ["NONE", "PLATFORM", "REQUIRED", "SETTINGS", "SITE", "Key", "declared"
 @cache
 def declared() -> tuple[Key, ...]:
     """Return every key: the platform's, its options of each target, a site's, and those of a site's tables."""
-    return (*platform_keys(), *site_keys(), *part_keys(), *option_keys(), *settings_keys())
+    keys = (*platform_keys(), *site_keys(), *part_keys(), *option_keys(), *settings_keys())
+    return tuple(key._replace(who="node") if has_key_of_node(key, keys) else key for key in keys)
 
 
 def tables() -> tuple[str, ...]:
     """Return the names of all tables, in the order of the reference."""
     return tuple(dict.fromkeys(key.table for key in declared()))
+
+
+def keys_in(table: Key, keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    """Return those of ``keys`` that are in the table that a key is; none where it is a value, or its names are free."""
+    if not table.type.endswith("table"):
+        return ()
+    name = f"{PLATFORM}.{table.name}" if table.table == PLATFORM else table.name
+    own = tuple(key for key in keys if key.table == name)
+    if own or table.table != PLATFORM:
+        return own
+    return tuple(key for key in keys if key.table == table.name and key.is_shared)
+
+
+def has_key_of_node(table: Key, keys: tuple[Key, ...]) -> bool:
+    """Return whether who writes a table as a whole, or as a URL, writes a key of the node."""
+    return any(key.who == "node" for key in keys_in(table, keys))
 
 
 def platform_keys() -> Iterator[Key]:
