@@ -9,10 +9,11 @@ from importlib.metadata import entry_points
 from wagtail_multihost.emitters import nginx, systemd, uwsgi
 from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.registry.targets import ENTRY_POINTS, announced_options, load_announced
 
-__all__ = ["EmittedFile", "Emitter", "Plan", "Stage", "Validation", "emit", "emitters"]
+__all__ = ["OWNERSHIP_LINE", "EmittedFile", "Emitter", "Plan", "Stage", "Validation", "emit", "emitters"]
 
 BUILT_IN = (nginx.EMITTER, uwsgi.EMITTER, systemd.EMITTER)
 
