@@ -135,6 +135,15 @@ def test_no_part_of_nginx_speaks_to_nodes_in_the_protocol_of_uwsgi() -> None:
     assert "uwsgi_pass" not in "".join(texts("nginx", several()).values())
 
 
+@pytest.mark.parametrize(("runner", "expected"), [("uwsgi", ['uwsgi_param HTTP_UPGRADE "";']), ("gunicorn", [])])
+def test_node_tells_its_runner_of_no_upgrade_in_the_runners_own_protocol(runner: str, expected: list[str]) -> None:
+    """What is between the front server and the node goes no further; a runner that speaks HTTP has no such variable."""
+    nginx = NginxOptions(fronts=("10.0.0.4",))
+    platform = make_platform(runner=runner, nodes=NODES, nginx=nginx)
+    text = texts("nginx", make_plan(make_site("aurora"), platform=platform, node="app-1"))["nginx/upstreams.conf"]
+    assert [line for line in text.splitlines() if "uwsgi_param" in line] == expected
+
+
 @pytest.mark.parametrize("value", ["dns.example.org", "1.1.1.1 valid=1s", "::1", "1.1.1.1:x", ""])
 def test_resolvers_are_addresses(value: str) -> None:
     """A name server is an IP address, with a port or without."""
