@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import io
 import os
 import sys
@@ -15,25 +16,19 @@ import pytest
 from django.core.management.base import CommandError, OutputWrapper
 
 from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.management import command
+from wagtail_multihost.management.choosing import chosen_ids
+from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import (
     MultihostCommand,
     Printed,
-    chosen_ids,
-    codebase,
-    collector_paused,
-    default_wsgi,
     has_no_reader,
-    package_parent,
-    progress,
-    project_settings,
-    registry_of,
-    static_files,
-    transport,
 )
+from wagtail_multihost.management.progress import progress
+from wagtail_multihost.project import codebase, default_wsgi, package_parent, project_settings, static_files, transport
 from wagtail_multihost.registry import Contents
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running, registry_of
 
 
 class Own(MultihostCommand):
@@ -169,8 +164,8 @@ def test_collector_is_as_it_was_afterwards(was_enabled: bool) -> None:
 @pytest.fixture(name="applied")
 def _applied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The settings module names a registry."""
-    by = ResolvedSettings(registry=tmp_path / "of-settings.toml")
-    monkeypatch.setattr(command, "latest", lambda: Applied(by, {"STATIC_URL": "/of-project/"}, {}))
+    made = Running(registry=tmp_path / "of-settings.toml", project={"STATIC_URL": "/of-project/"})
+    monkeypatch.setattr(running, "_current", made)
     monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -184,14 +179,14 @@ def test_registry_is_the_one_that_is_named_first(applied: Path, monkeypatch: pyt
     assert Path(registry_of(None).url) == applied / "variable.toml"
     assert Path(registry_of(str(applied / "option.toml")).url) == applied / "option.toml"
     monkeypatch.delenv("MULTIHOST_REGISTRY")
-    monkeypatch.setattr(command, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     assert Path(registry_of(None).url).name == "sites.toml"
 
 
 def test_settings_of_the_project_are_those_before_apply(applied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project that never applies has none to tell."""
     assert project_settings() == {"STATIC_URL": "/of-project/"}
-    monkeypatch.setattr(command, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     assert project_settings() == {}
 
 
@@ -235,7 +230,7 @@ def test_static_files_are_a_folder_of_nobodys(settings: Any, monkeypatch: pytest
 def test_codebase_is_what_the_settings_describe(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each part comes from the setting that says it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "latest", lambda: Applied(ResolvedSettings(), {"MEDIA_URL": "/files/"}, {}))
+    monkeypatch.setattr(running, "_current", Running(project={"MEDIA_URL": "/files/"}))
     settings.STATIC_ROOT, settings.STATIC_URL = "static", "/assets/"
     settings.MULTIHOST_HEALTH = {"PREFIX": "/ops/"}
     settings.WSGI_APPLICATION = "street.wsgi.app"
@@ -250,7 +245,7 @@ def test_codebase_is_what_the_settings_describe(settings: Any, monkeypatch: pyte
 
 def test_codebase_leaves_out_what_another_server_has(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files with an address of their own are not this platform's, and neither are those that have none."""
-    monkeypatch.setattr(command, "latest", lambda: Applied(ResolvedSettings(), {"MEDIA_URL": "https://cdn/m/"}, {}))
+    monkeypatch.setattr(running, "_current", Running(project={"MEDIA_URL": "https://cdn/m/"}))
     settings.WSGI_APPLICATION = settings.STATIC_ROOT = None
     del settings.MULTIHOST_HEALTH
     for url in ("https://cdn.example.org/static/", None):
@@ -274,7 +269,7 @@ def test_transport_is_what_the_settings_say(settings: Any) -> None:
 def test_module_that_has_no_file_is_taken_for_one_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that was made and not loaded has no place; the working folder is as good as any."""
     monkeypatch.setattr(
-        command.importlib.util,
+        importlib.util,
         "find_spec",
         lambda name: SimpleNamespace(submodule_search_locations=None, origin=None) if name == "made" else None,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wagtail_multihost.management.command import package_parent
+from wagtail_multihost.project import package_parent
 
 
 @pytest.fixture

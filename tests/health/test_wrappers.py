@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from tests.health.samplers import GO, SECONDS, until
+from wagtail_multihost import running
 from wagtail_multihost.exceptions import BuildModeError, ConfigurationError
 from wagtail_multihost.health import asgi, loading, process, server, wsgi
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 BELOW = ("startup", "ready", "drain", "health", "health.json", "metrics", "site/aurora")
 
@@ -280,7 +281,7 @@ def test_other_prefix_than_the_settings_is_a_failure(settings: Any) -> None:
 
 def test_process_without_a_site_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the middleware refuses is refused by the wrapper too, whether or not the project has the middleware."""
-    monkeypatch.setattr(process, "latest", lambda: Applied(ResolvedSettings(), {}, {}))
+    monkeypatch.setattr(running, "_current", Running())
     for wrapper in (wsgi.HealthApplication, asgi.HealthApplication):
         with pytest.raises(BuildModeError):
             wrapper(lambda: hello, background=False)
