@@ -177,6 +177,18 @@ def test_application_that_cannot_be_loaded_fails_liveness(
     assert record.exc_info and record.exc_info[1] is error
 
 
+def test_application_whose_registry_is_broken_is_logged_by_its_report(caplog: pytest.LogCaptureFixture) -> None:
+    """A mistake of the registry is a sentence, and no frame says more."""
+    error = ConfigurationError.because("It is broken.", where="sites.toml")
+    load = Load(error=error)
+    with caplog.at_level(logging.ERROR):
+        application = wsgi.HealthApplication(load)
+        load.go.set()
+        until(lambda: application.loading.is_done)
+    (record,) = caplog.records
+    assert str(error) in record.getMessage() and record.exc_info is None
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
 def test_other_methods_are_refused_while_loading(method: str) -> None:
     """Nothing can be drained, and no token compared, before there are settings."""

@@ -39,7 +39,7 @@ def resolve(
 
     ``command`` is the name of the management command that the process runs (``pytest`` for a test run), or blank for
     a server; by default the process's command line says it. The outcome, an error too, is kept for the life of the
-    process.
+    process, and an error that nobody handles ends it with the report alone, and exit code 2.
 
     With ``environ`` given nothing but the arguments is read (``command`` is blank by default), and nothing is kept.
     Raises ConfigurationError with all problems at once.
@@ -52,6 +52,9 @@ def resolve(
         _outcomes[key] = outcome(lambda: resolve_anew(registry, os.environ, start))
     known = _outcomes[key]
     if isinstance(known, ConfigurationError):
+        from wagtail_multihost.resolver.ending import end_with_report  # loads only for the report
+
+        end_with_report()
         # Without the traceback of the first time, which grows with every raise.
         raise known.with_traceback(None)
     return known
