@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import io
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +24,6 @@ from wagtail_multihost.management.command import (
     has_no_reader,
 )
 from wagtail_multihost.management.progress import progress
-from wagtail_multihost.project import codebase, default_wsgi, package_parent, project_settings, static_files, transport
 from wagtail_multihost.registry import Contents
 from wagtail_multihost.running import Running, registry_of
 
@@ -183,13 +180,6 @@ def test_registry_is_the_one_that_is_named_first(applied: Path, monkeypatch: pyt
     assert Path(registry_of(None).url).name == "sites.toml"
 
 
-def test_settings_of_the_project_are_those_before_apply(applied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A project that never applies has none to tell."""
-    assert project_settings() == {"STATIC_URL": "/of-project/"}
-    monkeypatch.setattr(running, "_current", None)
-    assert project_settings() == {}
-
-
 def test_chosen_sites_are_the_enabled_ones_or_some_of_them() -> None:
     """Without a choice all that are enabled; one that is not, or is unknown, is named with all others like it."""
     sites = (a_site(), a_site(id="borealis"), a_site(id="corona", enabled=False))
@@ -216,61 +206,3 @@ def test_progress_is_shown_where_it_is_long_and_seen(
     drawn = capsys.readouterr().err
     assert (f"/{total} [" in drawn and "files" in drawn) is has_bar
     assert drawn.endswith("\r") is has_bar
-
-
-def test_static_files_are_a_folder_of_nobodys(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Its path is absolute, and a project without one protects none."""
-    monkeypatch.chdir(tmp_path)
-    settings.STATIC_ROOT = "static"
-    assert static_files() == [("folder of static files", tmp_path / "static")]
-    settings.STATIC_ROOT = None
-    assert static_files() == []
-
-
-def test_codebase_is_what_the_settings_describe(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each part comes from the setting that says it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(running, "_current", Running(project={"MEDIA_URL": "/files/"}))
-    settings.STATIC_ROOT, settings.STATIC_URL = "static", "/assets/"
-    settings.MULTIHOST_HEALTH = {"PREFIX": "/ops/"}
-    settings.WSGI_APPLICATION = "street.wsgi.app"
-    settings.SETTINGS_MODULE = "no_such_site.settings.production"
-    found = codebase()
-    assert (found.directory, found.virtualenv) == (tmp_path, Path(sys.prefix))
-    assert (found.wsgi, found.settings_module) == ("street.wsgi:app", "no_such_site.settings.production")
-    assert (found.static_root, found.static_url) == (tmp_path / "static", "/assets/")
-    assert (found.media_url, found.health_prefix) == ("/files/", "/ops/")
-    assert found.pythonpath == ()
-
-
-def test_codebase_leaves_out_what_another_server_has(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files with an address of their own are not this platform's, and neither are those that have none."""
-    monkeypatch.setattr(running, "_current", Running(project={"MEDIA_URL": "https://cdn/m/"}))
-    settings.WSGI_APPLICATION = settings.STATIC_ROOT = None
-    del settings.MULTIHOST_HEALTH
-    for url in ("https://cdn.example.org/static/", None):
-        settings.STATIC_URL = url
-        settings.SETTINGS_MODULE = "no_such_site.settings"
-        found = codebase()
-        assert (found.static_root, found.static_url, found.media_url) == (None, None, None)
-    assert (found.wsgi, found.health_prefix) == ("no_such_site.wsgi:application", "/-/")
-    assert default_wsgi() == "no_such_site.wsgi.application"
-
-
-def test_transport_is_what_the_settings_say(settings: Any) -> None:
-    """What is not set is off, in the form of each."""
-    settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS, settings.SECURE_PROXY_SSL_HEADER = 1, "3600", ("A", "b")
-    assert transport() == (True, 3600, True)
-    assert isinstance(transport().redirects, bool) and isinstance(transport().has_header, bool)
-    settings.SECURE_SSL_REDIRECT = settings.SECURE_HSTS_SECONDS = settings.SECURE_PROXY_SSL_HEADER = None
-    assert transport() == (False, 0, False)
-
-
-def test_module_that_has_no_file_is_taken_for_one_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that was made and not loaded has no place; the working folder is as good as any."""
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: SimpleNamespace(submodule_search_locations=None, origin=None) if name == "made" else None,
-    )
-    assert package_parent("made.settings") == package_parent("other.settings") == Path.cwd()
