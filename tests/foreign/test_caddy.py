@@ -166,7 +166,7 @@ def test_keys_of_another_package_are_declared_and_in_the_schema(install: Install
     install()
     found = {key.path: key for key in declared() if "caddy" in key.path}
     assert {path: (key.type, key.default, key.who) for path, key in found.items()} == {
-        "platform.caddy": ("table", "see there", "platform"),
+        "platform.caddy": ("table", "see there", "node"),
         "platform.caddy.port": ("1 to 65535", "443", "node"),
         "platform.caddy.errors": ("path", "none", "node"),
         "platform.caddy.encode": ('`"gzip"` or `"zstd"`', '"gzip"', "platform"),
