@@ -22,7 +22,9 @@ from typing import Any
 #: The rooms, as patterns below the package.
 ROOMS = (
     "spec/*.py",
+    "files/*.py",
     "registry/**/*.py",
+    "publishing/*.py",
     "resolver/*.py",
     "emitters/*.py",
     "emitters/apply/*.py",

@@ -16,8 +16,8 @@ from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Man
 from tests.registry.test_signature import make_key
 from wagtail_multihost.management import command
 from wagtail_multihost.management.commands import multihost_snapshot
+from wagtail_multihost.publishing.pins import pin
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.pins import pin
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
 
 Call = Callable[..., Called]
@@ -128,7 +128,7 @@ def test_snapshot_by_who_is_not_root_warns_in_production(
     pin(open_registry(registry, {}))
     if os.geteuid() == 0:
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
-        monkeypatch.setattr("wagtail_multihost.registry.snapshot_writer.own_accounts", lambda: (0,))
+        monkeypatch.setattr("wagtail_multihost.publishing.snapshot_writer.own_accounts", lambda: (0,))
     code, _, err = call("multihost_snapshot", "--output", output)
     assert (code, "must belong to root" in err) == (0, True)
 

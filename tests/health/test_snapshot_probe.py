@@ -12,12 +12,12 @@ import pytest
 
 from wagtail_multihost.health.probe import passed
 from wagtail_multihost.health.probes.snapshot import SnapshotProbe
+from wagtail_multihost.publishing.snapshot_changes import differing, groups_of
+from wagtail_multihost.publishing.snapshot_draft import drafts
+from wagtail_multihost.publishing.snapshot_writer import prepared, write
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Contents
 from wagtail_multihost.registry.snapshot import SnapshotRegistry, digest_of
-from wagtail_multihost.registry.snapshot_changes import differing, groups_of
-from wagtail_multihost.registry.snapshot_draft import drafts
-from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.resolver import resolved
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 from wagtail_multihost.resolver.secret_key import with_own_keys

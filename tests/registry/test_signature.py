@@ -13,8 +13,9 @@ import pytest
 from tests.registry.conftest import shown_by_error_pages
 from tests.registry.test_snapshot import ENVIRON, REGISTRY, Edit, edit, snap  # noqa: F401  # edit is a fixture
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.publishing.signing import signing_key
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.signature import forgery, signing_key
+from wagtail_multihost.registry.signature import forgery
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry, digest_of, untrusted_folder
 from wagtail_multihost.spec.permissions import own_accounts
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.files.reading import read
 from wagtail_multihost.registry.base import SITES_PATH, Registry
 from wagtail_multihost.registry.record import KEY_PATH, PLATFORM, Record
 from wagtail_multihost.registry.typed import TypedSource
@@ -225,9 +226,12 @@ class SnapshotRegistry(Registry):
     def mistrust(self, snapshot: Snapshot, site: str) -> str:
         """Return why the content of a snapshot is not that of ``site``; blank when it is."""
         if PUBLIC_KEY_VARIABLE in self.environ:
-            from wagtail_multihost.registry.signature import forgery  # loads only where signatures are asked for
+            from wagtail_multihost.registry.signature import forgery, public_key  # loads only where they are asked for
 
-            problem = forgery(snapshot, self.environ[PUBLIC_KEY_VARIABLE], PUBLIC_KEY_VARIABLE)
+            path = Path(self.environ[PUBLIC_KEY_VARIABLE])
+            key = public_key(path, PUBLIC_KEY_VARIABLE, is_production=snapshot.is_production)
+            signature = snapshot.document.get("signature")
+            problem = forgery(signature, content(snapshot.document), key, PUBLIC_KEY_VARIABLE)
             if problem:
                 return problem
         if snapshot.site != site:
@@ -252,20 +256,6 @@ def opened(path: Path) -> tuple[Snapshot, str]:
         return nothing, problem
     snapshot = Snapshot(document, path)
     return snapshot, untrusted(path, status, is_production=snapshot.is_production)
-
-
-def read(path: Path) -> tuple[bytes, os.stat_result]:
-    """Return the content, none unless it is a regular file, and the status of a file; a link is an OSError."""
-    # Not blocking: a pipe must not stop the process.
-    descriptor = os.open(path, os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        status = os.fstat(descriptor)
-        chunks = []
-        while stat.S_ISREG(status.st_mode) and (chunk := os.read(descriptor, 1 << 20)):
-            chunks.append(chunk)
-        return b"".join(chunks), status
-    finally:
-        os.close(descriptor)
 
 
 def untrusted(path: Path, status: os.stat_result, *, is_production: bool) -> str:

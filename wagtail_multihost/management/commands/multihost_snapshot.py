@@ -21,11 +21,11 @@ from wagtail_multihost.management.command import (
     registry_of,
     static_files,
 )
+from wagtail_multihost.publishing.pins import unrecorded_cautions
+from wagtail_multihost.publishing.snapshot_changes import Change, State, differing, groups_of, stale
+from wagtail_multihost.publishing.snapshot_draft import drafts
+from wagtail_multihost.publishing.snapshot_writer import prepared, write
 from wagtail_multihost.registry import Contents, Registry
-from wagtail_multihost.registry.pins import unrecorded_cautions
-from wagtail_multihost.registry.snapshot_changes import Change, State, differing, groups_of, stale
-from wagtail_multihost.registry.snapshot_draft import drafts
-from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.registry.uniqueness import shared_keys
 from wagtail_multihost.resolver.secret_key import with_own_keys
 from wagtail_multihost.spec.permissions import ROOT
@@ -90,7 +90,7 @@ class Command(MultihostCommand):
     ) -> Iterator[Change]:
         key = None
         if options["signing_key"]:
-            from wagtail_multihost.registry.signature import signing_key  # loads only for who signs
+            from wagtail_multihost.publishing.signing import signing_key  # loads only for who signs
 
             key = signing_key(options["signing_key"])
         groups = groups_of(contents.platform, contents.sites)

@@ -26,13 +26,14 @@ from tests.registry.test_snapshot import (
     source,  # noqa: F401  # a fixture
 )
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import open_registry, snapshot_writer
+from wagtail_multihost.publishing import snapshot_writer
+from wagtail_multihost.publishing.signing import signing_key
+from wagtail_multihost.publishing.snapshot_changes import differing, groups_of, stale
+from wagtail_multihost.publishing.snapshot_draft import drafts
+from wagtail_multihost.publishing.snapshot_writer import prepared, write
+from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Registry
-from wagtail_multihost.registry.signature import signing_key
 from wagtail_multihost.registry.snapshot import SnapshotRegistry
-from wagtail_multihost.registry.snapshot_changes import differing, groups_of, stale
-from wagtail_multihost.registry.snapshot_draft import drafts
-from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.registry.uniqueness import shared_keys
 from wagtail_multihost.spec.secret import Secret
 
