@@ -105,7 +105,7 @@ def test_site_from_a_snapshot_loads_no_reader_of_other_registries(tmp_path: Path
         "toml",
     }
     assert modules & {f"wagtail_multihost.registry.{name}" for name in registries} == set()
-    writers = ("wagtail_multihost.publishing", "wagtail_multihost.files.writing", "wagtail_multihost.files.locking")
+    writers = ("wagtail_multihost.publishing", "wagtail_multihost.files.locking")
     assert not [module for module in modules if module.startswith(writers)]
     specs = {"code", "frontend", "keys", "mail", "nginx", "options", "overrides", "systemd", "uwsgi"}
     assert modules & {f"wagtail_multihost.spec.{name}" for name in specs} == set()

@@ -193,7 +193,8 @@ def test_pin_of_a_file_with_a_byte_order_mark_is_read_over(registry: RegistryMak
 SLOW_RUN = """
 import json, sys, time
 from pathlib import Path
-from wagtail_multihost.registry import open_registry, pins
+from wagtail_multihost.publishing import pins
+from wagtail_multihost.registry import open_registry
 
 path, own, other = map(Path, sys.argv[1:])
 write = pins.replace_file

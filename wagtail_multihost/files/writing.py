@@ -117,7 +117,8 @@ def sync(paths: Collection[str]) -> None:
             os.sync()
             return
         try:
-            os.fsync(descriptor)
+            with named(path):
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
