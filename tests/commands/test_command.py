@@ -20,7 +20,6 @@ from wagtail_multihost.management import command
 from wagtail_multihost.management.command import (
     MultihostCommand,
     Printed,
-    chosen_ids,
     codebase,
     collector_paused,
     default_wsgi,
@@ -33,6 +32,7 @@ from wagtail_multihost.management.command import (
     transport,
 )
 from wagtail_multihost.registry import Contents
+from wagtail_multihost.registry.base import chosen_ids
 from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 
 

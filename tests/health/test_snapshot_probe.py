@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "snapshots-hunter4"
     with prepared(folder):
         made = datetime.now(UTC) - timedelta(days=2)
-        write(list(differing(drafts(folder, registry, contents, made), groups_of(*contents), None)))
+        write(list(differing(drafts(folder, registry, contents, made), groups_of(*contents[:2]), None)))
     return folder
 
 

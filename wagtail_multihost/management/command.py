@@ -8,7 +8,7 @@ import os
 import select
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,14 +16,13 @@ from typing import Any, TextIO
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
-from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError, MultihostError
+from wagtail_multihost.exceptions import COULD_NOT, MultihostError
 from wagtail_multihost.health.options import SETTING, stated_prefix
 from wagtail_multihost.production.transport import Transport
-from wagtail_multihost.registry import REGISTRY_VARIABLE, Contents, Registry, open_registry
+from wagtail_multihost.registry import REGISTRY_VARIABLE, Registry, open_registry
 from wagtail_multihost.resolver.resolved import latest
 from wagtail_multihost.resolver.storages import media_url
-from wagtail_multihost.spec.codebase import Codebase
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.codebase import Codebase, protected
 from wagtail_multihost.spec.printing import printable
 
 PROGRESS_FROM = 500  # files
@@ -135,16 +134,6 @@ def registry_of(url: str | None) -> Registry:
     return open_registry(url, os.environ)
 
 
-def chosen_ids(contents: Contents, only: Collection[str]) -> frozenset[str]:
-    """Return the ids of the enabled sites, or of ``only``; raises ConfigurationError for one that is not enabled."""
-    known = frozenset(site.id for site in contents.enabled)
-    unknown = [site for site in only if site not in known]
-    if unknown:
-        names = ", ".join(shown(site) for site in unknown)
-        raise ConfigurationError.because(f"The registry has no enabled site {names}.", where="--site")
-    return frozenset(only) or known
-
-
 def progress(total: int) -> Any:
     """Return what wraps an iterable of ``total`` files with a progress bar, where there is someone to see it."""
     if total < PROGRESS_FROM or not sys.stderr.isatty():
@@ -156,7 +145,7 @@ def progress(total: int) -> Any:
 
 def static_files() -> list[tuple[str, Path]]:
     """Return the folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
-    return [("folder of static files", Path(settings.STATIC_ROOT).absolute())] if settings.STATIC_ROOT else []
+    return protected(Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None)
 
 
 def project_settings() -> dict[str, object]:

@@ -7,7 +7,6 @@ import json
 import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,11 @@ from wagtail_multihost.emitters import Emitter, Plan, emitters
 from wagtail_multihost.emitters.apply.wish import Wish
 from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.output import Change
+from wagtail_multihost.emitters.planning import loaded, plan
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.management.command import chosen_ids, codebase, progress, registry_of, static_files
+from wagtail_multihost.management.command import codebase, progress, registry_of
 from wagtail_multihost.management.production import production_cautions, refuse_development
+from wagtail_multihost.registry.release import own_version, read_release
 from wagtail_multihost.spec.identifiers import shown
 
 #: What these variables say can be part of a registry.
@@ -53,6 +54,12 @@ def add_choice(parser: CommandParser) -> None:
         "--node", default="", metavar="NAME", help="the platform's node that the files are for (default: the front)"
     )
     parser.add_argument(
+        "--codebase",
+        type=Path,
+        metavar="FILE",
+        help="what multihost_codebase wrote of the release that runs (default: the project of this command)",
+    )
+    parser.add_argument(
         "--force", action="store_true", help="replace files that others have written, or that were edited"
     )
     parser.add_argument(
@@ -62,33 +69,13 @@ def add_choice(parser: CommandParser) -> None:
     )
 
 
-def plan_of(registry_url: str | None, directory: Path, only: list[str], node: str = "") -> Plan:
+def plan_of(
+    registry_url: str | None, directory: Path, only: list[str], node: str = "", release: Path | None = None
+) -> Plan:
     """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
     registry = registry_of(registry_url)
-    if not registry.has_servers:
-        raise EmitError(
-            f"{registry.name} is a folder of snapshots, which have what sites need and not what their servers need. "
-            "Name the registry itself."
-        )
-    contents = registry.load(protected=static_files())
-    chosen_ids(contents, only)
-    known = dict(contents.platform.nodes)
-    if node and node not in known:
-        accepted = f"accepted: {', '.join(known)}" if known else "the platform has none"
-        raise EmitError(f"The node {shown(node)} is not known; {accepted}.")
-    templates = contents.platform.templates
-    if templates and not templates.is_dir():
-        raise EmitError(f"platform.templates: This machine has no folder {shown(str(templates))}.")
-    return Plan(
-        platform=contents.platform,
-        sites=tuple(site for site in contents.enabled if not node or not site.nodes or node in site.nodes),
-        node=node,
-        codebase=codebase(),
-        registry=str(contents.platform.snapshots or registry.url),
-        source=registry.url,
-        directory=directory,
-        only=frozenset(only),
-    )
+    code = read_release(release).codebase if release else codebase()
+    return plan(registry, loaded(registry, code), code, directory, only=only, node=node)
 
 
 def refuse_front(chosen: Iterable[Emitter], plan: Plan) -> None:
@@ -106,12 +93,12 @@ def wish_of(
     chosen = tuple(dict.fromkeys(options["targets"]))
 
     def load() -> Plan:
-        plan = plan_of(options["registry"], directory, options["site"], options["node"])
-        refuse_front(chosen, plan)
-        refuse_development(plan)
-        told = [*cautions(plan, [emitter.name for emitter in chosen]), *production_cautions(plan)]
+        made = plan_of(options["registry"], directory, options["site"], options["node"], options["codebase"])
+        refuse_front(chosen, made)
+        refuse_development(made)
+        told = [*cautions(made, [emitter.name for emitter in chosen]), *production_cautions(made)]
         caution(told, options["verbosity"])
-        return plan
+        return made
 
     return Wish(
         emitters=chosen,
@@ -135,14 +122,6 @@ def fingerprint(options: dict[str, Any]) -> str:
     # What a process has read at its start, and does not read again for another run.
     place += [repr(codebase()), own_version()]
     return hashlib.sha256(json.dumps([told, variables, place], sort_keys=True).encode()).hexdigest()
-
-
-def own_version() -> str:
-    """Return this package's version, blank where its code was only put on the import path."""
-    try:
-        return version("wagtail-multihost")
-    except PackageNotFoundError:
-        return ""
 
 
 def lines(changes: Iterable[Change], prefix: str) -> Iterable[str]:
