@@ -7,62 +7,75 @@ from pathlib import Path
 
 import pytest
 
-from tests.registry.test_snapshot import ENVIRON, NOW, folder, source  # noqa: F401  # fixtures
+from tests.registry.test_snapshot import folder, source  # noqa: F401  # fixtures
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.publishing.snapshot_changes import sealed
 from wagtail_multihost.registry import snapshot_formats
-from wagtail_multihost.registry.snapshot import Snapshot, SnapshotRegistry
+from wagtail_multihost.registry.snapshot import SnapshotRegistry
 from wagtail_multihost.registry.snapshot_formats import KEYS, Document, Format, misfits, newest, refusal
 
-#: In the format after the present one the revision has another name.
-NEXT = {key: kind for key, kind in KEYS.items() if key != "created"} | {"made": str}
+#: In the format before the newest one, what is private has another name.
+BEFORE = {key: kind for key, kind in KEYS.items() if key != "private"} | {"closed": list}
 
 
 def forward(document: Document) -> Document:
-    rest = {key: value for key, value in document.items() if key != "created"}
-    return {**rest, "format": 2, "made": document["created"]}
+    rest = {key: value for key, value in document.items() if key != "closed"}
+    return {**rest, "format": 2, "private": document["closed"]}
 
 
 def back(document: Document) -> Document:
-    rest = {key: value for key, value in document.items() if key != "made"}
-    return {**rest, "format": 1, "created": document["made"]}
+    rest = {key: value for key, value in document.items() if key != "private"}
+    return {**rest, "closed": document["private"]}
 
 
 @pytest.fixture
 def two_formats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version of the package that has one format more."""
-    monkeypatch.setitem(snapshot_formats.FORMATS, 1, Format(KEYS, forward, back))
-    monkeypatch.setitem(snapshot_formats.FORMATS, 2, Format(NEXT))
+    """A version of the package whose format is the second one."""
+    monkeypatch.setitem(snapshot_formats.FORMATS, 1, Format(BEFORE, forward, back))
+    monkeypatch.setitem(snapshot_formats.FORMATS, 2, Format())
 
 
-def test_snapshot_of_the_format_before_is_read(folder: Path, two_formats: None) -> None:  # noqa: F811
+def rewritten(path: Path, change: Document) -> Document:
+    """Put a document of another format into a snapshot's file, and return it."""
+    path.chmod(0o600)
+    document = sealed(change, None)
+    path.write_text(json.dumps(document))
+    return document
+
+
+def test_snapshot_of_the_format_before_is_read(two_formats: None, folder: Path) -> None:  # noqa: F811
     """Its document is one of the newest format; what was signed is what is in the file."""
-    assert newest() == 2
+    path = folder / "aurora.json"
+    before = json.loads(path.read_text())
+    document = rewritten(path, {**back(before), "format": 1})
     registry = SnapshotRegistry(folder, {})
     snapshot = registry.snapshot("aurora")
-    assert (snapshot.document["format"], snapshot.document["made"]) == (2, snapshot.written["created"])
-    assert snapshot.written == json.loads((folder / "aurora.json").read_text())
+    assert (snapshot.document["format"], snapshot.document["private"]) == (2, before["private"])
+    assert snapshot.written == document
     assert registry.site("aurora")[1].id == "aurora"
 
 
-def test_snapshot_of_the_newest_format_is_read(folder: Path, two_formats: None) -> None:  # noqa: F811
-    """Sites of both are served from one folder."""
+def test_snapshots_of_both_formats_are_one_registry(two_formats: None, folder: Path) -> None:  # noqa: F811
+    """Sites of two releases are served at once."""
     path = folder / "aurora.json"
-    document = sealed(forward(json.loads(path.read_text())), None)
-    path.chmod(0o600)
-    path.write_text(json.dumps(document))
-    registry = SnapshotRegistry(folder, {})
-    assert registry.snapshot("aurora") == Snapshot(document, path, document)
-    assert {site.id for site in registry.load().sites} >= {"aurora"}
+    rewritten(path, {**back(json.loads(path.read_text())), "format": 1})
+    assert newest() == json.loads((folder / "borealis.json").read_text())["format"] == 2
+    assert [site.id for site in SnapshotRegistry(folder, {}).load().sites] == ["aurora", "borealis"]
+
+
+def test_format_before_is_not_read_as_the_newest(two_formats: None, folder: Path) -> None:  # noqa: F811
+    """A key that only the other format has is not passed over."""
+    path = folder / "aurora.json"
+    rewritten(path, {**json.loads(path.read_text()), "format": 1})
+    with pytest.raises(ConfigurationError, match="keys are missing or unknown"):
+        SnapshotRegistry(folder, {}).snapshot("aurora")
 
 
 def test_version_with_one_format_does_not_read_the_next(folder: Path) -> None:  # noqa: F811
     """It says what it reads."""
     path = folder / "aurora.json"
-    document = sealed(forward(json.loads(path.read_text())), None)
-    path.chmod(0o600)
-    path.write_text(json.dumps(document))
-    with pytest.raises(ConfigurationError, match="It has the format 2, and this version .* reads the format 1"):
+    rewritten(path, {**json.loads(path.read_text()), "format": 2})
+    with pytest.raises(ConfigurationError, match="It has the format 2, and this version"):
         SnapshotRegistry(folder, {}).snapshot("aurora")
 
 
@@ -80,6 +93,7 @@ def test_each_format_has_its_own_keys(version: int, two_formats: None) -> None:
         **{key: kind() for key, kind in snapshot_formats.FORMATS[version].keys.items() if key != "format"},
     }
     assert misfits(document) == []
+    other = "private" if version == 1 else "closed"
     assert misfits({**document, "signature": ""}) == []
-    assert misfits({**document, "made" if version == 1 else "created": ""}) == ["made" if version == 1 else "created"]
+    assert misfits({**document, other: ""}) == [other]
     assert misfits({**document, "revision": "1"}) == ["revision"]

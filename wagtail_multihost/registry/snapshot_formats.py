@@ -3,7 +3,8 @@ The formats of snapshots. A release reads the newest and the one before it, so t
 once; everything else in the package knows the newest alone.
 
 To make another: add it to FORMATS with its keys, say in ``read`` and ``write`` of the one before how it differs, and
-drop the one before that.
+drop the one before that. Every format has format, revision, created and digest, the platform's name and the site's id
+and uid where they are now: files of any version are told apart and compared by them.
 """
 
 from __future__ import annotations
