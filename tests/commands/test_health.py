@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.commands.conftest import Called, Manage
-from wagtail_multihost.health.client import NoAnswerError
 from wagtail_multihost.health.drain import Drain
+from wagtail_multihost.http_client.client import NoAnswerError
 from wagtail_multihost.management.commands import multihost_health
 
 OWN_PROBE = """

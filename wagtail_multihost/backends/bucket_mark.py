@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from wagtail_multihost.backends.markers import compared, own_mark, written
 
 if TYPE_CHECKING:
-    from wagtail_multihost.backends.storage import SiteS3Storage
+    from storages.backends.s3 import S3Storage
 
 logger = logging.getLogger("wagtail_multihost.backends.storage")
 
@@ -28,7 +28,7 @@ MISSING = ("NoSuchKey", "404")
 _next: dict[tuple[str | None, str], float] = {}
 
 
-def check_bucket(storage: SiteS3Storage) -> None:
+def check_bucket(storage: S3Storage) -> None:
     """
     Compare the bucket's mark with this process's site; write it where there is none.
 
@@ -56,7 +56,7 @@ def check_bucket(storage: SiteS3Storage) -> None:
     _next[place] = float("inf")
 
 
-def client_of(storage: SiteS3Storage) -> Any:
+def client_of(storage: S3Storage) -> Any:
     return storage._create_session().client(
         "s3",
         region_name=storage.region_name,

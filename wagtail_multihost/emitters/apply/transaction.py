@@ -203,7 +203,8 @@ class Transaction:
 
     def verify(self) -> None:
         if self.wish.verify:
-            verify(self.wish.verify, self.wish.verify_timeout, self.generation)
+            wants_line = any(emitter.wants_proxy_line(self.plan) for emitter in self.wish.emitters)
+            verify(self.wish.verify, self.wish.verify_timeout, self.generation, wants_line=wants_line)
 
     def commit(self) -> None:
         """Let the new files be the ones that stay, which they are from the moment on that the journal is gone."""

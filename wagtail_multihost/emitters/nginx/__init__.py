@@ -17,6 +17,7 @@ from wagtail_multihost.emitters.nginx.check import checks
 from wagtail_multihost.emitters.nginx.content import http_files, locations
 from wagtail_multihost.emitters.nginx.hosts import maps, names
 from wagtail_multihost.emitters.nginx.limits import limits
+from wagtail_multihost.emitters.nginx.listen import takes_proxy_protocol
 from wagtail_multihost.emitters.nginx.main import generation, main
 from wagtail_multihost.emitters.nginx.rules import rules
 from wagtail_multihost.emitters.nginx.servers import needs_own_server, server
@@ -65,6 +66,11 @@ def validate(stage: Stage) -> Iterator[Validation]:
     return checks(stage, emit)
 
 
+def wants_proxy_line(plan: Plan) -> bool:
+    """Return whether nginx's listeners want a line of the PROXY protocol."""
+    return takes_proxy_protocol(as_node(plan).nginx)
+
+
 #: The target, as the commands know it.
 EMITTER = Emitter(
     name="nginx",
@@ -74,4 +80,5 @@ EMITTER = Emitter(
     validate=validate,
     generation=generation_file,
     emits_all=True,
+    wants_proxy_line=wants_proxy_line,
 )
