@@ -23,6 +23,7 @@ from typing import Any
 ROOMS = (
     "spec/*.py",
     "files/*.py",
+    "http_client/*.py",
     "registry/**/*.py",
     "publishing/*.py",
     "resolver/*.py",
