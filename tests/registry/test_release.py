@@ -76,6 +76,19 @@ def test_codebase_of_something_else_is_refused(file: Path, change: dict[str, Any
         read_release(file)
 
 
+def test_release_that_knows_fewer_keys_has_their_defaults(file: Path) -> None:
+    """A site may run a version from before a key was made; what has no default must be there."""
+    document = json.loads(file.read_text())
+    for key in ("health_prefix", "pythonpath"):
+        del document["codebase"][key]
+    file.write_text(json.dumps(document))
+    assert read_release(file).codebase == replace(CODEBASE, health_prefix="/-/", pythonpath=())
+    del document["codebase"]["virtualenv"]
+    file.write_text(json.dumps(document))
+    with pytest.raises(ConfigurationError, match="Write it again"):
+        read_release(file)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "1", "[" * 100_000])
 def test_file_that_is_no_json_is_refused(file: Path, text: str) -> None:
     """Neither is what is cut off, or nested without an end."""

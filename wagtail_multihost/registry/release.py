@@ -6,8 +6,7 @@ and snapshots written, where the project is not loaded.
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,8 @@ KEYS = {"format": int, "version": str, "snapshots": list, "codebase": dict}
 #: The types of a codebase's values that are not text.
 PATHS = ("directory", "virtualenv", "static_root")
 OPTIONAL = frozenset({"static_root", "static_url", "media_url"})
+#: What a version that knows fewer keys states too; the others have defaults.
+REQUIRED = frozenset(field.name for field in fields(Codebase) if field.default is MISSING)
 
 
 class Release(NamedTuple):
@@ -75,8 +76,8 @@ def read_release(path: Path) -> Release:
         message = "It is not what multihost_codebase of this version writes. Write it again."
         raise ConfigurationError.because(message, where=str(path))
     values = document["codebase"]
-    paths = {key: Path(os.fspath(values[key])) for key in PATHS if values[key] is not None}
-    codebase = Codebase(**{**values, **paths, "pythonpath": tuple(values["pythonpath"])})
+    paths = {key: Path(values[key]) for key in PATHS if values.get(key) is not None}
+    codebase = Codebase(**{**values, **paths, "pythonpath": tuple(values.get("pythonpath", ()))})
     return Release(codebase, document["version"], tuple(document["snapshots"]))
 
 
@@ -87,15 +88,13 @@ def is_release(document: Any) -> bool:
     if not all(isinstance(document[key], kind) for key, kind in KEYS.items()):
         return False
     values = document["codebase"]
-    texts = [*(value for key, value in values.items() if key != "pythonpath"), *texts_of(values.get("pythonpath"))]
+    folders = values.get("pythonpath", [])
+    texts = [
+        value for key, value in values.items() if key != "pythonpath" and (value is not None or key not in OPTIONAL)
+    ]
     return (
-        values.keys() == set(Codebase.__slots__)
-        and all(isinstance(value, str) for value in texts if value is not None)
-        and all(values[key] is not None for key in values.keys() - OPTIONAL)
+        REQUIRED <= values.keys() <= set(Codebase.__slots__)
+        and isinstance(folders, list)
+        and all(isinstance(text, str) for text in [*texts, *folders])
         and all(type(number) is int for number in document["snapshots"])
     )
-
-
-def texts_of(value: object) -> list[Any]:
-    """Return the entries of a list; for anything else one that is no text."""
-    return value if isinstance(value, list) else [False]
