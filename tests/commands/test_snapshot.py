@@ -15,7 +15,7 @@ import pytest
 from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Manage
 from tests.registry.test_signature import make_key
 from wagtail_multihost.management import command
-from wagtail_multihost.management.commands import multihost_snapshot
+from wagtail_multihost.publishing import snapshots
 from wagtail_multihost.publishing.pins import pin
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
@@ -175,7 +175,7 @@ def test_snapshot_that_is_only_older_is_no_difference(
     """Who checks asks for what has changed; who writes renews the day that is in the file."""
     call("multihost_snapshot", "--output", output)
     later = datetime.now(UTC) + timedelta(days=20)
-    monkeypatch.setattr(multihost_snapshot, "datetime", SimpleNamespace(now=lambda zone: later))
+    monkeypatch.setattr(snapshots, "datetime", SimpleNamespace(now=lambda zone: later))
     assert call("multihost_snapshot", "--output", output, "--check")[:2] == (0, "Nothing differs.\n")
     told = call("multihost_snapshot", "--output", output, "--dry-run")[1].splitlines()
     assert told == ["Would be renewed: aurora.json", "Would be renewed: borealis.json"]
