@@ -47,6 +47,11 @@ def test_file_is_closed_until_it_has_its_owner(tmp_path: Path, first_modes: list
     assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (0o644, b"x")
 
 
+def test_file_does_not_show_what_is_in_it() -> None:
+    """Error pages show the variables of every frame, and a snapshot is full of secrets."""
+    assert repr(NewFile("/f", b"secret")) == "NewFile(/f)"
+
+
 def test_draft_is_never_written_over_something(tmp_path: Path) -> None:
     """A file or a link at the name of a draft is an error."""
     (tmp_path / "draft").symlink_to(tmp_path / "elsewhere")

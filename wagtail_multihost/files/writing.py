@@ -29,6 +29,10 @@ class NewFile(NamedTuple):
     mode: int = PRIVATE
     owner: tuple[int, int] | None = None
 
+    def __repr__(self) -> str:
+        # The data may be secrets, and error pages show the variables of every frame.
+        return f"NewFile({self.path})"
+
 
 def write(files: Iterable[NewFile], removed: Collection[str] = ()) -> None:
     """Write ``files``, and then remove those at the paths ``removed``. Raises OSError."""
