@@ -55,10 +55,11 @@ def test_three_sites_with_one_hostname_are_all_left_out(registry: RegistryMaker)
     assert left_out(registry, HEAD + AURORA + same) == (["aurora"], ["a", "b", "c"])
 
 
-def test_problem_of_the_platform_is_an_error_all_the_same(registry: RegistryMaker) -> None:
-    """No site is right on a platform that is not."""
+@pytest.mark.parametrize("key", ["unknown = 1", 'user = "root"'])
+def test_problem_of_the_platform_is_an_error_all_the_same(registry: RegistryMaker, key: str) -> None:
+    """No site is right on a platform that is not, whether that can be read or not."""
     with pytest.raises(ConfigurationError) as refused:
-        registry(HEAD + "unknown = 1\n" + AURORA + "[sites.b]\nhostnames = []\n").load(keep_going=True)
+        registry(f"{HEAD}{key}\n{AURORA}[sites.b]\nhostnames = []\n").load(keep_going=True)
     assert {problem.site for problem in refused.value.problems} == {"", "b"}
 
 
