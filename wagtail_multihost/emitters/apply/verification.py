@@ -63,7 +63,7 @@ def refusal(target: Target, token: str, timeout: float, *, is_proxy: bool = Fals
             trusts_any=is_loopback(target.host),  # on this machine names lead elsewhere
         )
     except NoAnswerError as error:
-        return f"it cannot be asked ({str(error).removesuffix('.')})"
+        return f"it cannot be asked ({str(error).removeprefix('There was no answer: ').removesuffix('.')})"
     if reply.status not in WORKING:
         return f"it answered with the status {reply.status}"
     if token and token.encode() not in reply.body:
