@@ -22,7 +22,10 @@ from typing import Any
 #: The rooms, as patterns below the package.
 ROOMS = (
     "spec/*.py",
+    "files/*.py",
+    "http_client/*.py",
     "registry/**/*.py",
+    "publishing/*.py",
     "resolver/*.py",
     "emitters/*.py",
     "emitters/apply/*.py",

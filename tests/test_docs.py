@@ -307,7 +307,7 @@ def test_examples_of_containers_are_in_production(example: str) -> None:
     """Their variables are a valid registry in production, of a site with a key of its own and nothing local."""
     text = (DOCS / "examples" / example).read_text(encoding="utf-8")
     pairs = re.findall(r'(MULTIHOST_\w+)(?:: |, value: )"?([^"\n}]*)"?', text)
-    (platform, (site,)) = open_registry(None, dict(pairs)).load()
+    platform, (site,), _ = open_registry(None, dict(pairs)).load()
     assert platform.environment == "production"
     assert site.secret_key is not None
     assert (site.database.engine, site.cache.backend, site.storage.backend) == ("postgresql", "redis", "s3")

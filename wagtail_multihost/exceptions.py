@@ -24,12 +24,14 @@ class Problem(NamedTuple):
 
     ``where`` is the key as the operator wrote it (``sites.toml: sites.aurora.hostnames`` or
     ``MULTIHOST_SITE_HOSTNAMES``), ``message`` a sentence that says what was found and what is accepted.
-    ``site`` is the site id, or blank for the platform. None of the three ever holds a secret.
+    ``site`` is the site id, or blank for the platform; ``other`` is a second site that it is about as much, such as
+    one that has the same hostname. None of them ever holds a secret.
     """
 
     where: str
     message: str
     site: str = ""
+    other: str = ""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message

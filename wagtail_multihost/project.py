@@ -14,12 +14,12 @@ from wagtail_multihost.health.options import stated_prefix
 from wagtail_multihost.production.transport import Transport
 from wagtail_multihost.resolver.storages import media_url
 from wagtail_multihost.running import current
-from wagtail_multihost.spec.codebase import Codebase
+from wagtail_multihost.spec.codebase import Codebase, protected
 
 
 def static_files() -> list[tuple[str, Path]]:
     """Return the folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
-    return [("folder of static files", Path(settings.STATIC_ROOT).absolute())] if settings.STATIC_ROOT else []
+    return protected(Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None)
 
 
 def project_settings() -> Mapping[str, object]:

@@ -18,9 +18,9 @@ from wagtail_multihost.emitters.apply import apply
 from wagtail_multihost.emitters.apply.wish import Wish
 from wagtail_multihost.emitters.apply.writing import written
 from wagtail_multihost.emitters.cautions import cautions
-from wagtail_multihost.emitters.output import gid_of
+from wagtail_multihost.emitters.output import owner_of
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
-from wagtail_multihost.registry.snapshot_writer import prepared
+from wagtail_multihost.publishing.snapshot_writer import prepared
 from wagtail_multihost.spec.permissions import path_problem
 from wagtail_multihost.spec.storage import StorageSpec
 
@@ -141,11 +141,11 @@ def test_an_operator_writes_to_a_folder_of_the_own_home(folder: Path) -> None:
     home.chmod(0o2775)
     shutil.chown(home, NOBODY, TENANT)
     emits(folder / "first")  # loads what this Python may keep in a folder that only root enters
-    gid_of.cache_clear()  # is of root
+    owner_of.cache_clear()  # is of root
     with acting_as(NOBODY):
         assert path_problem(home / "out") == ""
         emits(home / "out")
-    gid_of.cache_clear()
+    owner_of.cache_clear()
     assert (home / "out/uwsgi/aurora.ini").is_file()
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.accounts import acting_as, needs_root, passable_folder
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.publishing.snapshot_draft import drafts
 from wagtail_multihost.registry import Contents, open_registry
-from wagtail_multihost.registry.snapshot_draft import drafts
 from wagtail_multihost.resolver.secret_key import with_own_keys
 
 pytestmark = needs_root

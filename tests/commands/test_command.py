@@ -16,7 +16,6 @@ from django.core.management.base import CommandError, OutputWrapper
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost import running
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.management.choosing import chosen_ids
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import (
     MultihostCommand,
@@ -25,6 +24,7 @@ from wagtail_multihost.management.command import (
 )
 from wagtail_multihost.management.progress import progress
 from wagtail_multihost.registry import Contents
+from wagtail_multihost.registry.base import chosen_ids
 from wagtail_multihost.running import Running, registry_of
 
 

@@ -38,6 +38,7 @@ def options_of(registry: Path, **changes: Any) -> dict[str, Any]:
         "registry": str(registry),
         "site": [],
         "node": "",
+        "codebase": None,
         "force": False,
         "allow_mass_delete": False,
         "verbosity": 1,
@@ -78,7 +79,7 @@ def test_site_without_nodes_runs_on_each(tmp_path: Path, monkeypatch: pytest.Mon
     """Where a site names none, every node has it."""
     platform = a_platform(nodes=(("one", "10.0.0.1:8000"), ("two", "10.0.0.2:8000")))
     sites = (a_site(), a_site(id="borealis", nodes=("two",)))
-    known = SimpleNamespace(has_servers=True, url="x", load=lambda protected: Contents(platform, sites))
+    known = SimpleNamespace(has_servers=True, url="x", load=lambda **_: Contents(platform, sites))
     monkeypatch.setattr(emitting, "registry_of", lambda url: known)
     found = {node: [site.id for site in plan_of(None, tmp_path, [], node).sites] for node in ("", "one", "two")}
     assert found == {"": ["aurora", "borealis"], "one": ["aurora"], "two": ["aurora", "borealis"]}

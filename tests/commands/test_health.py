@@ -12,8 +12,8 @@ import pytest
 
 from tests.commands.conftest import Called, Manage
 from wagtail_multihost import running
-from wagtail_multihost.health.client import NoAnswerError
 from wagtail_multihost.health.drain import Drain
+from wagtail_multihost.http_client.client import NoAnswerError
 from wagtail_multihost.management.commands import multihost_health
 
 OWN_PROBE = """

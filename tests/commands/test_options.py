@@ -22,7 +22,7 @@ AS = {
     "env": [],
     "command": ["check"],
 }
-CHOICE = {"site": [], "node": "", "force": False, "allow_mass_delete": False}
+CHOICE = {"site": [], "node": "", "codebase": None, "force": False, "allow_mass_delete": False}
 EMIT = {
     "registry": None,
     "targets": [],
@@ -77,6 +77,7 @@ SNAPSHOT = {
     "output": Path("o"),
     "site": [],
     "signing_key": None,
+    "codebase": [],
     "dry_run": False,
     "check": False,
 }

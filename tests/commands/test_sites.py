@@ -15,8 +15,8 @@ from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Man
 from wagtail_multihost.identity.asking import Asker
 from wagtail_multihost.management.commands import multihost_sites
 from wagtail_multihost.management.commands.multihost_sites import as_table
+from wagtail_multihost.publishing.pins import Wishes
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.pins import Wishes
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 Call = Callable[..., Called]

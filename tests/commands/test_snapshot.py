@@ -15,9 +15,9 @@ import pytest
 from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Manage
 from tests.registry.test_signature import make_key
 from wagtail_multihost.management import progress
-from wagtail_multihost.management.commands import multihost_snapshot
+from wagtail_multihost.publishing import snapshots
+from wagtail_multihost.publishing.pins import pin
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.pins import pin
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
 
 Call = Callable[..., Called]
@@ -128,7 +128,7 @@ def test_snapshot_by_who_is_not_root_warns_in_production(
     pin(open_registry(registry, {}))
     if os.geteuid() == 0:
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
-        monkeypatch.setattr("wagtail_multihost.registry.snapshot_writer.own_accounts", lambda: (0,))
+        monkeypatch.setattr("wagtail_multihost.publishing.snapshot_writer.own_accounts", lambda: (0,))
     code, _, err = call("multihost_snapshot", "--output", output)
     assert (code, "must belong to root" in err) == (0, True)
 
@@ -175,7 +175,7 @@ def test_snapshot_that_is_only_older_is_no_difference(
     """Who checks asks for what has changed; who writes renews the day that is in the file."""
     call("multihost_snapshot", "--output", output)
     later = datetime.now(UTC) + timedelta(days=20)
-    monkeypatch.setattr(multihost_snapshot, "datetime", SimpleNamespace(now=lambda zone: later))
+    monkeypatch.setattr(snapshots, "datetime", SimpleNamespace(now=lambda zone: later))
     assert call("multihost_snapshot", "--output", output, "--check")[:2] == (0, "Nothing differs.\n")
     told = call("multihost_snapshot", "--output", output, "--dry-run")[1].splitlines()
     assert told == ["Would be renewed: aurora.json", "Would be renewed: borealis.json"]

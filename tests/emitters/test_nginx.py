@@ -8,10 +8,11 @@ import pytest
 
 from tests.emitters.conftest import make_plan, make_platform, make_site, texts
 from tests.emitters.test_golden import TLS
-from wagtail_multihost.emitters import emit
+from wagtail_multihost.emitters import emit, emitters
 from wagtail_multihost.emitters.nginx.hosts import bucket_size, table_size
 from wagtail_multihost.emitters.rendering import render
 from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.storage import StorageSpec
 
 
@@ -79,3 +80,22 @@ def test_missing_template_values_are_errors() -> None:
     """A template that uses a name it was not given renders nothing."""
     with pytest.raises(RenderError, match="is undefined"):
         render("nginx/names.conf")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "header", "wanted"),
+    [
+        (("10.0.0.1",), "proxy_protocol", True),
+        (("10.0.0.1",), "X-Forwarded-For", False),
+        ((), "proxy_protocol", False),
+    ],
+)
+def test_who_connects_says_for_whom_where_listeners_want_it(
+    proxies: tuple[str, ...], header: str, wanted: bool
+) -> None:
+    """It is told of the target what its listeners say, so that they can be asked."""
+    platform = make_platform(nginx=NginxOptions(proxies=proxies, real_ip_header=header))
+    plan = make_plan(make_site("aurora"), platform=platform)
+    assert emitters()["nginx"].wants_proxy_line(plan) is wanted
+    assert (" proxy_protocol" in texts("nginx", plan)["nginx/nginx.conf"]) is wanted
+    assert emitters()["uwsgi"].wants_proxy_line(plan) is False

@@ -16,6 +16,7 @@ from wagtail_multihost.emitters.files import EmittedFile
 from wagtail_multihost.emitters.output import Change, State, compare, diff, stale, write
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.files import writing
 
 #: Neither root's nor the one that True would be.
 ANOTHER_GROUP = 2
@@ -192,7 +193,7 @@ def test_write_that_cannot_draft_one_file_changes_none(tmp_path: Path) -> None:
 
 def test_write_of_many_files_waits_for_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From some number of files on, the disk is waited for once, before the first file takes its place."""
-    monkeypatch.setattr(output, "MOST_SINGLE_SYNCS", 1)
+    monkeypatch.setattr(writing, "MOST_SINGLE_SYNCS", 1)
     before: list[set[str]] = []
     monkeypatch.setattr(os, "sync", lambda: before.append({path.suffix for path in tmp_path.glob("nginx/*")}))
     files = [EmittedFile(PurePosixPath(f"nginx/{number}.conf"), f"{number}") for number in range(2)]
@@ -235,7 +236,7 @@ def test_folders_of_removed_and_of_new_files_are_on_the_disk(
     put(tmp_path, "old")
     put(tmp_path, "old", name=PurePosixPath("uwsgi/other.ini"))
     synced: list[str] = []
-    monkeypatch.setattr(output, "sync", lambda paths: synced.extend(paths))
+    monkeypatch.setattr(writing, "sync", lambda paths: synced.extend(paths))
     write(tmp_path, Change(NAME, State.CHANGED if new else State.STALE, "old", new))
     assert synced[-1:] == [f"{tmp_path}/nginx"]
     assert len(synced) == (2 if new else 1)
@@ -277,14 +278,14 @@ def test_file_of_a_group_is_given_to_it_by_root(tmp_path: Path) -> None:
 def test_who_is_not_root_gives_no_file_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups are for what root writes: another account's files are its own, and no difference."""
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
-    output.gid_of.cache_clear()
+    output.owner_of.cache_clear()
     try:
         file = replace(FILE, group="no-such-group")
         write(tmp_path, Change(NAME, State.NEW, "", file))
         os.chown(tmp_path / NAME, 1, 1)
         assert only_change(tmp_path, file).state is State.SAME
     finally:
-        output.gid_of.cache_clear()
+        output.owner_of.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from wagtail_multihost.emitters import output
 from wagtail_multihost.emitters.files import EmittedFile
 from wagtail_multihost.emitters.output import Change, State, compare, write
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.files import writing
 
 FILES = [EmittedFile(PurePosixPath("uwsgi", f"site-{number}.ini"), f"{OWNERSHIP_LINE}\n") for number in range(3)]
 
@@ -25,7 +25,7 @@ def test_write_of_many_files_renames_after_all_are_on_the_disk(
     for name in ("sync", "fsync", "replace"):
         real = getattr(os, name)
         monkeypatch.setattr(os, name, lambda *args, name=name, real=real: (calls.append(name), real(*args)))
-    monkeypatch.setattr(output, "MOST_SINGLE_SYNCS", most)
+    monkeypatch.setattr(writing, "MOST_SINGLE_SYNCS", most)
     write(tmp_path, *compare(tmp_path, FILES))
     assert calls == [*(["fsync"] * 3 if most else ["sync"]), *["replace"] * 3, "fsync" if most else "sync"]
     assert [change.state for change in compare(tmp_path, FILES)] == [State.SAME] * 3

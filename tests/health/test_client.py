@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from wagtail_multihost.health import asking, client
+from wagtail_multihost.health import asking
 from wagtail_multihost.health.__main__ import main
 from wagtail_multihost.health.asking import read_token
-from wagtail_multihost.health.client import NoAnswerError, Target, ask
+from wagtail_multihost.http_client import client
+from wagtail_multihost.http_client.client import NoAnswerError, Target, ask
 
 TOKEN = "t" * 40
 Ask = Callable[..., tuple[int, str, str]]

@@ -23,14 +23,14 @@ from django.test import override_settings
 
 from tests.health.test_client import PASSING, TOKEN, Ask, Server, _command, _serve, _short, answer
 from wagtail_multihost import running
-from wagtail_multihost.health import client, listener
 from wagtail_multihost.health.asking import shown
-from wagtail_multihost.health.client import NoAnswerError, Reply, Target, ask
 from wagtail_multihost.health.probe import failed, passed
 from wagtail_multihost.health.probes import search
 from wagtail_multihost.health.probes.cache import CacheProbe
 from wagtail_multihost.health.probes.search import SearchProbe
 from wagtail_multihost.health.report import Report
+from wagtail_multihost.http_client import client, listener
+from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask
 from wagtail_multihost.management.commands import multihost_health
 from wagtail_multihost.spec.platform import PlatformSpec
 

@@ -20,8 +20,8 @@ import pytest
 from tests.commands.conftest import PROJECT
 from tests.servers.processes import free_port, running, wait_for
 from tests.servers.street import CERTIFIED, make_certificate
-from wagtail_multihost.health.client import NoAnswerError, Reply, Target, ask
 from wagtail_multihost.health.drain import HEAD, instance
+from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask
 
 pytestmark = pytest.mark.servers
 

@@ -15,7 +15,7 @@ from wagtail_multihost.exceptions import IdentityError, SecretUnreadableError
 from wagtail_multihost.identity import asking
 from wagtail_multihost.identity.asking import Asker, opened_for
 from wagtail_multihost.identity.comparison import Found
-from wagtail_multihost.registry.evidence import Evidence
+from wagtail_multihost.publishing.evidence import Evidence
 from wagtail_multihost.spec import Secret
 from wagtail_multihost.spec.site import SiteSpec
 

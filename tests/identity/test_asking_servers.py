@@ -12,8 +12,8 @@ from tests.servers.postgres import HOST, Postgres
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.identity.asking import Asker
 from wagtail_multihost.identity.comparison import TABLE
+from wagtail_multihost.publishing.pins import Wishes, pin
 from wagtail_multihost.registry import Registry, open_registry
-from wagtail_multihost.registry.pins import Wishes, pin
 
 pytestmark = pytest.mark.servers
 

@@ -123,7 +123,10 @@ def test_shared_thing_is_told_with_both_sites() -> None:
     """The problem is at the second site, with the name of the thing, unless that would tell about a secret."""
     first, second = a_site(), a_site(id="borealis", sources={"id": "f: b", "cache": "f: b.cache"})
     assert shared("bucket", "b\n", first, second, "cache") == Problem(
-        "f: b.cache", r"The bucket 'b\n' belongs to the sites aurora and borealis; each must have its own.", "borealis"
+        "f: b.cache",
+        r"The bucket 'b\n' belongs to the sites aurora and borealis; each must have its own.",
+        "borealis",
+        "aurora",
     )
     told = shared("secret key", f"{UNSHOWN}0123", first, second, "cache")
     assert told.message == "The secret key belongs to the sites aurora and borealis; each must have its own."
@@ -161,7 +164,7 @@ def test_keys_that_two_sites_have_are_told_at_the_second() -> None:
     for source, place in (({"secret_key": "f: k"}, "f: k"), ({"secret_key_file": "f: kf"}, "f: kf"), ({}, "sites.b")):
         second = a_site(id="b", secret_key=Secret("l" * 50), secret_key_fallbacks=(Secret("k" * 50),), sources=source)
         message = "The sites aurora and b have one secret key; each must have its own."
-        assert list(shared_keys([first, a_site(id="c"), second])) == [Problem(place, message, "b")]
+        assert list(shared_keys([first, a_site(id="c"), second])) == [Problem(place, message, "b", "aurora")]
     twice = a_site(secret_key=Secret("k" * 50), secret_key_fallbacks=(Secret("k" * 50),))
     assert list(shared_keys([twice, a_site(id="c"), a_site(id="d")])) == []
 

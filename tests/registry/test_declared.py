@@ -167,7 +167,7 @@ from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Contents
 from wagtail_multihost.registry.keys import declared
 from wagtail_multihost.registry.keys.schema import json_schema
-from wagtail_multihost.registry.snapshot_draft import drafts
+from wagtail_multihost.publishing.snapshot_draft import drafts
 from wagtail_multihost.spec.secret import Secret
 from docs.generated import keys_of
 [key] = [key for key in declared() if key.name == "reply_to"]

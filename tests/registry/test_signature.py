@@ -13,9 +13,16 @@ import pytest
 from tests.registry.conftest import shown_by_error_pages
 from tests.registry.test_snapshot import ENVIRON, REGISTRY, Edit, edit, snap  # noqa: F401  # edit is a fixture
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.publishing.signing import signing_key
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.signature import forgery, signing_key
-from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry, digest_of, untrusted_folder
+from wagtail_multihost.registry.signature import forgery, public_key
+from wagtail_multihost.registry.snapshot import (
+    PUBLIC_KEY_VARIABLE,
+    SnapshotRegistry,
+    content,
+    digest_of,
+    untrusted_folder,
+)
 from wagtail_multihost.spec.permissions import own_accounts
 
 
@@ -167,16 +174,16 @@ def test_snapshot_that_may_be_trusted_has_nothing_against_it(folder: Path, key: 
     """What speaks against a snapshot is a sentence, and blank where nothing does."""
     registry = opened(folder, key)
     snapshot = registry.snapshot("aurora")
-    assert forgery(snapshot, str(key.with_suffix(".pub")), "VARIABLE") == ""
+    public = public_key(key.with_suffix(".pub"), "VARIABLE", is_production=False)
+    signature, signed = snapshot.document["signature"], content(snapshot.document)
+    assert forgery(signature, signed, public, "VARIABLE") == ""
     assert (registry.mistrust(snapshot, "aurora"), SnapshotRegistry(folder, {}).mistrust(snapshot, "aurora")) == (
         "",
         "",
     )
     assert registry.mistrust(snapshot, "b") == "It is the snapshot of 'aurora', under the name of another site."
     assert untrusted_folder(folder, own_accounts(), is_production=False) == ""
-    unsigned = snapshot._replace(document={**snapshot.document, "signature": "AAAA"})
-    told = forgery(unsigned, str(key.with_suffix(".pub")), "VARIABLE")
+    told = forgery("AAAA", signed, public, "VARIABLE")
     assert told == "Its signature is not by the key that VARIABLE names, or its content is another."
-    del unsigned.document["signature"]
-    told = forgery(unsigned, str(key.with_suffix(".pub")), "VARIABLE")
+    told = forgery(None, signed, public, "VARIABLE")
     assert told == "It has no signature, and VARIABLE asks for one."

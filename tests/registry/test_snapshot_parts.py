@@ -16,7 +16,27 @@ import pytest
 from tests.registry.test_snapshot import NOW, folder, source  # noqa: F401  # fixtures
 from tests.spec.samples import a_platform, a_site, postgresql, s3, secret_file, sqlite
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.registry import Registry, snapshot_changes
+from wagtail_multihost.publishing import snapshot_changes
+from wagtail_multihost.publishing.snapshot_changes import (
+    Change,
+    State,
+    compared,
+    differing,
+    document_of,
+    existing,
+    groups_of,
+    is_signed,
+    not_ours,
+    older,
+    revision_of,
+    sealed,
+    snapshot_owner,
+    stale,
+    state_of,
+)
+from wagtail_multihost.publishing.snapshot_draft import account, drafts, plain, table_of
+from wagtail_multihost.publishing.snapshot_writer import write
+from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.base import Contents
 from wagtail_multihost.registry.snapshot import (
     Snapshot,
@@ -28,25 +48,6 @@ from wagtail_multihost.registry.snapshot import (
     site_record,
     source_of,
 )
-from wagtail_multihost.registry.snapshot_changes import (
-    Change,
-    State,
-    compared,
-    differing,
-    document_of,
-    existing,
-    groups_of,
-    has_access,
-    is_signed,
-    not_ours,
-    older,
-    revision_of,
-    sealed,
-    stale,
-    state_of,
-)
-from wagtail_multihost.registry.snapshot_draft import account, drafts, plain, table_of
-from wagtail_multihost.registry.snapshot_writer import DRAFT, write
 from wagtail_multihost.spec import CodeOptions, MailSpec, Secret, SystemdOptions, TlsSpec
 
 # Fixtures of another module are arguments here.
@@ -383,24 +384,12 @@ def test_stale_files_are_snapshots_that_nobody_keeps(tmp_path: Path) -> None:
     assert [problem.where for problem in refused.value.problems] == [str(tmp_path / "a.json")]
 
 
-@pytest.mark.parametrize(
-    ("uid", "owner", "group", "mode", "expected"),
-    [
-        (0, 0, 7, 0o100440, True),
-        (0, 1, 7, 0o100440, False),
-        (0, 0, 8, 0o100440, False),
-        (0, 0, 7, 0o100400, False),
-        (5, 5, 8, 0o100440, True),
-        (5, 5, 8, 0o100640, False),
-    ],
-)
-def test_file_has_the_access_that_it_should(
-    monkeypatch: pytest.MonkeyPatch, uid: int, owner: int, group: int, mode: int, expected: bool
-) -> None:
-    """Root sees to the owner and the group too, everyone to the mode."""
-    monkeypatch.setattr(os, "geteuid", lambda: uid)
-    status = os.stat_result((mode, 0, 0, 1, owner, group, 0, 0, 0, 0))
-    assert has_access(status, 7) is expected
+def test_snapshot_is_given_to_roots_and_the_sites_group_by_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else gives files away."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert snapshot_owner(7) == (0, 7)
+    monkeypatch.setattr(os, "geteuid", lambda: 5)
+    assert snapshot_owner(7) is None
 
 
 def test_groups_are_the_machines_for_root_and_the_processs_own_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -505,23 +494,6 @@ def test_snapshot_is_whole(source: Registry, tmp_path: Path) -> None:
         "aliases": ["aurora.example.net"],
         "secret_key": "s" * 50,
     }
-
-
-@pytest.mark.parametrize(
-    ("name", "is_draft"),
-    [
-        (".aurora.json.0123abcd.tmp", True),
-        (".a-1.json.00000000.tmp", True),
-        *(
-            (name, False)
-            for name in ("aurora.json", ".aurora.json", ".aurora.json.0123abc.tmp", ".A.json.0123abcd.tmp")
-        ),
-        *((name, False) for name in (".a.json.0123abcd.tmp~", ".aXjson.0123abcd.tmp", ".a.json.0123abcd.tmp.json")),
-    ],
-)
-def test_draft_of_a_run_that_was_killed_is_known_by_its_name(name: str, is_draft: bool) -> None:
-    """Nothing else in the folder is removed."""
-    assert bool(DRAFT.fullmatch(name)) is is_draft
 
 
 def test_change_is_of_roots_group_unless_it_says_another() -> None:

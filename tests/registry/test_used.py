@@ -10,8 +10,8 @@ import pytest
 
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.publishing.pins import Evidence, Wishes, pin
 from wagtail_multihost.registry import Registry, open_registry
-from wagtail_multihost.registry.pins import Evidence, Wishes, pin
 from wagtail_multihost.registry.used import NAME_KEYS
 from wagtail_multihost.spec.names import derive_names, successor_names
 

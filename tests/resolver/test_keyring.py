@@ -10,8 +10,8 @@ import pytest
 from tests.resolver.conftest import values_of
 from tests.spec.samples import a_platform, a_site, secret_file
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.publishing.pins import Wishes, pin
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.pins import Wishes, pin
 from wagtail_multihost.resolver.secret_key import secret_key_settings, with_own_keys
 from wagtail_multihost.spec import Secret
 

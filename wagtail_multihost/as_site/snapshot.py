@@ -12,10 +12,10 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.launch.account import Account
+from wagtail_multihost.publishing.snapshot_changes import Change, State, sealed
+from wagtail_multihost.publishing.snapshot_draft import drafts
+from wagtail_multihost.publishing.snapshot_writer import write
 from wagtail_multihost.registry import Contents, Registry
-from wagtail_multihost.registry.snapshot_changes import Change, State, sealed
-from wagtail_multihost.registry.snapshot_draft import drafts
-from wagtail_multihost.registry.snapshot_writer import write
 from wagtail_multihost.resolver.secret_key import with_own_keys
 from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PlatformSpec

@@ -14,7 +14,7 @@ from wagtail_multihost.backends.markers import compared, own_mark, written
 from wagtail_multihost.running import register_reset
 
 if TYPE_CHECKING:
-    from wagtail_multihost.backends.storage import SiteS3Storage
+    from storages.backends.s3 import S3Storage
 
 logger = logging.getLogger("wagtail_multihost.backends.storage")
 
@@ -30,7 +30,7 @@ _next: dict[tuple[str | None, str], float] = {}
 register_reset(_next.clear)
 
 
-def check_bucket(storage: SiteS3Storage) -> None:
+def check_bucket(storage: S3Storage) -> None:
     """
     Compare the bucket's mark with this process's site; write it where there is none.
 
@@ -58,7 +58,7 @@ def check_bucket(storage: SiteS3Storage) -> None:
     _next[place] = float("inf")
 
 
-def client_of(storage: SiteS3Storage) -> Any:
+def client_of(storage: S3Storage) -> Any:
     return storage._create_session().client(
         "s3",
         region_name=storage.region_name,

@@ -42,6 +42,10 @@ def no_paths(site: str) -> Iterable[PurePosixPath]:
     return ()
 
 
+def no_line(plan: Plan) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emitter:
     """
@@ -54,7 +58,8 @@ class Emitter:
     ``generation`` makes the file whose token (letters and digits) the running server shows once it uses it.
     ``paths_of`` returns the paths that files of a site's id can have: where the site is chosen, those that are not
     emitted go. ``emits_all`` says that all files are emitted whatever sites are chosen: then all that are not emitted
-    go.
+    go. ``wants_proxy_line`` says of a plan whether who connects to the server must say a line of the PROXY protocol
+    first.
     """
 
     name: str
@@ -68,3 +73,4 @@ class Emitter:
     generation: Callable[[str], EmittedFile] | None = None
     paths_of: Callable[[str], Iterable[PurePosixPath]] = no_paths
     emits_all: bool = False
+    wants_proxy_line: Callable[[Plan], bool] = no_line

@@ -23,7 +23,7 @@ from wagtail_multihost.health.asking import (
     shown,
     word_of,
 )
-from wagtail_multihost.health.client import NoAnswerError
+from wagtail_multihost.http_client.client import NoAnswerError
 from wagtail_multihost.spec.printing import printable
 from wagtail_multihost.version import own_version
 

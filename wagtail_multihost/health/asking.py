@@ -1,7 +1,7 @@
 """
 What the commands that ask have in common: their options, what they ask for, and what an answer means.
 
-Nothing here imports Django: see :mod:`~wagtail_multihost.health.client`.
+Nothing here imports Django: see :mod:`~wagtail_multihost.http_client.client`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Collection
 
-from wagtail_multihost.health.client import NoAnswerError, Reply, Target, ask
+from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask
 
 MAX_TOKEN_BYTES = 4096
 TOKEN_FORM = re.compile(r"[!-~]+")

@@ -16,6 +16,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
+from wagtail_multihost.files.writing import NewFile, write
 from wagtail_multihost.spec.permissions import ROOT
 
 MAX_BYTES = 4096
@@ -54,17 +55,7 @@ class Drain:
 
     def begin(self) -> None:
         """Drain. Raises OSError when the file cannot be written."""
-        path = self.path
-        scratch = path.with_name(f".{path.name}-{os.getpid()}-{os.urandom(4).hex()}")
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        try:
-            with open(descriptor, "w") as file:
-                file.write(text_of_now())
-            os.replace(scratch, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(scratch)
-            raise
+        write([NewFile(str(self.path), text_of_now().encode(), 0o644)])
 
     def end(self) -> None:
         """Serve again. Raises OSError when the file cannot be removed."""

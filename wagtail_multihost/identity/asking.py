@@ -12,7 +12,7 @@ from django.db.utils import ConnectionHandler
 from wagtail_multihost.exceptions import MultihostError
 from wagtail_multihost.identity.comparison import database_name, drop, identity_of
 from wagtail_multihost.identity.deadline import deadline
-from wagtail_multihost.registry.evidence import Evidence
+from wagtail_multihost.publishing.evidence import Evidence
 from wagtail_multihost.resolver.databases import ENGINES, connection
 from wagtail_multihost.spec.site import SiteSpec
 

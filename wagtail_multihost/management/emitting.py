@@ -16,11 +16,12 @@ from wagtail_multihost.emitters import Emitter, Plan, emitters
 from wagtail_multihost.emitters.apply.wish import Wish
 from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.output import Change
+from wagtail_multihost.emitters.planning import loaded, plan
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.management.choosing import chosen_ids
 from wagtail_multihost.management.production import production_cautions, refuse_development
 from wagtail_multihost.management.progress import progress
-from wagtail_multihost.project import codebase, static_files
+from wagtail_multihost.project import codebase
+from wagtail_multihost.registry.release import read_release
 from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.version import own_version
@@ -56,6 +57,12 @@ def add_choice(parser: CommandParser) -> None:
         "--node", default="", metavar="NAME", help="the platform's node that the files are for (default: the front)"
     )
     parser.add_argument(
+        "--codebase",
+        type=Path,
+        metavar="FILE",
+        help="what multihost_codebase wrote of the release that runs (default: the project of this command)",
+    )
+    parser.add_argument(
         "--force", action="store_true", help="replace files that others have written, or that were edited"
     )
     parser.add_argument(
@@ -65,33 +72,13 @@ def add_choice(parser: CommandParser) -> None:
     )
 
 
-def plan_of(registry_url: str | None, directory: Path, only: list[str], node: str = "") -> Plan:
+def plan_of(
+    registry_url: str | None, directory: Path, only: list[str], node: str = "", release: Path | None = None
+) -> Plan:
     """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
     registry = registry_of(registry_url)
-    if not registry.has_servers:
-        raise EmitError(
-            f"{registry.name} is a folder of snapshots, which have what sites need and not what their servers need. "
-            "Name the registry itself."
-        )
-    contents = registry.load(protected=static_files())
-    chosen_ids(contents, only)
-    known = dict(contents.platform.nodes)
-    if node and node not in known:
-        accepted = f"accepted: {', '.join(known)}" if known else "the platform has none"
-        raise EmitError(f"The node {shown(node)} is not known; {accepted}.")
-    templates = contents.platform.templates
-    if templates and not templates.is_dir():
-        raise EmitError(f"platform.templates: This machine has no folder {shown(str(templates))}.")
-    return Plan(
-        platform=contents.platform,
-        sites=tuple(site for site in contents.enabled if not node or not site.nodes or node in site.nodes),
-        node=node,
-        codebase=codebase(),
-        registry=str(contents.platform.snapshots or registry.url),
-        source=registry.url,
-        directory=directory,
-        only=frozenset(only),
-    )
+    code = read_release(release).codebase if release else codebase()
+    return plan(registry, loaded(registry, code), code, directory, only=only, node=node)
 
 
 def refuse_front(chosen: Iterable[Emitter], plan: Plan) -> None:
@@ -109,12 +96,12 @@ def wish_of(
     chosen = tuple(dict.fromkeys(options["targets"]))
 
     def load() -> Plan:
-        plan = plan_of(options["registry"], directory, options["site"], options["node"])
-        refuse_front(chosen, plan)
-        refuse_development(plan)
-        told = [*cautions(plan, [emitter.name for emitter in chosen]), *production_cautions(plan)]
+        made = plan_of(options["registry"], directory, options["site"], options["node"], options["codebase"])
+        refuse_front(chosen, made)
+        refuse_development(made)
+        told = [*cautions(made, [emitter.name for emitter in chosen]), *production_cautions(made)]
         caution(told, options["verbosity"])
-        return plan
+        return made
 
     return Wish(
         emitters=chosen,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,11 +25,19 @@ SITES_PATH = ("sites",)
 OWN_SECRET_KEYS = frozenset({"secret_key", "secret_key_file"})
 
 
+Problems = Mapping[str, tuple[Problem, ...]]
+NO_PROBLEMS: Problems = {}
+
+
 class Contents(NamedTuple):
-    """A whole registry: the platform and its sites, in the order of the registry."""
+    """
+    A whole registry: the platform and its sites, in the order of the registry. ``problems`` are those of the sites that
+    are left out, by site.
+    """
 
     platform: PlatformSpec
     sites: tuple[SiteSpec, ...]
+    problems: Problems = NO_PROBLEMS
 
     @property
     def enabled(self) -> tuple[SiteSpec, ...]:
@@ -71,12 +79,21 @@ class Registry(ABC):
         """Return when what was read of ``site`` was written; None where that is not known."""
         return None
 
-    def load(self, *, requires_pins: bool = True, protected: Iterable[tuple[str, Path]] = ()) -> Contents:
+    def load(
+        self,
+        *,
+        requires_pins: bool = True,
+        protected: Iterable[tuple[str, Path]] = (),
+        keep_going: bool = False,
+    ) -> Contents:
         """
         Return everything, without reading a secret; raises ConfigurationError with all problems of all sites.
 
         ``requires_pins=False`` accepts sites that are not pinned on a production platform. ``protected`` are names
-        and paths that no site's folder may hold or be in, such as the folder of static files.
+        and paths that no site's folder may hold or be in, such as the folder of static files. ``keep_going`` leaves out
+        the sites that have problems, and returns these beside the others. Of two sites that have one thing, such as a
+        hostname, both are left out: a registry does not say which of them had it first, and to guess would hand one
+        site's visitors to the other. A problem of the platform is an error all the same.
         """
         # Only what sees all sites compares them; a site's process starts without.
         from wagtail_multihost.registry.accounts import account_problems
@@ -96,9 +113,10 @@ class Registry(ABC):
         own = [("registry", file) for file in self.files]
         files = (*own, *(("secret file", file) for file in secret_files(record)), *protected)
         problems.extend(overlapping_folders(basis, sites, files))
-        if problems or platform is None:
+        left_out = problems_by_site(problems)
+        if platform is None or "" in left_out or (problems and not keep_going):
             raise ConfigurationError(dict.fromkeys(problems))
-        return Contents(platform, sites)
+        return Contents(platform, tuple(site for site in sites if site.id not in left_out), left_out)
 
     def site(self, site: str, *, reads_secrets: bool = True) -> tuple[PlatformSpec, SiteSpec]:
         """
@@ -145,6 +163,25 @@ class Registry(ABC):
         return f"{self.name} has no site {shown(site)}.{hint}"
 
 
+def chosen_ids(contents: Contents, only: Collection[str]) -> frozenset[str]:
+    """Return the ids of the enabled sites, or of ``only``; raises ConfigurationError for one that is not enabled."""
+    known = frozenset(site.id for site in contents.enabled)
+    unknown = [site for site in only if site not in known]
+    if unknown:
+        names = ", ".join(shown(site) for site in unknown)
+        raise ConfigurationError.because(f"The registry has no enabled site {names}.", where="--site")
+    return frozenset(only) or known
+
+
+def problems_by_site(problems: Iterable[Problem]) -> Problems:
+    """Return the problems by each site that they are about; those of the platform are under a blank id."""
+    found: dict[str, tuple[Problem, ...]] = {}
+    for problem in dict.fromkeys(problems):
+        for site in dict.fromkeys((problem.site, problem.other or problem.site)):
+            found[site] = (*found.get(site, ()), problem)
+    return found
+
+
 def secret_files(platform: Record) -> Iterator[Path]:
     """Yield the files of the platform's own keys, which are not read where all sites are."""
     keyring = platform.written.get("secret_keys")
@@ -169,7 +206,7 @@ def records_of(platform: object, sites: object, source: Source) -> tuple[Record,
         if isinstance(values, dict):
             found.append(Record.of(values, path, source, problems, site))
         else:
-            root.report("It must be a table.", path)
+            problems.append(Problem(source.label(path), "It must be a table.", site))
     if found and all(OWN_SECRET_KEYS.intersection(site.entries) for site in found):
         source.needs_platform_key = False
     return record, found

@@ -91,4 +91,5 @@ def shared(what: str, name: str, first: SiteSpec, second: SiteSpec, key: str) ->
         where(second, key),
         f"The {what}{said} belongs to the sites {first.id} and {second.id}; each must have its own.",
         second.id,
+        first.id,
     )

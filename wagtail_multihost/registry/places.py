@@ -161,10 +161,12 @@ def one_file(place: Place, outer: Place) -> Problem:
 def inside(place: Place, outer: Place) -> Problem:
     # The platform says where its own places and the sites' folders are; what is in the way is told of.
     holder = outer if outer.site and (place.site is None or place.what == HOME) else place
+    others = {owner.id for owner in (place.site, outer.site) if owner and owner is not holder.site}
     names = [f"the site {owner.id}" if owner else "the platform" for owner in (place.site, outer.site)]
     return Problem(
         where(holder.site, holder.what) if holder.site else "",
         f"The {place.what} {shown(place.path[:-1])} of {names[0]} lies in the {outer.what} of {names[1]}, "
         f"{shown(outer.path[:-1])}; each must have a place of its own.",
         holder.site.id if holder.site else "",
+        next(iter(others), ""),
     )

@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.files.writing import NewFile, draft, remove
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.secret import Secret
 
@@ -46,14 +47,11 @@ def create(path: Path) -> None:
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.parent.chmod(0o711)  # whatever the umask is: other sites' processes pass through it
-    draft = path.with_name(f".{FILE_NAME}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    drafts = draft([NewFile(str(path), f"{secrets.token_urlsafe(48)}\n".encode())])
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(f"{secrets.token_urlsafe(48)}\n".encode())
-        os.link(draft, path)
+        os.link(drafts[str(path)], path)
     except FileExistsError:
         return
     finally:
-        draft.unlink()
+        remove(drafts.values())
     logger.warning("Made a new platform key in %s (0600). Keep it: every site's SECRET_KEY derives from it.", path)

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.files.reading import read
 from wagtail_multihost.registry.base import SITES_PATH, Registry
 from wagtail_multihost.registry.record import KEY_PATH, PLATFORM, Record
+from wagtail_multihost.registry.snapshot_formats import FORMATS, SEALS, Document, misfits, refusal
 from wagtail_multihost.registry.typed import TypedSource
 from wagtail_multihost.spec.declared import declarations
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
@@ -32,30 +34,24 @@ from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
 if TYPE_CHECKING:
     from datetime import datetime
 
-FORMAT = 1
 SUFFIX = ".json"
 PUBLIC_KEY_VARIABLE = "MULTIHOST_SNAPSHOT_PUBLIC_KEY"
-#: What vouches for the rest, and is not part of it.
-SEALS = ("digest", "signature")
-KEYS = {
-    "format": int,
-    "revision": int,
-    "created": str,
-    "registry": str,
-    "private": list,
-    "platform": dict,
-    "site": dict,
-    "digest": str,
-}
 #: Keys that other registries derive where they are not stated.
 STATED = ("uid", "names", "secret_key")
 
 
-class Snapshot(NamedTuple):
-    """A snapshot as it was read: the JSON ``document`` and its file's ``path``."""
+NOT_READ: Mapping[str, Any] = {}
 
-    document: dict[str, Any]
+
+class Snapshot(NamedTuple):
+    """
+    A snapshot: the JSON ``document``, in the newest format, and its file's ``path``. ``written`` is the document as the
+    file has it, which is what was signed; none where it was not read from one.
+    """
+
+    document: Document
     path: Path
+    written: Mapping[str, Any] = NOT_READ
 
     @property
     def site(self) -> str:
@@ -95,7 +91,7 @@ def digest_of(document: Mapping[str, object]) -> str:
     return f"sha256:{hashlib.sha256(content(document)).hexdigest()}"
 
 
-def parsed(data: bytes) -> tuple[dict[str, Any], str]:
+def parsed(data: bytes) -> tuple[Document, str]:
     """Return the document of a snapshot's file, or why it is none; no error has the content in its frames."""
     try:
         document = json.loads(data)
@@ -105,14 +101,9 @@ def parsed(data: bytes) -> tuple[dict[str, Any], str]:
     version = document.get("format") if digest else None
     if not isinstance(version, int) or isinstance(version, bool):
         return {}, "It is not a snapshot."
-    if version != FORMAT:
-        return {}, (
-            f"It has the format {version}, and this version of wagtail-multihost reads the format {FORMAT}. "
-            "Write it with the version that reads it."
-        )
-    misfits = [key for key, kind in KEYS.items() if not isinstance(document.get(key), kind)]
-    misfits += [key for key in document if key not in KEYS and key not in SEALS]
-    if misfits or not isinstance(document["site"].get("id"), str):
+    if problem := refusal(version):
+        return {}, problem
+    if misfits(document) or not isinstance(document["site"].get("id"), str):
         return {}, "It is not a snapshot: keys are missing or unknown."
     if document["digest"] != digest:
         return {}, "It was changed after it was written: its digest is that of another content."
@@ -225,9 +216,12 @@ class SnapshotRegistry(Registry):
     def mistrust(self, snapshot: Snapshot, site: str) -> str:
         """Return why the content of a snapshot is not that of ``site``; blank when it is."""
         if PUBLIC_KEY_VARIABLE in self.environ:
-            from wagtail_multihost.registry.signature import forgery  # loads only where signatures are asked for
+            from wagtail_multihost.registry.signature import forgery, public_key  # loads only where they are asked for
 
-            problem = forgery(snapshot, self.environ[PUBLIC_KEY_VARIABLE], PUBLIC_KEY_VARIABLE)
+            path = Path(self.environ[PUBLIC_KEY_VARIABLE])
+            key = public_key(path, PUBLIC_KEY_VARIABLE, is_production=snapshot.is_production)
+            signature = snapshot.written.get("signature")
+            problem = forgery(signature, content(snapshot.written), key, PUBLIC_KEY_VARIABLE)
             if problem:
                 return problem
         if snapshot.site != site:
@@ -250,22 +244,8 @@ def opened(path: Path) -> tuple[Snapshot, str]:
     document, problem = parsed(data)
     if problem:
         return nothing, problem
-    snapshot = Snapshot(document, path)
+    snapshot = Snapshot(FORMATS[document["format"]].read(document), path, document)
     return snapshot, untrusted(path, status, is_production=snapshot.is_production)
-
-
-def read(path: Path) -> tuple[bytes, os.stat_result]:
-    """Return the content, none unless it is a regular file, and the status of a file; a link is an OSError."""
-    # Not blocking: a pipe must not stop the process.
-    descriptor = os.open(path, os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        status = os.fstat(descriptor)
-        chunks = []
-        while stat.S_ISREG(status.st_mode) and (chunk := os.read(descriptor, 1 << 20)):
-            chunks.append(chunk)
-        return b"".join(chunks), status
-    finally:
-        os.close(descriptor)
 
 
 def untrusted(path: Path, status: os.stat_result, *, is_production: bool) -> str:

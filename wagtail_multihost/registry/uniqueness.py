@@ -63,4 +63,4 @@ def shared_keys(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
             if owner is not site:
                 where = site.sources.get("secret_key") or site.sources.get("secret_key_file", f"sites.{site.id}")
                 message = f"The sites {owner.id} and {site.id} have one secret key; each must have its own."
-                yield Problem(where, message, site.id)
+                yield Problem(where, message, site.id, owner.id)

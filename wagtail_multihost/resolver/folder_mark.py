@@ -89,19 +89,16 @@ def uid_in(mark: bytes) -> str:
 
 def write(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
     """Write the mark of an open folder, which another process of the site may do at the same time."""
+    from wagtail_multihost.files.writing import NewFile, draft_name, write_new  # only where there is no mark yet
+
     mark = {"platform": platform.name, "environment": platform.environment, "uid": str(site.uid)}
-    draft = f"{NAME}.{os.getpid()}.tmp"
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE, dir_fd=folder)
+    around = os.fstat(folder)
+    owner = (around.st_uid, around.st_gid) if os.geteuid() == ROOT else None
+    draft = draft_name(NAME)
     try:
-        around = os.fstat(folder)
-        os.write(file, json.dumps(mark).encode())
-        if os.geteuid() == ROOT:
-            os.fchown(file, around.st_uid, around.st_gid)
-        os.fchmod(file, MODE)
+        write_new(draft, NewFile(NAME, json.dumps(mark).encode(), MODE, owner), folder)
         os.rename(draft, NAME, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(OSError):
             os.unlink(draft, dir_fd=folder)
         raise
-    finally:
-        os.close(file)

@@ -43,6 +43,15 @@ class Codebase:
     def __post_init__(self) -> None:
         refuse(codebase_problems(self))
 
+    @property
+    def protected(self) -> list[tuple[str, Path]]:
+        """The folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
+        return protected(self.static_root)
+
+
+def protected(static_root: Path | None) -> list[tuple[str, Path]]:
+    return [("folder of static files", static_root)] if static_root else []
+
 
 def codebase_problems(codebase: Codebase) -> Iterator[Problem]:
     for key in ("directory", "virtualenv", "static_root"):

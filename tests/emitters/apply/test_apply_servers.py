@@ -34,7 +34,7 @@ http {{
     uwsgi_temp_path {folder}/temp;
     scgi_temp_path {folder}/temp;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{line};
         include generation.conf;
         location / {{ return 200 "{text}"; }}
     }}
@@ -49,11 +49,11 @@ class Front:
     def __init__(self, folder: Path, directory: Path) -> None:
         self.folder, self.directory = folder, directory
         self.port = free_port()
-        self.text, self.more = "one", ""
+        self.text, self.more, self.line = "one", "", ""
         self.program = str(PROGRAM)
 
     def emit(self, plan: Plan) -> Iterator[EmittedFile]:
-        text = MAIN.format(folder=self.folder, port=self.port, text=self.text, more=self.more)
+        text = MAIN.format(folder=self.folder, port=self.port, text=self.text, more=self.more, line=self.line)
         yield EmittedFile(PurePosixPath("front/nginx.conf"), f"{OWNERSHIP_LINE}\n{text}")
 
     @staticmethod
@@ -81,6 +81,7 @@ class Front:
             emit=self.emit,
             validate=self.validate,
             generation=self.generation,
+            wants_proxy_line=lambda plan: bool(self.line),
         )
         values = {
             "emitters": (emitter,),
@@ -130,6 +131,19 @@ def test_a_new_configuration_is_served(front: Front) -> None:
     result = front.apply()
     assert (comes(front, "two"), result.verified) == (True, True)
     assert shows(front, result.generation)
+
+
+def test_a_listener_of_the_proxy_protocol_is_verified(tmp_path: Path) -> None:
+    """nginx takes a line that says nothing of the client for one of the connection itself, which is this machine's."""
+    front = Front(tmp_path, tmp_path / "etc")
+    front.line = " proxy_protocol"
+    front.more = "set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol;"
+    with running(front):
+        assert raw(front.port, "GET / HTTP/1.1", "Host: example.org") == ""
+        front.text = "two"
+        result = front.apply()
+        assert result.verified
+        assert result.generation in raw(front.port, "PROXY UNKNOWN", "GET /-/generation HTTP/1.1", "Host: example.org")
 
 
 @pytest.mark.parametrize(

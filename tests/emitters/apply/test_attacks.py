@@ -258,8 +258,8 @@ def test_a_server_that_never_ends_its_answer_is_left(dripping: int) -> None:
 )
 def test_the_end_of_an_address_is_no_port(url: str, expected: tuple[str, int]) -> None:
     """An IPv6 address is asked at its own port."""
-    connection = parsed(url).connection(1)
-    assert (connection.host, connection.port) == expected
+    target = parsed(url)
+    assert (target.host, target.port) == expected
 
 
 def test_runs_of_other_code_are_not_taken_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

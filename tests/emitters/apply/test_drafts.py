@@ -1,11 +1,10 @@
-"""Files of which secrets are a part are closed from their first moment on, whatever the umask is."""
+"""What there is at the paths of emitted files, and old files that come back."""
 
 from __future__ import annotations
 
 import os
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,49 +13,8 @@ from tests.accounts import IS_ROOT
 from tests.emitters.apply.conftest import emitted
 from wagtail_multihost.emitters import output
 from wagtail_multihost.emitters.apply import journal
-from wagtail_multihost.emitters.output import State, compare, draft, read, refresh, stale
-from wagtail_multihost.registry import snapshot_writer
-from wagtail_multihost.registry.snapshot import Snapshot
-from wagtail_multihost.registry.snapshot_changes import has_access
-
-
-@pytest.fixture
-def first_modes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The mode that each file has before it is given its own, under an open umask."""
-    found: list[int] = []
-    real = os.fchmod
-
-    def fchmod(descriptor: int, mode: int) -> None:
-        found.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
-        real(descriptor, mode)
-
-    monkeypatch.setattr(os, "fchmod", fchmod)
-    before = os.umask(0)
-    yield found
-    os.umask(before)
-
-
-def test_emitted_file_is_closed_until_it_has_its_group(tmp_path: Path, first_modes: list[int]) -> None:
-    """Its draft is its owner's alone; then it has the mode that is wanted."""
-    output.write_draft(str(tmp_path / "draft"), emitted("conf/main", "x", mode=0o640))
-    assert first_modes == [0o600]
-    assert stat.S_IMODE((tmp_path / "draft").stat().st_mode) == 0o640
-
-
-def test_snapshot_is_closed_until_it_has_its_group(tmp_path: Path, first_modes: list[int]) -> None:
-    """The same holds for a site's secrets."""
-    snapshot_writer.write_draft(tmp_path / "a.json", Snapshot({"a": "ä"}, tmp_path / "a.json"), os.getegid())
-    assert first_modes == [0o600]
-    assert has_access((tmp_path / "a.json").stat(), os.getegid())
-    assert (tmp_path / "a.json").read_text() == '{\n "a": "\\u00e4"\n}\n'
-
-
-def test_draft_is_never_written_over_something(tmp_path: Path) -> None:
-    """A file or a link at the name of a draft is an error."""
-    (tmp_path / "draft").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FileExistsError):
-        output.write_draft(str(tmp_path / "draft"), emitted("conf/main", "x"))
-    assert not (tmp_path / "elsewhere").exists()
+from wagtail_multihost.emitters.output import Found, State, compare, draft, read, stale
+from wagtail_multihost.files.writing import DRAFT
 
 
 def test_drafts_are_beside_their_places_under_names_that_nobody_includes(tmp_path: Path) -> None:
@@ -64,7 +22,7 @@ def test_drafts_are_beside_their_places_under_names_that_nobody_includes(tmp_pat
     [change] = compare(tmp_path, [emitted("conf/sites/a", "x")])
     [(place, name)] = draft(tmp_path, [change]).items()
     assert place == f"{tmp_path}/conf/sites/a"
-    assert output.DRAFT.fullmatch(Path(name).name) and Path(name).parent == Path(place).parent
+    assert DRAFT.fullmatch(Path(name).name) and Path(name).parent == Path(place).parent
     assert stat.S_IMODE((tmp_path / "conf").stat().st_mode) == 0o755
 
 
@@ -77,10 +35,10 @@ def test_what_is_at_a_path_is_told_without_following_it(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     before = len(os.listdir("/proc/self/fd"))
-    assert read(f"{tmp_path}/file") == (True, "text", 0o640, os.getegid(), os.geteuid())
-    strange = [read(f"{tmp_path}/{name}") for name in ("binary", "link", "folder", "pipe")]
-    assert strange == [(True, None, None, None, None)] * 4
-    assert read(f"{tmp_path}/missing") == (False, None, None, None, None)
+    assert read(f"{tmp_path}/file") == Found(True, "text", (tmp_path / "file").stat())
+    strange = [read(f"{tmp_path}/{name}")[:2] for name in ("binary", "link", "folder", "pipe")]
+    assert strange == [(True, None)] * 4
+    assert read(f"{tmp_path}/missing") == Found()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -124,40 +82,6 @@ def test_stale_files_are_ours_alone(tmp_path: Path) -> None:
         ("units/a.d/gone", State.STALE),
     ]
     assert {change.state for change in stale(tmp_path, ["conf"], [], lambda path, text: False)} == {State.EDITED}
-
-
-@pytest.mark.parametrize(
-    ("own", "replaced", "expected"),
-    [(10.5, 10.0, 11.0), (10.5, 10.9, 11.0), (10.5, 4e9, 4e9 + 1), (10.5, 9.9, 10.5), (10.5, 1.0, 10.5)],
-)
-def test_time_of_a_file_is_later_in_whole_seconds(tmp_path: Path, own: float, replaced: float, expected: float) -> None:
-    """It is one second after that of the file that it replaces, and left alone where it is later already."""
-    new, old = tmp_path / "new", tmp_path / "old"
-    for path, moment in ((new, own), (old, replaced)):
-        path.touch()
-        os.utime(path, (moment, moment))
-    refresh(str(new), str(old))
-    assert (new.stat().st_mtime, old.stat().st_mtime) == (expected, replaced)
-
-
-def test_time_of_a_file_that_replaces_none_is_left(tmp_path: Path) -> None:
-    """A new file needs no time but its own."""
-    new = tmp_path / "new"
-    new.touch()
-    os.utime(new, (10.5, 10.5))
-    refresh(str(new), str(tmp_path / "missing"))
-    assert new.stat().st_mtime == 10.5
-
-
-def test_time_of_a_link_is_its_own(tmp_path: Path) -> None:
-    """A link that comes back, as somebody's own file may be one, is newer itself, and what it leads to is left."""
-    target, old, link = tmp_path / "target", tmp_path / "old", tmp_path / "link"
-    for path, moment in ((target, 10), (old, 4_000_000_000)):
-        path.touch()
-        os.utime(path, (moment, moment))
-    link.symlink_to(target)
-    refresh(str(link), str(old))
-    assert (link.lstat().st_mtime, target.stat().st_mtime) == (4_000_000_001, 10)
 
 
 FUTURE = 4_000_000_000

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.emitters.apply.conftest import FAILING, World, text_of
-from wagtail_multihost.emitters import output
-from wagtail_multihost.emitters.output import DRAFT
 from wagtail_multihost.exceptions import ApplyError
+from wagtail_multihost.files.writing import DRAFT
 
 
 class Disk:
@@ -80,7 +79,7 @@ def test_journal_is_on_the_disk_after_the_backups_and_before_the_swap(world: Wor
     backups = [number for number, (step, path) in enumerate(disk.steps) if path.startswith(".multihost/backups/")]
     assert len(backups) == 3
     folder = disk.at("sync", ".multihost/backups", max(backups))
-    text = disk.at("sync", ".multihost/journal.json.tmp", folder)
+    text = disk.at("sync", ".multihost/DRAFT", folder)
     name = disk.at("put", ".multihost/journal.json", text)
     durable = disk.at("sync", ".multihost", name)
     manifest = disk.at("put", ".multihost/manifest.json", durable)
@@ -120,18 +119,3 @@ def test_old_files_are_on_the_disk_before_their_journal_goes(world: World, disk:
     # What a crash leaves of it has a name that the next run removes.
     assert {("link", "conf/DRAFT"), ("link", "conf/sites/DRAFT")} <= set(disk.steps)
     assert text_of(world.directory / "conf/main") == "one"
-
-
-@pytest.mark.parametrize(("count", "single"), [(100, True), (101, False)])
-def test_many_files_are_synchronized_all_at_once(
-    world: World, disk: Disk, count: int, single: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Up to a hundred files one by one, more by one call for everything."""
-    paths = []
-    for number in range(count):
-        path = world.folder / f"f{number}"
-        path.touch()
-        paths.append(str(path))
-    disk.steps.clear()
-    output.sync(paths)
-    assert [step for step, _ in disk.steps] == (["sync"] * count if single else ["sync all"])

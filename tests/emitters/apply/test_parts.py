@@ -24,13 +24,13 @@ from wagtail_multihost.emitters.apply.differences import Differences, difference
 from wagtail_multihost.emitters.apply.lock import locked
 from wagtail_multihost.emitters.apply.manifest import Manifest, digest
 from wagtail_multihost.emitters.apply.pending import Pending
-from wagtail_multihost.emitters.apply.place import Place, emptied, prepared, refuse_writable, sentence, write_whole
+from wagtail_multihost.emitters.apply.place import Place, emptied, prepared, refuse_writable, write_json
 from wagtail_multihost.emitters.apply.programs import environment, found, running
 from wagtail_multihost.emitters.apply.signals import Stopped, handled, pass_over, stop
 from wagtail_multihost.emitters.apply.stage import inodes, mirror
 from wagtail_multihost.emitters.apply.tickets import serve, taken, waiting
 from wagtail_multihost.emitters.apply.transaction import answered
-from wagtail_multihost.emitters.output import Change, State
+from wagtail_multihost.emitters.output import Change, State, sentence
 from wagtail_multihost.exceptions import ApplyError, EmitError
 
 
@@ -52,7 +52,7 @@ def test_what_is_kept_is_for_the_owner_alone(place: Place) -> None:
     before = os.umask(0)
     try:
         other = prepared(place.directory / "another")
-        write_whole(other.changed, "text")
+        write_json(other.changed, "text")
         emptied(other.backups)
         with taken(other, "", []) as ticket, locked(other, 1):
             assert mode(ticket.path) == mode(other.lock) == mode(other.changed) == 0o600
@@ -67,19 +67,6 @@ def test_folder_is_emptied_with_all_that_is_in_it(place: Place) -> None:
     (emptied(place.backups) / "inner").mkdir()
     (place.backups / "inner" / "file").touch()
     assert list(emptied(place.backups).iterdir()) == []
-
-
-def test_write_follows_no_link(place: Place) -> None:
-    """Neither a link in the place of the draft, nor one in that of the file, leads to another file."""
-    target = place.directory / "target"
-    target.write_text("as it was")
-    place.changed.symlink_to(target)
-    write_whole(place.changed, "new")
-    assert (place.changed.is_symlink(), place.changed.read_text(), target.read_text()) == (False, "new", "as it was")
-    place.changed.with_name("changed.tmp").symlink_to(target)
-    with pytest.raises(OSError):
-        write_whole(place.changed, "newer")
-    assert target.read_text() == "as it was"
 
 
 @needs_root

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from socketserver import UnixStreamServer
@@ -17,14 +15,12 @@ import pytest
 from wagtail_multihost.emitters.apply import verification
 from wagtail_multihost.emitters.apply.verification import (
     MOST_BYTES,
-    Address,
-    SocketConnection,
-    context,
     parsed,
     refusal,
     verify,
 )
 from wagtail_multihost.exceptions import ApplyError, EmitError
+from wagtail_multihost.http_client.client import Reply, Target
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -115,28 +111,16 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
 
 def test_addresses_are_read() -> None:
     """Ports, queries and sockets are taken from the URL."""
-    assert parsed("https://a.example:8443/x?y=1") == Address("/x?y=1", "a.example", 8443, True)
-    assert parsed("http://a.example") == Address("/", "a.example", None, False, "")
-    assert parsed("unix:/run/s.sock:/x:y?z") == Address("/x:y?z", "localhost", None, False, "/run/s.sock")
-    assert parsed("unix:/run/s.sock") == parsed("unix:/run/s.sock:") == Address("/", socket="/run/s.sock")
 
+    def told(url: str) -> tuple[object, ...]:
+        target = parsed(url)
+        return target.scheme, target.host, target.port, target.socket, target.path
 
-@pytest.mark.parametrize(
-    ("url", "kind", "host", "port"),
-    [
-        ("http://a.example/", HTTPConnection, "a.example", 80),
-        ("http://a.example:8000/", HTTPConnection, "a.example", 8000),
-        ("https://a.example/", HTTPSConnection, "a.example", 443),
-        ("https://a.example:8443/", HTTPSConnection, "a.example", 8443),
-        ("unix:/run/s.sock:/", SocketConnection, "localhost", 80),
-    ],
-)
-def test_a_connection_is_of_the_kind_of_its_address(url: str, kind: type, host: str, port: int) -> None:
-    """It leads to the stated port, or the one of the scheme, and has the time limit that is given."""
-    connection = parsed(url).connection(7)
-    assert (type(connection), connection.host, connection.port, connection.timeout) == (kind, host, port, 7)
-    if isinstance(connection, HTTPSConnection):
-        assert connection._context.verify_mode is ssl.CERT_REQUIRED  # type: ignore[attr-defined]
+    assert told("https://a.example:8443/x?y=1") == ("https", "a.example", 8443, "", "/x?y=1")
+    assert told("http://a.example") == ("http", "a.example", 80, "", "")
+    assert told("http://a.example?y=1") == ("http", "a.example", 80, "", "/?y=1")
+    assert told("unix:/run/s.sock:/x:y?z") == ("http", "localhost", 80, "/run/s.sock", "/x:y?z")
+    assert told("unix:/run/s.sock") == told("unix:/run/s.sock:") == ("http", "localhost", 80, "/run/s.sock", "")
 
 
 def test_a_server_is_asked_once_for_the_path(address: str) -> None:
@@ -168,16 +152,17 @@ def test_what_is_no_answer_is_told() -> None:
     """Bytes that are no HTTP, silence and a closed port are refusals with a reason."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        assert refusal(parsed(url), "", 0.1) == "it cannot be asked (RemoteDisconnected)"  # its end was cut
+        assert refusal(parsed(url), "", 0.1) == "it cannot be asked (There was no answer within 0.1 seconds)"
         listener.accept()[0].close()
 
         def answer() -> None:
             with listener.accept()[0] as stream:
+                stream.recv(4096)  # what is closed unread is reset
                 stream.sendall(b"no HTTP\r\n\r\n")
 
         thread = threading.Thread(target=answer)
         thread.start()
-        assert refusal(parsed(url), "", 10) == "it cannot be asked (BadStatusLine)"
+        assert refusal(parsed(url), "", 10) == "it cannot be asked (The answer is not HTTP, or was cut off)"
         thread.join()
     assert refusal(parsed(url), "", 10) == "it cannot be asked (Connection refused)"
 
@@ -195,7 +180,7 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def refusal(self, address: Address, token: str, timeout: float) -> str:
+    def refusal(self, target: Target, token: str, timeout: float, *, is_proxy: bool = False) -> str:
         self.limits.append(round(timeout, 3))
         return "no" if len(self.limits) <= self.refusals else ""
 
@@ -226,26 +211,63 @@ def test_a_server_is_asked_until_the_time_is_up(
     assert clock.limits == limits
 
 
-def test_a_limit_goes_with_what_it_was_for() -> None:
-    """Its thread keeps no process from ending, and is gone when the answer is there."""
-    here, there = socket.socketpair()
+@pytest.mark.parametrize(
+    ("host", "trusts"), [("127.0.0.1", True), ("[::1]", True), ("localhost", True), ("a.org", False)]
+)
+def test_certificates_are_checked_but_on_this_machine(monkeypatch: pytest.MonkeyPatch, host: str, trusts: bool) -> None:
+    """A certificate's name is that of a site: asked by a loopback address it cannot be right."""
+    asked: list[dict[str, object]] = []
 
-    def timers() -> list[threading.Thread]:
-        return [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    def ask(target: Target, path: str, **options: object) -> Reply:
+        asked.append(options)
+        return Reply(200, {}, b"")
 
-    with here, there:
-        with verification.limited(here, 600):
-            (timer,) = timers()
-            assert timer.daemon
-        timer.join(10)
-        assert timers() == []
-        here.sendall(b"x")
+    monkeypatch.setattr(verification, "ask", ask)
+    assert refusal(parsed(f"https://{host}/"), "", 7) == ""
+    assert [(options["trusts_any"], options["seconds"]) for options in asked] == [(trusts, 7)]
+
+
+class Listener:
+    """Answers with the generation, to who says the line first or, without ``wants_line``, does not."""
+
+    def __init__(self, wants_line: bool) -> None:
+        self.wants_line = wants_line
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/"
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self) -> None:
+        while True:
+            try:
+                stream = self.socket.accept()[0]
+            except OSError:
+                return
+            with stream:
+                data = b""
+                while b"\r\n\r\n" not in data and (block := stream.recv(4096)):
+                    data += block
+                if data.startswith(b"PROXY UNKNOWN\r\nGET") == self.wants_line:
+                    stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+
+    def close(self) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
+        self.socket.close()
 
 
 @pytest.mark.parametrize(
-    ("host", "checked"), [("127.0.0.1", False), ("::1", False), ("localhost", False), ("a.org", True)]
+    ("wants_line", "is_told", "works"),
+    [(True, True, True), (False, True, True), (False, False, True), (True, False, False)],
 )
-def test_certificates_are_checked_but_on_this_machine(host: str, checked: bool) -> None:
-    """A certificate's name is that of a site: asked by a loopback address it cannot be right."""
-    assert context(host).check_hostname is checked
-    assert bool(context(host).verify_mode) is checked
+def test_listener_that_wants_a_proxy_line_gets_one(wants_line: bool, is_told: bool, works: bool) -> None:
+    """Where ours wants one, what stands before it, which does not, can be asked as well."""
+    listener = Listener(wants_line)
+    try:
+        if works:
+            verify(listener.url, 10, "abc", wants_line=is_told)
+        else:
+            with pytest.raises(ApplyError):
+                verify(listener.url, 0.1, "abc", wants_line=is_told)
+    finally:
+        listener.close()

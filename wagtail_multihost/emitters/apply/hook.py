@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
-from wagtail_multihost.emitters.apply.place import Place, write_whole
+from wagtail_multihost.emitters.apply.place import Place
 from wagtail_multihost.emitters.apply.programs import environment, running
 from wagtail_multihost.exceptions import ApplyError
+from wagtail_multihost.files.writing import NewFile, write
 
 STDERR = 2
 
@@ -20,7 +21,8 @@ def reload(place: Place, command: tuple[str, ...], timeout: float, paths: dict[s
     """
     changed = dict.fromkeys(path for target in paths.values() for path in target)
     try:
-        write_whole(place.changed, "".join(f"{place.directory}/{path}\n" for path in changed))
+        text = "".join(f"{place.directory}/{path}\n" for path in changed)
+        write([NewFile(str(place.changed), text.encode())])
         variables = environment(MULTIHOST_TARGETS=" ".join(paths), MULTIHOST_CHANGED=str(place.changed))
         with running(command, variables, output=STDERR) as process:
             process.wait(timeout)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place, discard, emptied, read_json, sync_folder, write_json
-from wagtail_multihost.emitters.output import FOLDER_MODE, Change, modified, refresh, sync
+from wagtail_multihost.emitters.apply.place import Place, discard, emptied, read_json, write_json
+from wagtail_multihost.emitters.output import FOLDER_MODE, Change
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.files.writing import draft_name, modified, refresh, sync
 
 
 def keep(place: Place, changes: Iterable[Change]) -> None:
@@ -28,7 +28,7 @@ def keep(place: Place, changes: Iterable[Change]) -> None:
                 backup = str(number)
                 os.link(path, place.backups / backup, follow_symlinks=False)
             entries.append([str(change.path), backup])
-        sync_folder(place.backups)
+        sync([str(place.backups)])
         write_json(place.journal, {"entries": entries})
     except OSError as error:
         raise EmitError(f"Cannot keep the old {path}: {error.strerror}.") from None
@@ -76,7 +76,7 @@ def bring_back(backup: Path, path: str) -> None:
     if os.path.lexists(path) and os.path.samestat(os.lstat(backup), os.lstat(path)):
         return
     os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
-    draft = f"{os.path.dirname(path)}/.{os.path.basename(path)}.{secrets.token_hex(4)}.tmp"
+    draft = draft_name(path)
     os.link(backup, draft, follow_symlinks=False)
     renew(draft, path)
     os.replace(draft, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +9,8 @@ from contextlib import contextmanager
 
 from wagtail_multihost.emitters.apply.place import Place
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.files.locking import lock
 
-POLL_SECONDS = 0.05
 #: Of the number of a process.
 MOST_DIGITS = 20
 
@@ -28,25 +27,20 @@ def locked(place: Place, timeout: float, is_served: Callable[[], bool] = lambda:
     except OSError as error:
         raise EmitError(f"Cannot lock {place.lock}: {error.strerror}.") from None
     try:
-        wait(descriptor, place, time.monotonic() + timeout, timeout, is_served)
+        if lock(descriptor, time.monotonic() + timeout, is_served):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except BlockingIOError:
+        holder = os.pread(descriptor, MOST_DIGITS, 0).decode() or "unknown"
+        os.close(descriptor)
+        raise EmitError(
+            f"Another run (process {holder}) has held {place.lock} for {timeout:g} seconds or more; "
+            "nothing was changed. --lock-timeout waits longer."
+        ) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    try:
         yield
     finally:
         os.close(descriptor)
-
-
-def wait(descriptor: int, place: Place, deadline: float, timeout: float, is_served: Callable[[], bool]) -> None:
-    while not is_served():
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, MOST_DIGITS, 0).decode() or "unknown"
-                raise EmitError(
-                    f"Another run (process {holder}) has held {place.lock} for {timeout:g} seconds or more; "
-                    "nothing was changed. --lock-timeout waits longer."
-                ) from None
-            time.sleep(POLL_SECONDS)
-        else:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            return

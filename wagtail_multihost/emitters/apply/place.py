@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.emitters.output import FOLDER_MODE
+from wagtail_multihost.emitters.output import FOLDER_MODE, sentence
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.files.writing import NewFile, sync, write
 from wagtail_multihost.spec.permissions import (
     NO_FOREIGN_WRITING,
     access_problem,
@@ -101,29 +101,6 @@ def prepared(directory: Path) -> Place:
     return place
 
 
-@contextmanager
-def reported() -> Iterator[None]:
-    """Turn what the file system says into our error."""
-    try:
-        yield
-    except OSError as error:
-        raise EmitError(sentence(error)) from None
-
-
-@contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Let an error say which file it is about: one of an open file does not, such as that of a full disk."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
-
-
-def sentence(error: OSError) -> str:
-    return f"Cannot write {error.filename or 'a file'}: {error.strerror}."
-
-
 def refuse_writable(directory: Path, *subfolders: str) -> None:
     """
     Raise EmitError for a folder in which another account could change what servers read as root, and for a path on
@@ -164,18 +141,7 @@ def read_json(path: Path, is_right: Callable[[dict[str, Any]], bool] = lambda fo
 
 def write_json(path: Path, value: object) -> None:
     """Put ``value`` into a file that is whole at any time and on the disk afterwards; raises OSError."""
-    write_whole(path, json.dumps(value, separators=(",", ":")))
-
-
-def write_whole(path: Path, text: str) -> None:
-    draft = path.with_name(f"{path.name}.tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with named(path), open(descriptor, "wb") as stream:
-        stream.write(text.encode())
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(draft, path)
-    sync_folder(path.parent)
+    write([NewFile(str(path), json.dumps(value, separators=(",", ":")).encode())])
 
 
 def discard(path: Path) -> None:
@@ -184,16 +150,7 @@ def discard(path: Path) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Return when the names in a folder are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync([str(path.parent)])
 
 
 def emptied(folder: Path) -> Path:

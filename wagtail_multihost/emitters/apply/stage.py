@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from wagtail_multihost.emitters.apply.place import PRIVATE_FOLDER, Place
-from wagtail_multihost.emitters.output import DRAFT, Change, matching, write_draft
+from wagtail_multihost.emitters.output import Change, matching, new_file
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.files.writing import DRAFT, write_new
 
 
 def staged(place: Place, folders: Collection[str], changes: Iterable[Change], drafts: dict[str, str]) -> Path:
@@ -66,4 +67,4 @@ def lay(place: Place, change: Change, drafts: dict[str, str]) -> None:
     if change.new.site:
         os.link(drafts[f"{place.directory}/{change.path}"], path)
     else:
-        write_draft(str(path), change.new)
+        write_new(str(path), new_file(place.stage, change.new))

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place, named
+from wagtail_multihost.emitters.apply.place import Place
+from wagtail_multihost.files.writing import named
 
 SUFFIX = ".ticket"
 

@@ -5,7 +5,6 @@ changed; from then until it is gone every failure, a crash too, brings the old f
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +23,7 @@ from wagtail_multihost.emitters.apply.hook import reload
 from wagtail_multihost.emitters.apply.lock import locked
 from wagtail_multihost.emitters.apply.manifest import Manifest
 from wagtail_multihost.emitters.apply.pending import Pending
-from wagtail_multihost.emitters.apply.place import Place, prepared, refuse_writable, reported, sentence
+from wagtail_multihost.emitters.apply.place import NAME, Place, prepared, refuse_writable
 from wagtail_multihost.emitters.apply.programs import found as program
 from wagtail_multihost.emitters.apply.signals import Stopped, handled, pass_over, stop
 from wagtail_multihost.emitters.apply.stage import staged
@@ -34,8 +33,9 @@ from wagtail_multihost.emitters.apply.verification import parsed, verify
 from wagtail_multihost.emitters.apply.wish import Result, Wish
 from wagtail_multihost.emitters.emitter import Stage
 from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.emitters.output import DRAFT, draft, matching, remove, swap
+from wagtail_multihost.emitters.output import draft, matching, reported, sentence, swap
 from wagtail_multihost.exceptions import ApplyError, EmitError
+from wagtail_multihost.files.writing import remove, remove_drafts
 
 
 def apply(wish: Wish) -> Result:
@@ -114,10 +114,8 @@ def recover(place: Place, wish: Wish) -> None:
         journal.undo(place)
         journal.forget(place)
         folders = [folder for emitter in wish.emitters for folder in emitter.folders]
-        for folder in matching(place.directory, folders):
-            with suppress(FileNotFoundError):
-                directory = f"{place.directory}/{folder}"
-                remove(f"{directory}/{name}" for name in os.listdir(directory) if DRAFT.fullmatch(name))
+        for folder in (NAME, *matching(place.directory, folders)):
+            remove_drafts(place.directory / folder)
 
 
 def settle_debt(place: Place, wish: Wish) -> None:
@@ -205,7 +203,8 @@ class Transaction:
 
     def verify(self) -> None:
         if self.wish.verify:
-            verify(self.wish.verify, self.wish.verify_timeout, self.generation)
+            wants_line = any(emitter.wants_proxy_line(self.plan) for emitter in self.wish.emitters)
+            verify(self.wish.verify, self.wish.verify_timeout, self.generation, wants_line=wants_line)
 
     def commit(self) -> None:
         """Let the new files be the ones that stay, which they are from the moment on that the journal is gone."""

@@ -7,9 +7,9 @@ from wagtail_multihost.emitters.apply.differences import Differences, difference
 from wagtail_multihost.emitters.apply.lock import locked
 from wagtail_multihost.emitters.apply.manifest import Manifest
 from wagtail_multihost.emitters.apply.pending import Pending
-from wagtail_multihost.emitters.apply.place import Place, prepared, reported
+from wagtail_multihost.emitters.apply.place import Place, prepared
 from wagtail_multihost.emitters.apply.wish import Wish
-from wagtail_multihost.emitters.output import matching, write
+from wagtail_multihost.emitters.output import matching, reported, write
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.spec.permissions import path_problem
 

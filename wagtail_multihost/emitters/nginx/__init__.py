@@ -16,7 +16,7 @@ from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.nginx.cautions import cautions
 from wagtail_multihost.emitters.nginx.check import checks
 from wagtail_multihost.emitters.nginx.content import http_files, locations
-from wagtail_multihost.emitters.nginx.front import front_of
+from wagtail_multihost.emitters.nginx.front import front_of, takes_proxy_protocol
 from wagtail_multihost.emitters.nginx.hosts import maps, names
 from wagtail_multihost.emitters.nginx.main import generation, main
 from wagtail_multihost.emitters.nginx.rules import limits, rules
@@ -68,6 +68,11 @@ def validate(stage: Stage) -> Iterator[Validation]:
     return checks(stage, emit)
 
 
+def wants_proxy_line(plan: Plan) -> bool:
+    """Return whether nginx's listeners want a line of the PROXY protocol."""
+    return takes_proxy_protocol(as_node(plan).options(NginxOptions))
+
+
 #: The target, as the commands know it.
 EMITTER = Emitter(
     name="nginx",
@@ -79,4 +84,5 @@ EMITTER = Emitter(
     cautions=cautions,
     generation=generation_file,
     emits_all=True,
+    wants_proxy_line=wants_proxy_line,
 )

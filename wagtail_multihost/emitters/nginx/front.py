@@ -138,7 +138,7 @@ class Front:
     def listening(self) -> dict[str, object]:
         """The arguments of ``listen`` for http and https, and what else depends on the version."""
         options, version = self.options, version_of(self.options.version)
-        proxied = " proxy_protocol" if options.proxies and options.real_ip_header == PROXY_PROTOCOL else ""
+        proxied = " proxy_protocol" if takes_proxy_protocol(options) else ""
         http2 = " http2" if options.http2 and version < HAS_HTTP2_DIRECTIVE else ""
         node_tls = " ssl" if self.plan.node and self.has_certificates else ""
         https = options.https if self.has_tls else ()
@@ -188,6 +188,11 @@ def written_folders(plan: Plan, options: NginxOptions) -> Iterator[Path]:
         code = dict(site.code)
         stated = (code.get("directory"), code.get("virtualenv"), *(code.get("pythonpath") or ()))  # type: ignore[misc]
         yield from (Path(str(path)) for path in stated if path)
+
+
+def takes_proxy_protocol(options: NginxOptions) -> bool:
+    """Return whether all who connect must say first, with a line of the PROXY protocol, for whom they do."""
+    return bool(options.proxies) and options.real_ip_header == PROXY_PROTOCOL
 
 
 def version_of(text: str) -> tuple[int, ...]:

@@ -16,13 +16,14 @@ import pytest
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from tests.registry.test_snapshot_parts import snapshot_with
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import Registry, snapshot_writer
-from wagtail_multihost.registry.evidence import Evidence
-from wagtail_multihost.registry.pin_text import array_of, line_of, pinned, replace_file
-from wagtail_multihost.registry.pins import Pin, Wishes, pin
+from wagtail_multihost.files import writing
+from wagtail_multihost.publishing.evidence import Evidence
+from wagtail_multihost.publishing.pin_text import array_of, line_of, pinned, replace_file
+from wagtail_multihost.publishing.pins import Pin, Wishes, pin
+from wagtail_multihost.publishing.snapshot_changes import Change, State
+from wagtail_multihost.publishing.snapshot_writer import prepared, write
+from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.platform_key import create, platform_key
-from wagtail_multihost.registry.snapshot_changes import Change, State
-from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.registry.used import NAME_KEYS, Holder
 from wagtail_multihost.spec.names import derive_names
 from wagtail_multihost.spec.site import SiteSpec
@@ -165,6 +166,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sync(descriptor)
 
     def replace(source: Path, target: Path) -> None:
+        source, target = Path(source), Path(target)
         assert re.fullmatch(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.tmp", source.name)
         calls.append("rename")
         rename(source, target)
@@ -201,12 +203,13 @@ def test_snapshots_are_on_the_disk_before_they_take_their_place(
     with prepared(tmp_path / "f"):
         write(changes)
     size = both[0].stat().st_size
-    assert synced == [*("draft 600", f"file of {size}") * 2, "rename", "rename", "folder"]
+    on_disk = [f"file of {size}"] * 2
+    assert synced == ["draft 600", "draft 600", *on_disk, "rename", "rename", "folder"]
     assert syncs == []
-    monkeypatch.setattr(snapshot_writer, "MOST_SINGLE_SYNCS", 2)
+    monkeypatch.setattr(writing, "MOST_SINGLE_SYNCS", 2)
     write(changes)
     assert syncs == []
-    monkeypatch.setattr(snapshot_writer, "MOST_SINGLE_SYNCS", 1)
+    monkeypatch.setattr(writing, "MOST_SINGLE_SYNCS", 1)
     synced.clear()
     write(changes)
     assert len(syncs) == 1
@@ -281,7 +284,8 @@ def test_key_of_the_platform_is_drafted_beside_its_place(
     drafts: list[Path] = []
     link = os.link
 
-    def linked(source: Path, target: Path) -> None:
+    def linked(draft: str, target: Path) -> None:
+        source = Path(draft)
         drafts.append(source)
         assert stat.S_IMODE(source.stat().st_mode) == 0o600
         assert len(source.read_text()) == 65
@@ -293,7 +297,7 @@ def test_key_of_the_platform_is_drafted_beside_its_place(
         create(tmp_path / "a/b/platform.key")
     finally:
         os.umask(mask)
-    assert [bool(re.fullmatch(r"\.platform\.key\.[0-9a-f]{16}", draft.name)) for draft in drafts] == [True]
+    assert [bool(re.fullmatch(r"\.platform\.key\.[0-9a-f]{8}\.tmp", draft.name)) for draft in drafts] == [True]
     assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o711
     assert [record.name for record in caplog.records] == ["wagtail_multihost.registry"]
     assert platform_key(tmp_path / "none", may_make=False) is None

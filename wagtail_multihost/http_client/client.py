@@ -29,6 +29,9 @@ CHUNK_FORM = re.compile(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r\n")
 STATUS_FORM = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |$)")
 Address = tuple[int, Any]
 PORTS = {"http": 80, "https": 443}
+#: For a connection that a proxy makes for itself: who takes the line goes on with the address that it sees
+#: (https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, 2.1).
+PROXY_LINE = b"PROXY UNKNOWN\r\n"
 
 
 class NoAnswerError(MultihostError):
@@ -38,11 +41,13 @@ class NoAnswerError(MultihostError):
 class Target:
     """
     Where to ask: ``scheme`` (``http``, ``https``, ``uwsgi``), a unix ``socket`` or else ``host`` and ``port``, and the
-    ``path`` to ask for, blank where the URL states none. Raises NoAnswerError for a URL that is not accepted.
+    ``path`` to ask for, blank where the URL states none, and the query behind it if one is allowed (``takes_query``).
+    Raises NoAnswerError for a URL that is not accepted.
     """
 
-    def __init__(self, url: str) -> None:
-        found = TCP_FORM.fullmatch(url) or UNIX_FORM.fullmatch(url)
+    def __init__(self, url: str, *, takes_query: bool = False) -> None:
+        place, mark, query = url.partition("?") if takes_query else (url, "", "")
+        found = TCP_FORM.fullmatch(place) or UNIX_FORM.fullmatch(place)
         if found is None:
             raise NoAnswerError(f"The URL {url!r} is not accepted: {ACCEPTED}.")
         parts = {name: text or "" for name, text in found.groupdict().items()}
@@ -54,6 +59,8 @@ class Target:
         if not self.socket and not 0 < self.port <= 0xFFFF:
             raise NoAnswerError(f"The URL {url!r} is not accepted: it needs a port from 1 to 65535.")
         self.path = "" if parts["path"] == "/" else parts["path"]
+        if mark:
+            self.path = f"{self.path or '/'}?{query}"
 
     @property
     def name(self) -> str:
@@ -101,23 +108,30 @@ def ask(
     seconds: float = 2,
     ca_file: str | None = None,
     accounts: Collection[int] = (),
+    agent: str = "multihost-health",
+    enough: int = 0,
+    is_proxy: bool = False,
+    trusts_any: bool = False,
 ) -> Reply:
     """
     Return the answer to ``path``, whose status code may be any. No redirect is followed and no proxy is used. Where
     ``accounts`` are stated, a server of this machine gets the ``token`` only when it is one of theirs. Raises
     NoAnswerError when there is no answer within ``seconds``.
+
+    Where so many bytes of the body are ``enough`` the rest of it is not read. ``is_proxy`` says, to a listener that
+    wants a line of the PROXY protocol, that the connection is this machine's own. ``trusts_any`` checks no certificate.
     """
     deadline = time.monotonic() + seconds
-    headers = {"Host": target.name, "Accept": "*/*", "User-Agent": "multihost-health"}
+    headers = {"Host": target.name, "Accept": "*/*", "User-Agent": agent}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     make = uwsgi_request if target.scheme == "uwsgi" else http_request
     try:
-        with connected(target, deadline, ca_file) as connection:
+        with connected(target, deadline, ca_file, is_proxy=is_proxy, trusts_any=trusts_any) as connection:
             if token and accounts and target.scheme != "https" and not is_of(connection, accounts):
                 headers.pop("Authorization")
             connection.sendall(make(target, method, path, headers))
-            return parsed(*received(connection, deadline))
+            return parsed(*received(connection, deadline, enough), is_whole=not enough)
     except TimeoutError:
         raise NoAnswerError(f"There was no answer within {seconds:g} seconds.") from None
     except (OSError, ValueError) as error:  # a name that cannot be written for DNS is a ValueError
@@ -126,7 +140,7 @@ def ask(
 
 def is_of(connection: socket.socket, accounts: Collection[int]) -> bool:
     """Return whether it is certain that the server at the other end belongs to ``accounts``, and not to a neighbour."""
-    from wagtail_multihost.health.listener import accounts_of  # loads only for who needs it
+    from wagtail_multihost.http_client.listener import accounts_of  # loads only for who needs it
 
     found = accounts_of(connection)
     return bool(found) and found.issubset(accounts)
@@ -158,12 +172,21 @@ def uwsgi_request(target: Target, method: str, path: str, headers: dict[str, str
     return b"\x00" + len(body).to_bytes(2, "little") + b"\x00" + body
 
 
-def connected(target: Target, deadline: float, ca_file: str | None) -> socket.socket:
+def connected(
+    target: Target, deadline: float, ca_file: str | None, *, is_proxy: bool = False, trusts_any: bool = False
+) -> socket.socket:
     if target.socket:
-        return connected_unix(target.socket, deadline)
-    connection = connected_tcp(addresses(target, deadline), deadline)
-    connection.settimeout(left(deadline))
-    return secured(connection, target, ca_file) if target.scheme == "https" else connection
+        connection = connected_unix(target.socket, deadline)
+    else:
+        connection = connected_tcp(addresses(target, deadline), deadline)
+    try:
+        connection.settimeout(left(deadline))
+        if is_proxy:
+            connection.sendall(PROXY_LINE)
+    except BaseException:
+        connection.close()
+        raise
+    return secured(connection, target, ca_file, trusts_any=trusts_any) if target.scheme == "https" else connection
 
 
 def addresses(target: Target, deadline: float) -> list[Address]:
@@ -228,12 +251,17 @@ def connected_unix(path: str, deadline: float) -> socket.socket:
         raise
 
 
-def secured(connection: socket.socket, target: Target, ca_file: str | None) -> socket.socket:
-    """Return the connection with TLS, whose certificate is verified."""
+def secured(
+    connection: socket.socket, target: Target, ca_file: str | None, *, trusts_any: bool = False
+) -> socket.socket:
+    """Return the connection with TLS, whose certificate is verified unless any is trusted."""
     import ssl  # loads only for who needs it
 
     try:
-        return ssl.create_default_context(cafile=ca_file).wrap_socket(connection, server_hostname=target.host)
+        context = ssl.create_default_context(cafile=ca_file)
+        if trusts_any:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(connection, server_hostname=target.host)
     except BaseException:
         connection.close()
         raise
@@ -247,8 +275,11 @@ def left(deadline: float) -> float:
     return seconds
 
 
-def received(connection: socket.socket, deadline: float) -> tuple[bytes, bytes]:
-    """Return the head and the body of an answer, which ends as it says, or else with the connection."""
+def received(connection: socket.socket, deadline: float, enough: int = 0) -> tuple[bytes, bytes]:
+    """
+    Return the head and the body of an answer, which ends as it says, or else with the connection; or so much of the
+    body as is ``enough``.
+    """
     data, start, size = bytearray(), 0, -1
     while not start or size < 0 or len(data) < start + size:
         connection.settimeout(left(deadline))
@@ -258,6 +289,8 @@ def received(connection: socket.socket, deadline: float) -> tuple[bytes, bytes]:
         data += block
         if not start and (end := data.find(b"\r\n\r\n")) >= 0:
             start, size = end + 4, stated_size(bytes(data[:end]))
+        if start and enough and len(data) >= start + enough:
+            return bytes(data[: start - 4]), bytes(data[start : start + enough])
         if len(data) > (MAX_BYTES if start else MAX_HEAD_BYTES):
             raise NoAnswerError("The answer is too long.")
     if not start or len(data) < start + size:
@@ -271,18 +304,21 @@ def stated_size(head: bytes) -> int:
     return int(found[1]) if found else -1
 
 
-def parsed(head: bytes, body: bytes) -> Reply:
+def parsed(head: bytes, body: bytes, *, is_whole: bool = True) -> Reply:
     first, *lines = head.decode("latin-1").split("\r\n")
     status = STATUS_FORM.match(first.encode("latin-1"))
     if status is None:
         raise NoAnswerError("The answer is not HTTP, or was cut off.")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     is_chunked = headers.get("transfer-encoding", "identity").lower() == "chunked"
-    return Reply(int(status[1]), headers, joined(body) if is_chunked else body)
+    return Reply(int(status[1]), headers, joined(body, is_whole=is_whole) if is_chunked else body)
 
 
-def joined(body: bytes) -> bytes:
-    """Return the chunks of ``body`` without their sizes (https://www.rfc-editor.org/rfc/rfc9112#section-7.1)."""
+def joined(body: bytes, *, is_whole: bool = True) -> bytes:
+    """
+    Return the chunks of ``body``, or of its beginning, without their sizes
+    (https://www.rfc-editor.org/rfc/rfc9112#section-7.1).
+    """
     found: list[bytes] = []
     start = 0
     # The rest is never copied: of a few megabytes in the smallest chunks that would take an hour.
@@ -292,4 +328,6 @@ def joined(body: bytes) -> bytes:
             return b"".join(found)
         found.append(body[start : start + size])
         start += size + 2
-    raise NoAnswerError("The answer is not HTTP, or was cut off.")
+    if is_whole:
+        raise NoAnswerError("The answer is not HTTP, or was cut off.")
+    return b"".join(found)

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from wagtail_multihost.registry.base import Contents, Registry
-from wagtail_multihost.registry.snapshot import FORMAT, SUFFIX, Snapshot
+from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot
+from wagtail_multihost.registry.snapshot_formats import FORMATS, newest
 from wagtail_multihost.spec.declared import DECLARED, PART
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 
 #: Fields of a site that a snapshot has, though no registry states them.
 UNDECLARED = frozenset({"id"})
+NEWEST_ALONE: Mapping[str, int] = {}
 
 
-def drafts(folder: Path, registry: Registry, contents: Contents, now: datetime) -> Iterator[Snapshot]:
-    """Yield a snapshot of each site of ``contents``, all of whose keys must be its own."""
+def drafts(
+    folder: Path, registry: Registry, contents: Contents, now: datetime, formats: Mapping[str, int] = NEWEST_ALONE
+) -> Iterator[Snapshot]:
+    """
+    Yield a snapshot of each site of ``contents``, all of whose keys must be its own; of those in ``formats``, by site,
+    in another format than the newest.
+    """
     platform = contents.platform
     keys = [key.file for key in platform.keyring.values() if key.file]
     for site in contents.sites:
+        version = formats.get(site.id, newest())
         document = {
-            "format": FORMAT,
+            "format": version,
             "revision": platform.revision,
             "created": now.isoformat(timespec="seconds"),
             "registry": registry.url,
@@ -32,7 +40,7 @@ def drafts(folder: Path, registry: Registry, contents: Contents, now: datetime) 
             "platform": {**table_of(platform), **account(platform)},
             "site": table_of(site),
         }
-        yield Snapshot(document, folder / f"{site.id}{SUFFIX}")
+        yield Snapshot(FORMATS[version].write(document), folder / f"{site.id}{SUFFIX}")
 
 
 def account(platform: PlatformSpec) -> dict[str, object]:

@@ -11,9 +11,9 @@ import pytest
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from tests.spec.samples import a_platform, a_site, files, sqlite
 from wagtail_multihost.exceptions import Problem
-from wagtail_multihost.registry.evidence import Evidence, found_here, is_filled, places_of, snapshot_of
-from wagtail_multihost.registry.pin_decision import Decision, Known, Wish, decide
-from wagtail_multihost.registry.pins import (
+from wagtail_multihost.publishing.evidence import Evidence, found_here, is_filled, places_of, snapshot_of
+from wagtail_multihost.publishing.pin_decision import Decision, Known, Wish, decide
+from wagtail_multihost.publishing.pins import (
     NO_WISHES,
     Wishes,
     names_of,

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from wagtail_multihost.registry.evidence import Evidence
+from wagtail_multihost.publishing.evidence import Evidence
 from wagtail_multihost.registry.used import Holder
 
 NO_NAMES: Mapping[str, str] = {}

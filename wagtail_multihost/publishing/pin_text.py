@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.files.writing import NewFile, write
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.registry.used import NAME_KEYS, USED, Holder
 from wagtail_multihost.spec.site import SiteSpec
@@ -95,30 +95,11 @@ def replace_file(path: Path, text: str) -> None:
     ConfigurationError.
     """
     try:
-        replace(path.resolve(), text)
+        place = path.resolve()
+        status = place.stat()
+        owner = (status.st_uid, status.st_gid)
+        given = None if owner == (os.geteuid(), os.getegid()) else owner
+        write([NewFile(str(place), text.encode(), stat.S_IMODE(status.st_mode), given)])
     except OSError as error:
         message = f"The pins cannot be written: {error.strerror}."
         raise ConfigurationError.because(message, where=str(path)) from None
-
-
-def replace(path: Path, text: str) -> None:
-    status = path.stat()
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(draft, path)
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

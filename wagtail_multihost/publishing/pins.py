@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.files.locking import LOCK_SECONDS, locked
+from wagtail_multihost.publishing.evidence import Evidence, found_here, is_filled, places_of
+from wagtail_multihost.publishing.pin_decision import Decision, Known, Wish, decide
+from wagtail_multihost.publishing.pin_text import checked, pinned, replace_file
 from wagtail_multihost.registry.base import Contents, Registry
-from wagtail_multihost.registry.evidence import Evidence, found_here, is_filled, places_of
-from wagtail_multihost.registry.locking import locked_file
-from wagtail_multihost.registry.pin_decision import Decision, Known, Wish, decide
-from wagtail_multihost.registry.pin_text import checked, pinned, replace_file
 from wagtail_multihost.registry.platform_record import read_platform
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.registry.site_record import SiteReader
@@ -85,6 +89,22 @@ def pin(registry: Registry, wishes: Wishes = NO_WISHES, ask: Ask = nothing_asked
     registry.document()  # its sentence says more of a file that is not there
     with locked_file(registry.path):
         return written_pins(registry, wishes, ask)
+
+
+@contextmanager
+def locked_file(path: Path) -> Iterator[None]:
+    """Keep other runs away from a file that each of them replaces; raises ConfigurationError when that cannot be."""
+    try:
+        descriptor = locked(path.resolve(), time.monotonic() + LOCK_SECONDS)
+    except BlockingIOError:
+        message = "Another run, or another process, holds the file's lock. Nothing was written; try again."
+        raise ConfigurationError.because(message, where=str(path)) from None
+    except OSError as error:
+        raise ConfigurationError.because(f"It cannot be locked: {error.strerror}.", where=str(path)) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def written_pins(registry: TomlRegistry, wishes: Wishes, ask: Ask) -> list[Pin]:

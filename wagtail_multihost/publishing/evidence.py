@@ -10,8 +10,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.publishing.snapshot_changes import existing
 from wagtail_multihost.registry.snapshot import SUFFIX
-from wagtail_multihost.registry.snapshot_changes import existing
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, content, digest_of, read
+from wagtail_multihost.files.reading import has_access, read
+from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, content, digest_of
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -98,7 +98,7 @@ def compared(snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None) -> Cha
     state = state_of(old, snapshot.document, key)
     if old and state is State.UPDATED and revision_of(old) > revision_of(snapshot.document):
         return Problem(str(snapshot.path), older(old, snapshot.document), snapshot.site)
-    if state is None and status is not None and not has_access(status, gid):
+    if state is None and status is not None and not has_access(status, FILE_MODE, snapshot_owner(gid)):
         state = State.UPDATED
     if state is None:
         return None
@@ -156,7 +156,7 @@ def is_signed(document: Mapping[str, object], key: Ed25519PrivateKey | None) -> 
 def sealed(document: dict[str, Any], key: Ed25519PrivateKey | None) -> dict[str, Any]:
     seals = {"digest": digest_of(document)}
     if key is not None:
-        from wagtail_multihost.registry.signature import signature_of
+        from wagtail_multihost.publishing.signing import signature_of
 
         seals["signature"] = signature_of(content(document), key)
     return {**document, **seals}
@@ -173,10 +173,9 @@ def older(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     )
 
 
-def has_access(status: os.stat_result, gid: int) -> bool:
-    """Return whether a file has the mode, and where root can see to it the owner and group, that it should have."""
-    is_owned = os.geteuid() != ROOT or (status.st_uid, status.st_gid) == (ROOT, gid)
-    return is_owned and stat.S_IMODE(status.st_mode) == FILE_MODE
+def snapshot_owner(gid: int) -> tuple[int, int] | None:
+    """Return whom a snapshot is given to; None where this process, not being root, gives nothing away."""
+    return (ROOT, gid) if os.geteuid() == ROOT else None
 
 
 def stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterator[Change]:

@@ -26,13 +26,14 @@ from tests.registry.test_snapshot import (
     source,  # noqa: F401  # a fixture
 )
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import open_registry, snapshot_writer
+from wagtail_multihost.publishing import snapshot_writer
+from wagtail_multihost.publishing.signing import signing_key
+from wagtail_multihost.publishing.snapshot_changes import differing, groups_of, stale
+from wagtail_multihost.publishing.snapshot_draft import drafts
+from wagtail_multihost.publishing.snapshot_writer import prepared, write
+from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Registry
-from wagtail_multihost.registry.signature import signing_key
 from wagtail_multihost.registry.snapshot import SnapshotRegistry
-from wagtail_multihost.registry.snapshot_changes import differing, groups_of, stale
-from wagtail_multihost.registry.snapshot_draft import drafts
-from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.registry.uniqueness import shared_keys
 from wagtail_multihost.spec.secret import Secret
 
@@ -168,7 +169,7 @@ def test_failure_in_the_middle_changes_nothing(
 
     registry = changed(tmp_path, "/run/aviary", "/run/other")
     contents = read_own(registry)
-    changes = list(differing(drafts(folder, registry, contents, NOW), groups_of(*contents), None))
+    changes = list(differing(drafts(folder, registry, contents, NOW), groups_of(*contents[:2]), None))
     assert len(changes) == 2
     monkeypatch.setattr(os, fails, fail)
     with pytest.raises(ConfigurationError, match="No space left"):
@@ -230,7 +231,7 @@ def test_group_that_does_not_exist_is_an_error_before_anything_is_written(tmp_pa
     """Every missing group is named, under the key that asks for it."""
     registry = changed(tmp_path, "revision = 7", 'revision = 7\ngroup = "none-{site}"')
     with pytest.raises(ConfigurationError) as refused:
-        groups_of(*read_own(registry))
+        groups_of(*read_own(registry)[:2])
     assert [(problem.where, problem.site) for problem in refused.value.problems] == [
         ("sites.toml: platform.group", "aurora"),
         ("sites.toml: platform.group", "borealis"),
@@ -240,7 +241,7 @@ def test_group_that_does_not_exist_is_an_error_before_anything_is_written(tmp_pa
 def test_group_of_who_is_not_root_is_its_own(source: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only root can give files away."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert set(groups_of(*read_own(source)).values()) == {os.getegid()}
+    assert set(groups_of(*read_own(source)[:2]).values()) == {os.getegid()}
 
 
 def test_signature_is_made_where_it_is_missing_or_anothers(source: Registry, folder: Path, tmp_path: Path) -> None:

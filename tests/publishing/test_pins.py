@@ -16,8 +16,9 @@ import pytest
 
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry import locking, open_registry, pin_text
-from wagtail_multihost.registry.pins import Pin, Wishes, pin
+from wagtail_multihost.publishing import pins
+from wagtail_multihost.publishing.pins import Pin, Wishes, pin
+from wagtail_multihost.registry import open_registry
 
 ALL = Wishes(keeps_all=True)
 
@@ -148,7 +149,7 @@ def test_pin_that_fails_leaves_the_file_as_it_was(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pin_text.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(ConfigurationError, match="No space left"):
         pin(opened)
     assert [path.name for path in tmp_path.iterdir()] == ["sites.toml"]
@@ -192,7 +193,8 @@ def test_pin_of_a_file_with_a_byte_order_mark_is_read_over(registry: RegistryMak
 SLOW_RUN = """
 import json, sys, time
 from pathlib import Path
-from wagtail_multihost.registry import open_registry, pins
+from wagtail_multihost.publishing import pins
+from wagtail_multihost.registry import open_registry
 
 path, own, other = map(Path, sys.argv[1:])
 write = pins.replace_file
@@ -238,27 +240,10 @@ def test_pin_of_a_file_that_another_run_holds_is_refused(
     registry: RegistryMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for ever for a lock, and what is locked is left alone."""
-    monkeypatch.setattr(locking, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(pins, "LOCK_SECONDS", 0.2)
     opened = registry(HEAD + AURORA)
     with open(opened.url, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         with pytest.raises(ConfigurationError, match="lock"):
             pin(opened)
     assert Path(opened.url).read_text() == HEAD + AURORA
-
-
-def test_lock_is_of_the_file_that_is_there_when_the_wait_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that waited while the file was replaced holds the new one, which the next run opens."""
-    path = tmp_path / "sites.toml"
-    path.touch()
-    holder = path.open("rb")
-    fcntl.flock(holder, fcntl.LOCK_EX)
-
-    def replace_and_release(seconds: float) -> None:
-        path.rename(tmp_path / "old")
-        path.touch()
-        holder.close()
-
-    monkeypatch.setattr(locking.time, "sleep", replace_and_release)
-    with locking.locked_file(path), path.open("rb") as file, pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,61 @@
+"""Plans: what emitters are given, of a registry or of specs that are at hand. Nothing here needs the project."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.registry.base import Contents, Registry, chosen_ids
+from wagtail_multihost.spec.codebase import Codebase
+from wagtail_multihost.spec.identifiers import shown
+
+
+def loaded(registry: Registry, codebase: Codebase, *, keep_going: bool = False) -> Contents:
+    """
+    Return all of a registry for a plan; raises EmitError for one that servers cannot be set up by, and what
+    ``Registry.load`` raises. With ``keep_going`` sites that have problems are left out.
+    """
+    if not registry.has_servers:
+        raise EmitError(
+            f"{registry.name} is a folder of snapshots, which have what sites need and not what their servers need. "
+            "Name the registry itself."
+        )
+    return registry.load(protected=codebase.protected, keep_going=keep_going)
+
+
+def plan(
+    registry: Registry,
+    contents: Contents,
+    codebase: Codebase,
+    directory: Path,
+    *,
+    only: Collection[str] = (),
+    node: str = "",
+) -> Plan:
+    """
+    Return the plan of ``contents``, which are those of ``registry``, for files below ``directory``: the files of the
+    sites ``only`` (none: of all), for ``node`` (blank: the front server, or all on one machine).
+
+    Raises ConfigurationError for sites that are unknown or disabled, EmitError for an unknown node or a folder of
+    templates that is not there.
+    """
+    platform = contents.platform
+    chosen_ids(contents, only)
+    known = dict(platform.nodes)
+    if node and node not in known:
+        accepted = f"accepted: {', '.join(known)}" if known else "the platform has none"
+        raise EmitError(f"The node {shown(node)} is not known; {accepted}.")
+    if platform.templates and not platform.templates.is_dir():
+        raise EmitError(f"platform.templates: This machine has no folder {shown(str(platform.templates))}.")
+    return Plan(
+        platform=platform,
+        sites=tuple(site for site in contents.enabled if not node or not site.nodes or node in site.nodes),
+        node=node,
+        codebase=codebase,
+        registry=str(platform.snapshots or registry.url),
+        source=registry.url,
+        directory=directory,
+        only=frozenset(only),
+    )

@@ -1,0 +1,150 @@
+"""
+A set of files that is written durably: all drafts are on the disk before the first one takes its file's place by a
+rename. What fails until then changes nothing, and after it every file is whole, old or new.
+
+Every error is an OSError whose ``filename`` is the place of the file that it is about.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+#: The name of a draft. Neither nginx's includes nor uWSGI's emperor take one that ends in .tmp.
+DRAFT = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+# Above it one sync(2) of everything is quicker: on ext4 10,000 files take 0.1 s instead of 4 s. On Linux it returns
+# when all is written.
+MOST_SINGLE_SYNCS = 100
+PRIVATE = 0o600
+
+
+class NewFile(NamedTuple):
+    """A file as it will be: its ``path``, ``data``, ``mode``, and the ``owner`` (uid, gid) that it gets, if any."""
+
+    path: str
+    data: bytes
+    mode: int = PRIVATE
+    owner: tuple[int, int] | None = None
+
+    def __repr__(self) -> str:
+        # The data may be secrets, and error pages show the variables of every frame.
+        return f"NewFile({self.path})"
+
+
+def write(files: Iterable[NewFile], removed: Collection[str] = ()) -> None:
+    """Write ``files``, and then remove those at the paths ``removed``. Raises OSError."""
+    drafts = draft(files)
+    try:
+        swap(drafts, removed)
+    except BaseException:
+        remove(drafts.values())
+        raise
+
+
+def draft(files: Iterable[NewFile]) -> dict[str, str]:
+    """Write drafts, and return them by their places, all on the disk. Raises OSError, and then leaves none."""
+    drafts: dict[str, str] = {}
+    try:
+        for file in files:
+            with named(file.path):
+                drafts[file.path] = draft_name(file.path)
+                write_new(drafts[file.path], file)
+                refresh(drafts[file.path], file.path)
+        sync(drafts.values())
+    except BaseException:
+        remove(drafts.values())
+        raise
+    return drafts
+
+
+def swap(drafts: Mapping[str, str], removed: Collection[str] = ()) -> None:
+    """Let each draft take its file's place, then remove files; all of it is on the disk afterwards. Raises OSError."""
+    for path, name in drafts.items():
+        with named(path):
+            os.replace(name, path)
+    for path in removed:
+        os.unlink(path)
+    sync({os.path.dirname(path) or "." for path in (*drafts, *removed)})
+
+
+def draft_name(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
+
+
+def write_new(path: str, file: NewFile, folder: int | None = None) -> None:
+    """Make ``path`` what ``file`` is to be; with ``folder``, an open one, it is a name in it. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, PRIVATE, dir_fd=folder)
+    with open(descriptor, "wb") as stream:
+        stream.write(file.data)
+        stream.flush()
+        if file.owner is not None:
+            os.fchown(descriptor, *file.owner)
+        os.fchmod(descriptor, file.mode)
+
+
+def refresh(path: str, replaced: str) -> None:
+    """
+    Make the file at ``path`` newer, in whole seconds, than the one that it takes the place of.
+
+    uWSGI's emperor compares whole seconds: a file that is not newer is no news to it (core/emperor.c).
+    """
+    try:
+        least = modified(replaced) + 1
+    except FileNotFoundError:
+        return
+    if least > modified(path):
+        os.utime(path, (least, least), follow_symlinks=False)
+
+
+def modified(path: str) -> int:
+    """Return the whole seconds of a file's time."""
+    return os.lstat(path).st_mtime_ns // 10**9
+
+
+def sync(paths: Collection[str]) -> None:
+    """
+    Return when files, and the names in folders, are on the disk; a file renamed before that may be empty after a power
+    cut.
+    """
+    if len(paths) > MOST_SINGLE_SYNCS:
+        os.sync()
+        return
+    for path in paths:
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except PermissionError:  # who may write to a folder and not list it does not open it
+            os.sync()
+            return
+        try:
+            with named(path):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove(paths: Iterable[str]) -> None:
+    """Remove what there is of ``paths``, and can be removed."""
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def remove_drafts(folder: str | os.PathLike[str]) -> None:
+    """Remove what runs that were killed have left in ``folder``; the caller keeps others out of it."""
+    with suppress(FileNotFoundError):
+        remove(os.path.join(folder, name) for name in os.listdir(folder) if DRAFT.fullmatch(name))
+
+
+@contextmanager
+def named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let an error say which file it is about: one of an open file does not, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise

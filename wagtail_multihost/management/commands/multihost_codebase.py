@@ -1,0 +1,49 @@
+"""Write what servers' configurations take from the project, once per release."""
+
+from __future__ import annotations
+
+import os
+from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.files.writing import NewFile, write
+from wagtail_multihost.management.command import MultihostCommand
+from wagtail_multihost.project import codebase
+from wagtail_multihost.registry.release import own_release, text_of
+
+MODE = 0o644
+EPILOG = """
+examples:
+  manage.py multihost_codebase
+  manage.py multihost_codebase --output /srv/releases/42/codebase.json
+  manage.py multihost_emit nginx --codebase /srv/releases/42/codebase.json --output /etc/multihost
+
+exit codes: 0 done; 2 it could not be done
+"""
+
+
+class Command(MultihostCommand):
+    help = (
+        "Write what plans and snapshots take from the project (its folder, virtual environment, settings module, WSGI "
+        "callable, the places of static and uploaded files and of health, and the installed version) as JSON, so that "
+        "they are made where the project is not loaded. No registry is read, and no secret is in it."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.epilog = EPILOG
+        parser.add_argument("--output", type=Path, metavar="FILE", help="the file to write (default: stdout)")
+
+    def run(self, **options: Any) -> None:
+        text = text_of(own_release(codebase()))
+        if options["output"] is None:
+            self.stdout.write(text, ending="")
+            return
+        try:
+            write([NewFile(os.path.abspath(options["output"]), text.encode(), MODE)])
+        except OSError as error:
+            raise EmitError(f"Cannot write {error.filename}: {error.strerror}.") from None

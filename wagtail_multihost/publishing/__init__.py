@@ -1,0 +1,1 @@
+"""From specs to files that sites are read from: snapshots, and the pins of a registry file."""
