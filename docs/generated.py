@@ -60,7 +60,7 @@ PROJECT = {
     "WAGTAILFRONTENDCACHE_LOCATION": "http://127.0.0.1:6081",
 }
 # Which of these are set depends on the version of Django.
-MAIL = dict.fromkeys(REPLACED, "The site's own mail server, before Django 6.1; removed where MAILERS takes its place.")
+MAIL = dict.fromkeys(REPLACED, "The site's own mail server, before Django 6.1; removed if MAILERS replaces it.")
 
 
 def filled_in(text: str) -> str:
@@ -175,12 +175,12 @@ UNFIT = {("uwsgi", "gunicorn.toml"), ("uwsgi", "every-key.toml"), ("systemd", "e
 BROUGHT = {
     "50-site.conf": "for what the site states of its own",
     "multihost-snapshot": "with `platform.snapshots`",
-    "multihost-publish": "where `publish` is not 0",
+    "multihost-publish": "if `publish` is not 0",
     "multihost-emperor": 'with `platform.runner = "uwsgi"`',
-    "nginx/sites/": "for options that nginx takes no variable for",
-    "limits.conf": "where a `rate` or `client_connections` is stated",
-    "cache.conf": "where anything is kept",
-    "buckets.conf": "where `bucket_media` is not off",
+    "nginx/sites/": "for options that nginx does not accept variables for",
+    "limits.conf": "if a `rate` or `client_connections` is stated",
+    "cache.conf": "if any pages are kept",
+    "buckets.conf": "if `bucket_media` is not off",
     "upstreams.conf": "with `platform.nodes`",
 }
 
@@ -212,7 +212,7 @@ def health_options() -> str:
         for key in fields(HealthOptions)
     ]
     names = ", ".join(f"`{name}`" for name in DEFAULT_PROBES)
-    probes = ["`PROBES`", "dictionary", names, "[The probes](#probes), by names of your own; it replaces all of these."]
+    probes = ["`PROBES`", "dictionary", names, "[The probes](#probes), under names of your own; they replace these."]
     return table(["Key", "Type", "Default", "Meaning"], [*rows, probes])
 
 

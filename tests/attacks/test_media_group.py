@@ -96,6 +96,7 @@ def prepare(street: Street, groups: Path) -> None:
     }
     sites = {site: {"hostnames": [f"{site}.example.org"]} for site in (SITE, NEIGHBOUR)}
     ROOT.take(write_registry(street.registry, {"platform": platform, "sites": sites}), 0o600)
+    ROOT.take(street.folder / "secrets", 0o711)
     ROOT.take(street.folder / "secrets/platform", 0o600)
     environ = workshop.environ(street.registry)
     workshop.manage("multihost_sites", "--pin", environ=environ, account=ROOT)

@@ -99,6 +99,7 @@ def prepare(street: Street) -> None:
     write_registry(street.registry, {"platform": platform, "sites": sites})
     # What root reads, nobody else may have written.
     ROOT.take(street.registry, 0o600)
+    ROOT.take(street.folder / "secrets", 0o711)
     ROOT.take(street.folder / "secrets" / "platform", 0o600)
     environ = workshop.environ(street.registry)
     workshop.manage("multihost_sites", "--pin", environ=environ, account=ROOT)

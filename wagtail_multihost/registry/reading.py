@@ -43,24 +43,31 @@ def read_spec(record: Record, spec: type[T], derived: Mapping[str, object] = NO_
 def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_NAMES) -> dict[str, Any]:
     """Take every declared key of a spec out of a record, but for tables of keys of their own; return the values."""
     values: dict[str, Any] = {}
-    by = selector(spec)
+    stated, by = record.entries, selector(spec)
+    chosen = ""
     for name, declared, take, default in readers(spec):
-        chosen = values.get(by)
+        is_stated = name in stated or declared.is_secret
         if declared.of and chosen not in declared.of:
-            refuse_foreign(record, name, f"The {by} {chosen} does not take it.")
+            record.known.append(name)  # a misspelt one is told which it may have been
+            if is_stated:
+                refuse_foreign(record, name, f"The {by} {chosen} does not take it.")
             values[name] = default
-            continue
-        if declared.unless_stated:
-            default = derived_value(declared, derived)
-        values[name] = take(record, name, default)
+        else:
+            fallback = derived_value(declared, derived) if declared.unless_stated else default
+            if is_stated:
+                values[name] = take(record, name, fallback)
+            else:
+                record.known.append(name)
+                values[name] = fallback
+        if name == by:
+            chosen = values[name]
     return values
 
 
 def refuse_foreign(record: Record, name: str, message: str) -> None:
     """Take a key out of a record, as itself or as the path of a file, and report it: another engine takes it."""
-    record.known.append(name)  # a misspelt one is told which it may have been
     for written in (name, f"{name}_file"):
-        if written in record.entries and (entry := record.take(written)):
+        if entry := record.take(written):
             record.report(message, entry.path)
 
 

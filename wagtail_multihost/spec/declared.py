@@ -74,8 +74,9 @@ class Part(NamedTuple):
 
 
 Declarations: TypeAlias = tuple[tuple[Field[Any], Declared], ...]
-#: What :func:`declarations` has returned; specs are few, and are never unloaded.
+#: What the functions below have returned; specs are few, and are never unloaded.
 _known: dict[type, Declarations] = {}
+_known_parts: dict[type, tuple[tuple[str, Part], ...]] = {}
 
 
 def key(kind: Kind, meaning: str, default: Any = MISSING, **options: Any) -> Any:
@@ -97,12 +98,15 @@ def declarations(spec: type) -> Declarations:
 
 def parts(spec: type) -> tuple[tuple[str, Part], ...]:
     """Return the names of a spec's tables, with their declarations."""
-    return tuple((one.name, one.metadata[PART]) for one in fields(spec) if PART in one.metadata)
+    if spec not in _known_parts:
+        _known_parts[spec] = tuple((one.name, one.metadata[PART]) for one in fields(spec) if PART in one.metadata)
+    return _known_parts[spec]
 
 
 def selector(spec: type) -> str:
     """Return the name of the key whose value says which others a spec takes; blank where there is none."""
-    return next((one.name for one, declared in declarations(spec) if declared.selects), "")
+    first, declared = declarations(spec)[0]
+    return first.name if declared.selects else ""
 
 
 def secrets(spec: object) -> Iterator[Secret]:
