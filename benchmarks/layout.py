@@ -79,11 +79,11 @@ def written(folder: Path, registry: Path, own: Overrides) -> Path:
         (folder / name).mkdir(parents=True)
     folder.chmod(0o755)
     contents = open_registry(registry, {}).load()
-    platform = replace(contents.platform, nginx=nginx_options(folder))
+    platform = contents.platform.with_options(nginx_options(folder))
     codebase = Codebase(
         directory=folder, virtualenv=folder, wsgi="a.b:c", settings_module="a.settings", static_root=folder / "static"
     )
-    sites = tuple(replace(site, nginx=own) for site in contents.enabled)
+    sites = tuple(replace(site, options=(("nginx", own),)) for site in contents.enabled)
     for file in emit("nginx", Plan(platform, sites, codebase, str(registry), folder / "out")):
         path = folder / "out" / file.path
         path.parent.mkdir(exist_ok=True)

@@ -20,6 +20,7 @@ NEEDS_DJANGO = frozenset(
         "emitters/test_health_front_servers.py",
         "emitters/test_nginx_cache_cookies_servers.py",
         "emitters/test_nginx_content.py",
+        "resolver/test_activation.py",
         "resolver/test_csp.py",
         "resolver/test_exposure.py",
         "resolver/test_in_django.py",

@@ -39,6 +39,8 @@ ROOMS = (
     "launch/**/*.py",
     "as_site/*.py",
     "management/**/*.py",
+    "project.py",
+    "running.py",
 )
 #: Mutations that change nothing that anybody could notice, each with the reason.
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"

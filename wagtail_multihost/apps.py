@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from types import ModuleType
 
 from django.apps import AppConfig
 from django.core.signals import request_started
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_save
+
+from wagtail_multihost.running import current, register_reset, registered_site
 
 
 class MultihostConfig(AppConfig):
@@ -24,6 +27,7 @@ class MultihostConfig(AppConfig):
         connection_created.connect(compare, dispatch_uid="wagtail_multihost.identity")
 
     def ready(self) -> None:
+        from wagtail_multihost.backends.build_mode import refuse_where_none_leads
         from wagtail_multihost.backends.planted_cookies import drop_planted_cookies
         from wagtail_multihost.checks import applied as applied_checks  # noqa: F401  # importing it registers them
         from wagtail_multihost.checks import caches, cookies, databases, mail, media, registry, search, storages, tasks  # noqa: F401
@@ -33,29 +37,25 @@ class MultihostConfig(AppConfig):
         from wagtail_multihost.checks import identity as identity_checks  # noqa: F401
         from wagtail_multihost.identity.claim import after_migrate, refuse_foreign_fixture
         from wagtail_multihost.models import Identity
-        from wagtail_multihost.resolver.resolved import latest
 
         post_migrate.connect(after_migrate, sender=self, dispatch_uid="wagtail_multihost.identity")
         pre_save.connect(refuse_foreign_fixture, sender=Identity, dispatch_uid="wagtail_multihost.identity")
         # Django sends it before it makes the request, whatever middleware a project has.
         request_started.connect(drop_planted_cookies, dispatch_uid="wagtail_multihost.planted_cookies")
-        applied = latest()
-        if applied and not connects(applied.values["DATABASES"]):
-            from wagtail_multihost.backends.build_mode import refuse_connections
-
-            refuse_connections()
-        if applied and applied.by.site and not applied.by.ephemeral:
-            keep_temporary_files(applied.values.get("FILE_UPLOAD_TEMP_DIR"))
+        refuse_where_none_leads()
+        keep_temporary_files()
 
 
-def keep_temporary_files(folder: object) -> None:
+def keep_temporary_files() -> None:
     """Make the site's folder the one of Python's tempfile too: whatever makes a file in this process asks it."""
+    running = current()
+    folder = running.values.get("FILE_UPLOAD_TEMP_DIR") if running and registered_site() else None
     if isinstance(folder, str):
-        import tempfile
-
         tempfile.tempdir = folder
 
 
-def connects(databases: object) -> bool:
-    """Return whether a connection could be opened: build mode, and makemigrations without SQLite, give no NAME."""
-    return not isinstance(databases, dict) or bool(databases["default"]["NAME"])
+@register_reset
+def forget_temporary_files() -> None:
+    """Make it the folder of who the process is now."""
+    tempfile.tempdir = None
+    keep_temporary_files()

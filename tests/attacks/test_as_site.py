@@ -201,6 +201,14 @@ def no_script(folder: Path) -> None:
     own_folder(folder)
 
 
+def open_folder(folder: Path) -> None:
+    """Plant a module beside a script of root's, where everybody may: Python looks there first."""
+    folder.chmod(0o1777)
+    (folder / "website.py").write_text(PLANTED)
+    given_to(THIRD, folder / "website.py")
+    shutil.rmtree(folder / "website")
+
+
 def own_registry(folder: Path) -> None:
     given_to(THIRD, folder / "sites.toml", 0o644)
 
@@ -216,6 +224,7 @@ NAMED, FOUND = ["--registry", "sites.toml"], []
     ("attack", "options", "user"),
     [
         *((attack, NAMED, "games") for attack in (own_script, own_folder, own_group, linked_script, no_script)),
+        (open_folder, NAMED, "games"),
         *((attack, FOUND, "games") for attack in (own_script, own_folder, own_registry, sites_registry)),
         (own_script, NAMED, ""),
     ],
@@ -231,6 +240,15 @@ def test_root_starts_nothing_that_a_third_account_can_change(
     result = project.run(*QUICK, *options, "aurora", "look")
     assert (result.returncode, result.stdout) == (2, ""), result.stdout
     assert "Root starts nothing that other accounts can change" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_registry_that_is_not_there_yet_is_nobodys(project: Project) -> None:
+    """Between a look at an open folder and the reading, another account can write one there."""
+    (project.folder / "sites.toml").unlink()
+    project.folder.chmod(0o1777)
+    result = project.run(*QUICK, "aurora", "look")
+    assert (result.returncode, result.stdout) == (2, ""), result.stdout
+    assert "Root starts nothing that other accounts can change" in result.stderr
 
 
 def test_project_of_the_sites_own_account_is_started(project: Project) -> None:

@@ -15,6 +15,7 @@ from tests.emitters.conftest import make_site
 from tests.emitters.front import opened_front
 from tests.servers.accounts import Account
 from tests.servers.processes import running, wait_for
+from wagtail_multihost.spec.nginx import NginxOptions
 
 pytestmark = [pytest.mark.servers, needs_root]
 
@@ -24,8 +25,8 @@ def test_a_site_reads_no_log_of_the_front_and_rotation_goes_on() -> None:
     with passable_folder() as folder:
         front = opened_front(folder)
         plan = front.plan(make_site("aurora"))
-        own = replace(plan.platform.nginx, user="www-data")
-        conf = front.write(replace(plan, platform=replace(plan.platform, nginx=own)))
+        own = replace(plan.options(NginxOptions), user="www-data")
+        conf = front.write(replace(plan, platform=plan.platform.with_options(own)))
         shutil.chown(folder / "logs", "root", "www-data")
         (folder / "logs").chmod(0o750)
         with running(["nginx", "-e", "stderr", "-c", conf, "-g", "daemon off;"], folder / "output.log") as process:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.spec.samples import a_platform, a_site
-from wagtail_multihost.backends import markers
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost import running
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.names import derive_names
@@ -46,7 +46,7 @@ def process_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             cache=CacheSpec(backend="locmem"),
             storage=StorageSpec(**{**values, **options}),
         )
-        monkeypatch.setattr(markers, "latest", lambda: Applied(ResolvedSettings(platform, site), {}, {}))
+        monkeypatch.setattr(running, "_current", Running(platform=platform, site=site))
 
     return make
 
@@ -57,8 +57,9 @@ def become(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def make(*, environment: str = "production", ephemeral: Any = None, **changes: Any) -> None:
         site = a_site(**changes)
-        resolved = ResolvedSettings(a_platform(environment=environment), site, ephemeral)
-        monkeypatch.setattr(markers, "latest", lambda: Applied(resolved, {}, {}))
+        platform = a_platform(environment=environment)
+        made = Running(platform=platform, site=site, ephemeral=ephemeral is not None)
+        monkeypatch.setattr(running, "_current", made)
 
     return make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test_question_that_django_asks_of_sqlite_is_answered(
     handler: ConnectionHandler, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], expected: bool
 ) -> None:
     """By its version, without a connection; of other servers nothing is said."""
-    monkeypatch.setattr(build_mode.sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
     assert handler["later"].features.supports_json_field is expected
     assert "supports_json_field" not in vars(handler["server"].features)
 

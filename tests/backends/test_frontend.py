@@ -10,10 +10,10 @@ import pytest
 import requests
 from wagtail.contrib.frontend_cache.utils import get_backends
 
-from wagtail_multihost.backends import markers
+from wagtail_multihost import running
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.frontend import frontend_settings
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
@@ -57,10 +57,10 @@ def cloudfront(**keys: Secret) -> FrontendCacheSpec:
     return FrontendCacheSpec(backend="cloudfront", zone="E2", **keys)
 
 
-def caches(own: FrontendCacheSpec, monkeypatch: pytest.MonkeyPatch, running: str = "aurora") -> Any:
-    """Return WAGTAILFRONTENDCACHE of the site aurora, in the process of the site ``running``."""
-    applied = Applied(ResolvedSettings(PLATFORM, a_site(own, running)), {}, {})
-    monkeypatch.setattr(markers, "latest", lambda: applied)
+def caches(own: FrontendCacheSpec, monkeypatch: pytest.MonkeyPatch, served: str = "aurora") -> Any:
+    """Return WAGTAILFRONTENDCACHE of the site aurora, in the process of the site ``served``."""
+    applied = Running(platform=PLATFORM, site=a_site(own, served))
+    monkeypatch.setattr(running, "_current", applied)
     [setting] = frontend_settings(PLATFORM, a_site(own), {})
     return setting.value
 
@@ -91,16 +91,16 @@ def test_purge_that_is_queued_has_no_secret_and_works(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("own", [cloudflare(), cloudfront()], ids=["cloudflare", "cloudfront"])
 def test_purge_of_another_site_is_refused(own: FrontendCacheSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task of another site, taken by this process, does not get at this one's account."""
-    value = caches(own, monkeypatch, running="borealis")
+    value = caches(own, monkeypatch, served="borealis")
     with pytest.raises(ConfigurationError, match="the site borealis"):
         get_backends(value)
 
 
-@pytest.mark.parametrize("applied", [None, Applied(ResolvedSettings(), {}, {})])
-def test_purge_without_a_site_is_refused(applied: Applied | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("applied", [None, Running()])
+def test_purge_without_a_site_is_refused(applied: Running | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """In build mode, or where nothing was applied, there is no account."""
     value = caches(cloudflare(), monkeypatch)
-    monkeypatch.setattr(markers, "latest", lambda: applied)
+    monkeypatch.setattr(running, "_current", applied)
     with pytest.raises(ConfigurationError, match="no site"):
         get_backends(value)
 
@@ -120,8 +120,8 @@ def test_purge_of_a_site_without_that_cache_is_refused(
 ) -> None:
     """The site may have lost its cache, or have another one, since the purge was queued."""
     value = caches(cloudflare(), monkeypatch)
-    applied = Applied(ResolvedSettings(PLATFORM, a_site(own)), {}, {})
-    monkeypatch.setattr(markers, "latest", lambda: applied)
+    applied = Running(platform=PLATFORM, site=a_site(own))
+    monkeypatch.setattr(running, "_current", applied)
     with pytest.raises(ConfigurationError, match=r"site aurora has no frontend cache .* cloudflare"):
         get_backends(value)
 

@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 
 from tests.spec.samples import SECRETS, a_platform, a_site, redis, s3
-from wagtail_multihost.backends import markers
-from wagtail_multihost.backends.markers import compared, mark_of, own_mark, own_site, refuse_other, written
+from wagtail_multihost import running
+from wagtail_multihost.backends.markers import compared, mark_of, own_mark, refuse_other, written
 from wagtail_multihost.exceptions import ConfigurationError, IdentityError
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running, own_site
 
 Become = Callable[..., None]
 OTHER = UUID("00000000-0000-5000-8000-000000000001")
@@ -68,15 +68,15 @@ def test_mark_is_none_for_a_test_run(become: Become, throw_away: object) -> None
     "applied",
     [
         None,
-        Applied(ResolvedSettings(), {}, {}),
-        Applied(ResolvedSettings(a_platform(), None), {}, {}),
-        Applied(ResolvedSettings(None, a_site()), {}, {}),
+        Running(),
+        Running(platform=a_platform()),
+        Running(site=a_site()),
     ],
     ids=["unapplied", "build mode", "no site", "no platform"],
 )
-def test_mark_is_none_without_a_site(monkeypatch: pytest.MonkeyPatch, applied: Applied | None) -> None:
+def test_mark_is_none_without_a_site(monkeypatch: pytest.MonkeyPatch, applied: Running | None) -> None:
     """In build mode, or where nothing was applied, nothing is marked."""
-    monkeypatch.setattr(markers, "latest", lambda: applied)
+    monkeypatch.setattr(running, "_current", applied)
     assert own_mark() is None
 
 
@@ -89,8 +89,8 @@ def test_site_of_the_process_is_the_one_that_was_applied(
         assert own_site() == refuse_other("aurora", "storage") == a_site()
         with pytest.raises(ConfigurationError, match=r"storage of the site borealis .* the site aurora"):
             refuse_other("borealis", "storage")
-    for applied in (None, Applied(ResolvedSettings(), {}, {})):
-        monkeypatch.setattr(markers, "latest", lambda applied=applied: applied)
+    for applied in (None, Running()):
+        monkeypatch.setattr(running, "_current", applied)
         assert own_site() is None
         with pytest.raises(ConfigurationError, match="no site"):
             refuse_other("aurora", "storage")

@@ -11,10 +11,10 @@ import pytest
 from django.test import override_settings
 
 from tests.backends.conftest import ACCESS_KEY, SECRET_KEY
-from wagtail_multihost.backends import markers
+from wagtail_multihost import running
 from wagtail_multihost.backends.storage import SiteS3Storage
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 # What django-storages and boto3 read (https://django-storages.readthedocs.io/en/latest/backends/amazon-S3.html,
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/configuration.html).
@@ -82,10 +82,10 @@ def test_storage_of_another_site_is_refused(process_of: Process, site: str) -> N
     assert SECRET_KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("applied", [None, Applied(ResolvedSettings(), {}, {})])
-def test_storage_without_a_site_is_refused(monkeypatch: pytest.MonkeyPatch, applied: Applied | None) -> None:
+@pytest.mark.parametrize("applied", [None, Running()])
+def test_storage_without_a_site_is_refused(monkeypatch: pytest.MonkeyPatch, applied: Running | None) -> None:
     """In build mode, or where nothing was applied, there is no bucket."""
-    monkeypatch.setattr(markers, "latest", lambda: applied)
+    monkeypatch.setattr(running, "_current", applied)
     with pytest.raises(ConfigurationError, match="no site"):
         SiteS3Storage(site="aurora")
 

@@ -13,6 +13,7 @@ import pytest
 from django.test import override_settings
 from django.utils.module_loading import import_string
 
+from wagtail_multihost import running
 from wagtail_multihost.backends.tasks import STAMP, site_task_backend
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.resolver.tasks import SITE_TASKS, WRAPPED
@@ -112,9 +113,8 @@ def test_task_of_the_own_site_and_one_without_a_stamp_run(become: Become, packag
 
 def test_task_of_a_worker_without_a_site_is_refused(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     """A process that has no site runs nobody's tasks."""
-    from wagtail_multihost.backends import markers
 
-    monkeypatch.setattr(markers, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     with pytest.raises(IdentityError, match="no site"):
         task_of(backend_of(package, "Immediate"), add).call(1, **{STAMP: OWN})
 

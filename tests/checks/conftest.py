@@ -8,8 +8,8 @@ import pytest
 from django.core.checks import CheckMessage
 
 from tests.spec.samples import a_platform, a_site
-from wagtail_multihost.resolver import resolved
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost import running
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec.site import SiteSpec
 
 Serve = Callable[[SiteSpec | None], None]
@@ -20,8 +20,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
     """Make this process that of a site, or of none."""
 
     def become(site: SiteSpec | None) -> None:
-        by = ResolvedSettings(a_platform() if site else None, site)
-        monkeypatch.setattr(resolved, "_latest", Applied(by, {}, {}))
+        monkeypatch.setattr(running, "_current", Running(platform=a_platform() if site else None, site=site))
 
     return become
 

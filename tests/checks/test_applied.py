@@ -9,8 +9,9 @@ from django.conf import settings as django_settings
 from django.core import mail
 from django.core.checks import run_checks
 
+from wagtail_multihost import running
 from wagtail_multihost.checks import applied as checks
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 MIDDLEWARE = checks.MIDDLEWARE
 
@@ -24,7 +25,7 @@ def ids() -> list[str]:
 
 def applied(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
     """Make the last ``apply`` one that has set ``values``."""
-    monkeypatch.setattr(checks, "latest", lambda: Applied(ResolvedSettings(), {}, values))
+    monkeypatch.setattr(running, "_current", Running(values=values))
 
 
 def test_checks_are_registered_and_quiet_on_a_sound_project() -> None:
@@ -155,5 +156,5 @@ def test_database_that_is_none_of_postgresql_is_quiet(monkeypatch: pytest.Monkey
 
 def test_no_apply_at_all_is_e005(monkeypatch: pytest.MonkeyPatch) -> None:
     """A project that never calls apply is told so."""
-    monkeypatch.setattr(checks, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     assert ids() == ["E005"]

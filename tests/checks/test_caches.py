@@ -10,11 +10,11 @@ from django.core.cache.backends.redis import RedisCache
 
 from tests.checks.conftest import Serve, ids_of
 from tests.spec.samples import a_site
+from wagtail_multihost import running
 from wagtail_multihost.backends.cache import SiteRedisCache
 from wagtail_multihost.checks.caches import FILES, check_caches, is_in_folder
-from wagtail_multihost.resolver import resolved
 from wagtail_multihost.resolver.caches import KEY_FUNCTION
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec.site import SiteSpec
 
 REDIS = "django.core.cache.backends.redis.RedisCache"
@@ -99,12 +99,12 @@ def test_alias_of_files_outside_the_sites_folder_is_w003(
     assert ids_of(check_caches(None)) == found
 
 
-@pytest.mark.parametrize("applied", [None, Applied(ResolvedSettings(), {}, {})])
+@pytest.mark.parametrize("applied", [None, Running()])
 def test_folder_of_a_site_is_known_where_settings_were_applied(
-    monkeypatch: pytest.MonkeyPatch, applied: Applied | None
+    monkeypatch: pytest.MonkeyPatch, applied: Running | None
 ) -> None:
     """Without a platform no folder is taken for a site's own."""
-    monkeypatch.setattr(resolved, "_latest", applied)
+    monkeypatch.setattr(running, "_current", applied)
     location = {"LOCATION": "/srv/data/sites/aurora/cache/files"}
     assert is_in_folder(FILES, location, a_site()) is False
 

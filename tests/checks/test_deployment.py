@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from tests.checks.conftest import ids_of
 from tests.spec.samples import a_platform, a_site, postgresql, redis, s3
+from wagtail_multihost import running
 from wagtail_multihost.checks.deployment import check_folders, check_platform, check_settings, check_transport
 from wagtail_multihost.checks.hosted import Hosted, hosted, is_served_here
 from wagtail_multihost.production.platform import environment_findings
 from wagtail_multihost.production.settings import is_for_development
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.resolver import resolved
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
@@ -35,8 +34,8 @@ def become(monkeypatch: pytest.MonkeyPatch) -> Become:
 
     def make(platform: PlatformSpec, site: SiteSpec | None, registry: Path | None = None) -> None:
         opened = open_registry(registry, {}) if registry else None
-        by = ResolvedSettings(platform if site else None, site, registry=registry, opened=opened)
-        monkeypatch.setattr(resolved, "_latest", Applied(by, {}, {}))
+        made = Running(platform=platform if site else None, site=site, registry=registry, opened=opened)
+        monkeypatch.setattr(running, "_current", made)
         monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
 
     return make
@@ -215,7 +214,7 @@ def test_build_context_is_e024_and_repository_w016(
     (data / "platform.key").write_text("")
     (tmp_path / "Dockerfile").write_text("")
     (tmp_path / "manage.py").write_text("")
-    monkeypatch.setattr("wagtail_multihost.management.production.project_folder", lambda _: tmp_path)
+    monkeypatch.setattr("wagtail_multihost.production.folders.project_folder", lambda _: tmp_path)
     become(production(data=data), a_site(**SERVERS))
     assert ids_of(check_folders(None)) == ["E024", "W016"]
     for name in (".dockerignore", ".gitignore"):
@@ -228,13 +227,11 @@ def test_test_runs_and_settings_without_apply_are_quiet(
 ) -> None:
     """What was never applied is E005's, and a throw-away site is nobody's."""
     settings.DEBUG = True
-    with TemporaryDirectory(dir=tmp_path) as folder:
-        ephemeral = ResolvedSettings(a_platform(), a_site(), cast(Any, folder))
-        for applied in (None, Applied(ephemeral, {}, {})):
-            monkeypatch.setattr(resolved, "_latest", applied)
-            assert hosted() is None and is_served_here() is False
-            for check in (check_settings, check_platform, check_transport, check_folders):
-                assert check(None) == []
+    for made in (None, Running(platform=a_platform(), site=a_site(), ephemeral=True)):
+        monkeypatch.setattr(running, "_current", made)
+        assert hosted() is None and is_served_here() is False
+        for check in (check_settings, check_platform, check_transport, check_folders):
+            assert check(None) == []
 
 
 def a_registry(folder: Path, head: str = "", site: str = "", mode: int = 0o600) -> Path:
@@ -270,8 +267,8 @@ def test_platform_or_site_alone_is_no_process_of_a_site(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: PlatformSpec | None, site: SiteSpec | None
 ) -> None:
     """Both are known of a site's process; else the registry's file is looked at."""
-    by = ResolvedSettings(platform, site, registry=a_registry(tmp_path))
-    monkeypatch.setattr(resolved, "_latest", Applied(by, {}, {}))
+    made = Running(platform=platform, site=site, registry=a_registry(tmp_path))
+    monkeypatch.setattr(running, "_current", made)
     monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
     found = hosted()
     assert found is not None and found.is_of_site is False
@@ -292,7 +289,7 @@ def test_registry_that_cannot_be_read_leaves_the_settings_to_be_checked(
     assert (check_platform(None), check_transport(None)) == ([], [])
     assert ids_of(check_settings(None)) == ["E022", "E023"]
     (tmp_path / "manage.py").write_text("")
-    monkeypatch.setattr("wagtail_multihost.management.production.project_folder", lambda _: tmp_path)
+    monkeypatch.setattr("wagtail_multihost.production.folders.project_folder", lambda _: tmp_path)
     # What cannot be read as a registry may have a secret in it.
     assert ids_of(check_folders(None)) == (["W016"] if text == "not TOML" else [])
 

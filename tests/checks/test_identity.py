@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +10,10 @@ from django.db import OperationalError
 
 from tests.checks.conftest import ids_of
 from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.checks import identity
 from wagtail_multihost.checks.identity import check_claimed, check_revision
-from wagtail_multihost.resolver import resolved
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 
 @pytest.mark.parametrize(
@@ -25,13 +24,13 @@ def test_production_without_a_revision_is_w006(
 ) -> None:
     """In production alone a registry without a revision is told of."""
     platform = a_platform(environment=environment, revision=revision)
-    monkeypatch.setattr(resolved, "_latest", Applied(ResolvedSettings(platform, a_site()), {}, {}))
+    monkeypatch.setattr(running, "_current", Running(platform=platform, site=a_site()))
     assert ids_of(check_revision(None)) == ids
 
 
 def test_revision_is_not_asked_for_without_a_site(monkeypatch: pytest.MonkeyPatch) -> None:
     """In build mode nothing is compared with a database."""
-    monkeypatch.setattr(resolved, "_latest", Applied(ResolvedSettings(a_platform(environment="production")), {}, {}))
+    monkeypatch.setattr(running, "_current", Running(platform=a_platform(environment="production")))
     assert check_revision(None) == []
 
 
@@ -55,7 +54,6 @@ def _unclaimed(monkeypatch: pytest.MonkeyPatch) -> Connection:
     monkeypatch.setattr(identity, "own_identity", lambda: own)
     monkeypatch.setattr(identity, "connections", {"default": connection})
     monkeypatch.setattr(identity, "identity_of", lambda asked: None if asked is connection else "another")
-    monkeypatch.setattr(sys, "argv", ["manage.py", "check", "--database", "default"])
     return connection
 
 
@@ -74,13 +72,19 @@ def test_database_that_is_not_named_is_not_asked(unclaimed: Connection, database
 
 
 @pytest.mark.parametrize(
-    ("argv", "ids"), [(["migrate"], []), (["check"], ["W002"]), (["x", "migrate"], ["W002"]), ([], ["W002"])]
+    ("made", "ids"),
+    [
+        (Running(command="migrate"), []),
+        (Running(command="check"), ["W002"]),
+        (Running(), ["W002"]),
+        (None, ["W002"]),
+    ],
 )
 def test_migrate_is_not_told_to_run(
-    unclaimed: Connection, monkeypatch: pytest.MonkeyPatch, argv: list[str], ids: list[str]
+    unclaimed: Connection, monkeypatch: pytest.MonkeyPatch, made: Running | None, ids: list[str]
 ) -> None:
     """The command that claims a database checks it before."""
-    monkeypatch.setattr(sys, "argv", ["manage.py", *argv])
+    monkeypatch.setattr(running, "_current", made)
     assert ids_of(check_claimed(None, databases=["default"])) == ids
 
 

@@ -14,9 +14,9 @@ import pytest
 from tests.accounts import OTHER_GROUP, SITE_GROUP, needs_root
 from tests.checks.conftest import ids_of
 from tests.spec.samples import a_platform, a_site, files, s3
+from wagtail_multihost import running
 from wagtail_multihost.checks.media import check_media_group, needs_media_group, reads_snapshot
-from wagtail_multihost.resolver import resolved
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 pytestmark = needs_root
 
@@ -32,8 +32,8 @@ def _found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def ids(*, storage: Any = None, created: datetime | None = None, **platform: Any) -> list[str]:
         spec = replace(a_site(), id="ames", storage=storage or files(path=tmp_path))
         opened = cast(Any, SimpleNamespace(created=lambda site: created))
-        by = ResolvedSettings(a_platform(**{**SEPARATE, **platform}), spec, opened=opened)
-        monkeypatch.setattr(resolved, "_latest", Applied(by, {}, {}))
+        made = Running(platform=a_platform(**{**SEPARATE, **platform}), site=spec, opened=opened)
+        monkeypatch.setattr(running, "_current", made)
         return ids_of(check_media_group(None))
 
     return ids
@@ -71,15 +71,15 @@ def test_uploads_in_another_group_are_fine(found: Any, tmp_path: Path) -> None:
 def test_process_without_site_or_platform_needs_no_group(tmp_path: Path) -> None:
     """Both are needed to tell whose uploads are in whose group."""
     site, platform = replace(a_site(), id="ames", storage=files(path=tmp_path)), a_platform(**SEPARATE)
-    for by in (ResolvedSettings(platform, None), ResolvedSettings(None, site)):
+    for by in (Running(platform=platform), Running(site=site)):
         assert needs_media_group(by) is False
-    unopened = ResolvedSettings(a_platform(**{**SEPARATE, "snapshots": None}), site)
+    unopened = Running(platform=a_platform(**{**SEPARATE, "snapshots": None}), site=site)
     assert (needs_media_group(unopened), reads_snapshot(unopened)) == (False, False)
-    assert not reads_snapshot(ResolvedSettings(platform, None))
+    assert not reads_snapshot(Running(platform=platform))
 
 
 def test_build_mode_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process without a site has no uploads, and one without settings of ours nothing to look at."""
-    for applied in (None, Applied(ResolvedSettings(), {}, {})):
-        monkeypatch.setattr(resolved, "_latest", applied)
+    for applied in (None, Running()):
+        monkeypatch.setattr(running, "_current", applied)
         assert ids_of(check_media_group(None)) == []

@@ -9,9 +9,9 @@ import pytest
 from tests.checks.conftest import Serve, ids_of
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, PLATFORM_KEY
 from tests.spec.samples import a_site
+from wagtail_multihost import running
 from wagtail_multihost.checks.registry import check_registry
-from wagtail_multihost.resolver import resolved
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 SHARED = f'{HEAD}{AURORA}aliases = ["shared.example"]\n{BOREALIS}aliases = ["shared.example"]\n'
 
@@ -51,7 +51,7 @@ def test_registry_of_the_settings_module_is_checked(
     path.write_text(f'{HEAD}{AURORA}storage = "file:///srv/static/media"\n')
     settings.STATIC_ROOT = "/srv/static"  # type: ignore[attr-defined]
     monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
-    monkeypatch.setattr(resolved, "_latest", Applied(ResolvedSettings(registry=path), {}, {}))
+    monkeypatch.setattr(running, "_current", Running(registry=path))
     (message,) = check_registry(None)
     assert "lies in the folder of static files of the platform" in message.msg
 
@@ -73,7 +73,7 @@ def test_registry_is_not_read_by_test_runs(tmp_path: Path, monkeypatch: pytest.M
     path.write_text("not TOML")
     monkeypatch.setenv("MULTIHOST_REGISTRY", str(path))
     assert check_registry(None) == []
-    monkeypatch.setattr(resolved, "_latest", None)
+    monkeypatch.setattr(running, "_current", None)
     assert check_registry(None) == []
-    monkeypatch.setattr(resolved, "_latest", Applied(ResolvedSettings(), {}, {}))
+    monkeypatch.setattr(running, "_current", Running())
     assert ids_of(check_registry(None)) == ["E007"]

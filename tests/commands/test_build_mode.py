@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,12 +66,33 @@ def test_site_has_its_own_database(manage: Manage, project: Path) -> None:
     assert (project / "data/sites/aurora/db.sqlite3").stat().st_size > 0
 
 
-def test_server_without_a_site_does_not_start(manage: Manage) -> None:
+HANDLER = "from django.core.wsgi import get_wsgi_application; get_wsgi_application()"
+REQUEST = f"{HANDLER}; from django.test import Client; Client().get('/-/live')"
+
+
+def test_server_without_a_site_does_not_start(project: Path) -> None:
     """A server's entry point raises before it could answer anybody."""
-    code = "from django.core.wsgi import get_wsgi_application; get_wsgi_application()"
-    result = manage("shell", "--no-imports", "-c", code)
+    inherited = {name: os.environ[name] for name in os.environ if not name.startswith(("PYTEST", "MULTIHOST"))}
+    variables = {"PYTHONPATH": os.pathsep.join(sys.path), "DJANGO_SETTINGS_MODULE": "website.settings"}
+    result = subprocess.run(
+        [sys.executable, "-c", HANDLER],
+        cwd=project,
+        env={**inherited, **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert result.returncode != 0
     assert "MULTIHOST_SITE" in result.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(("code", "is_refused"), [(HANDLER, False), (REQUEST, True)])
+def test_command_without_a_site_has_a_handler_that_answers_nothing(manage: Manage, code: str, is_refused: bool) -> None:
+    """A command may load what a server does, and its first request is refused."""
+    result = manage("shell", "--no-imports", "-c", code)
+    assert (result.returncode != 0) is is_refused
+    assert ("Set MULTIHOST_SITE" in result.stderr) is is_refused
 
 
 def test_settings_set_again_are_found(manage: Manage) -> None:

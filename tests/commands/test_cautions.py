@@ -13,8 +13,6 @@ from wagtail_multihost.emitters import Plan
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.management import production
 from wagtail_multihost.management.production import (
-    folders_of,
-    holds_secret,
     platform_findings,
     production_cautions,
     refuse_development,
@@ -22,6 +20,7 @@ from wagtail_multihost.management.production import (
     transport_findings,
 )
 from wagtail_multihost.production import Finding
+from wagtail_multihost.production.folders import folders_of, holds_secret
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -163,15 +162,15 @@ def test_files_of_a_platform_are_looked_at_where_they_are(of_a_project: Path, tm
         a_site(database=sqlite(path=data / "sites" / "c.sqlite3"), storage=s3()),
         PUBLIC,
     ]
-    project, paths, committed = folders_of(data, sites, [registry])
+    project, paths, committed = folders_of(of_a_project, data, sites, [registry])
     usual = of_a_project / "sites.toml"
     assert project == of_a_project
     assert paths == [data / "sites", usual, registry, kept / "a.sqlite3"]
     assert committed == [data / "sites", usual, kept / "a.sqlite3"]
     # Without a data folder each file of a site is one by itself.
-    assert folders_of(None, sites, [])[1] == [usual, kept / "a.sqlite3", data / "sites" / "c.sqlite3"]
+    assert folders_of(of_a_project, None, sites, [])[1] == [usual, kept / "a.sqlite3", data / "sites" / "c.sqlite3"]
     usual.write_text('[platform]\nname = "aviary"\n')
-    assert folders_of(data, [], [registry])[2] == [data / "sites"]
+    assert folders_of(of_a_project, data, [], [registry])[2] == [data / "sites"]
 
 
 def test_folders_are_told_of_the_registry_that_is_read(of_a_project: Path, tmp_path: Path) -> None:

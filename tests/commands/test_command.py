@@ -8,32 +8,24 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.management.base import CommandError, OutputWrapper
 
 from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.management import command
+from wagtail_multihost.management.choosing import chosen_ids
+from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import (
     MultihostCommand,
     Printed,
-    chosen_ids,
-    codebase,
-    collector_paused,
-    default_wsgi,
     has_no_reader,
-    package_parent,
-    progress,
-    project_settings,
-    registry_of,
-    static_files,
-    transport,
 )
+from wagtail_multihost.management.progress import progress
 from wagtail_multihost.registry import Contents
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running, registry_of
 
 
 class Own(MultihostCommand):
@@ -169,8 +161,8 @@ def test_collector_is_as_it_was_afterwards(was_enabled: bool) -> None:
 @pytest.fixture(name="applied")
 def _applied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The settings module names a registry."""
-    by = ResolvedSettings(registry=tmp_path / "of-settings.toml")
-    monkeypatch.setattr(command, "latest", lambda: Applied(by, {"STATIC_URL": "/of-project/"}, {}))
+    made = Running(registry=tmp_path / "of-settings.toml", project={"STATIC_URL": "/of-project/"})
+    monkeypatch.setattr(running, "_current", made)
     monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -184,15 +176,8 @@ def test_registry_is_the_one_that_is_named_first(applied: Path, monkeypatch: pyt
     assert Path(registry_of(None).url) == applied / "variable.toml"
     assert Path(registry_of(str(applied / "option.toml")).url) == applied / "option.toml"
     monkeypatch.delenv("MULTIHOST_REGISTRY")
-    monkeypatch.setattr(command, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     assert Path(registry_of(None).url).name == "sites.toml"
-
-
-def test_settings_of_the_project_are_those_before_apply(applied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A project that never applies has none to tell."""
-    assert project_settings() == {"STATIC_URL": "/of-project/"}
-    monkeypatch.setattr(command, "latest", lambda: None)
-    assert project_settings() == {}
 
 
 def test_chosen_sites_are_the_enabled_ones_or_some_of_them() -> None:
@@ -221,61 +206,3 @@ def test_progress_is_shown_where_it_is_long_and_seen(
     drawn = capsys.readouterr().err
     assert (f"/{total} [" in drawn and "files" in drawn) is has_bar
     assert drawn.endswith("\r") is has_bar
-
-
-def test_static_files_are_a_folder_of_nobodys(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Its path is absolute, and a project without one protects none."""
-    monkeypatch.chdir(tmp_path)
-    settings.STATIC_ROOT = "static"
-    assert static_files() == [("folder of static files", tmp_path / "static")]
-    settings.STATIC_ROOT = None
-    assert static_files() == []
-
-
-def test_codebase_is_what_the_settings_describe(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each part comes from the setting that says it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "latest", lambda: Applied(ResolvedSettings(), {"MEDIA_URL": "/files/"}, {}))
-    settings.STATIC_ROOT, settings.STATIC_URL = "static", "/assets/"
-    settings.MULTIHOST_HEALTH = {"PREFIX": "/ops/"}
-    settings.WSGI_APPLICATION = "street.wsgi.app"
-    settings.SETTINGS_MODULE = "no_such_site.settings.production"
-    found = codebase()
-    assert (found.directory, found.virtualenv) == (tmp_path, Path(sys.prefix))
-    assert (found.wsgi, found.settings_module) == ("street.wsgi:app", "no_such_site.settings.production")
-    assert (found.static_root, found.static_url) == (tmp_path / "static", "/assets/")
-    assert (found.media_url, found.health_prefix) == ("/files/", "/ops/")
-    assert found.pythonpath == ()
-
-
-def test_codebase_leaves_out_what_another_server_has(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files with an address of their own are not this platform's, and neither are those that have none."""
-    monkeypatch.setattr(command, "latest", lambda: Applied(ResolvedSettings(), {"MEDIA_URL": "https://cdn/m/"}, {}))
-    settings.WSGI_APPLICATION = settings.STATIC_ROOT = None
-    del settings.MULTIHOST_HEALTH
-    for url in ("https://cdn.example.org/static/", None):
-        settings.STATIC_URL = url
-        settings.SETTINGS_MODULE = "no_such_site.settings"
-        found = codebase()
-        assert (found.static_root, found.static_url, found.media_url) == (None, None, None)
-    assert (found.wsgi, found.health_prefix) == ("no_such_site.wsgi:application", "/-/")
-    assert default_wsgi() == "no_such_site.wsgi.application"
-
-
-def test_transport_is_what_the_settings_say(settings: Any) -> None:
-    """What is not set is off, in the form of each."""
-    settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS, settings.SECURE_PROXY_SSL_HEADER = 1, "3600", ("A", "b")
-    assert transport() == (True, 3600, True)
-    assert isinstance(transport().redirects, bool) and isinstance(transport().has_header, bool)
-    settings.SECURE_SSL_REDIRECT = settings.SECURE_HSTS_SECONDS = settings.SECURE_PROXY_SSL_HEADER = None
-    assert transport() == (False, 0, False)
-
-
-def test_module_that_has_no_file_is_taken_for_one_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that was made and not loaded has no place; the working folder is as good as any."""
-    monkeypatch.setattr(
-        command.importlib.util,
-        "find_spec",
-        lambda name: SimpleNamespace(submodule_search_locations=None, origin=None) if name == "made" else None,
-    )
-    assert package_parent("made.settings") == package_parent("other.settings") == Path.cwd()

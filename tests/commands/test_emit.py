@@ -229,9 +229,9 @@ def test_emit_shows_progress_to_who_looks(
     call: Call, output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a terminal a long run has a progress bar, on stderr; elsewhere nothing is drawn."""
-    from wagtail_multihost.management import command
+    from wagtail_multihost.management import progress
 
-    monkeypatch.setattr(command, "PROGRESS_FROM", 1)
+    monkeypatch.setattr(progress, "PROGRESS_FROM", 1)
     call("multihost_emit", "uwsgi", "--output", output)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)

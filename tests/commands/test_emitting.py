@@ -16,8 +16,8 @@ from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.emitters import Emitter, emitters
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
 from wagtail_multihost.management import emitting
-from wagtail_multihost.management.command import progress
 from wagtail_multihost.management.emitting import fingerprint, lines, listing, plan_of, refuse_front, wish_of
+from wagtail_multihost.management.progress import progress
 from wagtail_multihost.registry import Contents
 
 NODES = '[platform]\nnodes = { one = "10.0.0.1:8000", two = "10.0.0.2:8000" }'
@@ -187,19 +187,6 @@ def test_runs_that_do_the_same_have_one_fingerprint(registry: Path, monkeypatch:
             others.add(fingerprint(options))
     assert len(others) == 15 and first not in others
     assert len(first) == 64
-
-
-def test_version_is_blank_where_the_package_was_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code that was only put on the import path runs as well."""
-    asked: list[str] = []
-    monkeypatch.setattr(emitting, "version", lambda name: asked.append(name) or "1.2")
-    assert (emitting.own_version(), asked) == ("1.2", ["wagtail-multihost"])
-
-    def missing(name: str) -> str:
-        raise emitting.PackageNotFoundError(name)
-
-    monkeypatch.setattr(emitting, "version", missing)
-    assert emitting.own_version() == ""
 
 
 def test_line_has_what_becomes_of_a_file() -> None:

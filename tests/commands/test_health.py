@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.commands.conftest import Called, Manage
+from wagtail_multihost import running
 from wagtail_multihost.health.client import NoAnswerError
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.management.commands import multihost_health
@@ -156,7 +157,7 @@ def test_own_token_is_not_sent_in_the_clear(
         tokens.append(token)
         raise NoAnswerError("noted")
 
-    monkeypatch.setattr(multihost_health, "own_site", lambda: "aurora")
+    monkeypatch.setattr(multihost_health, "own_id", lambda: "aurora")
     monkeypatch.setattr(multihost_health, "site_tokens", lambda: ("own",))
     monkeypatch.setattr("wagtail_multihost.health.asking.ask", note)
     assert call("multihost_health", "--url", url)[0] == 2
@@ -170,7 +171,7 @@ def test_wait_is_for_the_drain_alone(
     settings.MULTIHOST_HEALTH = {"DRAIN_FILE": str(tmp_path / "drain"), "PROBES": {}}
     drain = Drain(tmp_path / "drain")
     waited: list[tuple[float, bool]] = []
-    monkeypatch.setattr(multihost_health, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     # Of the command alone: threads that other tests have left sleep as well.
     own = SimpleNamespace(sleep=lambda seconds: waited.append((seconds, drain.is_on())))
     monkeypatch.setattr(multihost_health, "time", own)

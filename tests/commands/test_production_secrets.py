@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wagtail_multihost.management.production import holds_secret
+from wagtail_multihost.production.folders import holds_secret
 
 
 @pytest.mark.parametrize("name", ["none.toml", "broken.toml", " ", "//[x/sites.toml"])

@@ -14,7 +14,7 @@ import pytest
 
 from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Manage
 from tests.registry.test_signature import make_key
-from wagtail_multihost.management import command
+from wagtail_multihost.management import progress
 from wagtail_multihost.management.commands import multihost_snapshot
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.pins import pin
@@ -137,7 +137,7 @@ def test_snapshot_shows_progress_to_who_looks(
     call: Call, output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a terminal a long run has a progress bar."""
-    monkeypatch.setattr(command, "PROGRESS_FROM", 1)
+    monkeypatch.setattr(progress, "PROGRESS_FROM", 1)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert call("multihost_snapshot", "--output", output)[0] == 0
     assert "files" in capsys.readouterr().err

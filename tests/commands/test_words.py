@@ -19,6 +19,7 @@ from django.db import Error
 
 from tests.health import samples
 from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.as_site.run import Wishes
 from wagtail_multihost.emitters.apply import Result
 from wagtail_multihost.exceptions import ApplyError, ConfigurationError
@@ -32,8 +33,8 @@ from wagtail_multihost.management.commands import multihost_adopt, multihost_exp
 from wagtail_multihost.management.commands.multihost_apply import Command as Apply
 from wagtail_multihost.management.commands.multihost_apply import command_words, seconds, sentences
 from wagtail_multihost.registry.keys import Key, declared
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 from wagtail_multihost.resolver.rotation import Credential
+from wagtail_multihost.running import Running
 
 # multihost_apply
 
@@ -172,9 +173,9 @@ def test_row_has_what_is_known_of_its_kind(row: Any, expected: list[str]) -> Non
 def test_settings_of_the_project_are_those_that_it_states(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the resolver made is not; what the project had in its place, and what was set after it, is."""
     settings.X_OWN, settings.X_MADE = "own", "made"
-    applied = Applied(ResolvedSettings(), {}, {"X_MADE": "made"})
+    applied = Running(values={"X_MADE": "made"})
     for latest, made in ((applied, {}), (None, {"X_MADE": "made"})):
-        monkeypatch.setattr(multihost_explain, "latest", lambda latest=latest: latest)
+        monkeypatch.setattr(running, "_current", latest)
         found = multihost_explain.current_settings({"X_BEFORE": 1, "X_OWN": "before"})
         assert {name: found[name] for name in found if name.startswith("X_")} == {"X_BEFORE": 1, "X_OWN": "own", **made}
         assert "APPEND_SLASH" not in found and "INSTALLED_APPS" in found
@@ -434,16 +435,16 @@ def test_shared_folder_is_told_of_where_a_site_has_no_other(monkeypatch: pytest.
     """A process of no site drains nobody but itself."""
     for site, folder, told in (("aurora", None, 1), ("aurora", "/x", 0), ("", None, 0)):
         settings.FILE_UPLOAD_TEMP_DIR = folder
-        monkeypatch.setattr(multihost_health, "own_site", lambda site=site: site)
+        monkeypatch.setattr(multihost_health, "own_id", lambda site=site: site)
         assert len(list(multihost_health.shared_folder())) == told
 
 
 def test_site_must_be_named_where_the_project_resolves_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A project that does not apply has one process for all."""
-    for applied in (None, Applied(ResolvedSettings(a_platform(), a_site()), {}, {})):
-        monkeypatch.setattr(multihost_health, "latest", lambda applied=applied: applied)
+    for applied in (None, Running(platform=a_platform(), site=a_site())):
+        monkeypatch.setattr(running, "_current", applied)
         multihost_health.refuse_no_site()
-    monkeypatch.setattr(multihost_health, "latest", lambda: Applied(ResolvedSettings(), {}, {}))
+    monkeypatch.setattr(running, "_current", Running())
     with pytest.raises(ConfigurationError, match="No site is named") as caught:
         multihost_health.refuse_no_site()
     assert caught.value.problems[0].where == "--site"
@@ -451,12 +452,12 @@ def test_site_must_be_named_where_the_project_resolves_one(monkeypatch: pytest.M
 
 def test_report_is_written_as_the_endpoint_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """With all details, the word, the site as the service and the version of the package."""
-    monkeypatch.setattr(multihost_health, "version", lambda name: f"{name} 1")
+    monkeypatch.setattr(multihost_health, "own_version", lambda: "1.2")
     stated: Any = SimpleNamespace(options=SimpleNamespace(prefix="/ops/"))
     found = samples.report()
     document = json.loads(multihost_health.written("health.json", "warn", found, stated, "aurora"))
     assert (document["status"], document["serviceId"]) == ("warn", "aurora")
-    assert document["releaseId"] == "wagtail-multihost 1"
+    assert document["releaseId"] == "1.2"
     text = multihost_health.written("health.txt", "draining", found, stated, "aurora")
     assert text.startswith("draining") and "borealis" in text
 
@@ -591,7 +592,7 @@ class Told:
         self.stated: Any = SimpleNamespace(options=SimpleNamespace(drain_file="", prefix="/ops/"))
         self.command = multihost_health.Command(stdout=self.out, stderr=self.err)
         patch: Any = monkeypatch.setattr
-        patch(multihost_health, "own_site", lambda: "aurora")
+        patch(multihost_health, "own_id", lambda: "aurora")
         patch(multihost_health, "site_tokens", lambda: ("own", "older"))
         patch(multihost_health, "shared_folder", lambda: ["It is shared."])
         patch(multihost_health, "Drain", lambda path, site: self.asked.append((path, site)) or self)
@@ -680,7 +681,7 @@ def test_look_prints_what_probes_find(
         assert ended.value.code == code
     assert (told.out.getvalue(), capsys.readouterr()) == (printed, ("", "printed\n"))
     assert runs == [(("entries", told.stated, "aurora"), ("aurora",), told.stated.options)]
-    monkeypatch.setattr(multihost_health, "own_site", lambda: "")
+    monkeypatch.setattr(multihost_health, "own_id", lambda: "")
     with pytest.raises(SystemExit):
         told.command.look(told.stated, probe=False, json=True)
     assert runs[1][1] == ()
@@ -725,7 +726,7 @@ def test_token_is_printed_for_a_site_alone(monkeypatch: pytest.MonkeyPatch) -> N
     told = Told(monkeypatch)
     told.command.print_token()
     assert told.out.getvalue() == "own\n"
-    monkeypatch.setattr(multihost_health, "own_site", lambda: "")
+    monkeypatch.setattr(multihost_health, "own_id", lambda: "")
     with pytest.raises(ConfigurationError) as caught:
         told.command.print_token()
     assert caught.value.problems[0].where == "--site"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from wagtail_multihost.emitters import Plan, emit
+from wagtail_multihost.registry.targets import BUILT_IN
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.database import DatabaseSpec
@@ -27,12 +28,16 @@ BUCKET = StorageSpec(
 
 
 def make_platform(**options: object) -> PlatformSpec:
-    """Return the platform ``aviary``, with ``options`` on top."""
-    return PlatformSpec(**{"name": "aviary", "data": DATA, **options})
+    """Return the platform ``aviary``, with ``options`` on top, those of targets under their names."""
+    stated = tuple(options.pop(target) for target in BUILT_IN if target in options)
+    return PlatformSpec(**{"name": "aviary", "data": DATA, "options": stated, **options})
 
 
 def make_site(site: str, *, data: Path = DATA, socket: str = "", **options: object) -> SiteSpec:
-    """Return a site with local files, with ``options`` on top; ``socket`` pins the name of its socket."""
+    """
+    Return a site with local files, with ``options`` on top, those of targets under their names; ``socket`` pins the
+    name of its socket.
+    """
     names = derive_names("aviary", site)
     values = {
         "id": site,
@@ -42,6 +47,7 @@ def make_site(site: str, *, data: Path = DATA, socket: str = "", **options: obje
         "database": DatabaseSpec(engine="sqlite", path=data / "sites" / site / "db.sqlite3"),
         "cache": CacheSpec(backend="locmem"),
         "storage": StorageSpec(backend="files", path=data / "sites" / site / "media"),
+        "options": tuple((target, options.pop(target)) for target in BUILT_IN if target in options),
     }
     return SiteSpec(**{**values, **options})
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.emitters.conftest import make_plan, make_platform, make_site
 from wagtail_multihost.emitters import emitters
-from wagtail_multihost.emitters.cautions import cautions, listed
-from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.cautions import cautions
+from wagtail_multihost.emitters.files import Plan, listed
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.systemd import SystemdOptions
@@ -137,7 +137,7 @@ def test_http_of_uwsgi_on_a_node_is_told() -> None:
     site = make_site("aurora", cache=REDIS)
     (sentence,) = told(make_plan(site, platform=platform, node="app-1"))
     assert "On the node app-1 uWSGI serves the sites at 0.0.0.0:8000 too" in sentence
-    assert told(make_plan(site, platform=make_platform(uwsgi=platform.uwsgi))) == []
+    assert told(make_plan(site, platform=make_platform(options=platform.options))) == []
 
 
 def test_workers_of_gunicorn_are_told() -> None:

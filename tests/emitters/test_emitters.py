@@ -13,6 +13,7 @@ from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.systemd import SystemdOptions
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
+KINDS = (NginxOptions, UwsgiOptions, SystemdOptions)
 UNITS = ("multihost@a.service", "multihost@a.socket", "multihost-publish@a.service", "multihost-publish@a.timer")
 
 
@@ -62,7 +63,7 @@ def test_target_that_says_no_more_than_its_files_has_nothing_else() -> None:
 def test_plan_without_options_has_the_defaults_and_all_sites() -> None:
     """What a platform does not state is as the options have it, and nobody is left out."""
     plan = make_plan(make_site("a"), make_site("b"))
-    assert (plan.nginx, plan.uwsgi, plan.systemd) == (NginxOptions(), UwsgiOptions(), SystemdOptions())
+    assert [plan.options(kind) for kind in KINDS] == [NginxOptions(), UwsgiOptions(), SystemdOptions()]
     assert (plan.only, plan.node, plan.source) == (frozenset(), "", "")
     assert [site.id for site in plan.chosen] == ["a", "b"]
     assert [site.id for site in replace(plan, only=frozenset({"b", "gone"})).chosen] == ["b"]
@@ -82,9 +83,21 @@ def test_plan_lays_a_sites_options_over_the_platforms() -> None:
         own, make_site("b"), platform=make_platform(nginx=options[0], uwsgi=options[1], systemd=options[2])
     )
     first, second = plan.sites
-    assert (plan.nginx_of(first).rate, plan.nginx_of(first).burst, plan.nginx_of(second).rate) == (1, 7, 5)
-    assert (plan.uwsgi_of(first).processes, plan.uwsgi_of(first).threads, plan.uwsgi_of(second).processes) == (9, 7, 5)
-    assert (plan.systemd_of(first).workers, plan.systemd_of(first).threads, plan.systemd_of(second).workers) == (
+    assert (
+        plan.options(NginxOptions, first).rate,
+        plan.options(NginxOptions, first).burst,
+        plan.options(NginxOptions, second).rate,
+    ) == (1, 7, 5)
+    assert (
+        plan.options(UwsgiOptions, first).processes,
+        plan.options(UwsgiOptions, first).threads,
+        plan.options(UwsgiOptions, second).processes,
+    ) == (9, 7, 5)
+    assert (
+        plan.options(SystemdOptions, first).workers,
+        plan.options(SystemdOptions, first).threads,
+        plan.options(SystemdOptions, second).workers,
+    ) == (
         9,
         7,
         5,

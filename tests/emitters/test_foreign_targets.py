@@ -11,7 +11,7 @@ import wagtail_multihost.emitters as package
 from wagtail_multihost.emitters import BUILT_IN, emitters, loaded
 from wagtail_multihost.exceptions import EmitError
 
-APACHE = replace(BUILT_IN[0], name="apache")
+APACHE = replace(BUILT_IN[0], name="apache", options=None)
 
 
 def broken() -> object:

@@ -231,7 +231,7 @@ def test_uwsgis_router_closes_every_spelling(build: str, prefix: str) -> None:
     with tempfile.TemporaryDirectory(prefix="mh-") as name:
         folder, port = Path(name), free_port()
         plan = with_prefix(local_plan(folder, build, port, odd="x"), prefix)
-        platform = replace(plan.platform, uwsgi=UwsgiOptions(build=build, http=f"127.0.0.1:{port}", processes=1))
+        platform = plan.platform.with_options(UwsgiOptions(build=build, http=f"127.0.0.1:{port}", processes=1))
         plan = replace(plan, platform=platform)
         (plan.codebase.directory / "trivial/wsgi.py").write_text(ENVIRON)
         with emperor(plan, folder, build):

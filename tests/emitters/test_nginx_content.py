@@ -9,7 +9,7 @@ import pytest
 from tests.emitters.conftest import BUCKET, make_plan, make_platform, make_site, texts
 from tests.emitters.test_golden_content import CERTIFICATES, NODES, several
 from wagtail_multihost.backends.accel import LOCATION
-from wagtail_multihost.emitters.nginx.cache import module
+from wagtail_multihost.emitters.nginx.front import front_of
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
 
@@ -21,7 +21,7 @@ def test_nodes_that_anybody_could_speak_to_are_refused(node: str) -> None:
         texts("nginx", several(node, fronts=()))
 
 
-@pytest.mark.parametrize("fronts", ["10.0.0.0/24", "10.0.0.6", "127.0.0.0/8", "::1", "::/0", "0.0.0.0/0"])
+@pytest.mark.parametrize("fronts", ["10.0.0.0/24", "10.0.0.6", "127.0.0.0/8", "127.0.0.2", "::1", "::/0", "0.0.0.0/0"])
 def test_addresses_that_sites_have_are_no_front_servers_in_production(fronts: str) -> None:
     """Code of a site connects from the addresses of its machine; certificates are what it does not have."""
     plan = several("app-1", fronts=(fronts,))
@@ -29,7 +29,7 @@ def test_addresses_that_sites_have_are_no_front_servers_in_production(fronts: st
     platform = replace(plan.platform, environment="production")
     with pytest.raises(EmitError, match="their code could speak to nodes as the front server does"):
         texts("nginx", replace(plan, platform=platform))
-    certified = replace(platform, nginx=replace(plan.nginx, **CERTIFICATES))
+    certified = platform.with_options(replace(plan.options(NginxOptions), **CERTIFICATES))
     texts("nginx", replace(plan, platform=certified))
 
 
@@ -81,7 +81,7 @@ def test_pages_are_kept_by_the_part_of_nginx_that_asks_for_them(
     nginx = NginxOptions(cache=10, fronts=("10.0.0.4",) if nodes else ())
     sites = (make_site("aurora"), make_site("borealis", nginx=(("cache", 3),)))
     plan = make_plan(*sites, platform=make_platform(runner=runner, nodes=nodes, nginx=nginx), node=node)
-    assert module(plan) == expected
+    assert front_of(plan).module == expected
     if not node:
         files = texts("nginx", plan)
         other = {"proxy": "uwsgi", "uwsgi": "proxy"}[expected]
@@ -133,6 +133,15 @@ def test_front_server_says_the_scheme_in_the_header_of_the_platform_too(name: st
 def test_no_part_of_nginx_speaks_to_nodes_in_the_protocol_of_uwsgi() -> None:
     """A front server has no uwsgi_pass at all: whoever can use that protocol can make a process load code."""
     assert "uwsgi_pass" not in "".join(texts("nginx", several()).values())
+
+
+@pytest.mark.parametrize(("runner", "expected"), [("uwsgi", ['uwsgi_param HTTP_UPGRADE "";']), ("gunicorn", [])])
+def test_node_tells_its_runner_of_no_upgrade_in_the_runners_own_protocol(runner: str, expected: list[str]) -> None:
+    """What is between the front server and the node goes no further; a runner that speaks HTTP has no such variable."""
+    nginx = NginxOptions(fronts=("10.0.0.4",))
+    platform = make_platform(runner=runner, nodes=NODES, nginx=nginx)
+    text = texts("nginx", make_plan(make_site("aurora"), platform=platform, node="app-1"))["nginx/upstreams.conf"]
+    assert [line for line in text.splitlines() if "uwsgi_param" in line] == expected
 
 
 @pytest.mark.parametrize("value", ["dns.example.org", "1.1.1.1 valid=1s", "::1", "1.1.1.1:x", ""])

@@ -9,7 +9,7 @@ import pytest
 from tests.emitters.conftest import DATA, make_plan, make_platform, make_site, texts
 from tests.emitters.test_golden import TLS
 from wagtail_multihost.emitters import emitters
-from wagtail_multihost.emitters.nginx.limits import zone
+from wagtail_multihost.emitters.nginx.rules import zone
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.platform import PlatformSpec

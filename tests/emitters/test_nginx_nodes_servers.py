@@ -72,7 +72,7 @@ def serving(folder: Path, *sites: SiteSpec, **options: Any) -> Iterator[int]:
             conf = written("nginx", plan) / "nginx/nginx.conf"
             log = plan.directory / "output.log"
             stack.enter_context(running(["nginx", "-c", conf, "-g", "daemon off;"], log))
-            wait_for(plan.nginx.pid.exists, f"nginx: {log.read_text()}")
+            wait_for(plan.options(NginxOptions).pid.exists, f"nginx: {log.read_text()}")
         wait_for((folder / "http.sock").exists, "the front server")
         yield port
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
 from wagtail_multihost.emitters.nginx.cache import purged_scheme
-from wagtail_multihost.emitters.nginx.runner import address, speaks_http
-from wagtail_multihost.emitters.nginx.timeouts import http_timeout, read_timeout
+from wagtail_multihost.emitters.nginx.content import address
+from wagtail_multihost.emitters.nginx.front import front_of
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.systemd import SystemdOptions
 
@@ -122,12 +122,12 @@ def test_nginx_waits_as_long_as_who_it_asks(
     """It gives up five seconds after the application's server, and a front server five after the node's nginx."""
     nginx = NginxOptions(fronts=("10.0.0.4",))
     platform = make_platform(runner=runner, nodes=nodes, nginx=nginx, systemd=SystemdOptions(timeout=70))
-    plan = make_plan(site := make_site("aurora", **own), platform=platform, node=node)
-    assert (read_timeout(plan), read_timeout(plan, site)) == (waits, waits_for_own)
-    assert (http_timeout(plan), http_timeout(plan, site)) == (waits + asks, waits_for_own + asks)
-    assert speaks_http(plan) is (speaks and runner == "gunicorn")
-    asked = "http://unix:" if speaks_http(plan) else "unix:"
-    assert address(plan) == f'"{asked}/run/multihost/$multihost_socket{":" if speaks_http(plan) else ""}"'
+    front = front_of(make_plan(site := make_site("aurora", **own), platform=platform, node=node))
+    assert (front.read_timeout(), front.read_timeout(site)) == (waits, waits_for_own)
+    assert (front.http_timeout(), front.http_timeout(site)) == (waits + asks, waits_for_own + asks)
+    assert front.speaks_http is (speaks and runner == "gunicorn")
+    asked = "http://unix:" if front.speaks_http else "unix:"
+    assert address(front) == f'"{asked}/run/multihost/$multihost_socket{":" if front.speaks_http else ""}"'
 
 
 @pytest.mark.parametrize(
@@ -147,4 +147,4 @@ def test_purged_page_is_that_of_its_visitors_scheme(
     platform = make_platform(
         nginx=NginxOptions(cache=10, proxies=proxies), secure_proxy_ssl_header=header, origin=origin
     )
-    assert tuple(purged_scheme(make_plan(make_site("aurora"), platform=platform)).values()) == expected
+    assert tuple(purged_scheme(front_of(make_plan(make_site("aurora"), platform=platform))).values()) == expected

@@ -44,4 +44,4 @@ def test_open_sockets_are_not_where_sites_look_for_snapshots(target: str, is_on_
     with pytest.raises(RenderError, match="Name another folder in the platform's snapshots"):
         texts(target, make_plan(*sites, platform=platform))
     texts(target, make_plan(*sites, platform=replace(platform, snapshots=Path("/run/snapshots"))))
-    texts(target, make_plan(make_site("aurora"), platform=replace(platform, uwsgi=None)))
+    texts(target, make_plan(make_site("aurora"), platform=replace(platform, options=())))

@@ -207,7 +207,7 @@ def test_what_is_loaded_is_frozen_in_the_master(house: House) -> None:
 def test_a_site_with_an_account_reloads_when_its_file_changes(house: House) -> None:
     """A reload reads the ini as the site's account, and leaves the neighbour's processes alone."""
     before, neighbour = house.ask(HOSTILE, "loaded")["value"][1], house.ask(NEIGHBOUR, "loaded")["value"][1]
-    changed = replace(house.plan.sites[0], uwsgi=(("harakiri", 59),))
+    changed = replace(house.plan.sites[0], options=(("uwsgi", (("harakiri", 59),)),))
     # The emperor compares whole seconds.
     path = house.plan.directory / f"uwsgi/{HOSTILE}.ini"
     wait_for(lambda: time.time() >= int(path.stat().st_mtime) + 1, "the next second")

@@ -103,7 +103,7 @@ def test_a_site_starts_no_more_processes_than_its_account_may_have(folder: Path)
     """A fork bomb ends at the limit of the site's own account; the kernel refuses, and the site cannot raise it."""
     plan = plan_below(folder, "{site}")
     (folder / "code/bomb.py").write_text(FORKS)
-    site = replace(plan.sites[0], uwsgi=(("tasks", 30), ("processes", 1)), code=())
+    site = replace(plan.sites[0], options=(("uwsgi", (("tasks", 30), ("processes", 1))),), code=())
     codebase = make_codebase(directory=folder / "code", virtualenv=Path("/usr"), wsgi="bomb:application")
     ini = written("uwsgi", replace(plan, sites=(site,), codebase=codebase)) / "uwsgi-emperor/emperor.ini"
     socket = folder / f"run/{HOSTILE}.sock"

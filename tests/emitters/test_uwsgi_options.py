@@ -69,7 +69,9 @@ def test_delta_of_requests_is_refused_for_debian() -> None:
 CHANGES: list[tuple[str, Callable[[Plan], Plan]]] = [
     (
         "a neighbour's options",
-        lambda plan: replace(plan, sites=(plan.sites[0], replace(plan.sites[1], uwsgi=(("processes", 9),)))),
+        lambda plan: replace(
+            plan, sites=(plan.sites[0], replace(plan.sites[1], options=(("uwsgi", (("processes", 9),)),)))
+        ),
     ),
     (
         "a neighbour's hostnames",
@@ -77,7 +79,9 @@ CHANGES: list[tuple[str, Callable[[Plan], Plan]]] = [
     ),
     (
         "a neighbour on demand",
-        lambda plan: replace(plan, sites=(plan.sites[0], replace(plan.sites[1], uwsgi=(("on_demand", True),)))),
+        lambda plan: replace(
+            plan, sites=(plan.sites[0], replace(plan.sites[1], options=(("uwsgi", (("on_demand", True),)),)))
+        ),
     ),
     (
         "a neighbour's code",
@@ -93,7 +97,7 @@ CHANGES: list[tuple[str, Callable[[Plan], Plan]]] = [
     (
         "nginx",
         lambda plan: replace(
-            plan, platform=replace(plan.platform, nginx=NginxOptions(body_size="1g", http=("8080",), timeout=9))
+            plan, platform=plan.platform.with_options(NginxOptions(body_size="1g", http=("8080",), timeout=9))
         ),
     ),
 ]
@@ -119,7 +123,7 @@ def test_a_site_that_changes_to_on_demand_is_another_vassal() -> None:
     """The emperor asks for a vassal's socket only when it finds its file: the same file would be deaf."""
     site = make_site("aurora")
     always = set(texts("uwsgi", make_plan(site)))
-    on_demand = set(texts("uwsgi", make_plan(replace(site, uwsgi=(("on_demand", True),)))))
+    on_demand = set(texts("uwsgi", make_plan(replace(site, options=(("uwsgi", (("on_demand", True),)),)))))
     assert always ^ on_demand == {"uwsgi/aurora.ini", "uwsgi-on-demand/aurora.ini"}
 
 
@@ -127,7 +131,7 @@ def test_an_emperor_looks_for_sites_on_demand_where_there_are_some() -> None:
     """Without such sites no shell is started for each vassal."""
     site = make_site("aurora")
     plain = texts("uwsgi", make_plan(site))["uwsgi-emperor/emperor.ini"]
-    own = replace(site, uwsgi=(("on_demand", True),))
+    own = replace(site, options=(("uwsgi", (("on_demand", True),)),))
     mixed = texts("uwsgi", make_plan(own, make_site("borealis")))["uwsgi-emperor/emperor.ini"]
     assert "on-demand" not in plain
     assert "emperor = /etc/multihost/uwsgi/*.ini\nemperor = /etc/multihost/uwsgi-on-demand/*.ini\n" in mixed
@@ -179,7 +183,7 @@ def test_a_user_without_the_site_in_it_is_the_emperors() -> None:
 
 def test_no_router_of_root_reads_what_visitors_send() -> None:
     """An emperor that is root serves no HTTP."""
-    platform = replace(ACCOUNTS, uwsgi=UwsgiOptions(build="debian", http="127.0.0.1:8000"))
+    platform = ACCOUNTS.with_options(UwsgiOptions(build="debian", http="127.0.0.1:8000"))
     with pytest.raises(RenderError, match="router"):
         texts("uwsgi", make_plan(make_site("aurora"), platform=platform))
 
@@ -187,7 +191,7 @@ def test_no_router_of_root_reads_what_visitors_send() -> None:
 def test_a_control_group_is_entered_before_root_is_given_up() -> None:
     """The group is the site's own; without accounts, where the emperor cannot do it, it is refused."""
     options = UwsgiOptions(build="debian", cgroup="/sys/fs/cgroup/aviary/{site}")
-    lines = vassal(make_site("aurora"), platform=replace(ACCOUNTS, uwsgi=options))
+    lines = vassal(make_site("aurora"), platform=ACCOUNTS.with_options(options))
     assert "hook-as-root = write:/sys/fs/cgroup/aviary/aurora/cgroup.procs 0" in lines
     with pytest.raises(RenderError, match="control group"):
         texts("uwsgi", make_plan(make_site("aurora"), platform=make_platform(uwsgi=options)))

@@ -42,7 +42,8 @@ SettingsOf = Callable[..., dict[str, Any]]
 @pytest.fixture(autouse=True)
 def own_settings_return(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the run's own settings back after a test that was another site's process."""
-    monkeypatch.setattr(RESOLVED, "_latest", RESOLVED._latest)
+    monkeypatch.setattr("wagtail_multihost.running._current", None)
+    monkeypatch.setattr("wagtail_multihost.running._resets", {})
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from wagtail_multihost.registry.targets import SITE_TABLES, TARGETS
+from wagtail_multihost.registry.targets import options_by_target
+from wagtail_multihost.spec.code import CodeOptions
 from wagtail_multihost.spec.options import site_fields
 
 MARKER = "hunter2"
@@ -335,7 +336,7 @@ def hostile_documents() -> st.SearchStrategy[dict[str, Any]]:
             "key_id": any_text(),
             "state": st.sampled_from(["active", "suspended", ""]),
             "nodes": st.lists(st.sampled_from(["app-1", "app-2", "?"]), max_size=2),
-            **{name: options(site_fields(kind)) for name, kind in SITE_TABLES.items()},
+            **{name: options(site_fields(kind)) for name, kind in {"code": CodeOptions, **options_by_target()}.items()},
             **common_keys(),
         },
         "secret_key",
@@ -358,7 +359,7 @@ def hostile_documents() -> st.SearchStrategy[dict[str, Any]]:
             "nodes": st.dictionaries(st.sampled_from(["app-1", "app-2", "?"]), st.just("10.0.0.5:8080"), max_size=2),
             "templates": any_text(),
             "snapshots": any_text(),
-            **{name: options(fields(kind)) for name, kind in TARGETS.items()},
+            **{name: options(fields(kind)) for name, kind in options_by_target().items()},
             **common_keys(),
         },
         "secret_key",

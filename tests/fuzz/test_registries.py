@@ -27,9 +27,9 @@ from tests.fuzz.strategies import (
     urls,
     variables,
 )
+from wagtail_multihost import running
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import Registry, open_registry
-from wagtail_multihost.resolver import resolved
 from wagtail_multihost.resolver.explain import explain
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import revealed
@@ -66,7 +66,8 @@ def fuzzed(examples: int) -> settings:
 @pytest.fixture(autouse=True)
 def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no example decide which site this process has, or take its place."""
-    monkeypatch.setattr(resolved, "_latest", resolved.latest())
+    monkeypatch.setattr(running, "_current", running.current())
+    monkeypatch.setattr(running, "_resets", {})
     monkeypatch.setattr(os, "execve", lambda *arguments: None)
 
 

@@ -10,11 +10,12 @@ import pytest
 from django.db.utils import ConnectionHandler
 
 from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.health.probe import Outcome, Probe
 from wagtail_multihost.health.probes import connection as opening
 from wagtail_multihost.identity import comparison, own
 from wagtail_multihost.identity.own import Own
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 Configure = Callable[..., ConnectionHandler]
 
@@ -58,9 +59,8 @@ def _configure(monkeypatch: pytest.MonkeyPatch, django_db_blocker: Any) -> Itera
 @pytest.fixture(name="aurora")
 def _aurora(monkeypatch: pytest.MonkeyPatch) -> Own:
     """Make this process one of the site aurora."""
-    resolved = ResolvedSettings(a_platform(revision=10), a_site())
     monkeypatch.setattr(comparison, "_raised", set())
-    monkeypatch.setattr(own, "latest", lambda: Applied(resolved, {}, {}))
+    monkeypatch.setattr(running, "_current", Running(platform=a_platform(revision=10), site=a_site()))
     identity = own.own_identity()
     assert identity
     return identity

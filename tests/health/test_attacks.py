@@ -185,7 +185,7 @@ def test_sampler_that_ends_with_an_exception_holds_up_no_question(monkeypatch: p
 def test_blank_key_makes_no_token(settings: Any) -> None:
     """``SECRET_KEY_FALLBACKS`` with a variable that is not set would let in everybody who knows the site's id."""
     settings.SECRET_KEY_FALLBACKS = ["", "older"]
-    guessed = salted_hmac(process.TOKEN_SALT, process.own_site(), secret="", algorithm="sha256").hexdigest()
+    guessed = salted_hmac(process.TOKEN_SALT, process.own_id(), secret="", algorithm="sha256").hexdigest()
     assert len(process.site_tokens()) == 2 and guessed not in process.site_tokens()
     question = Question("POST", "/-/drain", f"Bearer {guessed}")
     answer = process.own_endpoint().answer(question)

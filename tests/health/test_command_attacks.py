@@ -22,6 +22,7 @@ from django.db import connections
 from django.test import override_settings
 
 from tests.health.test_client import PASSING, TOKEN, Ask, Server, _command, _serve, _short, answer
+from wagtail_multihost import running
 from wagtail_multihost.health import client, listener
 from wagtail_multihost.health.asking import shown
 from wagtail_multihost.health.client import NoAnswerError, Reply, Target, ask
@@ -71,7 +72,7 @@ def test_command_names_the_accounts_of_the_site(monkeypatch: pytest.MonkeyPatch,
 
     settings.MULTIHOST_HEALTH = {"PROBES": {}}
     monkeypatch.setattr("wagtail_multihost.health.asking.ask", note)
-    monkeypatch.setattr(multihost_health, "own_site", lambda: "aurora")
+    monkeypatch.setattr(multihost_health, "own_id", lambda: "aurora")
     monkeypatch.setattr(multihost_health, "own_identity", lambda: multihost_health)
     platform = PlatformSpec(name="aviary", data=Path("/srv/aviary"), user="games")
     monkeypatch.setattr(multihost_health, "platform", platform, raising=False)
@@ -234,8 +235,8 @@ def _printing(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
 
     settings.MULTIHOST_HEALTH = {"PROBES": {}}
     monkeypatch.setattr("wagtail_multihost.health.sampler.run_once", run)
-    monkeypatch.setattr(multihost_health, "latest", lambda: None)
-    monkeypatch.setattr(multihost_health, "own_site", lambda: "")
+    monkeypatch.setattr(running, "_current", None)
+    monkeypatch.setattr(multihost_health, "own_id", lambda: "")
 
 
 @pytest.mark.usefixtures("printing")

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.health.probe import failed, passed, warned
 from wagtail_multihost.health.probes import disk
 from wagtail_multihost.health.probes.disk import DiskProbe
-from wagtail_multihost.resolver import resolved
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def test_own_folders_are_the_site_s_and_the_temporary(
 ) -> None:
     """Without paths the folders are looked at that the process writes to."""
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
-    applied = Applied(ResolvedSettings(a_platform(data=tmp_path), a_site()), {}, {})
-    monkeypatch.setattr(resolved, "_latest", applied)
+    applied = Running(platform=a_platform(data=tmp_path), site=a_site())
+    monkeypatch.setattr(running, "_current", applied)
     asked: list[str] = []
     monkeypatch.setattr(disk.os, "statvfs", lambda path: asked.append(str(path)) or os.statvfs_result([1] * 10))
     assert [outcome.subject for outcome in DiskProbe().measure()] == ["temporary"]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.health.probe import failed, passed
 from wagtail_multihost.health.probes import dns
 from wagtail_multihost.health.probes.dns import DnsProbe
-from wagtail_multihost.resolver import resolved
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 NAME = "aurora.example.org"
 
@@ -77,7 +77,7 @@ def test_hostname_that_points_elsewhere_fails(answers: Any, found: list[str], ca
 
 def test_own_hostnames_are_asked_for(answers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an option the site's hostnames and aliases count."""
-    monkeypatch.setattr(resolved, "_latest", Applied(ResolvedSettings(a_platform(), a_site()), {}, {}))
+    monkeypatch.setattr(running, "_current", Running(platform=a_platform(), site=a_site()))
     assert [outcome.subject for outcome in measured()] == [
         "aurora.example.org",
         "www.aurora.example.org",
@@ -87,7 +87,7 @@ def test_own_hostnames_are_asked_for(answers: Any, monkeypatch: pytest.MonkeyPat
 
 def test_process_without_a_site_has_no_hostnames(answers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is asked for, and that is told."""
-    monkeypatch.setattr(resolved, "_latest", None)
+    monkeypatch.setattr(running, "_current", None)
     assert measured() == [passed(code="not_applicable")]
 
 

@@ -21,12 +21,14 @@ from pytest_django import DjangoAssertNumQueries
 
 from tests.health.conftest import Boom, boom
 from tests.health.samplers import GO, sampler_threads, until
+from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.exceptions import BuildModeError
 from wagtail_multihost.health import process
 from wagtail_multihost.health.middleware import HealthMiddleware
 from wagtail_multihost.health.probe import Outcome, Probe, passed
 from wagtail_multihost.health.probes import cache as cache_probe
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 LIVE = ("/-/live/", "/-/live")
 STARTUP = ("/-/startup/", "/-/startup")
@@ -347,14 +349,33 @@ def test_receiver_of_changes_leaves_no_connection(monkeypatch: pytest.MonkeyPatc
 
 def test_server_without_a_site_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """In build mode the middleware cannot be made, so no server starts."""
-    monkeypatch.setattr(process, "latest", lambda: Applied(ResolvedSettings(), {}, {}))
+    monkeypatch.setattr(running, "_current", Running())
     with pytest.raises(BuildModeError, match="MULTIHOST_SITE"):
         HealthMiddleware(boom)
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_process_without_a_site_that_does_not_serve_refuses_requests(
+    monkeypatch: pytest.MonkeyPatch, rf: RequestFactory, is_async: bool
+) -> None:
+    """A template or a command has a handler; each request is refused until the process is a site's, and then served."""
+
+    async def later(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("page")
+
+    monkeypatch.setattr(running, "_current", Running(command="template", serves=False))
+    middleware: Any = HealthMiddleware(later if is_async else lambda request: HttpResponse("page"))
+    for path in ("/", "/-/live", "/"):
+        with pytest.raises(BuildModeError, match="MULTIHOST_SITE"):
+            middleware(rf.get(path))
+    monkeypatch.setattr(running, "_current", Running(platform=a_platform(), site=a_site()))
+    served = async_to_sync(middleware) if is_async else middleware
+    assert served(rf.get("/")).content == b"page"
+
+
 def test_project_that_never_resolves_still_has_probes(monkeypatch: pytest.MonkeyPatch, rf: RequestFactory) -> None:
     """Without any apply the middleware works; a system check tells the operator."""
-    monkeypatch.setattr(process, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     process.forget_endpoint()
     assert HealthMiddleware(boom)(rf.get("/-/live/")).status_code == 200
 

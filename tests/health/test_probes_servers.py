@@ -24,7 +24,7 @@ from tests.servers.processes import free_port, running, wait_for
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import OPERATOR, AccessKeys, S3Server
 from tests.spec.samples import a_platform, a_site
-from wagtail_multihost.backends import bucket_mark, generations, markers
+from wagtail_multihost.backends import bucket_mark, generations
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Probe, failed, passed, warned
 from wagtail_multihost.health.probes.cache import CacheProbe
@@ -34,7 +34,7 @@ from wagtail_multihost.health.probes.tls import TlsProbe
 from wagtail_multihost.health.report import Entry
 from wagtail_multihost.health.sampler import Sampler, run_once
 from wagtail_multihost.health.status import Status
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
 
@@ -71,8 +71,8 @@ def become(monkeypatch: pytest.MonkeyPatch) -> Become:
     """Make this the process of the site aurora."""
 
     def make(**changes: Any) -> None:
-        applied = Applied(ResolvedSettings(a_platform(), a_site(**changes)), {}, {})
-        monkeypatch.setattr(markers, "latest", lambda: applied)
+        applied = Running(platform=a_platform(), site=a_site(**changes))
+        monkeypatch.setattr("wagtail_multihost.running._current", applied)
         monkeypatch.setattr(generations, "_known", {})
         monkeypatch.setattr(bucket_mark, "_next", {})
 

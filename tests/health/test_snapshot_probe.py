@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from wagtail_multihost import running
 from wagtail_multihost.health.probe import passed
 from wagtail_multihost.health.probes.snapshot import SnapshotProbe
 from wagtail_multihost.registry import open_registry
@@ -18,9 +19,8 @@ from wagtail_multihost.registry.snapshot import SnapshotRegistry, digest_of
 from wagtail_multihost.registry.snapshot_changes import differing, groups_of
 from wagtail_multihost.registry.snapshot_draft import drafts
 from wagtail_multihost.registry.snapshot_writer import prepared, write
-from wagtail_multihost.resolver import resolved
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
 from wagtail_multihost.resolver.secret_key import with_own_keys
+from wagtail_multihost.running import Running
 
 REGISTRY = """
 [platform]
@@ -55,8 +55,8 @@ def started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> SnapshotRegistry:
     """This process has started with the snapshot."""
     registry = SnapshotRegistry(folder, {})
     platform, site = registry.site("aurora")
-    applied = Applied(ResolvedSettings(platform, site, opened=registry), {}, {})
-    monkeypatch.setattr("wagtail_multihost.health.probes.snapshot.latest", lambda: applied)
+    applied = Running(platform=platform, site=site, opened=registry)
+    monkeypatch.setattr(running, "_current", applied)
     return registry
 
 
@@ -134,9 +134,8 @@ def test_snapshot_without_a_time_is_too_old(started: SnapshotRegistry, folder: P
     assert (found(), found(max_age=1)) == (("pass", "ok"), ("warn", "too_old"))
 
 
-@pytest.mark.parametrize("applied", [None, Applied(ResolvedSettings(), {}, {})])
+@pytest.mark.parametrize("applied", [None, Running()])
 def test_other_registries_have_no_snapshot(applied: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a snapshot there is nothing to compare."""
-    monkeypatch.setattr("wagtail_multihost.health.probes.snapshot.latest", lambda: applied)
+    monkeypatch.setattr(running, "_current", applied)
     assert list(SnapshotProbe().measure()) == [passed(code="not_applicable")]
-    assert resolved.latest() is not None

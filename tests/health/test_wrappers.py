@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from tests.health.samplers import GO, SECONDS, until
+from wagtail_multihost import running
 from wagtail_multihost.exceptions import BuildModeError, ConfigurationError
 from wagtail_multihost.health import asgi, loading, process, server, wsgi
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 BELOW = ("startup", "ready", "drain", "health", "health.json", "metrics", "site/aurora")
 
@@ -176,6 +177,18 @@ def test_application_that_cannot_be_loaded_fails_liveness(
     assert record.exc_info and record.exc_info[1] is error
 
 
+def test_application_whose_registry_is_broken_is_logged_by_its_report(caplog: pytest.LogCaptureFixture) -> None:
+    """A mistake of the registry is a sentence, and no frame says more."""
+    error = ConfigurationError.because("It is broken.", where="sites.toml")
+    load = Load(error=error)
+    with caplog.at_level(logging.ERROR):
+        application = wsgi.HealthApplication(load)
+        load.go.set()
+        until(lambda: application.loading.is_done)
+    (record,) = caplog.records
+    assert str(error) in record.getMessage() and record.exc_info is None
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
 def test_other_methods_are_refused_while_loading(method: str) -> None:
     """Nothing can be drained, and no token compared, before there are settings."""
@@ -280,7 +293,7 @@ def test_other_prefix_than_the_settings_is_a_failure(settings: Any) -> None:
 
 def test_process_without_a_site_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the middleware refuses is refused by the wrapper too, whether or not the project has the middleware."""
-    monkeypatch.setattr(process, "latest", lambda: Applied(ResolvedSettings(), {}, {}))
+    monkeypatch.setattr(running, "_current", Running())
     for wrapper in (wsgi.HealthApplication, asgi.HealthApplication):
         with pytest.raises(BuildModeError):
             wrapper(lambda: hello, background=False)

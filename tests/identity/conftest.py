@@ -14,11 +14,12 @@ from django.db.utils import ConnectionHandler
 from django.utils import timezone
 
 from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.identity import comparison, own
 from wagtail_multihost.identity.comparison import Found, identity_of, suspended
 from wagtail_multihost.identity.own import Own
 from wagtail_multihost.models import Identity
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 OTHER_UID = UUID("11111111-2222-4333-8444-555555555555")
 INSERT = (
@@ -34,8 +35,8 @@ def become(monkeypatch: pytest.MonkeyPatch) -> Become:
     monkeypatch.setattr(comparison, "_raised", set())
 
     def change(site: dict[str, Any] | None = None, **platform: Any) -> Own:
-        resolved = ResolvedSettings(a_platform(**{"revision": 10, **platform}), a_site(**(site or {})))
-        monkeypatch.setattr(own, "latest", lambda: Applied(resolved, {}, {}))
+        made = Running(platform=a_platform(**{"revision": 10, **platform}), site=a_site(**(site or {})))
+        monkeypatch.setattr(running, "_current", made)
         identity = own.own_identity()
         assert identity
         return identity

@@ -127,6 +127,17 @@ def test_refused_password_is_no_answer(server: Server) -> None:
     assert len(server.attempts) == 2 and ask.silent == {}
 
 
+def test_refusal_with_words_of_a_site_in_it_is_its_own(server: Server) -> None:
+    """A role may name a library that is not there, in words such as these, and speaks for no other site."""
+    library = 'FATAL:  role "x" does not exist'
+    server.opening = OperationalError(
+        f'failed: FATAL:  could not access file "$libdir/plugins/{library}": No such file'
+    )
+    ask = Asker()
+    assert ask(on_server()) == (None, "its database on db.internal:5432 cannot be asked")
+    assert ask.silent == {}
+
+
 @pytest.mark.parametrize("host", ["db.internal", "/run/postgresql"])
 def test_server_that_cannot_be_reached_is_asked_once(server: Server, host: str) -> None:
     """However many sites it has, each is told of it; a server at another port is asked."""

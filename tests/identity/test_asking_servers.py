@@ -83,3 +83,17 @@ def test_right_password_finds_who_has_the_database(tmp_path: Path, server: Postg
         ("borealis", True),
         ("corona", True),
     ]
+
+
+def test_library_that_a_role_asks_for_hides_no_database(tmp_path: Path, server: Postgres) -> None:
+    """A role can say which library is loaded at log-in: what the server says of one that is not there is no answer."""
+    registry = opened(tmp_path, server, site("aurora", CLAIMED), site("borealis", FREE))
+    claim(server, registry, "aurora")
+    library = """'FATAL:  role "x" does not exist'"""
+    server.execute(CLAIMED, f"ALTER ROLE {{}} SET local_preload_libraries = {library}", CLAIMED)
+    try:
+        with pytest.raises(ConfigurationError) as refused:
+            pin(registry, ask=Asker())
+    finally:
+        server.execute(CLAIMED, "ALTER ROLE {} RESET local_preload_libraries", CLAIMED)
+    assert [problem.site for problem in refused.value.problems] == ["aurora"]

@@ -13,12 +13,13 @@ from django.db import connection, transaction
 from wagtail.models import Site
 
 from tests.identity.conftest import OTHER_UID, Become, Database
+from wagtail_multihost import running
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import adoption, claim, own, wagtail_site
 from wagtail_multihost.identity.adoption import described, prepared
 from wagtail_multihost.identity.wagtail_site import Plan, Row, Step
 from wagtail_multihost.models import Identity
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 
 LINES = ["The database is now the site aurora's.", "Site row localhost:80 becomes aurora.example.org:443."]
 
@@ -63,7 +64,7 @@ def test_nothing_is_claimed_without_a_reason(become: Become, monkeypatch: pytest
     if reason != "a test run":
         monkeypatch.delattr(mail, "outbox")
     if reason == "no site":
-        monkeypatch.setattr(own, "latest", lambda: None)
+        monkeypatch.setattr(running, "_current", None)
     claim.after_migrate("other" if reason == "another alias" else "default", 1)
     assert Identity.objects.count() == 0
 
@@ -187,7 +188,7 @@ def test_fixture_is_the_sites_own_and_no_earlier_one(
             claim.refuse_foreign_fixture(given, raw)
     else:
         claim.refuse_foreign_fixture(given, raw, "default")
-    monkeypatch.setattr(own, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     claim.refuse_foreign_fixture(given, raw)
 
 
@@ -296,8 +297,8 @@ def test_site_rows_are_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_identity_is_a_whole_sites(monkeypatch: pytest.MonkeyPatch, missing: str | None, become: Become) -> None:
     """A process without platform or site, or of a test run, has none."""
     identity = become()
-    parts: dict[str, Any] = {"platform": identity.platform, "site": identity.site, "ephemeral": None}
+    parts: dict[str, Any] = {"platform": identity.platform, "site": identity.site, "ephemeral": False}
     if missing:
-        parts[missing] = object() if missing == "ephemeral" else None
-    monkeypatch.setattr(own, "latest", lambda: Applied(ResolvedSettings(**parts), {}, {}))
+        parts[missing] = True if missing == "ephemeral" else None
+    monkeypatch.setattr(running, "_current", Running(**parts))
     assert own.own_identity() == (None if missing else identity)

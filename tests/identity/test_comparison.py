@@ -18,11 +18,12 @@ from django.test.utils import CaptureQueriesContext
 import wagtail_multihost
 from tests.identity.conftest import OTHER_UID, Become, Database
 from tests.spec.samples import SECRETS, a_platform, a_site, postgresql, redis
+from wagtail_multihost import running
 from wagtail_multihost.apps import MultihostConfig
 from wagtail_multihost.exceptions import IdentityError
-from wagtail_multihost.identity import comparison, own
+from wagtail_multihost.identity import comparison
 from wagtail_multihost.identity.comparison import DatabaseIdentityError, suspended
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec import Secret
 from wagtail_multihost.spec.places import digest_of_places
 
@@ -181,15 +182,13 @@ def test_other_aliases_are_not_compared(become: Become, database: Database) -> N
     assert connection.connection is not None
 
 
-@pytest.mark.parametrize("resolved", [None, ResolvedSettings(), "ephemeral"])
+@pytest.mark.parametrize("made", [None, Running(), Running(platform=a_platform(), site=a_site(), ephemeral=True)])
 def test_process_of_no_site_is_not_compared(
-    become: Become, database: Database, monkeypatch: pytest.MonkeyPatch, resolved: Any, tmp_path: Any
+    become: Become, database: Database, monkeypatch: pytest.MonkeyPatch, made: Running | None
 ) -> None:
     """Without a site, and for the throw-away site of a test run, there is nothing to compare."""
     database.claim(become(), uid=OTHER_UID)
-    if resolved == "ephemeral":
-        resolved = ResolvedSettings(a_platform(), a_site(), tmp_path)
-    monkeypatch.setattr(own, "latest", lambda: resolved and Applied(resolved, {}, {}))
+    monkeypatch.setattr(running, "_current", made)
     assert database.connect().connection is not None
 
 

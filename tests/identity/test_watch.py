@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from tests.identity.conftest import Become
+from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.identity import deadline as deadlines
-from wagtail_multihost.identity import own
 from wagtail_multihost.identity.deadline import SilentDatabaseError, Waiting, Watch, deadline, hang_up, silence
+from wagtail_multihost.running import Running, become
 
 
 class Driver:
@@ -151,7 +153,7 @@ def test_sentence_names_the_site(become: Become, monkeypatch: pytest.MonkeyPatch
     become()
     said = "The database aviary__aurora of the site aurora has not answered within 10 seconds,"
     assert silence(connected(), "answered", 10.0).startswith(said)
-    monkeypatch.setattr(own, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     assert silence(connected(), "answered", 10.0).startswith(said.replace(" of the site aurora", ""))
 
 
@@ -195,5 +197,18 @@ def test_child_has_a_watch_without_a_thread() -> None:
     deadlines._forget_parents_watch()
     try:
         assert deadlines._watch is not before and deadlines._watch.thread is None and not deadlines._watch.waiting
+    finally:
+        deadlines._watch = before
+
+
+def test_process_that_becomes_another_has_a_watch_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the former site's database is not waited for."""
+    forget = deadlines._forget_parents_watch
+    monkeypatch.setattr(running, "_resets", {reset: None for reset in running._resets if reset is forget})
+    monkeypatch.setattr(running, "_current", Running())
+    before = deadlines._watch
+    become(Running(platform=a_platform(), site=a_site()))
+    try:
+        assert deadlines._watch is not before
     finally:
         deadlines._watch = before

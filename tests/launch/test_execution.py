@@ -331,8 +331,8 @@ def test_guard_is_forked_with_signals_blocked(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(os, "fork", fork)
     ends = Ends(LAUNCH)
     try:
-        with pytest.raises(OSError, match="no more"):
-            execution.start_guard(LAUNCH, ends)
+        with pytest.raises(LaunchError, match="No process can be started: no more"):
+            execution.start_guard(LAUNCH, ends, None)
     finally:
         ends.close()
     assert seen == [True]

@@ -175,8 +175,8 @@ def platform(**changes: object) -> PlatformSpec:
     [
         ({"user": "root"}, [("platform.user", "Sites must not run as root", "")]),
         ({"user": "root", "sources": {"user": "f: u"}}, [("f: u", "Sites must not run as root", "")]),
-        ({"systemd": SystemdOptions(user="root")}, [("platform.systemd", "Its user is root. Sites must", "")]),
-        ({"systemd": SystemdOptions(user="rooty"), "user": "rooty"}, []),
+        ({"options": (SystemdOptions(user="root"),)}, [("platform.systemd", "Its user is root. Sites must", "")]),
+        ({"options": (SystemdOptions(user="rooty"),), "user": "rooty"}, []),
         ({"group": "root"}, []),
         *(
             ({key: f"{'a' * count}{{site}}"}, [(f"platform.{key}", f"The {key} '", "aurora")] if count > 26 else [])

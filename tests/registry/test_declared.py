@@ -19,11 +19,12 @@ OWN = {
 }
 #: Tables of which the platform may state every key: prefixes and senders keep the sites apart there.
 SHARED_WHOLE = {"cache", "mail", "tls", "settings"}
-#: What root renders, runs, becomes or opens.
+#: What root renders, runs, becomes or opens, whether it asks for an account, and tables with such keys.
 OF_THE_NODE = {
     "platform": {
-        *("data", "sockets", "secret_key", "secret_key_file", "secret_keys", "group", "media_group", "user"),
-        *("templates", "snapshots", "shares_registry"),
+        *("environment", "data", "sockets", "secret_key", "secret_key_file", "secret_keys", "group", "media_group"),
+        *("user", "templates", "snapshots", "shares_registry"),
+        *("nginx", "uwsgi", "systemd", "database", "cache", "storage", "mail", "frontend", "tls"),
     },
     "platform.nginx": {
         *("http", "https", "user", "pid", "logs", "temp", "mime_types", "acme", "pages", "include", "site_include"),
@@ -32,9 +33,12 @@ OF_THE_NODE = {
     },
     "platform.uwsgi": {"http", "cgroup"},
     "platform.systemd": {"user"},
-    SITE: {"code"},
-    "database": {"path"},
-    "storage": {"path"},
+    SITE: {"secret_key_file", "code", "nginx", "database", "cache", "storage", "mail", "frontend", "tls"},
+    "database": {"path", "password_file", "options"},
+    "cache": {"password_file"},
+    "storage": {"path", "access_key_file", "secret_key_file"},
+    "mail": {"password_file"},
+    "frontend": {"token_file", "access_key_file", "secret_key_file"},
     "tls": {"certificate", "key"},
     "code": {"directory", "virtualenv", "wsgi", "settings_module", "pythonpath"},
     "nginx": {"site_include"},

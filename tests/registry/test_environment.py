@@ -11,7 +11,7 @@ import pytest
 from tests.registry.conftest import PLATFORM_KEY, shown_by_error_pages
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.spec import PlatformSpec, Secret, SiteSpec, TlsSpec
+from wagtail_multihost.spec import PlatformSpec, Secret, SiteSpec, TlsSpec, UwsgiOptions
 
 MINIMAL = {
     "MULTIHOST_SITE": "aurora",
@@ -67,7 +67,7 @@ def test_environment_variables_reach_every_kind_of_key() -> None:
     assert (site.cache.host, site.cache.port, site.cache.number) == ("cache.internal", 6380, 1)
     assert site.tls == TlsSpec(certificate="/etc/a.pem", key="/etc/a.key")
     assert site.settings == (("WAGTAIL_SITE_NAME", "Aurora"),)
-    assert (platform.origin, platform.uwsgi.processes) == ("http://{hostname}:8000", 3)
+    assert (platform.origin, platform.options_of(UwsgiOptions).processes) == ("http://{hostname}:8000", 3)
 
 
 def test_environment_loads_the_one_site() -> None:

@@ -14,7 +14,7 @@ from tests.registry.test_keys import KINDS, identified, written
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import SITE, Key, declared
-from wagtail_multihost.registry.targets import SITE_TABLES
+from wagtail_multihost.registry.targets import BUILT_IN
 from wagtail_multihost.spec.secret import Secret
 
 UID = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"
@@ -122,10 +122,11 @@ def is_of(field: str, name: str) -> bool:
 
 def found_at(platform: Any, site: Any, key: Key) -> object:
     """Return what the specs have of a key."""
-    if key.table in SITE_TABLES:
-        return dict(getattr(site, key.table))[key.name]
-    holders = {"platform": platform, SITE: site}
-    holder = holders.get(key.table) or getattr(platform if "." in key.table else site, key.table.rpartition(".")[2])
+    if key.table in BUILT_IN or key.table == "code":
+        return dict(site.code if key.table == "code" else site.options_of(key.table))[key.name]
+    options = {f"platform.{options.target}": options for options in platform.options}
+    holders = {"platform": platform, SITE: site, **options}
+    holder = holders.get(key.table) or getattr(site, key.table)
     return getattr(holder, key.name)
 
 

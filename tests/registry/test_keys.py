@@ -126,9 +126,7 @@ def test_literal_defaults_are_those_of_the_spec(kind: tuple[str, str], tmp_path:
     platform, site = open_registry(path, {}).site("aurora", reads_secrets=False)
     specs = {
         "platform": platform,
-        "platform.nginx": platform.nginx,
-        "platform.uwsgi": platform.uwsgi,
-        "platform.systemd": platform.systemd,
+        **{f"platform.{options.target}": options for options in platform.options},
         SITE: site,
         table: getattr(site, table),
     }

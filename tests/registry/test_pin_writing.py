@@ -138,6 +138,15 @@ def test_table_of_used_ids_is_added_at_the_end_once(end: str) -> None:
     assert pinned(text, [], {}) == text
 
 
+def test_last_site_has_its_pins_before_the_table_of_used_ids(registry: RegistryMaker) -> None:
+    """The table's comment stands right above it, behind all that is the site's."""
+    opened = registry(HEAD + AURORA)
+    pin(opened)
+    before, comment, after = Path(opened.url).read_text().partition("\n# Who had which id")
+    assert "uid = " in before and "[sites.aurora.names]" in before
+    assert comment and [line for line in after.splitlines() if not line.startswith("# ")][1] == "[used]"
+
+
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was brought to the disk, and renamed, in this order, a draft with its first mode."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from threading import Barrier
 
 import pytest
 
+from tests.accounts import needs_root
 from tests.registry.conftest import AURORA, BOREALIS, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
@@ -163,6 +165,17 @@ def test_platform_key_is_made_in_development_alone(registry: RegistryMaker, tmp_
     assert not (tmp_path / "data").exists()
     create_in(tmp_path / "data")
     assert opened.site("aurora")[0].secret_key is not None
+
+
+@needs_root
+def test_who_develops_as_root_may_do_so_in_anybodys_folder(registry: RegistryMaker, tmp_path: Path) -> None:
+    """A container has the project of the host's account mounted; elsewhere that account could exchange the key."""
+    head = '[platform]\nname = "aviary"\n'
+    os.chown(tmp_path, 1000, 1000)
+    for _ in range(2):  # made, and read
+        assert registry(head + AURORA).site("aurora")[0].secret_key is not None
+    with pytest.raises(ConfigurationError, match="key is not accepted"):
+        registry(f'{head}environment = "production"\n{AURORA}{UID}{PINS}').site("aurora")
 
 
 def create_in(data: Path) -> None:

@@ -264,12 +264,12 @@ def test_certificates_are_the_platforms_where_the_site_states_none(registry: Reg
 def test_options_of_a_site_lie_over_the_platforms(registry: RegistryMaker) -> None:
     """They are checked together, and a problem is the site's."""
     text = f"{HEAD}uwsgi = {{ processes = 4 }}\n{AURORA}"
-    assert registry(text + "uwsgi = { cheaper = 3 }\n").site("aurora")[1].uwsgi == (("cheaper", 3),)
+    assert registry(text + "uwsgi = { cheaper = 3 }\n").site("aurora")[1].options == (("uwsgi", (("cheaper", 3),)),)
     assert [place for place, _ in told(registry, text + "uwsgi = { cheaper = 4 }\n")] == ["sites.aurora.uwsgi.cheaper"]
     platform, site = registry(text).site("aurora")
-    assert (site.uwsgi, platform.nginx) == ((), None)
+    assert (site.options_of("uwsgi"), platform.options_of(NginxOptions)) == ((), None)
     platform, _ = registry(f"{HEAD}nginx = {{}}\n{AURORA}").site("aurora")
-    assert platform.nginx == NginxOptions()
+    assert platform.options_of(NginxOptions) == NginxOptions()
 
 
 # The platform's table.

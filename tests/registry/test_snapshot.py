@@ -146,7 +146,7 @@ def same(snapshot: SiteSpec, site: SiteSpec) -> bool:
 
 #: What only servers and people have a use for.
 LEFT_OUT = {
-    *("templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd", "user", "runner"),
+    *("templates", "snapshots", "nodes", "options", "user", "runner"),
     *("state", "code", "labels"),
 }
 
@@ -253,7 +253,7 @@ def test_snapshot_registry_loads_every_site(source: Registry, folder: Path) -> N
     contents = SnapshotRegistry(folder, {}).load()
     assert [site.id for site in contents.sites] == ["aurora", "borealis"]
     assert contents.platform.revision == 7
-    assert source.load().platform.nginx and not contents.platform.nginx
+    assert source.load().platform.options and not contents.platform.options
 
 
 def test_snapshot_has_nothing_of_servers(folder: Path) -> None:

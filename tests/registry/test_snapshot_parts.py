@@ -470,8 +470,8 @@ def test_table_has_what_is_not_the_default() -> None:
     [
         ({}, {}),
         ({"user": "u-{site}"}, {"user": "u-{site}"}),
-        ({"systemd": SystemdOptions(user="unit")}, {"user": "unit"}),
-        ({"user": "u", "systemd": SystemdOptions(user="unit")}, {"user": "u"}),
+        ({"options": (SystemdOptions(user="unit"),)}, {"user": "unit"}),
+        ({"user": "u", "options": (SystemdOptions(user="unit"),)}, {"user": "u"}),
     ],
 )
 def test_snapshot_says_who_the_process_runs_as(changes: dict[str, Any], expected: dict[str, object]) -> None:

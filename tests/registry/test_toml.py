@@ -110,7 +110,7 @@ WAGTAIL_I18N_ENABLED = true
     )
     assert platform.secure_proxy_ssl_header == ("HTTP_X_FORWARDED_PROTO", "https")
     assert platform.secret_key == Secret(PLATFORM_KEY)
-    assert platform.nginx == NginxOptions(
+    assert platform.options_of(NginxOptions) == NginxOptions(
         http=("127.0.0.1:8080",),
         https=("127.0.0.1:8443",),
         user="nginx",
@@ -120,7 +120,7 @@ WAGTAIL_I18N_ENABLED = true
         temp=Path("/var/tmp/aviary"),
         mime_types=Path("/etc/mime.types"),
     )
-    assert platform.uwsgi == UwsgiOptions(
+    assert platform.options_of(UwsgiOptions) == UwsgiOptions(
         build="debian", processes=4, threads=2, harakiri=30, max_requests=100, http="127.0.0.1:8000"
     )
     assert (site.uid, site.epoch) == (UUID("6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"), 3)

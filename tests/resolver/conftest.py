@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.spec.samples import ACCESS_KEY, BUCKET_KEY, CACHE_PASSWORD, DATABASE_PASSWORD, PLATFORM_KEY
-from wagtail_multihost import resolver
+from wagtail_multihost import resolver, running
 from wagtail_multihost.resolver.setting import Setting, revealed
 
 # Not by attribute: a function of the package has the module's name.
@@ -47,7 +47,8 @@ enabled = false
 @pytest.fixture(autouse=True)
 def nothing_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolver, "_outcomes", {})
-    monkeypatch.setattr(RESOLVED, "_latest", None)
+    monkeypatch.setattr(running, "_current", None)
+    monkeypatch.setattr(running, "_resets", {})
     monkeypatch.setattr(sys, "argv", ["manage.py", "check"])
 
 

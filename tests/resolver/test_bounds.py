@@ -17,17 +17,18 @@ from typing import Any
 import pytest
 
 from tests.spec.samples import a_site, postgresql, s3
-from wagtail_multihost.resolver import ambient, inert, masking
+from wagtail_multihost.resolver import ambient, masking
 from wagtail_multihost.resolver.ambient import Watched, is_amazon, warn_of_ambient
 from wagtail_multihost.resolver.caches import without_password
 from wagtail_multihost.resolver.csp import is_service, is_shared, media_sources, sources_of, with_media, words
 from wagtail_multihost.resolver.django_version import django_version
 from wagtail_multihost.resolver.explain import finer, is_same, plain, present, stated_key
-from wagtail_multihost.resolver.inert import build_settings, ephemeral_site, runs_tests, throw_away
+from wagtail_multihost.resolver.inert import build_settings, ephemeral_site, throw_away
 from wagtail_multihost.resolver.logs import is_plain, own_file, with_site
 from wagtail_multihost.resolver.mail import in_folder, writes_files
 from wagtail_multihost.resolver.masking import certain_secrets, is_certain, is_open, masked, masked_setting, without
 from wagtail_multihost.resolver.setting import ABSENT, revealed, table_of
+from wagtail_multihost.resolver.starting import TEST_COMMANDS, start_of_process
 from wagtail_multihost.spec import Secret
 
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
@@ -47,9 +48,15 @@ SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresq
         (["manage.py", "migrate"], {"PYTEST_VERSION": ""}, True),
     ],
 )
-def test_command_line_tells_a_test_run(argv: list[str], environ: dict[str, str], is_run: bool) -> None:
+def test_command_line_tells_a_test_run(
+    monkeypatch: pytest.MonkeyPatch, argv: list[str], environ: dict[str, str], is_run: bool
+) -> None:
     """The first word after manage.py, or pytest's variable in a process that has loaded it."""
-    assert runs_tests(argv, environ) is is_run
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.delenv("PYTEST_VERSION", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert (start_of_process().command in TEST_COMMANDS) is is_run
 
 
 def test_throw_away_site_is_of_the_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,32 +81,32 @@ def test_throw_away_site_is_of_the_run_alone(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("own", "argv", "kept"),
+    ("own", "command", "kept"),
     [
-        ({}, ["m", "test"], {"ENGINE": SQLITE, "NAME": ":memory:"}),
-        ({"ENGINE": "", "TEST": {"NAME": "x"}}, [], {"ENGINE": SQLITE, "NAME": ":memory:", "TEST": {"NAME": "x"}}),
-        ({"ENGINE": SQLITE, "NAME": "db"}, ["m", "makemigrations"], {"ENGINE": SQLITE, "NAME": ":memory:"}),
+        ({}, "test", {"ENGINE": SQLITE, "NAME": ":memory:"}),
+        ({"ENGINE": "", "TEST": {"NAME": "x"}}, "", {"ENGINE": SQLITE, "NAME": ":memory:", "TEST": {"NAME": "x"}}),
+        ({"ENGINE": SQLITE, "NAME": "db"}, "makemigrations", {"ENGINE": SQLITE, "NAME": ":memory:"}),
         (
             {"ENGINE": "django.contrib.gis.db.backends.spatialite", "OPTIONS": {"a": 1}},
-            [],
+            "",
             {"ENGINE": "django.contrib.gis.db.backends.spatialite", "OPTIONS": {"a": 1}, "NAME": ":memory:"},
         ),
-        ({"ENGINE": POSTGRESQL, "NAME": "db"}, ["m", "makemigrations"], {"ENGINE": POSTGRESQL, "NAME": ""}),
+        ({"ENGINE": POSTGRESQL, "NAME": "db"}, "makemigrations", {"ENGINE": POSTGRESQL, "NAME": ""}),
     ],
 )
-def test_database_of_a_test_run_leads_nowhere(own: dict[str, object], argv: list[str], kept: dict[str, object]) -> None:
+def test_database_of_a_test_run_leads_nowhere(own: dict[str, object], command: str, kept: dict[str, object]) -> None:
     """SQLite is in memory, and a server is reached by tests alone."""
-    assert throw_away(own, argv) == kept
+    assert throw_away(own, command) == kept
 
 
-@pytest.mark.parametrize("argv", [["m", "test"], ["makemigrations", "m"], []])
-def test_database_of_a_test_run_on_a_server_is_its_own(argv: list[str]) -> None:
+@pytest.mark.parametrize("command", ["test", "pytest", ""])
+def test_database_of_a_test_run_on_a_server_is_its_own(command: str) -> None:
     """Both names are new, and what the project says of tests besides is kept."""
-    found = throw_away({"ENGINE": POSTGRESQL, "NAME": "db", "HOST": "h", "TEST": {"NAME": "t", "MIRROR": "x"}}, argv)
+    found = throw_away({"ENGINE": POSTGRESQL, "NAME": "db", "HOST": "h", "TEST": {"NAME": "t", "MIRROR": "x"}}, command)
     name = str(found["NAME"])
     assert re.fullmatch("multihost_[0-9a-f]{16}", name)
     assert found == {"ENGINE": POSTGRESQL, "NAME": name, "HOST": "h", "TEST": {"NAME": f"test_{name}", "MIRROR": "x"}}
-    assert throw_away({"ENGINE": POSTGRESQL, "TEST": None}, argv)["TEST"] != {}
+    assert throw_away({"ENGINE": POSTGRESQL, "TEST": None}, command)["TEST"] != {}
 
 
 def test_key_of_build_mode_is_long_and_of_the_moment() -> None:
@@ -110,7 +117,7 @@ def test_key_of_build_mode_is_long_and_of_the_moment() -> None:
 
 def test_commands_that_need_no_server_are_few() -> None:
     """Others are in build mode without a site."""
-    assert {"test", "makemigrations", "testserver"} == inert.TEST_COMMANDS
+    assert {"test", "makemigrations", "testserver", "pytest"} == TEST_COMMANDS
 
 
 # Variables of the surroundings

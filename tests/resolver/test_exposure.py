@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from django.core.checks import run_checks
@@ -15,14 +17,17 @@ from django.http import HttpResponse
 
 from tests.accounts import NOBODY, OTHER_GROUP, SITE_GROUP, acting_as, needs_root, passable_folder
 from tests.registry.test_snapshot import group, grouped, public_folder, snap  # noqa: F401  # two fixtures
+from tests.spec.samples import a_site
+from wagtail_multihost import running
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.checks import exposure as checks
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.health import middleware, process
+from wagtail_multihost.health import middleware
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.resolver import exposure, resolve
 from wagtail_multihost.resolver.exposure import exposures, is_readable, refuse_exposed
-from wagtail_multihost.resolver.resolved import Applied, ResolvedSettings
+from wagtail_multihost.resolver.starting import start_of_process
+from wagtail_multihost.running import Running
 
 # Fixtures of another module are arguments here.
 # ruff: noqa: F811
@@ -63,19 +68,25 @@ def test_process_that_can_become_root_again_runs_as_root(whole_account: None) ->
         assert exposure.runs_as_root()
 
 
-def of_file(folder: Path, platform: str) -> ResolvedSettings:
+def of_file(folder: Path, platform: str) -> Running:
     path = folder / "sites.toml"
     path.write_text(f"{HEAD}{platform}\n{AURORA}")
-    return resolve(path, environ={"MULTIHOST_SITE": "aurora"})
+    return of_variables({"MULTIHOST_SITE": "aurora"}, path)
 
 
-def of_snapshot(folder: Path, site: str = SITE_GROUP) -> ResolvedSettings:
+def of_variables(environ: dict[str, str], registry: Path | None = None) -> Running:
+    resolved = resolve(registry, environ=environ)
+    return Running(platform=resolved.platform, site=resolved.site, opened=resolved.opened)
+
+
+def of_snapshot(folder: Path, site: str = SITE_GROUP) -> Running:
     registry = open_registry(folder, {})
-    return ResolvedSettings(*registry.site(site), opened=registry)
+    platform, spec = registry.site(site)
+    return Running(platform=platform, site=spec, opened=registry)
 
 
-def sentences(resolved: ResolvedSettings) -> str:
-    return "\n".join(exposures(resolved))
+def sentences(process: Running) -> str:
+    return "\n".join(exposures(process))
 
 
 def test_process_of_the_whole_registry_is_exposed_in_production(tmp_path: Path) -> None:
@@ -105,18 +116,18 @@ def test_container_with_a_key_of_the_sites_own_is_not_exposed(tmp_path: Path, mo
         **{f"MULTIHOST_SITE_NAMES__{line.split()[0].upper()}": line.split('"')[1] for line in PINS.splitlines()[3:]},
     }
     own = {"MULTIHOST_SITE_SECRET_KEY": "own-key-" * 8}
-    assert sentences(resolve(environ={**environ, **own})) == ""
+    assert sentences(of_variables({**environ, **own})) == ""
     with pytest.raises(ConfigurationError) as refused:
         resolve(environ=environ)
     assert [problem.where for problem in refused.value.problems] == ["MULTIHOST_PLATFORM_SECRET_KEY"]
     stated = {"MULTIHOST_PLATFORM_SECRET_KEY": "platform-key-0123456789-0123456789"}
-    assert "platform's key" in sentences(resolve(environ={**environ, **stated}))
+    assert "platform's key" in sentences(of_variables({**environ, **stated}))
     assert not (tmp_path / "data" / "platform.key").exists()
 
 
 def test_build_mode_and_test_runs_are_not_exposed(tmp_path: Path) -> None:
     """Without a site, and on a throw-away one, there is nothing to expose."""
-    assert sentences(ResolvedSettings()) == ""
+    assert sentences(Running()) == ""
 
 
 def test_exposed_process_is_refused_with_every_reason(tmp_path: Path) -> None:
@@ -213,9 +224,7 @@ def test_readable_is_what_the_account_of_the_moment_can_read(closed_file: Path) 
 @pytest.fixture
 def exposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last apply was that of a process in production which has read the whole registry."""
-    made = Applied(of_file(tmp_path, 'environment = "production"'), {}, {})
-    for module in (checks, process):
-        monkeypatch.setattr(module, "latest", lambda: made)
+    monkeypatch.setattr(running, "_current", of_file(tmp_path, 'environment = "production"'))
 
 
 def ids() -> set[str]:
@@ -244,6 +253,11 @@ def test_exposed_process_is_e006_unless_it_only_manages(
 ) -> None:
     """What serves, or asks whether it may, has an error; other commands go on, whoever runs them."""
     monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.delenv("PYTEST_VERSION")
+    command, serves = start_of_process()
+    made = running.current()
+    assert made
+    monkeypatch.setattr(running, "_current", replace(made, command=command, serves=serves))
     assert ids() == expected
 
 
@@ -258,8 +272,7 @@ def test_old_snapshot_is_w001(monkeypatch: pytest.MonkeyPatch, days: int, expect
     """A snapshot that nothing has renewed for a month is a warning."""
     created = datetime.now(UTC) - timedelta(days=days)
     registry = SimpleNamespace(created=lambda site: created)
-    by = SimpleNamespace(opened=registry, site=SimpleNamespace(id="aurora"), platform=None, ephemeral=None)
-    monkeypatch.setattr(checks, "latest", lambda: SimpleNamespace(by=by))
+    monkeypatch.setattr(running, "_current", Running(opened=cast(Any, registry), site=a_site()))
     assert ids() == expected
 
 
@@ -268,8 +281,7 @@ def test_snapshot_is_old_from_the_thirtieth_day_on(monkeypatch: pytest.MonkeyPat
     """At the limit it is told of, and a moment before it is not; the message has the day of the snapshot."""
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
     registry = SimpleNamespace(created=lambda site: moment if site == "aurora" else None)
-    by = SimpleNamespace(opened=registry, site=SimpleNamespace(id="aurora"), platform=None, ephemeral=None)
-    monkeypatch.setattr(checks, "latest", lambda: SimpleNamespace(by=by))
+    monkeypatch.setattr(running, "_current", Running(opened=cast(Any, registry), site=a_site()))
     monkeypatch.setattr(checks, "datetime", SimpleNamespace(now=lambda zone: moment + age))
     messages = checks.check_age(None)
     assert [message.id for message in messages] == (["wagtail_multihost.W001"] if age >= timedelta(days=30) else [])
@@ -288,13 +300,13 @@ def test_snapshot_is_old_from_the_thirtieth_day_on(monkeypatch: pytest.MonkeyPat
 )
 def test_age_is_asked_of_the_snapshot_of_a_site(monkeypatch: pytest.MonkeyPatch, by: object) -> None:
     """Without apply, a site, a registry or a snapshot there is no age."""
-    monkeypatch.setattr(checks, "latest", lambda: by and SimpleNamespace(by=by))
+    monkeypatch.setattr(running, "_current", by)
     assert checks.check_age(None) == []
 
 
 def test_exposure_is_not_asked_without_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings that nothing was applied to are those of no site."""
-    monkeypatch.setattr(checks, "latest", lambda: None)
+    monkeypatch.setattr(running, "_current", None)
     assert checks.check_exposure(None) == []
 
 

@@ -15,10 +15,19 @@ POSTGRESQL = "django.db.backends.postgresql"
 SQLITE = "django.db.backends.sqlite3"
 
 
-def applied(project: dict[str, Any], **environ: str) -> dict[str, Any]:
+def applied(project: dict[str, Any], command: str = "") -> dict[str, Any]:
     namespace = dict(project)
-    resolve("/none/sites.toml", environ=environ).apply(namespace)
+    resolve("/none/sites.toml", environ={}, command=command).apply(namespace)
     return namespace
+
+
+def started(monkeypatch: pytest.MonkeyPatch, argv: list[str], environ: dict[str, str]) -> None:
+    """Let this process have been started with a command line and variables."""
+    monkeypatch.setattr(sys, "argv", argv)
+    for name in ("MULTIHOST_SITE", "PYTEST_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
 
 
 def test_build_mode_does_not_open_the_registry() -> None:
@@ -35,15 +44,14 @@ def test_build_mode_keeps_the_engine_and_has_no_name(engine: str) -> None:
     assert applied({"DATABASES": own})["DATABASES"] == {"default": {"ENGINE": engine, "NAME": ""}}
 
 
-def test_other_databases_are_there_and_lead_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_databases_are_there_and_lead_nowhere() -> None:
     """What names another alias works in build mode and in test runs, and no alias reaches what it says."""
     shared = {"ENGINE": POSTGRESQL, "NAME": "shared", "HOST": "h"}
     own = {"default": dict(shared), "reports": dict(shared), "legacy": {"ENGINE": SQLITE, "NAME": "shared"}}
     nameless = {"ENGINE": POSTGRESQL, "NAME": ""}
     built = applied({"DATABASES": own})["DATABASES"]
     assert built == {"default": nameless, "reports": nameless, "legacy": {"ENGINE": SQLITE, "NAME": ""}}
-    monkeypatch.setattr(sys, "argv", ["manage.py", "test"])
-    tested = applied({"DATABASES": own})["DATABASES"]
+    tested = applied({"DATABASES": own}, "test")["DATABASES"]
     assert tested["legacy"]["NAME"] == ":memory:"
     names = {tested[alias]["NAME"] for alias in ("default", "reports")}
     assert len(names) == 2
@@ -84,8 +92,8 @@ def test_ephemeral_site_is_made_for_test_runs(
     argv: list[str], environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A test run, and makemigrations, have a site of their own without a registry."""
-    monkeypatch.setattr(sys, "argv", argv)
-    resolved = resolve("/none/sites.toml", environ=environ)
+    started(monkeypatch, argv, environ)
+    resolved = resolve("/none/sites.toml")
     assert not resolved.is_build_mode
     assert resolved.ephemeral is not None
     namespace: dict[str, Any] = {"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "shared"}}}
@@ -98,52 +106,53 @@ def test_ephemeral_site_is_made_for_test_runs(
 @pytest.mark.parametrize("argv", [["manage.py"], ["manage.py", "migrate", "test"], ["manage.py", "tests"], ["test"]])
 def test_ephemeral_site_is_made_for_nothing_else(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Any other command without a site is in build mode."""
-    monkeypatch.setattr(sys, "argv", argv)
-    assert resolve("/none/sites.toml", environ={}).is_build_mode
+    started(monkeypatch, argv, {})
+    assert resolve("/none/sites.toml").is_build_mode
 
 
-def test_ephemeral_sites_share_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ephemeral_sites_share_nothing() -> None:
     """Two test runs have two folders and two keys."""
-    monkeypatch.setattr(sys, "argv", ["manage.py", "test"])
-    runs = [resolve(None, environ={}), resolve(None, environ={})]
+    runs = [resolve(None, environ={}, command="test"), resolve(None, environ={}, command="test")]
     assert len({run.value("MEDIA_ROOT") for run in runs}) == 2
     assert len({run.secret_key for run in runs}) == 2
 
 
-def test_ephemeral_database_on_a_server_has_a_name_that_exists_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ephemeral_database_on_a_server_has_a_name_that_exists_nowhere() -> None:
     """A project on PostgreSQL is tested there, in a database of the run's own."""
     own = {"ENGINE": POSTGRESQL, "NAME": "live", "USER": "u", "HOST": "h", "TEST": {"NAME": "live"}}
-    monkeypatch.setattr(sys, "argv", ["manage.py", "test"])
-    default = applied({"DATABASES": {"default": own}})["DATABASES"]["default"]
+    default = applied({"DATABASES": {"default": own}}, "test")["DATABASES"]["default"]
     assert default["NAME"].startswith("multihost_")
     assert default["TEST"] == {"NAME": f"test_{default['NAME']}"}
     assert (default["USER"], default["HOST"]) == ("u", "h")
-    assert default["NAME"] != applied({"DATABASES": {"default": own}})["DATABASES"]["default"]["NAME"]
+    assert default["NAME"] != applied({"DATABASES": {"default": own}}, "test")["DATABASES"]["default"]["NAME"]
 
 
-def test_ephemeral_database_of_makemigrations_reaches_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ephemeral_database_of_makemigrations_reaches_no_server() -> None:
     """Migrations are written for the project's engine without a connection."""
-    monkeypatch.setattr(sys, "argv", ["manage.py", "makemigrations"])
     own = {"ENGINE": POSTGIS, "NAME": "live", "HOST": "h"}
-    assert applied({"DATABASES": {"default": own}})["DATABASES"] == {"default": {"ENGINE": POSTGIS, "NAME": ""}}
+    assert applied({"DATABASES": {"default": own}}, "makemigrations")["DATABASES"] == {
+        "default": {"ENGINE": POSTGIS, "NAME": ""}
+    }
 
 
-def test_pytest_never_uses_a_site_that_is_named(registry_file: Path) -> None:
+def test_pytest_never_uses_a_site_that_is_named(registry_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pytest run gets the throw-away site whatever MULTIHOST_SITE says: tests write files and empty caches."""
-    resolved = resolve(registry_file, environ={"MULTIHOST_SITE": "borealis", "PYTEST_VERSION": "9"})
+    started(monkeypatch, ["pytest"], {"MULTIHOST_SITE": "borealis", "PYTEST_VERSION": "9"})
+    resolved = resolve(registry_file)
     assert resolved.ephemeral is not None
     assert resolved.allowed_hosts == ["test.localhost"]
 
 
 def test_django_tests_never_use_a_site_that_is_named(registry_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``manage.py test`` gets the throw-away site whatever MULTIHOST_SITE says: tests write files and empty caches."""
-    monkeypatch.setattr(sys, "argv", ["manage.py", "test"])
-    resolved = resolve(registry_file, environ={"MULTIHOST_SITE": "borealis"})
+    started(monkeypatch, ["manage.py", "test"], {"MULTIHOST_SITE": "borealis"})
+    resolved = resolve(registry_file)
     assert resolved.ephemeral is not None
     assert resolved.allowed_hosts == ["test.localhost"]
 
 
 def test_pytest_variable_alone_is_no_test_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A PYTEST_VERSION that a server inherited does not make it serve the throw-away site."""
+    started(monkeypatch, ["gunicorn"], {"PYTEST_VERSION": "9"})
     monkeypatch.delitem(sys.modules, "pytest")
-    assert resolve(environ={"PYTEST_VERSION": "9"}).is_build_mode
+    assert resolve().is_build_mode

@@ -15,7 +15,7 @@ from wagtail_multihost import resolver
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.resolver import ResolvedSettings, resolve
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import current
 
 AMBIENT = {
     "DATABASE_URL": "postgresql://evil:evil@evil.example/evil",
@@ -78,7 +78,7 @@ def test_resolve_gives_two_sites_no_value_in_common_that_must_differ(registry_fi
 def test_resolve_refuses_a_blank_site(registry_file: Path, site: str) -> None:
     """A blank MULTIHOST_SITE is an error, and neither build mode nor a default."""
     with pytest.raises(ConfigurationError) as refused:
-        resolve(registry_file, environ={"MULTIHOST_SITE": site, "PYTEST_VERSION": "9"})
+        resolve(registry_file, environ={"MULTIHOST_SITE": site}, command="test")
     assert [problem.where for problem in refused.value.problems] == ["MULTIHOST_SITE"]
     assert "blank" in str(refused.value)
 
@@ -188,17 +188,18 @@ def test_apply_leaves_the_projects_tables_as_they_are(registry_file: Path) -> No
 
 def test_apply_remembers_what_it_set(registry_file: Path) -> None:
     """The last apply of the process is known, with copies that later changes do not reach."""
-    assert latest() is None
+    assert current() is None
     namespace: dict[str, Any] = {"DEBUG": True, "helper": 1}
     resolved = resolve(registry_file, environ={"MULTIHOST_SITE": "aurora"})
     resolved.apply(namespace)
     namespace["ALLOWED_HOSTS"].append("*")
-    applied = latest()
-    assert applied is not None
-    assert applied.by is resolved
-    assert applied.project == {"DEBUG": True}
-    assert "*" not in applied.values["ALLOWED_HOSTS"]  # type: ignore[operator]
-    assert not [secret for secret in SECRETS if secret in repr(applied)]
+    made = current()
+    assert made is not None
+    assert (made.platform, made.site, made.registry) == (resolved.platform, resolved.site, registry_file)
+    assert made.opened is resolved.opened
+    assert made.project == {"DEBUG": True}
+    assert "*" not in made.values["ALLOWED_HOSTS"]  # type: ignore[operator]
+    assert not [secret for secret in SECRETS if secret in repr(made)]
 
 
 def test_apply_that_fails_sets_nothing(registry_file: Path) -> None:
@@ -207,7 +208,7 @@ def test_apply_that_fails_sets_nothing(registry_file: Path) -> None:
     with pytest.raises(ConfigurationError):
         resolve(registry_file, environ={"MULTIHOST_SITE": "aurora"}).apply(namespace)
     assert namespace == {"CACHES": {"default": {"KEY_FUNCTION": "x"}}}
-    assert latest() is None
+    assert current() is None
 
 
 def test_single_settings_are_those_of_apply(registry_file: Path) -> None:
@@ -228,7 +229,9 @@ def test_resolved_settings_print_no_secret(registry_file: Path) -> None:
     text = repr(resolve(registry_file, environ={"MULTIHOST_SITE": "aurora"}))
     assert "aviary" in text
     assert not [secret for secret in SECRETS if secret in text]
-    assert repr(ResolvedSettings()) == "ResolvedSettings(platform=None, site=None, registry=None)"
+    assert (
+        repr(ResolvedSettings()) == "ResolvedSettings(platform=None, site=None, registry=None, command='', serves=True)"
+    )
 
 
 def test_variable_is_stronger_than_the_registry_of_the_settings_module(registry_file: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.servers.accounts import FRONT
 from tests.servers.processes import running, wait_for
 from tests.servers.uwsgi import LOG_CHARACTERS, PROGRAM
 from wagtail_multihost.emitters import Plan
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
@@ -132,7 +133,7 @@ class Street:
 
     def reload_nginx(self) -> None:
         """Let nginx read its files again, and wait until the workers are new ones."""
-        pid = self.plan.nginx.pid.read_text().strip()
+        pid = self.plan.options(NginxOptions).pid.read_text().strip()
         before = workers(pid)
         subprocess.run(["kill", "-HUP", pid], check=True)
         wait_for(lambda: not before & workers(pid), "the workers of nginx")

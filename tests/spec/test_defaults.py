@@ -65,9 +65,7 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         "snapshots": None,
         "secure_proxy_ssl_header": None,
         "nodes": (),
-        "nginx": None,
-        "uwsgi": None,
-        "systemd": None,
+        "options": (),
     },
     SiteSpec: {
         "aliases": (),
@@ -85,9 +83,7 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         "state": "active",
         "nodes": (),
         "code": (),
-        "nginx": (),
-        "uwsgi": (),
-        "systemd": (),
+        "options": (),
         "pinned": False,
     },
     StorageSpec: {

@@ -299,7 +299,7 @@ def test_platform_names_accounts_and_groups_of_each_site() -> None:
     found = (platform.group_of("a"), platform.media_group_of("a"), platform.user_of("a"), platform.account_of("a"))
     assert found == ("g-a", "m-a", "u-a", "u-a")
     assert (platform.account, platform.own_group_of("a")) == ("u-{site}", "g-a")
-    shared = a_platform(group="sites", systemd=SystemdOptions(user="unit"))
+    shared = a_platform(group="sites", options=(SystemdOptions(user="unit"),))
     assert (shared.group_of("a"), shared.own_group_of("a"), shared.account) == ("sites", "", "unit")
     bare = a_platform()
     assert (bare.group_of("a"), bare.media_group_of("a"), bare.user_of("a"), bare.account) == ("", "", "", "")

@@ -23,12 +23,14 @@ def program() -> list[str]:
 def refuse_foreign_program(words: Sequence[str], account: Account | None) -> None:
     """
     Raise LaunchError where root would start what an account has written that is neither root nor the one that it runs
-    as (None: root's own): ``manage.py``, or the modules of the working folder, or a folder above. The account's own
-    gets nothing by it.
+    as (None: root's own): ``manage.py``, or the modules of the working folder, which Python looks for there, or a
+    folder above. The account's own gets nothing by it.
     """
     owners = (ROOT, account.uid) if account else (ROOT,)
+    refuse_foreign(working_folder(), owners)
     script = Path(words[-1])
-    refuse_foreign(script if script.name == SCRIPT else working_folder(), owners)
+    if script.name == SCRIPT:
+        refuse_foreign(script, owners)
 
 
 def refuse_foreign_registry(file: Path) -> None:
@@ -36,7 +38,9 @@ def refuse_foreign_registry(file: Path) -> None:
     Raise LaunchError where root would follow the working folder's registry, which names accounts and secret files, and
     an account other than root can change it.
     """
-    refuse_foreign(working_folder() / file, (ROOT,))
+    folder = working_folder()
+    for path in (folder, folder / file):  # in a sticky folder one that is not there yet may be anybody's
+        refuse_foreign(path, (ROOT,))
 
 
 def working_folder() -> Path:

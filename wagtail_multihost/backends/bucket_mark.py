@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from wagtail_multihost.backends.markers import compared, own_mark, written
+from wagtail_multihost.running import register_reset
 
 if TYPE_CHECKING:
     from wagtail_multihost.backends.storage import SiteS3Storage
@@ -26,6 +27,7 @@ MISSING = ("NoSuchKey", "404")
 
 # Of this process, by endpoint and bucket: when to try again, of the monotonic clock; infinity once it was compared.
 _next: dict[tuple[str | None, str], float] = {}
+register_reset(_next.clear)
 
 
 def check_bucket(storage: SiteS3Storage) -> None:

@@ -6,13 +6,13 @@ DATABASES has no NAME there, so none can be opened; this says why in words that 
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NoReturn
 
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import BuildModeError
+from wagtail_multihost.running import current, register_reset
 
 MESSAGE = (
     "This command needs a site's database, but no site is named. "
@@ -36,11 +36,36 @@ def refuse_connections() -> None:
         refusing(connection)
 
 
+def refuse_where_none_leads() -> None:
+    """Refuse connections where the process's settings have no database: build mode, makemigrations without SQLite."""
+    running = current()
+    if running and not has_name(running.values.get("DATABASES")):
+        refuse_connections()
+
+
+@register_reset
+def forget_connections() -> None:
+    """Have connections made anew, by the settings that Django has by then, and refused or not as the process is now."""
+    vars(connections).pop("create_connection", None)
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        del connections[connection.alias]
+    refuse_where_none_leads()
+    connections._settings = None  # type: ignore[attr-defined]
+    vars(connections).pop("settings", None)
+
+
+def has_name(databases: object) -> bool:
+    return not isinstance(databases, dict) or bool(databases["default"]["NAME"])
+
+
 def refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     connection.connect = refuse  # type: ignore[method-assign]
     # dbshell: without a name psql would connect to whatever its own variables say.
     connection.client.runshell = refuse  # type: ignore[assignment, method-assign]
     if connection.vendor == "sqlite":
+        import sqlite3  # loads only with the backend that has loaded it
+
         # Django asks a connection, in system checks too; SQLite has had JSON functions built in since 3.38.
         connection.features.supports_json_field = sqlite3.sqlite_version_info >= (3, 38)
     return connection

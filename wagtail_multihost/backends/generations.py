@@ -18,6 +18,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 from wagtail_multihost.backends.markers import compared, own_mark, written
 from wagtail_multihost.backends.session_names import older_names
+from wagtail_multihost.running import register_reset
 
 OWNER = "owner"
 FRESH = 1.0  # seconds
@@ -33,6 +34,7 @@ class Known(NamedTuple):
 
 # Of this process: Django makes a cache object per thread. The key is server and prefix.
 _known: dict[tuple[str, str], Known] = {}
+register_reset(_known.clear)
 
 
 class GenerationCache(BaseCache):

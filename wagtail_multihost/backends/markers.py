@@ -10,19 +10,13 @@ import json
 from collections.abc import Mapping
 
 from wagtail_multihost.exceptions import ConfigurationError, IdentityError
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import own_site, registered_site
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 # A platform may be renamed while its sites stay.
 TELLING = ("uid", "environment")
-
-
-def own_site() -> SiteSpec | None:
-    """Return the site of this process, also the throw-away one of a test run; None in build mode."""
-    applied = latest()
-    return applied.by.site if applied else None
 
 
 def refuse_other(site: str, what: str) -> SiteSpec:
@@ -36,10 +30,8 @@ def refuse_other(site: str, what: str) -> SiteSpec:
 
 def own_mark() -> dict[str, str] | None:
     """Return what this process's site marks its places with; None for those that mark nothing: tests, build mode."""
-    applied = latest()
-    if applied is None or applied.by.platform is None or applied.by.site is None or applied.by.ephemeral:
-        return None
-    return mark_of(applied.by.platform, applied.by.site)
+    registered = registered_site()
+    return mark_of(*registered) if registered else None
 
 
 def mark_of(platform: PlatformSpec, site: SiteSpec) -> dict[str, str]:

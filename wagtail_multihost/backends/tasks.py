@@ -15,9 +15,9 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from wagtail_multihost.backends.markers import own_site
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.resolver.tasks import WRAPPED
+from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.identifiers import shown
 
 STAMP = "_multihost_site"

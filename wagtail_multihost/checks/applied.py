@@ -10,7 +10,7 @@ from django.core import mail
 from django.core.checks import CheckMessage, Error, register
 
 from wagtail_multihost.checks import TAG
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import current
 
 MIDDLEWARE = "wagtail_multihost.health.middleware.HealthMiddleware"
 
@@ -32,8 +32,8 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
 @register(TAG)
 def check_applied(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """E002 and E005: settings that were set after ``apply``, or no ``apply`` at all."""
-    applied = latest()
-    if applied is None:
+    running = current()
+    if running is None:
         return [
             Error(
                 "The settings module does not call resolve().apply(globals()).",
@@ -41,7 +41,7 @@ def check_applied(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> 
                 id="wagtail_multihost.E005",
             )
         ]
-    changed = [name for name, value in applied.values.items() if not holds(getattr(settings, name, None), value)]
+    changed = [name for name, value in running.values.items() if not holds(getattr(settings, name, None), value)]
     return [
         Error(
             f"{name} was set again after resolve().apply(globals()), so it is not the site's.",

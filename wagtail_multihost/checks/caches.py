@@ -12,9 +12,8 @@ from django.utils.module_loading import import_string
 
 from wagtail_multihost.backends.session_names import ENGINES, prefixes_with
 from wagtail_multihost.checks import TAG
-from wagtail_multihost.checks.own import own_site
 from wagtail_multihost.resolver.caches import KEY_FUNCTION
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import current, own_site
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -83,8 +82,8 @@ def fault_of(options: Mapping[str, object], prefix: str) -> str:
 
 def is_in_folder(backend: str, options: Mapping[str, object], site: SiteSpec) -> bool:
     """Return whether a cache keeps its entries in files, in the site's own folder."""
-    applied = latest()
-    platform = applied.by.platform if applied else None
+    running = current()
+    platform = running.platform if running else None
     folder = platform.local_path(site.id, "") if platform else None
     return backend == FILES and folder is not None and Path(str(options.get("LOCATION"))).is_relative_to(folder)
 

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
 from wagtail_multihost.checks import TAG
-from wagtail_multihost.checks.own import own_site
+from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.identifiers import shown
 
 POSTGRESQL = ("postgresql", "postgis")

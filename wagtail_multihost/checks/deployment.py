@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.checks.hosted import Hosted, hosted, is_served_here
+from wagtail_multihost.project import codebase, transport
 from wagtail_multihost.spec.platform import PRODUCTION
 
 # What finds things is loaded where checks run, not by each process that serves.
@@ -69,7 +70,6 @@ def check_transport(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
 
 
 def transport_messages(known: Hosted) -> Iterator[CheckMessage]:
-    from wagtail_multihost.management.command import transport
     from wagtail_multihost.production import transport as find
 
     platform, sites, django = known.platform, known.sites, transport()
@@ -88,12 +88,14 @@ def check_folders(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> 
     """E024 and W016: keys, the registry and data that an image, or a repository, would take along."""
     if not is_served_here():
         return []
-    from wagtail_multihost.management.production import folders_of
     from wagtail_multihost.production.build_context import context_findings, repository_findings
+    from wagtail_multihost.production.folders import folders_of
 
     known = hosted()
     data = known.platform.data if known else None
-    project, paths, committed = folders_of(data, known.sites if known else (), known.files if known else ())
+    project, paths, committed = folders_of(
+        codebase().directory, data, known.sites if known else (), known.files if known else ()
+    )
     return [
         *(
             Error(found.sentence, hint=found.hint, id="wagtail_multihost.E024")

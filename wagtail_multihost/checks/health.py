@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from wagtail_multihost.checks import TAG
+from wagtail_multihost.conf import conf
 from wagtail_multihost.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def check_health_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object)
     from wagtail_multihost.health.options import stated_prefix
 
     try:
-        prefix = stated_prefix(getattr(settings, "MULTIHOST_HEALTH", None))
+        prefix = stated_prefix(conf.MULTIHOST_HEALTH)
     except ConfigurationError:
         return []
     shadowed = dict.fromkeys(route for name in NAMES if (route := shadowed_route(f"{prefix}{name}")))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from wagtail_multihost.checks.registry import is_whole
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import current, registry_of
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -27,22 +28,19 @@ class Hosted(NamedTuple):
 
 def is_served_here() -> bool:
     """Return whether settings were applied, and not for the throw-away site of a test run."""
-    applied = latest()
-    return applied is not None and applied.by.ephemeral is None
+    running = current()
+    return running is not None and not running.ephemeral
 
 
 def hosted() -> Hosted | None:
     """Return the platform and the site of this process, or with no site named all that the registry's file has."""
-    applied = latest()
-    if applied is None or applied.by.ephemeral is not None:
+    running = current()
+    if running is None or running.ephemeral:
         return None
-    platform, site, opened = applied.by.platform, applied.by.site, applied.by.opened
+    platform, site, opened = running.platform, running.site, running.opened
     if platform is not None and site is not None:
         has_keys = opened is not None and opened.has_servers
         return Hosted(platform, (site,), opened.files if opened else (), has_keys, is_of_site=True)
-    from wagtail_multihost.checks.registry import is_whole
-    from wagtail_multihost.management.command import registry_of  # only where checks run
-
     try:
         registry = registry_of(None)
         contents = registry.load(requires_pins=False) if is_whole(registry) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from django.apps import AppConfig
@@ -12,6 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.identity.comparison import identity_of
 from wagtail_multihost.identity.own import own_identity
+from wagtail_multihost.running import current
 from wagtail_multihost.spec.platform import PRODUCTION
 
 
@@ -20,9 +20,9 @@ def check_claimed(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[CheckMessage]:
     """W002: no site has claimed the database. Only where the command line names the database to be checked."""
-    own = own_identity()
+    own, running = own_identity(), current()
     # migrate is what claims it.
-    if own is None or DEFAULT_DB_ALIAS not in (databases or ()) or sys.argv[1:2] == ["migrate"]:
+    if own is None or DEFAULT_DB_ALIAS not in (databases or ()) or (running and running.command == "migrate"):
         return []
     connection = connections[DEFAULT_DB_ALIAS]
     try:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from wagtail_multihost.checks import TAG
-from wagtail_multihost.checks.own import own_site
+from wagtail_multihost.running import own_site
 
 MAILERS = "MAILERS"
 

@@ -9,15 +9,15 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage, Warning, register
 
 from wagtail_multihost.checks import TAG
-from wagtail_multihost.resolver.resolved import ResolvedSettings, latest
+from wagtail_multihost.running import Running, current
 from wagtail_multihost.spec.platform import PRODUCTION
 
 
 @register(TAG, deploy=True)
 def check_media_group(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """W020: in production the site's uploads are in the group that reads its snapshot."""
-    applied = latest()
-    if applied is None or not needs_media_group(applied.by):
+    running = current()
+    if running is None or not needs_media_group(running):
         return []
     return [
         Warning(
@@ -30,14 +30,14 @@ def check_media_group(app_configs: Sequence[AppConfig] | None, **kwargs: object)
     ]
 
 
-def needs_media_group(by: ResolvedSettings) -> bool:
+def needs_media_group(running: Running) -> bool:
     """Return whether each site has a group for its snapshot, and this one's local uploads are in it."""
-    platform, site = by.platform, by.site
+    platform, site = running.platform, running.site
     if platform is None or site is None or site.storage.path is None:
         return False
     if platform.environment != PRODUCTION or platform.media_group or "{site}" not in platform.group:
         return False
-    if not platform.snapshots and not reads_snapshot(by):
+    if not platform.snapshots and not reads_snapshot(running):
         return False
     try:
         return site.storage.path.stat().st_gid == grp.getgrnam(platform.group_of(site.id)).gr_gid
@@ -45,5 +45,6 @@ def needs_media_group(by: ResolvedSettings) -> bool:
         return False
 
 
-def reads_snapshot(by: ResolvedSettings) -> bool:
-    return by.site is not None and by.opened is not None and by.opened.created(by.site.id) is not None
+def reads_snapshot(running: Running) -> bool:
+    site, opened = running.site, running.opened
+    return site is not None and opened is not None and opened.created(site.id) is not None

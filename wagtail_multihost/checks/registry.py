@@ -10,18 +10,17 @@ from django.core.checks import CheckMessage, Error, register
 
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.project import static_files
 from wagtail_multihost.registry import Registry
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import current, registry_of
 
 
 @register(TAG)
 def check_registry(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """E007: the registry has a problem, such as two sites with one database."""
-    applied = latest()
-    if applied is None or applied.by.ephemeral is not None:
+    running = current()
+    if running is None or running.ephemeral:
         return []
-    from wagtail_multihost.management.command import registry_of, static_files  # only where checks run
-
     try:
         registry = registry_of(None)
         if is_whole(registry):

@@ -11,7 +11,7 @@ from django.core.files.storage import storages
 from django.utils.module_loading import import_string
 
 from wagtail_multihost.checks import TAG
-from wagtail_multihost.checks.own import own_site
+from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.identifiers import shown
 
 STATIC = "staticfiles"

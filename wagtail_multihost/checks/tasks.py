@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
 from wagtail_multihost.checks import TAG
-from wagtail_multihost.checks.own import own_site
+from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.identifiers import shown
 
 # Those that run a task where it comes from, or drop it, and those whose queue is in the site's own database.

@@ -9,12 +9,12 @@ from importlib.metadata import entry_points
 from wagtail_multihost.emitters import nginx, systemd, uwsgi
 from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.registry.targets import ENTRY_POINTS, announced_options, load_announced
 
-__all__ = ["EmittedFile", "Emitter", "Plan", "Stage", "Validation", "emit", "emitters"]
+__all__ = ["OWNERSHIP_LINE", "EmittedFile", "Emitter", "Plan", "Stage", "Validation", "emit", "emitters"]
 
-#: Other packages announce an Emitter under the name of its target in this group of entry points.
-ENTRY_POINTS = "wagtail_multihost.emitters"
 BUILT_IN = (nginx.EMITTER, uwsgi.EMITTER, systemd.EMITTER)
 
 
@@ -23,7 +23,8 @@ def emitters() -> Mapping[str, Emitter]:
     """
     Return every target by its name: those of this package, and those of other packages.
 
-    Raises EmitError when another package's cannot be loaded, is no Emitter, or takes a name that is taken.
+    Raises EmitError when another package's cannot be loaded, is no Emitter, takes a name that is taken, or has
+    options that no registry could have.
     """
     found = {emitter.name: emitter for emitter in BUILT_IN}
     for point in entry_points(group=ENTRY_POINTS):
@@ -35,12 +36,10 @@ def loaded(name: str, load: Callable[[], object], found: Mapping[str, Emitter]) 
     """Return the emitter that another package has under ``name``."""
     if name in found:
         raise EmitError(f"Another package announces the target {name}, which there is already.")
-    try:
-        emitter = load()
-    except Exception as error:  # whatever a foreign module raises
-        raise EmitError(f"The target {name} of another package cannot be loaded: {type(error).__name__}.") from error
+    emitter = load_announced(name, load)
     if not isinstance(emitter, Emitter) or emitter.name != name:
         raise EmitError(f"The target {name} of another package is no wagtail_multihost.emitters.Emitter of that name.")
+    announced_options(name, emitter)
     return emitter
 
 

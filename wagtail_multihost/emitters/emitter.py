@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.spec.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ def no_validations(stage: Stage) -> Iterator[Validation]:
     return iter(())
 
 
+def no_cautions(plan: Plan) -> Iterator[str]:
+    return iter(())
+
+
 def no_paths(site: str) -> Iterable[PurePosixPath]:
     return ()
 
@@ -42,11 +47,14 @@ class Emitter:
     """
     A target: its ``name``, a ``summary`` for lists, the ``folders`` below the output folder that its files lie in (a
     ``*`` in a name stands for any characters), ``emit``, which yields the files of a plan, and ``validate``, which
-    yields the commands that check a stage. ``runs_sites`` says that the files belong to a machine that sites run on,
-    and not to the one in front. ``generation`` makes the file whose token (letters and digits) the running server shows
-    once it uses it. ``paths_of`` returns the paths that files of a site's id can have: where the site is chosen, those
-    that are not emitted go. ``emits_all`` says that all files are emitted whatever sites are chosen: then all that are
-    not emitted go.
+    yields the commands that check a stage. ``options`` is the class whose declarations say what a registry may state
+    in the tables of the target's name, and ``cautions`` yields a sentence for whatever of a plan is seldom meant.
+
+    ``runs_sites`` says that the files belong to a machine that sites run on, and not to the one in front.
+    ``generation`` makes the file whose token (letters and digits) the running server shows once it uses it.
+    ``paths_of`` returns the paths that files of a site's id can have: where the site is chosen, those that are not
+    emitted go. ``emits_all`` says that all files are emitted whatever sites are chosen: then all that are not emitted
+    go.
     """
 
     name: str
@@ -54,6 +62,8 @@ class Emitter:
     folders: tuple[str, ...]
     emit: Callable[[Plan], Iterator[EmittedFile]]
     validate: Callable[[Stage], Iterator[Validation]] = no_validations
+    options: type[Options] | None = None
+    cautions: Callable[[Plan], Iterator[str]] = no_cautions
     runs_sites: bool = False
     generation: Callable[[str], EmittedFile] | None = None
     paths_of: Callable[[str], Iterable[PurePosixPath]] = no_paths

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from wagtail_multihost.emitters.rendering import render
 from wagtail_multihost.spec.codebase import Codebase
-from wagtail_multihost.spec.nginx import NginxOptions
+from wagtail_multihost.spec.options import Stated
 from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.runner import RUNNERS, Runner
 from wagtail_multihost.spec.site import SiteSpec
-from wagtail_multihost.spec.systemd import SystemdOptions
-from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 FILE_MODE = 0o644
-# Made once: they check themselves when they are made, and each site asks for them.
-NGINX, UWSGI, SYSTEMD = NginxOptions(), UwsgiOptions(), SystemdOptions()
+
+
+@cache
+def default_options(kind: type[Stated]) -> Stated:
+    # Made once: they check themselves when they are made, and each site asks for them.
+    return kind()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,7 @@ class EmittedFile:
     group: str = ""
 
 
-# Compared by identity, so that what is found out about all sites of a plan can be kept.
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """
     What an emitter is given: the ``platform``, its enabled ``sites``, the ``codebase``, the ``registry`` as
@@ -53,32 +57,19 @@ class Plan:
     node: str = ""
     source: str = ""
 
-    @property
-    def nginx(self) -> NginxOptions:
-        """The platform's options of nginx, or the defaults."""
-        return self.platform.nginx or NGINX
+    def options(self, kind: type[Stated], site: SiteSpec | None = None) -> Stated:
+        """Return the options of a target, which ``kind`` declares: a site's own over the platform's or the defaults."""
+        shared = self.platform.options_of(kind) or default_options(kind)  # type: ignore[arg-type]  # classes are hashable
+        return shared.overlaid(site.options_of(kind.target)) if site else shared
 
     @property
-    def uwsgi(self) -> UwsgiOptions:
-        """The platform's options of uWSGI, or the defaults."""
-        return self.platform.uwsgi or UWSGI
+    def runner(self) -> Runner:
+        """What runs the sites' processes."""
+        return RUNNERS[self.platform.runner]
 
-    @property
-    def systemd(self) -> SystemdOptions:
-        """The platform's options of systemd, or the defaults."""
-        return self.platform.systemd or SYSTEMD
-
-    def nginx_of(self, site: SiteSpec) -> NginxOptions:
-        """Return the options of nginx with the site's own on top."""
-        return self.nginx.overlaid(site.nginx)
-
-    def uwsgi_of(self, site: SiteSpec) -> UwsgiOptions:
-        """Return the options of uWSGI with the site's own on top."""
-        return self.uwsgi.overlaid(site.uwsgi)
-
-    def systemd_of(self, site: SiteSpec) -> SystemdOptions:
-        """Return the options of systemd with the site's own on top."""
-        return self.systemd.overlaid(site.systemd)
+    def request_seconds(self, site: SiteSpec | None = None) -> int:
+        """Return how long the runner lets a request take: of the site, or of those that state nothing."""
+        return self.runner.request_seconds_of(self.options(self.runner.options, site))
 
     def codebase_of(self, site: SiteSpec) -> Codebase:
         """Return the code that the site runs: the platform's, or in part its own."""
@@ -92,3 +83,11 @@ class Plan:
     def chosen(self) -> tuple[SiteSpec, ...]:
         """The sites whose own files are rendered."""
         return tuple(site for site in self.sites if not self.only or site.id in self.only)
+
+
+def listed(sites: Iterable[SiteSpec]) -> str:
+    """Return the ids of the first sites, and how many more there are."""
+    ids = [site.id for site in sites]
+    if len(ids) > 3:
+        return f"the sites {', '.join(ids[:3])} and {len(ids) - 3} more"
+    return f"the site {ids[0]}" if len(ids) == 1 else f"the sites {', '.join(ids[:-1])} and {ids[-1]}"

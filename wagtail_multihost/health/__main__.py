@@ -25,6 +25,7 @@ from wagtail_multihost.health.asking import (
 )
 from wagtail_multihost.health.client import NoAnswerError
 from wagtail_multihost.spec.printing import printable
+from wagtail_multihost.version import own_version
 
 DESCRIPTION = "Ask a running server how it is, or whether it may get visitors."
 EXAMPLES = f"""\
@@ -95,9 +96,7 @@ def drain(options: argparse.Namespace) -> int:
 
 
 def print_version() -> int:
-    from importlib.metadata import version
-
-    print(version("wagtail-multihost"))
+    print(own_version())
     return PASS
 
 

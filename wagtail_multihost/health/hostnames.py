@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.identifiers import parse_hostname
 
 
 def own_hostnames() -> tuple[str, ...]:
     """Return the hostnames and aliases of this process's site."""
-    applied = latest()
-    site = applied.by.site if applied else None
+    site = own_site()
     return (*site.hostnames, *site.aliases) if site else ()
 
 

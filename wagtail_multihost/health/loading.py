@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
-from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.exceptions import ConfigurationError, MultihostError
 from wagtail_multihost.health.access import Question
 from wagtail_multihost.health.endpoint import FORMATS, LIVE, METHODS, Answer, Endpoint
 from wagtail_multihost.health.server import is_before_fork_of_uwsgi, is_uwsgi_without_threads
@@ -113,7 +113,10 @@ class Loading(Generic[A]):
 
 
 def complain(error: BaseException) -> None:
-    logger.critical("The application cannot be loaded.", exc_info=error)
+    if isinstance(error, MultihostError):  # a sentence, of which no frame says more
+        logger.critical("The application cannot be loaded: %s", error)
+    else:
+        logger.critical("The application cannot be loaded.", exc_info=error)
 
 
 def named(path: str) -> Callable[[], A]:

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase, ResponseHeaders
 from wagtail_multihost.health.access import FORWARDING_VARIABLES, Question
 from wagtail_multihost.health.awaiting import first_report
 from wagtail_multihost.health.endpoint import LIVE, Answer
-from wagtail_multihost.health.process import own_endpoint, refuse_to_serve
+from wagtail_multihost.health.process import is_idle, own_endpoint, refuse_to_serve
 
 FORWARDED = frozenset(FORWARDING_VARIABLES)
 
@@ -24,14 +24,17 @@ class HealthMiddleware:
     Answers probes before anything else sees them; must be first in MIDDLEWARE. Sync and async.
 
     Raises BuildModeError when a server is started without a site, and ConfigurationError when it can read more than
-    its own site's record or when ``MULTIHOST_HEALTH`` has mistakes.
+    its own site's record or when ``MULTIHOST_HEALTH`` has mistakes. A process without a site that does not serve, such
+    as a management command, has it raised by the first request.
     """
 
     sync_capable = True
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        refuse_to_serve()
+        self.may_serve = not is_idle()
+        if self.may_serve:
+            refuse_to_serve()
         self.get_response = get_response
         endpoint = own_endpoint()
         self.prefix, self.live_paths = endpoint.prefix, endpoint.live_paths
@@ -40,6 +43,9 @@ class HealthMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if not self.may_serve:
+            refuse_to_serve()
+            self.may_serve = True
         if not request.path_info.startswith(self.prefix):
             return self.get_response(request)  # type: ignore[no-any-return]
         if self.is_async:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 from django.conf import settings
 from django.core.cache import caches
@@ -11,6 +10,7 @@ from django.core.signals import setting_changed
 from django.db import connections
 from django.utils.crypto import salted_hmac
 
+from wagtail_multihost.conf import conf
 from wagtail_multihost.exceptions import BuildModeError
 from wagtail_multihost.health.access import Gate
 from wagtail_multihost.health.drain import Drain
@@ -19,27 +19,15 @@ from wagtail_multihost.health.options import SETTING, HealthSettings, read_setti
 from wagtail_multihost.health.report import Entry, Report
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.resolver.exposure import refuse_exposed
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import current, own_id, register_reset
+from wagtail_multihost.version import own_version
 
 TOKEN_SALT = "wagtail_multihost.health.token"  # noqa: S105  # a salt
 
 
 def health_settings() -> HealthSettings:
     """Return ``MULTIHOST_HEALTH`` as it is now; raises ConfigurationError."""
-    return read_settings(getattr(settings, SETTING, None))
-
-
-@cache
-def own_version() -> str:
-    from importlib.metadata import version  # loads only for who sees details
-
-    return version("wagtail-multihost")
-
-
-def own_site() -> str:
-    """Return the id of this process's site, blank where the project resolves none."""
-    applied = latest()
-    return applied.by.site.id if applied and applied.by.site else ""
+    return read_settings(conf.MULTIHOST_HEALTH)
 
 
 def site_tokens() -> tuple[str, ...]:
@@ -47,7 +35,7 @@ def site_tokens() -> tuple[str, ...]:
     Return the site's own tokens, newest key first. They derive from its secret keys: every site has another, and
     nobody has to hand it around. A blank key, of a variable that is not set, is everybody's.
     """
-    site, keys = own_site(), [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    site, keys = own_id(), [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return tuple(salted_hmac(TOKEN_SALT, site, secret=key, algorithm="sha256").hexdigest() for key in keys if key)
 
 
@@ -75,6 +63,13 @@ def forget_endpoint(**signal: object) -> None:
 
 
 setting_changed.connect(forget_endpoint, dispatch_uid="wagtail_multihost.health")
+register_reset(forget_endpoint)
+
+
+def is_idle() -> bool:
+    """Return whether this process has no site and serves none: it may become one that does, as a template's child."""
+    running = current()
+    return running is not None and running.site is None and not running.serves
 
 
 def refuse_to_serve() -> None:
@@ -82,16 +77,16 @@ def refuse_to_serve() -> None:
     Raise BuildModeError in a process without a site, and ConfigurationError in one that can read more than its own
     site's record: neither may serve.
     """
-    applied = latest()
-    if applied and applied.by.is_build_mode:
+    running = current()
+    if running and running.site is None:
         raise BuildModeError("No site is named, so there is nothing to serve. Set MULTIHOST_SITE.")
-    if applied:
-        refuse_exposed(applied.by)
+    if running:
+        refuse_exposed(running)
 
 
 def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
     """Return the endpoint of this process and its sampler, which starts with the first question."""
-    stated, site = stated or health_settings(), own_site()
+    stated, site = stated or health_settings(), own_id()
     sites = (site,) if site else ()
     sampler = Sampler(entries_of(stated, site), sites, stated.options, announce_apart)
     return Endpoint(

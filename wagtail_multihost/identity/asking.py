@@ -17,12 +17,15 @@ from wagtail_multihost.resolver.databases import ENGINES, connection
 from wagtail_multihost.spec.site import SiteSpec
 
 ALIAS = "asked"  # not the default one, which the fuse compares
+#: Before what a server says that refuses a connection. In the rest may be a site's words, this one too: the name of a
+#: library that its role asks for.
+REFUSAL = "FATAL:"
 #: What a server says that has no database for the site, or no role.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html has codes, but libpq tells none while it connects.
-NOT_THERE = re.compile(r'FATAL:\s+(?:database|role) ".*" does not exist')
+NOT_THERE = re.compile(r'(?:database|role) ".*" does not exist')
 #: What it says of a wrong password, and of a role that is not there too, so that nobody can try out names
 #: (https://www.postgresql.org/docs/current/auth-password.html).
-NOT_LET_IN = re.compile(r"FATAL:\s+password authentication failed")
+NOT_LET_IN = "password authentication failed"
 
 
 class Asker:
@@ -48,13 +51,7 @@ class Asker:
         except DatabaseError as error:
             if opened is not None:  # the server is well, so its other sites are asked
                 return None, "its database cannot be asked: what is in it has refused"
-            if NOT_THERE.search(str(error)):
-                return None, ""
-            if NOT_LET_IN.search(str(error)):
-                return None, not_let_in(site)
-            message = f"its database on {database.host}:{database.port} cannot be asked"
-            self.silent[place] = message
-            return None, message
+            return None, self.not_opened(site, str(error))
         except MultihostError as error:
             return None, f"its database cannot be asked ({error})"
         except (InterfaceError, ImproperlyConfigured, ValueError):
@@ -63,6 +60,19 @@ class Asker:
             if opened is not None:
                 drop(opened)
         return (Evidence(database_name(opened), found.uid, is_its_word=True) if found else None), ""
+
+    def not_opened(self, site: SiteSpec, said: str) -> str:
+        """Return why a database cannot be asked that was not opened, by what was said; blank where it is not there."""
+        database = site.database
+        refusal = said.partition(REFUSAL)[2].lstrip()
+        if NOT_THERE.match(refusal):
+            return ""
+        if refusal.startswith(NOT_LET_IN):
+            return not_let_in(site)
+        message = f"its database on {database.host}:{database.port} cannot be asked"
+        if not refusal:  # a server that refuses one site may let the others in
+            self.silent[database.host, database.port] = message
+        return message
 
 
 def not_let_in(site: SiteSpec) -> str:

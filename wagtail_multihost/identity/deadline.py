@@ -21,6 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import COULD_NOT, IdentityError
 from wagtail_multihost.identity.own import own_identity
+from wagtail_multihost.running import register_reset
 
 #: How long this package's own queries may take: a thousand times what they need.
 SECONDS = 10.0
@@ -94,6 +95,7 @@ def _forget_parents_watch() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_parents_watch)
+register_reset(_forget_parents_watch)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from uuid import UUID
 
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import registered_site
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.places import digest_of_places
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -48,7 +48,5 @@ class Own(NamedTuple):
 
 def own_identity() -> Own | None:
     """Return the identity of this process; None in build mode and for the throw-away site of a test run."""
-    applied = latest()
-    if applied is None or applied.by.platform is None or applied.by.site is None or applied.by.ephemeral:
-        return None
-    return Own(applied.by.platform, applied.by.site)
+    registered = registered_site()
+    return Own(*registered) if registered else None

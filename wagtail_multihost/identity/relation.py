@@ -8,7 +8,7 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.exceptions import COULD_NOT, IdentityError
 from wagtail_multihost.spec.identifiers import shown
 
 # A role's search_path may put functions and operators of its own before PostgreSQL's.
@@ -32,7 +32,7 @@ class ForeignTableError(IdentityError, CommandError):
     """What has the name of the identity's table is not ours. A CommandError, so that manage.py prints no traceback."""
 
     def __init__(self, message: object) -> None:
-        super().__init__(message, returncode=2)
+        super().__init__(message, returncode=COULD_NOT)
 
 
 def require_table(connection: BaseDatabaseWrapper, table: str, site: str) -> None:

@@ -16,8 +16,9 @@ from django.db import Error
 from wagtail_multihost.as_site.run import Wishes, run_as_site
 from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError
 from wagtail_multihost.identity.own import Own, own_identity
-from wagtail_multihost.management.command import MultihostCommand, registry_of
+from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE
+from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.printing import one_line, printable
 

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-import importlib.util
 import os
 import select
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
-from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError, MultihostError
-from wagtail_multihost.health.options import SETTING, stated_prefix
-from wagtail_multihost.production.transport import Transport
-from wagtail_multihost.registry import REGISTRY_VARIABLE, Contents, Registry, open_registry
-from wagtail_multihost.resolver.resolved import latest
-from wagtail_multihost.resolver.storages import media_url
-from wagtail_multihost.spec.codebase import Codebase
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.exceptions import COULD_NOT, MultihostError
 from wagtail_multihost.spec.printing import printable
 
-PROGRESS_FROM = 500  # files
 NO_READER = 128 + 13  # what shells report of a program that SIGPIPE ended
 
 
@@ -110,93 +97,3 @@ def has_no_reader(stream: TextIO) -> bool:
     poll = select.poll()
     poll.register(descriptor, 0)  # errors are told of without being asked for
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """
-    Do without Python's cycle collector. All that is read from a registry is in use until the end, yet the
-    collector would look through it again and again: a tenth of the time with 10,000 sites.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def registry_of(url: str | None) -> Registry:
-    """Return the registry of a command's ``--registry``, or else the one that the settings module resolves."""
-    applied = latest()
-    if url is None and applied and REGISTRY_VARIABLE not in os.environ:
-        return open_registry(applied.by.registry, os.environ)
-    return open_registry(url, os.environ)
-
-
-def chosen_ids(contents: Contents, only: Collection[str]) -> frozenset[str]:
-    """Return the ids of the enabled sites, or of ``only``; raises ConfigurationError for one that is not enabled."""
-    known = frozenset(site.id for site in contents.enabled)
-    unknown = [site for site in only if site not in known]
-    if unknown:
-        names = ", ".join(shown(site) for site in unknown)
-        raise ConfigurationError.because(f"The registry has no enabled site {names}.", where="--site")
-    return frozenset(only) or known
-
-
-def progress(total: int) -> Any:
-    """Return what wraps an iterable of ``total`` files with a progress bar, where there is someone to see it."""
-    if total < PROGRESS_FROM or not sys.stderr.isatty():
-        return iter
-    from tqdm import tqdm  # loads only for who looks
-
-    return lambda files: tqdm(files, total=total, unit=" files", leave=False)
-
-
-def static_files() -> list[tuple[str, Path]]:
-    """Return the folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
-    return [("folder of static files", Path(settings.STATIC_ROOT).absolute())] if settings.STATIC_ROOT else []
-
-
-def project_settings() -> dict[str, object]:
-    """Return the project's settings as they were before ``apply``."""
-    applied = latest()
-    return applied.project if applied else {}
-
-
-def codebase() -> Codebase:
-    """Return the project that this command belongs to, as its settings describe it."""
-    module, _, name = str(settings.WSGI_APPLICATION or default_wsgi()).rpartition(".")
-    static_url = str(settings.STATIC_URL)
-    return Codebase(
-        directory=package_parent(str(settings.SETTINGS_MODULE)),
-        virtualenv=Path(sys.prefix),
-        wsgi=f"{module}:{name}",
-        settings_module=str(settings.SETTINGS_MODULE),
-        static_root=Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None,
-        static_url=static_url if static_url.startswith("/") else None,
-        media_url=url if (url := media_url(project_settings())).startswith("/") else None,
-        health_prefix=stated_prefix(getattr(settings, SETTING, None)),
-    )
-
-
-def transport() -> Transport:
-    """Return what the settings of this process say of http and https."""
-    return Transport(
-        redirects=bool(settings.SECURE_SSL_REDIRECT),
-        hsts=int(settings.SECURE_HSTS_SECONDS or 0),
-        has_header=bool(settings.SECURE_PROXY_SSL_HEADER),
-    )
-
-
-def default_wsgi() -> str:
-    return f"{str(settings.SETTINGS_MODULE).partition('.')[0]}.wsgi.application"
-
-
-def package_parent(module: str) -> Path:
-    """Return the folder that must be on the import path for ``module``."""
-    spec = importlib.util.find_spec(module.partition(".")[0])
-    places = list(spec.submodule_search_locations or []) if spec else []
-    origin = places[0] if places else (spec.origin if spec and spec.origin else "settings.py")
-    return Path(origin).absolute().parent

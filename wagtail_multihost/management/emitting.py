@@ -7,7 +7,6 @@ import json
 import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,13 @@ from wagtail_multihost.emitters.apply.wish import Wish
 from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.output import Change
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.management.command import chosen_ids, codebase, progress, registry_of, static_files
+from wagtail_multihost.management.choosing import chosen_ids
 from wagtail_multihost.management.production import production_cautions, refuse_development
+from wagtail_multihost.management.progress import progress
+from wagtail_multihost.project import codebase, static_files
+from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.version import own_version
 
 #: What these variables say can be part of a registry.
 REGISTRY_PREFIX = "MULTIHOST_"
@@ -135,14 +138,6 @@ def fingerprint(options: dict[str, Any]) -> str:
     # What a process has read at its start, and does not read again for another run.
     place += [repr(codebase()), own_version()]
     return hashlib.sha256(json.dumps([told, variables, place], sort_keys=True).encode()).hexdigest()
-
-
-def own_version() -> str:
-    """Return this package's version, blank where its code was only put on the import path."""
-    try:
-        return version("wagtail-multihost")
-    except PackageNotFoundError:
-        return ""
 
 
 def lines(changes: Iterable[Change], prefix: str) -> Iterable[str]:

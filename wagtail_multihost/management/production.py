@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
 
 from wagtail_multihost.emitters import Plan
-from wagtail_multihost.exceptions import ConfigurationError, EmitError
-from wagtail_multihost.management.command import codebase, transport
+from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.production import Finding
-from wagtail_multihost.production.build_context import (
-    context_findings,
-    has_secret,
-    own_paths,
-    project_folder,
-    repository_findings,
-)
+from wagtail_multihost.production.build_context import context_findings, repository_findings
+from wagtail_multihost.production.folders import folders_of
 from wagtail_multihost.production.platform import environment_findings, is_public, key_findings, loopback_findings
 from wagtail_multihost.production.settings import debug_findings, module_findings
 from wagtail_multihost.production.transport import (
@@ -26,11 +20,9 @@ from wagtail_multihost.production.transport import (
     redirect_findings,
     scheme_findings,
 )
-from wagtail_multihost.registry import DEFAULT_FILE, open_registry
+from wagtail_multihost.project import codebase, transport
 from wagtail_multihost.registry.platform_key import DEVELOPMENT
-from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.spec.platform import PRODUCTION
-from wagtail_multihost.spec.site import SiteSpec
 
 
 def refuse_development(plan: Plan) -> None:
@@ -81,31 +73,7 @@ def transport_findings(plan: Plan) -> Iterator[Finding]:
 
 
 def folder_findings(plan: Plan) -> Iterator[Finding]:
-    data = plan.platform.data
-    project, paths, committed = folders_of(data, plan.sites, [Path(plan.source)] if plan.source else [])
+    data, files = plan.platform.data, [Path(plan.source)] if plan.source else []
+    project, paths, committed = folders_of(codebase().directory, data, plan.sites, files)
     yield from context_findings(paths, data)
     yield from repository_findings(project, committed, data)
-
-
-def folders_of(
-    data: Path | None, sites: Iterable[SiteSpec], registries: Collection[Path]
-) -> tuple[Path, list[Path], list[Path]]:
-    """
-    Return the project's folder, what there is of the platform's files, and those of them that a repository must not
-    have: a registry belongs into one where it has no secret in it.
-    """
-    project = project_folder(codebase().directory)
-    local = [path for site in sites for path in (site.database.path, site.storage.path) if path]
-    outside = [path for path in local if data is None or not path.is_relative_to(data)]
-    paths = own_paths(project, data, [*registries, *outside])
-    safe = {path for path in (*registries, project / DEFAULT_FILE) if not holds_secret(path)}
-    return project, paths, [path for path in paths if path not in safe]
-
-
-def holds_secret(path: Path) -> bool:
-    """Return whether the file of a registry has a secret as a value, or cannot be read."""
-    try:
-        registry = open_registry(path, {})
-        return not isinstance(registry, TomlRegistry) or has_secret(registry.document())
-    except ConfigurationError:
-        return True

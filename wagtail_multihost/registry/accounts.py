@@ -28,8 +28,9 @@ def account_problems(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> Itera
     """Yield a problem for every account and group that a site must not have, or that Linux does not know."""
     if platform.user == ROOT:
         yield Problem(where(platform, "user"), NOT_ROOT)
-    if platform.systemd is not None and platform.systemd.user == ROOT:
-        yield Problem(where(platform, "systemd"), f"Its user is root. {NOT_ROOT}")
+    for options in platform.options:
+        if options.account == ROOT:
+            yield Problem(where(platform, options.target), f"Its user is root. {NOT_ROOT}")
     all_sites = tuple(sites)
     for key in ("user", "group", "media_group"):
         template = getattr(platform, key)

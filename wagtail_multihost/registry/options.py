@@ -16,14 +16,15 @@ def read_options(table: Record, kind: type[Stated]) -> Stated:
     return read_spec(table, kind) or kind()
 
 
-def read_overrides(table: Record, kind: type[Options], platform: Options | None) -> Overrides:
-    """Return what a site's ``table`` states over the platform's options; problems are reported."""
+def read_overrides(table: Record, platform: Options) -> Overrides:
+    """Return what a site's ``table`` states over the ``platform``'s options; problems are reported."""
+    kind = type(platform)
     refuse_shared(table, kind)
     stated = [found for found in readers(kind) if found[1].per_site and found[0] in table.entries]
     values = tuple((name, take(table, name, default)) for name, _, take, default in stated)
     table.known.extend(names(site_fields(kind)))
     table.close()
-    return values if table.build(lambda: (platform or kind()).overlaid(values)) else ()
+    return values if table.build(lambda: platform.overlaid(values)) else ()
 
 
 def refuse_shared(table: Record, kind: type[Options]) -> None:

@@ -42,12 +42,14 @@ def pinned(text: str, sites: Sequence[SiteSpec], used: Mapping[str, tuple[Holder
     """Return the TOML ``text`` with the pins of ``sites``, and with who ``used`` which id."""
     import tomlkit  # loads only for this command
 
-    if used and USED not in tomllib.loads(text):
-        text = f"{text}{'' if text.endswith(chr(10)) else chr(10)}{HEAD}"
     document: Any = tomlkit.parse(text)
     expected = tomllib.loads(text)
     for site in sites:
         write_pin(document["sites"][site.id], expected["sites"][site.id], site)
+    if used and USED not in expected:
+        text = tomlkit.dumps(document)  # with the pins in it: what follows the last site would be taken for its end
+        document = tomlkit.parse(f"{text}{'' if text.endswith(chr(10)) else chr(10)}{HEAD}")
+        expected[USED] = {}
     for site_id, holders in used.items():
         lines = [line_of(holder) for holder in holders]
         if expected[USED].get(site_id) != lines:

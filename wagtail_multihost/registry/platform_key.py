@@ -37,7 +37,8 @@ def platform_key(data: Path, *, may_make: bool = True) -> Secret | None:
             f"No secret_key is given, and a new one cannot be kept in {shown(str(path))}: {error.strerror}.",
             where="secret_key",
         ) from None
-    return Secret.from_file(path)
+    # Who develops as root, as in a container, often does so in a folder of another account's.
+    return Secret.from_file(path, in_any_folder=may_make)
 
 
 def create(path: Path) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, table_only
 from wagtail_multihost.registry.reading import read_values, shared_keys, spec_class
 from wagtail_multihost.registry.record import Record
-from wagtail_multihost.spec.declared import declarations, parts
+from wagtail_multihost.registry.targets import BUILT_IN, options_of_target
+from wagtail_multihost.spec.declared import parts
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.kinds import OPTIONS
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
+
+if TYPE_CHECKING:
+    from wagtail_multihost.spec.options import Options
 
 #: A table of a site that the platform has none of: no two sites share a name.
 NAMES = "names"
@@ -44,9 +48,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
     sources = {key: record.source.label((*record.path, key)) for key in record.entries}
     derived = {"base": str(record.source.base), "revision": str(record.source.revision)}
     values = read_values(record, PlatformSpec, derived)
-    for one, declared in declarations(PlatformSpec):
-        if declared.kind is OPTIONS:
-            values[one.name] = options(record, one.name)
+    values["options"] = read_targets(record)
     values["secure_proxy_ssl_header"] = values["secure_proxy_ssl_header"] or None
     values["secret_key"] = key_of(record, values, sources)
     if not record.source.reads_secrets:
@@ -97,12 +99,29 @@ def shared_fields(record: Record, name: str, spec: str) -> Fields:
     return fields
 
 
-def options(record: Record, target: str) -> Any:
-    """Return the options of a target, None where the platform states none."""
-    table = record.take_table(target)
-    if table is None:
-        return None
-    from wagtail_multihost.registry.options import read_options  # loads only where the platform has options
-    from wagtail_multihost.registry.targets import TARGETS
+def read_targets(record: Record) -> tuple[Options, ...]:
+    """Return the options of targets that the platform states."""
+    found = []
+    for kind, table in target_tables(record):
+        from wagtail_multihost.registry.options import read_options  # loads only where the platform has options
 
-    return read_options(table, TARGETS[target])
+        found.append(read_options(table, kind))
+    return tuple(found)
+
+
+def target_tables(record: Record) -> Iterator[tuple[type[Options], Record]]:
+    """
+    Yield the tables of targets, of a platform or a site whose other keys were taken: what is left may be those of
+    targets that other packages announce.
+    """
+    for target in (*BUILT_IN, *(name for name in record.entries if name not in BUILT_IN)):
+        if target not in record.entries:
+            record.known.append(target)  # a misspelt one is told which it may have been
+            continue
+        try:
+            kind = options_of_target(target)
+        except EmitError as error:
+            record.report(str(error), record.entries.pop(target).path)
+            continue
+        if kind is not None and (table := record.take_table(target)) is not None:
+            yield kind, table

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, overlay, table_only
-from wagtail_multihost.registry.platform_record import NAMES, Defaults
+from wagtail_multihost.registry.platform_record import NAMES, Defaults, target_tables
 from wagtail_multihost.registry.reading import read_spec, read_values, spec_class
 from wagtail_multihost.registry.record import PLATFORM, Record
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
-from wagtail_multihost.spec.declared import Part, declarations, parts, selector
+from wagtail_multihost.spec.declared import Part, parts, selector
 from wagtail_multihost.spec.identifiers import parse_site_id
-from wagtail_multihost.spec.kinds import OPTIONS
 from wagtail_multihost.spec.names import Names, derive_names
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
@@ -37,7 +36,6 @@ STAND_INS = {
     "storage": StorageSpec(backend="files", path=NOWHERE),
 }
 STAND_IN_HOSTNAMES = ("stand-in.invalid",)
-OPTION_TABLES = tuple(one.name for one, declared in declarations(SiteSpec) if declared.kind is OPTIONS)
 
 
 class SiteReader:
@@ -77,8 +75,9 @@ class SiteReader:
         values["uid"] = values["uid"] or self.platform.uid_of(record.site)
         self.check_secret_key(values["secret_key"])
         values["settings"] = self.settings()
-        values |= {table: self.overrides(table) for table in OPTION_TABLES}
+        values["code"] = self.code()
         built = {name: self.part(name, part, names) for name, part in parts(SiteSpec) if name != NAMES}
+        values["options"] = self.options()
         self.check_nodes(values["nodes"], built)
         stood_in = {name: stand_in for name, stand_in in STAND_INS.items() if built[name] is None}
         return record.build(
@@ -150,15 +149,25 @@ class SiteReader:
         derived = {"names": names, "data": self.platform.data, "site": record.site}
         return read_spec(Record(merged, path, record.source, record.problems, record.site), spec_class(spec), derived)
 
-    def overrides(self, table_name: str) -> Overrides:
-        """Return the options of a table that the site states; none where it has no such table."""
-        table = self.record.take_table(table_name)
+    def code(self) -> Overrides:
+        """Return what the site runs in the place of the platform's code."""
+        table = self.record.take_table("code")
         if table is None:
             return ()
         from wagtail_multihost.registry.options import read_overrides  # loads only for a site that has options
-        from wagtail_multihost.registry.targets import SITE_TABLES
+        from wagtail_multihost.spec.code import CodeOptions
 
-        return read_overrides(table, SITE_TABLES[table_name], getattr(self.platform, table_name, None))
+        return read_overrides(table, CodeOptions())
+
+    def options(self) -> tuple[tuple[str, Overrides], ...]:
+        """Return the options of targets that the site states."""
+        found = []
+        for kind, table in target_tables(self.record):
+            from wagtail_multihost.registry.options import read_overrides
+
+            if stated := read_overrides(table, self.platform.options_of(kind) or kind()):
+                found.append((kind.target, stated))
+        return tuple(found)
 
     def check_nodes(self, nodes: tuple[str, ...], built: Mapping[str, Any]) -> None:
         known = tuple(name for name, _ in self.platform.nodes)

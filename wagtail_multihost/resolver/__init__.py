@@ -11,8 +11,7 @@ Nothing here imports Django, so settings modules can.
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
@@ -20,13 +19,17 @@ from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE, open_re
 from wagtail_multihost.resolver.ambient import Watched, warn_of_ambient
 from wagtail_multihost.resolver.folders import prepare_folders, refuse_root
 from wagtail_multihost.resolver.resolved import ResolvedSettings
+from wagtail_multihost.resolver.starting import TEST_COMMANDS, TEST_RUNS, Start, start_of, start_of_process
+from wagtail_multihost.running import Running, become, current
 
-__all__ = ["SITE_VARIABLE", "ResolvedSettings", "resolve"]
+__all__ = ["SITE_VARIABLE", "ResolvedSettings", "activate", "resolve"]
 
-_outcomes: dict[Path | str | None, ResolvedSettings | ConfigurationError] = {}
+_outcomes: dict[tuple[Path | str | None, str | None], ResolvedSettings | ConfigurationError] = {}
 
 
-def resolve(registry: Path | str | None = None, *, environ: Mapping[str, str] | None = None) -> ResolvedSettings:
+def resolve(
+    registry: Path | str | None = None, *, environ: Mapping[str, str] | None = None, command: str | None = None
+) -> ResolvedSettings:
     """
     Return the settings of the site that ``MULTIHOST_SITE`` names.
 
@@ -34,15 +37,24 @@ def resolve(registry: Path | str | None = None, *, environ: Mapping[str, str] | 
     or else it is ``sites.toml`` in the working folder. With ``MULTIHOST_SITE`` unset nothing is opened
     and the result is inert (build mode), or a throw-away site for ``manage.py test`` and pytest.
 
-    The outcome, an error too, is kept for the life of the process, unless ``environ`` (default:
-    os.environ) is given. Raises ConfigurationError with all problems at once.
+    ``command`` is the name of the management command that the process runs (``pytest`` for a test run), or blank for
+    a server; by default the process's command line says it. The outcome, an error too, is kept for the life of the
+    process, and an error that nobody handles ends it with the report alone, and exit code 2.
+
+    With ``environ`` given nothing but the arguments is read (``command`` is blank by default), and nothing is kept.
+    Raises ConfigurationError with all problems at once.
     """
     if environ is not None:
-        return resolve_anew(registry, environ)
-    if registry not in _outcomes:
-        _outcomes[registry] = outcome(lambda: resolve_anew(registry, os.environ))
-    known = _outcomes[registry]
+        return resolve_anew(registry, environ, start_of(command or ""))
+    key = registry, command
+    if key not in _outcomes:
+        start = start_of_process() if command is None else start_of(command)
+        _outcomes[key] = outcome(lambda: resolve_anew(registry, os.environ, start))
+    known = _outcomes[key]
     if isinstance(known, ConfigurationError):
+        from wagtail_multihost.resolver.ending import end_with_report  # loads only for the report
+
+        end_with_report()
         # Without the traceback of the first time, which grows with every raise.
         raise known.with_traceback(None)
     return known
@@ -55,32 +67,53 @@ def outcome(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | Confi
         return error
 
 
-def resolve_anew(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:
+def activate(namespace: MutableMapping[str, object], *, environ: Mapping[str, str], command: str = "") -> Running:
+    """
+    Make a process that has applied settings, those of build mode as a rule, the process of the site that ``environ``
+    names, as a child of a template does. ``namespace`` is the settings module's: what was set there before is taken
+    away, and the site's settings are set on top of the project's. From then on ``resolve()`` returns the site's.
+
+    Then whatever is registered with :func:`~wagtail_multihost.running.register_reset` is called. Django's own
+    settings are left to the caller. Raises ConfigurationError, and changes nothing, when the site cannot be resolved
+    or ``environ`` names none.
+    """
+    before = current()
+    if before is None:
+        raise ConfigurationError.because("This process has not called resolve().apply(globals()) yet.")
+    resolved = resolve_anew(before.registry, environ, start_of(command))
+    if resolved.is_build_mode:
+        raise ConfigurationError.because("It must name the site that this process becomes.", where=SITE_VARIABLE)
+    made = dict(before.project)
+    running = resolved.overlay(made)
+    for name in before.values.keys() - made.keys():
+        namespace.pop(name, None)
+    namespace.update(made)
+    for key in [*_outcomes, (before.registry, None)]:
+        _outcomes[key] = resolved
+    become(running)
+    return running
+
+
+def resolve_anew(registry: Path | str | None, environ: Mapping[str, str], start: Start) -> ResolvedSettings:
     site = environ.get(SITE_VARIABLE)
     if site is not None and not site.strip():
         raise ConfigurationError.because(
             "It is blank. Name a site, or unset it to run commands that need none.", where=SITE_VARIABLE
         )
-    # Tests write files and empty caches: never a site's, even where one is named.
-    if site is None or is_test_run(environ):
-        return without_site(registry, environ)
+    if site is None or start.command in TEST_RUNS:
+        return without_site(registry, start)
     watched = Watched(environ)
     opened = open_registry(None if REGISTRY_VARIABLE in environ else registry, watched)
     platform, spec = opened.site(site)
     warn_of_ambient(watched)
     refuse_root(platform, spec)
     prepare_folders(platform, spec)
-    return ResolvedSettings(platform, spec, registry=registry, opened=opened)
+    return ResolvedSettings(platform, spec, None, registry, opened, *start)
 
 
-def is_test_run(environ: Mapping[str, str]) -> bool:
-    return sys.argv[1:2] == ["test"] or ("PYTEST_VERSION" in environ and "pytest" in sys.modules)
+def without_site(registry: Path | str | None, start: Start) -> ResolvedSettings:
+    if start.command not in TEST_COMMANDS:
+        return ResolvedSettings(None, None, None, registry, None, *start)
+    from wagtail_multihost.resolver.inert import ephemeral_site  # loads only where no site is served
 
-
-def without_site(registry: Path | str | None, environ: Mapping[str, str]) -> ResolvedSettings:
-    from wagtail_multihost.resolver.inert import ephemeral_site, runs_tests  # loads only where no site is served
-
-    if not runs_tests(sys.argv, environ):
-        return ResolvedSettings(registry=registry)
-    platform, site, folder = ephemeral_site()
-    return ResolvedSettings(platform, site, folder, registry=registry)
+    return ResolvedSettings(*ephemeral_site(), registry, None, *start)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from wagtail_multihost.running import register_reset
+
 # https://www.postgresql.org/docs/current/libpq-envars.html
 LIBPQ = (
     "PGDATABASE",
@@ -73,3 +75,9 @@ def warn_of_ambient(environ: Watched) -> None:
     logging.getLogger("wagtail_multihost.resolver").warning(
         "The site's settings take nothing from these variables of its process: %s.", ", ".join(names)
     )
+
+
+@register_reset
+def forget_warning() -> None:
+    global _has_warned
+    _has_warned = False

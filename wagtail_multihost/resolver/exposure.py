@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.platform_key import FILE_NAME
-from wagtail_multihost.resolver.resolved import ResolvedSettings
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PRODUCTION
 
@@ -18,19 +18,19 @@ HINT = (
 )
 
 
-def refuse_exposed(resolved: ResolvedSettings) -> None:
+def refuse_exposed(running: Running) -> None:
     """Raise ConfigurationError when a process in production can read more than its own site's record."""
-    found = list(exposures(resolved))
+    found = list(exposures(running))
     if found:
-        site = resolved.site.id if resolved.site else ""
+        site = running.site.id if running.site else ""
         sentences = [*found[:-1], f"{found[-1]} {HINT}"]
         raise ConfigurationError(Problem("platform.shares_registry", sentence, site) for sentence in sentences)
 
 
-def exposures(resolved: ResolvedSettings) -> Iterator[str]:
+def exposures(running: Running) -> Iterator[str]:
     """Yield a sentence for everything that this process can read and must not; nothing outside production."""
-    platform, site, registry = resolved.platform, resolved.site, resolved.opened
-    if platform is None or site is None or resolved.ephemeral or registry is None:
+    platform, site, registry = running.platform, running.site, running.opened
+    if platform is None or site is None or running.ephemeral or registry is None:
         return
     if platform.environment != PRODUCTION or platform.shares_registry:
         return

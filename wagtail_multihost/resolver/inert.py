@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import atexit
 import secrets
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wagtail_multihost.resolver.databases import DATABASE_DEFAULT, ENGINES
@@ -22,7 +21,6 @@ from wagtail_multihost.spec.storage import StorageSpec
 STORAGE_DEFAULT = "default"
 IN_MEMORY = "django.core.files.storage.InMemoryStorage"
 RULE = "build mode: MULTIHOST_SITE names no site"
-TEST_COMMANDS = frozenset({"test", "makemigrations", "testserver"})
 SQLITE_ENGINES = (ENGINES["sqlite"], "django.contrib.gis.db.backends.spatialite")
 UNSERVED_HOST = "build-mode.invalid"  # RFC 2606: never a real host
 
@@ -50,14 +48,6 @@ def nameless(options: Mapping[str, object]) -> dict[str, object]:
     return {"ENGINE": str(options.get("ENGINE") or ENGINES["sqlite"]), "NAME": ""}
 
 
-def runs_tests(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """
-    Return whether this process is ``manage.py test`` or ``makemigrations``, or a pytest run
-    (https://docs.pytest.org/en/stable/reference/reference.html#envvar-PYTEST_VERSION).
-    """
-    return (len(argv) > 1 and argv[1] in TEST_COMMANDS) or ("PYTEST_VERSION" in environ and "pytest" in sys.modules)
-
-
 def ephemeral_site() -> tuple[PlatformSpec, SiteSpec, tempfile.TemporaryDirectory[str]]:
     """Return a site with a database in memory, a cache in the process, and files in a folder that goes with it."""
     folder = tempfile.TemporaryDirectory(prefix="multihost-test-")
@@ -79,22 +69,22 @@ def ephemeral_site() -> tuple[PlatformSpec, SiteSpec, tempfile.TemporaryDirector
     return platform, site, folder
 
 
-def ephemeral_database(project: Project, argv: Sequence[str]) -> Setting:
+def ephemeral_database(project: Project, command: str) -> Setting:
     """
     Return DATABASES of a test run: SQLite in memory, or the project's own server with a database name
     that exists nowhere, from which Django makes a test database of its own. ``makemigrations`` compares
     the history in memory only, and reaches no server.
     """
     databases: dict[str, dict[str, object]] = {DATABASE_DEFAULT: {}, **table_of(project, "DATABASES")}
-    value = {alias: throw_away(options, argv) for alias, options in databases.items()}
+    value = {alias: throw_away(options, command) for alias, options in databases.items()}
     return Setting("DATABASES", value, "test run: in memory, or of its own on the project's server", "")
 
 
-def throw_away(own: Mapping[str, object], argv: Sequence[str]) -> dict[str, object]:
+def throw_away(own: Mapping[str, object], command: str) -> dict[str, object]:
     engine = str(own.get("ENGINE") or ENGINES["sqlite"])
     if engine in SQLITE_ENGINES:
         return {**own, "ENGINE": engine, "NAME": ":memory:"}
-    if argv[1:2] == ["makemigrations"]:
+    if command == "makemigrations":
         return nameless(own)
     name = f"multihost_{secrets.token_hex(8)}"
     kept = own.get("TEST")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, MutableMapping
 from dataclasses import field
 from pathlib import Path
@@ -19,6 +18,7 @@ from wagtail_multihost.resolver.sessions import session_settings
 from wagtail_multihost.resolver.setting import ABSENT, Project, Setting, revealed
 from wagtail_multihost.resolver.storages import storage_settings
 from wagtail_multihost.resolver.uploads import upload_settings
+from wagtail_multihost.running import Running, become
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -34,7 +34,7 @@ class ResolvedSettings(Frozen):
     """
     What :func:`resolve` returns. ``site`` and ``platform`` are None in build mode; ``ephemeral`` holds
     the folder of a test run's site. ``registry`` is what the settings module said, for its commands; ``opened``
-    is the registry that the site was read from.
+    is the registry that the site was read from. ``command`` and ``serves`` are what the process was started for.
     """
 
     platform: PlatformSpec | None = None
@@ -42,6 +42,8 @@ class ResolvedSettings(Frozen):
     ephemeral: TemporaryDirectory[str] | None = field(default=None, repr=False)
     registry: Path | str | None = None
     opened: Registry | None = field(default=None, repr=False, compare=False)
+    command: str = ""
+    serves: bool = True
 
     def __init__(
         self,
@@ -50,8 +52,19 @@ class ResolvedSettings(Frozen):
         ephemeral: TemporaryDirectory[str] | None = None,
         registry: Path | str | None = None,
         opened: Registry | None = None,
+        command: str = "",
+        serves: bool = True,
     ) -> None:
-        Frozen.__init__(self, platform=platform, site=site, ephemeral=ephemeral, registry=registry, opened=opened)
+        Frozen.__init__(
+            self,
+            platform=platform,
+            site=site,
+            ephemeral=ephemeral,
+            registry=registry,
+            opened=opened,
+            command=command,
+            serves=serves,
+        )
 
     @property
     def is_build_mode(self) -> bool:
@@ -65,7 +78,10 @@ class ResolvedSettings(Frozen):
 
         Raises ConfigurationError when the project has something that all sites would share.
         """
-        global _latest
+        become(self.overlay(namespace))
+
+    def overlay(self, namespace: MutableMapping[str, object]) -> Running:
+        """Do what ``apply`` does to ``namespace``, and return what the process is with it, but do not become that."""
         project = {name: value for name, value in namespace.items() if name.isupper()}
         settings = list(self.settings(project))
         values = {setting.name: revealed(setting.value) for setting in settings if setting.value is not ABSENT}
@@ -75,9 +91,18 @@ class ResolvedSettings(Frozen):
         for setting in settings:
             if setting.value is ABSENT:
                 namespace.pop(setting.name, None)
-        # A copy of tables and lists alone: Django changes some in place, and LOGGING may hold open streams.
-        kept = {name: revealed(value) for name, value in values.items()}
-        _latest = Applied(self, project, kept)
+        return Running(
+            platform=self.platform,
+            site=self.site,
+            registry=self.registry,
+            opened=self.opened,
+            project=project,
+            # A copy of tables and lists alone: Django changes some in place, and LOGGING may hold open streams.
+            values={name: revealed(value) for name, value in values.items()},
+            command=self.command,
+            serves=self.serves,
+            ephemeral=self.ephemeral is not None,
+        )
 
     def settings(self, project: Project) -> Iterator[Setting]:
         """Yield every setting of this process, overlaid on the settings of the project."""
@@ -89,7 +114,7 @@ class ResolvedSettings(Frozen):
         if self.ephemeral:
             from wagtail_multihost.resolver.inert import ephemeral_database  # loads only for test runs
 
-            yield ephemeral_database(project, sys.argv)
+            yield ephemeral_database(project, self.command)
         else:
             yield from database_settings(self.site, project)
         yield from cache_settings(self.site, self.platform.data, project)
@@ -152,20 +177,3 @@ class ResolvedSettings(Frozen):
     def secret_key(self) -> object:
         """SECRET_KEY, in the clear."""
         return self.value("SECRET_KEY")
-
-
-class Applied:
-    """What an ``apply`` did: by whom, on top of which project settings, and the ``values`` it set (some are secret)."""
-
-    def __init__(self, by: ResolvedSettings, project: dict[str, object], values: dict[str, object]) -> None:
-        self.by = by
-        self.project = project
-        self.values = values
-
-
-_latest: Applied | None = None
-
-
-def latest() -> Applied | None:
-    """Return the last ``apply`` of this process, None when there was none."""
-    return _latest

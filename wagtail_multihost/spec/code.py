@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from wagtail_multihost.spec.kinds import Kind
 from wagtail_multihost.spec.options import OPTIONAL_PATH, Options, option, text
@@ -23,6 +24,8 @@ def check_paths(values: tuple[str, ...]) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeOptions(Options):
     """What a site runs in the place of the platform's code; what it leaves out is the platform's."""
+
+    target: ClassVar[str] = "code"
 
     directory: Path | None = option(None, OPTIONAL_PATH, "The folder of the project.", per_site=True)
     virtualenv: Path | None = option(None, OPTIONAL_PATH, "The virtual environment.", per_site=True)

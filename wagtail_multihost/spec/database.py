@@ -126,6 +126,7 @@ class DatabaseSpec(Frozen):
         f"Connection parameters of libpq: {', '.join(f'`{option}`' for option in sorted(POSTGRESQL_OPTIONS))}.",
         (),
         of=POSTGRESQL,
+        who="node",  # some are paths
     )
 
     def __post_init__(self) -> None:

@@ -17,7 +17,8 @@ from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import problem_of
 
 #: Who may change a key: the people of a site, the platform's operators, or only who writes files on the node itself.
-#: What root renders, runs or opens is the node's: it must not be within reach of a form or an API.
+#: What root renders, runs or opens is the node's: it must not be within reach of a form or an API. So is any secret
+#: whose value begins with ``env:``, which names a variable of root's.
 Who: TypeAlias = Literal["site", "platform", "node"]
 #: Whether snapshots hold a key: they do, it is of no use to a site's process, or it must never be in one.
 InSnapshots: TypeAlias = Literal["kept", "left out", "refused"]

@@ -61,10 +61,12 @@ TEXT = Kind("text", str, as_it_is)
 SECRET = Kind("secret", Secret, as_it_is)
 SECRETS = Kind("list of secrets", Secret, as_it_is, "take_secrets")
 KEY_ID = Kind("key id", str, as_it_is)
-#: Tables whose keys are declared on their own: the options of a target, and Django's settings.
+#: Tables whose keys are declared on their own: options, those of each target in a table of its name, and Django's
+#: settings.
 OPTIONS = Kind("table", dict, as_it_is)
+TARGETS = Kind("table", dict, as_it_is)
 SETTINGS = Kind("table", dict, as_it_is)
-TABLES = (OPTIONS, SETTINGS)
+TABLES = (OPTIONS, TARGETS, SETTINGS)
 #: A path that may lie in a site's own folder: ``{site}`` in it stands for the id.
 SITE_PATH = Kind("path", Path, parse_path, "take_site_path")
 PORT = Kind("1 to 65535", int, parse_port, schema=(("minimum", 1), ("maximum", 65535)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from wagtail_multihost.spec.kinds import SWITCH, choice, integer
 from wagtail_multihost.spec.options import (
@@ -32,6 +33,9 @@ HEADER_FORM = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}|proxy_protocol")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NginxOptions(Options):
     """The options of nginx."""
+
+    target: ClassVar[str] = "nginx"
+    front: ClassVar[bool] = True
 
     http: tuple[str, ...] = option(
         ("80", "[::]:80"),

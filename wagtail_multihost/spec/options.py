@@ -11,7 +11,7 @@ from dataclasses import Field, dataclass, replace
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declarations, key, value_problems
@@ -40,7 +40,13 @@ def option(default: OptionValue, kind: Kind, meaning: str, *, per_site: bool = F
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of one target. Raises ConfigurationError for values that are not accepted."""
+    """
+    The options of one ``target``, in the table of its name. Raises ConfigurationError for values that are not accepted.
+    """
+
+    target: ClassVar[str] = ""
+    #: Whether the front server of several machines needs them.
+    front: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         refuse(self.problems())
@@ -48,6 +54,11 @@ class Options:
     def problems(self) -> Iterator[Problem]:
         for one, declared in declarations(type(self)):
             yield from value_problems(one.name, declared.kind, getattr(self, one.name))
+
+    @property
+    def account(self) -> str:
+        """The account that the target gives all sites where the platform's ``user`` states none; blank for none."""
+        return ""
 
     def overlaid(self: Stated, overrides: Overrides) -> Stated:
         """Return these options with a site's own on top."""

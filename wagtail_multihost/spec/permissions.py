@@ -107,15 +107,15 @@ def account_name(uid: int) -> str:
         return f"the uid {uid}"
 
 
-def secret_file_problem(path: Path, status: os.stat_result) -> str:
-    """Return why the secret file at ``path``, which is open and has this ``status``, is refused; blank if it is not."""
+def secret_file_problem(path: Path, status: os.stat_result, *, in_any_folder: bool = False) -> str:
+    """
+    Return why the secret file at ``path``, which is open and has this ``status``, is refused; blank if it is not.
+    ``in_any_folder`` accepts one on a way that another account can change.
+    """
     if path.is_relative_to(ENGINE_SECRETS):
         return access_problem(status, NO_FOREIGN_WRITING, (status.st_uid,))
     owners = own_accounts()
     # A link that another account made may lead to a file that this account must not read for it, and so may a folder on
     # the way that a site has moved another one's into.
-    return (
-        access_problem(path.lstat(), 0, owners)
-        or access_problem(status, NO_FOREIGN_ACCESS, owners)
-        or path_problem(path)
-    )
+    problem = access_problem(path.lstat(), 0, owners) or access_problem(status, NO_FOREIGN_ACCESS, owners)
+    return problem if problem or in_any_folder else path_problem(path)

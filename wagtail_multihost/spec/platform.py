@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,22 +14,21 @@ from wagtail_multihost.exceptions import Problem, SecretUnreadableError
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import DIGITS, parse_platform_name, parse_slug, shown
-from wagtail_multihost.spec.kinds import KEY_ID, OPTIONS, SWITCH, Kind, as_it_is, choice, integer
+from wagtail_multihost.spec.kinds import KEY_ID, SWITCH, TARGETS, Kind, as_it_is, choice, integer
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
 
 if TYPE_CHECKING:
-    from wagtail_multihost.spec.nginx import NginxOptions
-    from wagtail_multihost.spec.systemd import SystemdOptions
-    from wagtail_multihost.spec.uwsgi import UwsgiOptions
+    from wagtail_multihost.spec.options import Options, Stated
 
 HEADER = r"HTTP_[A-Z0-9_]+"
 #: Exact in every JSON reader.
 HIGHEST_REVISION = 2**53
 KEY_ID_FORM = r"[a-z0-9][a-z0-9-]{0,31}"
 ACCOUNT_FORM = r"[a-z_][a-z0-9_-]{0,31}"
-RUNNERS = ("uwsgi", "gunicorn")
+#: The names of :mod:`wagtail_multihost.spec.runner`, which no site's process loads.
+RUNNER_NAMES = ("uwsgi", "gunicorn")
 PRODUCTION = "production"
 NODE_LENGTH = 40
 NODE_ADDRESS = r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}"
@@ -119,8 +118,8 @@ class PlatformSpec(Frozen):
     (``{site}`` in it) that a site's processes run as, blank where all sites have
     one; ``runner`` is the server that they are processes of. ``shares_registry`` says that sites' processes may read
     all of the registry, in production too. ``nodes`` are pairs of a name and the address (``10.0.0.5:8080``) of a
-    machine that serves sites behind a front server; without them all is on one machine. ``nginx``, ``uwsgi`` and
-    ``systemd`` are options of the emitters, None for their defaults. ``templates`` is a folder of templates that take
+    machine that serves sites behind a front server; without them all is on one machine. ``options`` are those
+    of emitters, where any are stated. ``templates`` is a folder of templates that take
     the place of the emitters'; ``snapshots`` is the folder where sites' processes find their snapshots, None where they
     read the registry itself.
     """
@@ -131,6 +130,7 @@ class PlatformSpec(Frozen):
         '`"production"` refuses sites that are not pinned, processes that can read more than their own site, and '
         'settings for development. A platform\'s key is made in `"development"` alone.',
         "development",
+        who="node",
     )
     data: Path = key(
         FOLDER,
@@ -208,7 +208,7 @@ class PlatformSpec(Frozen):
         who="node",
     )
     runner: str = key(
-        choice(*RUNNERS, what="runner"),
+        choice(*RUNNER_NAMES, what="runner"),
         "The server that runs the sites: nginx speaks to it, and the units of the systemd emitter start it.",
         "uwsgi",
         snapshot="left out",
@@ -244,14 +244,8 @@ class PlatformSpec(Frozen):
         snapshot="left out",
         front=True,
     )
-    nginx: NginxOptions | None = key(
-        OPTIONS, "Options of the nginx emitter.", None, words="see there", snapshot="left out", front=True
-    )
-    uwsgi: UwsgiOptions | None = key(
-        OPTIONS, "Options of the uwsgi emitter.", None, words="see there", snapshot="left out"
-    )
-    systemd: SystemdOptions | None = key(
-        OPTIONS, "Options of the systemd emitter.", None, words="see there", snapshot="left out"
+    options: tuple[Options, ...] = key(
+        TARGETS, "Options of the {target} emitter.", (), words="see there", snapshot="left out"
     )
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -270,6 +264,18 @@ class PlatformSpec(Frozen):
             return dict(self.secret_keys)
         return {} if self.secret_key is None else {"": self.secret_key}
 
+    def options_of(self, kind: type[Stated]) -> Stated | None:
+        """Return the options of the target that ``kind`` declares; None where the platform states none."""
+        for options in self.options:
+            if options.target == kind.target and isinstance(options, kind):
+                return options
+        return None
+
+    def with_options(self, options: Options) -> PlatformSpec:
+        """Return the platform with ``options`` in the place of those of their target."""
+        others = (other for other in self.options if other.target != options.target)
+        return replace(self, options=(*others, options))
+
     def group_of(self, site: str) -> str:
         """Return the group that reads the snapshot of the site id ``site``; blank when none is stated."""
         return self.group.replace("{site}", site)
@@ -285,7 +291,7 @@ class PlatformSpec(Frozen):
     @property
     def account(self) -> str:
         """What names the accounts of sites, with ``{site}`` in it or not: ``user``, or else that of the units."""
-        return self.user or (self.systemd.user if self.systemd else "")
+        return self.user or next((options.account for options in self.options if options.account), "")
 
     def account_of(self, site: str) -> str:
         """Return the account of the site id ``site``, by whichever server it is served; blank when none is stated."""

@@ -34,13 +34,14 @@ class Secret:
         self.variable = ""
 
     @classmethod
-    def from_file(cls, path: Path) -> Secret:
+    def from_file(cls, path: Path, *, in_any_folder: bool = False) -> Secret:
         """
         Return the secret that ``path`` holds; it is read, less one trailing newline, when it is revealed.
 
-        A file that other accounts can change, or that everyone can read, is an error then.
+        A file that other accounts can change, or that everyone can read, is an error then; for root also one in a
+        folder that another account can change, unless it may be ``in_any_folder``.
         """
-        secret = cls.__from(lambda: read_text(path).removesuffix("\n"))
+        secret = cls.__from(lambda: read_text(path, in_any_folder=in_any_folder).removesuffix("\n"))
         secret.file = path
         return secret
 
@@ -103,7 +104,7 @@ def not_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, in_any_folder: bool) -> str:
     """Return the text of a secret file; raises SecretUnreadableError."""
     from wagtail_multihost.spec.permissions import secret_file_problem  # loads only where there are such files
 
@@ -112,7 +113,7 @@ def read_text(path: Path) -> str:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 problem = "It is not a regular file."
-            elif not (problem := secret_file_problem(path, status)):
+            elif not (problem := secret_file_problem(path, status, in_any_folder=in_any_folder)):
                 return file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"

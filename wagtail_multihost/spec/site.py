@@ -22,6 +22,7 @@ from wagtail_multihost.spec.kinds import (
     SECRETS,
     SETTINGS,
     SWITCH,
+    TARGETS,
     Kind,
     as_it_is,
     choice,
@@ -99,8 +100,7 @@ class SiteSpec(Frozen):
     they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
     ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page in its place.
     ``nodes`` are the platform's nodes that serve it; none of them stands for all. ``labels`` are pairs of texts by
-    which people choose sites. ``code``, ``nginx``, ``uwsgi`` and
-    ``systemd`` are options of its own, over the platform's.
+    which people choose sites. ``code`` and, for each target, ``options`` are its own, over the platform's.
     ``pinned`` says whether the registry states the uid and the names; ``sources`` where each key was read.
     """
 
@@ -164,14 +164,8 @@ class SiteSpec(Frozen):
         NODE_NAMES, "The platform's nodes that serve it.", (), words="all", snapshot="left out", front=True
     )
     code: Overrides = key(OPTIONS, "Code of its own.", (), words="the platform's", snapshot="left out", who="node")
-    nginx: Overrides = key(
-        OPTIONS, "Its own options of the nginx emitter.", (), words="the platform's", snapshot="left out", front=True
-    )
-    uwsgi: Overrides = key(
-        OPTIONS, "Its own options of the uwsgi emitter.", (), words="the platform's", snapshot="left out"
-    )
-    systemd: Overrides = key(
-        OPTIONS, "Its own options of the systemd emitter.", (), words="the platform's", snapshot="left out"
+    options: tuple[tuple[str, Overrides], ...] = key(
+        TARGETS, "Its own options of the {target} emitter.", (), words="the platform's", snapshot="left out"
     )
     database: DatabaseSpec = part(
         "wagtail_multihost.spec.database:DatabaseSpec", "Where its data is.", "SQLite in the platform's data folder"
@@ -211,6 +205,10 @@ class SiteSpec(Frozen):
     def hosts(self) -> tuple[str, ...]:
         """Every hostname and alias."""
         return (*self.hostnames, *self.aliases)
+
+    def options_of(self, target: str) -> Overrides:
+        """Return the options of a target that the site states."""
+        return next((stated for name, stated in self.options if name == target), ())
 
     def has_tls(self, hostname: str) -> bool:
         """Return whether the front server has a certificate for ``hostname``."""

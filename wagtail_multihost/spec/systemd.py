@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wagtail_multihost.spec.kinds import SWITCH, Kind, integer
 from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_SIZE, USER, Options, option
@@ -23,6 +24,8 @@ MINUTES = Kind("0, or minutes that divide an hour", int, check_minutes)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemdOptions(Options):
     """The options of systemd's units and of gunicorn, the runner whose processes they start."""
+
+    target: ClassVar[str] = "systemd"
 
     user: str = option("multihost", USER, "The account that all sites have, where the platform's `user` states none.")
     workers: int = option(2, integer(1, 256), "Workers of each site.", per_site=True)
@@ -48,3 +51,7 @@ class SystemdOptions(Options):
     egress: tuple[str, ...] = option(
         (), NETWORKS, "Where the site may connect to, besides this machine; none: anywhere.", per_site=True
     )
+
+    @property
+    def account(self) -> str:
+        return self.user

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.kinds import SWITCH, choice, integer
@@ -26,6 +26,8 @@ HTTP_ADDRESS = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}):[0-9]{1,5}")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UwsgiOptions(Options):
     """The options of uWSGI."""
+
+    target: ClassVar[str] = "uwsgi"
 
     build: UwsgiBuild = option(
         "pyuwsgi", choice(*UWSGI_BUILDS), "The wheel from PyPI, 2.0.29 or later, or Debian's packages."

@@ -17,7 +17,8 @@ import pytest
 
 from tests.emitters.apply.conftest import FAILING, World, text_of
 from tests.servers.processes import is_running, wait_for
-from wagtail_multihost.emitters.apply import Result, validation
+from wagtail_multihost.emitters.apply import Result, journal, validation
+from wagtail_multihost.emitters.apply.manifest import Manifest
 from wagtail_multihost.emitters.apply.signals import SIGNALS
 from wagtail_multihost.exceptions import ApplyError, ConfigurationError, EmitError
 
@@ -390,6 +391,30 @@ def test_a_signal_while_a_program_starts_leaves_none(world: World, monkeypatch: 
         world.apply(reload=world.hook)
     assert [process.returncode for process in started] == [-signal.SIGKILL]
     assert world.found()["conf/main"] == "one"
+
+
+@pytest.mark.parametrize("part", [journal, Manifest], ids=["journal", "manifest"])
+def test_a_failure_before_the_swap_is_told_as_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch, part: object
+) -> None:
+    """Nothing was changed, so nothing came back and nothing is reloaded, by this run or the next."""
+    world.apply(reload=world.hook)
+    world.texts["conf/main"] = "two"
+    before = (world.directory / "conf/main").stat().st_mtime_ns
+
+    def fail(*args: object) -> None:
+        raise ApplyError("It has failed.")
+
+    monkeypatch.setattr(part, "keep" if part is journal else "expect", fail)
+    with pytest.raises(ApplyError, match=r"^It has failed\.$"):
+        world.apply(reload=world.hook)
+    assert world.found()["conf/main"] == "one"
+    assert (world.directory / "conf/main").stat().st_mtime_ns == before
+    assert (len(world.reloads), world.remembered()) == (1, LEFT)
+    world.texts["conf/main"] = "one"
+    monkeypatch.undo()
+    world.apply(reload=world.hook)
+    assert len(world.reloads) == 1
 
 
 @pytest.mark.parametrize("name", ["replace", "link", "fsync"])

@@ -13,14 +13,16 @@ from pathlib import PurePosixPath
 
 from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.nginx.cautions import cautions
 from wagtail_multihost.emitters.nginx.check import checks
 from wagtail_multihost.emitters.nginx.content import http_files, locations
+from wagtail_multihost.emitters.nginx.front import front_of
 from wagtail_multihost.emitters.nginx.hosts import maps, names
-from wagtail_multihost.emitters.nginx.limits import limits
 from wagtail_multihost.emitters.nginx.main import generation, main
-from wagtail_multihost.emitters.nginx.rules import rules
+from wagtail_multihost.emitters.nginx.rules import limits, rules
 from wagtail_multihost.emitters.nginx.servers import needs_own_server, server
 from wagtail_multihost.emitters.nginx.upstreams import as_node
+from wagtail_multihost.spec.nginx import NginxOptions
 
 FOLDER = PurePosixPath("nginx")
 SITES = FOLDER / "sites"
@@ -33,22 +35,23 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     the shared files leave these out, and a site whose own file is not there yet would have no server at all.
     """
     plan = as_node(plan)
-    content = http_files(plan)
-    own = {site.id for site in plan.sites if needs_own_server(plan, site)}
+    front = front_of(plan)
+    content = http_files(front)
+    own = {site.id for site in plan.sites if needs_own_server(front, site)}
     shared = [site for site in plan.sites if site.id not in own]
-    yield file("nginx.conf", main(plan, shared, content))
-    yield file("maps.conf", maps(plan))
-    yield file("rules.conf", rules(plan))
-    yield file("locations.conf", locations(plan))
+    yield file("nginx.conf", main(front, shared, content))
+    yield file("maps.conf", maps(front))
+    yield file("rules.conf", rules(front))
+    yield file("locations.conf", locations(front))
     for name, text in content.items():
         yield file(name, text)
-    if zones := limits(plan):
+    if zones := limits(front):
         yield file("limits.conf", zones)
     yield file("http-names.conf", names(plan, (host for site in shared for host in site.hosts)))
     yield file("https-names.conf", names(plan, (host for site in shared for host in site.hosts if site.has_tls(host))))
     for site in plan.sites:
         if site.id in own:
-            yield EmittedFile(SITES / f"{site.id}.conf", server(plan, site), site=site.id)
+            yield EmittedFile(SITES / f"{site.id}.conf", server(front, site), site=site.id)
 
 
 def file(name: str, text: str) -> EmittedFile:
@@ -70,8 +73,10 @@ EMITTER = Emitter(
     name="nginx",
     summary="the web server in front",
     folders=(str(FOLDER), str(SITES)),
+    options=NginxOptions,
     emit=emit,
     validate=validate,
+    cautions=cautions,
     generation=generation_file,
     emits_all=True,
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from wagtail_multihost.emitters.emitter import Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
-from wagtail_multihost.emitters.nginx.listen import version_of
+from wagtail_multihost.emitters.nginx.front import version_of
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.permissions import ROOT
 
 # https://nginx.org/en/docs/switches.html
@@ -32,7 +33,7 @@ def checks(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]]) -> Itera
     main = folder / "nginx/nginx.conf"
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:{PROGRAMS}") or "nginx"
     # Without it nginx opens the error log that it was built with before it reads any file.
-    switch = ("-e", "stderr") if version_of(stage.plan.nginx.version) >= HAS_ERROR_LOG_SWITCH else ()
+    switch = ("-e", "stderr") if version_of(stage.plan.options(NginxOptions).version) >= HAS_ERROR_LOG_SWITCH else ()
     yield Validation((program, "-t", "-q", *switch, "-c", str(main)), str(main))
 
 
@@ -42,7 +43,7 @@ def unprivileged_copy(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]
     places = {name: folder / name for name in ("logs", "temp", "cache_path")}
     for path in places.values():
         path.mkdir(parents=True, exist_ok=True)
-    nginx, platform = stage.plan.nginx, stage.plan.platform
+    nginx = stage.plan.options(NginxOptions)
     own = replace(
         nginx,
         **places,  # type: ignore[arg-type]
@@ -50,7 +51,7 @@ def unprivileged_copy(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]
         http=own_addresses("http", nginx.http),
         https=own_addresses("https", nginx.https),
     )
-    plan = replace(stage.plan, platform=replace(platform, nginx=own), directory=folder)
+    plan = replace(stage.plan, platform=stage.plan.platform.with_options(own), directory=folder)
     for file in emit(plan):
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)

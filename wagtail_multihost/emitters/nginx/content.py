@@ -2,75 +2,73 @@
 
 from __future__ import annotations
 
-from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.emitters.nginx.buckets import buckets, redirects_files
-from wagtail_multihost.emitters.nginx.cache import (
-    cache,
-    cache_key,
-    caches_pages,
-    durations,
-    keeps_files,
-    module,
-    own_duration,
-)
-from wagtail_multihost.emitters.nginx.health import health
-from wagtail_multihost.emitters.nginx.runner import address, gunicorn, speaks_http
-from wagtail_multihost.emitters.nginx.upstreams import has_certificates, is_front, upstreams
-from wagtail_multihost.emitters.quoting import nginx_quote
-from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.emitters.nginx.cache import PAGE_KEY, buckets, cache
+from wagtail_multihost.emitters.nginx.front import Front
+from wagtail_multihost.emitters.nginx.rules import health
+from wagtail_multihost.emitters.nginx.upstreams import header_name, upstreams
+from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around
 
 
-def locations(plan: Plan) -> str:
-    codebase, front = plan.codebase, is_front(plan)
+def locations(front: Front) -> str:
+    plan, options = front.plan, front.options
+    codebase = plan.codebase
     static_url = codebase.static_url if codebase.static_root else None
     return plan.render(
         "nginx/locations.conf",
-        front=front,
-        node_scheme="https" if has_certificates(plan.nginx) else "http",
-        hears_fronts=bool(plan.node and plan.nginx.fronts),
+        front=front.asks_nodes,
+        node_scheme="https" if front.has_certificates else "http",
+        hears_fronts=bool(plan.node and options.fronts),
         static_url=nginx_quote(static_url) if static_url else "",
         static_root=nginx_quote(f"{codebase.static_root}/") if static_url else "",
-        gzip_static=plan.nginx.gzip_static,
+        gzip_static=options.gzip_static,
         media_url=nginx_quote(codebase.media_url) if codebase.media_url else "",
         documents_url=nginx_quote(f"{codebase.media_url}documents/") if codebase.media_url else "",
         # Folders of sites are their own, those above are not. Of a path elsewhere every folder is checked.
         links_from=nginx_quote(f"from={plan.platform.data}/sites"),
-        redirects_files=redirects_files(plan),
-        fetches_files=keeps_files(plan),
-        caches_pages=caches_pages(plan),
-        module=module(plan),
-        cache_key=cache_key(plan),
-        speaks_http=speaks_http(plan),
-        address=address(plan),
-        probers=bool(plan.nginx.health_from),
+        redirects_files=front.redirects_files,
+        fetches_files=front.fetches_files,
+        caches_pages=front.caches_pages,
+        module=front.module,
+        cache_key=PAGE_KEY,
+        speaks_http=front.speaks_http,
+        address=address(front),
+        probers=bool(options.health_from),
     )
 
 
-def has_own_content(plan: Plan, site: SiteSpec) -> bool:
-    """Return whether what the site answers with takes a server of its own."""
-    return own_duration(plan, site)
+def address(front: Front) -> str:
+    """Return where the site of a request listens, as ``proxy_pass`` or ``uwsgi_pass`` has it."""
+    sockets = front.plan.platform.sockets
+    if front.speaks_http:
+        return nginx_quote_around(f"http://unix:{sockets}/", "multihost_socket", ":")
+    return nginx_quote_around(f"unix:{sockets}/", "multihost_socket")
 
 
-def own_directives(plan: Plan, site: SiteSpec) -> list[str]:
-    """Return the directives of the site's own server, quoted."""
-    return durations(plan, plan.nginx_of(site).cache)
-
-
-def shared_directives(plan: Plan) -> list[str]:
-    """Return the directives of the server that sites share, quoted."""
-    return durations(plan, plan.nginx.cache)
-
-
-def http_files(plan: Plan) -> dict[str, str]:
+def http_files(front: Front) -> dict[str, str]:
     """Return the texts, by their names, of what the http level includes for the content."""
+    plan = front.plan
+    has_files = plan.codebase.static_root is not None and not front.asks_nodes
     texts = {
-        "content.conf": ""
-        if is_front(plan) or plan.codebase.static_root is None
-        else plan.render("nginx/content.conf"),
-        "cache.conf": cache(plan),
-        "buckets.conf": buckets(plan),
-        "upstreams.conf": upstreams(plan),
-        "health.conf": health(plan),
-        "gunicorn.conf": gunicorn(plan),
+        "content.conf": plan.render("nginx/content.conf") if has_files else "",
+        "cache.conf": cache(front),
+        "buckets.conf": buckets(front),
+        "upstreams.conf": upstreams(front),
+        "health.conf": health(front),
+        "gunicorn.conf": requests_by_http(front),
     }
     return {name: text for name, text in texts.items() if text}
+
+
+def requests_by_http(front: Front) -> str:
+    """Return what a runner that speaks HTTP is told of a request; blank where another or other machines are asked."""
+    if not front.speaks_http:
+        return ""
+    return front.plan.render(
+        "nginx/gunicorn.conf",
+        keeps_forwarded_proto=front.keeps_forwarded_proto,
+        scheme_header=header_name(front.trusted_header),
+        page_scheme=front.page_scheme,
+        request_id=front.request_id,
+        origin_port=front.origin_port,
+        read_timeout=front.read_timeout(),
+    )

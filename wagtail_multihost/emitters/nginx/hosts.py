@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.emitters.nginx.cache import visitor_scheme
-from wagtail_multihost.emitters.nginx.forwarded import told_header
+from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.rules import closed, file_urls, url_pattern
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_key
 from wagtail_multihost.spec.codebase import CHALLENGES
@@ -20,8 +19,8 @@ SMALLEST_TABLE = 2048
 Pair: TypeAlias = tuple[str, str]
 
 
-def maps(plan: Plan) -> str:
-    sites = plan.sites
+def maps(front: Front) -> str:
+    plan, sites = front.plan, front.plan.sites
     secure = [(host, site.tls, site.id) for site in sites if site.tls for host in site.hosts if site.tls.is_on(host)]
     return plan.render(
         "nginx/maps.conf",
@@ -33,27 +32,27 @@ def maps(plan: Plan) -> str:
         tls_hosts=quoted((host, "on") for host, _, _ in secure),
         certificates=quoted((host, certificate_path(tls.certificate, host, site)) for host, tls, site in secure),
         keys=quoted((host, certificate_path(tls.key, host, site)) for host, tls, site in secure),
-        **told(plan),
-        **rule_maps(plan),
+        **told(front),
+        **rule_maps(front),
     )
 
 
-def told(plan: Plan) -> dict[str, str]:
+def told(front: Front) -> dict[str, str]:
     """Return the variable of a scheme that a proxy in front may tell, with its word for https, where one does."""
-    header = told_header(plan)
+    header = front.told_header
     if not header:
         return {"told_scheme": ""}
-    return {"told_scheme": visitor_scheme(plan), "told_secure": nginx_quote_key(header[1])}
+    return {"told_scheme": front.visitor_scheme, "told_secure": nginx_quote_key(header[1])}
 
 
-def rule_maps(plan: Plan) -> dict[str, object]:
+def rule_maps(front: Front) -> dict[str, object]:
     """Return what the maps need that the rules of servers ask."""
-    closed_sites = [(nginx_quote(key), nginx_quote(state)) for key, state in closed(plan)]
+    closed_sites = [(nginx_quote(key), nginx_quote(state)) for key, state in closed(front.plan)]
     return {
-        "acme": bool(plan.nginx.acme),
+        "acme": bool(front.options.acme),
         "challenge": nginx_quote(url_pattern(CHALLENGES)),
         "closed": closed_sites,
-        "files": [nginx_quote(url_pattern(url)) for url in file_urls(plan) if url != CHALLENGES],
+        "files": [nginx_quote(url_pattern(url)) for url in file_urls(front) if url != CHALLENGES],
     }
 
 

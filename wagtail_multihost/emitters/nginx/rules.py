@@ -1,28 +1,43 @@
-"""What holds in every site's server before its content: challenges, redirects, closed sites and closed paths."""
+"""
+What holds in every site's server before its content: challenges, redirects, closed sites and closed paths, how much
+one client may ask of one site, and who may ask for the health of sites.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 
 from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.quoting import nginx_quote
 from wagtail_multihost.spec.codebase import CHALLENGES, OWN_PATH, Codebase
+from wagtail_multihost.spec.nginx import NginxOptions
 
 ACTIVE = "active"
 MAINTENANCE, SUSPENDED = "maintenance", "suspended"
+# Files that nginx sends itself are not counted: a page has many. The keys have the site in them: no site uses up
+# another's.
+REQUESTS_KEY = "$multihost_counted"
+CONNECTIONS_KEY = "$multihost_site$binary_remote_addr"
+# A state takes 128 bytes (https://nginx.org/en/docs/http/ngx_http_limit_req_module.html). A full zone of connections
+# turns every client away, so that one has room for more than a machine's workers can have.
+STATE_BYTES = 128
+MOST_WORKERS = 64
+SMALLEST_ZONE = 10 << 20
 
 
-def rules(plan: Plan) -> str:
-    options = plan.nginx
-    states = {site.state for site in plan.sites}
-    return plan.render(
+def rules(front: Front) -> str:
+    options = front.options
+    states = {site.state for site in front.plan.sites}
+    return front.plan.render(
         "nginx/rules.conf",
         acme=nginx_quote(str(options.acme)) if options.acme else "",
         pages=nginx_quote(str(options.pages)) if options.pages else "",
         maintenance=MAINTENANCE in states,
         suspended=SUSPENDED in states,
-        closed_urls=closed_urls(plan.codebase),
+        closed_urls=closed_urls(front.plan.codebase),
         probers=bool(options.health_from),
     )
 
@@ -36,11 +51,11 @@ def closed_urls(codebase: Codebase) -> list[tuple[str, str]]:
     return [(nginx_quote(url.removesuffix("/")), nginx_quote(url)) for url in urls]
 
 
-def file_urls(plan: Plan) -> list[str]:
+def file_urls(front: Front) -> list[str]:
     """Return the URL paths, each with a location of its own, that no application answers for."""
-    codebase = plan.codebase
+    codebase = front.plan.codebase
     urls = [codebase.static_url] if codebase.static_root else []
-    return [*filter(None, [*urls, codebase.media_url]), *([CHALLENGES] if plan.nginx.acme else [])]
+    return [*filter(None, [*urls, codebase.media_url]), *([CHALLENGES] if front.options.acme else [])]
 
 
 def url_pattern(url: str) -> str:
@@ -60,3 +75,67 @@ def closed(plan: Plan) -> Iterator[tuple[str, str]]:
 def map_keys(plan: Plan) -> list[str]:
     """Return the keys of maps that are no hostnames."""
     return [key for key, _ in closed(plan)]
+
+
+def zone(kind: str, key: str) -> str:
+    """
+    Return the name of the zone for ``key``. The key is part of it: nginx keeps its old configuration, though its
+    own test has passed, where a zone of the same name has another key.
+    """
+    return f"multihost_{kind}_{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+def requests_zone(rate: int) -> str:
+    return f"{zone('requests', REQUESTS_KEY)}_{rate}"
+
+
+def connections_zone() -> str:
+    return zone("connections", CONNECTIONS_KEY)
+
+
+def limiting(options: NginxOptions) -> list[str]:
+    """Return the directives of a server that limit its clients."""
+    directives = []
+    if options.rate:
+        burst = f" burst={options.burst} nodelay" if options.burst else ""
+        directives.append(f"limit_req zone={requests_zone(options.rate)}{burst}")
+    if options.client_connections:
+        directives.append(f"limit_conn {connections_zone()} {options.client_connections}")
+    return directives
+
+
+def zones(front: Front) -> list[str]:
+    """Return the directives of the zones that servers use."""
+    every = [front.options, *(front.options_of(site) for site in front.plan.sites if site.options)]
+    directives = [
+        f"limit_req_zone {REQUESTS_KEY} zone={requests_zone(rate)}:{SMALLEST_ZONE >> 20}m rate={rate}r/s"
+        for rate in sorted({options.rate for options in every} - {0})
+    ]
+    if any(options.client_connections for options in every):
+        size = max(SMALLEST_ZONE, front.options.connections * MOST_WORKERS * STATE_BYTES) >> 20
+        directives.append(f"limit_conn_zone {CONNECTIONS_KEY} zone={connections_zone()}:{size}m")
+    return directives
+
+
+def limits(front: Front) -> str:
+    """Return limits.conf; blank where nothing is limited."""
+    directives = zones(front)
+    # Nobody but who is named gets below the prefix, and a probe that is turned away looks like a failure.
+    probed = [front.plan.codebase.health_prefix] if front.options.health_from else []
+    files = [nginx_quote(url_pattern(url)) for url in [*file_urls(front), *probed]]
+    counts = any(directive.startswith("limit_req_zone") for directive in directives)
+    return front.plan.render("nginx/limits.conf", zones=directives, counts=counts, files=files) if directives else ""
+
+
+def health(front: Front) -> str:
+    """Return health.conf, which says who may ask for the health of sites; blank where nobody may."""
+    options = front.options
+    if not options.health_from:
+        return ""
+    return front.plan.render(
+        "nginx/health.conf",
+        probers=[nginx_quote(network) for network in options.health_from],
+        proxies=[nginx_quote(network) for network in options.proxies],
+        # A dot is the only character of such a path that a pattern reads.
+        prefix=nginx_quote(front.plan.codebase.health_prefix.replace(".", "[.]")).strip('"'),
+    )

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.emitters.nginx.cache import page_scheme
-from wagtail_multihost.emitters.nginx.forwarded import forwarded
-from wagtail_multihost.emitters.nginx.timeouts import http_timeout
+from wagtail_multihost.emitters.nginx.front import CERTIFICATES, Front, has_certificates
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -24,31 +22,13 @@ from wagtail_multihost.spec.site import SiteSpec
 FORWARDED_FOR = "X-Forwarded-For"
 FORWARDED_PROTO = ("HTTP_X_FORWARDED_PROTO", "https")
 EVERYBODY = ("0.0.0.0/0", "::/0")
-#: From these a program can connect to whatever listens on its own machine.
-LOOPBACK = {"the machine's own programs": "127.0.0.1", "the machine's own programs by IPv6": "::1"}
-#: What both ends' certificates take; all or none of them.
-CERTIFICATES = (
-    "node_certificate",
-    "node_key",
-    "node_authority",
-    "front_certificate",
-    "front_key",
-    "front_authority",
-)
-
-
-def is_front(plan: Plan) -> bool:
-    """Return whether the plan is for the machine in front of others."""
-    return bool(plan.platform.nodes) and not plan.node
-
-
-def has_certificates(options: NginxOptions) -> bool:
-    return all(getattr(options, name) for name in CERTIFICATES)
+#: From any of these a program can connect to whatever listens on its own machine.
+LOOPBACK = {"the machine's own programs": "127.0.0.0/8", "the machine's own programs by IPv6": "::1"}
 
 
 def refuse_open_nodes(plan: Plan) -> None:
     """Raise EmitError where anybody could speak to a node as the front server does."""
-    options = plan.nginx
+    options = plan.options(NginxOptions)
     stated = [name for name in CERTIFICATES if getattr(options, name)]
     if stated and not has_certificates(options):
         missing = ", ".join(name for name in CERTIFICATES if name not in stated)
@@ -71,18 +51,18 @@ def refuse_open_nodes(plan: Plan) -> None:
 def fronts_with_sites(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield each network of ``fronts`` that a machine with sites has an address in, and whose address that is."""
     nodes = {f"the node {name}": address.rpartition(":")[0] for name, address in plan.platform.nodes}
-    return networks_with(plan.nginx.fronts, {**LOOPBACK, **nodes})
+    return networks_with(plan.options(NginxOptions).fronts, {**LOOPBACK, **nodes})
 
 
 def networks_with(networks: Iterable[str], addresses: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each network and each name of an address in it."""
+    """Yield each network and each name of an address, or of one of several, in it."""
     for network in networks:
         for whose, address in addresses.items():
             try:
-                is_inside = ip_address(address.strip("[]")) in ip_network(network, strict=False)
+                there, here = (ip_network(text.strip("[]"), strict=False) for text in (address, network))
             except ValueError:  # a name, which nginx looks up
                 continue
-            if is_inside:
+            if there.version == here.version and there.overlaps(here):
                 yield network, whose
 
 
@@ -94,47 +74,53 @@ def as_node(plan: Plan) -> Plan:
     refuse_open_nodes(plan)
     if not plan.node:
         return plan
+    stated = plan.options(NginxOptions)
     options = replace(
-        plan.nginx,
+        stated,
         http=(dict(plan.platform.nodes)[plan.node],),
-        proxies=plan.nginx.fronts or EVERYBODY,
+        proxies=stated.fronts or EVERYBODY,
         real_ip_header=FORWARDED_FOR,
         acme=None,
     )
-    platform = replace(plan.platform, nginx=options, secure_proxy_ssl_header=FORWARDED_PROTO)
+    platform = replace(plan.platform.with_options(options), secure_proxy_ssl_header=FORWARDED_PROTO)
     return replace(plan, platform=platform, sites=tuple(replace(site, tls=None) for site in plan.sites))
 
 
-def upstreams(plan: Plan) -> str:
+def upstreams(front: Front) -> str:
     """Return upstreams.conf; blank where all is on one machine."""
+    plan, options = front.plan, front.options
     if not plan.platform.nodes:
         return ""
-    options = plan.nginx
     groups = {nodes_of(plan, site) for site in plan.sites}
     addresses = dict(plan.platform.nodes)
     files = {name: nginx_quote(str(getattr(options, name) or "")) for name in CERTIFICATES}
     return plan.render(
         "nginx/upstreams.conf",
-        front=is_front(plan),
+        front=front.asks_nodes,
         groups=[
             (nginx_quote(group(nodes)), [nginx_quote(addresses[name]) for name in nodes]) for nodes in sorted(groups)
         ],
         sites=[(nginx_quote_key(site.id), nginx_quote(group(nodes_of(plan, site)))) for site in plan.sites],
-        has_certificates=has_certificates(options),
+        has_certificates=front.has_certificates,
         fronts=[nginx_quote(network) for network in options.fronts],
-        scheme=page_scheme(plan),
-        scheme_header=own_scheme_header(plan),
-        speaks_http=plan.platform.runner == "gunicorn",
-        read_timeout=http_timeout(plan),
+        scheme=front.page_scheme,
+        scheme_header=own_scheme_header(front),
+        speaks_http=front.speaks_http,
+        read_timeout=front.http_timeout(),
         secure=nginx_quote((plan.platform.secure_proxy_ssl_header or FORWARDED_PROTO)[1]),
         **files,
     )
 
 
-def own_scheme_header(plan: Plan) -> str:
+def own_scheme_header(front: Front) -> str:
     """Return the header that applications read the scheme from, blank if it is the one that nodes are told anyway."""
-    name = str(forwarded(plan)["scheme_param"])
-    return "" if name == FORWARDED_PROTO[0] else name.removeprefix("HTTP_").replace("_", "-")
+    header = front.trusted_header
+    return "" if header and header[0] == FORWARDED_PROTO[0] else header_name(header)
+
+
+def header_name(header: tuple[str, str] | None) -> str:
+    """Return the name of a header that the setting has as Django does, ``HTTP_X_FORWARDED_PROTO``; blank for none."""
+    return header[0].removeprefix("HTTP_").replace("_", "-") if header else ""
 
 
 def nodes_of(plan: Plan, site: SiteSpec) -> tuple[str, ...]:
@@ -145,8 +131,3 @@ def nodes_of(plan: Plan, site: SiteSpec) -> tuple[str, ...]:
 def group(nodes: tuple[str, ...]) -> str:
     # No node's name has a plus sign, no hostname that nginx would look up instead has one.
     return f"multihost+{'+'.join(nodes)}"
-
-
-def request_id(plan: Plan) -> str:
-    """Return the variable of the request's id: on a node the one that the front server gave it."""
-    return "$multihost_request_id" if plan.node else "$request_id"

@@ -13,10 +13,11 @@ from pathlib import PurePosixPath
 from wagtail_multihost.emitters.emitter import Emitter
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.systemd.checking import validate
-from wagtail_multihost.emitters.systemd.overrides import drop_ins
+from wagtail_multihost.emitters.systemd.overrides import drop_ins, folders_on_a_foreign_way
 from wagtail_multihost.emitters.systemd.platform import emperor_values, snapshot_values, target_units, tmpfiles_values
 from wagtail_multihost.emitters.systemd.schedule import is_published, timer_values
 from wagtail_multihost.emitters.systemd.unit import gunicorn_values, service_values, socket_values
+from wagtail_multihost.spec.systemd import SystemdOptions
 
 FOLDER = PurePosixPath("systemd")
 
@@ -25,7 +26,7 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     """Yield the units of the platform's runner, and what sites state of their own."""
     yield file(plan, "multihost.target", units=target_units(plan), platform=plan.platform.name)
     yield file(plan, "tmpfiles.d/multihost.conf", **tmpfiles_values(plan))
-    if plan.platform.runner == "gunicorn":
+    if plan.runner.has_units:
         yield file(plan, "multihost@.service", **service_values(plan))
         yield file(plan, "multihost@.socket", **socket_values(plan))
         yield file(plan, "gunicorn.conf.py", **gunicorn_values(plan))
@@ -67,8 +68,10 @@ EMITTER = Emitter(
     name="systemd",
     summary="units that start the sites and keep them apart",
     folders=("systemd", "systemd/tmpfiles.d", "systemd/multihost*.d"),
+    options=SystemdOptions,
     emit=emit,
     validate=validate,
+    cautions=folders_on_a_foreign_way,
     runs_sites=True,
     paths_of=paths_of,
 )

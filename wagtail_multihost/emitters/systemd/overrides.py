@@ -26,6 +26,8 @@ from wagtail_multihost.emitters.systemd.unit import (
     socket_path,
     used,
 )
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.permissions import path_problem
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.systemd import SystemdOptions
 
@@ -48,7 +50,7 @@ def drop_ins(plan: Plan, site: SiteSpec) -> Iterator[DropIn]:
 
 def all_drop_ins(plan: Plan, site: SiteSpec) -> Iterator[DropIn]:
     shared = [*environment(plan, site), *limits(plan, site), *folders(plan, site)]
-    if plan.platform.runner == "gunicorn":
+    if plan.runner.has_units:
         yield DropIn(f"multihost@{site.id}.service", "Service", [*serving(plan, site), *shared])
         yield DropIn(f"multihost@{site.id}.socket", "Socket", list(listening(plan, site)))
     if is_published(plan, site):
@@ -65,15 +67,15 @@ def listening(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
 
 def serving(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     """Yield how the site's gunicorn is started, where it is not as the others are."""
-    codebase, options = plan.codebase_of(site), plan.systemd_of(site)
+    codebase, options = plan.codebase_of(site), plan.options(SystemdOptions, site)
     if (codebase.virtualenv, codebase.wsgi) != (plan.codebase.virtualenv, plan.codebase.wsgi):
         yield "ExecStart", ""
         yield "ExecStart", f"{gunicorn(codebase)} --config {config(plan)} {systemd_quote_argument(codebase.wsgi)}"
-    if arguments := gunicorn_arguments(plan.systemd, options):
+    if arguments := gunicorn_arguments(plan.options(SystemdOptions), options):
         yield "Environment", systemd_quote(f"GUNICORN_CMD_ARGS={' '.join(arguments)}")
-    if options.timeout != plan.systemd.timeout:
+    if options.timeout != plan.options(SystemdOptions).timeout:
         yield "TimeoutStopSec", options.timeout + STOP_MARGIN
-    if options.cpu_weight != plan.systemd.cpu_weight:
+    if options.cpu_weight != plan.options(SystemdOptions).cpu_weight:
         yield "CPUWeight", options.cpu_weight
 
 
@@ -98,9 +100,9 @@ def publishing(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
 
 
 def timing(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    minutes = plan.systemd_of(site).publish
+    minutes = plan.options(SystemdOptions, site).publish
     # The unit of a platform that publishes nothing is made for the sites that state their own.
-    if minutes != plan.systemd.publish:
+    if minutes != plan.options(SystemdOptions).publish:
         yield "OnCalendar", ""
         yield "OnCalendar", calendar(minutes)
         yield "RandomizedDelaySec", delay(minutes)
@@ -118,7 +120,7 @@ def environment(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
 
 
 def limits(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    own, shared = plan.systemd_of(site), plan.systemd
+    own, shared = plan.options(SystemdOptions, site), plan.options(SystemdOptions)
     if own.memory != shared.memory:
         yield "MemoryMax", own.memory.upper() or "infinity"
     if own.tasks != shared.tasks:
@@ -148,3 +150,14 @@ def writable_elsewhere(plan: Plan, site: SiteSpec) -> list[Path]:
     # SQLite writes its journal beside the database.
     found = [site.database.path.parent if site.database.path else None, site.storage.path]
     return [folder for folder in dict.fromkeys(found) if folder is not None and not folder.is_relative_to(own)]
+
+
+def folders_on_a_foreign_way(plan: Plan) -> Iterator[str]:
+    """Yield the folders that systemd, which is root, binds into a site's unit, where another account can move them."""
+    for site in plan.chosen:
+        for folder in writable_elsewhere(plan, site):
+            if problem := path_problem(folder.parent):
+                yield (
+                    f"sites.{site.id}: systemd shows the site its folder {shown(str(folder))}, and follows a link that "
+                    f"another account puts in its place. {problem}"
+                )

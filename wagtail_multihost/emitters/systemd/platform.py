@@ -26,6 +26,8 @@ from wagtail_multihost.emitters.systemd.unit import (
 from wagtail_multihost.emitters.uwsgi import max_fd
 from wagtail_multihost.emitters.uwsgi.emperor import program, refuse_open_sockets
 from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.systemd import SystemdOptions
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 
 def target_units(plan: Plan) -> Iterator[str]:
@@ -33,16 +35,16 @@ def target_units(plan: Plan) -> Iterator[str]:
     if plan.platform.snapshots and plan.source:
         yield "multihost-snapshot.service"
         yield "multihost-snapshot.timer"
-    if plan.platform.runner != "gunicorn":
+    if not plan.runner.has_units:
         yield "multihost-emperor.service"
     for site in plan.sites:
         yield from site_units(plan, site)
 
 
 def site_units(plan: Plan, site: SiteSpec) -> Iterator[str]:
-    if plan.platform.runner == "gunicorn":
+    if plan.runner.has_units:
         yield f"multihost@{site.id}.socket"
-        if not plan.systemd_of(site).on_demand:
+        if not plan.options(SystemdOptions, site).on_demand:
             yield f"multihost@{site.id}.service"
     if is_published(plan, site):
         yield f"multihost-publish@{site.id}.timer"
@@ -81,13 +83,13 @@ def site_folders(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
 
 def account(plan: Plan, site: SiteSpec) -> str:
     """Return the account that the site's processes run as."""
-    return plan.platform.user_of(site.id) or plan.systemd.user
+    return plan.platform.user_of(site.id) or plan.options(SystemdOptions).user
 
 
 def sockets_user(plan: Plan) -> str:
     """Return who makes sockets: the sites' one account where uWSGI's emperor runs as that, else root."""
-    is_shared = plan.platform.runner == "uwsgi" and not plan.platform.user
-    return systemd_quote_line(plan.systemd.user) if is_shared else "root"
+    is_shared = not plan.runner.has_units and not plan.platform.user
+    return systemd_quote_line(plan.options(SystemdOptions).user) if is_shared else "root"
 
 
 def snapshot_values(plan: Plan) -> dict[str, object]:
@@ -106,7 +108,7 @@ def snapshot_values(plan: Plan) -> dict[str, object]:
 
 def emperor_values(plan: Plan) -> dict[str, object]:
     refuse_open_sockets(plan)
-    options, platform = plan.uwsgi, plan.platform
+    options, platform = plan.options(UwsgiOptions), plan.platform
     return {
         "platform": platform.name,
         "uwsgi": systemd_quote_program(program(plan)),
@@ -116,7 +118,7 @@ def emperor_values(plan: Plan) -> dict[str, object]:
         "becomes_sites": bool(platform.user),
         "binds": bool(options.http),
         "uses_cgroups": bool(options.cgroup),
-        "user": systemd_quote_line(plan.systemd.user),
+        "user": systemd_quote_line(plan.options(SystemdOptions).user),
         "protect_home": protect_home(used(plan)),
         "writable": [systemd_quote(str(path)) for path in emperor_folders(plan)],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.systemd import SystemdOptions
 
 HOUR = 60
 
@@ -11,11 +12,11 @@ HOUR = 60
 def is_published(plan: Plan, site: SiteSpec) -> bool:
     """Return whether this machine publishes the site's pages: of several nodes that serve it, the first does."""
     nodes = site.nodes or [name for name, _ in plan.platform.nodes]
-    return plan.systemd_of(site).publish > 0 and (not plan.node or plan.node == nodes[0])
+    return plan.options(SystemdOptions, site).publish > 0 and (not plan.node or plan.node == nodes[0])
 
 
 def timer_values(plan: Plan) -> dict[str, object]:
-    minutes = plan.systemd.publish or HOUR
+    minutes = plan.options(SystemdOptions).publish or HOUR
     return {"calendar": calendar(minutes), "delay": delay(minutes)}
 
 

@@ -15,6 +15,8 @@ from wagtail_multihost.emitters.quoting import (
 )
 from wagtail_multihost.emitters.sockets import refuse_long
 from wagtail_multihost.spec.codebase import Codebase
+from wagtail_multihost.spec.nginx import NginxOptions
+from wagtail_multihost.spec.systemd import SystemdOptions
 
 # A unix address is 108 bytes with its NUL (unix(7)).
 SOCKET_PATH_BYTES = 107
@@ -26,7 +28,7 @@ HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
 def service_values(plan: Plan) -> dict[str, object]:
     """Return what a unit that runs a site's code needs, quoted."""
-    codebase, options, platform = plan.codebase, plan.systemd, plan.platform
+    codebase, options, platform = plan.codebase, plan.options(SystemdOptions), plan.platform
     sites = f"{platform.data}/sites"
     return {
         "gunicorn": gunicorn(codebase),
@@ -114,7 +116,7 @@ def sockets_mode(plan: Plan) -> str:
 
 def front_group(plan: Plan) -> str:
     """Return the group of nginx's workers: it is named as their account, where nginx is told no other."""
-    return systemd_quote_line(plan.nginx.user)
+    return systemd_quote_line(plan.options(NginxOptions).user)
 
 
 def socket_path(plan: Plan, name: str) -> str:
@@ -124,7 +126,7 @@ def socket_path(plan: Plan, name: str) -> str:
 
 
 def gunicorn_values(plan: Plan) -> dict[str, object]:
-    options = plan.systemd
+    options = plan.options(SystemdOptions)
     return {
         "workers": options.workers,
         "threads": options.threads,

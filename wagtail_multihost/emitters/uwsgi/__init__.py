@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from wagtail_multihost.emitters.emitter import Emitter
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.uwsgi.accounts import account_of, has_accounts, refuse_root_work
+from wagtail_multihost.emitters.uwsgi.cautions import cautions
 from wagtail_multihost.emitters.uwsgi.check import validate
 from wagtail_multihost.emitters.uwsgi.emperor import emperor, freeze, max_fd, wrapper
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS, vassal_path
 from wagtail_multihost.emitters.uwsgi.router import router_files
 from wagtail_multihost.emitters.uwsgi.vassals import shared_values, vassal
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 __all__ = ["EMITTER", "emit", "max_fd"]
 
@@ -31,9 +33,9 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     yield emperor(plan)
     if has_accounts(plan):
         yield wrapper(plan)
-    if plan.uwsgi.freeze:
+    if plan.options(UwsgiOptions).freeze:
         yield freeze(plan)
-    if plan.uwsgi.http:
+    if plan.options(UwsgiOptions).http:
         yield from router_files(plan, shared)
     for site in plan.chosen:
         account = account_of(plan, site)
@@ -49,8 +51,10 @@ EMITTER = Emitter(
     name="uwsgi",
     summary="an emperor, and a vassal for each site",
     folders=(str(VASSALS), str(ON_DEMAND), str(EMPEROR)),
+    options=UwsgiOptions,
     emit=emit,
     validate=validate,
+    cautions=cautions,
     runs_sites=True,
     paths_of=lambda site: (folder / f"{site}.ini" for folder in (VASSALS, ON_DEMAND)),
 )

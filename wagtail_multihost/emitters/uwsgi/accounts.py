@@ -7,6 +7,7 @@ from typing import NamedTuple
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 PLACE = "{site}"
 
@@ -39,17 +40,17 @@ def account_of(plan: Plan, site: SiteSpec) -> Account | None:
 
 def refuse_root_work(plan: Plan) -> None:
     """Raise RenderError for options that go ill with who the emperor is."""
-    if plan.uwsgi.http and has_accounts(plan):
+    if plan.options(UwsgiOptions).http and has_accounts(plan):
         raise RenderError(
             "platform.uwsgi.http: With an account for each site the emperor is root, and so would be uWSGI's router "
             "that reads what visitors send: leave out http and put nginx in front, or state one user for all sites."
         )
-    if plan.uwsgi.cgroup and not has_accounts(plan):
+    if plan.options(UwsgiOptions).cgroup and not has_accounts(plan):
         raise RenderError(
             "platform.uwsgi.cgroup: A control group needs an emperor that is root: state a user with {site} in it, or "
             "leave out cgroup."
         )
-    if not has_accounts(plan) and any(plan.uwsgi_of(site).tasks for site in plan.sites):
+    if not has_accounts(plan) and any(plan.options(UwsgiOptions, site).tasks for site in plan.sites):
         # RLIMIT_NPROC counts what an account has (getrlimit(2)): one site would use up what its neighbours may have.
         raise RenderError(
             "uwsgi.tasks: A limit of processes is that of an account: state a user with {site} in it, or leave out "

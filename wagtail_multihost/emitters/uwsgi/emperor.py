@@ -14,6 +14,7 @@ from wagtail_multihost.emitters.uwsgi.accounts import has_accounts
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 SMALLEST_MAX_FD = 1024
 WRAPPER = EMPEROR / "start-vassal"
@@ -23,7 +24,7 @@ DEBIAN_PROGRAM = "/usr/bin/uwsgi-core"
 
 
 def emperor(plan: Plan) -> EmittedFile:
-    options = plan.uwsgi
+    options = plan.options(UwsgiOptions)
     text = plan.render(
         "uwsgi/emperor.ini",
         build=options.build,
@@ -49,7 +50,7 @@ def wrapper(plan: Plan) -> EmittedFile:
 
 def program(plan: Plan) -> str:
     """Return the path of uWSGI."""
-    return DEBIAN_PROGRAM if plan.uwsgi.build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
+    return DEBIAN_PROGRAM if plan.options(UwsgiOptions).build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
 
 
 def freeze(plan: Plan) -> EmittedFile:
@@ -80,7 +81,9 @@ def refuse_open_sockets(plan: Plan) -> None:
 
 
 def has_on_demand(plan: Plan) -> bool:
-    return plan.uwsgi.on_demand or any(plan.uwsgi_of(site).on_demand for site in plan.sites)
+    return plan.options(UwsgiOptions).on_demand or any(
+        plan.options(UwsgiOptions, site).on_demand for site in plan.sites
+    )
 
 
 def max_fd(sites: int) -> int:

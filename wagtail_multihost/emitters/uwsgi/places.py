@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.sockets import refuse_long
 from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 VASSALS = PurePosixPath("uwsgi")
 # The emperor asks for a vassal's socket only when it finds the file, so a site that changes to on demand is another
@@ -18,7 +19,7 @@ SOCKET_PATH_BYTES = 102
 
 
 def vassal_path(plan: Plan, site: SiteSpec) -> PurePosixPath:
-    return (ON_DEMAND if plan.uwsgi_of(site).on_demand else VASSALS) / f"{site.id}.ini"
+    return (ON_DEMAND if plan.options(UwsgiOptions, site).on_demand else VASSALS) / f"{site.id}.ini"
 
 
 def socket_path(plan: Plan, name: str) -> str:

@@ -9,7 +9,9 @@ from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uws
 from wagtail_multihost.emitters.uwsgi.accounts import account_of
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, socket_path, stats_path
 from wagtail_multihost.emitters.uwsgi.router import closed_patterns, redirect_patterns
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 SOCKET_MODE = "660"
 PRIVATE_SOCKET_MODE = "600"
@@ -20,13 +22,13 @@ ACCOUNT_TASKS = 256
 
 def shared_values(plan: Plan) -> dict[str, object]:
     """Return what every vassal has in common, quoted once."""
-    codebase, options = plan.codebase, plan.uwsgi
+    codebase, options = plan.codebase, plan.options(UwsgiOptions)
     return {
         "build": options.build,
         "python": uwsgi_quote(f"{codebase.virtualenv}/bin/python3"),
         "registry": uwsgi_quote(plan.registry),
         "socket_mode": PRIVATE_SOCKET_MODE if options.http else SOCKET_MODE,
-        "front_group": uwsgi_quote_part(plan.nginx.user),
+        "front_group": uwsgi_quote_part(plan.options(NginxOptions).user),
         "serves_http": bool(options.http),
         "mime_types": uwsgi_quote(f"{plan.directory / EMPEROR}/mime.types"),
         "freeze": uwsgi_quote(f"{plan.directory / EMPEROR}/freeze.py") if options.freeze else "",
@@ -34,7 +36,7 @@ def shared_values(plan: Plan) -> dict[str, object]:
 
 
 def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
-    options, account = plan.uwsgi_of(site), account_of(plan, site)
+    options, account = plan.options(UwsgiOptions, site), account_of(plan, site)
     return plan.render(
         "uwsgi/vassal.ini",
         site=uwsgi_quote(site.id),
@@ -55,7 +57,7 @@ def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
 
 
 def numbers(plan: Plan, site: SiteSpec) -> dict[str, object]:
-    options = plan.uwsgi_of(site)
+    options = plan.options(UwsgiOptions, site)
     names = ("processes", "threads", "harakiri", "max_requests", "max_requests_delta", "cheaper", "idle", "backlog")
     return {name: getattr(options, name) for name in names}
 
@@ -75,7 +77,7 @@ def code(plan: Plan, site: SiteSpec) -> dict[str, object]:
 
 def served(plan: Plan, site: SiteSpec) -> dict[str, object]:
     """Return what a vassal needs to serve files and redirects itself; nothing where nginx does."""
-    if not plan.uwsgi.http:
+    if not plan.options(UwsgiOptions).http:
         return {}
     codebase = plan.codebase_of(site)
     static_url = codebase.static_url if codebase.static_root else None

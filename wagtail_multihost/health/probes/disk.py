@@ -12,6 +12,7 @@ from typing import ClassVar
 from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
+from wagtail_multihost.running import current
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +85,10 @@ def own_folders() -> dict[str, str | Path]:
     """Return the folders that this process writes to."""
     from django.conf import settings
 
-    from wagtail_multihost.resolver.resolved import latest
-
     folders: dict[str, str | Path] = {}
-    applied = latest()
-    if applied and applied.by.platform and applied.by.site:
-        folder = applied.by.platform.data / "sites" / applied.by.site.id
+    running = current()
+    if running and running.platform and running.site:
+        folder = running.platform.data / "sites" / running.site.id
         # A site all of whose data is on servers has none.
         if folder.is_dir():
             folders["data"] = folder

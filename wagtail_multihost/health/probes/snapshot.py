@@ -12,7 +12,7 @@ from wagtail_multihost.health.complaints import complain
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, SnapshotRegistry, content, opened
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import current
 
 DAY = 86_400
 # What differs between two snapshots of the same content.
@@ -43,8 +43,8 @@ class SnapshotProbe(Probe):
             raise ValueError("The max_age is not accepted: it must be 0 or more days.")
 
     def measure(self) -> Iterator[Outcome]:
-        applied = latest()
-        registry, site = (applied.by.opened, applied.by.site) if applied else (None, None)
+        running = current()
+        registry, site = (running.opened, running.site) if running else (None, None)
         if isinstance(registry, SnapshotRegistry) and site and site.id in registry.read:
             yield self.outcome(registry, registry.read[site.id])
         else:

@@ -15,7 +15,8 @@ from wagtail_multihost.emitters.apply import Result, apply
 from wagtail_multihost.emitters.apply.writing import compared
 from wagtail_multihost.emitters.output import diff
 from wagtail_multihost.exceptions import ApplyError
-from wagtail_multihost.management.command import MultihostCommand, collector_paused
+from wagtail_multihost.management.collector import collector_paused
+from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.management.emitting import add_choice, add_targets, lines, wish_of
 
 REFUSED = 1

@@ -13,7 +13,8 @@ from wagtail_multihost.emitters import Emitter, Plan
 from wagtail_multihost.emitters.apply.writing import compared, written
 from wagtail_multihost.emitters.output import diff
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.management.command import MultihostCommand, collector_paused
+from wagtail_multihost.management.collector import collector_paused
+from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.management.emitting import add_choice, add_targets, lines, listing, wish_of
 
 DEFAULT_FOLDER = Path("/etc/multihost")

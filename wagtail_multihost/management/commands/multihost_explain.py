@@ -11,14 +11,16 @@ from django.conf import global_settings, settings
 from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.exceptions import COULD_NOT
-from wagtail_multihost.management.command import MultihostCommand, project_settings, registry_of
+from wagtail_multihost.management.command import MultihostCommand
+from wagtail_multihost.project import project_settings
 from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.keys import Key, declared
 from wagtail_multihost.registry.keys.schema import json_schema
 from wagtail_multihost.registry.lines import located_labels
 from wagtail_multihost.resolver.explain import Row, explain, explain_project, facts
-from wagtail_multihost.resolver.resolved import ResolvedSettings, latest
+from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.rotation import Credential, credentials
+from wagtail_multihost.running import current, registry_of
 
 HEADINGS = {
     "fact": "Who the site is, and where its data goes",
@@ -117,8 +119,8 @@ def refuse_snapshots(registry: Registry) -> None:
 
 def current_settings(project: Mapping[str, object]) -> dict[str, object]:
     """Return the settings of this process that the resolver did not make, and what the project had in their place."""
-    applied = latest()
-    made = applied.values if applied else {}
+    running = current()
+    made = running.values if running else {}
     stated = [name for name in dir(settings) if name.isupper() and settings.is_overridden(name) and name not in made]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Django warns of deprecated settings when they are read

@@ -12,7 +12,6 @@ import traceback
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from importlib.metadata import version
 from typing import Any
 
 from django.conf import settings
@@ -31,13 +30,14 @@ from wagtail_multihost.health.asking import (
 )
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.options import HealthSettings
-from wagtail_multihost.health.process import entries_of, health_settings, own_site, site_tokens
+from wagtail_multihost.health.process import entries_of, health_settings, site_tokens
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.identity.own import own_identity
 from wagtail_multihost.management.as_site import own_or_start
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import current, own_id
 from wagtail_multihost.spec.permissions import ROOT
+from wagtail_multihost.version import own_version
 
 LEADING_WORD = re.compile(r"^(?:pass|warn|fail|draining)\b", re.MULTILINE)
 NAME = __name__.rpartition(".")[2]
@@ -122,13 +122,13 @@ class Command(MultihostCommand):
             self.look(stated, **options)
 
     def print_token(self) -> None:
-        if not own_site():
+        if not own_id():
             raise ConfigurationError.because("No site is named, so there is no token.", where="--site")
         self.stdout.write(site_tokens()[0])
 
     def ask(self, stated: HealthSettings, options: Namespace) -> None:
         """Ask the server at ``--url``."""
-        token = site_tokens()[0] if own_site() else ""
+        token = site_tokens()[0] if own_id() else ""
         question = Question(options, prefix=stated.options.prefix, token=token, accounts=server_accounts())
         reply = question.reply()
         if options.drain or options.undrain:
@@ -142,7 +142,7 @@ class Command(MultihostCommand):
 
     def drain(self, stated: HealthSettings, **options: Any) -> None:
         """Write or remove the file that drains: as the site's account, or what is in its folder may be links."""
-        drain = Drain(stated.options.drain_file, own_site())
+        drain = Drain(stated.options.drain_file, own_id())
         if not stated.options.drain_file:
             self.caution(shared_folder(), options["verbosity"])
         try:
@@ -162,7 +162,7 @@ class Command(MultihostCommand):
         """Run the probes once, here."""
         from wagtail_multihost.health.sampler import run_once
 
-        site = own_site()
+        site = own_id()
         with redirect_stdout(sys.stderr):  # for what a probe of the project's own prints
             report = run_once(entries_of(stated, site), (site,) if site else (), stated.options)
         word = "draining" if Drain(stated.options.drain_file, site).is_on() else str(report.status)
@@ -191,8 +191,8 @@ def drop_output() -> None:
 
 def refuse_no_site() -> None:
     """Raise ConfigurationError where the project resolves sites and this process is none's."""
-    applied = latest()
-    if applied and applied.by.site is None:
+    running = current()
+    if running and running.site is None:
         raise ConfigurationError.because("No site is named: give --site, or set MULTIHOST_SITE.", where="--site")
 
 
@@ -212,7 +212,7 @@ def stated_account() -> Iterator[int]:
 
 
 def shared_folder() -> Iterator[str]:
-    if own_site() and settings.FILE_UPLOAD_TEMP_DIR is None:
+    if own_id() and settings.FILE_UPLOAD_TEMP_DIR is None:
         yield (
             "The site has no folder of temporary files of its own; its processes may look elsewhere. "
             "Set DRAIN_FILE in MULTIHOST_HEALTH."
@@ -242,7 +242,7 @@ def written(name: str, word: str, report: Report, stated: HealthSettings, site: 
         now=time.monotonic(),
         prefix=stated.options.prefix,
         service=site,
-        version=version("wagtail-multihost"),
+        version=own_version(),
     )
     return form_of(name, "").write(health)[0].decode()
 

@@ -10,9 +10,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.exceptions import COULD_NOT
 from wagtail_multihost.identity.asking import Asker
-from wagtail_multihost.management.command import MultihostCommand, registry_of, static_files
+from wagtail_multihost.management.command import MultihostCommand
+from wagtail_multihost.project import static_files
 from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.pins import Pin, Wishes, pin, unrecorded_cautions
+from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 

@@ -13,14 +13,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.management.command import (
-    MultihostCommand,
-    chosen_ids,
-    collector_paused,
-    progress,
-    registry_of,
-    static_files,
-)
+from wagtail_multihost.management.choosing import chosen_ids
+from wagtail_multihost.management.collector import collector_paused
+from wagtail_multihost.management.command import MultihostCommand
+from wagtail_multihost.management.progress import progress
+from wagtail_multihost.project import static_files
 from wagtail_multihost.registry import Contents, Registry
 from wagtail_multihost.registry.pins import unrecorded_cautions
 from wagtail_multihost.registry.snapshot_changes import Change, State, differing, groups_of, stale
@@ -28,6 +25,7 @@ from wagtail_multihost.registry.snapshot_draft import drafts
 from wagtail_multihost.registry.snapshot_writer import prepared, write
 from wagtail_multihost.registry.uniqueness import shared_keys
 from wagtail_multihost.resolver.secret_key import with_own_keys
+from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PRODUCTION
 

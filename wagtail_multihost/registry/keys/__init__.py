@@ -15,9 +15,11 @@ from wagtail_multihost.registry.keys.key import NONE, PLATFORM, REQUIRED, SETTIN
 from wagtail_multihost.registry.keys.settings import settings_keys
 from wagtail_multihost.registry.platform_record import NAMES
 from wagtail_multihost.registry.reading import spec_class
-from wagtail_multihost.registry.targets import SITE_TABLES, TARGETS
-from wagtail_multihost.spec.declared import Part, declarations, parts
-from wagtail_multihost.spec.kinds import TABLES as OPEN_TABLES
+from wagtail_multihost.registry.targets import options_by_target
+from wagtail_multihost.spec.code import CodeOptions
+from wagtail_multihost.spec.declared import Declared, Part, declarations, parts
+from wagtail_multihost.spec.kinds import TARGETS
+from wagtail_multihost.spec.options import Options
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -27,7 +29,8 @@ __all__ = ["NONE", "PLATFORM", "REQUIRED", "SETTINGS", "SITE", "Key", "declared"
 @cache
 def declared() -> tuple[Key, ...]:
     """Return every key: the platform's, its options of each target, a site's, and those of a site's tables."""
-    return (*platform_keys(), *site_keys(), *part_keys(), *option_keys(), *settings_keys())
+    keys = (*platform_keys(), *site_keys(), *part_keys(), *option_keys(), *settings_keys())
+    return tuple(key._replace(who="node") if has_key_of_node(key, keys) else key for key in keys)
 
 
 def tables() -> tuple[str, ...]:
@@ -35,25 +38,50 @@ def tables() -> tuple[str, ...]:
     return tuple(dict.fromkeys(key.table for key in declared()))
 
 
+def keys_in(table: Key, keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    """Return those of ``keys`` that are in the table that a key is; none where it is a value, or its names are free."""
+    if not table.type.endswith("table"):
+        return ()
+    name = f"{PLATFORM}.{table.name}" if table.table == PLATFORM else table.name
+    own = tuple(key for key in keys if key.table == name)
+    if own or table.table != PLATFORM:
+        return own
+    return tuple(key for key in keys if key.table == table.name and key.is_shared)
+
+
+def has_key_of_node(table: Key, keys: tuple[Key, ...]) -> bool:
+    """Return whether who writes a table as a whole, or as a URL, writes a key of the node."""
+    return any(key.who == "node" for key in keys_in(table, keys))
+
+
 def platform_keys() -> Iterator[Key]:
-    for one, found in declarations(PlatformSpec):
-        yield from key_of(PLATFORM, one, found)
+    yield from own_keys(PLATFORM, PlatformSpec)
     for name, part in parts(SiteSpec):
         if name != NAMES:
             yield table_key(PLATFORM, name, part, part.default, "The default of all sites.")
     yield Key(PLATFORM, SETTINGS, "table", NONE, "The default of all sites.", who="platform")
-    for target, options in TARGETS.items():
-        front = is_for_fronts(target)
+    for target, options in options_by_target().items():
         for one, found in declarations(options):
-            yield from key_of(f"{PLATFORM}.{target}", one, found._replace(front=front))
+            yield from key_of(f"{PLATFORM}.{target}", one, found._replace(front=options.front))
 
 
 def site_keys() -> Iterator[Key]:
-    for one, found in declarations(SiteSpec):
-        yield from key_of(SITE, one, found)
+    yield from own_keys(SITE, SiteSpec)
     for name, part in parts(SiteSpec):
         default = part.default if name == NAMES else "the platform's"
         yield table_key(SITE, name, part, default, part.meaning)
+
+
+def own_keys(table: str, spec: type) -> Iterator[Key]:
+    """Yield the keys that a spec declares, among them the table of each target that has options."""
+    for one, found in declarations(spec):
+        for key in key_of(table, one, found):
+            if found.kind is not TARGETS:
+                yield key
+                continue
+            for target, options in options_by_target().items():
+                meaning = found.meaning.format(target=target)
+                yield key._replace(name=target, meaning=meaning, front=options.front)
 
 
 def part_keys() -> Iterator[Key]:
@@ -63,18 +91,16 @@ def part_keys() -> Iterator[Key]:
 
 
 def option_keys() -> Iterator[Key]:
-    """Yield the options of servers that a site may have of its own."""
-    tables = {one.name: found for one, found in declarations(SiteSpec) if found.kind in OPEN_TABLES}
-    for table, options in SITE_TABLES.items():
+    """Yield the options that a site may have of its own."""
+    outer = {one.name: found for one, found in declarations(SiteSpec)}
+    tables: list[tuple[type[Options], Declared]] = [(CodeOptions, outer["code"])]
+    tables += [(options, outer["options"]) for options in options_by_target().values()]
+    for options, table in tables:
         for one, found in declarations(options):
             if found.per_site:
-                who = "node" if "node" in (found.who, tables[table].who) else found.who
-                own = found._replace(words="the platform's", front=tables[table].front, who=who)
-                yield from key_of(table, one, own)
-
-
-def is_for_fronts(target: str) -> bool:
-    return any(one.name == target and found.front for one, found in declarations(PlatformSpec))
+                who = "node" if "node" in (found.who, table.who) else found.who
+                own = found._replace(words="the platform's", front=options.front, who=who)
+                yield from key_of(options.target, one, own)
 
 
 def table_key(table: str, name: str, part: Part, default: str, meaning: str) -> Key:

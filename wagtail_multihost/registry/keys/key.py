@@ -26,9 +26,9 @@ class Key(NamedTuple):
     A key of a registry: its ``table`` (``sites.ID`` for a site's own, ``database`` for a table in it), ``name``,
     ``type``, ``default`` (a literal of TOML, or words) and ``meaning``; ``kind`` is the engine or the backend that
     takes it, blank for all. ``is_shared`` says whether the platform may have a default of it for its sites, and
-    ``needs_site`` whether ``{site}`` must be in that. ``shape`` is the type of its value, ``reader`` and ``schema``
-    those of its kind. The rest is as it was declared: :class:`~wagtail_multihost.spec.declared.Declared` says what it
-    means.
+    ``needs_site`` whether ``{site}`` must be in that. ``who`` of a table is "node" where a key in it is the node's.
+    ``shape`` is the type of its value, ``reader`` and ``schema`` those of its kind. The rest is as it was declared:
+    :class:`~wagtail_multihost.spec.declared.Declared` says what it means.
     """
 
     table: str
@@ -103,6 +103,7 @@ def key_of(table: str, field: Field[Any], declared: Declared, *, is_shared: bool
             meaning=file,
             is_shared=is_shared,
             needs_site=is_shared and declared.own,
+            who="node",  # root reads it
         )
 
 

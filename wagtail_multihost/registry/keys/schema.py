@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from wagtail_multihost.registry.keys import PLATFORM, SITE, Key, declared
+from wagtail_multihost.registry.keys import PLATFORM, SITE, Key, declared, keys_in
 from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH
 from wagtail_multihost.spec.secret import Secret
 
@@ -87,14 +87,8 @@ def key_schema(key: Key, keys: tuple[Key, ...]) -> Schema:
 
 def inner_schema(key: Key, keys: tuple[Key, ...]) -> Schema | None:
     """Return the schema of the table that a key is; None where it is a value."""
-    if not key.type.endswith("table"):
-        return None
-    name = f"{PLATFORM}.{key.name}" if key.table == PLATFORM else key.name
-    is_shared = key.table == PLATFORM and not any(inner.table == name for inner in keys)
-    inner = tuple(one for one in keys if one.table == (key.name if is_shared else name))
-    if not inner:
-        return None
-    return table_schema(inner[0].table, tuple(one for one in inner if one.is_shared or not is_shared))
+    inner = keys_in(key, keys)
+    return table_schema(inner[0].table, inner) if inner else None
 
 
 def default_of(key: Key) -> Schema:

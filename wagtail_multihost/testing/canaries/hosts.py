@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http.request import validate_host
 from django.middleware.csrf import CsrfViewMiddleware
 
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import own_site
 from wagtail_multihost.testing.canaries.base import Canary, Crossing
 
 COOKIES = ("SESSION_COOKIE", "CSRF_COOKIE", "LANGUAGE_COOKIE")
@@ -52,9 +52,8 @@ class CookiesCanary(Canary):
 
 def own_hosts() -> list[str]:
     """Return the site's hostnames, or else those in ALLOWED_HOSTS."""
-    applied = latest()
-    if applied and applied.by.site:
-        return list(applied.by.site.hosts)
+    if site := own_site():
+        return list(site.hosts)
     return [host for host in settings.ALLOWED_HOSTS if "*" not in host and not host.startswith(".")]
 
 

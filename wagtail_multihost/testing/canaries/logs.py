@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.resolver.resolved import latest
+from wagtail_multihost.running import own_id
 from wagtail_multihost.testing.canaries.base import Canary, Crossing
 
 LOGGER = "wagtail_multihost.testing"
@@ -23,8 +23,7 @@ class LogsCanary(Canary):
             record = logging.LogRecord(LOGGER, logging.CRITICAL, __file__, 0, "multihost-canary %s", (token,), None)
             handler.handle(record)
             handler.flush()
-        applied = latest()
-        return applied.by.site.id if applied and applied.by.site else ""
+        return own_id()
 
     def crossed(self, token: str, planted: str) -> Iterator[Crossing]:
         for handler in file_handlers():

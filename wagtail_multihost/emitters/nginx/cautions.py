@@ -1,0 +1,45 @@
+"""What nginx can do in production, and is seldom meant to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.nginx.upstreams import LOOPBACK, networks_with
+from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.nginx import NginxOptions
+from wagtail_multihost.spec.platform import PRODUCTION
+
+
+def cautions(plan: Plan) -> Iterator[str]:
+    """Yield a sentence for everything in ``plan`` that is seldom meant."""
+    if plan.platform.environment == PRODUCTION:
+        yield from open_logs(plan)
+        yield from believed_sites(plan)
+
+
+def open_logs(plan: Plan) -> Iterator[str]:
+    """Yield the folder of nginx's logs where everybody enters it: nginx makes new logs 0644, always."""
+    options = plan.options(NginxOptions)
+    folder = options.logs
+    try:
+        is_open = folder.stat().st_mode & 0o001
+    except OSError:
+        return
+    if is_open:
+        yield (
+            f"platform.nginx.logs: Every account can enter {shown(str(folder))}, and nginx makes new logs readable for "
+            "all, with the addresses that visitors of all sites ask for. Close it: "
+            f"install -d -o root -g {options.user} -m 0750 {folder}."
+        )
+
+
+def believed_sites(plan: Plan) -> Iterator[str]:
+    """Yield the networks of proxies that sites connect from, where they are on the machine of nginx."""
+    for network, whose in (
+        networks_with(plan.options(NginxOptions).proxies, LOOPBACK) if not plan.platform.nodes else ()
+    ):
+        yield (
+            f"platform.nginx.proxies: {network} has the address of {whose}, so the code of every site can pass for a "
+            "proxy, and state the visitor's address, by which health_from, purgers and limits go."
+        )

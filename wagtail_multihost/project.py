@@ -1,0 +1,65 @@
+"""The project that this process belongs to, as its Django settings describe it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.conf import settings
+
+from wagtail_multihost.conf import conf
+from wagtail_multihost.health.options import stated_prefix
+from wagtail_multihost.production.transport import Transport
+from wagtail_multihost.resolver.storages import media_url
+from wagtail_multihost.running import current
+from wagtail_multihost.spec.codebase import Codebase
+
+
+def static_files() -> list[tuple[str, Path]]:
+    """Return the folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
+    return [("folder of static files", Path(settings.STATIC_ROOT).absolute())] if settings.STATIC_ROOT else []
+
+
+def project_settings() -> Mapping[str, object]:
+    """Return the project's settings as they were before ``apply``."""
+    running = current()
+    return running.project if running else {}
+
+
+def codebase() -> Codebase:
+    """Return the project, as its settings describe it."""
+    module, _, name = str(settings.WSGI_APPLICATION or default_wsgi()).rpartition(".")
+    static_url = str(settings.STATIC_URL)
+    return Codebase(
+        directory=package_parent(str(settings.SETTINGS_MODULE)),
+        virtualenv=Path(sys.prefix),
+        wsgi=f"{module}:{name}",
+        settings_module=str(settings.SETTINGS_MODULE),
+        static_root=Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None,
+        static_url=static_url if static_url.startswith("/") else None,
+        media_url=url if (url := media_url(project_settings())).startswith("/") else None,
+        health_prefix=stated_prefix(conf.MULTIHOST_HEALTH),
+    )
+
+
+def transport() -> Transport:
+    """Return what the settings of this process say of http and https."""
+    return Transport(
+        redirects=bool(settings.SECURE_SSL_REDIRECT),
+        hsts=int(settings.SECURE_HSTS_SECONDS or 0),
+        has_header=bool(settings.SECURE_PROXY_SSL_HEADER),
+    )
+
+
+def default_wsgi() -> str:
+    return f"{str(settings.SETTINGS_MODULE).partition('.')[0]}.wsgi.application"
+
+
+def package_parent(module: str) -> Path:
+    """Return the folder that must be on the import path for ``module``."""
+    spec = importlib.util.find_spec(module.partition(".")[0])
+    places = list(spec.submodule_search_locations or []) if spec else []
+    origin = places[0] if places else (spec.origin if spec and spec.origin else "settings.py")
+    return Path(origin).absolute().parent

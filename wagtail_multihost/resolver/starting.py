@@ -1,0 +1,39 @@
+"""What a process was started for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NamedTuple
+
+#: Commands that serve, or that ask whether a site may be served; others go on, whoever runs them.
+SERVING = ("check", "runserver", "testserver")
+PROGRAMS = ("manage.py", "django-admin", "django/__main__.py")
+#: Commands that have a site of their own where none is named.
+TEST_COMMANDS = frozenset({"test", "makemigrations", "testserver", "pytest"})
+#: Those that write files and empty caches: never a site's, even where one is named.
+TEST_RUNS = ("test", "pytest")
+
+
+class Start(NamedTuple):
+    """The name of a management command (or ``pytest``), blank for a server, and whether visitors are served."""
+
+    command: str = ""
+    serves: bool = True
+
+
+def start_of(command: str) -> Start:
+    """Return what a process that is told its ``command`` was started for."""
+    return Start(command, command in ("", *SERVING))
+
+
+def start_of_process() -> Start:
+    """
+    Return what this process was started for, by its command line, and by the variable and the module that show a
+    pytest run (https://docs.pytest.org/en/stable/reference/reference.html#envvar-PYTEST_VERSION).
+    """
+    program, word = [*sys.argv, "", ""][:2]
+    command = word if word.isidentifier() else ""
+    if "PYTEST_VERSION" in os.environ and "pytest" in sys.modules:
+        command = "pytest"
+    return Start(command, command in SERVING or not program.endswith(PROGRAMS))
