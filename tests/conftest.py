@@ -1,14 +1,73 @@
-"""Options of the test run, and the rule that in CI nothing may be skipped."""
+"""Options of the test run, which part of the tests a file is in, and the rule that in CI nothing may be skipped."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+TESTS = Path(__file__).parent
+#: Rooms whose tests run without Django: once for each Python, in an environment that does not have it.
+PURE_ROOMS = ("as_site", "emitters", "launch", "production", "registry", "resolver", "spec")
+PURE_FILES = frozenset({"health/test_report.py", "health/test_sampler.py", "health/test_several_sites.py"})
+#: What of these rooms needs Django nevertheless: it runs with each version.
+NEEDS_DJANGO = frozenset(
+    {
+        "emitters/apply/test_attacks.py",
+        "emitters/test_health_front.py",
+        "emitters/test_health_front_servers.py",
+        "emitters/test_nginx_cache_cookies_servers.py",
+        "emitters/test_nginx_content.py",
+        "resolver/test_activation.py",
+        "resolver/test_csp.py",
+        "resolver/test_exposure.py",
+        "resolver/test_in_django.py",
+        "resolver/test_mail.py",
+        "resolver/test_rotation.py",
+        "spec/test_exceptions.py",
+    }
+)
+#: What is true of the tree, not of versions, and what is long and random. With the files beside this one.
+ONCE_ROOMS = ("benchmarks", "fuzz")
+#: What starts a process for most tests: with the oldest and the newest versions alone.
+END_ROOMS = ("commands", "layouts")
+#: With settings of its own, so not without being asked for.
+CONTROL = "control"
+PARTS = ("pure", "once", "ends", "matrix")
+
+# As Hypothesis itself does in CI: a machine that is busy is no failure.
+settings.register_profile("small", settings.get_profile("ci"), max_examples=20)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def part_of(path: Path) -> str:
+    """Return the part of the tests that the file ``path`` is in; every file is in one."""
+    name = path.relative_to(TESTS)
+    room = name.parts[0]
+    if name.as_posix() in PURE_FILES or (room in PURE_ROOMS and name.as_posix() not in NEEDS_DJANGO):
+        return "pure"
+    if room == CONTROL:
+        return CONTROL
+    if room in ONCE_ROOMS or len(name.parts) == 1:
+        return "once"
+    return "ends" if room in END_ROOMS else "matrix"
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     parser.addoption("--regenerate", action="store_true", help="write the golden files anew; review them as a diff")
+    parser.addoption("--part", action="append", choices=[*PARTS, CONTROL], help="collect this part alone; repeatable")
+    if not pluginmanager.hasplugin("django"):  # pyproject.toml has its setting, and an unknown one is an error
+        parser.addini("DJANGO_SETTINGS_MODULE", "not used without pytest-django")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Ignore the files of other parts, and folders that have no others, so that they are not even imported."""
+    parts = config.getoption("--part") or PARTS
+    if not collection_path.is_relative_to(TESTS):
+        return None
+    files = collection_path.rglob("test_*.py") if collection_path.is_dir() else [collection_path]
+    return None if any(part_of(file) in parts for file in files) else True
 
 
 class Skips:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import wagtail_multihost
+from tests import mutate
 from tests.mutate import ROOT, Guard, guards
 
 GUARDS = guards()
@@ -41,3 +44,71 @@ def test_guards_are_each_said_once() -> None:
     sentences = [guard.guard for guard in GUARDS]
     assert len(set(sentences)) == len(sentences) >= 20
     assert all(sentence.endswith(".") for sentence in sentences)
+
+
+HOUSE = {
+    "house.py": "closed = True\n",
+    "tests/house.py": "def test_closed():\n    pass\n\ndef test_other():\n    pass\n",
+}
+CLOSED = Guard("The house is closed.", "house.py", "True", "False", ("tests/house.py::test_closed[front-door]",))
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tree with one guard, whose tests pass and notice it, and which is in the record."""
+    (tmp_path / "tests").mkdir()
+    for name, text in HOUSE.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(mutate, "ROOT", tmp_path)
+    monkeypatch.setattr(mutate, "PROVEN", tmp_path / "proven.txt")
+    monkeypatch.setattr(mutate, "guards", lambda: [CLOSED])
+    monkeypatch.setattr(mutate, "workspace", lambda: contextlib.nullcontext(tmp_path))
+    monkeypatch.setattr(mutate, "run", lambda folder, arguments: SimpleNamespace(returncode=0, stdout="", stderr=""))
+    monkeypatch.setattr(mutate, "survives", lambda guard: "")
+    assert mutate.main(["--changed"]) == 0
+    return tmp_path
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    file.write_text(file.read_text().replace(old, new))
+    mutate.parsed.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "is_tried"),
+    [
+        ("house.py", "closed", "shut", True),
+        ("tests/house.py", "test_closed():\n    pass", "test_closed():\n    assert 1", True),
+        ("tests/house.py", "test_other", "test_another", False),
+    ],
+)
+def test_guard_is_tried_again_when_its_file_or_test_changed(
+    house: Path, monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str, is_tried: bool
+) -> None:
+    """What is not in the record as it is now is tried, and what bites is in the record afterwards."""
+    tried: list[Guard] = []
+
+    def note(guard: Guard) -> str:
+        tried.append(guard)
+        return ""
+
+    monkeypatch.setattr(mutate, "survives", note)
+    edit(house / name, old, new)
+    assert [mutate.main(["--changed"]) for _ in range(2)] == [0, 0]
+    assert tried == [CLOSED] * is_tried
+
+
+def test_guard_that_survives_is_not_recorded(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run fails, and so does the next one."""
+    monkeypatch.setattr(mutate, "survives", lambda guard: "It passes.")
+    edit(house / "house.py", "closed", "shut")
+    assert [mutate.main(["--changed"]) for _ in range(2)] == [1, 1]
+    assert mutate.proven()[1] == set()
+
+
+def test_guard_that_no_time_was_left_for_fails_the_run(house: Path) -> None:
+    """With a limit nothing is taken on trust and nothing is written: a guard that was not tried is not proven."""
+    edit(house / "house.py", "closed", "shut")
+    before = mutate.PROVEN.read_text()
+    assert mutate.main(["--changed", "--minutes", "1e-9"]) == 1
+    assert mutate.PROVEN.read_text() == before

@@ -34,6 +34,8 @@ class OwnProbe(Probe):
         status = Status[os.environ["OWN_STATUS"]]
         yield Outcome(status, "own" if status else "ok", 7, "bytes")
 """
+#: A process that is the site's already is not started a second time.
+AS_AURORA = {"MULTIHOST_SITE": "aurora", "OWN_STATUS": "PASS"}
 SETTING = """
 MULTIHOST_HEALTH = {"PROBES": {"own": {"BACKEND": "website.probes.OwnProbe"}}}
 """
@@ -69,7 +71,7 @@ def test_exit_code_is_of_what_probes_find(probed: Path, manage: Manage, status: 
 
 def test_json_is_the_endpoints_document(probed: Path, manage: Manage) -> None:
     """Details are there: whoever can start the site's processes may see them."""
-    done = manage("multihost_health", "--site", "aurora", "--json", environ={"OWN_STATUS": "WARN"})
+    done = manage("multihost_health", "--site", "aurora", "--json", environ={**AS_AURORA, "OWN_STATUS": "WARN"})
     document = json.loads(done.stdout)
     assert (done.returncode, document["status"], document["serviceId"]) == (3, "warn", "aurora")
     assert document["checks"]["own:bytes"][0]["output"] == "own"
@@ -89,9 +91,9 @@ def test_mistakes_in_settings_are_exit_code_2(probed: Path, manage: Manage) -> N
     """A probe that cannot be made tells nothing about the site."""
     settings = probed / "website" / "settings.py"
     settings.write_text(settings.read_text().replace("OwnProbe", "OtherProbe"))
-    done = manage("multihost_health", "--site", "aurora", environ={"OWN_STATUS": "PASS"})
+    done = manage("multihost_health", "--site", "aurora", environ=AS_AURORA)
     assert done.returncode == 2 and "OtherProbe" in done.stderr
-    done = manage("multihost_health", "--site", "aurora", "--probe", environ={"OWN_STATUS": "PASS"})
+    done = manage("multihost_health", "--site", "aurora", "--probe", environ=AS_AURORA)
     assert (done.returncode, done.stdout.count("\n")) == (1, 1)
 
 
@@ -103,31 +105,30 @@ def test_arguments_that_do_not_fit_are_1_for_a_probe(manage: Manage) -> None:
 
 def test_drain_is_begun_shown_and_ended(probed: Path, manage: Manage) -> None:
     """The file is in the site's own folder, and nobody else's account can write it."""
-    environ = {"OWN_STATUS": "PASS"}
-    done = manage("multihost_health", "--site", "aurora", "--drain", environ=environ)
+    done = manage("multihost_health", "--site", "aurora", "--drain", environ={"OWN_STATUS": "PASS"})
     path = drain_of(probed)
     assert (done.returncode, done.stdout) == (0, f"draining: {path}\n"), done.stderr
     assert path.stat().st_uid == path.parent.stat().st_uid == (probed / "data/sites/aurora").stat().st_uid
     assert not path.stat().st_mode & 0o022 and not path.parent.stat().st_mode & 0o077
     # As the endpoint's: who drains is not ready, whatever the probes find.
-    done = manage("multihost_health", "--site", "aurora", environ=environ)
+    done = manage("multihost_health", "--site", "aurora", environ=AS_AURORA)
     assert (done.returncode, done.stdout.splitlines()[0]) == (1, "draining")
-    done = manage("multihost_health", "--site", "aurora", "--probe", environ=environ)
+    done = manage("multihost_health", "--site", "aurora", "--probe", environ=AS_AURORA)
     assert (done.returncode, done.stdout) == (1, "draining\n")
-    done = manage("multihost_health", "--site", "aurora", "--json", environ=environ)
+    done = manage("multihost_health", "--site", "aurora", "--json", environ=AS_AURORA)
     document = json.loads(done.stdout)
     assert (done.returncode, document["status"], document["output"]) == (1, "fail", "draining")
-    done = manage("multihost_health", "--site", "aurora", "--undrain", "--wait", "60", environ=environ)
+    done = manage("multihost_health", "--site", "aurora", "--undrain", "--wait", "60", environ=AS_AURORA)
     assert (done.returncode, done.stdout) == (0, f"serving: {path}\n")
     assert not path.exists()
-    assert manage("multihost_health", "--site", "aurora", "--probe", environ=environ).stdout == "pass\n"
+    assert manage("multihost_health", "--site", "aurora", "--probe", environ=AS_AURORA).stdout == "pass\n"
 
 
 def test_drain_that_cannot_be_written_is_exit_code_2(probed: Path, manage: Manage) -> None:
     """A hook that did nothing must not look as if it had."""
     settings = probed / "website" / "settings.py"
     settings.write_text(settings.read_text().replace('{"PROBES"', '{"DRAIN_FILE": "/nonesuch/drain", "PROBES"'))
-    done = manage("multihost_health", "--site", "aurora", "--drain", environ={"OWN_STATUS": "PASS"})
+    done = manage("multihost_health", "--site", "aurora", "--drain", environ=AS_AURORA)
     assert done.returncode == 2 and "/nonesuch/drain" in done.stderr and "Traceback" not in done.stderr
 
 

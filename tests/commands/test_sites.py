@@ -129,38 +129,35 @@ def test_sites_of_an_empty_registry_is_an_empty_list(call: Call, registry: Path)
     assert json.loads(call("multihost_sites", "--json")[1]) == []
 
 
-def test_sites_pin_writes_names_and_keeps_comments(manage: Manage, project: Path) -> None:
+def test_sites_pin_writes_names_and_keeps_comments(call: Call, registry: Path) -> None:
     """Pinning writes uid and names of every site into the file, once, and says which."""
-    registry = project / "sites.toml"
-    before = {
-        site["id"]: (site["uid"], site["names"]) for site in json.loads(manage("multihost_sites", "--json").stdout)
-    }
-    result = manage("multihost_sites", "--pin", "--keep", "--json")
+    before = {site["id"]: (site["uid"], site["names"]) for site in json.loads(call("multihost_sites", "--json")[1])}
+    code, out, err = call("multihost_sites", "--pin", "--keep", "--json")
     why = "--keep says that it is the same site"
-    assert (result.returncode, result.stderr.splitlines()) == (
+    assert (code, err.splitlines()) == (
         0,
         [f"Pinned: {site}, as it is: {why}." for site in ("aurora", "borealis", "corona")],
     )
-    assert [site["pin"] for site in json.loads(result.stdout)] == [{"new": False, "why": why}] * 3
+    assert [site["pin"] for site in json.loads(out)] == [{"new": False, "why": why}] * 3
     text = registry.read_text()
     assert text.startswith("# The registry of the tests.\n")
     assert {site: (table["uid"], table["names"]) for site, table in tomllib.loads(text)["sites"].items()} == before
-    again = manage("multihost_sites", "--pin", "--json")
-    assert (again.stderr, [site["pin"] for site in json.loads(again.stdout)]) == ("", [None] * 3)
+    _, out, err = call("multihost_sites", "--pin", "--json")
+    assert (err, [site["pin"] for site in json.loads(out)]) == ("", [None] * 3)
     assert registry.read_text() == text
 
 
-def test_sites_pin_tells_every_site_that_may_be_in_use(manage: Manage, project: Path) -> None:
+def test_sites_pin_tells_every_site_that_may_be_in_use(call: Call, registry: Path) -> None:
     """A database that cannot be asked, and ids that are no site's, are one report, and nothing is written."""
-    before = (project / "sites.toml").read_text()
-    result = manage("multihost_sites", "--pin", "--keep", "draco", "--new", "eridanus", "corona")
-    assert (result.returncode, result.stdout, "Traceback" in result.stderr) == (2, "", False)
-    assert "sites.borealis: Whether it is in use is not known: its database on db.internal:5432" in result.stderr
-    assert "--keep borealis" in result.stderr and "--new borealis" in result.stderr
-    assert "--keep: The registry has no site draco" in result.stderr
-    assert "--new: The registry has no site eridanus" in result.stderr
-    assert PASSWORD not in result.stderr
-    assert (project / "sites.toml").read_text() == before
+    before = registry.read_text()
+    code, out, err = call("multihost_sites", "--pin", "--keep", "draco", "--new", "eridanus", "corona")
+    assert (code, out) == (2, "")
+    assert "sites.borealis: Whether it is in use is not known: its database on db.internal:5432" in err
+    assert "--keep borealis" in err and "--new borealis" in err
+    assert "--keep: The registry has no site draco" in err
+    assert "--new: The registry has no site eridanus" in err
+    assert PASSWORD not in err
+    assert registry.read_text() == before
 
 
 @pytest.mark.parametrize("options", [("--keep",), ("--keep", "aurora"), ("--new", "aurora")])

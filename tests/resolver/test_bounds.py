@@ -7,6 +7,7 @@ import datetime
 import logging
 import re
 import sys
+import weakref
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path, PurePath
@@ -60,6 +61,9 @@ def test_command_line_tells_a_test_run(
 
 def test_throw_away_site_is_of_the_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names, keys and folder are its own, and the folder goes with the process."""
+    weakref.finalize(
+        test_throw_away_site_is_of_the_run_alone, list
+    ).detach()  # the first one of a process registers itself
     registered: list[Callable[[], object]] = []
     monkeypatch.setattr(atexit, "register", registered.append)
     platform, site, folder = ephemeral_site()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.spec.samples import PLATFORM_KEY, a_platform, a_site, postgresql, redis, s3
+from tests.spec.samples import a_platform, a_site, postgresql, redis, s3
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.spec.site import SiteSpec
@@ -98,33 +96,3 @@ def test_folder_that_root_makes_belongs_to_the_sites_user(tmp_path: Path) -> Non
     os.chown(folder, 12345, 12346)
     status = Path(applied(tmp_path / "data", {})["FILE_UPLOAD_TEMP_DIR"]).stat()
     assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 12346, 0o700)
-
-
-SETUP = """
-import os, tempfile, django
-before = dict(os.environ)
-django.setup()
-assert "TMPDIR" not in os.environ, "written"
-assert {name for name in os.environ if name not in before} <= {"TZ"}, "written"
-with tempfile.NamedTemporaryFile() as file:
-    print(file.name)
-"""
-
-
-def test_temporary_files_of_every_library_are_the_sites(tmp_path: Path) -> None:
-    """After Django's setup Python's own temporary files are in the site's folder, without a variable written."""
-    (tmp_path / "sites.toml").write_text(
-        f'[platform]\nname = "aviary"\nsecret_key = "{PLATFORM_KEY}"\n[sites.aurora]\nhostnames = ["a.example"]\n'
-    )
-    (tmp_path / "site_settings.py").write_text(
-        'INSTALLED_APPS = ["wagtail_multihost"]\n'
-        "from wagtail_multihost.resolver import resolve\n"
-        f"resolve({str(tmp_path / 'sites.toml')!r}).apply(globals())\n"
-    )
-    environ = {"MULTIHOST_SITE": "aurora", "DJANGO_SETTINGS_MODULE": "site_settings"}
-    paths = os.pathsep.join([str(tmp_path), *sys.path])
-    result = subprocess.run(
-        [sys.executable, "-c", SETUP], env={**environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"{tmp_path}/data/sites/aurora/tmp/")

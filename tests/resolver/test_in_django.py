@@ -132,3 +132,33 @@ if VERSION >= (6, 0):  # Django has policies since 6.0
         """The header names the site's own media host, and no other."""
         cdn = "https://media.aurora.example.org"
         assert seen["csp"] == f"default-src 'self'; img-src 'self' {cdn}; media-src 'self' {cdn}"
+
+
+SETUP = """
+import os, tempfile, django
+before = dict(os.environ)
+django.setup()
+assert "TMPDIR" not in os.environ, "written"
+assert {name for name in os.environ if name not in before} <= {"TZ"}, "written"
+with tempfile.NamedTemporaryFile() as file:
+    print(file.name)
+"""
+
+
+def test_temporary_files_of_every_library_are_the_sites(tmp_path: Path) -> None:
+    """After Django's setup Python's own temporary files are in the site's folder, without a variable written."""
+    (tmp_path / "sites.toml").write_text(
+        f'[platform]\nname = "aviary"\nsecret_key = "{PLATFORM_KEY}"\n[sites.aurora]\nhostnames = ["a.example"]\n'
+    )
+    (tmp_path / "site_settings.py").write_text(
+        'INSTALLED_APPS = ["wagtail_multihost"]\n'
+        "from wagtail_multihost.resolver import resolve\n"
+        f"resolve({str(tmp_path / 'sites.toml')!r}).apply(globals())\n"
+    )
+    environ = {"MULTIHOST_SITE": "aurora", "DJANGO_SETTINGS_MODULE": "site_settings"}
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    result = subprocess.run(
+        [sys.executable, "-c", SETUP], env={**environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{tmp_path}/data/sites/aurora/tmp/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ VARNISH = FrontendCacheSpec(backend="http", location="http://varnish")
 
 @pytest.fixture(autouse=True)
 def _unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the modules that are loaded on demand, for the time of a test."""
+    """Forget the modules that are loaded on demand, for the time of a test, of a Django that need not be there."""
+    monkeypatch.setitem(sys.modules, "django", SimpleNamespace(VERSION=(5, 2, 0, "final", 0)))
     for name in ON_DEMAND:
         module = importlib.import_module(f"wagtail_multihost.resolver.{name}")
         monkeypatch.setattr(resolver, name, module)

@@ -1,0 +1,8 @@
+"""The addresses of the project: Wagtail's admin alone."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+from wagtail.admin import urls as wagtailadmin_urls
+
+urlpatterns = [path("admin/", include(wagtailadmin_urls))]
