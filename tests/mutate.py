@@ -2,14 +2,15 @@
 Take the guards of the folder ``guards`` away, one at a time, and see that tests notice::
 
     python -m tests.mutate [WORD...]
-    python -m tests.mutate --changed [--minutes N]
+    python -m tests.mutate --changed [--minutes N] [--check]
     python -m tests.mutate --all
 
 With words only the guards whose sentence or file has one of them. ``--changed`` takes those that are not in
-``guards/proven.txt`` as they are now, and ``--all`` all; what bites is written there, for the next run. CI gives
-``--minutes``: no guard is begun later, those that are left are listed and fail the run, and nothing is written.
+``guards/proven.txt`` as they are now, and ``--all`` all; what bites is written there, for the next run, unless ``--check`` is given.
+With ``--minutes`` no guard is begun later; those that are left are listed, and stay out of the record. A change of
+many files leaves more than CI has time for: whoever makes it runs ``--changed`` and commits the record.
 Each guard is taken away in a copy of the package in a temporary folder; the package itself is never written to.
-Exits 1 when a guard survives or is left.
+Exits 1 when a guard survives.
 """
 
 from __future__ import annotations
@@ -139,25 +140,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("words", nargs="*", metavar="WORD", help="only guards whose sentence or file has one of these")
     parser.add_argument("--all", action="store_true", help="all guards, and write the record anew")
     parser.add_argument("--changed", action="store_true", help="those that are not in the record as they are now")
-    parser.add_argument("--minutes", type=float, help="begin no guard later than this, and write no record")
+    parser.add_argument("--minutes", type=float, help="begin no guard later than this")
+    parser.add_argument("--check", action="store_true", help="write no record")
     options = parser.parse_args(arguments)
     wanted = chosen(options)
     if not wanted:
         print("All guards are in the record." if options.changed else "No guard has these words.")
         return 0 if options.changed else 1
-    with workspace() as folder:
-        whole = run(folder, sorted({test for guard in wanted for test in guard.tests}))
-    if whole.returncode != PASSED:
-        print(f"The tests fail before anything is changed:\n{whole.stdout[-3000:]}{whole.stderr[-1000:]}")
-        return 1
     reasons = mutate(wanted, options.minutes)
-    if (options.all or options.changed) and not options.minutes:
+    if (options.all or options.changed) and not options.check:
         head, kept = (HEAD, set[str]()) if options.all else proven()
         record(head, kept | {digest(guard) for guard, reason in reasons.items() if not reason})
     print(f"{sum(not reason for reason in reasons.values())} of {len(wanted)} killed.")
     if LEFT in reasons.values():
         print("The rest took too long: run `python -m tests.mutate --changed`, and commit tests/guards/proven.txt.")
-    return 1 if any(reasons.values()) else 0
+    return 1 if {*reasons.values()} - {"", LEFT} else 0
 
 
 if __name__ == "__main__":

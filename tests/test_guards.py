@@ -106,9 +106,17 @@ def test_guard_that_survives_is_not_recorded(house: Path, monkeypatch: pytest.Mo
     assert mutate.proven()[1] == set()
 
 
-def test_guard_that_no_time_was_left_for_fails_the_run(house: Path) -> None:
-    """With a limit nothing is taken on trust and nothing is written: a guard that was not tried is not proven."""
+def test_guard_that_no_time_was_left_for_is_not_recorded(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is taken on trust: a guard that was not tried is listed, and not proven."""
+    edit(house / "house.py", "closed", "shut")
+    assert mutate.main(["--changed", "--minutes", "1e-9"]) == 0
+    assert "left     The house is closed." in capsys.readouterr().out
+    assert mutate.proven()[1] == set()
+
+
+def test_a_check_writes_nothing(house: Path) -> None:
+    """As in CI, whose tree nobody commits."""
     edit(house / "house.py", "closed", "shut")
     before = mutate.PROVEN.read_text()
-    assert mutate.main(["--changed", "--minutes", "1e-9"]) == 1
+    assert mutate.main(["--changed", "--check"]) == 0
     assert mutate.PROVEN.read_text() == before
