@@ -6,7 +6,8 @@ Take the guards of the folder ``guards`` away, one at a time, and see that tests
     python -m tests.mutate --all
 
 With words only the guards whose sentence or file has one of them. ``--changed`` takes those that are not in
-``guards/proven.txt`` as they are now, and ``--all`` all; what bites is written there, for the next run, unless ``--check`` is given.
+``guards/proven.txt`` as they are now, and ``--all`` all; what bites is written there, for the next run, unless
+``--check`` is given.
 With ``--minutes`` no guard is begun later; those that are left are listed, and stay out of the record. A change of
 many files leaves more than CI has time for: whoever makes it runs ``--changed`` and commits the record.
 Each guard is taken away in a copy of the package in a temporary folder; the package itself is never written to.
