@@ -115,16 +115,3 @@ def test_file_that_others_can_change_is_refused(file: Path) -> None:
     file.unlink()
     with pytest.raises(ConfigurationError, match="It cannot be read: No such file"):
         read_release(file)
-
-
-def test_version_is_blank_where_the_package_was_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code that was only put on the import path runs as well."""
-    asked: list[str] = []
-    monkeypatch.setattr(release, "version", lambda name: asked.append(name) or "1.2")
-    assert (release.own_version(), asked) == ("1.2", ["wagtail-multihost"])
-
-    def missing(name: str) -> str:
-        raise release.PackageNotFoundError(name)
-
-    monkeypatch.setattr(release, "version", missing)
-    assert release.own_version() == ""

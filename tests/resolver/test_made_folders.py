@@ -289,7 +289,7 @@ def test_mark_that_root_leaves_is_the_owners(tmp_path: Path) -> None:
     assert (found.st_uid, found.st_gid) == (5, 60)
 
 
-@pytest.mark.parametrize("step", ["write", "fchmod", "rename"])
+@pytest.mark.parametrize("step", ["fchmod", "rename"])
 def test_mark_that_cannot_be_written_leaves_no_draft(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
