@@ -467,6 +467,14 @@ def test_a_folder_that_others_can_write_to_is_refused(world: World, mode: int) -
         world.apply()
 
 
+def test_a_folder_below_that_others_can_write_to_is_refused(world: World) -> None:
+    """Nor into one of a target's own folders in it."""
+    (world.directory / "conf").mkdir(parents=True)
+    (world.directory / "conf").chmod(0o777)
+    with pytest.raises(EmitError, match="conf is not safe for configurations"):
+        world.apply()
+
+
 @pytest.mark.parametrize("what", ["link", "open"])
 def test_a_folder_of_the_lock_that_is_not_ours_is_refused(world: World, what: str) -> None:
     """The folder of the lock is no link, and nobody else looks into it."""
