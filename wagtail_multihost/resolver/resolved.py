@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from wagtail_multihost.resolver.caches import cache_settings
 from wagtail_multihost.resolver.content import content_settings
@@ -154,26 +154,26 @@ class ResolvedSettings(Frozen):
         raise KeyError(name)
 
     @property
-    def databases(self) -> object:
+    def databases(self) -> dict[str, dict[str, Any]]:
         """DATABASES, for who assigns single settings."""
-        return self.value("DATABASES")
+        return cast("dict[str, dict[str, Any]]", self.value("DATABASES"))
 
     @property
-    def caches(self) -> object:
+    def caches(self) -> dict[str, dict[str, Any]]:
         """CACHES with the alias default."""
-        return self.value("CACHES")
+        return cast("dict[str, dict[str, Any]]", self.value("CACHES"))
 
     @property
-    def storages(self) -> object:
+    def storages(self) -> dict[str, dict[str, Any]]:
         """STORAGES with the aliases default and staticfiles."""
-        return self.value("STORAGES")
+        return cast("dict[str, dict[str, Any]]", self.value("STORAGES"))
 
     @property
-    def allowed_hosts(self) -> object:
+    def allowed_hosts(self) -> list[str]:
         """ALLOWED_HOSTS."""
-        return self.value("ALLOWED_HOSTS")
+        return cast("list[str]", self.value("ALLOWED_HOSTS"))
 
     @property
-    def secret_key(self) -> object:
+    def secret_key(self) -> str:
         """SECRET_KEY, in the clear."""
-        return self.value("SECRET_KEY")
+        return cast("str", self.value("SECRET_KEY"))
