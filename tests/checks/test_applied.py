@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django import VERSION
 from django.conf import settings as django_settings
 from django.core import mail
 from django.core.checks import run_checks
@@ -105,7 +106,8 @@ def test_setting_that_is_gone_is_e002(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("ALLOWED_HOSTS", ["aurora.example.org"], ["aurora.example.org", "testserver"]),
         ("DATABASES", {"default": {"NAME": "a"}}, {"default": {"NAME": "test_a"}}),
-        ("EMAIL_BACKEND", "smtp.EmailBackend", "locmem.EmailBackend"),
+        # Reading it is deprecated where Django has MAILERS, and the resolver does not set it there.
+        *([("EMAIL_BACKEND", "smtp.EmailBackend", "locmem.EmailBackend")] if VERSION < (6, 1) else []),
         ("MAILERS", {"default": {"BACKEND": "smtp"}}, {"default": {"BACKEND": "locmem"}}),
     ],
 )
