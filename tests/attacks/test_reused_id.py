@@ -79,7 +79,7 @@ def test_folder_of_the_old_customer_that_comes_back_is_refused(on_files: Story) 
     with customers.without_folder():
         assert customers.pin("--new", SITE).returncode == 0
     done = customers.run_as_site("check")
-    assert (done.returncode, "belongs to the uid" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "belongs to the uid" in done.stderr) == (2, True), done.stderr
 
 
 @pytest.mark.parametrize(
