@@ -106,10 +106,10 @@ def test_guard_that_survives_is_not_recorded(house: Path, monkeypatch: pytest.Mo
     assert mutate.proven()[1] == set()
 
 
-def test_guard_that_no_time_was_left_for_is_not_recorded(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is taken on trust: a guard that was not tried is listed, and not proven."""
+def test_guard_that_no_time_was_left_for_fails_the_run(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a limit nothing is taken on trust: a guard that was not tried is listed, and not proven."""
     edit(house / "house.py", "closed", "shut")
-    assert mutate.main(["--changed", "--minutes", "1e-9"]) == 0
+    assert mutate.main(["--changed", "--minutes", "1e-9"]) == 1
     assert "left     The house is closed." in capsys.readouterr().out
     assert mutate.proven()[1] == set()
 
@@ -120,3 +120,12 @@ def test_a_check_writes_nothing(house: Path) -> None:
     before = mutate.PROVEN.read_text()
     assert mutate.main(["--changed", "--check"]) == 0
     assert mutate.PROVEN.read_text() == before
+
+
+def test_tests_that_fail_by_themselves_prove_nothing(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would fail without any guard being taken away."""
+    edit(house / "house.py", "closed", "shut")
+    failed = SimpleNamespace(returncode=1, stdout="FAILED", stderr="")
+    monkeypatch.setattr(mutate, "run", lambda folder, arguments: failed)
+    assert mutate.main(["--changed"]) == 1
+    assert mutate.proven()[1] != {mutate.digest(CLOSED)}

@@ -278,3 +278,11 @@ def test_resolving_a_site_does_not_import_the_declarations() -> None:
     modules = modules_after("import wagtail_multihost.resolver")
     assert "wagtail_multihost.registry.record" in modules
     assert "wagtail_multihost.registry.keys" not in modules
+
+
+def test_unknown_engine_is_told_alone(tmp_path: Path) -> None:
+    """Which keys it would take is not known."""
+    path = written(tmp_path, "", 'database = { engine = "mysql", host = "db.internal", password_file = "/p" }\n')
+    with pytest.raises(ConfigurationError) as caught:
+        open_registry(path, {}).load()
+    assert [problem.where for problem in caught.value.problems] == ["sites.toml: sites.aurora.database.engine"]

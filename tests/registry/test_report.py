@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import traceback
 
 import pytest
 
 from tests.registry.conftest import RegistryMaker, shown_by_error_pages
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.registry.record import entries_of
 
 # Every secret in this file has "hunter" in it.
 MISTAKES = r"""
@@ -158,6 +160,18 @@ def test_report_has_no_secret(registry: RegistryMaker) -> None:
     for text in (str(error), repr(error), repr(error.problems), shown):
         assert "hunter" not in text
     assert b"hunter" not in pickle.dumps(error.problems)
+
+
+def test_frame_that_reads_a_value_does_not_show_it() -> None:
+    """An error page has the variables of every frame, also of one that reads a registry's entries."""
+    entries = entries_of({"password": "hunter2", "table": {"inner": "hunter2"}}, ("sites", "aurora"))
+    try:
+        raise ValueError(len(entries))
+    except ValueError as error:
+        trace = traceback.TracebackException(type(error), error, error.__traceback__, capture_locals=True)
+    shown = "".join(trace.format())
+    assert "Entry(sites.aurora.password)" in shown
+    assert "hunter2" not in next(line for line in shown.splitlines() if "entries = " in line)
 
 
 def test_report_of_one_site_has_no_secret_and_no_neighbour(registry: RegistryMaker) -> None:

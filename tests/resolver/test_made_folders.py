@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pwd
+import resource
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -289,7 +290,7 @@ def test_mark_that_root_leaves_is_the_owners(tmp_path: Path) -> None:
     assert (found.st_uid, found.st_gid) == (5, 60)
 
 
-@pytest.mark.parametrize("step", ["fchmod", "rename"])
+@pytest.mark.parametrize("step", ["write", "fchmod", "rename"])
 def test_mark_that_cannot_be_written_leaves_no_draft(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -301,9 +302,16 @@ def test_mark_that_cannot_be_written_leaves_no_draft(
     def fail(*arguments: object, **keywords: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with monkeypatch.context() as patch:
-        patch.setattr(os, step, fail)
-        leave_folder_mark(a_platform(data=tmp_path), a_site())
+        if step == "write":  # the kernel's own refusal: EFBIG, because Python ignores SIGXFSZ
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        else:
+            patch.setattr(os, step, fail)
+        try:
+            leave_folder_mark(a_platform(data=tmp_path), a_site())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert os.listdir(folder) == []
     assert len(os.listdir("/proc/self/fd")) == before
 

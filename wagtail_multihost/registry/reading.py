@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wagtail_multihost.registry.record import Record
-from wagtail_multihost.spec.declared import DECLARED, Declared, declarations, selector
+from wagtail_multihost.spec.declared import DECLARED, Declared, choices, declarations, selector
 from wagtail_multihost.spec.kinds import TABLES, Kind
 from wagtail_multihost.spec.secret import Secret
 
@@ -50,7 +50,9 @@ def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_N
         if declared.of and chosen not in declared.of:
             record.known.append(name)  # a misspelt one is told which it may have been
             if is_stated:
-                refuse_foreign(record, name, f"The {by} {chosen} does not take it.")
+                # Of a spec whose engine or backend is not known, that alone is told.
+                is_known = chosen in choices(spec)
+                refuse_foreign(record, name, f"The {by} {chosen} does not take it." if is_known else "")
             values[name] = default
         else:
             fallback = derived_value(declared, derived) if declared.unless_stated else default
@@ -65,9 +67,12 @@ def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_N
 
 
 def refuse_foreign(record: Record, name: str, message: str) -> None:
-    """Take a key out of a record, as itself or as the path of a file, and report it: another engine takes it."""
+    """
+    Take a key out of a record, as itself or as the path of a file, and report it, unless there is no ``message``:
+    another engine takes it.
+    """
     for written in (name, f"{name}_file"):
-        if entry := record.take(written):
+        if (entry := record.take(written)) and message:
             record.report(message, entry.path)
 
 

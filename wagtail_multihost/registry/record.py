@@ -165,9 +165,11 @@ class Record:
         return tuple(values)
 
     def take_texts_by_name(self, key: str, default: tuple[tuple[str, str], ...] = ()) -> tuple[tuple[str, str], ...]:
-        """Return the names of a table with their texts; blank ones are reported."""
+        """Return the names of a table with their texts; what is blank or no text is reported, and left out."""
         table = self.take_table(key)
-        return tuple((name, table.take_text(name)) for name in list(table.entries)) if table else default
+        if table is None:
+            return default
+        return tuple((name, text) for name in list(table.entries) if (text := table.take_text(name)))
 
     def take_keyring(self, key: str, default: tuple[tuple[str, Secret], ...] = ()) -> tuple[tuple[str, Secret], ...]:
         """Return the keys of a table: each ``ID`` (a value or env:NAME) or ``ID_file``."""

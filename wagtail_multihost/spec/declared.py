@@ -110,6 +110,11 @@ def selector(spec: type) -> str:
     return first.name if declared.selects else ""
 
 
+def choices(spec: type) -> tuple[str, ...]:
+    """Return the engines or backends that a spec knows; none where it has no such key."""
+    return tuple(dict(declarations(spec)[0][1].kind.schema)["enum"]) if selector(spec) else ()  # type: ignore[arg-type]
+
+
 def secrets(spec: object) -> Iterator[Secret]:
     """Yield every secret of a spec and of its tables; none of them is read."""
     for one, declared in declarations(type(spec)):

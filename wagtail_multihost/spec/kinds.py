@@ -57,7 +57,6 @@ def integer(least: int, most: int | None = None, *, what: str = "number", unit: 
 
 
 SWITCH = Kind("boolean", bool, as_it_is)
-TEXT = Kind("text", str, as_it_is)
 SECRET = Kind("secret", Secret, as_it_is)
 SECRETS = Kind("list of secrets", Secret, as_it_is, "take_secrets")
 KEY_ID = Kind("key id", str, as_it_is)
