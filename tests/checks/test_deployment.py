@@ -12,7 +12,13 @@ import pytest
 from tests.checks.conftest import ids_of
 from tests.spec.samples import a_platform, a_site, postgresql, redis, s3
 from wagtail_multihost import running
-from wagtail_multihost.checks.deployment import check_folders, check_platform, check_settings, check_transport
+from wagtail_multihost.checks.deployment import (
+    check_folders,
+    check_links,
+    check_platform,
+    check_settings,
+    check_transport,
+)
 from wagtail_multihost.checks.hosted import Hosted, hosted, is_served_here
 from wagtail_multihost.production.platform import environment_findings
 from wagtail_multihost.production.settings import is_for_development
@@ -319,3 +325,21 @@ def test_messages_are_what_was_found(become: Become, settings: Any) -> None:
     assert (first.msg, first.hint) == (finding.sentence, finding.hint)
     become(production(), site)
     assert len({(message.msg, message.hint) for message in check_transport(None)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("origin", "found"),
+    [
+        ("https://{hostname}", []),
+        ("http://{hostname}:8000", []),
+        ("https://{hostname}:8443", ["W027"]),
+        ("http://{hostname}:443", ["W027"]),
+    ],
+)
+def test_port_that_wagtail_takes_for_another_scheme_is_w027(become: Become, origin: str, found: list[str]) -> None:
+    """Once, with what visitors use and what Wagtail writes."""
+    become(a_platform(origin=origin), a_site(tls=None))
+    messages = check_links(None)
+    assert ids_of(messages) == found
+    if found:
+        assert messages[0].msg.startswith(f"Visitors use {origin.format(hostname='aurora.example.org')}, but Wagtail ")

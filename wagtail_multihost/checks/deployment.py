@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.checks.hosted import Hosted, hosted, is_served_here
 from wagtail_multihost.project import codebase, transport
+from wagtail_multihost.spec.origins import misread_origin
 from wagtail_multihost.spec.platform import PRODUCTION
 
 # What finds things is loaded where checks run, not by each process that serves.
@@ -60,6 +61,21 @@ def platform_messages(known: Hosted) -> Iterator[CheckMessage]:
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W011")
     for found in find.loopback_findings(sites):
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W026")
+
+
+@register(TAG)
+def check_links(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """W027: a port by which Wagtail takes https for http, or the other way round."""
+    known = hosted()
+    found = [misread_origin(known.platform, site) for site in known.sites] if known else []
+    return [
+        Warning(
+            f'Visitors use {origin}, but Wagtail writes {written} into sitemaps, canonical URLs and "View live".',
+            hint="Let visitors use port 443 for https and port 80 for http, or another port for http alone.",
+            id="wagtail_multihost.W027",
+        )
+        for origin, written in list(filter(None, found))[:1]
+    ]
 
 
 @register(TAG, deploy=True)

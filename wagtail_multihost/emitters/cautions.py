@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.emitters.files import Plan, listed
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.origins import hosts_without_login, misread_origin
 from wagtail_multihost.spec.platform import PRODUCTION
 from wagtail_multihost.spec.runner import RUNNERS, Runner
 
@@ -21,6 +22,8 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
     running = [emitter.name for emitter in chosen if emitter.runs_sites]
     for target in running:
         yield from caches_apart(plan, target)
+    yield from links_of_wagtail(plan)
+    yield from logins_over_http(plan)
     if running:
         yield from one_account(plan)
         yield from code_not_found(plan)
@@ -68,3 +71,27 @@ def code_not_found(plan: Plan) -> Iterator[str]:
             if name in NEEDED and not os.path.exists(f"{value}{NEEDED[name]}"):
                 path = shown(f"{value}{NEEDED[name]}")
                 yield f"{site.sources.get('code', f'sites.{site.id}.code')}: {name}: This machine has no {path}."
+
+
+def links_of_wagtail(plan: Plan) -> Iterator[str]:
+    """Yield the sites whose links Wagtail writes with another scheme than visitors use."""
+    found = [site for site in plan.chosen if misread_origin(plan.platform, site)]
+    if found and (pair := misread_origin(plan.platform, found[0])):
+        origin, written = pair
+        yield (
+            f"platform.origin: Visitors of {listed(found)} use {origin}, but Wagtail takes port 443 alone for https: "
+            f'sitemaps, canonical URLs and "View live" lead to {written}. Let visitors use port 443 for https, or '
+            "port 80 for http: a front server can listen there and pass requests on."
+        )
+
+
+def logins_over_http(plan: Plan) -> Iterator[str]:
+    """Yield the hostnames without a certificate of sites whose cookies are for https."""
+    for site in plan.chosen:
+        if hosts := hosts_without_login(plan.platform, site):
+            key = site.sources.get("tls", f"sites.{site.id}.tls")
+            yield (
+                f"{key}: Nobody can log in or send a form at {', '.join(hosts)}: without a certificate it is served "
+                "over http, where browsers do not keep the site's cookies, which are for https. Get a certificate, or "
+                "use the name only for pages without forms."
+            )

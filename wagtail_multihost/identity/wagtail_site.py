@@ -10,15 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.db import connections
 
 from wagtail_multihost.identity.own import Own
+from wagtail_multihost.spec.origins import origins_of, port_of
 from wagtail_multihost.spec.printing import one_line
 
-PORTS = {"http": 80, "https": 443}
 #: What Wagtail's first migration makes, and the migrations of projects made by ``wagtail start`` again.
 INITIAL = ("localhost", 80)
 FIELDS = ("pk", "hostname", "port", "is_default_site")
@@ -61,8 +60,7 @@ class Plan(NamedTuple):
 
 def address_of(own: Own) -> tuple[str, int]:
     """Return the hostname and the port of the site's canonical origin."""
-    parts = urlsplit(own.platform.origin_of(own.site.canonical, has_tls=own.site.has_tls(own.site.canonical)))
-    return own.site.canonical, parts.port or PORTS[parts.scheme]
+    return own.site.canonical, port_of(origins_of(own.platform, own.site)[0])
 
 
 def rows(using: str) -> tuple[Row, ...] | None:

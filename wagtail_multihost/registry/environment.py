@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +16,13 @@ from wagtail_multihost.spec.identifiers import shown
 SITE_PREFIX = "MULTIHOST_SITE_"
 PLATFORM_PREFIX = "MULTIHOST_PLATFORM_"
 NESTED = "__"
+# What Kubernetes tells each pod of each Service of its namespace
+# (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+SERVICE_HOST, SERVICE_PORT = "_SERVICE_HOST", "_SERVICE_PORT"
+SERVICE_LINK = re.compile(r"_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9_]+)?|_PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
 BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+logger = logging.getLogger(__name__)
 
 
 class EnvironmentSource(Source):
@@ -78,6 +86,12 @@ class EnvironmentRegistry(Registry):
             raise ConfigurationError.because(
                 "It is not set, but the registry is the environment, which has one site.", where=SITE_VARIABLE
             )
+        if links := service_links(self.environ):
+            logger.warning(
+                "The variables %s describe a Kubernetes Service, and are not read as keys: rename the Service, or set "
+                "enableServiceLinks: false in the pod.",
+                ", ".join(links),
+            )
         clashes: list[str] = []
         platform, own = self.nested(PLATFORM_PREFIX, clashes), self.nested(SITE_PREFIX, clashes)
         record, sites = records_of(platform, {site: own}, source)
@@ -88,14 +102,33 @@ class EnvironmentRegistry(Registry):
     def nested(self, prefix: str, clashes: list[str]) -> dict[str, object]:
         """Return the variables with ``prefix`` as a table; ``__`` in a name leads into a table of it."""
         table: dict[str, object] = {}
+        links = service_links(self.environ)
         for name in sorted(self.environ):
-            if not name.startswith(prefix):
+            if not name.startswith(prefix) or name in links:
                 continue
             first, *rest = name.removeprefix(prefix).split(NESTED)
             keys = [first.lower(), *(rest if first == "SETTINGS" else (key.lower() for key in rest))]
             if not place(table, keys, self.environ[name]):
                 clashes.append(name)
         return table
+
+
+def service_links(environ: Mapping[str, str]) -> list[str]:
+    """Return those variables that start as ours do, and that Kubernetes has set for a Service."""
+    bases = [
+        name.removesuffix(SERVICE_HOST)
+        for name in environ
+        if name.startswith((SITE_PREFIX, PLATFORM_PREFIX)) and name.endswith(SERVICE_HOST)
+    ]
+    bases = [base for base in bases if f"{base}{SERVICE_PORT}" in environ]
+    return sorted(
+        {
+            name
+            for base in bases
+            for name in environ
+            if name.startswith(base) and SERVICE_LINK.fullmatch(name.removeprefix(base))
+        }
+    )
 
 
 def place(table: dict[str, object], keys: list[str], value: str) -> bool:

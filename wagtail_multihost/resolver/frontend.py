@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.resolver.hosts import origins_of
 from wagtail_multihost.resolver.setting import Project, Setting
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.origins import origins_of
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wagtail_multihost.resolver.setting import Project, Setting
+from wagtail_multihost.spec.origins import origins_of
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -34,11 +35,6 @@ def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> I
     if platform.secure_proxy_ssl_header:
         source = platform.sources.get("secure_proxy_ssl_header", "")
         yield Setting("SECURE_PROXY_SSL_HEADER", platform.secure_proxy_ssl_header, "the platform's proxy", source)
-
-
-def origins_of(platform: PlatformSpec, site: SiteSpec) -> list[str]:
-    """Return the origin of every hostname and alias of the site, the canonical one first."""
-    return [platform.origin_of(host, has_tls=site.has_tls(host)) for host in site.hosts]
 
 
 def cookie_settings(site: SiteSpec, project: Project, origin: str, *, is_https: bool) -> Iterator[Setting]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 SITE_ID_LENGTH = 40
 PLATFORM_NAME_LENGTH = 20
 HOSTNAME_LENGTH = 253
@@ -17,16 +15,6 @@ ALPHANUMERIC = LETTERS | DIGITS
 LDH = ALPHANUMERIC | {"-"}
 WORD = ALPHANUMERIC | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
-
-# Scripts that one label may mix (Unicode TS 39, section 5.2, "highly restrictive").
-MIXES = (
-    {"LATIN", "CJK", "HIRAGANA", "KATAKANA"},
-    {"LATIN", "CJK", "BOPOMOFO"},
-    {"LATIN", "CJK", "HANGUL"},
-)
-# Cyrillic and Greek letters that look like Latin ones; a label of nothing else passes for a Latin name
-# (Chromium shows such names as punycode: docs/idn.md of its sources).
-LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡαικνορυω")
 
 
 def shown(value: object) -> str:
@@ -126,14 +114,16 @@ def to_ascii(name: str) -> str:
             f"The hostname {shown(name)} is not accepted: it is not a valid IDNA 2008 name in lower case."
         ) from None
     for label in unicode_labels:
-        refuse_lookalike(label, ascii_name=labels[-1].isascii() and not labels[-1].startswith("xn--"))
+        refuse_lookalike(label, tld=encoded[-1])
     return ".".join(encoded)
 
 
-def refuse_lookalike(label: str, *, ascii_name: bool) -> None:
-    letters = [character for character in label if unicodedata.category(character).startswith("L")]
-    scripts = {unicodedata.name(letter, "UNKNOWN").split(" ")[0].split("-")[0] for letter in letters}
-    if len(scripts) > 1 and not any(scripts <= mix for mix in MIXES):
+def refuse_lookalike(label: str, *, tld: str) -> None:
+    if label.isascii():
+        return
+    from wagtail_multihost.spec.scripts import is_mixed, passes_for_latin  # for the same reason
+
+    if is_mixed(label):
         raise ValueError(f"The hostname part {shown(label)} is not accepted: it mixes the letters of several scripts.")
-    if ascii_name and letters and LATIN_LOOKALIKES.issuperset(letters):
+    if passes_for_latin(label, tld=tld):
         raise ValueError(f"The hostname part {shown(label)} is not accepted: it looks like another, Latin name.")

@@ -1,0 +1,1 @@
+"""The cases from public reports, one file for each."""
