@@ -14,6 +14,7 @@ from wagtail_multihost.emitters.uwsgi.accounts import has_accounts
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.origins import port_of
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 SMALLEST_MAX_FD = 1024
@@ -35,6 +36,7 @@ def emperor(plan: Plan) -> EmittedFile:
         http=uwsgi_quote(options.http),
         hostmap=uwsgi_quote_part(f"{plan.directory / EMPEROR}/hostmap.py"),
         scheme=plan.platform.scheme,
+        port=str(port_of(plan.platform.origin_of("localhost"))),
         timeout=str(options.harakiri),
         max_fd=str(max_fd(len(plan.sites))),
         wrapper=uwsgi_quote(f"{plan.directory / WRAPPER}") if has_accounts(plan) else "",

@@ -33,6 +33,7 @@ class HostMap:
         name, colon, port = host.strip().lower().rpartition(b":")
         if not colon or not port.isdigit():
             name = host.strip().lower()
+        name = name.removesuffix(b".")  # the same host by RFC 3986, section 3.2.2
         return self.sockets.get(name, self.sockets.get(UNKNOWN, b""))
 
 
