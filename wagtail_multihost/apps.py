@@ -21,8 +21,11 @@ class MultihostConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType | None) -> None:
         super().__init__(app_name, app_module)
+        from wagtail_multihost.backends.forked import leave_connections_in_children, note_connection
         from wagtail_multihost.identity.comparison import compare
 
+        connection_created.connect(note_connection, dispatch_uid="wagtail_multihost.forked")
+        leave_connections_in_children()
         # Before any app is ready: one that queries the database there must not get past the fuse.
         connection_created.connect(compare, dispatch_uid="wagtail_multihost.identity")
 

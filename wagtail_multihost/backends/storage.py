@@ -11,6 +11,7 @@ from storages.backends.s3 import S3Storage
 
 from wagtail_multihost.backends.bucket_mark import check_bucket
 from wagtail_multihost.backends.credentials import own_session
+from wagtail_multihost.backends.forked import note_storage
 from wagtail_multihost.backends.markers import refuse_other
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
@@ -46,6 +47,7 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
 
     def __init__(self, *, site: str, location: str = "") -> None:
         self.site = site
+        note_storage(self)
         super().__init__(**options_of(refuse_other(site, "storage").storage), location=location)
         # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the surroundings where no endpoint is given.
         self.client_config = self.client_config.merge(Config(ignore_configured_endpoint_urls=True))

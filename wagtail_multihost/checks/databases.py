@@ -10,6 +10,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
+from wagtail_multihost.backends.forked import opened_while_loading
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.identifiers import shown
@@ -29,6 +30,20 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
         for alias, options in settings.DATABASES.items()
         if str(options.get("ENGINE")).endswith(POSTGRESQL)
         for message in messages(alias, options)
+    ]
+
+
+@register(TAG)
+def check_opened_while_loading(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """W028: an app that queries a database while Django loads."""
+    return [
+        Warning(
+            f"The app {shown(app)} opens the database {shown(alias)} while Django loads. Workers that are forked "
+            "afterwards do not use that connection, but each start waits for the database, and fails without it.",
+            hint="Move the query out of AppConfig.ready() and out of modules that are imported.",
+            id="wagtail_multihost.W028",
+        )
+        for alias, app in opened_while_loading.items()
     ]
 
 
