@@ -13,13 +13,13 @@ from tests.identity.conftest import OTHER_UID
 from tests.spec.samples import DATABASE_PASSWORD, a_site, postgresql, sqlite
 from wagtail_multihost.exceptions import IdentityError, SecretUnreadableError
 from wagtail_multihost.identity import asking
-from wagtail_multihost.identity.asking import Asker, opened_for
-from wagtail_multihost.identity.comparison import Found
+from wagtail_multihost.identity.asking import Asker, connect_to_database
+from wagtail_multihost.identity.comparison import FoundIdentity
 from wagtail_multihost.publishing.evidence import Evidence
 from wagtail_multihost.spec import Secret
 from wagtail_multihost.spec.site import SiteSpec
 
-FOUND = Found("aviary", "production", OTHER_UID, 7, "digest", None)
+FOUND = FoundIdentity("aviary", "production", OTHER_UID, 7, "digest", None)
 CONFIGURED = "its database cannot be asked with what the registry says of it, or its answer is none"
 
 
@@ -42,11 +42,11 @@ class Server:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opening: Exception | None = None
-        self.answer: Found | Exception | None = FOUND
+        self.answer: FoundIdentity | Exception | None = FOUND
         self.opened: list[Connection] = []
         self.attempts: list[str] = []
         self.deadlines: list[str] = []
-        monkeypatch.setattr(asking, "opened_for", self.open)
+        monkeypatch.setattr(asking, "connect_to_database", self.open)
         monkeypatch.setattr(asking, "identity_of", self.identity)
         monkeypatch.setattr(asking, "deadline", self.deadline)
 
@@ -58,7 +58,7 @@ class Server:
         self.opened.append(Connection({"NAME": database.name, "HOST": database.host, "PORT": str(database.port)}))
         return self.opened[-1]
 
-    def identity(self, connection: Connection) -> Found | None:
+    def identity(self, connection: Connection) -> FoundIdentity | None:
         assert connection is self.opened[-1] and connection.connection == "open" and self.deadlines
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -208,7 +208,7 @@ def test_connection_is_the_sites_own(
     _driver: list[dict[str, Any]], host: str, password: Secret | None, expected: str
 ) -> None:
     """It has the site's database, role and password, and nothing of the surroundings; it is not the default alias."""
-    opened = opened_for(on_server(host=host, password=password))
+    opened = connect_to_database(on_server(host=host, password=password))
     assert opened.alias == "asked" and opened.connection is not None
     (given,) = _driver
     assert (given["dbname"], given["user"], given["host"]) == ("aviary__aurora", "aviary__aurora", host)
@@ -221,7 +221,7 @@ def test_secret_that_cannot_be_read_is_told(_driver: list[dict[str, Any]], tmp_p
     """Nothing is connected to without the password that the registry names."""
     site = on_server(password=Secret.from_file(tmp_path / "none"))
     with pytest.raises(SecretUnreadableError):
-        opened_for(site)
+        connect_to_database(site)
     evidence, message = Asker()(site)
     assert evidence is None and message.startswith("its database cannot be asked (")
     assert _driver == []

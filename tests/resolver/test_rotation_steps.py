@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.spec.samples import a_platform, a_site, postgresql, redis, s3
-from wagtail_multihost.resolver.rotation import Credential, credentials
+from wagtail_multihost.resolver.rotation import SiteCredential, site_credentials
 from wagtail_multihost.spec import Secret
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.mail import MailSpec
@@ -14,7 +14,7 @@ from wagtail_multihost.spec.tls import TlsSpec
 RELOAD = "Reload the site's"
 
 
-def all_of_them() -> dict[str, Credential]:
+def all_of_them() -> dict[str, SiteCredential]:
     site = a_site(
         database=postgresql(),
         cache=redis(),
@@ -23,8 +23,8 @@ def all_of_them() -> dict[str, Credential]:
         frontend=FrontendCacheSpec(backend="cloudflare", zone="a1", token=Secret("t")),
         tls=TlsSpec(certificate="/srv/a.pem", key="/srv/a.key"),
     )
-    own = {f"own {entry.name}": entry for entry in credentials(a_platform(), a_site(secret_key=Secret("k" * 60)))}
-    return {**{entry.name: entry for entry in credentials(a_platform(), site)}, **own}
+    own = {f"own {entry.name}": entry for entry in site_credentials(a_platform(), a_site(secret_key=Secret("k" * 60)))}
+    return {**{entry.name: entry for entry in site_credentials(a_platform(), site)}, **own}
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_keyring_is_named_as_one() -> None:
     platform = a_platform(
         secret_key=None, secret_keys=(("a", Secret("k" * 50)),), key_id="a", sources={"secret_keys": "here"}
     )
-    found = {entry.name: entry for entry in credentials(platform, a_site())}
+    found = {entry.name: entry for entry in site_credentials(platform, a_site())}
     assert found["The platform's key"].made == "a keyring"
     assert found["The platform's key"].steps[0].startswith("Add the new key to the platform's secret_keys")
-    named = {entry.name: entry for entry in credentials(platform, a_site(key_id="a"))}
+    named = {entry.name: entry for entry in site_credentials(platform, a_site(key_id="a"))}
     assert named["The platform's key"].made == "named a by the site"

@@ -29,17 +29,17 @@ def refuse_connections() -> None:
     create = connections.create_connection
 
     def create_refusing(alias: str) -> BaseDatabaseWrapper:
-        return refusing(create(alias))
+        return make_refusing(create(alias))
 
     connections.create_connection = create_refusing  # type: ignore[method-assign]
     for connection in connections.all(initialized_only=True):
-        refusing(connection)
+        make_refusing(connection)
 
 
-def refuse_where_none_leads() -> None:
+def refuse_without_database() -> None:
     """Refuse connections where the process's settings have no database: build mode, makemigrations without SQLite."""
     running = current()
-    if running and not has_name(running.values.get("DATABASES")):
+    if running and not has_database_name(running.values.get("DATABASES")):
         refuse_connections()
 
 
@@ -50,19 +50,19 @@ def forget_connections() -> None:
     for connection in connections.all(initialized_only=True):
         connection.close()
         del connections[connection.alias]
-    refuse_where_none_leads()
+    refuse_without_database()
     connections._settings = None  # type: ignore[attr-defined]
     vars(connections).pop("settings", None)
 
 
-def has_name(databases: object) -> bool:
+def has_database_name(databases: object) -> bool:
     return not isinstance(databases, dict) or bool(databases["default"]["NAME"])
 
 
-def refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
-    connection.connect = refuse  # type: ignore[method-assign]
+def make_refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
+    connection.connect = refuse_connection  # type: ignore[method-assign]
     # dbshell: without a name psql would connect to whatever its own variables say.
-    connection.client.runshell = refuse  # type: ignore[assignment, method-assign]
+    connection.client.runshell = refuse_connection  # type: ignore[assignment, method-assign]
     if connection.vendor == "sqlite":
         import sqlite3  # loads only with the backend that has loaded it
 
@@ -71,5 +71,5 @@ def refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     return connection
 
 
-def refuse(*arguments: object) -> NoReturn:
+def refuse_connection(*arguments: object) -> NoReturn:
     raise ConnectionRefusedInBuildModeError(MESSAGE)

@@ -9,7 +9,7 @@ from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import ConnectionError, TimeoutError
 
 from wagtail_multihost.backends.cache import remove_keys
-from wagtail_multihost.backends.generations import GenerationCache, Known
+from wagtail_multihost.backends.generations import GenerationCache, KnownGeneration
 from wagtail_multihost.backends.session_names import HashedName, session_prefix
 
 LOST = (ConnectionError, TimeoutError, OSError)
@@ -54,7 +54,7 @@ class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  
             return self.client.get_server(self.owner_key)
         return self.client.get_client(write=True)
 
-    def current_generation(self, known: Known | None) -> str:
+    def current_generation(self, known: KnownGeneration | None) -> str:
         try:
             return super().current_generation(known)
         except LOST as error:

@@ -11,7 +11,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
 
-from wagtail_multihost.backends.markers import refuse_other
+from wagtail_multihost.backends.markers import require_site
 
 #: The umask is the process's: two threads that change it must not restore each other's.
 UMASK = threading.Lock()
@@ -28,7 +28,7 @@ class SiteFileSystemStorage(FileSystemStorage):
     """
 
     def __init__(self, *, site: str, **options: Any) -> None:
-        refuse_other(site, "storage")
+        require_site(site, "storage")
         super().__init__(**options)
 
     def _save(self, name: str, content: File[Any]) -> str:

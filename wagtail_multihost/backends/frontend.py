@@ -9,7 +9,7 @@ from typing import Any
 
 from wagtail.contrib.frontend_cache.backends import BaseBackend, CloudflareBackend, CloudfrontBackend
 
-from wagtail_multihost.backends.markers import refuse_other
+from wagtail_multihost.backends.markers import require_site
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
 
@@ -33,18 +33,18 @@ class SiteCloudfrontBackend(CloudfrontBackend):  # type: ignore[misc]  # Wagtail
         own = own_frontend(params.get("SITE", ""), "cloudfront")
         # Not CloudfrontBackend's: its client would take keys and endpoints from the surroundings.
         BaseBackend.__init__(self, params)
-        self.client = own_client(own)
+        self.client = cloudfront_client(own)
         self.cloudfront_distribution_id = own.zone
 
 
 def own_frontend(site: str, backend: str) -> FrontendCacheSpec:
-    running = refuse_other(site, "frontend cache")
+    running = require_site(site, "frontend cache")
     if running.frontend is None or running.frontend.backend != backend:
         raise ConfigurationError.because(f"The site {site} has no frontend cache of the backend {backend}.")
     return running.frontend
 
 
-def own_client(own: FrontendCacheSpec) -> Any:
+def cloudfront_client(own: FrontendCacheSpec) -> Any:
     import boto3
     from botocore.config import Config
 

@@ -23,16 +23,16 @@ def drop_planted_cookies(
     if environ is not None and environ.get(COOKIE):
         # As django.core.handlers.wsgi.get_str_from_wsgi decodes it.
         header = environ[COOKIE].encode("latin-1", "replace").decode(errors="replace")
-        if (kept := without_planted(header)) != header:
+        if (kept := remove_planted(header)) != header:
             environ[COOKIE] = kept.encode().decode("latin-1")
     if scope is not None and any(name == HEADER for name, _ in scope.get("headers", ())):
         scope["headers"] = [
             # As django.core.handlers.asgi.ASGIRequest decodes it.
-            (name, without_planted(value.decode("latin-1")).encode("latin-1") if name == HEADER else value)
+            (name, remove_planted(value.decode("latin-1")).encode("latin-1") if name == HEADER else value)
             for name, value in scope["headers"]
         ]
 
 
-def without_planted(header: str) -> str:
+def remove_planted(header: str) -> str:
     """Return a Cookie header without the cookies whose names begin otherwise for a browser than for Django."""
     return ";".join(cookie for cookie in header.split(";") if cookie.lstrip() == cookie.lstrip(BLANKS))

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
-from wagtail_multihost.resolver.masking import OPEN_NAMES, masked_text
+from wagtail_multihost.resolver.masking import OPEN_NAMES, mask_text
 from wagtail_multihost.spec.secret import Secret
 
 PACKAGE = "wagtail_multihost"
@@ -40,9 +40,9 @@ class SiteExceptionReporterFilter(SafeExceptionReporterFilter):
         if isinstance(value, Secret) or depth > DEEPEST:
             return self.cleansed_substitute
         if isinstance(value, str):
-            return masked_text(value)
+            return mask_text(value)
         if isinstance(value, bytes):
-            return masked_text(value.decode(errors="replace"))
+            return mask_text(value.decode(errors="replace"))
         if isinstance(value, dict):
             return {key: self.without_credentials(inner, depth + 1) for key, inner in value.items()}
         if isinstance(value, list | tuple | set | frozenset):

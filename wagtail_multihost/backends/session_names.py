@@ -32,18 +32,18 @@ class HashedName(str):
 
 def entry_name(key: object, key_prefix: str, version: object) -> str:
     """Return the name of an entry: Django's ``KEY_FUNCTION`` of every cache of a site."""
-    prefix, session_key = parted(key)
+    prefix, session_key = split_session_key(key)
     name = hashed_name(prefix, session_key) if prefix else key
     return f"{key_prefix}:{version}:{name}"
 
 
 def older_names(key: object) -> list[HashedName]:
     """Return the names that a session's entry has with the site's earlier keys; none for what is no session's."""
-    prefix, session_key = parted(key)
+    prefix, session_key = split_session_key(key)
     return [hashed_name(prefix, session_key, secret) for secret in settings.SECRET_KEY_FALLBACKS] if prefix else []
 
 
-def parted(key: object) -> tuple[str, str]:
+def split_session_key(key: object) -> tuple[str, str]:
     """Return the prefix of a session engine and a session's key; a blank prefix where ``key`` is anything else."""
     name = str(key)
     prefix = session_prefix(name)
@@ -55,7 +55,7 @@ def parted(key: object) -> tuple[str, str]:
 
 def session_prefix(name: str) -> str:
     """Return what the session engine puts before its keys, where ``name`` begins with it; blank where not."""
-    prefixes = prefixes_with(settings.SESSION_ENGINE)
+    prefixes = session_prefixes(settings.SESSION_ENGINE)
     if not name.startswith(prefixes):
         return ""
     return max((prefix for prefix in prefixes if name.startswith(prefix)), key=len)
@@ -67,17 +67,17 @@ def hashed_name(prefix: str, session_key: str, secret: str | bytes | None = None
     return HashedName(prefix + digest[:LENGTH])
 
 
-def prefixes_with(engine: str) -> tuple[str, ...]:
+def session_prefixes(engine: str) -> tuple[str, ...]:
     if not apps.ready:
         return ENGINES
     try:
-        return (*ENGINES, *own_prefix(engine))
+        return (*ENGINES, *engine_prefix(engine))
     except Exception:  # an engine that cannot be loaded has no sessions, and the cache must go on
         return ENGINES
 
 
 @lru_cache(maxsize=8)
-def own_prefix(engine: str) -> tuple[str, ...]:
+def engine_prefix(engine: str) -> tuple[str, ...]:
     """Return the ``cache_key_prefix`` of an engine that derives from Django's, if it has its own."""
     prefix = getattr(import_module(engine).SessionStore, "cache_key_prefix", "")
     return (str(prefix),) if prefix and prefix not in ENGINES else ()

@@ -27,22 +27,22 @@ GUARDED = "_multihost_guarded"
 def site_task_backend(alias: str, params: dict[str, Any]) -> Any:
     """Return the backend that TASKS of the project names, with stamps. Django calls this as it would call a class."""
     options = dict(params)
-    return stamping(import_string(options.pop(WRAPPED)))(alias=alias, params=options)
+    return stamping_class(import_string(options.pop(WRAPPED)))(alias=alias, params=options)
 
 
 @functools.cache
-def stamping(backend: type[Any]) -> type[Any]:
+def stamping_class(backend: type[Any]) -> type[Any]:
     """Return a subclass of ``backend``: workers of some ask for an instance of their own class."""
     task_class = backend.task_class
 
     def guarded_task(**fields: Any) -> Any:
-        return task_class(**{**fields, "func": guarded(fields["func"])})
+        return task_class(**{**fields, "func": guard_function(fields["func"])})
 
     def enqueue(self: Any, task: Any, args: Any, kwargs: Any) -> Any:
-        return super(stamped, self).enqueue(task=task, args=args, kwargs=stamped_arguments(task, kwargs))
+        return super(stamped, self).enqueue(task=task, args=args, kwargs=stamp_arguments(task, kwargs))
 
     async def aenqueue(self: Any, task: Any, args: Any, kwargs: Any) -> Any:
-        arguments = stamped_arguments(task, kwargs)
+        arguments = stamp_arguments(task, kwargs)
         return await super(stamped, self).aenqueue(task=task, args=args, kwargs=arguments)
 
     body = {
@@ -59,7 +59,7 @@ def stamping(backend: type[Any]) -> type[Any]:
     return stamped
 
 
-def stamped_arguments(task: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+def stamp_arguments(task: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments that are queued: those of a task that can take the stamp out again get one."""
     site = own_site()
     if site is None or not hasattr(task.func, GUARDED):
@@ -67,19 +67,19 @@ def stamped_arguments(task: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     return {**kwargs, STAMP: {"site": site.id, "uid": str(site.uid)}}
 
 
-def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+def guard_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``function`` with the same name and signature, which refuses to run with the stamp of another site."""
     if hasattr(function, GUARDED):
         return function
 
     @functools.wraps(function)
     async def run_async(*args: Any, **kwargs: Any) -> Any:
-        refuse_foreign(function.__name__, kwargs.pop(STAMP, None))
+        refuse_foreign_task(function.__name__, kwargs.pop(STAMP, None))
         return await function(*args, **kwargs)
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        refuse_foreign(function.__name__, kwargs.pop(STAMP, None))
+        refuse_foreign_task(function.__name__, kwargs.pop(STAMP, None))
         return function(*args, **kwargs)
 
     wrapper = run_async if iscoroutinefunction(function) else run
@@ -87,7 +87,7 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def refuse_foreign(task: str, stamp: Any) -> None:
+def refuse_foreign_task(task: str, stamp: Any) -> None:
     """Raise IdentityError for the stamp of another site. Code that calls a task's function itself gives none."""
     if stamp is None:
         return

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
-from wagtail_multihost.backends.session_names import ENGINES, prefixes_with
+from wagtail_multihost.backends.session_names import ENGINES, session_prefixes
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.resolver.caches import KEY_FUNCTION
 from wagtail_multihost.running import current, own_site
@@ -35,10 +35,10 @@ def check_caches(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
     site = own_site()
     if site is None:
         return []
-    return [message for alias, options in settings.CACHES.items() for message in messages(alias, options, site)]
+    return [message for alias, options in settings.CACHES.items() for message in cache_messages(alias, options, site)]
 
 
-def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Iterator[CheckMessage]:
+def cache_messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Iterator[CheckMessage]:
     backend = str(options.get("BACKEND"))
     if backend in CONTAINED:
         return
@@ -48,7 +48,7 @@ def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Itera
             hint=f'Set its KEY_FUNCTION to "{KEY_FUNCTION}", or set CACHES before resolve().apply(globals()).',
             id="wagtail_multihost.W025",
         )
-    fault = fault_of(options, site.names.key_prefix)
+    fault = prefix_fault(options, site.names.key_prefix)
     if fault:
         yield Error(
             f"CACHES[{shown(alias)}] {fault}, so sites could read each other's entries.",
@@ -68,11 +68,11 @@ def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Itera
 def shows_sessions(alias: str, options: Mapping[str, object]) -> bool:
     """Return whether the names of an alias's entries hold the keys of sessions, as Django makes them."""
     engine = settings.SESSION_ENGINE
-    keeps_sessions = engine in CACHE_ENGINES or prefixes_with(engine) != ENGINES
+    keeps_sessions = engine in CACHE_ENGINES or session_prefixes(engine) != ENGINES
     return alias == settings.SESSION_CACHE_ALIAS and keeps_sessions and not options.get("KEY_FUNCTION")
 
 
-def fault_of(options: Mapping[str, object], prefix: str) -> str:
+def prefix_fault(options: Mapping[str, object], prefix: str) -> str:
     """Return what is wrong with the keys of an alias, blank when they are the site's own."""
     if options.get("KEY_FUNCTION") not in (None, KEY_FUNCTION):
         return "has a KEY_FUNCTION, which may leave out the site's prefix"

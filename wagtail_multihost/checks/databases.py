@@ -28,11 +28,11 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
         message
         for alias, options in settings.DATABASES.items()
         if str(options.get("ENGINE")).endswith(POSTGRESQL)
-        for message in messages(alias, options)
+        for message in database_messages(alias, options)
     ]
 
 
-def messages(alias: str, options: Mapping[str, object]) -> Iterator[CheckMessage]:
+def database_messages(alias: str, options: Mapping[str, object]) -> Iterator[CheckMessage]:
     more = options.get("OPTIONS")
     if isinstance(more, Mapping) and more.get("pool") and options.get("CONN_MAX_AGE", 0) != 0:
         yield checks.Error(

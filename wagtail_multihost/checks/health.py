@@ -90,19 +90,19 @@ def check_health_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object)
 def shadowed_route(path: str) -> str:
     """Return a sentence on the project's URL for ``path``, blank for none; one for every path, as of pages, is none."""
     for url in (path, f"{path}/"):
-        match = resolved(url)
-        if match and match.view_name != WAGTAIL_PAGES and match.func is not elsewhere(url):
+        match = resolve_url(url)
+        if match and match.view_name != WAGTAIL_PAGES and match.func is not view_elsewhere(url):
             return f"{url} is {match.route!r}."
     return ""
 
 
-def elsewhere(url: str) -> object:
+def view_elsewhere(url: str) -> object:
     """Return the view that the project has for the same words below a path that it has no URL for."""
-    match = resolved(f"{ELSEWHERE}{url.lstrip('/')}")
+    match = resolve_url(f"{ELSEWHERE}{url.lstrip('/')}")
     return match.func if match else None
 
 
-def resolved(url: str) -> ResolverMatch | None:
+def resolve_url(url: str) -> ResolverMatch | None:
     """Return what the project has for ``url``; None for nothing."""
     from django.urls import Resolver404, resolve
 
@@ -147,7 +147,7 @@ def check_health_tokens(app_configs: Sequence[AppConfig] | None, **kwargs: objec
     """E021 and W007: a token that can be guessed, and one that every site knows."""
     stated, _ = stated_health()
     tokens = stated.options.tokens if stated else ()
-    weak = [(position, why) for position, token in enumerate(tokens) if (why := weakness(token))]
+    weak = [(position, why) for position, token in enumerate(tokens) if (why := token_weakness(token))]
     messages: list[CheckMessage] = [
         Error(
             f"The token {position} of MULTIHOST_HEALTH['TOKENS'] {why}.",
@@ -167,7 +167,7 @@ def check_health_tokens(app_configs: Sequence[AppConfig] | None, **kwargs: objec
     return messages
 
 
-def weakness(token: str) -> str:
+def token_weakness(token: str) -> str:
     """Return why a token is no secret of its own, blank for none; nothing of it is told."""
     keys = [str(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS) if key]
     if any(token in key or key in token for key in keys):

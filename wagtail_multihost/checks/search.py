@@ -33,11 +33,11 @@ def check_search(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
             id="wagtail_multihost.E009",
         )
         for alias, options in backends.items()
-        if (fault := fault_of(options, site.names.index_prefix))
+        if (fault := index_fault(options, site.names.index_prefix))
     ]
 
 
-def fault_of(options: Mapping[str, object], prefix: str) -> str:
+def index_fault(options: Mapping[str, object], prefix: str) -> str:
     """Return what is wrong with the names of a backend's indexes, blank when they are the site's own."""
     if str(options.get("BACKEND")).startswith(CONTAINED):
         return ""

@@ -39,10 +39,10 @@ def check_storages(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
     for alias, options in settings.STORAGES.items():
         if alias != STATIC:  # the project's, for all sites; it is meant to overwrite, and no task has it
             found += credential_messages(alias, options.get("OPTIONS") or {})
-            found += messages(f"STORAGES[{shown(alias)}]", alias)
+            found += storage_messages(f"STORAGES[{shown(alias)}]", alias)
     renditions = getattr(settings, RENDITIONS, None)
     if renditions and not (isinstance(renditions, str) and renditions in settings.STORAGES):
-        found += messages(RENDITIONS, renditions)
+        found += storage_messages(RENDITIONS, renditions)
     return found
 
 
@@ -64,14 +64,14 @@ def is_credential(name: str, value: object) -> bool:
     return bool(value) and not isinstance(value, bool) and (has_user or is_named)
 
 
-def messages(where: str, reference: object) -> Iterator[CheckMessage]:
+def storage_messages(where: str, reference: object) -> Iterator[CheckMessage]:
     try:
-        storage = opened(reference)
+        storage = open_storage(reference)
     except Exception as error:  # of any class, and some repeat the options
-        yield unusable(where, f"cannot be used: {type(error).__name__}")
+        yield unusable_error(where, f"cannot be used: {type(error).__name__}")
         return
     if hasattr(storage, "bucket_name") and not storage.bucket_name:
-        yield unusable(where, "has no bucket, which would show when the first file is written")
+        yield unusable_error(where, "has no bucket, which would show when the first file is written")
     if getattr(storage, "file_overwrite", False) or getattr(storage, "_allow_overwrite", False):
         yield Error(
             f"{where} overwrites files: an upload takes the place of another one with its name.",
@@ -81,7 +81,7 @@ def messages(where: str, reference: object) -> Iterator[CheckMessage]:
         )
 
 
-def unusable(where: str, fault: str) -> CheckMessage:
+def unusable_error(where: str, fault: str) -> CheckMessage:
     return Error(
         f"{where} {fault}.",
         hint="Set STORAGES before resolve().apply(globals()), and state the storage in the registry.",
@@ -89,7 +89,7 @@ def unusable(where: str, fault: str) -> CheckMessage:
     )
 
 
-def opened(reference: object) -> object:
+def open_storage(reference: object) -> object:
     """Return the storage that an alias, a dotted path, a class or an instance stands for, as Wagtail does."""
     if isinstance(reference, str):
         if reference in settings.STORAGES:

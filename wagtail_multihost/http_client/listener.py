@@ -18,10 +18,10 @@ def accounts_of(connection: socket.socket) -> set[int]:
         # Those of the moment in which the server began to listen: SO_PEERCRED in unix(7).
         option = getattr(socket, "SO_PEERCRED", None)
         return {struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, option, 12))[1]} if option else set()
-    return set(listeners(connection.getpeername()[1]))
+    return set(listening_accounts(connection.getpeername()[1]))
 
 
-def listeners(port: int) -> Iterator[int]:
+def listening_accounts(port: int) -> Iterator[int]:
     """Yield the account of each server at a TCP ``port``, whatever its address (proc_net_tcp in proc_net(5))."""
     for table in TABLES:
         with contextlib.suppress(OSError):

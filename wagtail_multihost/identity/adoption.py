@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import wagtail_site
-from wagtail_multihost.identity.claim import committed, has_table
-from wagtail_multihost.identity.comparison import Found, database_name, differences, identity_of
+from wagtail_multihost.identity.claim import commit_at_end, has_table
+from wagtail_multihost.identity.comparison import FoundIdentity, database_name, identity_differences, identity_of
 from wagtail_multihost.identity.deadline import deadline
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.identity.relation import require_table
-from wagtail_multihost.identity.wagtail_site import Plan
+from wagtail_multihost.identity.wagtail_site import SiteRowPlan
 
 NOT_CHANGED = (
     "Not changed: pages, files, users and their passwords, sessions, API tokens, triggers and functions. A copy of "
@@ -25,9 +25,9 @@ NOT_CHANGED = (
 class Adoption(NamedTuple):
     """What is to be done: the identity that was ``found`` (None: unclaimed), and the ``plan`` for Wagtail's rows."""
 
-    own: Own
-    found: Found | None
-    plan: Plan
+    own: OwnIdentity
+    found: FoundIdentity | None
+    plan: SiteRowPlan
     retires: bool
 
     @property
@@ -35,17 +35,17 @@ class Adoption(NamedTuple):
         """Whether anything would change."""
         if self.retires:
             return self.found is None or self.found.retired_at is None
-        return self.found is None or any(differences(self.found, self.own)) or bool(self.plan.steps)
+        return self.found is None or any(identity_differences(self.found, self.own)) or bool(self.plan.steps)
 
 
-def prepared(own: Own, *, retires: bool) -> Adoption:
+def prepare_adoption(own: OwnIdentity, *, retires: bool) -> Adoption:
     """Return what is to be done; raises IdentityError when the database has no table or is not the site's to retire."""
     connection = connections[DEFAULT_DB_ALIAS]
     with deadline(connection, "shown its identity and its Site rows"):
-        return prepared_in_time(own, retires=retires)
+        return prepare_within_deadline(own, retires=retires)
 
 
-def prepared_in_time(own: Own, *, retires: bool) -> Adoption:
+def prepare_within_deadline(own: OwnIdentity, *, retires: bool) -> Adoption:
     from wagtail_multihost.models import Identity
 
     connection = connections[DEFAULT_DB_ALIAS]
@@ -56,17 +56,17 @@ def prepared_in_time(own: Own, *, retires: bool) -> Adoption:
             f"manage.py multihost_as {own.site.id} migrate"
         )
     found = identity_of(connection)
-    if retires and found and {"uid", "environment"} & set(differences(found, own)):
+    if retires and found and {"uid", "environment"} & set(identity_differences(found, own)):
         raise IdentityError(f"{database_name(connection)} is not {own.site.id}'s to retire. It belongs to: {found}.")
-    return Adoption(own, found, Plan() if retires else site_plan(own), retires)
+    return Adoption(own, found, SiteRowPlan() if retires else site_plan(own), retires)
 
 
-def site_plan(own: Own) -> Plan:
+def site_plan(own: OwnIdentity) -> SiteRowPlan:
     """Return what becomes of Wagtail's Site rows."""
-    return wagtail_site.plan_for(wagtail_site.address_of(own), wagtail_site.rows(DEFAULT_DB_ALIAS))
+    return wagtail_site.plan_for(wagtail_site.canonical_address(own), wagtail_site.site_rows(DEFAULT_DB_ALIAS))
 
 
-def described(adoption: Adoption) -> list[str]:
+def describe_adoption(adoption: Adoption) -> list[str]:
     """Return the lines that say what would be done."""
     own, found, plan, retires = adoption
     found_line = str(found) if found else "none: no site has claimed it"
@@ -80,7 +80,7 @@ def described(adoption: Adoption) -> list[str]:
     return [*lines, NOT_CHANGED]
 
 
-def carry_out(shown: Adoption) -> None:
+def carry_out_adoption(shown: Adoption) -> None:
     """
     Do what was shown, in one transaction. Raises IdentityError when the database has changed since, and when it has not
     kept what was written.
@@ -89,9 +89,9 @@ def carry_out(shown: Adoption) -> None:
 
     connection = connections[DEFAULT_DB_ALIAS]
     with deadline(connection, "taken its new identity"):
-        carry_out_in_time(shown)
+        carry_out_within_deadline(shown)
         # After the commit, at which triggers may still change rows.
-        if prepared_in_time(shown.own, retires=shown.retires).is_needed:
+        if prepare_within_deadline(shown.own, retires=shown.retires).is_needed:
             tables = f"{Identity._meta.db_table} and of Wagtail's table of sites"
             raise IdentityError(
                 f"{database_name(connection)} has not kept what was written: a trigger or a rule in it changes rows. "
@@ -99,17 +99,17 @@ def carry_out(shown: Adoption) -> None:
             )
 
 
-def carry_out_in_time(shown: Adoption) -> None:
+def carry_out_within_deadline(shown: Adoption) -> None:
     from wagtail_multihost.models import Identity
 
-    with committed(DEFAULT_DB_ALIAS):
+    with commit_at_end(DEFAULT_DB_ALIAS):
         rows = Identity.objects.using(DEFAULT_DB_ALIAS)
         rows.select_for_update().filter(pk=1).first()
-        if prepared_in_time(shown.own, retires=shown.retires) != shown:
+        if prepare_within_deadline(shown.own, retires=shown.retires) != shown:
             raise IdentityError("The database has changed meanwhile. Nothing was written; run the command again.")
         now = timezone.now()
         values: dict[str, object] = {"retired_at": now if shown.retires else None}
         if not shown.retires or shown.found is None:
             values |= {**shown.own.columns(), "claimed_at": now}
         rows.update_or_create(pk=1, defaults=values)
-        wagtail_site.apply(shown.plan, DEFAULT_DB_ALIAS)
+        wagtail_site.take_steps(shown.plan, DEFAULT_DB_ALIAS)

@@ -10,10 +10,10 @@ from django.db import DatabaseError, InterfaceError
 from django.db.utils import ConnectionHandler
 
 from wagtail_multihost.exceptions import MultihostError
-from wagtail_multihost.identity.comparison import database_name, drop, identity_of
+from wagtail_multihost.identity.comparison import database_name, drop_connection, identity_of
 from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.publishing.evidence import Evidence
-from wagtail_multihost.resolver.databases import ENGINES, connection
+from wagtail_multihost.resolver.databases import ENGINES, connection_settings
 from wagtail_multihost.spec.site import SiteSpec
 
 ALIAS = "asked"  # not the default one, which the fuse compares
@@ -44,7 +44,7 @@ class Asker:
             return None, self.silent[place]
         opened: Any = None
         try:
-            opened = opened_for(site)
+            opened = connect_to_database(site)
             # What is asked may be a view of a hostile site: it outlives the server's timeouts, and says what it likes.
             with deadline(opened, "said whose it is"):
                 found = identity_of(opened)
@@ -58,7 +58,7 @@ class Asker:
             return None, "its database cannot be asked with what the registry says of it, or its answer is none"
         finally:
             if opened is not None:
-                drop(opened)
+                drop_connection(opened)
         return (Evidence(database_name(opened), found.uid, is_its_word=True) if found else None), ""
 
     def not_opened(self, site: SiteSpec, said: str) -> str:
@@ -68,14 +68,14 @@ class Asker:
         if NOT_THERE.match(refusal):
             return ""
         if refusal.startswith(NOT_LET_IN):
-            return not_let_in(site)
+            return login_refused_message(site)
         message = f"its database on {database.host}:{database.port} cannot be asked"
         if not refusal:  # a server that refuses one site may let the others in
             self.silent[database.host, database.port] = message
         return message
 
 
-def not_let_in(site: SiteSpec) -> str:
+def login_refused_message(site: SiteSpec) -> str:
     database = site.database
     return (
         f"the server {database.host or 'on this machine'}:{database.port} does not let the role {database.user} in: it "
@@ -83,9 +83,9 @@ def not_let_in(site: SiteSpec) -> str:
     )
 
 
-def opened_for(site: SiteSpec) -> Any:
+def connect_to_database(site: SiteSpec) -> Any:
     """Return an open connection to the database of ``site``. Raises what Django raises."""
-    settings = connection(site, ENGINES[site.database.engine], {})
+    settings = connection_settings(site, ENGINES[site.database.engine], {})
     if site.database.password is not None:
         settings["PASSWORD"] = site.database.password.reveal()
     opened: Any = ConnectionHandler({"default": {}, ALIAS: settings})[ALIAS]

@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import wagtail_site
 from wagtail_multihost.identity.deadline import deadline
-from wagtail_multihost.identity.own import Own, own_identity
+from wagtail_multihost.identity.own import OwnIdentity, own_identity
 from wagtail_multihost.identity.relation import require_table
 
 
@@ -31,14 +31,14 @@ def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
             stdout.write(f"{line}\n")
 
 
-def claim(own: Own, using: str) -> Iterator[str]:
+def claim(own: OwnIdentity, using: str) -> Iterator[str]:
     """Make the row that says whose the database is, unless there is one or its table is not made yet."""
     from wagtail_multihost.models import Identity
 
     require_table(connections[using], Identity._meta.db_table, own.site.id)
     if not has_table(Identity._meta.db_table, using):
         return
-    with committed(using):
+    with commit_at_end(using):
         _, is_new = Identity.objects.using(using).get_or_create(defaults=own.columns())
         Identity.objects.using(using).filter(uid=own.uid, revision__lt=own.revision, retired_at=None).update(
             revision=own.revision, digest=own.digest
@@ -47,14 +47,14 @@ def claim(own: Own, using: str) -> Iterator[str]:
         yield f"The database is now the site {own.site.id}'s."
 
 
-def name_first_site(own: Own, using: str) -> Iterator[str]:
+def name_first_site(own: OwnIdentity, using: str) -> Iterator[str]:
     """Rewrite the Site row that Wagtail's migrations make, while it is the only one."""
-    rows = wagtail_site.rows(using)
+    rows = wagtail_site.site_rows(using)
     if rows is None or not wagtail_site.is_untouched(rows):
         return
-    plan = wagtail_site.plan_for(wagtail_site.address_of(own), rows)
-    with committed(using):
-        wagtail_site.apply(plan, using)
+    plan = wagtail_site.plan_for(wagtail_site.canonical_address(own), rows)
+    with commit_at_end(using):
+        wagtail_site.take_steps(plan, using)
     wagtail_site.forget_root_paths()
     yield from plan.lines
 
@@ -64,7 +64,7 @@ def has_table(table: str, using: str) -> bool:
 
 
 @contextmanager
-def committed(using: str) -> Iterator[None]:
+def commit_at_end(using: str) -> Iterator[None]:
     """Run in one transaction that is committed at the end, in projects with AUTOCOMMIT False too."""
     connection = connections[using]
     with transaction.atomic(using=using):
@@ -73,7 +73,7 @@ def committed(using: str) -> Iterator[None]:
         connection.commit()
 
 
-def is_later(found: Any, given: Any) -> bool:
+def is_later_identity(found: Any, given: Any) -> bool:
     """Return whether the row that was found says more than the one that is given."""
     if found is None:
         return False
@@ -83,7 +83,7 @@ def is_later(found: Any, given: Any) -> bool:
 def refuse_foreign_fixture(instance: Any, raw: bool, using: str = DEFAULT_DB_ALIAS, **kwargs: object) -> None:
     """Raise IdentityError when a fixture would give the database another site's identity, or an earlier state."""
     own = own_identity()
-    if raw and own and is_later(type(instance).objects.using(using).filter(pk=instance.pk).first(), instance):
+    if raw and own and is_later_identity(type(instance).objects.using(using).filter(pk=instance.pk).first(), instance):
         raise IdentityError(
             f"The fixture has an earlier identity of {own.site.id} than its database ({instance}): stale machines "
             "would be let in again. Leave it out: dumpdata --exclude wagtail_multihost"

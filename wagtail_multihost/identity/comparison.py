@@ -18,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import COULD_NOT, IdentityError
 from wagtail_multihost.identity.deadline import deadline
-from wagtail_multihost.identity.own import Own, own_identity
+from wagtail_multihost.identity.own import OwnIdentity, own_identity
 from wagtail_multihost.identity.relation import require_legible
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import HIGHEST_REVISION
@@ -36,7 +36,7 @@ _suspended: ContextVar[bool] = ContextVar("wagtail_multihost_identity_suspended"
 _raised: set[UUID] = set()
 
 
-class Found(NamedTuple):
+class FoundIdentity(NamedTuple):
     """The identity that a database has."""
 
     platform: str
@@ -63,7 +63,7 @@ class DatabaseIdentityError(IdentityError, CommandError):
         self.reasons = reasons
 
 
-def compare(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+def compare_identity(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     """Raise DatabaseIdentityError, and close ``connection``, when it leads to a database that is not the site's."""
     if connection.alias != DEFAULT_DB_ALIAS or _suspended.get():
         return
@@ -72,26 +72,26 @@ def compare(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
         return
     try:
         with deadline(connection, "said whose it is"):
-            compare_with(connection, own)
+            compare_with_own(connection, own)
     except BaseException:
-        drop(connection)
+        drop_connection(connection)
         raise
 
 
-def compare_with(connection: BaseDatabaseWrapper, own: Own) -> None:
+def compare_with_own(connection: BaseDatabaseWrapper, own: OwnIdentity) -> None:
     found = identity_of(connection)
     if found is None:
         return
-    reasons = tuple(differences(found, own))
+    reasons = tuple(identity_differences(found, own))
     if reasons:
-        raise DatabaseIdentityError(report(connection, found, own, reasons), reasons)
+        raise DatabaseIdentityError(identity_report(connection, found, own, reasons), reasons)
     if found.revision < own.revision and own.uid not in _raised:
         _raised.add(own.uid)
         raise_revision(connection, own)
 
 
 @contextmanager
-def suspended() -> Iterator[None]:
+def suspend_comparison() -> Iterator[None]:
     """Let this thread connect to any database: for who changes its identity."""
     token = _suspended.set(True)
     try:
@@ -100,7 +100,7 @@ def suspended() -> Iterator[None]:
         _suspended.reset(token)
 
 
-def identity_of(connection: BaseDatabaseWrapper) -> Found | None:
+def identity_of(connection: BaseDatabaseWrapper) -> FoundIdentity | None:
     """Return the identity of the database behind an open connection; None where there is no table or no row."""
     driver: Any = connection
     with connection.wrap_database_errors:
@@ -119,7 +119,7 @@ def identity_of(connection: BaseDatabaseWrapper) -> Found | None:
         return None
     require_legible(row, f"{TABLE} in {database_name(connection)}")
     platform, environment, uid, *rest = row
-    return Found(platform, environment, UUID(str(uid)), *rest)
+    return FoundIdentity(platform, environment, UUID(str(uid)), *rest)
 
 
 def is_missing_table(error: Exception) -> bool:
@@ -128,7 +128,7 @@ def is_missing_table(error: Exception) -> bool:
     return code == UNDEFINED_TABLE or str(error) == NO_TABLE
 
 
-def differences(found: Found, own: Own) -> Iterator[str]:
+def identity_differences(found: FoundIdentity, own: OwnIdentity) -> Iterator[str]:
     """Yield the reasons for which a process must not use a database."""
     if found.uid != own.uid:
         yield "uid"
@@ -142,7 +142,7 @@ def differences(found: Found, own: Own) -> Iterator[str]:
         yield "revision"
 
 
-def raise_revision(connection: BaseDatabaseWrapper, own: Own) -> None:
+def raise_revision(connection: BaseDatabaseWrapper, own: OwnIdentity) -> None:
     """
     Note that a later revision has reached the database. Where that cannot be written (a standby, a lock that another
     has) the next process will; nobody waits for it.
@@ -160,7 +160,7 @@ def raise_revision(connection: BaseDatabaseWrapper, own: Own) -> None:
             raise
 
 
-def write_revision(cursor: Any, own: Own, vendor: str) -> None:
+def write_revision(cursor: Any, own: OwnIdentity, vendor: str) -> None:
     own_row = "SELECT id FROM {} WHERE id = 1 AND uid = {} AND revision < {} AND retired_at IS NULL{}"
     statement = "UPDATE {} SET revision = {}, digest = {} WHERE id = ({})"
     values = (own.revision, own.digest, own.uid.hex, own.revision)
@@ -176,7 +176,7 @@ def write_revision(cursor: Any, own: Own, vendor: str) -> None:
         cursor.execute(f"PRAGMA busy_timeout = {timeout}")
 
 
-def drop(connection: BaseDatabaseWrapper) -> None:
+def drop_connection(connection: BaseDatabaseWrapper) -> None:
     """Close a connection. Django keeps one whose receiver raises, and would use it the next time."""
     with suppress(Exception):
         connection.close()
@@ -191,7 +191,9 @@ def database_name(connection: BaseDatabaseWrapper) -> str:
     return f"the database {settings['NAME']} on {settings['HOST'] or 'this machine'}:{settings['PORT']}"
 
 
-def report(connection: BaseDatabaseWrapper, found: Found, own: Own, reasons: tuple[str, ...]) -> str:
+def identity_report(
+    connection: BaseDatabaseWrapper, found: FoundIdentity, own: OwnIdentity, reasons: tuple[str, ...]
+) -> str:
     """Return which record points where, what was found, and what to do."""
     site = own.site
     source = site.sources.get("database", "the registry")

@@ -36,7 +36,7 @@ class SilentDatabaseError(IdentityError, CommandError):
         super().__init__(message, returncode=COULD_NOT)
 
 
-class Waiting:
+class PendingAnswer:
     """Who waits for an answer on ``connection``, and until when."""
 
     def __init__(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
@@ -58,10 +58,10 @@ class Watch:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.waiting: set[Waiting] = set()
+        self.waiting: set[PendingAnswer] = set()
         self.thread: threading.Thread | None = None
 
-    def add(self, waiting: Waiting) -> None:
+    def add(self, waiting: PendingAnswer) -> None:
         with self.lock:
             self.waiting.add(waiting)
             if self.thread is None or not self.thread.is_alive():
@@ -69,7 +69,7 @@ class Watch:
                 with suppress(RuntimeError):  # an interpreter that ends starts no thread, nor does a full account
                     self.thread.start()
 
-    def remove(self, waiting: Waiting) -> None:
+    def remove(self, waiting: PendingAnswer) -> None:
         with self.lock:  # so that it never hangs up a descriptor that has been closed, and may be another's by now
             self.waiting.discard(waiting)
 
@@ -105,7 +105,7 @@ def deadline(connection: BaseDatabaseWrapper, what: str, seconds: float | None =
     ``what`` the database has not done.
     """
     seconds = SECONDS if seconds is None else seconds
-    waiting, watch = Waiting(connection, seconds), _watch
+    waiting, watch = PendingAnswer(connection, seconds), _watch
     watch.add(waiting)
     try:
         yield
@@ -115,10 +115,10 @@ def deadline(connection: BaseDatabaseWrapper, what: str, seconds: float | None =
     finally:
         watch.remove(waiting)
     if waiting.is_over:
-        raise SilentDatabaseError(silence(connection, what, seconds)) from None
+        raise SilentDatabaseError(silence_message(connection, what, seconds)) from None
 
 
-def silence(connection: BaseDatabaseWrapper, what: str, seconds: float) -> str:
+def silence_message(connection: BaseDatabaseWrapper, what: str, seconds: float) -> str:
     own, name = own_identity(), connection.settings_dict["NAME"]
     whose = f" of the site {own.site.id}" if own else ""
     return (

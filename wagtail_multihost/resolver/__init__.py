@@ -16,7 +16,7 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE, open_registry
-from wagtail_multihost.resolver.ambient import Watched, warn_of_ambient
+from wagtail_multihost.resolver.ambient import WatchedVariables, warn_of_ambient
 from wagtail_multihost.resolver.folders import prepare_folders, refuse_root
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.starting import TEST_COMMANDS, TEST_RUNS, Start, start_of, start_of_process
@@ -49,7 +49,7 @@ def resolve(
     key = registry, command
     if key not in _outcomes:
         start = start_of_process() if command is None else start_of(command)
-        _outcomes[key] = outcome(lambda: resolve_anew(registry, os.environ, start))
+        _outcomes[key] = result_or_error(lambda: resolve_anew(registry, os.environ, start))
     known = _outcomes[key]
     if isinstance(known, ConfigurationError):
         from wagtail_multihost.resolver.ending import end_with_report  # loads only for the report
@@ -60,7 +60,7 @@ def resolve(
     return known
 
 
-def outcome(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | ConfigurationError:
+def result_or_error(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | ConfigurationError:
     try:
         return attempt()
     except ConfigurationError as error:
@@ -101,8 +101,8 @@ def resolve_anew(registry: Path | str | None, environ: Mapping[str, str], start:
             "It is blank. Name a site, or unset it to run commands that need none.", where=SITE_VARIABLE
         )
     if site is None or start.command in TEST_RUNS:
-        return without_site(registry, start)
-    watched = Watched(environ)
+        return resolve_without_site(registry, start)
+    watched = WatchedVariables(environ)
     opened = open_registry(None if REGISTRY_VARIABLE in environ else registry, watched)
     platform, spec = opened.site(site)
     warn_of_ambient(watched)
@@ -111,7 +111,7 @@ def resolve_anew(registry: Path | str | None, environ: Mapping[str, str], start:
     return ResolvedSettings(platform, spec, None, registry, opened, *start)
 
 
-def without_site(registry: Path | str | None, start: Start) -> ResolvedSettings:
+def resolve_without_site(registry: Path | str | None, start: Start) -> ResolvedSettings:
     if start.command not in TEST_COMMANDS:
         return ResolvedSettings(None, None, None, registry, None, *start)
     from wagtail_multihost.resolver.inert import ephemeral_site  # loads only where no site is served

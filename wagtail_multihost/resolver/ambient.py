@@ -32,7 +32,7 @@ WEB_IDENTITY = "AWS_WEB_IDENTITY_TOKEN_FILE"
 _has_warned = False
 
 
-class Watched(Mapping[str, str]):
+class WatchedVariables(Mapping[str, str]):
     """Variables that remember in ``used`` which of them were looked up."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -63,7 +63,7 @@ def is_amazon(name: str) -> bool:
     return name.startswith(AMAZON) and name.isidentifier() and not name.startswith(ROLE) and name != WEB_IDENTITY
 
 
-def warn_of_ambient(environ: Watched) -> None:
+def warn_of_ambient(environ: WatchedVariables) -> None:
     """Log one warning in the life of the process with the names that are set and that no record uses."""
     global _has_warned
     names = [name for name in ambient_names(environ) if name not in environ.used]

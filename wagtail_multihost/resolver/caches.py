@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.secret import Secret
@@ -51,7 +51,7 @@ def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Set
     Yield CACHES of the site. ``default`` becomes the site's cache; the project's other aliases stay where
     they are, under prefixes and folders of the site. Raises ConfigurationError for a KEY_FUNCTION.
     """
-    aliases = table_of(project, "CACHES")
+    aliases = aliases_of(project, "CACHES")
     for alias, options in aliases.items():
         if options.pop("KEY_FUNCTION", None) not in (None, KEY_FUNCTION):
             raise ConfigurationError.because(
@@ -60,14 +60,14 @@ def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Set
                 site=site.id,
             )
     default = {key: value for key, value in aliases.pop(CACHE_DEFAULT, {}).items() if key not in ADDRESS}
-    value = {CACHE_DEFAULT: {**default, **backend(site.cache), "KEY_PREFIX": site.names.key_prefix}}
+    value = {CACHE_DEFAULT: {**default, **cache_backend(site.cache), "KEY_PREFIX": site.names.key_prefix}}
     value[CACHE_DEFAULT]["KEY_FUNCTION"] = KEY_FUNCTION
     for alias, options in aliases.items():
-        value[alias] = scoped(alias, options, site, data)
+        value[alias] = scope_cache(alias, options, site, data)
     yield Setting("CACHES", value, "every alias with the site's key prefix", site.sources.get("cache", ""))
 
 
-def backend(cache: CacheSpec) -> dict[str, object]:
+def cache_backend(cache: CacheSpec) -> dict[str, object]:
     if cache.backend == "locmem":
         return {"BACKEND": LOCMEM}
     host = f"[{cache.host}]" if ":" in cache.host else cache.host
@@ -81,17 +81,17 @@ def backend(cache: CacheSpec) -> dict[str, object]:
     return {"BACKEND": REDIS, "LOCATION": location, **({"OPTIONS": options} if options else {})}
 
 
-def scoped(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
+def scope_cache(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
     safe_alias = re.sub(UNSAFE_IN_PREFIX, "-", alias)
     options["BACKEND"] = REPLACED.get(str(options.get("BACKEND")), options.get("BACKEND"))
     prefix = f"{site.names.key_prefix}.{safe_alias}"
     scope: dict[str, object] = {"KEY_PREFIX": prefix, "KEY_FUNCTION": KEY_FUNCTION}
     if str(options["BACKEND"]).endswith(FILES):
-        scope["LOCATION"] = str(own_folder(safe_alias, site, data))
-    return {**without_password(options), **scope}
+        scope["LOCATION"] = str(file_cache_folder(safe_alias, site, data))
+    return {**move_password_to_options(options), **scope}
 
 
-def own_folder(alias: str, site: SiteSpec, data: Path) -> Path:
+def file_cache_folder(alias: str, site: SiteSpec, data: Path) -> Path:
     """Return the folder of a file cache, which Django makes for its owner alone."""
     folder = data / "sites" / site.id / "cache" / alias
     if site.storage.path is not None and folder.is_relative_to(site.storage.path):
@@ -104,7 +104,7 @@ def own_folder(alias: str, site: SiteSpec, data: Path) -> Path:
     return folder
 
 
-def without_password(options: dict[str, object]) -> dict[str, object]:
+def move_password_to_options(options: dict[str, object]) -> dict[str, object]:
     """Return an alias whose password is in OPTIONS, which error pages mask, and not in LOCATION, which they show."""
     option = PASSWORD_OPTIONS.get(str(options["BACKEND"]))
     location = options.get("LOCATION")

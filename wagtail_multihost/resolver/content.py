@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -65,7 +65,7 @@ def search_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     (https://docs.wagtail.org/en/stable/releases/7.2.html). Raises ConfigurationError for an alias that
     cannot be a part of an index's name.
     """
-    aliases = table_of(project, SEARCH)
+    aliases = aliases_of(project, SEARCH)
     if not aliases:
         return
     for alias, options in aliases.items():

@@ -65,7 +65,7 @@ def csp_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
         if not isinstance(policy, Mapping) or not policy:
             continue
         problems.extend(policy_problems(name, policy, site))
-        yield Setting(name, with_media(policy, own), "the project's, with the site's media host", "")
+        yield Setting(name, add_media_sources(policy, own), "the project's, with the site's media host", "")
     if problems:
         raise ConfigurationError(problems)
 
@@ -94,18 +94,18 @@ def sources_of(values: object) -> list[str] | None:
     return list(values) if isinstance(values, list | tuple) else [str(values)]
 
 
-def words(sources: list[str]) -> list[str]:
+def split_sources(sources: list[str]) -> list[str]:
     """Return single sources, in lower case, where the project may have written several in one text."""
     return " ".join(map(str, sources)).lower().split()
 
 
-def with_media(policy: Mapping[object, object], own: list[str]) -> dict[object, object]:
+def add_media_sources(policy: Mapping[object, object], own: list[str]) -> dict[object, object]:
     extended = dict(policy)
     for directive in MEDIA if own else ():
         sources = sources_of(policy.get(directive))
         if sources is None:
             sources = sources_of(policy.get(FALLBACK))
-        if sources is None or EVERYWHERE.intersection(words(sources)):
+        if sources is None or EVERYWHERE.intersection(split_sources(sources)):
             continue
         kept = [source for source in sources if source != NONE]
         extended[directive] = [*kept, *(source for source in own if source not in kept)]
@@ -114,7 +114,7 @@ def with_media(policy: Mapping[object, object], own: list[str]) -> dict[object, 
 
 def policy_problems(name: str, policy: Mapping[object, object], site: SiteSpec) -> Iterator[Problem]:
     for directive, values in policy.items():
-        sources = words(sources_of(values) or [])
+        sources = split_sources(sources_of(values) or [])
         # A browser that knows strict-dynamic ignores hosts beside it; they are for those that do not.
         judges_all = directive in RUNS and STRICT not in sources
         for source in sources:

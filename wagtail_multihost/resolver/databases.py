@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.database import POSTGRESQL_OPTIONS, DatabaseSpec
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.names import shortened
@@ -63,7 +63,7 @@ def database_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     Yield DATABASES of the site. Raises ConfigurationError when the project has aliases other than default,
     keys that Django does not know, or a pool beside persistent connections.
     """
-    aliases = table_of(project, "DATABASES")
+    aliases = aliases_of(project, "DATABASES")
     others = sorted(set(aliases) - {DATABASE_DEFAULT})
     if others:
         raise ConfigurationError.because(
@@ -74,7 +74,7 @@ def database_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
         )
     stated = aliases.get(DATABASE_DEFAULT, {})
     if unknown := sorted(stated.keys() - KNOWN):
-        raise ConfigurationError(Problem("DATABASES", unknown_key(key), site.id) for key in unknown)
+        raise ConfigurationError(Problem("DATABASES", unknown_key_message(key), site.id) for key in unknown)
     kept = {key: value for key, value in stated.items() if key in KEPT}
     options = kept_options(site.database, stated)
     if options.get("pool") and kept.get("CONN_MAX_AGE", 0) != 0:
@@ -84,11 +84,11 @@ def database_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
             site=site.id,
         )
     engine = engine_of(site.database, str(stated.get("ENGINE", "")))
-    value = {DATABASE_DEFAULT: {**kept, **connection(site, engine, options)}}
+    value = {DATABASE_DEFAULT: {**kept, **connection_settings(site, engine, options)}}
     yield Setting("DATABASES", value, "the site's own database and role", site.sources.get("database", ""))
 
 
-def unknown_key(key: str) -> str:
+def unknown_key_message(key: str) -> str:
     import difflib  # loads only for the message
 
     close = difflib.get_close_matches(key, KNOWN, 1)
@@ -111,7 +111,7 @@ def engine_of(database: DatabaseSpec, project_engine: str) -> str:
     return project_engine if variant else ENGINES[database.engine]
 
 
-def connection(site: SiteSpec, engine: str, kept: Mapping[str, object]) -> dict[str, object]:
+def connection_settings(site: SiteSpec, engine: str, kept: Mapping[str, object]) -> dict[str, object]:
     database = site.database
     if database.engine == "sqlite":
         return {"ENGINE": engine, "NAME": str(database.path), "OPTIONS": {**SQLITE_OPTIONS, **kept}}

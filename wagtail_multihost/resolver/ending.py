@@ -10,7 +10,7 @@ from types import TracebackType
 from wagtail_multihost.exceptions import COULD_NOT, MultihostError
 
 GUNICORN = "gunicorn.error"
-Told = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+ExceptHook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 
 
 def end_with_report() -> None:
@@ -18,15 +18,15 @@ def end_with_report() -> None:
     Have an error of this package that ends this process told without the frames of the settings module, which say
     nothing of a mistake in the registry; in the log of gunicorn's workers, too.
     """
-    if not isinstance(sys.excepthook, Hook):
-        sys.excepthook = Hook(sys.excepthook)
+    if not isinstance(sys.excepthook, ReportHook):
+        sys.excepthook = ReportHook(sys.excepthook)
     logging.getLogger(GUNICORN).addFilter(drop_frames)
 
 
-class Hook:
+class ReportHook:
     """A ``sys.excepthook`` that tells errors of this package by their report, and has ``before`` tell others."""
 
-    def __init__(self, before: Told) -> None:
+    def __init__(self, before: ExceptHook) -> None:
         self.before = before
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -35,16 +35,16 @@ def compare_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
     except OSError:
         return  # it is still to be made, or what is to be done there fails
     try:
-        found = read(opened)
+        found = read_folder_mark(opened)
     except OSError as error:
-        raise refusal(folder, site, f"The mark of the folder cannot be read: {error.strerror}.") from None
+        raise folder_mark_error(folder, site, f"The mark of the folder cannot be read: {error.strerror}.") from None
     finally:
         os.close(opened)
     if found is None:
         return
     if (uid := uid_in(found)) != str(site.uid):
         whose = f"belongs to the uid {shown(uid)}" if uid else "has a mark that cannot be read"
-        raise refusal(
+        raise folder_mark_error(
             folder,
             site,
             f"The folder {whose}, and the site {site.id} has the uid {site.uid}. If it is what an earlier site of this "
@@ -57,17 +57,17 @@ def leave_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
     with suppress(OSError):  # it is another account's, or only to be read
         opened = os.open(platform.data / "sites" / site.id, OPENED)
         try:
-            if read(opened) is None:
-                write(opened, platform, site)
+            if read_folder_mark(opened) is None:
+                write_folder_mark(opened, platform, site)
         finally:
             os.close(opened)
 
 
-def refusal(folder: Path, site: SiteSpec, message: str) -> ConfigurationError:
+def folder_mark_error(folder: Path, site: SiteSpec, message: str) -> ConfigurationError:
     return ConfigurationError.because(message, where=str(folder / NAME), site=site.id)
 
 
-def read(folder: int) -> bytes | None:
+def read_folder_mark(folder: int) -> bytes | None:
     """Return what is in the mark of an open folder; None without one. Whatever a site put in its place ends soon."""
     try:
         file = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
@@ -87,7 +87,7 @@ def uid_in(mark: bytes) -> str:
         return ""
 
 
-def write(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
+def write_folder_mark(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
     """Write the mark of an open folder, which another process of the site may do at the same time."""
     from wagtail_multihost.files.writing import NewFile, draft_name, write_new  # only where there is no mark yet
 

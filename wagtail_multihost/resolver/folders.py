@@ -37,7 +37,7 @@ def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
     try:
         make_site_folder(platform, site)
     except OSError as error:
-        raise not_made(sites / site.id, error, site) from None
+        raise folder_error(sites / site.id, error, site) from None
 
 
 def prepare_private_folders(platform: PlatformSpec, site: SiteSpec, values: Mapping[str, object]) -> dict[str, object]:
@@ -55,7 +55,7 @@ def prepare_private_folders(platform: PlatformSpec, site: SiteSpec, values: Mapp
             make_private_folder(folder, LOGS_MODE if folder == logs else PRIVATE_MODE)
         except OSError as error:
             if name != TEMPORARY:
-                raise not_made(folder, error, site) from None
+                raise folder_error(folder, error, site) from None
             others[name] = None
             warn_of_shared_temporary_files(folder, error)
     return others
@@ -81,7 +81,7 @@ def log_folder(values: Mapping[str, object], logs: Path) -> Iterator[tuple[str, 
             return
 
 
-def not_made(folder: Path, error: OSError, site: SiteSpec) -> ConfigurationError:
+def folder_error(folder: Path, error: OSError, site: SiteSpec) -> ConfigurationError:
     message = f"The folder {shown(str(folder))} cannot be made: {error.strerror}."
     return ConfigurationError.because(message, where="data", site=site.id)
 
@@ -114,17 +114,17 @@ def make_private_folder(path: Path, mode: int = PRIVATE_MODE) -> None:
     """
     around = os.open(path.parent, OPENED)
     try:
-        is_new = made(path.name, mode, around)
+        is_new = make_if_missing(path.name, mode, around)
         folder = os.open(path.name, OPENED, dir_fd=around)
         try:
-            own_folder(folder, mode, os.fstat(around) if is_new else None)
+            secure_folder(folder, mode, os.fstat(around) if is_new else None)
         finally:
             os.close(folder)
     finally:
         os.close(around)
 
 
-def made(name: str, mode: int, around: int) -> bool:
+def make_if_missing(name: str, mode: int, around: int) -> bool:
     """Make a folder in the open folder ``around``; return whether it is new."""
     try:
         os.mkdir(name, mode, dir_fd=around)
@@ -133,7 +133,7 @@ def made(name: str, mode: int, around: int) -> bool:
     return True
 
 
-def own_folder(folder: int, mode: int, around: os.stat_result | None) -> None:
+def secure_folder(folder: int, mode: int, around: os.stat_result | None) -> None:
     """Give an open folder its ``mode``, and from root the owner of the one ``around`` it where it is new."""
     own = os.geteuid()
     if own == ROOT and around is not None:
@@ -177,11 +177,11 @@ def refuse_root(platform: PlatformSpec, site: SiteSpec) -> None:
             site=site.id,
         )
     if platform.environment == PRODUCTION:
-        raise no_account(site)
+        raise missing_account_error(site)
     refuse_foreign_folder(platform, site)
 
 
-def no_account(site: SiteSpec) -> ConfigurationError:
+def missing_account_error(site: SiteSpec) -> ConfigurationError:
     message = (
         "No account is stated for the site, and in production its code does not run as root: it would read what the "
         'site has written. State the platform\'s user, such as user = "site-{site}".'

@@ -74,7 +74,7 @@ LONGEST = 10_000  # characters; what would be cut off could be what tells a secr
 PLAIN = (PurePath, datetime.date, datetime.time, datetime.timedelta, re.Pattern)
 
 
-def masked(value: object, depth: int = 0) -> JsonValue:
+def mask_value(value: object, depth: int = 0) -> JsonValue:
     """
     Return ``value`` in the types of JSON, with every secret as ``***``: our own, and what the project's
     settings hold under a telling key, in a URL, in a connection string or in the looks of one.
@@ -84,34 +84,36 @@ def masked(value: object, depth: int = 0) -> JsonValue:
     if depth > DEEPEST:
         return "…"
     if isinstance(value, Mapping):
-        names = ((key if isinstance(key, int | float | None) else text_of(key), inner) for key, inner in value.items())
-        return {masked_text(str(name)): masked_entry(str(name), inner, depth) for name, inner in names}
+        names = (
+            (key if isinstance(key, int | float | None) else unmasked_text(key), inner) for key, inner in value.items()
+        )
+        return {mask_text(str(name)): mask_entry(str(name), inner, depth) for name, inner in names}
     if isinstance(value, list | tuple):
-        return [masked(inner, depth + 1) for inner in value]
+        return [mask_value(inner, depth + 1) for inner in value]
     if isinstance(value, Set):
-        return sorted((masked(inner, depth + 1) for inner in value), key=str)
+        return sorted((mask_value(inner, depth + 1) for inner in value), key=str)
     if isinstance(value, int | float | bool | None):
         return value
-    return masked_text(text_of(value))
+    return mask_text(unmasked_text(value))
 
 
-def masked_entry(name: str, value: object, depth: int = 0) -> JsonValue:
+def mask_entry(name: str, value: object, depth: int = 0) -> JsonValue:
     """Return what may be shown of ``value`` under ``name``."""
-    return masked(value, depth + 1) if is_open(name, value) else MASK
+    return mask_value(value, depth + 1) if is_open(name, value) else MASK
 
 
-def masked_setting(name: str, value: object) -> JsonValue:
+def mask_setting(name: str, value: object) -> JsonValue:
     """Return what may be shown of the setting ``name``: of a list of secrets, their number."""
     if isinstance(value, list | tuple) and not is_open(name, value):
         return [MASK] * len(value)
-    return masked_entry(name, value)
+    return mask_entry(name, value)
 
 
 def is_open(name: str, value: object) -> bool:
     return not value or value is True or name in OPEN_NAMES or not TELLING.search(name)
 
 
-def text_of(value: object) -> str:
+def unmasked_text(value: object) -> str:
     """Return a text as it is, and of an object what cannot hold a secret: mostly its type."""
     if isinstance(value, str):
         return value
@@ -122,7 +124,7 @@ def text_of(value: object) -> str:
     return f"<{getattr(of, '__module__', '')}.{getattr(of, '__qualname__', '')}>"
 
 
-def masked_text(text: str) -> str:
+def mask_text(text: str) -> str:
     if PRIVATE_KEY.search(text):
         return MASK
     if len(text) > LONGEST:
@@ -155,12 +157,14 @@ def is_certain(name: str) -> bool:
     return name not in OPEN_NAMES and bool(CERTAIN.search(name))
 
 
-def without(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
+def mask_known_secrets(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
     """Return a masked value with ``secrets`` masked too, longest first."""
     if isinstance(value, dict):
-        return {str(without(key, secrets)): without(inner, secrets) for key, inner in value.items()}
+        return {
+            str(mask_known_secrets(key, secrets)): mask_known_secrets(inner, secrets) for key, inner in value.items()
+        }
     if isinstance(value, list):
-        return [without(inner, secrets) for inner in value]
+        return [mask_known_secrets(inner, secrets) for inner in value]
     if isinstance(value, str):
         for secret in sorted(secrets, key=len, reverse=True):
             value = value.replace(secret, MASK)

@@ -26,7 +26,7 @@ def secret_key_settings(platform: PlatformSpec, site: SiteSpec) -> Iterator[Sett
         yield Setting("SECRET_KEY_FALLBACKS", list(site.secret_key_fallbacks), OWN_RULE, fallbacks)
         return
     keys = derived_keys(platform, site)
-    source = source_of(platform)
+    source = source_of_platform_key(platform)
     yield Setting("SECRET_KEY", keys[0], RULE, source)
     yield Setting("SECRET_KEY_FALLBACKS", [*keys[1:], *site.secret_key_fallbacks], FALLBACK_RULE, source)
 
@@ -39,7 +39,7 @@ def with_own_keys(platform: PlatformSpec, site: SiteSpec) -> SiteSpec:
     return replace(site, key_id="", secret_key=keys[0], secret_key_fallbacks=(*keys[1:], *site.secret_key_fallbacks))
 
 
-def source_of(platform: PlatformSpec) -> str:
+def source_of_platform_key(platform: PlatformSpec) -> str:
     stated = (platform.sources.get(key) for key in ("secret_key", "secret_key_file", "secret_keys"))
     return next((source for source in stated if source), "the key in the data folder")
 
@@ -52,10 +52,10 @@ def derived_keys(platform: PlatformSpec, site: SiteSpec) -> list[Secret]:
     current = site.key_id or platform.key_id
     others = [key_id for key_id in platform.keyring if key_id != current]
     generations = [(current, site.epoch), (current, site.epoch - 1), *((key_id, site.epoch) for key_id in others)]
-    return [secret_key(platform, site, key_id, epoch) for key_id, epoch in generations if epoch]
+    return [derived_key(platform, site, key_id, epoch) for key_id, epoch in generations if epoch]
 
 
-def secret_key(platform: PlatformSpec, site: SiteSpec, key_id: str, epoch: int) -> Secret:
+def derived_key(platform: PlatformSpec, site: SiteSpec, key_id: str, epoch: int) -> Secret:
     def derive() -> str:
         keyring = platform.keyring
         if not keyring:

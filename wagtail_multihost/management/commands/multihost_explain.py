@@ -17,9 +17,9 @@ from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.keys import Key, declared
 from wagtail_multihost.registry.keys.schema import json_schema
 from wagtail_multihost.registry.lines import located_labels
-from wagtail_multihost.resolver.explain import Row, explain, explain_project, facts
+from wagtail_multihost.resolver.explain import Row, explain, explain_project, site_facts
 from wagtail_multihost.resolver.resolved import ResolvedSettings
-from wagtail_multihost.resolver.rotation import Credential, credentials
+from wagtail_multihost.resolver.rotation import SiteCredential, site_credentials
 from wagtail_multihost.running import current, registry_of
 
 HEADINGS = {
@@ -74,11 +74,11 @@ class Command(MultihostCommand):
         located = located_labels(registry)
         if options["rotation"]:
             refuse_snapshots(registry)
-            found = list(credentials(platform, site, located))
+            found = list(site_credentials(platform, site, located))
             self.report([entry._asdict() for entry in found], map(lines_of_credential, found), **options)
             return
         resolved, project = ResolvedSettings(platform, site), project_settings()
-        parts = [facts(resolved, located), explain(resolved, project, located)]
+        parts = [site_facts(resolved, located), explain(resolved, project, located)]
         if options["all"]:
             parts.append(explain_project(resolved, project, current_settings(project), vars(global_settings)))
         rows = [row for part in parts for row in part]
@@ -138,7 +138,7 @@ def lines_of_rows(rows: list[Row]) -> Iterable[list[str]]:
         yield [f"{row['name']} = {json.dumps(row['value'])}", *([origin] if origin else []), *note]
 
 
-def lines_of_credential(credential: Credential) -> list[str]:
+def lines_of_credential(credential: SiteCredential) -> list[str]:
     origin = "; ".join(part for part in (credential.made, credential.source) if part)
     return [
         credential.name,
