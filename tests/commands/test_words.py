@@ -127,18 +127,15 @@ def test_key_has_its_kind_type_default_meaning_and_variables() -> None:
         ]
 
 
-def test_credential_has_its_origin_and_numbered_steps() -> None:
+def test_credential_has_its_origin_and_what_a_change_invalidates() -> None:
     """What is blank of the origin is left out."""
-    credential = SiteCredential("SECRET_KEY", "made", "", ("a", "b"), ("First.", "Second."))
+    credential = SiteCredential("SECRET_KEY", "made", "", ("a", "b"))
     assert multihost_explain.lines_of_credential(credential) == [
         "SECRET_KEY",
         "made",
         "A change invalidates:",
         "- a",
         "- b",
-        "To change it:",
-        "1. First.",
-        "2. Second.",
     ]
     assert multihost_explain.lines_of_credential(credential._replace(source="from"))[1] == "made; from"
     assert multihost_explain.lines_of_credential(credential._replace(made="", source="from"))[1] == "from"

@@ -19,7 +19,7 @@ from wagtail_multihost.registry.keys.schema import json_schema
 from wagtail_multihost.registry.lines import located_labels
 from wagtail_multihost.resolver.explain import Row, explain, explain_project, site_facts
 from wagtail_multihost.resolver.resolved import ResolvedSettings
-from wagtail_multihost.resolver.rotation import SiteCredential, site_credentials
+from wagtail_multihost.resolver.rotation import HOW_TO, SiteCredential, site_credentials
 from wagtail_multihost.running import current, registry_of
 
 HEADINGS = {
@@ -47,7 +47,7 @@ class Command(MultihostCommand):
         parser.add_argument(
             "--rotation",
             action="store_true",
-            help="instead, each key and password of the site: what a change of it invalidates, and how to change it",
+            help="instead, each key and password of the site, and what a change of it invalidates",
         )
         parser.add_argument(
             "--variables",
@@ -75,7 +75,8 @@ class Command(MultihostCommand):
         if options["rotation"]:
             refuse_snapshots(registry)
             found = list(site_credentials(platform, site, located))
-            self.report([entry._asdict() for entry in found], map(lines_of_credential, found), **options)
+            texts = [*map(lines_of_credential, found), [f"How to change them: {HOW_TO}"]]
+            self.report([entry._asdict() for entry in found], texts, **options)
             return
         resolved, project = ResolvedSettings(platform, site), project_settings()
         parts = [site_facts(resolved, located), explain(resolved, project, located)]
@@ -145,8 +146,6 @@ def lines_of_credential(credential: SiteCredential) -> list[str]:
         origin,
         "A change invalidates:",
         *(f"- {sentence}" for sentence in credential.invalidates),
-        "To change it:",
-        *(f"{number}. {sentence}" for number, sentence in enumerate(credential.steps, 1)),
     ]
 
 
