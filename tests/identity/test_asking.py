@@ -20,7 +20,7 @@ from wagtail_multihost.spec import Secret
 from wagtail_multihost.spec.site import SiteSpec
 
 FOUND = FoundIdentity("aviary", "production", OTHER_UID, 7, "digest", None)
-CONFIGURED = "its database cannot be asked with what the registry says of it, or its answer is none"
+CONFIGURED = "its database cannot be queried with what the registry states, or its answer is not valid"
 
 
 class Connection:
@@ -84,7 +84,11 @@ def test_database_says_whose_it_is(server: Server) -> None:
     """Its word is evidence under its own name, and the connection is closed again."""
     place = "the database aviary__aurora on db.internal:5432"
     assert Asker()(on_server()) == (Evidence(place, OTHER_UID, is_its_word=True), "")
-    assert (server.opened[0].closed, server.opened[0].connection, server.deadlines) == (1, None, ["said whose it is"])
+    assert (server.opened[0].closed, server.opened[0].connection, server.deadlines) == (
+        1,
+        None,
+        ["returned its identity"],
+    )
 
 
 def test_database_that_nobody_has_claimed_says_nothing(server: Server) -> None:
@@ -123,7 +127,7 @@ def test_refused_password_is_no_answer(server: Server) -> None:
     for _ in range(2):
         holder, message = ask(on_server())
         assert holder is None
-        assert "does not let the role aviary__aurora in" in message
+        assert "refuses the login of the role aviary__aurora" in message
     assert len(server.attempts) == 2 and ask.silent == {}
 
 
@@ -134,7 +138,7 @@ def test_refusal_with_words_of_a_site_in_it_is_its_own(server: Server) -> None:
         f'failed: FATAL:  could not access file "$libdir/plugins/{library}": No such file'
     )
     ask = Asker()
-    assert ask(on_server()) == (None, "its database on db.internal:5432 cannot be asked")
+    assert ask(on_server()) == (None, "its database on db.internal:5432 cannot be queried")
     assert ask.silent == {}
 
 
@@ -142,7 +146,7 @@ def test_refusal_with_words_of_a_site_in_it_is_its_own(server: Server) -> None:
 def test_server_that_cannot_be_reached_is_asked_once(server: Server, host: str) -> None:
     """However many sites it has, each is told of it; a server at another port is asked."""
     server.opening = OperationalError("connection refused")
-    ask, message = Asker(), f"its database on {host}:5432 cannot be asked"
+    ask, message = Asker(), f"its database on {host}:5432 cannot be queried"
     sites = [on_server(host=host), on_server(host=host, name="other")]
     assert [ask(site) for site in sites] == [(None, message)] * 2
     assert len(server.attempts) == 1
@@ -156,7 +160,7 @@ def test_database_that_refuses_does_not_silence_its_server(server: Server) -> No
     """What is in one database may be hostile; the others of its server are asked."""
     server.answer = DatabaseError('FATAL: role "x" does not exist')
     ask = Asker()
-    assert ask(on_server()) == (None, "its database cannot be asked: what is in it has refused")
+    assert ask(on_server()) == (None, "its database cannot be queried: the query failed")
     assert server.opened[0].connection is None and server.opened[0].closed == 1
     server.answer = FOUND
     assert ask(on_server())[0] is not None
@@ -166,7 +170,7 @@ def test_database_that_refuses_does_not_silence_its_server(server: Server) -> No
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (IdentityError("It is no table."), "its database cannot be asked (It is no table.)"),
+        (IdentityError("It is no table."), "its database cannot be queried (It is no table.)"),
         (InterfaceError("x"), CONFIGURED),
         (ImproperlyConfigured("x"), CONFIGURED),
         (ValueError("x"), CONFIGURED),
@@ -223,5 +227,5 @@ def test_secret_that_cannot_be_read_is_told(_driver: list[dict[str, Any]], tmp_p
     with pytest.raises(SecretUnreadableError):
         connect_to_database(site)
     evidence, message = Asker()(site)
-    assert evidence is None and message.startswith("its database cannot be asked (")
+    assert evidence is None and message.startswith("its database cannot be queried (")
     assert _driver == []

@@ -21,7 +21,7 @@ from wagtail_multihost.identity.wagtail_site import SiteRow, SiteRowPlan, SiteRo
 from wagtail_multihost.models import Identity
 from wagtail_multihost.running import Running
 
-LINES = ["The database is now the site aurora's.", "Site row localhost:80 becomes aurora.example.org:443."]
+LINES = ["The database now belongs to the site aurora.", "Site row localhost:80 becomes aurora.example.org:443."]
 
 
 @pytest.fixture(name="migrates")
@@ -227,7 +227,7 @@ def test_lines_say_what_is_found_and_what_becomes_of_it(become: Become) -> None:
     unclaimed = [f"Database:       {name}", "Identity found: none: no site has claimed it"]
     assert describe_adoption(prepare_adoption(identity, retires=True)) == [
         *unclaimed,
-        "It is retired: no process of aurora connects to it any more.",
+        "It will be retired: no process of aurora will connect to it any more.",
     ]
     new = [f"New identity:   {identity}"]
     row = ["Wagtail:        Site row localhost:80 becomes aurora.example.org:443."]
@@ -241,7 +241,7 @@ def test_lines_say_what_is_found_and_what_becomes_of_it(become: Become) -> None:
     Site.objects.create(hostname="shop.example.org", port=443, root_page=Site.objects.get().root_page)
     Site.objects.create(hostname="blog.example.org", port=80, root_page=Site.objects.first().root_page)
     Identity.objects.create(**identity.columns())
-    right = ["Wagtail:        the default Site row is right."]
+    right = ["Wagtail:        the default Site row is correct."]
     kept = ["Site rows kept: shop.example.org:443, blog.example.org:80"]
     lines = describe_adoption(prepare_adoption(identity, retires=False))
     assert lines == [unclaimed[0], f"Identity found: {identity}", *new, *right, *kept, adoption.NOT_CHANGED]
@@ -256,7 +256,7 @@ def test_lines_say_what_is_found_and_what_becomes_of_it(become: Become) -> None:
         ([SiteRow(1, "old", 80, True)], ["Site row old:80 becomes new:443."]),
         (
             [SiteRow(1, "old", 80, True), SiteRow(2, "new", 443, False)],
-            ["Site row old:80 is no longer the default one.", "Site row new:443 becomes the default one."],
+            ["Site row old:80 is no longer the default.", "Site row new:443 becomes the default."],
         ),
         ([SiteRow(2, "new", 443, True)], []),
     ],
@@ -272,10 +272,10 @@ def test_plan_says_each_step(rows: list[SiteRow], lines: list[str]) -> None:
         (None, "no table of Site rows"),
         (
             [SiteRow(1, "a", 1, True), SiteRow(2, "b", 1, True), SiteRow(3, "c", 1, True)],
-            "^3 Site rows are the default one",
+            "^3 Site rows are marked as the default",
         ),
-        ([SiteRow(1, "a", 1, True), SiteRow(2, "new", 443, True)], "^2 Site rows are the default one"),
-        ([SiteRow(1, "a", 1, False)], "^No Site row is the default one"),
+        ([SiteRow(1, "a", 1, True), SiteRow(2, "new", 443, True)], "^2 Site rows are marked as the default"),
+        ([SiteRow(1, "a", 1, False)], "^No Site row is marked as the default"),
     ],
 )
 def test_plan_without_a_choice_says_why(rows: list[SiteRow] | None, problem: str) -> None:

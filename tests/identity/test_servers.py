@@ -168,7 +168,7 @@ def test_row_has_the_types_of_an_identity(place: int, value: object, is_legible:
         require_legible(row, "there")
         assert asked(Connection(tuple(row)))
     else:
-        with pytest.raises(IdentityError, match="The row of there is none"):
+        with pytest.raises(IdentityError, match="The row of there was not written by this package"):
             require_legible(row, "there")
         with pytest.raises(IdentityError, match="The row of wagtail_multihost_identity in the database aviary__aurora"):
             asked(Connection(tuple(row)))
@@ -200,7 +200,7 @@ def test_what_is_no_table_is_named(row: object, found: str | None) -> None:
         require_table(connection, "t", "aurora")
     else:
         with pytest.raises(
-            IdentityError, match=f"t in the database of aurora is no table, but a {found}. As the owner"
+            IdentityError, match=f"t in the database of aurora is not a table but a {found}. As the owner"
         ):
             require_table(connection, "t", "aurora")
     assert connection.done == [(KIND, ["t"])]
@@ -321,7 +321,7 @@ def test_reasons_are_told_apart_at_their_bounds(become: Become, changes: dict[st
         (("environment",), "belongs to the environment 'staging'."),
         (("retired",), "is retired: its site has moved elsewhere."),
         (("revision",), "was used under revision 11 of the registry"),
-        (("impossible",), "has the revision 11, which no registry can have"),
+        (("impossible",), "has the revision 11, but the highest possible one is"),
         (("uid", "retired"), "belongs to another site and is retired"),
     ],
 )

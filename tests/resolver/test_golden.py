@@ -222,7 +222,7 @@ def site_lines(resolved: ResolvedSettings) -> Iterator[str]:
         for row in site_facts(resolved, located):
             yield f"{row['name']} is {row['value']!r} ({row['source']}{', explained' if row['rule'] else ''})"
         for entry in site_credentials(resolved.platform, resolved.site, located):
-            yield f"{entry.name}: {entry.made} ({entry.source}), {len(entry.invalidates)} and {len(entry.steps)}"
+            yield f"{entry.name}: {entry.made} ({entry.source}), {len(entry.invalidates)}"
 
 
 def test_cases_are_stated(pytestconfig: pytest.Config) -> None:

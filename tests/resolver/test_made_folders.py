@@ -347,7 +347,7 @@ def test_uid_of_a_mark_is_read_or_blank(mark: bytes, uid: str) -> None:
     assert uid_in(mark) == uid
 
 
-@pytest.mark.parametrize(("mark", "words"), [("x", "has a mark that cannot be read"), ('{"uid": "u"}', "the uid 'u'")])
+@pytest.mark.parametrize(("mark", "words"), [("x", "has a mark that is not valid"), ('{"uid": "u"}', "the uid 'u'")])
 def test_mark_of_another_is_told(tmp_path: Path, mark: str, words: str) -> None:
     """Whose the folder is, or that it cannot be read; no descriptor is left open."""
     folder = tmp_path / "sites/aurora"
@@ -377,4 +377,4 @@ def test_sentence_of_a_folder_names_it() -> None:
     error = folders.folder_error(Path("/srv/a"), OSError(errno.EROFS, "Read-only file system"), a_site())
     (problem,) = error.problems
     assert (problem.where, problem.site) == ("data", "aurora")
-    assert problem.message == "The folder '/srv/a' cannot be made: Read-only file system."
+    assert problem.message == "The folder '/srv/a' cannot be created: Read-only file system."

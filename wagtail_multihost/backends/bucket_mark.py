@@ -1,4 +1,4 @@
-"""Whose a bucket is: the object ``.multihost-site`` in it, compared before its first use in a process."""
+"""The mark of a bucket's site: the object ``.multihost-site``, compared before a process first uses the bucket."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_bucket(storage: S3Storage) -> None:
     """
     Compare the bucket's mark with this process's site; write it where there is none.
 
-    Raises IdentityError for another site's. A mark that cannot be read or written is logged, and no error.
+    Raises IdentityError for another site's. A mark that cannot be read or written is logged, and is not an error.
     """
     place = (storage.endpoint_url, storage.bucket_name)
     own = own_mark()
@@ -47,7 +47,7 @@ def check_bucket(storage: S3Storage) -> None:
                 client.put_object(
                     Bucket=storage.bucket_name, Key=NAME, Body=encode_mark(own), ContentType="application/json"
                 )
-                # Whoever wrote last has it.
+                # The last one to write it has the bucket.
                 found = read_bucket_mark(client, storage.bucket_name) or encode_mark(own)
     except (BotoCoreError, ClientError) as error:
         if place not in _next:
@@ -82,8 +82,8 @@ def read_bucket_mark(client: Any, bucket: str) -> bytes | None:
 def warn_of_unknown_owner(bucket: str, error: Exception) -> None:
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     logger.warning(
-        "The mark %s in the bucket %s could not be compared (%s): whether the bucket is this site's is not known. "
-        "Files are used all the same.",
+        "The mark %s in the bucket %s could not be compared (%s), so it is not known whether the bucket is this "
+        "site's. Files are used anyway.",
         NAME,
         bucket,
         code,

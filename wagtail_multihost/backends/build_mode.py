@@ -1,7 +1,7 @@
 """
 Database connections in build mode.
 
-DATABASES has no NAME there, so none can be opened; this says why in words that help.
+There DATABASES has no NAME, so none can be opened; the error says why, and what to do.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def refuse_without_database() -> None:
 
 @register_reset
 def forget_connections() -> None:
-    """Have connections made anew, by the settings that Django has by then, and refused or not as the process is now."""
+    """Drop all connections, so that new ones follow the settings of that time, and refuse them if they lead to no
+    database."""
     vars(connections).pop("create_connection", None)
     for connection in connections.all(initialized_only=True):
         connection.close()
@@ -61,7 +62,7 @@ def has_database_name(databases: object) -> bool:
 
 def make_refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     connection.connect = refuse_connection  # type: ignore[method-assign]
-    # dbshell: without a name psql would connect to whatever its own variables say.
+    # dbshell: without a name psql would connect to what its environment variables say.
     connection.client.runshell = refuse_connection  # type: ignore[assignment, method-assign]
     if connection.vendor == "sqlite":
         import sqlite3  # loads only with the backend that has loaded it

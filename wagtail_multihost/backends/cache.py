@@ -1,7 +1,7 @@
 """
 The cache of a site on a Redis server that other sites use too.
 
-It sends no transactions and no scripts, which hold the server for all sites (spec.redis_rules).
+It sends no transactions and no scripts, which block the server for all sites (spec.redis_rules).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def remove_keys(client: Any, prefix: str) -> None:
 
     with contextlib.suppress(NoPermissionError):
         keys = []
-        # A prefix has no character that means something in a pattern (spec.names).
+        # A prefix has no character that is special in a pattern (spec.names).
         for key in client.scan_iter(match=f"{prefix}:@*", count=BATCH):
             keys.append(key)
             if len(keys) == BATCH:

@@ -87,8 +87,8 @@ class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  
 
 def reverse_key(key: str) -> str:
     """
-    Return the key that a site's code gave, from the one on the server: prefix, generation, version, key. The key of
-    a session cannot be had; the name of its entry is returned, as one that reaches the entry.
+    Return the key that a site's code gave, from the one on the server: prefix, generation, version, key. A session's
+    key cannot be recovered; the name of its entry is returned, in a type that reaches the entry.
     """
     name = key.split(":", 3)[3]
     return HashedName(name) if session_prefix(name) else name

@@ -21,10 +21,10 @@ UMASK = threading.Lock()
 class SiteFileSystemStorage(FileSystemStorage):
     """
     Django's FileSystemStorage, which in the process of another site raises ConfigurationError: Wagtail puts a
-    storage's arguments into the queue of the task that deletes a file, and the path would be one of that site's too.
+    storage's arguments into the queue of the task that deletes a file, and the path could exist there too.
 
-    Without a ``location`` its folder is MEDIA_ROOT. A folder that hands its group down, to the front server, does so
-    to new folders in it.
+    Without a ``location`` its folder is MEDIA_ROOT. A folder with the setgid bit passes its group, the front server's,
+    on to new folders in it.
     """
 
     def __init__(self, *, site: str, **options: Any) -> None:
@@ -39,8 +39,8 @@ class SiteFileSystemStorage(FileSystemStorage):
 
 def make_folders(folder: Path, mode: int) -> None:
     """
-    Make the missing ones of ``folder`` and its parents with ``mode``, whatever the umask is, and without a chmod:
-    Django's takes the bit that hands the group down, and Linux gives it back to nobody out of that group (chmod(2)).
+    Make ``folder`` and its missing parents with ``mode``, whatever the umask is, and without a chmod: Django's chmod
+    clears the setgid bit, and Linux lets nobody outside of that group set it again (chmod(2)).
     """
     if folder.is_dir():
         return

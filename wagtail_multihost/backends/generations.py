@@ -1,9 +1,9 @@
 """
-Caches on servers that sites share: whose a prefix is, and ``clear`` without touching what others keep there.
+Caches on shared servers: the mark of a prefix's site, and a ``clear`` that leaves other sites' entries alone.
 
 Beside its entries each cache alias of a site has one key, ``<prefix>:owner``, with the site's mark and a random
-generation. Entries have the generation in their prefix, so that a new one empties the cache, whatever the server
-lets the site list or delete. The key is read once a second and process at most.
+generation. Entries have the generation in their prefix, so that a new one empties the cache, whatever the server lets
+the site list or delete. Each process reads the key at most once a second.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class GenerationCache(BaseCache):
 
     @property
     def owner_key(self) -> str:
-        """The key of the mark, as the server has it. No entry has it: theirs go on with a generation."""
+        """The key of the mark, as the server has it. No entry has it: theirs contain a generation."""
         return f"{self.site_prefix}:{OWNER}"
 
     @abstractmethod
@@ -70,11 +70,11 @@ class GenerationCache(BaseCache):
 
     @abstractmethod
     def add_owner(self, value: bytes) -> None:
-        """Write the owner key, for good, unless there is one."""
+        """Write the owner key, without expiry, unless there is one."""
 
     @abstractmethod
     def write_owner(self, value: bytes) -> None:
-        """Write the owner key for good."""
+        """Write the owner key, without expiry."""
 
     def generation(self) -> str:
         known = _known.get(self.place)
@@ -99,7 +99,7 @@ class GenerationCache(BaseCache):
         return str(check_mark(found, own, f"the cache prefix {self.site_prefix}").get(GENERATION, ""))
 
     def get(self, key: Any, default: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Return an entry; that of a session also where an earlier SECRET_KEY has named it."""
+        """Return an entry; a session's also under the name that an earlier SECRET_KEY gave it."""
         for name in (key, *older_names(key)):
             found = super().get(name, self._missing_key, *arguments, **options)
             if found is not self._missing_key:
@@ -113,9 +113,9 @@ class GenerationCache(BaseCache):
     def set(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None, *arguments: Any, **options: Any
     ) -> Any:
-        """Write an entry. That of a session has one name at a time, also while its SECRET_KEY is changed."""
+        """Write an entry. A session's has one name at a time, even while SECRET_KEY is changed."""
         done = super().set(key, value, timeout, version, *arguments, **options)
-        if done is not False:  # what a condition (nx, xx) of django-redis has kept from being written replaces nothing
+        if done is not False:  # a write that a condition (nx, xx) of django-redis prevented replaces nothing
             place = {"client": client} if (client := client_argument(arguments, options)) is not None else {}
             for name in older_names(key):
                 super().delete(name, version=version, **place)

@@ -1,7 +1,7 @@
 """
 The mark that a site leaves in what it has on shared servers: an object in its bucket, a key beside its cache entries.
 
-It says whose the place is, so that a process with a valid but wrong address notices. It holds no secret.
+It says which site the place belongs to, so that a process with a valid but wrong address notices. It holds no secret.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ def require_site(site: str, what: str) -> SiteSpec:
     own = own_site()
     if own is None or own.id != site:
         found = f"the site {own.id}" if own else "no site"
-        raise ConfigurationError.because(f"A {what} of the site {site} is not usable here: this process has {found}.")
+        raise ConfigurationError.because(
+            f"A {what} of the site {site} is not usable here: this process serves {found}."
+        )
     return own
 
 
 def own_mark() -> dict[str, str] | None:
-    """Return what this process's site marks its places with; None for those that mark nothing: tests, build mode."""
+    """Return the mark of this process's site; None in tests and build mode, which mark nothing."""
     registered = registered_site()
     return site_mark(*registered) if registered else None
 

@@ -1,4 +1,5 @@
-"""Caches of a site on a memcached that other sites use too. It cannot list keys, and ``flush_all`` spares nobody."""
+"""Caches of a site on a memcached that other sites use too. It cannot list keys, and ``flush_all`` empties it for all
+sites."""
 
 from __future__ import annotations
 

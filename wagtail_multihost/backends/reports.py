@@ -14,7 +14,7 @@ from wagtail_multihost.resolver.masking import OPEN_NAMES, mask_text
 from wagtail_multihost.spec.secret import Secret
 
 PACKAGE = "wagtail_multihost"
-# Variables have plainer names than settings: "key" and "author" tell nothing.
+# Variables have plainer names than settings: "key" and "author" are seldom secret.
 TELLING_VARIABLE = re.compile("PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|DSN|_KEY$|CONN_PARAMS", re.IGNORECASE)
 DEEPEST = 20
 
@@ -22,8 +22,8 @@ DEEPEST = 20
 class SiteExceptionReporterFilter(SafeExceptionReporterFilter):
     """
     Django's filter, which masks by the names of settings, and on top of it the credentials inside URLs, connection
-    strings and lists, whatever they are called. Frames of this package show no values, and others none that are
-    called a password or have one.
+    strings and lists, whatever they are called. Frames of this package show no values, and other frames none that are
+    named like a password or contain one.
     """
 
     hidden_settings = re.compile(

@@ -1,9 +1,9 @@
 """
-The names of cache entries, in which no key of a session can be read.
+Names of cache entries that do not reveal the keys of sessions.
 
-The key of a session is what its cookie holds: who reads it, in the names of a shared server's keys, its monitor or
-its slow log, has the session. Entries of session engines therefore have a keyed hash in its place. All other names
-are as Django makes them.
+The key of a session is what its cookie holds: whoever reads it, in a shared server's list of keys, its monitor or its
+slow log, has the session. Entries of session engines therefore have a keyed hash instead. All other names are as Django
+makes them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.utils.crypto import salted_hmac
 
 # django.contrib.sessions.backends.cache.KEY_PREFIX and cached_db's, which are not loaded for those who use neither.
 ENGINES = ("django.contrib.sessions.cache", "django.contrib.sessions.cached_db")
-# What django-redis takes for a pattern. No key of a session has one.
+# What makes a name a pattern to django-redis. No key of a session has one.
 WILDCARDS = frozenset("*?[")
 SALT = "wagtail_multihost.backends.session_names"
 # Half of the digest, as RFC 2104 allows, so that names are no longer than with the session's key itself.
@@ -25,7 +25,8 @@ LENGTH = 32
 
 
 class HashedName(str):
-    """The name of a session's entry as the server has it. Of a type, so that no text from outside can be one."""
+    """The name of a session's entry as the server has it. It has its own type, so that no string from outside can be
+    one."""
 
     __slots__ = ()
 
@@ -38,7 +39,7 @@ def entry_name(key: object, key_prefix: str, version: object) -> str:
 
 
 def older_names(key: object) -> list[HashedName]:
-    """Return the names that a session's entry has with the site's earlier keys; none for what is no session's."""
+    """Return the names that a session's entry has with the site's earlier keys; none for other entries."""
     prefix, session_key = split_session_key(key)
     return [hashed_name(prefix, session_key, secret) for secret in settings.SECRET_KEY_FALLBACKS] if prefix else []
 
@@ -72,7 +73,7 @@ def session_prefixes(engine: str) -> tuple[str, ...]:
         return ENGINES
     try:
         return (*ENGINES, *engine_prefix(engine))
-    except Exception:  # an engine that cannot be loaded has no sessions, and the cache must go on
+    except Exception:  # an engine that cannot be loaded has no sessions, and the cache must still work
         return ENGINES
 
 

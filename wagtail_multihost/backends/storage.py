@@ -47,7 +47,7 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
     def __init__(self, *, site: str, location: str = "") -> None:
         self.site = site
         super().__init__(**bucket_options(require_site(site, "storage").storage), location=location)
-        # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the surroundings where no endpoint is given.
+        # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the environment where no endpoint is given.
         self.client_config = self.client_config.merge(Config(ignore_configured_endpoint_urls=True))
 
     @property
@@ -55,7 +55,7 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
         is_new = getattr(self._connections, "connection", None) is None
         connection = super().connection
         if is_new:
-            # Before whatever is asked of the bucket, by whoever has the client; signing a URL asks nothing.
+            # Before each request to the bucket, whoever has the client; signing a URL sends none.
             # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html
             connection.meta.client.meta.events.register("before-call.s3", self._check_bucket)
         return connection

@@ -1,9 +1,9 @@
 """
-Task backends whose tasks say whose they are.
+Task backends whose tasks carry a stamp of their site.
 
 Tasks name rows and files by keys that every site has, so a worker that takes another site's task off a shared queue
-would do its work on the wrong data. A stamp travels in the task's keyword arguments; the task's function, wherever
-and however a backend calls it, takes it out again and compares.
+would work on the wrong data. The stamp travels in the task's keyword arguments; the task's function, wherever and
+however a backend calls it, takes it out again and compares.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def stamping_class(backend: type[Any]) -> type[Any]:
 
 
 def stamp_arguments(task: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments that are queued: those of a task that can take the stamp out again get one."""
+    """Return the keyword arguments to queue, with a stamp if the task can take it out again."""
     site = own_site()
     if site is None or not hasattr(task.func, GUARDED):
         return kwargs
@@ -88,7 +88,7 @@ def guard_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def refuse_foreign_task(task: str, stamp: Any) -> None:
-    """Raise IdentityError for the stamp of another site. Code that calls a task's function itself gives none."""
+    """Raise IdentityError for the stamp of another site. Code that calls a task's function itself passes none."""
     if stamp is None:
         return
     named = stamp if isinstance(stamp, dict) else {}
@@ -96,4 +96,6 @@ def refuse_foreign_task(task: str, stamp: Any) -> None:
     if own is None or named.get("uid") != str(own.uid):
         theirs = f"the site {shown(str(named.get('site', '')))} (uid {shown(str(named.get('uid', '')))})"
         found = f"the site {own.id} (uid {own.uid})" if own else "no site"
-        raise IdentityError(f"The task {task} is {theirs}'s, and this worker has {found}. Their queues must be apart.")
+        raise IdentityError(
+            f"The task {task} belongs to {theirs}, but this worker serves {found}. Give each site its own queue."
+        )

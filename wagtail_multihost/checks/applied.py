@@ -1,4 +1,4 @@
-"""What is wrong with settings that were set beside the resolver, or after it."""
+"""Settings that were set without the resolver, or after it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_applied(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> 
     ]
     return [
         Error(
-            f"{name} was set again after resolve().apply(globals()), so it is not the site's.",
+            f"{name} was set again after resolve().apply(globals()), so it no longer has the site's value.",
             hint="Move the line resolve().apply(globals()) to the end of the settings module that sets it.",
             id="wagtail_multihost.E002",
         )
@@ -87,7 +87,7 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
     names = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS")
     return [
         Error(
-            f"{name} has the wildcard {value!r}, which lets other sites' hosts in.",
+            f"{name} has the wildcard {value!r}, which allows other sites' hosts.",
             hint="List the site's own hostnames; resolve().apply(globals()) does.",
             id="wagtail_multihost.E003",
         )

@@ -1,4 +1,4 @@
-"""What suits only development: looked at with ``check --deploy``."""
+"""What suits only development: checked with ``check --deploy``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wagtail_multihost.checks.hosted import KnownDeployment, is_served_here, kno
 from wagtail_multihost.project import codebase, transport
 from wagtail_multihost.spec.platform import PRODUCTION
 
-# What finds things is loaded where checks run, not by each process that serves.
+# Modules of ``production`` are imported where checks run, not by each process that serves.
 
 
 @register(TAG, deploy=True)
@@ -50,7 +50,7 @@ def platform_messages(known: KnownDeployment) -> Iterator[CheckMessage]:
     platform, sites = known.platform, known.sites
     for found in find.environment_findings(platform):
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W008")
-    # E006 says it of a site's process in production.
+    # E006 reports it for a site's process in production.
     files = () if known.is_of_site and platform.environment == PRODUCTION else known.files
     for found in find.registry_findings(platform, files, os.geteuid()):
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W009")

@@ -33,7 +33,7 @@ def is_served_here() -> bool:
 
 
 def known_deployment() -> KnownDeployment | None:
-    """Return the platform and the site of this process, or with no site named all that the registry's file has."""
+    """Return the platform and the site of this process, or, with no site named, all that the registry's file has."""
     running = current()
     if running is None or running.ephemeral:
         return None
@@ -45,7 +45,7 @@ def known_deployment() -> KnownDeployment | None:
         registry = registry_of(None)
         contents = registry.load(requires_pins=False) if is_whole(registry) else None
     except ConfigurationError:
-        return None  # E007 says it
+        return None  # E007 reports it
     return (
         KnownDeployment(contents.platform, contents.enabled, registry.files, True, is_of_site=False)
         if contents

@@ -1,4 +1,4 @@
-"""What is wrong with storages that were set beside the resolver, or after it."""
+"""Storages that were set without the resolver, or after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wagtail_multihost.spec.identifiers import shown
 
 STATIC = "staticfiles"
 RENDITIONS = "WAGTAILIMAGES_RENDITION_STORAGE"
-# Parts of the names that django-storages' backends have for what opens a bucket.
+# Parts of the names that django-storages' backends give to credentials.
 CREDENTIALS = (
     "secret",
     "password",
@@ -32,7 +32,7 @@ IDENTIFIERS = ("_id", "_name", "_file", "_path")
 
 @register(TAG)
 def check_storages(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """E010, E011 and E016: a storage that overwrites files, that tells its keys, or that cannot be used."""
+    """E010, E011 and E016: a storage that overwrites files, that reveals its keys, or that cannot be used."""
     if own_site() is None:
         return []
     found: list[CheckMessage] = []
@@ -52,7 +52,7 @@ def credential_messages(alias: str, options: Mapping[str, object]) -> Iterator[C
         yield Error(
             f"STORAGES[{shown(alias)}] has {', '.join(names)} in its OPTIONS, which Wagtail writes into the queue with "
             "every task that deletes a file.",
-            hint="Give them to the site's storage in the registry: this package's storage keeps them out of queues.",
+            hint="State them in the site's storage in the registry: this package's storage keeps them out of queues.",
             id="wagtail_multihost.E011",
         )
 
@@ -71,10 +71,10 @@ def storage_messages(where: str, reference: object) -> Iterator[CheckMessage]:
         yield unusable_error(where, f"cannot be used: {type(error).__name__}")
         return
     if hasattr(storage, "bucket_name") and not storage.bucket_name:
-        yield unusable_error(where, "has no bucket, which would show when the first file is written")
+        yield unusable_error(where, "has no bucket, so writing the first file would fail")
     if getattr(storage, "file_overwrite", False) or getattr(storage, "_allow_overwrite", False):
         yield Error(
-            f"{where} overwrites files: an upload takes the place of another one with its name.",
+            f"{where} overwrites files: an upload replaces another one with the same name.",
             hint="Set STORAGES before resolve().apply(globals()), or set file_overwrite (AWS_S3_FILE_OVERWRITE) or "
             "allow_overwrite to False.",
             id="wagtail_multihost.E010",

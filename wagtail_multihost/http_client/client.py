@@ -1,8 +1,8 @@
 """
-Ask a running server how it is: over HTTP by TCP or a unix socket, or over uWSGI's own protocol.
+Send one request to a server: over HTTP, by TCP or a unix socket, or over uWSGI's own protocol.
 
 Neither Django nor settings are loaded, and of the standard library only what loads fast: http.client takes longer to
-import than Python to start. The answer is read with a deadline for all of it, which http.client has not either.
+import than Python to start. The whole answer has one deadline, which http.client does not offer either.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ CHUNK_FORM = re.compile(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r\n")
 STATUS_FORM = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |$)")
 Address = tuple[int, Any]
 PORTS = {"http": 80, "https": 443}
-#: For a connection that a proxy makes for itself: who takes the line goes on with the address that it sees
+#: For a connection that a proxy makes for itself: the receiver uses the address that it sees
 #: (https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, 2.1).
 PROXY_LINE = b"PROXY UNKNOWN\r\n"
 
 
 class NoAnswerError(MultihostError):
-    """It could not be told how the server is."""
+    """The server gave no answer that can be used."""
 
 
 class Target:
@@ -64,13 +64,13 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What the header ``Host`` has."""
+        """The value of the header ``Host``."""
         usual = self.socket or self.port == PORTS.get(self.scheme)
         return self.authority if usual else f"{self.authority}:{self.port}"
 
     @property
     def keeps_secrets(self) -> bool:
-        """Whether what is sent cannot be read on the way: a token is sent by itself only there."""
+        """Whether what is sent cannot be read on the way: a token is sent unasked only there."""
         return bool(self.socket) or self.scheme == "https" or is_loopback_host(self.host)
 
 
@@ -94,7 +94,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The body for a terminal: what would steer it is left out."""
+        """The body for a terminal, without characters that would control it."""
         text = self.body.decode("utf-8", "replace")
         return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t").strip()
 
@@ -118,8 +118,9 @@ def ask_server(
     ``accounts`` are stated, a server of this machine gets the ``token`` only when it is one of theirs. Raises
     NoAnswerError when there is no answer within ``seconds``.
 
-    Where so many bytes of the body are ``enough`` the rest of it is not read. ``is_proxy`` says, to a listener that
-    wants a line of the PROXY protocol, that the connection is this machine's own. ``trusts_any`` checks no certificate.
+    After ``enough`` bytes of the body the rest is not read (0: all of it is). ``is_proxy`` says, to a listener that
+    wants a line of the PROXY protocol, that the connection is this machine's own. ``trusts_any`` accepts any
+    certificate.
     """
     deadline = time.monotonic() + seconds
     headers = {"Host": target.name, "Accept": "*/*", "User-Agent": agent}
@@ -219,7 +220,8 @@ def resolve_addresses(target: Target, flags: int = 0) -> list[Address]:
 
 
 def connect_tcp(addresses: list[Address], deadline: float) -> socket.socket:
-    """Return a connection to the first of ``addresses`` that takes one: each has its share of the time that is left."""
+    """Return a connection to the first of ``addresses`` that accepts one; each has its share of the time that is
+    left."""
     problem = OSError("The host has no address")
     for position, (family, address) in enumerate(addresses):
         connection = socket.socket(family, socket.SOCK_STREAM)
@@ -321,7 +323,7 @@ def join_chunks(body: bytes, *, is_whole: bool = True) -> bytes:
     """
     found: list[bytes] = []
     start = 0
-    # The rest is never copied: of a few megabytes in the smallest chunks that would take an hour.
+    # The rest is never copied: with a few megabytes in the smallest chunks that would take an hour.
     while line := CHUNK_FORM.match(body, start):
         size, start = int(line[1], 16), line.end()
         if not size:

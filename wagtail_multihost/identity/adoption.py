@@ -1,4 +1,4 @@
-"""To take over a database that has another identity, or to retire one."""
+"""Take over a database that has another identity, or retire one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wagtail_multihost.identity.wagtail_site import SiteRowPlan
 
 NOT_CHANGED = (
     "Not changed: pages, files, users and their passwords, sessions, API tokens, triggers and functions. A copy of "
-    "another site's database still has that site's."
+    "another site's database still contains that site's."
 )
 
 
@@ -41,7 +41,7 @@ class Adoption(NamedTuple):
 def prepare_adoption(own: OwnIdentity, *, retires: bool) -> Adoption:
     """Return what is to be done; raises IdentityError when the database has no table or is not the site's to retire."""
     connection = connections[DEFAULT_DB_ALIAS]
-    with deadline(connection, "shown its identity and its Site rows"):
+    with deadline(connection, "returned its identity and its Site rows"):
         return prepare_within_deadline(own, retires=retires)
 
 
@@ -52,7 +52,7 @@ def prepare_within_deadline(own: OwnIdentity, *, retires: bool) -> Adoption:
     require_table(connection, Identity._meta.db_table, own.site.id)
     if not has_table(Identity._meta.db_table, DEFAULT_DB_ALIAS):
         raise IdentityError(
-            f"{database_name(connection)} has no table for an identity. Run first: "
+            f"{database_name(connection)} has no identity table. Run first: "
             f"manage.py multihost_as {own.site.id} migrate"
         )
     found = identity_of(connection)
@@ -62,7 +62,7 @@ def prepare_within_deadline(own: OwnIdentity, *, retires: bool) -> Adoption:
 
 
 def site_plan(own: OwnIdentity) -> SiteRowPlan:
-    """Return what becomes of Wagtail's Site rows."""
+    """Return the changes to Wagtail's Site rows."""
     return wagtail_site.plan_for(wagtail_site.canonical_address(own), wagtail_site.site_rows(DEFAULT_DB_ALIAS))
 
 
@@ -72,9 +72,9 @@ def describe_adoption(adoption: Adoption) -> list[str]:
     found_line = str(found) if found else "none: no site has claimed it"
     lines = [f"Database:       {database_name(connections[DEFAULT_DB_ALIAS])}", f"Identity found: {found_line}"]
     if retires:
-        return [*lines, f"It is retired: no process of {own.site.id} connects to it any more."]
+        return [*lines, f"It will be retired: no process of {own.site.id} will connect to it any more."]
     lines.append(f"New identity:   {own}")
-    lines += [f"Wagtail:        {line}" for line in plan.lines or [plan.problem or "the default Site row is right."]]
+    lines += [f"Wagtail:        {line}" for line in plan.lines or [plan.problem or "the default Site row is correct."]]
     if plan.kept:
         lines.append(f"Site rows kept: {', '.join(row.address for row in plan.kept)}")
     return [*lines, NOT_CHANGED]
@@ -82,19 +82,19 @@ def describe_adoption(adoption: Adoption) -> list[str]:
 
 def carry_out_adoption(shown: Adoption) -> None:
     """
-    Do what was shown, in one transaction. Raises IdentityError when the database has changed since, and when it has not
-    kept what was written.
+    Do what was shown, in one transaction. Raises IdentityError when the database has changed since, and when it did not
+    keep what was written.
     """
     from wagtail_multihost.models import Identity
 
     connection = connections[DEFAULT_DB_ALIAS]
-    with deadline(connection, "taken its new identity"):
+    with deadline(connection, "stored its new identity"):
         carry_out_within_deadline(shown)
         # After the commit, at which triggers may still change rows.
         if prepare_within_deadline(shown.own, retires=shown.retires).is_needed:
             tables = f"{Identity._meta.db_table} and of Wagtail's table of sites"
             raise IdentityError(
-                f"{database_name(connection)} has not kept what was written: a trigger or a rule in it changes rows. "
+                f"{database_name(connection)} did not keep what was written: a trigger or a rule in it changes rows. "
                 f"As the owner of the database, drop those of {tables}, and run the command again."
             )
 
@@ -106,7 +106,7 @@ def carry_out_within_deadline(shown: Adoption) -> None:
         rows = Identity.objects.using(DEFAULT_DB_ALIAS)
         rows.select_for_update().filter(pk=1).first()
         if prepare_within_deadline(shown.own, retires=shown.retires) != shown:
-            raise IdentityError("The database has changed meanwhile. Nothing was written; run the command again.")
+            raise IdentityError("The database has changed in the meantime. Nothing was written; run the command again.")
         now = timezone.now()
         values: dict[str, object] = {"retired_at": now if shown.retires else None}
         if not shown.retires or shown.found is None:

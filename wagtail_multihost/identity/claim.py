@@ -1,4 +1,4 @@
-"""A database that nobody has claimed is the site's that migrates it first."""
+"""An unclaimed database belongs to the first site that migrates it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from wagtail_multihost.identity.relation import require_table
 
 
 def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
-    """Claim the database when nobody has, and give Wagtail's first Site row the site's hostname."""
+    """Claim an unclaimed database, and give Wagtail's first Site row the site's hostname."""
     own = own_identity()
-    # Django's test runner makes mail.outbox (django.test.utils.setup_test_environment); its databases are nobody's.
+    # Django's test runner makes mail.outbox (django.test.utils.setup_test_environment); its databases belong to no
+    # site.
     if own is None or using != DEFAULT_DB_ALIAS or hasattr(mail, "outbox"):
         return
     with deadline(connections[using], "been claimed"):
@@ -32,7 +33,7 @@ def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
 
 
 def claim(own: OwnIdentity, using: str) -> Iterator[str]:
-    """Make the row that says whose the database is, unless there is one or its table is not made yet."""
+    """Insert the row that says whose the database is, unless there is one or its table does not exist yet."""
     from wagtail_multihost.models import Identity
 
     require_table(connections[using], Identity._meta.db_table, own.site.id)
@@ -44,7 +45,7 @@ def claim(own: OwnIdentity, using: str) -> Iterator[str]:
             revision=own.revision, digest=own.digest
         )
     if is_new:
-        yield f"The database is now the site {own.site.id}'s."
+        yield f"The database now belongs to the site {own.site.id}."
 
 
 def name_first_site(own: OwnIdentity, using: str) -> Iterator[str]:
@@ -74,7 +75,7 @@ def commit_at_end(using: str) -> Iterator[None]:
 
 
 def is_later_identity(found: Any, given: Any) -> bool:
-    """Return whether the row that was found says more than the one that is given."""
+    """Return whether the row that was found is of a later state than the one that is given."""
     if found is None:
         return False
     return bool(found.revision > given.revision or (found.retired_at and not given.retired_at))
@@ -85,8 +86,8 @@ def refuse_foreign_fixture(instance: Any, raw: bool, using: str = DEFAULT_DB_ALI
     own = own_identity()
     if raw and own and is_later_identity(type(instance).objects.using(using).filter(pk=instance.pk).first(), instance):
         raise IdentityError(
-            f"The fixture has an earlier identity of {own.site.id} than its database ({instance}): stale machines "
-            "would be let in again. Leave it out: dumpdata --exclude wagtail_multihost"
+            f"The fixture has an earlier identity of {own.site.id} than its database ({instance}): machines "
+            "with an old registry could connect again. Leave it out: dumpdata --exclude wagtail_multihost"
         )
     if raw and own and (instance.uid, instance.environment) != (own.uid, own.platform.environment):
         raise IdentityError(

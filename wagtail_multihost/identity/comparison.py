@@ -1,7 +1,7 @@
 """
-The fuse: every new connection is asked whose database it leads to, before anything else uses it.
+The fuse: every new connection is asked for the identity of its database, before anything else uses it.
 
-One query, past Django's cursors: projects count and log queries of their own.
+It sends one query, which bypasses Django's cursors: projects count and log their own queries.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from wagtail_multihost.spec.platform import HIGHEST_REVISION
 from wagtail_multihost.spec.printing import one_line
 
 TABLE = "wagtail_multihost_identity"
-# The table's key and constraint leave room for one row; what a hostile site puts in its place may have any number, all
-# of which the driver would keep. Asking for the row by its key would take a new connection to
-# PostgreSQL a fifth longer: what compares keys is looked up first (measured with PostgreSQL 15).
+# The table's key and constraint allow one row; what a hostile site puts in its place may have any number, and the
+# driver would keep them all. Selecting the row by its key would make a new connection to PostgreSQL a fifth slower,
+# because the operator is looked up first (measured with PostgreSQL 15).
 QUERY = f"SELECT platform, environment, uid, revision, digest, retired_at FROM {TABLE} LIMIT 1"  # noqa: S608
 UNDEFINED_TABLE = "42P01"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 NO_TABLE = f"no such table: {TABLE}"  # SQLite's message
@@ -71,7 +71,7 @@ def compare_identity(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     if own is None:
         return
     try:
-        with deadline(connection, "said whose it is"):
+        with deadline(connection, "returned its identity"):
             compare_with_own(connection, own)
     except BaseException:
         drop_connection(connection)
@@ -92,7 +92,7 @@ def compare_with_own(connection: BaseDatabaseWrapper, own: OwnIdentity) -> None:
 
 @contextmanager
 def suspend_comparison() -> Iterator[None]:
-    """Let this thread connect to any database: for who changes its identity."""
+    """Let this thread connect to any database, in order to change its identity."""
     token = _suspended.set(True)
     try:
         yield
@@ -123,7 +123,7 @@ def identity_of(connection: BaseDatabaseWrapper) -> FoundIdentity | None:
 
 
 def is_missing_table(error: Exception) -> bool:
-    # psycopg says sqlstate, psycopg2 pgcode.
+    # psycopg has sqlstate, psycopg2 pgcode.
     code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     return code == UNDEFINED_TABLE or str(error) == NO_TABLE
 
@@ -144,8 +144,8 @@ def identity_differences(found: FoundIdentity, own: OwnIdentity) -> Iterator[str
 
 def raise_revision(connection: BaseDatabaseWrapper, own: OwnIdentity) -> None:
     """
-    Note that a later revision has reached the database. Where that cannot be written (a standby, a lock that another
-    has) the next process will; nobody waits for it.
+    Record that a later revision has reached the database. Where that cannot be written (a standby, a lock), the next
+    process does it; nothing waits.
     """
     driver: Any = connection
     raw = driver.connection
@@ -177,7 +177,7 @@ def write_revision(cursor: Any, own: OwnIdentity, vendor: str) -> None:
 
 
 def drop_connection(connection: BaseDatabaseWrapper) -> None:
-    """Close a connection. Django keeps one whose receiver raises, and would use it the next time."""
+    """Close a connection. Django would keep and reuse one whose receiver raises."""
     with suppress(Exception):
         connection.close()
     connection.connection = None
@@ -205,7 +205,7 @@ def identity_report(
             f"was used under revision {one_line(found.revision)} of the registry, which keeps the site's data in other "
             f"places; this process has revision {own.revision}"
         ),
-        "impossible": f"has the revision {found.revision}, which no registry can have: they end at {HIGHEST_REVISION}",
+        "impossible": f"has the revision {found.revision}, but the highest possible one is {HIGHEST_REVISION}",
     }
     return "\n".join(
         [

@@ -13,7 +13,7 @@ from wagtail_multihost.spec.site import SiteSpec
 
 
 class OwnIdentity(NamedTuple):
-    """What this process takes itself for."""
+    """The identity that this process expects its database to have."""
 
     platform: PlatformSpec
     site: SiteSpec

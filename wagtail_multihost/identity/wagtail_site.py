@@ -19,7 +19,7 @@ from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.spec.printing import one_line
 
 PORTS = {"http": 80, "https": 443}
-#: What Wagtail's first migration makes, and the migrations of projects made by ``wagtail start`` again.
+#: What Wagtail's first migration makes, and also the migrations of projects made by ``wagtail start``.
 INITIAL = ("localhost", 80)
 FIELDS = ("pk", "hostname", "port", "is_default_site")
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("wagtail_multihost.identity")
 
 
 class SiteRow(NamedTuple):
-    """What matters here of a Site row."""
+    """The columns of a Site row that matter here."""
 
     pk: int
     hostname: str
@@ -48,7 +48,7 @@ class SiteRowStep(NamedTuple):
 
 
 class SiteRowPlan(NamedTuple):
-    """What becomes of the rows: ``steps`` to take, ``kept`` rows, or the ``problem`` for which nothing is done."""
+    """The changes to the rows: ``steps`` to take, ``kept`` rows, or the ``problem`` for which nothing is done."""
 
     steps: tuple[SiteRowStep, ...] = ()
     kept: tuple[SiteRow, ...] = ()
@@ -66,7 +66,7 @@ def canonical_address(own: OwnIdentity) -> tuple[str, int]:
 
 
 def site_rows(using: str) -> tuple[SiteRow, ...] | None:
-    """Return all Site rows; None where Wagtail, or its table, is not there."""
+    """Return all Site rows; None where Wagtail or its table is missing."""
     if not apps.is_installed("wagtail"):
         return None
     from wagtail.models import Site
@@ -83,8 +83,8 @@ def is_untouched(found: Sequence[SiteRow]) -> bool:
 
 def plan_for(wanted: tuple[str, int], found: Sequence[SiteRow] | None) -> SiteRowPlan:
     """
-    Return what makes the default row the one with the hostname and port ``wanted``. Where another row has them
-    already, that one becomes the default, because visitors of the hostname see its pages now. No row is deleted.
+    Return the steps that give the default row the hostname and port ``wanted``. Where another row has them already,
+    that one becomes the default, because visitors of the hostname see its pages now. No row is deleted.
     """
     if found is None:
         return SiteRowPlan(problem="There is no table of Site rows. Run first: manage.py multihost_as SITE migrate")
@@ -92,9 +92,9 @@ def plan_for(wanted: tuple[str, int], found: Sequence[SiteRow] | None) -> SiteRo
     defaults = [row for row in found if row.is_default]
     named = next((row for row in found if (row.hostname, row.port) == wanted), None)
     if len(defaults) > 1:
-        return SiteRowPlan(problem=f"{len(defaults)} Site rows are the default one. Leave one of them, in the admin.")
+        return SiteRowPlan(problem=f"{len(defaults)} Site rows are marked as the default. Keep one, in the admin.")
     if named is None and not defaults:
-        return SiteRowPlan(problem="No Site row is the default one. Make one, or mark one, in the admin.")
+        return SiteRowPlan(problem="No Site row is marked as the default. Create or mark one in the admin.")
     if named is None:
         (row,) = defaults
         step = SiteRowStep(
@@ -102,12 +102,12 @@ def plan_for(wanted: tuple[str, int], found: Sequence[SiteRow] | None) -> SiteRo
         )
         return SiteRowPlan((step,), tuple(other for other in found if other != row))
     steps = [
-        SiteRowStep(row.pk, {"is_default_site": False}, f"Site row {row.address} is no longer the default one.")
+        SiteRowStep(row.pk, {"is_default_site": False}, f"Site row {row.address} is no longer the default.")
         for row in defaults
         if row != named
     ]
     if not named.is_default:
-        steps.append(SiteRowStep(named.pk, {"is_default_site": True}, f"Site row {address} becomes the default one."))
+        steps.append(SiteRowStep(named.pk, {"is_default_site": True}, f"Site row {address} becomes the default."))
     return SiteRowPlan(tuple(steps), tuple(other for other in found if other not in (named, *defaults)))
 
 
@@ -122,12 +122,12 @@ def take_steps(plan: SiteRowPlan, using: str) -> None:
 
 
 def forget_root_paths() -> bool:
-    """Empty Wagtail's cache of what the rows say; return whether the cache could be asked."""
+    """Empty Wagtail's cache of the rows; return whether the cache could be reached."""
     from wagtail.models import Site
 
     try:
         Site.clear_site_root_paths_cache()
-    except Exception:  # every cache server's client has errors of its own
+    except Exception:  # each cache server's client has its own errors
         logger.warning("The cache cannot be reached; Wagtail may use old addresses for an hour.", exc_info=True)
         return False
     return True

@@ -38,8 +38,8 @@ def resolve(
     and the result is inert (build mode), or a throw-away site for ``manage.py test`` and pytest.
 
     ``command`` is the name of the management command that the process runs (``pytest`` for a test run), or blank for
-    a server; by default the process's command line says it. The outcome, an error too, is kept for the life of the
-    process, and an error that nobody handles ends it with the report alone, and exit code 2.
+    a server; by default it is read from the process's command line. The outcome, even an error, is kept for the life of
+    the process. An error that is not handled ends the process with the report alone, and exit code 2.
 
     With ``environ`` given nothing but the arguments is read (``command`` is blank by default), and nothing is kept.
     Raises ConfigurationError with all problems at once.
@@ -69,20 +69,20 @@ def result_or_error(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings
 
 def activate(namespace: MutableMapping[str, object], *, environ: Mapping[str, str], command: str = "") -> Running:
     """
-    Make a process that has applied settings, those of build mode as a rule, the process of the site that ``environ``
-    names, as a child of a template does. ``namespace`` is the settings module's: what was set there before is taken
-    away, and the site's settings are set on top of the project's. From then on ``resolve()`` returns the site's.
+    Turn a process that has applied settings, usually those of build mode, into the process of the site that ``environ``
+    names, as a child of a template does. ``namespace`` is that of the settings module: what was set there before is
+    removed, and the site's settings are set on top of the project's. From then on ``resolve()`` returns the site's.
 
-    Then whatever is registered with :func:`~wagtail_multihost.running.register_reset` is called. Django's own
-    settings are left to the caller. Raises ConfigurationError, and changes nothing, when the site cannot be resolved
-    or ``environ`` names none.
+    Then every function that is registered with :func:`~wagtail_multihost.running.register_reset` is called. Django's
+    own settings are left to the caller. Raises ConfigurationError, and changes nothing, when the site cannot be
+    resolved or ``environ`` names none.
     """
     before = current()
     if before is None:
         raise ConfigurationError.because("This process has not called resolve().apply(globals()) yet.")
     resolved = resolve_anew(before.registry, environ, start_of(command))
     if resolved.is_build_mode:
-        raise ConfigurationError.because("It must name the site that this process becomes.", where=SITE_VARIABLE)
+        raise ConfigurationError.because("Set it to the site that this process becomes.", where=SITE_VARIABLE)
     made = dict(before.project)
     running = resolved.overlay(made)
     for name in before.values.keys() - made.keys():

@@ -1,4 +1,4 @@
-"""CACHES: every alias of the project gets keys of the site's own."""
+"""CACHES: every alias of the project gets a key prefix of the site."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 REDIS = "wagtail_multihost.backends.cache.SiteRedisCache"
 FILES = "FileBasedCache"
 DJANGO_REDIS = "wagtail_multihost.backends.django_redis.SiteDjangoRedisCache"
-# Backends whose clear() empties the whole server, and ours, which do all the rest alike.
+# Backends whose clear() empties the whole server, and ours, which behave the same otherwise.
 REPLACED = {
     "django.core.cache.backends.redis.RedisCache": REDIS,
     "django.core.cache.backends.memcached.PyMemcacheCache": "wagtail_multihost.backends.memcached.SitePyMemcacheCache",
     "django.core.cache.backends.memcached.PyLibMCCache": "wagtail_multihost.backends.memcached.SitePyLibMCCache",
     "django_redis.cache.RedisCache": DJANGO_REDIS,
 }
-#: Backends whose every method, clear() too, reaches the site's own entries alone.
+#: Backends whose methods, including clear(), reach only the site's own entries.
 SCOPED_BACKENDS = frozenset(
     {
         *REPLACED.values(),
@@ -42,7 +42,7 @@ CREDENTIALS_IN_URL = r"(://[^/?#:]*):([^?#]*)@"
 UNSAFE_IN_PREFIX = r"[^A-Za-z0-9_-]"
 # The parts of an alias that say where its entries are; the rest (TIMEOUT, OPTIONS …) is kept.
 ADDRESS = ("BACKEND", "LOCATION", "KEY_PREFIX", "OPTIONS")
-#: Puts a keyed hash in place of the keys of sessions, and leaves all other names as Django makes them.
+#: Replaces the keys of sessions with a keyed hash, and leaves all other names as Django makes them.
 KEY_FUNCTION = "wagtail_multihost.backends.session_names.entry_name"
 
 
@@ -96,8 +96,8 @@ def file_cache_folder(alias: str, site: SiteSpec, data: Path) -> Path:
     folder = data / "sites" / site.id / "cache" / alias
     if site.storage.path is not None and folder.is_relative_to(site.storage.path):
         raise ConfigurationError.because(
-            f"The folder of uploads, {shown(str(site.storage.path))}, has the site's file cache in it, and the front "
-            "server serves what is there. Choose another folder for uploads.",
+            f"The folder of uploads, {shown(str(site.storage.path))}, contains the site's file cache, and the front "
+            "server would serve it. Choose another folder for uploads.",
             where=site.sources.get("storage") or "storage",
             site=site.id,
         )
@@ -105,7 +105,7 @@ def file_cache_folder(alias: str, site: SiteSpec, data: Path) -> Path:
 
 
 def move_password_to_options(options: dict[str, object]) -> dict[str, object]:
-    """Return an alias whose password is in OPTIONS, which error pages mask, and not in LOCATION, which they show."""
+    """Move the password of an alias from LOCATION, which error pages show, to OPTIONS, which they mask."""
     option = PASSWORD_OPTIONS.get(str(options["BACKEND"]))
     location = options.get("LOCATION")
     servers = re.split("[;,](?=[a-z]+://)", location) if isinstance(location, str) else location
@@ -115,7 +115,7 @@ def move_password_to_options(options: dict[str, object]) -> dict[str, object]:
     # Servers with passwords of their own need them in their addresses.
     if len(found) < len(servers) or len(set(found)) != 1 or not found[0]:
         return options
-    # A name stays: django-redis has a pool of connections per address.
+    # The user name stays: django-redis has a pool of connections per address.
     bare = [
         re.sub(CREDENTIALS_IN_URL, lambda match: f"{match[1]}@" if match[1] != "://" else match[1], str(each))
         for each in servers

@@ -1,4 +1,4 @@
-"""How a process ends whose settings cannot be resolved: with the report alone."""
+"""How a process whose settings cannot be resolved ends: with the report alone."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ExceptHook = Callable[[type[BaseException], BaseException, TracebackType | None]
 
 def end_with_report() -> None:
     """
-    Have an error of this package that ends this process told without the frames of the settings module, which say
-    nothing of a mistake in the registry; in the log of gunicorn's workers, too.
+    Print an error of this package that ends this process without a traceback, which would say nothing about a mistake
+    in the registry; likewise in the log of gunicorn's workers.
     """
     if not isinstance(sys.excepthook, ReportHook):
         sys.excepthook = ReportHook(sys.excepthook)
@@ -24,7 +24,7 @@ def end_with_report() -> None:
 
 
 class ReportHook:
-    """A ``sys.excepthook`` that tells errors of this package by their report, and has ``before`` tell others."""
+    """A ``sys.excepthook`` that prints the report of this package's errors, and leaves other errors to ``before``."""
 
     def __init__(self, before: ExceptHook) -> None:
         self.before = before
@@ -34,13 +34,13 @@ class ReportHook:
             self.before(kind, error, trace)
             return
         print(error, file=sys.stderr)
-        # uWSGI's master knows by a code of its own that no application was loaded, and a terminal's session goes on.
+        # uWSGI's master has its own exit code for an application that did not load; an interactive session goes on.
         if "uwsgi" not in sys.modules and not hasattr(sys, "ps1"):
             sys.exit(COULD_NOT)
 
 
 def drop_frames(record: logging.LogRecord) -> bool:
-    """Put the report of an error of this package in the place of its traceback; let every record pass."""
+    """Replace the traceback of an error of this package with its report; let every record pass."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, MultihostError):
         record.msg, record.args, record.exc_info = f"{record.getMessage()}: {error}", (), None

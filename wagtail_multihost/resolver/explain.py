@@ -1,4 +1,4 @@
-"""Everything about a site, where it came from, and what of the project gave way to it."""
+"""Everything about a site, where it came from, and what it replaced in the project."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def site_facts(resolved: ResolvedSettings, located: Located = NOWHERE) -> list[R
 
 
 def stated_fields(part: object) -> Iterator[tuple[str, object]]:
-    """Yield the fields of a part of a site that say something."""
+    """Yield the fields of a part of a site that are not empty."""
     if not is_dataclass(part):
         return
     for field in fields(part):

@@ -26,8 +26,8 @@ def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
     """
     Make the site's folder (0750) below the platform's data folder (0711) when the site keeps anything in it.
 
-    Folders that exist are left as they are. Raises ConfigurationError when one cannot be made, and when the site's is
-    that of another uid, whatever the site keeps in it.
+    Folders that exist are left as they are. Raises ConfigurationError when one cannot be created, and when the site's
+    folder has the mark of another uid, whatever the site keeps in it.
     """
     compare_folder_mark(platform, site)
     sites = platform.data / "sites"
@@ -42,9 +42,9 @@ def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
 
 def prepare_private_folders(platform: PlatformSpec, site: SiteSpec, values: Mapping[str, object]) -> dict[str, object]:
     """
-    Make the folders (0700) that the settings ``values`` name, and return the settings that must be others.
+    Make the folders (0700) that the settings ``values`` name, and return the settings that must change.
 
-    Where the folder of temporary files cannot be made or written, the system's is used, with a warning: a site
+    Where the folder of temporary files cannot be created or written, the system's is used, with a warning: a site
     all of whose data is on servers needs no disk. Raises ConfigurationError for folders of sessions, mail and logs.
     """
     others: dict[str, object] = {}
@@ -82,7 +82,7 @@ def log_folder(values: Mapping[str, object], logs: Path) -> Iterator[tuple[str, 
 
 
 def folder_error(folder: Path, error: OSError, site: SiteSpec) -> ConfigurationError:
-    message = f"The folder {shown(str(folder))} cannot be made: {error.strerror}."
+    message = f"The folder {shown(str(folder))} cannot be created: {error.strerror}."
     return ConfigurationError.because(message, where="data", site=site.id)
 
 
@@ -108,9 +108,9 @@ def make_site_folder(platform: PlatformSpec, site: SiteSpec) -> None:
 
 def make_private_folder(path: Path, mode: int = PRIVATE_MODE) -> None:
     """
-    Make a folder with ``mode``, for its owner alone by default, who is the owner of the folder around it: a command
-    that root runs must not lock the site's processes out. Raises OSError when this process cannot write there, and
-    for a link: the site may have made it, to get at a folder that this process can change.
+    Make a folder with ``mode`` (for its owner alone by default) and the owner of its parent folder: a command that root
+    runs must not lock the site's processes out. Raises OSError when this process cannot write there, and for a link, by
+    which the site may want to reach a folder that this process can change.
     """
     around = os.open(path.parent, OPENED)
     try:
@@ -134,7 +134,7 @@ def make_if_missing(name: str, mode: int, around: int) -> bool:
 
 
 def secure_folder(folder: int, mode: int, around: os.stat_result | None) -> None:
-    """Give an open folder its ``mode``, and from root the owner of the one ``around`` it where it is new."""
+    """Remove permissions beyond ``mode`` from an open folder; as root, give a new one the owner of its parent."""
     own = os.geteuid()
     if own == ROOT and around is not None:
         os.fchown(folder, around.st_uid, around.st_gid)
@@ -146,7 +146,7 @@ def secure_folder(folder: int, mode: int, around: os.stat_result | None) -> None
 
 
 def refuse_stranger(platform: PlatformSpec, site: SiteSpec) -> None:
-    """Raise OSError where this process would make a folder that the site's account, as stated, could not use."""
+    """Raise OSError where this process would make a folder that the site's stated account could not use."""
     user = platform.account_of(site.id)
     if not user:
         return
@@ -159,13 +159,13 @@ def refuse_stranger(platform: PlatformSpec, site: SiteSpec) -> None:
             return
         uid = -1
     if uid != os.geteuid():
-        raise PermissionError(errno.EPERM, f"It must belong to {user}, as who this process does not run")
+        raise PermissionError(errno.EPERM, f"It must belong to {user}, but this process runs as another account")
 
 
 def refuse_root(platform: PlatformSpec, site: SiteSpec) -> None:
     """
-    Raise ConfigurationError for root where the site has another account, which the registry says, or in production
-    none: root would read what the site has written, pickles in its cache and links in its folder.
+    Raise ConfigurationError for root where the registry states another account for the site, or in production none:
+    root would read what the site has written, such as pickles in its cache and links in its folder.
     """
     if os.geteuid() != ROOT:
         return
@@ -183,21 +183,21 @@ def refuse_root(platform: PlatformSpec, site: SiteSpec) -> None:
 
 def missing_account_error(site: SiteSpec) -> ConfigurationError:
     message = (
-        "No account is stated for the site, and in production its code does not run as root: it would read what the "
+        "No account is stated for the site, and in production its code must not run as root, which would read what the "
         'site has written. State the platform\'s user, such as user = "site-{site}".'
     )
     return ConfigurationError.because(message, where="platform.user", site=site.id)
 
 
 def refuse_foreign_folder(platform: PlatformSpec, site: SiteSpec) -> None:
-    """Raise ConfigurationError where the site's folder is another account's: what is in it may be links."""
+    """Raise ConfigurationError where the site's folder belongs to another account, which may have put links there."""
     try:
         owner = (platform.data / "sites" / site.id).lstat().st_uid
     except OSError:
         return
     if owner != os.geteuid():
         raise ConfigurationError.because(
-            f"This process runs as root, but the site's folder belongs to the uid {owner}, who may have put links to "
+            f"This process runs as root, but the site's folder belongs to the uid {owner}, which may have put links to "
             "other files there. Run it under that account, or state it as the platform's user.",
             where="data",
             site=site.id,

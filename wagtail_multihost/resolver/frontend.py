@@ -31,8 +31,8 @@ def frontend_settings(
     platform: PlatformSpec, site: SiteSpec, project: Project, *, is_test_run: bool = False
 ) -> Iterator[Setting]:
     """
-    Yield WAGTAILFRONTENDCACHE. Entries of the project without an account stay; the site's own takes the place
-    of the others. Raises ConfigurationError for an account where the site has no cache of its own.
+    Yield WAGTAILFRONTENDCACHE. Entries of the project without an account stay; the site's own replaces the others.
+    Raises ConfigurationError for an account where the site has no cache of its own.
     """
     if is_test_run:
         yield Setting(FRONTEND, {}, "test run: nothing is purged", "")
@@ -81,5 +81,5 @@ def purged_hosts(platform: PlatformSpec, site: SiteSpec) -> list[str]:
 def site_entry(site: SiteSpec, frontend: FrontendCacheSpec, hosts: list[str]) -> dict[str, object]:
     if frontend.backend == "http":
         return {"BACKEND": HTTP, "LOCATION": frontend.location, "HOSTNAMES": hosts}
-    # Neither zone nor token: who queues a purge with these settings queues the site's id.
+    # Neither zone nor token: code that queues a purge with these settings queues the site's id alone.
     return {"BACKEND": SITE_BACKENDS[frontend.backend], "SITE": site.id, "HOSTNAMES": hosts}

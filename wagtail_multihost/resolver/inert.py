@@ -27,7 +27,7 @@ UNSERVED_HOST = "build-mode.invalid"  # RFC 2606: never a real host
 
 def build_settings(project: Project) -> Iterator[Setting]:
     """
-    Yield values that nothing can be served or reached with. The database engine stays the project's:
+    Yield values with which nothing can be served or reached. The database engine stays the project's:
     models may take their shape from the vendor. Without a NAME no connection can be opened.
     """
     # Every alias of the project: routers, and tests that name one, look it up.
@@ -49,7 +49,7 @@ def without_name(options: Mapping[str, object]) -> dict[str, object]:
 
 
 def ephemeral_site() -> tuple[PlatformSpec, SiteSpec, tempfile.TemporaryDirectory[str]]:
-    """Return a site with a database in memory, a cache in the process, and files in a folder that goes with it."""
+    """Return a site with a database in memory, a cache in the process, and files in a temporary folder."""
     folder = tempfile.TemporaryDirectory(prefix="multihost-test-")
     # Removed at exit without the ResourceWarning of an implicit clean-up.
     atexit.register(folder.cleanup)

@@ -1,4 +1,4 @@
-"""LOGGING: which site a line is of, and files of the site's own."""
+"""LOGGING: the site's id in each line, and log files of the site."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SITE_FILTER = "wagtail_multihost.backends.log_filter.SiteFilter"
 #: The name of our filter, and of the formatter of handlers that have none.
 OURS = "multihost_site"
 FOLDER = "logs"
-#: How each style of a format (https://docs.python.org/3/library/logging.html#logging.Formatter) writes the site,
-#: and what shows that it does already.
+#: How each style of a format (https://docs.python.org/3/library/logging.html#logging.Formatter) writes the site, and
+#: what shows that it is written already.
 SITE_IN = {"%": ("%(site)s", "%(site)"), "{": ("{site}", "{site"), "$": ("${site}", "site}")}
 PLAIN_FORMAT = {"%": "%(message)s", "{": "{message}", "$": "${message}"}
 PLAIN_FORMATTERS = ("logging.Formatter",)
@@ -50,12 +50,12 @@ def log_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> It
 
 
 def is_standard_handler(handler: Mapping[str, object]) -> bool:
-    """Return whether a handler is one of the standard library's, whose lines nothing but its formatter makes."""
+    """Return whether a handler is one of the standard library's, whose lines are made by its formatter alone."""
     return str(handler.get("class", "")).startswith("logging.")
 
 
 def add_site_to_format(formatter: object) -> object:
-    """Return a formatter that puts the site in front, when it is a plain one that does not say it yet."""
+    """Put the site in front of a plain formatter's format, unless the format has it already."""
     if not isinstance(formatter, Mapping) or "()" in formatter:
         return formatter
     if formatter.get("class", PLAIN_FORMATTERS[0]) not in PLAIN_FORMATTERS:
@@ -69,7 +69,7 @@ def add_site_to_format(formatter: object) -> object:
 
 
 def log_file_path(filename: str, handler: str, site: SiteSpec, folder: Path, taken: dict[str, str]) -> str:
-    """Return the path of a log file: as it is when the site's id is a word of it, else one in ``folder``."""
+    """Return the path of a log file: unchanged when the site's id is a word of it, else one in ``folder``."""
     if filename.startswith(DEVICES) or re.search(rf"(?<![A-Za-z0-9-]){site.id}(?![A-Za-z0-9-])", filename):
         return filename
     name = Path(filename).name

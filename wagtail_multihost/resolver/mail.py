@@ -72,7 +72,7 @@ def mailer_options(mail: MailSpec) -> dict[str, object]:
 
 
 def legacy_email_settings(mail: MailSpec) -> dict[str, object]:
-    """Return the EMAIL_ settings for a mail server. All of them: none of the project's may stay between."""
+    """Return the EMAIL_ settings for a mail server. All of them, so that none of the project's stays."""
     return {
         "EMAIL_BACKEND": BACKENDS[mail.backend],
         "EMAIL_HOST": mail.host or "localhost",

@@ -1,8 +1,8 @@
 """
-What may be shown of settings. Our own secrets are of a type that does not print; those of a project are told by
-the names they stand under, by their place in a URL or a connection string, and by their looks.
+What may be shown of settings. Our own secrets are of a type that does not print; those of a project are recognised by
+their names, by their place in a URL or a connection string, and by their form.
 
-Too much is masked rather than too little. Only reports use this module.
+What is in doubt is masked. Only reports use this module.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ JsonValue = object
 WORDS = "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|PWD|CRED|PRIVATE|SALT"
 # As Django's error pages do (django.views.debug.SafeExceptionReporterFilter), and a few more.
 TELLING = re.compile(WORDS, re.IGNORECASE)
-#: Names of settings and options that only look telling.
+#: Names of settings and options that look like those of secrets.
 OPEN_NAMES = frozenset(
     {
         "AUTHENTICATION_BACKENDS",
@@ -33,11 +33,11 @@ OPEN_NAMES = frozenset(
         "passfile",
     }
 )
-#: Whose texts are looked for in all other values too.
+#: Names whose values are searched for in all other values too.
 CERTAIN = re.compile("SECRET|PASS|TOKEN|PRIVATE|CRED|PWD|(^|_)KEY", re.IGNORECASE)
 CERTAIN_LENGTH = 8
 
-# To the last "@": passwords may have one, and slashes and spaces too.
+# To the last "@": passwords may contain one, and slashes and spaces too.
 USER_IN_URL = re.compile(r"://[^\n]*@")
 USER_WITHOUT_SCHEME = re.compile(r"(?<![^\s,;\"'(\[=])[^\s:/@,;\"'(\[=]+:[^\s/][^\s]*@")
 # password=… of a query or a connection string, "password": … of JSON, Authorization: … of a header.
@@ -52,15 +52,15 @@ JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]+(?:\.[\w-]*)+")
 OPAQUE = re.compile(
     r"(?<![\w+=-])(?:(?=[\w+-]*[a-z])(?=[\w+-]*[A-Z])(?=[\w+-]*[0-9])[A-Za-z0-9_+=-]{24,}|[0-9a-f]{32,})"
 )
-# Of one case, as some services make theirs: letters and digits that change places too often for a word.
+# Of one case, as some services issue them: letters and digits that alternate too often for a word.
 MIXED = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*+[0-9]++[A-Za-z]++[0-9]++[A-Za-z]++[0-9])[A-Za-z0-9]{20,}")
-# What services put in front of theirs, by their own documentation and that of GitHub's secret scanning: Stripe, Slack,
-# Amazon, GitHub and Telegram.
+# The prefixes of secrets, by the documentation of the services and of GitHub's secret scanning: Stripe, Slack, Amazon,
+# GitHub and Telegram.
 PREFIXED = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:[prs]k_(?:live|test)|whsec|gh[a-z])_\w{8,}|xox[a-z]-[\w-]{8,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
     r"|(?:bot)?[0-9]{6,}:[\w-]{30,})"
 )
-# Who knows the address of a webhook may use it: Slack, Discord, Teams, Mattermost, Zapier.
+# Whoever knows the address of a webhook can use it: Slack, Discord, Teams, Mattermost, Zapier.
 WEBHOOK = re.compile(
     r"""(://(?:[^\s/]*@)?(?:[\w.-]*\b(?:web)?hooks?\.[\w.-]+(?::\d+)?/|[\w.-]+(?::\d+)?/(?:[\w.~%/-]*/)?(?:web)?hook\w*/))"""
     r"""[^\s"',;]+""",
@@ -70,14 +70,14 @@ WEBHOOK = re.compile(
 SIGNED = re.compile(r"([?&;]sig=)[^&\s\"']+", re.IGNORECASE)
 DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 DEEPEST = 20
-LONGEST = 10_000  # characters; what would be cut off could be what tells a secret
+LONGEST = 10_000  # characters; in a shortened text a secret might not be recognised
 PLAIN = (PurePath, datetime.date, datetime.time, datetime.timedelta, re.Pattern)
 
 
 def mask_value(value: object, depth: int = 0) -> JsonValue:
     """
-    Return ``value`` in the types of JSON, with every secret as ``***``: our own, and what the project's
-    settings hold under a telling key, in a URL, in a connection string or in the looks of one.
+    Return ``value`` in the types of JSON, with every secret as ``***``: our own, and what the project's settings hold
+    under a secret's name, in a URL, in a connection string or in the form of a secret.
     """
     if isinstance(value, Secret):
         return MASK
@@ -103,7 +103,7 @@ def mask_entry(name: str, value: object, depth: int = 0) -> JsonValue:
 
 
 def mask_setting(name: str, value: object) -> JsonValue:
-    """Return what may be shown of the setting ``name``: of a list of secrets, their number."""
+    """Return what may be shown of the setting ``name``: of a list of secrets, only their number."""
     if isinstance(value, list | tuple) and not is_open(name, value):
         return [MASK] * len(value)
     return mask_entry(name, value)
@@ -114,10 +114,10 @@ def is_open(name: str, value: object) -> bool:
 
 
 def unmasked_text(value: object) -> str:
-    """Return a text as it is, and of an object what cannot hold a secret: mostly its type."""
+    """Return a string as it is, and of another object what cannot hold a secret: mostly its type."""
     if isinstance(value, str):
         return value
-    # Django's lazy translations are of this type; their text is not made before it is asked for.
+    # Django's lazy translations are of this type; their text is made on demand.
     if isinstance(value, PLAIN) or type(value).__name__ == "__proxy__":
         return str(value)
     of = value if isinstance(value, type) or hasattr(value, "__qualname__") else type(value)
@@ -140,7 +140,7 @@ def mask_text(text: str) -> str:
 
 
 def certain_secrets(name: str, value: object, depth: int = 0) -> Iterator[str]:
-    """Yield the texts that ``value`` has under names that leave no doubt; they are secret wherever they are."""
+    """Yield the strings in ``value`` under names that leave no doubt; they are secret wherever they appear."""
     if depth > DEEPEST:
         return
     if isinstance(value, Mapping):

@@ -81,7 +81,7 @@ class ResolvedSettings(Frozen):
         become(self.overlay(namespace))
 
     def overlay(self, namespace: MutableMapping[str, object]) -> Running:
-        """Do what ``apply`` does to ``namespace``, and return what the process is with it, but do not become that."""
+        """Do what ``apply`` does to ``namespace``, and return the process's new state without setting it."""
         project = {name: value for name, value in namespace.items() if name.isupper()}
         settings = list(self.settings(project))
         values = {setting.name: reveal_secrets(setting.value) for setting in settings if setting.value is not ABSENT}
@@ -155,7 +155,7 @@ class ResolvedSettings(Frozen):
 
     @property
     def databases(self) -> dict[str, dict[str, Any]]:
-        """DATABASES, for who assigns single settings."""
+        """DATABASES, for projects that assign single settings."""
         return cast("dict[str, dict[str, Any]]", self.value("DATABASES"))
 
     @property

@@ -18,7 +18,7 @@ OWN_RULE = "the site's own"
 
 
 def secret_key_settings(platform: PlatformSpec, site: SiteSpec) -> Iterator[Setting]:
-    """Yield SECRET_KEY and SECRET_KEY_FALLBACKS: the site's own keys, or those that derive from the platform's."""
+    """Yield SECRET_KEY and SECRET_KEY_FALLBACKS: the site's own keys, or those derived from the platform's."""
     if site.secret_key is not None:
         source = site.sources.get("secret_key") or site.sources.get("secret_key_file", "")
         yield Setting("SECRET_KEY", site.secret_key, OWN_RULE, source)
@@ -32,7 +32,7 @@ def secret_key_settings(platform: PlatformSpec, site: SiteSpec) -> Iterator[Sett
 
 
 def with_own_keys(platform: PlatformSpec, site: SiteSpec) -> SiteSpec:
-    """Return ``site`` with the keys that derive from the platform's as its own, so that it needs no other."""
+    """Return ``site`` with the keys derived from the platform's as its own, so that it needs no other."""
     if site.secret_key is not None:
         return replace(site, key_id="")
     keys = derived_keys(platform, site)
@@ -46,8 +46,8 @@ def source_of_platform_key(platform: PlatformSpec) -> str:
 
 def derived_keys(platform: PlatformSpec, site: SiteSpec) -> list[Secret]:
     """
-    Return the site's key, then those that it had: of the epoch before, and of this epoch under each other key
-    of the platform's keyring. Nothing is derived before a key is revealed.
+    Return the site's key, then its fallbacks: that of the epoch before, and those of this epoch under each other key of
+    the platform's keyring. Nothing is derived before a key is revealed.
     """
     current = site.key_id or platform.key_id
     others = [key_id for key_id in platform.keyring if key_id != current]

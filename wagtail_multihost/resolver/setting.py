@@ -23,7 +23,7 @@ class Setting(NamedTuple):
 
 
 class Absent:
-    """The value of a setting that the process must not have, whatever the project says."""
+    """The value of a setting that the process must not have, whatever the project states."""
 
     def __repr__(self) -> str:
         return "(not set)"
@@ -33,7 +33,7 @@ ABSENT = Absent()
 
 
 def reveal_secrets(value: object) -> object:
-    """Return ``value`` as Django takes it: a copy with every secret in the clear."""
+    """Return a copy of ``value`` with every secret in clear text, as Django needs it."""
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, Mapping):

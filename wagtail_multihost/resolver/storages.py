@@ -36,7 +36,7 @@ def storage_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[S
     for alias in aliases:
         value[alias] = scope_storage(alias, site, data)
     yield Setting("STORAGES", value, "the site's own folder or bucket; staticfiles is the project's", source)
-    # With a bucket too: whoever writes to MEDIA_ROOT without asking STORAGES must not meet another site's files.
+    # With a bucket too: code that writes to MEDIA_ROOT directly must not reach another site's files.
     yield Setting(
         "MEDIA_ROOT", str(site.storage.path or default_media_folder(site, data)), "the site's own folder", source
     )
@@ -46,12 +46,12 @@ def storage_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[S
 
 
 def refuse_foreign_renditions(site: SiteSpec, project: Project, storages: Mapping[str, object]) -> None:
-    """Raise ConfigurationError for renditions in anything but a storage that is the site's."""
+    """Raise ConfigurationError for renditions in a storage that is not one of the site's."""
     stated = project.get(RENDITIONS)
     own = sorted(storages.keys() - {STATIC})
     if stated and not (isinstance(stated, str) and stated in own):
         raise ConfigurationError.because(
-            f"It is not the alias of a storage that is the site's own. Accepted: {', '.join(map(shown, own))}.",
+            f"It is not the alias of one of the site's storages. Accepted: {', '.join(map(shown, own))}.",
             where=RENDITIONS,
             site=site.id,
         )
@@ -59,14 +59,14 @@ def refuse_foreign_renditions(site: SiteSpec, project: Project, storages: Mappin
 
 def document_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     """
-    Yield WAGTAILDOCS_SERVE_METHOD for a bucket behind a domain. There a file's address is public and for good, so
-    documents come through Wagtail, which asks who may read them. Addresses without a domain are signed and expire.
+    Yield WAGTAILDOCS_SERVE_METHOD for a bucket behind a domain. There a file's address is public and permanent, so
+    Wagtail serves documents, and checks who may read them. Addresses without a domain are signed and expire.
     """
     if not site.storage.domain:
         return
     if project.get(SERVE_METHOD) == "direct":
         raise ConfigurationError.because(
-            "It is \"direct\", so pages would link to documents at the storage's domain, past Wagtail's permissions. "
+            "With \"direct\", pages would link to documents at the storage's domain, bypassing Wagtail's permissions. "
             "Remove it.",
             where=SERVE_METHOD,
             site=site.id,
@@ -103,7 +103,8 @@ def mode_options() -> dict[str, object]:
 def scope_storage(alias: str, site: SiteSpec, data: Path) -> dict[str, object]:
     if not re.fullmatch(ALIAS, alias):
         raise ConfigurationError.because(
-            f"The alias {shown(alias)} is not accepted: its files would have no folder of their own.",
+            f"The alias {shown(alias)} is not accepted: it names a folder, so use at most 63 letters, digits, hyphens "
+            "and underscores, the first of them a letter or digit.",
             where="STORAGES",
             site=site.id,
         )

@@ -14,8 +14,8 @@ WRAPPED = "SITE_TASKS_OF"
 
 def task_settings(project: Project) -> Iterator[Setting]:
     """
-    Yield TASKS of the project with every backend wrapped, so that its tasks say whose they are. Nothing where the
-    project has none: Django runs tasks at once then, in the process that they come from.
+    Yield TASKS of the project with every backend wrapped, so that its tasks carry their site. Nothing where the project
+    has none: Django then runs tasks at once, in the same process.
     """
     aliases = aliases_of(project, TASKS)
     for options in aliases.values():
