@@ -59,7 +59,7 @@ def remove_keys(client: Any, prefix: str) -> None:
     Remove the entries of all generations below ``prefix``; nothing where the user may not SCAN, which shows
     the names of every site's keys, and among them the keys of sessions.
     """
-    from redis.exceptions import NoPermissionError
+    from redis.exceptions import NoPermissionError  # loads with the first client, as Django's backend has it
 
     with contextlib.suppress(NoPermissionError):
         keys = []

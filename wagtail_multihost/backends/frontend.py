@@ -45,7 +45,7 @@ def own_frontend(site: str, backend: str) -> FrontendCacheSpec:
 
 
 def cloudfront_client(own: FrontendCacheSpec) -> Any:
-    import boto3
+    import boto3  # takes long to load, and Cloudflare does not need it
     from botocore.config import Config
 
     from wagtail_multihost.backends.credentials import own_session

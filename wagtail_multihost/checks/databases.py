@@ -61,7 +61,7 @@ def check_leftovers(
     site = own_site()
     if site is None or DEFAULT_DB_ALIAS not in (databases or ()) or not apps.is_installed("wagtail"):
         return []
-    from wagtail.models import Site
+    from wagtail.models import Site  # Wagtail may be missing
 
     own = {*site.hosts, FIRST_HOSTNAME}
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
@@ -52,8 +53,6 @@ def stated_health() -> tuple[HealthSettings | None, Sequence[object]]:
 @register(TAG)
 def check_health_networks(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """E018: the networks that see details are the whole internet."""
-    from ipaddress import ip_network
-
     stated, _ = stated_health()
     networks = stated.options.networks if stated else ()
     return [

@@ -42,6 +42,6 @@ def is_whole(registry: Registry) -> bool:
     Return whether this process can read the whole registry: not snapshots, of which its account reads one, nor a file
     that is missing, as where images are built.
     """
-    from wagtail_multihost.registry.toml import TomlRegistry
+    from wagtail_multihost.registry.toml import TomlRegistry  # processes with a snapshot do without it
 
     return isinstance(registry, TomlRegistry) and os.access(registry.path, os.R_OK)

@@ -69,7 +69,7 @@ def site_rows(using: str) -> tuple[SiteRow, ...] | None:
     """Return all Site rows; None where Wagtail or its table is missing."""
     if not apps.is_installed("wagtail"):
         return None
-    from wagtail.models import Site
+    from wagtail.models import Site  # Wagtail may be missing
 
     if Site._meta.db_table not in connections[using].introspection.table_names():
         return None
