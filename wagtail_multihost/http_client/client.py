@@ -49,7 +49,7 @@ class Target:
         place, mark, query = url.partition("?") if takes_query else (url, "", "")
         found = TCP_FORM.fullmatch(place) or UNIX_FORM.fullmatch(place)
         if found is None:
-            raise NoAnswerError(f"The URL {url!r} is not accepted: {ACCEPTED}.")
+            raise NoAnswerError(f"The URL {url!r} is not accepted. {ACCEPTED}")
         parts = {name: text or "" for name, text in found.groupdict().items()}
         self.scheme = "http" if parts["scheme"] == "unix" else parts["scheme"]
         self.socket = parts.get("socket", "")
@@ -74,7 +74,7 @@ class Target:
         return bool(self.socket) or self.scheme == "https" or is_loopback_host(self.host)
 
 
-ACCEPTED = "accepted are http://HOST:PORT, https://HOST, unix:/PATH.sock, uwsgi:/PATH.sock and uwsgi://HOST:PORT"
+ACCEPTED = "Accepted: http://HOST:PORT, https://HOST, unix:/PATH.sock, uwsgi:/PATH.sock, uwsgi://HOST:PORT."
 
 
 def is_loopback_host(host: str) -> bool:
