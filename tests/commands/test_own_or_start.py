@@ -13,12 +13,12 @@ from django.db import OperationalError
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.as_site.run import Wishes
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.launch.guard import Ended
 from wagtail_multihost.management import as_site
 from wagtail_multihost.management.as_site import SiteCommand, own_or_start, start_as, without_registry
 
-OWN = Own(a_platform(), a_site())
+OWN = OwnIdentity(a_platform(), a_site())
 NAME = "multihost_adopt"
 
 
@@ -58,7 +58,7 @@ def test_process_of_another_site_is_refused(process: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize(("own", "registry"), [(None, None), (None, "sites.toml"), (None, "x.toml"), (OWN, "x.toml")])
 def test_process_of_no_site_or_registry_starts_again(
-    process: SimpleNamespace, own: Own | None, registry: str | None
+    process: SimpleNamespace, own: OwnIdentity | None, registry: str | None
 ) -> None:
     """It gets the words of the command line without the registry, which is for who starts it, and the settings."""
     process.own = own
@@ -121,7 +121,7 @@ def test_command_of_a_site_is_run_as_the_site(process: SimpleNamespace, monkeypa
     seen: list[Any] = []
 
     class Command(SiteCommand):
-        def run_as(self, own: Own, **options: Any) -> None:
+        def run_as(self, own: OwnIdentity, **options: Any) -> None:
             seen.append((own, options))
             if options.get("fails"):
                 raise OperationalError("no\nserver")
@@ -141,7 +141,7 @@ def test_site_is_a_word_of_the_command_line() -> None:
     """It is told in the help by its name."""
 
     class Command(SiteCommand):
-        def run_as(self, own: Own, **options: Any) -> None:
+        def run_as(self, own: OwnIdentity, **options: Any) -> None:
             pass
 
     parser = Command().create_parser("manage.py", "x")

@@ -24,7 +24,7 @@ from wagtail_multihost.as_site.run import Wishes
 from wagtail_multihost.emitters.apply import Result
 from wagtail_multihost.exceptions import ApplyError, ConfigurationError
 from wagtail_multihost.health.probe import failed, passed, warned
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.launch.guard import Ended
 from wagtail_multihost.management import as_site
 from wagtail_multihost.management.as_site import SiteCommand, own_or_start, start_as, without_registry
@@ -33,7 +33,7 @@ from wagtail_multihost.management.commands import multihost_adopt, multihost_exp
 from wagtail_multihost.management.commands.multihost_apply import Command as Apply
 from wagtail_multihost.management.commands.multihost_apply import command_words, seconds, sentences
 from wagtail_multihost.registry.keys import Key, declared
-from wagtail_multihost.resolver.rotation import Credential
+from wagtail_multihost.resolver.rotation import SiteCredential
 from wagtail_multihost.running import Running
 
 # multihost_apply
@@ -127,18 +127,15 @@ def test_key_has_its_kind_type_default_meaning_and_variables() -> None:
         ]
 
 
-def test_credential_has_its_origin_and_numbered_steps() -> None:
+def test_credential_has_its_origin_and_what_a_change_invalidates() -> None:
     """What is blank of the origin is left out."""
-    credential = Credential("SECRET_KEY", "made", "", ("a", "b"), ("First.", "Second."))
+    credential = SiteCredential("SECRET_KEY", "made", "", ("a", "b"))
     assert multihost_explain.lines_of_credential(credential) == [
         "SECRET_KEY",
         "made",
         "A change invalidates:",
         "- a",
         "- b",
-        "To change it:",
-        "1. First.",
-        "2. Second.",
     ]
     assert multihost_explain.lines_of_credential(credential._replace(source="from"))[1] == "made; from"
     assert multihost_explain.lines_of_credential(credential._replace(made="", source="from"))[1] == "from"
@@ -202,7 +199,7 @@ def test_adoption_is_confirmed_by_a_yes_alone(
 
     monkeypatch.setattr("builtins.input", ask)
     for retires, word in ((False, "Take over"), (True, "Retire")):
-        adoption: Any = SimpleNamespace(retires=retires, own=Own(a_platform(), a_site()))
+        adoption: Any = SimpleNamespace(retires=retires, own=OwnIdentity(a_platform(), a_site()))
         assert multihost_adopt.confirmed(adoption) is expected
         assert asked[-1].startswith(word) and "aurora? [y/N]" in asked[-1]
 
@@ -212,13 +209,13 @@ class Adopted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, needed: bool = True, steps: tuple[str, ...] = ()) -> None:
         self.is_needed, self.retires = needed, False
-        self.own = Own(a_platform(), a_site())
+        self.own = OwnIdentity(a_platform(), a_site())
         self.plan = SimpleNamespace(steps=steps)
         self.done: list[str] = []
         self.forgets = self.confirms = True
-        monkeypatch.setattr(multihost_adopt, "described", lambda adoption: ["It is this."])
+        monkeypatch.setattr(multihost_adopt, "describe_adoption", lambda adoption: ["It is this."])
         monkeypatch.setattr(multihost_adopt, "confirmed", lambda adoption: self.confirms)
-        monkeypatch.setattr(multihost_adopt, "carry_out", lambda adoption: self.done.append("carried out"))
+        monkeypatch.setattr(multihost_adopt, "carry_out_adoption", lambda adoption: self.done.append("carried out"))
         monkeypatch.setattr(multihost_adopt.wagtail_site, "forget_root_paths", self.forget)
 
     def forget(self) -> bool:
@@ -323,7 +320,7 @@ def test_process_of_no_site_starts_the_command_again(started: list[tuple[Any, ..
 
 def test_process_of_the_site_goes_on(started: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless another registry is asked for than the one that it has."""
-    own = Own(a_platform(), a_site())
+    own = OwnIdentity(a_platform(), a_site())
     monkeypatch.setattr(as_site, "own_identity", lambda: own)
     assert own_or_start("multihost_own", "aurora", None) is own
     with pytest.raises(SystemExit):
@@ -349,7 +346,7 @@ def test_process_that_is_not_the_commands_is_not_replaced(
 class OwnSite(SiteCommand):
     """A command about a site's database."""
 
-    def run_as(self, own: Own, **options: Any) -> None:
+    def run_as(self, own: OwnIdentity, **options: Any) -> None:
         if options["fails"]:
             raise Error("line\nof an error\x1b")
         self.stdout.write(own.site.id)
@@ -358,7 +355,7 @@ class OwnSite(SiteCommand):
 def test_error_of_a_database_is_a_sentence_and_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line, whatever the server said; the command is named after its module."""
     asked: list[tuple[Any, ...]] = []
-    own = Own(a_platform(), a_site())
+    own = OwnIdentity(a_platform(), a_site())
     monkeypatch.setattr(as_site, "own_or_start", lambda *words: asked.append(words) or own)
     out = io.StringIO()
     OwnSite(stdout=out).run(site="aurora", registry="r", fails=False)
@@ -425,7 +422,7 @@ def test_token_is_for_servers_of_the_site(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(multihost_health.os, "geteuid", lambda: 4242)
     for account, expected in (("nobody", {0, 4242, 65534}), ("no-such-account", {0, 4242}), ("", {0, 4242})):
         platform: Any = SimpleNamespace(account_of=lambda site, account=account: account if site == "aurora" else "")
-        monkeypatch.setattr(multihost_health, "own_identity", lambda platform=platform: Own(platform, a_site()))
+        monkeypatch.setattr(multihost_health, "own_identity", lambda platform=platform: OwnIdentity(platform, a_site()))
         assert multihost_health.server_accounts() == expected
     monkeypatch.setattr(multihost_health, "own_identity", lambda: None)
     assert multihost_health.server_accounts() == {0, 4242}

@@ -14,7 +14,7 @@ from wagtail_multihost import running
 from wagtail_multihost.health.probe import Outcome, Probe
 from wagtail_multihost.health.probes import connection as opening
 from wagtail_multihost.identity import comparison, own
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.running import Running
 
 Configure = Callable[..., ConnectionHandler]
@@ -57,7 +57,7 @@ def _configure(monkeypatch: pytest.MonkeyPatch, django_db_blocker: Any) -> Itera
 
 
 @pytest.fixture(name="aurora")
-def _aurora(monkeypatch: pytest.MonkeyPatch) -> Own:
+def _aurora(monkeypatch: pytest.MonkeyPatch) -> OwnIdentity:
     """Make this process one of the site aurora."""
     monkeypatch.setattr(comparison, "_raised", set())
     monkeypatch.setattr(running, "_current", Running(platform=a_platform(revision=10), site=a_site()))

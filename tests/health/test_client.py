@@ -19,7 +19,7 @@ from wagtail_multihost.health import asking
 from wagtail_multihost.health.__main__ import main
 from wagtail_multihost.health.asking import read_token
 from wagtail_multihost.http_client import client
-from wagtail_multihost.http_client.client import NoAnswerError, Target, ask
+from wagtail_multihost.http_client.client import NoAnswerError, Target, ask_server
 
 TOKEN = "t" * 40
 Ask = Callable[..., tuple[int, str, str]]
@@ -361,7 +361,7 @@ def test_server_that_drips_is_held_to_the_deadline(monkeypatch: pytest.MonkeyPat
         theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
         feeding = Feeding(ours, theirs)
         with pytest.raises(TimeoutError):
-            client.received(feeding, 10)  # type: ignore[arg-type]
+            client.receive_answer(feeding, 10)  # type: ignore[arg-type]
     assert feeding.count < 20
 
 
@@ -477,4 +477,4 @@ def test_full_queue_is_waited_for_until_the_deadline(short: Path) -> None:
         waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
         waiting.connect(str(short / "full.sock"))
         with pytest.raises(NoAnswerError, match="There was no answer within"):
-            ask(Target(f"unix:{short}/full.sock"), "/-/live", seconds=0.2)
+            ask_server(Target(f"unix:{short}/full.sock"), "/-/live", seconds=0.2)

@@ -33,7 +33,7 @@ from wagtail_multihost.health.probes.pool import ask_pool
 from wagtail_multihost.health.report import Entry
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.health.status import Status
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 
 POSTGRESQL = {"ENGINE": "django.db.backends.postgresql", "NAME": "aurora", "HOST": "127.0.0.1"}
 FOREIGN, UNREACHABLE = failed("foreign_database"), failed("unreachable")
@@ -194,7 +194,9 @@ def test_locked_database_is_a_warning(configure: Configure, path: Path) -> None:
 
 
 @pytest.mark.parametrize("uid", ["own", "other"])
-def test_identity_fuse_compares_the_probes_connection(configure: Configure, path: Path, aurora: Own, uid: str) -> None:
+def test_identity_fuse_compares_the_probes_connection(
+    configure: Configure, path: Path, aurora: OwnIdentity, uid: str
+) -> None:
     """A database of another site is a failure with a code of its own; the own one passes."""
     database = Database(path, [])
     configure(default=sqlite_alias(path))

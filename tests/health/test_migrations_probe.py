@@ -26,7 +26,7 @@ from wagtail_multihost.health.probes.database import DatabaseProbe
 from wagtail_multihost.health.probes.migrations import Disk, Key, MigrationsProbe, ahead, migrations_on_disk, missing
 from wagtail_multihost.health.report import Entry
 from wagtail_multihost.health.sampler import Sampler
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 
 PATIENT = 60.0
 #: Two migrations, and one app more.
@@ -252,7 +252,7 @@ def served(site: str, tmp_path: Path) -> Iterator[Endpoint]:
         sampler.stop()
 
 
-def test_process_whose_database_is_behind_is_not_ready(path: Path, tmp_path: Path, aurora: Own) -> None:
+def test_process_whose_database_is_behind_is_not_ready(path: Path, tmp_path: Path, aurora: OwnIdentity) -> None:
     """The site's process is live and not ready, and the site itself is told to fail."""
     record(path, APPLIED[:1])
     with served("aurora", tmp_path) as endpoint:
@@ -264,7 +264,7 @@ def test_process_whose_database_is_behind_is_not_ready(path: Path, tmp_path: Pat
     assert b"database_behind" not in ready.body + site.body
 
 
-def test_process_whose_database_is_ahead_stays_ready(path: Path, tmp_path: Path, aurora: Own) -> None:
+def test_process_whose_database_is_ahead_stays_ready(path: Path, tmp_path: Path, aurora: OwnIdentity) -> None:
     """The old process of a rolling deploy keeps its visitors."""
     record(path, [*APPLIED, ("blog", "0003")])
     with served("aurora", tmp_path) as endpoint:

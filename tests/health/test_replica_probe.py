@@ -15,8 +15,8 @@ from wagtail_multihost.health.probe import Outcome, failed, passed
 from wagtail_multihost.health.probes import replica as probing
 from wagtail_multihost.health.probes.replica import ReplicaProbe, State
 from wagtail_multihost.health.status import Criticality
-from wagtail_multihost.identity.comparison import Found
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.comparison import FoundIdentity
+from wagtail_multihost.identity.own import OwnIdentity
 
 STREAMING = State(is_replica=True, is_streaming=True, received="0/3000060", lag=0)
 
@@ -121,11 +121,11 @@ def test_server_that_replicates_in_another_way_is_unsupported(monkeypatch: Any, 
     ],
 )
 def test_replica_of_another_site_is_foreign(
-    aurora: Own, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: Outcome
+    aurora: OwnIdentity, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: Outcome
 ) -> None:
     """The identity of a replica is compared as well, though the fuse compares the alias default alone."""
     row = {**aurora.columns(), "retired_at": None, **changes}
-    found = Found(**{name: row[name] for name in Found._fields})
+    found = FoundIdentity(**{name: row[name] for name in FoundIdentity._fields})
     monkeypatch.setattr(probing, "identity_of", lambda connection: found)
     monkeypatch.setattr(probing, "state_of", lambda connection: STREAMING)
     server: Any = Server()

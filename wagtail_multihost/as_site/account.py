@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from wagtail_multihost.launch.account import Account, account_named
-from wagtail_multihost.resolver.folders import no_account, refuse_foreign_folder
+from wagtail_multihost.resolver.folders import missing_account_error, refuse_foreign_folder
 from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -23,6 +23,6 @@ def account_to_become(platform: PlatformSpec, site: SiteSpec) -> Account | None:
     if user:
         return account_named(user, platform.own_group_of(site.id))
     if platform.environment == PRODUCTION:
-        raise no_account(site)
+        raise missing_account_error(site)
     refuse_foreign_folder(platform, site)
     return None

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Collection
 
-from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask
+from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask_server
 
 MAX_TOKEN_BYTES = 4096
 TOKEN_FORM = re.compile(r"[!-~]+")
@@ -109,7 +109,7 @@ class Question:
     def reply(self) -> Reply:
         """Return the answer; raises NoAnswerError."""
         given = {"token": self.token, "seconds": self.options.timeout, "ca_file": self.options.ca_file}
-        return ask(self.target, self.path, method=self.method, accounts=self.accounts, **given)
+        return ask_server(self.target, self.path, method=self.method, accounts=self.accounts, **given)
 
 
 def shown(reply: Reply, *, json: bool) -> str:

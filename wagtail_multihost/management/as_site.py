@@ -15,7 +15,7 @@ from django.db import Error
 
 from wagtail_multihost.as_site.run import Wishes, run_as_site
 from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError
-from wagtail_multihost.identity.own import Own, own_identity
+from wagtail_multihost.identity.own import OwnIdentity, own_identity
 from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE
 from wagtail_multihost.running import registry_of
@@ -62,7 +62,7 @@ def program() -> list[str]:
     return [sys.executable, "-m", "django"]
 
 
-def own_or_start(name: str, site: str, registry: str | None) -> Own:
+def own_or_start(name: str, site: str, registry: str | None) -> OwnIdentity:
     """Return the identity of ``site``; from a process of no site start the command ``name`` again."""
     own = own_identity()
     if own and own.site.id != site:
@@ -92,9 +92,9 @@ class SiteCommand(MultihostCommand):
             raise CommandError(f"The database cannot be used: {one_line(error)}", returncode=COULD_NOT) from None
 
     @abstractmethod
-    def run_as(self, own: Own, **options: Any) -> None:
+    def run_as(self, own: OwnIdentity, **options: Any) -> None:
         """Do the command's work as the site."""
 
-    def own(self, site: str, registry: str | None) -> Own:
+    def own(self, site: str, registry: str | None) -> OwnIdentity:
         """Return the identity of the site, in a process of the site."""
         return own_or_start(type(self).__module__.rpartition(".")[2], site, registry)

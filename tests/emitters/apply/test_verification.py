@@ -222,7 +222,7 @@ def test_certificates_are_checked_but_on_this_machine(monkeypatch: pytest.Monkey
         asked.append(options)
         return Reply(200, {}, b"")
 
-    monkeypatch.setattr(verification, "ask", ask)
+    monkeypatch.setattr(verification, "ask_server", ask)
     assert refusal(parsed(f"https://{host}/"), "", 7) == ""
     assert [(options["trusts_any"], options["seconds"]) for options in asked] == [(trusts, 7)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from wagtail_multihost.exceptions import ApplyError, EmitError
-from wagtail_multihost.http_client.client import NoAnswerError, Target, ask, is_loopback
+from wagtail_multihost.http_client.client import NoAnswerError, Target, ask_server, is_loopback_host
 
 POLL_SECONDS = 0.1
 MOST_SECONDS = 3  # of one request
@@ -53,14 +53,14 @@ def verify(url: str, timeout: float, token: str, *, wants_line: bool = False) ->
 def refusal(target: Target, token: str, timeout: float, *, is_proxy: bool = False) -> str:
     """Ask once; return what is wrong with the answer, blank when nothing is."""
     try:
-        reply = ask(
+        reply = ask_server(
             target,
             target.path or "/",
             seconds=timeout,
             agent="multihost-apply",
             enough=MOST_BYTES,
             is_proxy=is_proxy,
-            trusts_any=is_loopback(target.host),  # on this machine names lead elsewhere
+            trusts_any=is_loopback_host(target.host),  # on this machine names lead elsewhere
         )
     except NoAnswerError as error:
         return f"it cannot be asked ({str(error).removeprefix('There was no answer: ').removesuffix('.')})"

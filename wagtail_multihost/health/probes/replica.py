@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
 from wagtail_multihost.health.probes import connection as opening
 from wagtail_multihost.health.status import Criticality
-from wagtail_multihost.identity.comparison import differences, identity_of
+from wagtail_multihost.identity.comparison import identity_differences, identity_of
 from wagtail_multihost.identity.own import own_identity
 
 # Where everything that was received is replayed there is no lag, however long ago the primary last wrote. A replica
@@ -111,4 +111,4 @@ def state_of(connection: BaseDatabaseWrapper) -> State:
 def is_foreign(connection: BaseDatabaseWrapper) -> bool:
     """Return whether a replica is another site's: the fuse compares the alias ``default`` alone."""
     own, found = own_identity(), identity_of(connection)
-    return own is not None and found is not None and bool({"uid", "environment"} & {*differences(found, own)})
+    return own is not None and found is not None and bool({"uid", "environment"} & {*identity_differences(found, own)})

@@ -9,9 +9,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from wagtail_multihost.identity import wagtail_site
-from wagtail_multihost.identity.adoption import Adoption, carry_out, described, prepared
-from wagtail_multihost.identity.comparison import drop, suspended
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.adoption import Adoption, carry_out_adoption, describe_adoption, prepare_adoption
+from wagtail_multihost.identity.comparison import drop_connection, suspend_comparison
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.management.as_site import SiteCommand
 
 DECLINED = 1
@@ -39,17 +39,17 @@ class Command(SiteCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
         parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask")
 
-    def run_as(self, own: Own, **options: Any) -> None:
+    def run_as(self, own: OwnIdentity, **options: Any) -> None:
         connection = connections[DEFAULT_DB_ALIAS]
         connection.close()
         try:
-            with suspended():
-                self.adopt(prepared(own, retires=options["retire"]), **options)
+            with suspend_comparison():
+                self.adopt(prepare_adoption(own, retires=options["retire"]), **options)
         finally:
-            drop(connection)
+            drop_connection(connection)
 
     def adopt(self, adoption: Adoption, *, dry_run: bool, interactive: bool, **options: Any) -> None:
-        for line in described(adoption):
+        for line in describe_adoption(adoption):
             self.stdout.write(line)
         if not adoption.is_needed:
             self.stdout.write("There is nothing to do.")
@@ -57,7 +57,7 @@ class Command(SiteCommand):
             return
         if interactive and not confirmed(adoption):
             raise CommandError("Declined. Nothing was changed.", returncode=DECLINED)
-        carry_out(adoption)
+        carry_out_adoption(adoption)
         if adoption.plan.steps and not wagtail_site.forget_root_paths():
             self.stderr.write("The cache cannot be reached; Wagtail may use old addresses for an hour.")
         self.stdout.write(f"Done. Restart the processes of {adoption.own.site.id}.")

@@ -17,9 +17,9 @@ from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.keys import Key, declared
 from wagtail_multihost.registry.keys.schema import json_schema
 from wagtail_multihost.registry.lines import located_labels
-from wagtail_multihost.resolver.explain import Row, explain, explain_project, facts
+from wagtail_multihost.resolver.explain import Row, explain, explain_project, site_facts
 from wagtail_multihost.resolver.resolved import ResolvedSettings
-from wagtail_multihost.resolver.rotation import Credential, credentials
+from wagtail_multihost.resolver.rotation import HOW_TO, SiteCredential, site_credentials
 from wagtail_multihost.running import current, registry_of
 
 HEADINGS = {
@@ -47,7 +47,7 @@ class Command(MultihostCommand):
         parser.add_argument(
             "--rotation",
             action="store_true",
-            help="instead, each key and password of the site: what a change of it invalidates, and how to change it",
+            help="instead, each key and password of the site, and what a change of it invalidates",
         )
         parser.add_argument(
             "--variables",
@@ -74,11 +74,12 @@ class Command(MultihostCommand):
         located = located_labels(registry)
         if options["rotation"]:
             refuse_snapshots(registry)
-            found = list(credentials(platform, site, located))
-            self.report([entry._asdict() for entry in found], map(lines_of_credential, found), **options)
+            found = list(site_credentials(platform, site, located))
+            texts = [*map(lines_of_credential, found), [f"How to change them: {HOW_TO}"]]
+            self.report([entry._asdict() for entry in found], texts, **options)
             return
         resolved, project = ResolvedSettings(platform, site), project_settings()
-        parts = [facts(resolved, located), explain(resolved, project, located)]
+        parts = [site_facts(resolved, located), explain(resolved, project, located)]
         if options["all"]:
             parts.append(explain_project(resolved, project, current_settings(project), vars(global_settings)))
         rows = [row for part in parts for row in part]
@@ -138,15 +139,13 @@ def lines_of_rows(rows: list[Row]) -> Iterable[list[str]]:
         yield [f"{row['name']} = {json.dumps(row['value'])}", *([origin] if origin else []), *note]
 
 
-def lines_of_credential(credential: Credential) -> list[str]:
+def lines_of_credential(credential: SiteCredential) -> list[str]:
     origin = "; ".join(part for part in (credential.made, credential.source) if part)
     return [
         credential.name,
         origin,
         "A change invalidates:",
         *(f"- {sentence}" for sentence in credential.invalidates),
-        "To change it:",
-        *(f"{number}. {sentence}" for number, sentence in enumerate(credential.steps, 1)),
     ]
 
 

@@ -11,10 +11,10 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import wagtail_site
 from wagtail_multihost.identity.adoption import site_plan
-from wagtail_multihost.identity.claim import committed
+from wagtail_multihost.identity.claim import commit_at_end
 from wagtail_multihost.identity.deadline import deadline
-from wagtail_multihost.identity.own import Own
-from wagtail_multihost.identity.wagtail_site import Plan
+from wagtail_multihost.identity.own import OwnIdentity
+from wagtail_multihost.identity.wagtail_site import SiteRowPlan
 from wagtail_multihost.management.as_site import SiteCommand
 
 DIFFERS = 1
@@ -37,7 +37,7 @@ class Command(SiteCommand):
         group.add_argument("--check", action="store_true", help="change nothing; exit with 1 when a row would change")
         group.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
 
-    def run_as(self, own: Own, **options: Any) -> None:
+    def run_as(self, own: OwnIdentity, **options: Any) -> None:
         writes = not (options["check"] or options["dry_run"])
         with deadline(connections[DEFAULT_DB_ALIAS], "shown or changed its Site rows"):
             plan = self.carried_out(own) if writes else self.planned(own)
@@ -48,13 +48,13 @@ class Command(SiteCommand):
         if options["check"] and plan.steps:
             raise CommandError("A Site row differs from the site's record.", returncode=DIFFERS)
 
-    def carried_out(self, own: Own) -> Plan:
-        with committed(DEFAULT_DB_ALIAS):
+    def carried_out(self, own: OwnIdentity) -> SiteRowPlan:
+        with commit_at_end(DEFAULT_DB_ALIAS):
             plan = self.planned(own)
-            wagtail_site.apply(plan, DEFAULT_DB_ALIAS)
+            wagtail_site.take_steps(plan, DEFAULT_DB_ALIAS)
         return plan
 
-    def planned(self, own: Own) -> Plan:
+    def planned(self, own: OwnIdentity) -> SiteRowPlan:
         plan = site_plan(own)
         if plan.problem:
             raise IdentityError(plan.problem)
