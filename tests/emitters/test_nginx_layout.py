@@ -9,7 +9,7 @@ import pytest
 from tests.emitters.conftest import DATA, make_plan, make_platform, make_site, texts
 from tests.emitters.test_golden import TLS
 from wagtail_multihost.emitters import emitters
-from wagtail_multihost.emitters.nginx.rules import zone
+from wagtail_multihost.emitters.nginx.rules import zone_name
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -94,7 +94,7 @@ def test_own_servers_of_sites_that_are_not_chosen_are_rendered() -> None:
 
 def test_zone_with_another_key_has_another_name() -> None:
     """nginx refuses, after its own test has passed, to reload a zone whose key has changed."""
-    assert zone("requests", "$a") != zone("requests", "$b")
+    assert zone_name("requests", "$a") != zone_name("requests", "$b")
 
 
 @pytest.mark.parametrize("name", ["*", "?", "[a]", "a\\b"])

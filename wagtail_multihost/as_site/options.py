@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import REMAINDER, ArgumentParser, ArgumentTypeError, Namespace
 
-from wagtail_multihost.as_site.run import Wishes
+from wagtail_multihost.as_site.run import RunRequest
 
 MOST_SECONDS = 7 * 24 * 3600
 REGISTRY_HELP = "the registry (default: MULTIHOST_REGISTRY, or sites.toml in this folder)"
@@ -13,7 +13,7 @@ REGISTRY_HELP = "the registry (default: MULTIHOST_REGISTRY, or sites.toml in thi
 def add_launch_options(parser: ArgumentParser) -> None:
     """Add the options that say how the command is launched, and the command."""
     parser.add_argument(
-        "--timeout", type=seconds, metavar="SECONDS", help="end it, and all that it has started, after this time"
+        "--timeout", type=parse_timeout, metavar="SECONDS", help="end it, and all that it has started, after this time"
     )
     parser.add_argument(
         "--stdin",
@@ -30,15 +30,15 @@ def add_launch_options(parser: ArgumentParser) -> None:
     parser.add_argument("command", metavar="COMMAND", nargs=REMAINDER, help="the command and its arguments")
 
 
-def seconds(text: str) -> float:
+def parse_timeout(text: str) -> float:
     value = float(text)
     if not 0 < value <= MOST_SECONDS:  # not a number is neither
         raise ArgumentTypeError(f"{text} is not accepted: more than 0 and up to {MOST_SECONDS} seconds are.")
     return value
 
 
-def wishes_of(options: Namespace, settings: str) -> Wishes:
-    return Wishes(
+def run_request(options: Namespace, settings: str) -> RunRequest:
+    return RunRequest(
         settings=settings,
         registry=options.registry,
         seconds=options.timeout,

@@ -14,7 +14,7 @@ from wagtail_multihost.spec.permissions import ROOT, foreign_hand
 SCRIPT = "manage.py"
 
 
-def program() -> list[str]:
+def manage_words() -> list[str]:
     """Return the words that start the manage.py of the working folder, or else ``python -m django``."""
     script = working_folder() / SCRIPT
     return [sys.executable, str(script)] if script.is_file() else [sys.executable, "-m", "django"]
@@ -27,10 +27,10 @@ def refuse_foreign_program(words: Sequence[str], account: Account | None) -> Non
     folder above. The account's own gets nothing by it.
     """
     owners = (ROOT, account.uid) if account else (ROOT,)
-    refuse_foreign(working_folder(), owners)
+    refuse_foreign_hand(working_folder(), owners)
     script = Path(words[-1])
     if script.name == SCRIPT:
-        refuse_foreign(script, owners)
+        refuse_foreign_hand(script, owners)
 
 
 def refuse_foreign_registry(file: Path) -> None:
@@ -40,7 +40,7 @@ def refuse_foreign_registry(file: Path) -> None:
     """
     folder = working_folder()
     for path in (folder, folder / file):  # in a sticky folder one that is not there yet may be anybody's
-        refuse_foreign(path, (ROOT,))
+        refuse_foreign_hand(path, (ROOT,))
 
 
 def working_folder() -> Path:
@@ -51,6 +51,6 @@ def working_folder() -> Path:
         raise LaunchError("The working folder is not there any more. Start in another one.") from None
 
 
-def refuse_foreign(path: Path, owners: tuple[int, ...]) -> None:
+def refuse_foreign_hand(path: Path, owners: tuple[int, ...]) -> None:
     if os.geteuid() == ROOT and (problem := foreign_hand(path, owners)):
         raise LaunchError(f"Root starts nothing that other accounts can change. {path} is not accepted: {problem}")

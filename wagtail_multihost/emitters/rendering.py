@@ -14,7 +14,7 @@ OWNERSHIP_LINE = "# Managed by wagtail-multihost; do not edit."
 
 
 @cache
-def template(name: str, templates: Path | None) -> Template:
+def load_template(name: str, templates: Path | None) -> Template:
     packaged = PackageLoader("wagtail_multihost.emitters")
     # S701: the output is no HTML; every value has passed the quoting function of its grammar.
     environment = Environment(  # noqa: S701
@@ -36,7 +36,7 @@ def render(name: str, *, templates: Path | None = None, **values: object) -> str
     ownership line.
     """
     try:
-        text = template(name, templates).render(ownership_line=OWNERSHIP_LINE, **values)
+        text = load_template(name, templates).render(ownership_line=OWNERSHIP_LINE, **values)
     except TemplateError as error:
         raise RenderError(f"The template {name} cannot be rendered: {error}.") from None
     if not text.startswith(f"{OWNERSHIP_LINE}\n"):

@@ -6,7 +6,7 @@ from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
 
 
-def refuse_long(path: str, most: int, advice: str) -> None:
+def refuse_long_path(path: str, most: int, advice: str) -> None:
     """Raise RenderError, with ``advice``, for a path of more than ``most`` bytes."""
     if len(path.encode()) > most:
         raise RenderError(

@@ -36,7 +36,7 @@ class Output:
             data = b""
         if not data:
             self.is_open = False
-        elif not written(self.target, self.letters.feed(data)):
+        elif not write_all(self.target, self.letters.feed(data)):
             self.refuse()
         return len(data)
 
@@ -53,7 +53,7 @@ class Output:
         total = 0
         while self.is_open and total < MOST_LEFT and (count := self.copy()):
             total += count
-        written(self.target, self.letters.end())
+        write_all(self.target, self.letters.end())
 
 
 class Input:
@@ -97,7 +97,7 @@ class Input:
             os.close(self.target)
 
 
-def written(target: int, data: bytes) -> bool:
+def write_all(target: int, data: bytes) -> bool:
     """Write all of ``data``; return False where nobody reads it any more."""
     while data:
         try:
@@ -114,16 +114,16 @@ def copy_until(report: int, outputs: list[Output], given: Input | None) -> bytes
     with selectors.PollSelector() as selector:
         selector.register(report, selectors.EVENT_READ)
         while True:
-            watch(selector, outputs, given)
+            update_selector(selector, outputs, given)
             for key, events in selector.select():
                 if key.fd == report:
                     for output in outputs:
                         output.finish()
                     return os.read(report, BLOCK)
-                serve(key, events, given)
+                handle_event(key, events, given)
 
 
-def watch(selector: selectors.PollSelector, outputs: list[Output], given: Input | None) -> None:
+def update_selector(selector: selectors.PollSelector, outputs: list[Output], given: Input | None) -> None:
     """Have the selector look at what can go on."""
     wanted: dict[int, tuple[int, Output | Input]] = {
         output.source: (selectors.EVENT_READ, output) for output in outputs if output.is_open
@@ -143,7 +143,7 @@ def watch(selector: selectors.PollSelector, outputs: list[Output], given: Input 
             selector.modify(descriptor, events, data)
 
 
-def serve(key: selectors.SelectorKey, events: int, given: Input | None) -> None:
+def handle_event(key: selectors.SelectorKey, events: int, given: Input | None) -> None:
     if isinstance(key.data, Output) and events & selectors.EVENT_READ:
         key.data.copy()
     if given and given.is_open and events & selectors.EVENT_WRITE:

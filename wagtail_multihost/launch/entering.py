@@ -39,7 +39,7 @@ def enter(launch: Launch, streams: Streams, *, parent: int) -> None:
         fcntl.ioctl(streams.terminal, termios.TIOCSCTTY, 0)
     place_streams(streams)
     close_others(launch.descriptors)
-    limit(launch.limits)
+    set_limits(launch.limits)
     os.umask(UMASK)
     leave_keyring()
     launch.account.become()
@@ -73,7 +73,7 @@ def close_others(kept: Iterable[int]) -> None:
             os.close(int(name))
 
 
-def limit(limits: Mapping[int, int]) -> None:
+def set_limits(limits: Mapping[int, int]) -> None:
     """Lower limits of resources, the hard ones too; one that is lower already stays."""
     for kind, wanted in limits.items():
         _, hard = resource.getrlimit(kind)
@@ -104,7 +104,7 @@ def restore_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def refusal(launch: Launch, error: OSError) -> str:
+def describe_failure(launch: Launch, error: OSError) -> str:
     """Return why the program of ``launch`` could not be executed, as a sentence."""
     program = Path(launch.words[0])
     hint = " Every folder above it must be open to the account." if isinstance(error, PermissionError) else ""

@@ -13,7 +13,7 @@ from wagtail_multihost.exceptions import LaunchError
 from wagtail_multihost.launch.copying import Input, Output, copy_until
 from wagtail_multihost.launch.descendants import ControlGroup, new_control_group
 from wagtail_multihost.launch.entering import Streams
-from wagtail_multihost.launch.guard import END, PASSED_ON, REFUSED, WATCHED, Ended, stand_guard
+from wagtail_multihost.launch.guard import END, PASSED_ON, REFUSED, WATCHED, Ended, run_guard
 from wagtail_multihost.launch.letters import Filter, Lines, Raw, Screen
 from wagtail_multihost.launch.plan import Launch
 from wagtail_multihost.launch.terminal import new_terminal, raw_mode
@@ -75,7 +75,7 @@ def execute(launch: Launch) -> Ended:
     if os.geteuid() != ROOT:
         raise LaunchError("Only root starts processes of other accounts.")
     open_missing_streams()
-    flush()
+    flush_streams()
     with ExitStack() as stack:
         ends = Ends(launch)
         stack.callback(ends.close)
@@ -84,7 +84,7 @@ def execute(launch: Launch) -> Ended:
             stack.callback(group.end)  # where the guard did not: it was not started, or killed
         report, guard = start_guard(launch, ends, group)
         stack.callback(os.close, report)
-        stack.enter_context(passing_on(guard))
+        stack.enter_context(pass_signals_on(guard))
         if ends.terminal is not None:
             stack.enter_context(raw_mode(ends.terminal))
         given = None
@@ -113,7 +113,7 @@ def start_guard(launch: Launch, ends: Ends, group: ControlGroup | None) -> tuple
     try:
         guard = os.fork()
         if guard == 0:
-            stand_guard(launch, ends.theirs, group, caller, reports)
+            run_guard(launch, ends.theirs, group, caller, reports)
     except OSError as error:
         os.close(report)
         os.close(reports)
@@ -126,7 +126,7 @@ def start_guard(launch: Launch, ends: Ends, group: ControlGroup | None) -> tuple
 
 
 @contextmanager
-def passing_on(guard: int) -> Iterator[None]:
+def pass_signals_on(guard: int) -> Iterator[None]:
     """Pass signals on to the guard, which passes them on to the site's process."""
 
     def pass_on(signum: int, frame: FrameType | None) -> None:
@@ -150,7 +150,7 @@ def open_missing_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free, which is this one
 
 
-def flush() -> None:
+def flush_streams() -> None:
     """Write what Python keeps before the process forks, or it would be written twice."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

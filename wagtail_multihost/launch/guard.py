@@ -16,7 +16,7 @@ from typing import NamedTuple, NoReturn
 
 from wagtail_multihost.exceptions import COULD_NOT, LaunchError
 from wagtail_multihost.launch.descendants import MOST_REAPED, ControlGroup, end_descendants
-from wagtail_multihost.launch.entering import Streams, close_others, enter, refusal, restore_signals
+from wagtail_multihost.launch.entering import Streams, close_others, describe_failure, enter, restore_signals
 from wagtail_multihost.launch.kernel import adopt_orphans, end_with_parent
 from wagtail_multihost.launch.plan import Launch
 
@@ -40,7 +40,7 @@ class Ended(NamedTuple):
     sentence: str = ""
 
 
-def stand_guard(launch: Launch, streams: Streams, group: ControlGroup | None, parent: int, report: int) -> NoReturn:
+def run_guard(launch: Launch, streams: Streams, group: ControlGroup | None, parent: int, report: int) -> NoReturn:
     """Run the program of ``launch`` in this process, which was forked for it with signals blocked; never return."""
     ended = Ended(REFUSED, "The guard of the site's process failed.")
     try:
@@ -48,9 +48,9 @@ def stand_guard(launch: Launch, streams: Streams, group: ControlGroup | None, pa
         os.setsid()
         adopt_orphans()
         end_with_parent(parent, END)
-        child, told = start(launch, streams, group)
+        child, told = start_site_process(launch, streams, group)
         leave_callers_streams(told, report)
-        ended = awaited(child, launch.seconds)
+        ended = wait_for_child(child, launch.seconds)
         if refused := os.read(told, LONGEST_SENTENCE):
             ended = Ended(REFUSED, refused.decode())
     finally:
@@ -65,7 +65,7 @@ def stand_guard(launch: Launch, streams: Streams, group: ControlGroup | None, pa
             os._exit(0)
 
 
-def start(launch: Launch, streams: Streams, group: ControlGroup | None) -> tuple[int, int]:
+def start_site_process(launch: Launch, streams: Streams, group: ControlGroup | None) -> tuple[int, int]:
     """Start the site's process; return its id and a descriptor that tells why it could not be."""
     told, tell = os.pipe()
     wait, go = os.pipe()
@@ -74,7 +74,7 @@ def start(launch: Launch, streams: Streams, group: ControlGroup | None) -> tuple
     if child == 0:
         os.close(go)
         os.read(wait, 1)
-        become(launch, streams, guard, tell)
+        execute_program(launch, streams, guard, tell)
     os.close(wait)
     os.close(tell)
     if group:
@@ -84,7 +84,7 @@ def start(launch: Launch, streams: Streams, group: ControlGroup | None) -> tuple
     return child, told
 
 
-def become(launch: Launch, streams: Streams, guard: int, tell: int) -> NoReturn:
+def execute_program(launch: Launch, streams: Streams, guard: int, tell: int) -> NoReturn:
     """Become the program of ``launch``, or tell why not."""
     try:
         os.set_blocking(tell, False)
@@ -96,7 +96,7 @@ def become(launch: Launch, streams: Streams, guard: int, tell: int) -> NoReturn:
     except LaunchError as error:
         os.write(tell, str(error).encode())
     except OSError as error:
-        os.write(tell, refusal(launch, error).encode())
+        os.write(tell, describe_failure(launch, error).encode())
     finally:
         os._exit(REFUSED)
 
@@ -109,7 +109,7 @@ def leave_callers_streams(*kept: int) -> None:
     close_others(kept)
 
 
-def awaited(child: int, seconds: float | None) -> Ended:
+def wait_for_child(child: int, seconds: float | None) -> Ended:
     """Pass signals on until ``child`` ends, or until it must; its descendants that end are reaped on the way."""
     deadline = time.monotonic() + seconds if seconds else None
     late = Ended(TIMED_OUT, f"It was ended after {seconds:g} seconds." if seconds else "")
@@ -122,12 +122,12 @@ def awaited(child: int, seconds: float | None) -> Ended:
             return late
         signum = found.si_signo if found else 0
         if signum == signal.SIGCHLD:
-            if (status := status_of(child)) is not None:
+            if (status := reap_child(child)) is not None:
                 return status
         elif signum in PASSED_ON:
             received += 1
             at_once = Ended(SIGNALLED + signum)
-            pass_on(child, signum)
+            signal_group(child, signum)
         if signum == END or received >= PATIENCE or (is_ending and signum in LAST):
             return at_once
         if signum in LAST:
@@ -136,7 +136,7 @@ def awaited(child: int, seconds: float | None) -> Ended:
             late, is_ending = at_once, True
 
 
-def status_of(child: int) -> Ended | None:
+def reap_child(child: int) -> Ended | None:
     """Reap what has ended; return how ``child`` did, None while it goes on."""
     # It comes first: others may end faster than they are reaped.
     for pid in (child, *repeat(-1, MOST_REAPED)):
@@ -152,7 +152,7 @@ def status_of(child: int) -> Ended | None:
     return None
 
 
-def pass_on(child: int, signum: int) -> None:
+def signal_group(child: int, signum: int) -> None:
     """Send a signal to the group of processes that the site's process began with."""
     with suppress(OSError):
         try:

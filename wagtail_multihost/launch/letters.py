@@ -46,7 +46,7 @@ class Raw:
         return b""
 
 
-def decoder() -> codecs.IncrementalDecoder:
+def make_decoder() -> codecs.IncrementalDecoder:
     return codecs.getincrementaldecoder(ENCODING)("backslashreplace")
 
 
@@ -54,7 +54,7 @@ class Lines:
     """For output that is no terminal's: lines of text, everything else is shown escaped."""
 
     def __init__(self) -> None:
-        self.decoder = decoder()
+        self.decoder = make_decoder()
         self.rest = ""
 
     def feed(self, data: bytes, *, final: bool = False) -> bytes:
@@ -71,7 +71,7 @@ class Screen:
     """For a terminal: letters, colours and moves of the cursor. What makes a terminal answer or act is left out."""
 
     def __init__(self) -> None:
-        self.decoder = decoder()
+        self.decoder = make_decoder()
         self.rest = ""
         self.is_in_string = False
         self.modes: set[str] = set()
@@ -109,7 +109,7 @@ class Screen:
         if found is None and not text.startswith("\x1b[", position):
             found = SHORT.match(text, position)
         if found is None:
-            if len(text) - position < LONGEST and is_begun(text[position:]):
+            if len(text) - position < LONGEST and may_continue(text[position:]):
                 self.rest = text[position:]
                 return len(text)
             return position + 1
@@ -138,6 +138,6 @@ class Screen:
         return f"{off}{RESET}".encode(ENCODING)
 
 
-def is_begun(text: str) -> bool:
+def may_continue(text: str) -> bool:
     """Return whether more may follow that makes a sequence of ``text``."""
     return re.fullmatch(r"\x1b(\[[0-?]*[ -/]*|[ -/]?)", text) is not None

@@ -8,7 +8,7 @@ from typing import Any
 PROGRESS_FROM = 500  # files
 
 
-def progress(total: int) -> Any:
+def progress_bar(total: int) -> Any:
     """Return what wraps an iterable of ``total`` files with a progress bar, where there is someone to see it."""
     if total < PROGRESS_FROM or not sys.stderr.isatty():
         return iter

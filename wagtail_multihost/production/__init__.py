@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Finding(NamedTuple):
+class ProductionFinding(NamedTuple):
     """A sentence that says what was found, and a ``hint`` that says what is accepted."""
 
     sentence: str

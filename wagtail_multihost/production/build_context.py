@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from wagtail_multihost.production import Finding
+from wagtail_multihost.production import ProductionFinding
 from wagtail_multihost.production.ignore_files import leaves_out
 from wagtail_multihost.registry import DEFAULT_FILE
 from wagtail_multihost.registry.keys import declared
@@ -36,18 +36,18 @@ def own_paths(project: Path, data: Path | None, others: Iterable[Path]) -> list[
     return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
 
 
-def context_findings(paths: Iterable[Path], data: Path | None = None) -> Iterator[Finding]:
+def context_findings(paths: Iterable[Path], data: Path | None = None) -> Iterator[ProductionFinding]:
     """Yield each of ``paths`` that the build of an image would copy, as ``COPY . .`` does."""
     for path in paths:
         for folder, build_file in build_files(path):
             ignore = ignore_file(folder, build_file)
             parts = path.relative_to(folder).parts
-            if leaves_out(lines_of(ignore), parts, at_any_depth=False, is_folder=os.path.isdir(path)):
+            if leaves_out(read_lines(ignore), parts, at_any_depth=False, is_folder=os.path.isdir(path)):
                 continue
-            yield Finding(
+            yield ProductionFinding(
                 f"{shown(str(path))} is in the build context of {shown(str(build_file))}, and {ignore.name} does not "
                 "leave it out: images would have the platform's secrets or its sites' data in them.",
-                f"Put {shown(line_of(path, folder, data))} at the end of {ignore}, or keep it out of that folder.",
+                f"Put {shown(ignore_line(path, folder, data))} at the end of {ignore}, or keep it out of that folder.",
             )
 
 
@@ -66,14 +66,15 @@ def ignore_file(folder: Path, build_file: Path) -> Path:
     return own if os.path.isfile(own) else folder / SUFFIX
 
 
-def repository_findings(project: Path, paths: Iterable[Path], data: Path | None = None) -> Iterator[Finding]:
+def repository_findings(project: Path, paths: Iterable[Path], data: Path | None = None) -> Iterator[ProductionFinding]:
     """Yield each of ``paths`` in the project that a repository would take."""
     for path in paths:
         if path.is_relative_to(project) and not is_ignored(path, project):
-            yield Finding(
+            yield ProductionFinding(
                 f"{shown(str(path))} is in the project, and no {GITIGNORE} leaves it out: a commit would have the "
                 "platform's secrets or its sites' data in it.",
-                f"Put {shown(line_of(path, project, data))} at the end of {project / GITIGNORE}, or keep it elsewhere.",
+                f"Put {shown(ignore_line(path, project, data))} at the end of {project / GITIGNORE}, or keep it "
+                "elsewhere.",
             )
 
 
@@ -84,19 +85,19 @@ def is_ignored(path: Path, project: Path) -> bool:
     is_out, is_folder = False, os.path.isdir(path)
     for folder in reversed(folders[: top + 1]):  # the nearest one decides
         parts = path.relative_to(folder).parts
-        lines = lines_of(folder / GITIGNORE)
+        lines = read_lines(folder / GITIGNORE)
         is_out = leaves_out(lines, parts, at_any_depth=True, is_out=is_out, is_folder=is_folder)
     return is_out
 
 
-def line_of(path: Path, folder: Path, data: Path | None) -> str:
+def ignore_line(path: Path, folder: Path, data: Path | None) -> str:
     """Return the line that leaves out ``path``, and where it is in the data folder all of that."""
     if data and data != folder and data.is_relative_to(folder) and path.is_relative_to(data):
         return f"{data.relative_to(folder)}/"
     return f"{path.relative_to(folder)}{'/' if os.path.isdir(path) else ''}"
 
 
-def lines_of(file: Path) -> list[str]:
+def read_lines(file: Path) -> list[str]:
     try:
         return file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError:

@@ -12,7 +12,7 @@ from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.spec.site import SiteSpec
 
 
-def folders_of(
+def find_platform_files(
     directory: Path, data: Path | None, sites: Iterable[SiteSpec], registries: Collection[Path]
 ) -> tuple[Path, list[Path], list[Path]]:
     """
@@ -23,11 +23,11 @@ def folders_of(
     local = [path for site in sites for path in (site.database.path, site.storage.path) if path]
     outside = [path for path in local if data is None or not path.is_relative_to(data)]
     paths = own_paths(project, data, [*registries, *outside])
-    safe = {path for path in (*registries, project / DEFAULT_FILE) if not holds_secret(path)}
+    safe = {path for path in (*registries, project / DEFAULT_FILE) if not file_has_secret(path)}
     return project, paths, [path for path in paths if path not in safe]
 
 
-def holds_secret(path: Path) -> bool:
+def file_has_secret(path: Path) -> bool:
     """Return whether the file of a registry has a secret as a value, or cannot be read."""
     try:
         registry = open_registry(path, {})

@@ -38,13 +38,13 @@ def leaves_out(
     return is_out
 
 
-def parts_of(pattern: str) -> list[str]:
+def pattern_parts(pattern: str) -> list[str]:
     return [part for part in pattern.split("/") if part and part != "."]
 
 
 def surely_matches(pattern: str, path: Sequence[str], *, is_anywhere: bool) -> bool:
     """Return whether a pattern is about ``path``, a folder above it, or all that one of them holds."""
-    parts = parts_of(pattern)
+    parts = pattern_parts(pattern)
     if not parts or UNSURE.intersection(pattern) or ".." in parts:
         return False
     if parts[0] == "**":
@@ -63,7 +63,7 @@ def begins_with(path: Sequence[str], parts: Sequence[str]) -> bool:
 
 def may_match(pattern: str, path: Sequence[str], *, is_anywhere: bool) -> bool:
     """Return whether a pattern could be about ``path``, a folder above it or something in it."""
-    parts = parts_of(pattern)
+    parts = pattern_parts(pattern)
     if not parts or UNSURE.intersection(pattern) or "**" in pattern or ".." in parts:
         return True
     starts = range(len(path)) if is_anywhere else (0,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from wagtail_multihost.production import Finding
+from wagtail_multihost.production import ProductionFinding
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -22,7 +22,7 @@ def is_for_development(module: str) -> bool:
     return last.removeprefix("settings_").removesuffix("_settings") in FOR_DEVELOPMENT
 
 
-def module_findings(module: str, sites: Iterable[SiteSpec]) -> Iterator[Finding]:
+def module_findings(module: str, sites: Iterable[SiteSpec]) -> Iterator[ProductionFinding]:
     """Yield the settings modules for development: the platform's ``module``, and those of ``sites`` with own code."""
     places = {"DJANGO_SETTINGS_MODULE": module}
     for site in sites:
@@ -32,13 +32,13 @@ def module_findings(module: str, sites: Iterable[SiteSpec]) -> Iterator[Finding]
     for place, name in places.items():
         if is_for_development(name):
             accepted = "a module whose name does not end in dev, development, local, debug or test"
-            yield Finding(f"{place} is {shown(name)}, a module for development; accepted: {accepted}.", HINT)
+            yield ProductionFinding(f"{place} is {shown(name)}, a module for development; accepted: {accepted}.", HINT)
 
 
-def debug_findings(module: str, *, debug: bool) -> Iterator[Finding]:
+def debug_findings(module: str, *, debug: bool) -> Iterator[ProductionFinding]:
     """Yield that visitors would see settings, code and variables of every error."""
     if debug:
-        yield Finding(
+        yield ProductionFinding(
             f"DEBUG is true in {shown(module)}: after an error visitors see settings and code; accepted: false.",
             HINT,
         )

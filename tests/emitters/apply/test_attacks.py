@@ -16,11 +16,11 @@ import pytest
 from tests.emitters.apply.conftest import World, emitted, text_of
 from wagtail_multihost.emitters import EmittedFile, Emitter, Plan, Stage
 from wagtail_multihost.emitters.apply import journal, transaction
-from wagtail_multihost.emitters.apply.differences import differences
+from wagtail_multihost.emitters.apply.differences import compare_targets
 from wagtail_multihost.emitters.apply.manifest import Manifest
-from wagtail_multihost.emitters.apply.place import Place, prepared
-from wagtail_multihost.emitters.apply.tickets import Waiting, serve
-from wagtail_multihost.emitters.apply.verification import parsed, verify
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, prepare_output
+from wagtail_multihost.emitters.apply.tickets import WaitingTicket, answer_tickets
+from wagtail_multihost.emitters.apply.verification import parse_url, verify
 from wagtail_multihost.exceptions import ApplyError, EmitError
 from wagtail_multihost.management import emitting
 
@@ -29,12 +29,12 @@ def making(world: World, *files: EmittedFile) -> Emitter:
     return replace(world.emitter, emit=lambda plan: iter(files), generation=None)
 
 
-def interrupted(world: World) -> Place:
+def interrupted(world: World) -> OutputFolder:
     """Return the place of a run that has died with its journal written."""
     world.apply()
     world.texts["conf/main"] = "two"
-    place = prepared(world.directory)
-    journal.keep(place, differences((world.emitter,), world.plan(), Manifest(place)).changes)
+    place = prepare_output(world.directory)
+    journal.keep_old_files(place, compare_targets((world.emitter,), world.plan(), Manifest(place)).changes)
     return place
 
 
@@ -165,7 +165,7 @@ def test_a_commit_that_fails_late_does_not_claim_a_rollback(world: World, monkey
     world.apply()
     world.texts["conf/main"] = "two"
 
-    def forget(place: Place) -> None:
+    def forget(place: OutputFolder) -> None:
         if place.journal.exists():
             place.journal.unlink()
             raise OSError(5, "Input/output error", "folder")
@@ -185,7 +185,7 @@ def test_a_full_disk_does_not_make_a_success_of_one_run_a_failure(tmp_path: Path
     folder.mkdir()
     ticket = tmp_path / "1.ticket"
     ticket.write_text("{}\n")
-    serve([Waiting(folder, frozenset()), Waiting(ticket, frozenset())], {"result": {}})
+    answer_tickets([WaitingTicket(folder, frozenset()), WaitingTicket(ticket, frozenset())], {"result": {}})
     assert ticket.read_text() == '{}\n{"result": {}}\n'
 
 
@@ -258,7 +258,7 @@ def test_a_server_that_never_ends_its_answer_is_left(dripping: int) -> None:
 )
 def test_the_end_of_an_address_is_no_port(url: str, expected: tuple[str, int]) -> None:
     """An IPv6 address is asked at its own port."""
-    target = parsed(url)
+    target = parse_url(url)
     assert (target.host, target.port) == expected
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.emitters.apply.conftest import FAILING, World, text_of
 from tests.servers.processes import is_running, wait_for
-from wagtail_multihost.emitters.apply import Result, journal, validation
+from wagtail_multihost.emitters.apply import ApplyResult, journal, validation
 from wagtail_multihost.emitters.apply.manifest import Manifest
 from wagtail_multihost.emitters.apply.signals import SIGNALS
 from wagtail_multihost.exceptions import ApplyError, ConfigurationError, EmitError
@@ -48,7 +48,7 @@ def test_apply_again_changes_and_reloads_nothing(world: World) -> None:
     first = world.apply(reload=world.hook)
     before = {path: path.stat().st_mtime_ns for path in world.directory.rglob("conf/**/*")}
     second = world.apply(reload=world.hook)
-    assert replace(second, seconds=0.0) == Result(generation=first.generation)
+    assert replace(second, seconds=0.0) == ApplyResult(generation=first.generation)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(world.reloads) == 1
 
@@ -405,7 +405,7 @@ def test_a_failure_before_the_swap_is_told_as_it_is(
     def fail(*args: object) -> None:
         raise ApplyError("It has failed.")
 
-    monkeypatch.setattr(part, "keep" if part is journal else "expect", fail)
+    monkeypatch.setattr(part, "keep_old_files" if part is journal else "expect", fail)
     with pytest.raises(ApplyError, match=r"^It has failed\.$"):
         world.apply(reload=world.hook)
     assert world.found()["conf/main"] == "one"

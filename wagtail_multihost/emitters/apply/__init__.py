@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from wagtail_multihost.emitters.apply.request import ApplyRequest, ApplyResult
 from wagtail_multihost.emitters.apply.transaction import apply
-from wagtail_multihost.emitters.apply.wish import Result, Wish
 
-__all__ = ["Result", "Wish", "apply"]
+__all__ = ["ApplyResult", "ApplyRequest", "apply"]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wagtail_multihost.emitters.apply.manifest import Manifest
-from wagtail_multihost.emitters.apply.place import NAME
+from wagtail_multihost.emitters.apply.output_folder import NAME
 from wagtail_multihost.emitters.emitter import Emitter
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.output import Change, State, compare, stale, stale_among
@@ -40,7 +40,7 @@ class Differences:
         return {target: [str(change.path) for change in changes] for target, changes in self.by_target.items()}
 
 
-def differences(
+def compare_targets(
     emitters: Iterable[Emitter],
     plan: Plan,
     manifest: Manifest,
@@ -54,16 +54,18 @@ def differences(
     found = Differences()
     taken: set[PurePosixPath] = set()
     for emitter in emitters:
-        changes = list(differing(emitter, plan, manifest, watched, found, taken))
+        changes = list(compare_target(emitter, plan, manifest, watched, found, taken))
         if emitter.generation:
             is_new = bool(changes) or emitter.name in renewed
-            changes += generation(emitter.name, emitter.generation, plan.directory, manifest, found, is_new=is_new)
+            changes += compare_generation(
+                emitter.name, emitter.generation, plan.directory, manifest, found, is_new=is_new
+            )
         if changes:
             found.by_target[emitter.name] = changes
     return found
 
 
-def differing(
+def compare_target(
     emitter: Emitter,
     plan: Plan,
     manifest: Manifest,
@@ -73,8 +75,8 @@ def differing(
 ) -> Iterable[Change]:
     """Yield the changes of a target, but for the file with its generation. Its paths are added to those ``taken``."""
     marker = emitter.generation("none").path if emitter.generation else None
-    emitted = heeded(emitter, emitter.emit, plan)
-    files = placed(emitter, (file for file in emitted if file.path != marker), taken)
+    emitted = call_target(emitter, emitter.emit, plan)
+    files = refuse_misplaced(emitter, (file for file in emitted if file.path != marker), taken)
     seen = [marker] if marker else []
     for change in compare(plan.directory, watched(files), manifest.knows):
         seen.append(change.path)
@@ -88,7 +90,7 @@ def differing(
         yield from stale(plan.directory, emitter.folders, seen, manifest.knows)
 
 
-def heeded(emitter: Emitter, make: Callable[[Any], Iterable[Any]], given: object) -> Iterator[Any]:
+def call_target(emitter: Emitter, make: Callable[[Any], Iterable[Any]], given: object) -> Iterator[Any]:
     """Yield what a target makes; raises EmitError for what another package's raises."""
     try:
         yield from make(given)
@@ -98,7 +100,9 @@ def heeded(emitter: Emitter, make: Callable[[Any], Iterable[Any]], given: object
         raise EmitError(f"The target {emitter.name} failed with {type(error).__name__}: {error}.") from error
 
 
-def placed(emitter: Emitter, files: Iterable[EmittedFile], taken: set[PurePosixPath]) -> Iterator[EmittedFile]:
+def refuse_misplaced(
+    emitter: Emitter, files: Iterable[EmittedFile], taken: set[PurePosixPath]
+) -> Iterator[EmittedFile]:
     """
     Yield the files; raises EmitError for one that is not in a folder of the target, where none would find it to
     remove it, or that may be anywhere on the machine; and for one whose path is ``taken``.
@@ -108,7 +112,7 @@ def placed(emitter: Emitter, files: Iterable[EmittedFile], taken: set[PurePosixP
     for file in files:
         parent = file.path.parent
         if parent not in accepted:
-            accepted[parent] = any(is_folder(parent, folder) for folder in folders)
+            accepted[parent] = any(matches_folder(parent, folder) for folder in folders)
         if not accepted[parent] or file.path.name == "..":
             raise EmitError(f"The target {emitter.name} has a file out of its folders: {shown(str(file.path))}.")
         if file.path in taken:
@@ -117,14 +121,14 @@ def placed(emitter: Emitter, files: Iterable[EmittedFile], taken: set[PurePosixP
         yield file
 
 
-def is_folder(path: PurePosixPath, folder: PurePosixPath) -> bool:
+def matches_folder(path: PurePosixPath, folder: PurePosixPath) -> bool:
     """Return whether ``path`` is ``folder``, in whose name a ``*`` stands for any characters."""
     if ".." in path.parts or path.parts[:1] == (NAME,):
         return False
     return path == folder or (len(path.parts) == len(folder.parts) > 0 and path.match(str(folder)))
 
 
-def generation(
+def compare_generation(
     name: str,
     make: Callable[[str], EmittedFile],
     directory: Path,
@@ -144,7 +148,7 @@ def generation(
     return list(compare(directory, [make(found.generations[name])], manifest.knows))
 
 
-def refuse_foreign(changes: Iterable[Change], directory: Path) -> None:
+def refuse_overwriting(changes: Iterable[Change], directory: Path) -> None:
     """Raise ApplyError when others' files are in the way, or ours have been edited."""
     for state, what in (
         (State.FOREIGN, "were not written by multihost_emit or multihost_apply"),
@@ -152,7 +156,7 @@ def refuse_foreign(changes: Iterable[Change], directory: Path) -> None:
     ):
         paths = [str(directory / change.path) for change in changes if change.state is state]
         if paths:
-            raise ApplyError(f"These files {what}, so nothing was changed: {named(paths)}. --force replaces them.")
+            raise ApplyError(f"These files {what}, so nothing was changed: {list_paths(paths)}. --force replaces them.")
 
 
 def refuse_mass_delete(found: Differences) -> None:
@@ -166,6 +170,6 @@ def refuse_mass_delete(found: Differences) -> None:
         )
 
 
-def named(paths: list[str]) -> str:
+def list_paths(paths: list[str]) -> str:
     more = len(paths) - MOST_NAMED
     return ", ".join(paths[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

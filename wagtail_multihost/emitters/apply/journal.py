@@ -9,55 +9,55 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place, discard, emptied, read_json, write_json
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard, make_empty, read_json, write_json
 from wagtail_multihost.emitters.output import FOLDER_MODE, Change
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.files.writing import draft_name, modified, refresh, sync
 
 
-def keep(place: Place, changes: Iterable[Change]) -> None:
+def keep_old_files(output: OutputFolder, changes: Iterable[Change]) -> None:
     """Keep the old files by a second name, and note how to bring them back; raises EmitError when it cannot be done."""
     entries = []
-    path = str(place.backups)
+    path = str(output.backups)
     try:
-        emptied(place.backups)
+        make_empty(output.backups)
         for number, change in enumerate(changes):
-            path = f"{place.directory}/{change.path}"
+            path = f"{output.directory}/{change.path}"
             backup = ""
             if os.path.lexists(path):
                 backup = str(number)
-                os.link(path, place.backups / backup, follow_symlinks=False)
+                os.link(path, output.backups / backup, follow_symlinks=False)
             entries.append([str(change.path), backup])
-        sync([str(place.backups)])
-        write_json(place.journal, {"entries": entries})
+        sync([str(output.backups)])
+        write_json(output.journal, {"entries": entries})
     except OSError as error:
         raise EmitError(f"Cannot keep the old {path}: {error.strerror}.") from None
 
 
-def undo(place: Place) -> bool:
+def undo(output: OutputFolder) -> bool:
     """
     Bring back the files of the journal, newer than what they replace, and return whether there was one.
 
     It can be interrupted and run again. Raises EmitError when a file cannot be brought back.
     """
-    found = read_json(place.journal, has_entries)
+    found = read_json(output.journal, has_entries)
     if not found:
         return False
-    path = str(place.journal)
+    path = str(output.journal)
     try:
         for name, backup in found["entries"]:
-            path = f"{place.directory}/{name}"
+            path = f"{output.directory}/{name}"
             if backup:
-                bring_back(place.backups / backup, path)
+                bring_back(output.backups / backup, path)
             else:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
-        folders = {os.path.dirname(f"{place.directory}/{name}") for name, _ in found["entries"]}
+        folders = {os.path.dirname(f"{output.directory}/{name}") for name, _ in found["entries"]}
         sync([folder for folder in folders if os.path.isdir(folder)])
-        forget(place)
+        forget(output)
     except OSError as error:
         raise EmitError(
-            f"Cannot bring back the old {path}: {error.strerror}. Without {place.journal} the next run goes on with "
+            f"Cannot bring back the old {path}: {error.strerror}. Without {output.journal} the next run goes on with "
             "the files that are there."
         ) from None
     return True
@@ -91,7 +91,7 @@ def renew(draft: str, path: str) -> None:
         os.utime(draft, (before + 1, before + 1), follow_symlinks=False)
 
 
-def forget(place: Place) -> None:
+def forget(output: OutputFolder) -> None:
     """Let the files that are there be the ones that stay."""
-    discard(place.journal)
-    shutil.rmtree(place.backups, ignore_errors=True)
+    discard(output.journal)
+    shutil.rmtree(output.backups, ignore_errors=True)

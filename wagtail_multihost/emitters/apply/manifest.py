@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place, read_json, write_json
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, read_json, write_json
 from wagtail_multihost.emitters.output import Change
 
 
@@ -16,9 +16,9 @@ class Manifest:
     the new digest of a file are accepted, so that a crash makes no file look edited.
     """
 
-    def __init__(self, place: Place) -> None:
-        found = read_json(place.manifest, has_texts)
-        self.place = place
+    def __init__(self, output: OutputFolder) -> None:
+        found = read_json(output.manifest, has_texts)
+        self.output = output
         self.files: dict[str, str] = found.get("files", {})
         self.generations: dict[str, str] = found.get("generations", {})
 
@@ -45,7 +45,7 @@ class Manifest:
         self.save()
 
     def save(self) -> None:
-        write_json(self.place.manifest, {"files": self.files, "generations": self.generations})
+        write_json(self.output.manifest, {"files": self.files, "generations": self.generations})
 
 
 def digest(text: str) -> str:

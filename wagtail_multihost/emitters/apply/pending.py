@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place, discard, read_json, write_json
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard, read_json, write_json
 
 
 class Pending:
     """The changed paths by the target whose servers have not been reloaded since."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.paths: dict[str, list[str]] = read_json(place.pending, has_paths)
+    def __init__(self, output: OutputFolder) -> None:
+        self.output = output
+        self.paths: dict[str, list[str]] = read_json(output.pending, has_paths)
 
     def of(self, targets: Iterable[str]) -> frozenset[str]:
         """Return those of ``targets`` that wait for a reload."""
@@ -33,9 +33,9 @@ class Pending:
 
     def save(self) -> None:
         if self.paths:
-            write_json(self.place.pending, self.paths)
+            write_json(self.output.pending, self.paths)
         else:
-            discard(self.place.pending)
+            discard(self.output.pending)
 
 
 def has_paths(found: dict[str, Any]) -> bool:

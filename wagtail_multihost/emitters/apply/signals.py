@@ -18,7 +18,7 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def handled(handler: Handler) -> Iterator[None]:
+def handle_signals(handler: Handler) -> Iterator[None]:
     """Let ``handler`` have the signals. It is Python's, so a program that is started does not inherit it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -34,18 +34,18 @@ def handled(handler: Handler) -> Iterator[None]:
 
 
 @contextmanager
-def hold_back() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """Let signals wait until the block is left, where the first of them is as if it came then."""
     waiting: list[int] = []
-    with handled(lambda number, frame: waiting.append(number)):
+    with handle_signals(lambda number, frame: waiting.append(number)):
         yield
     for number in waiting[:1]:
         signal.raise_signal(number)
 
 
-def stop(number: int, frame: FrameType | None) -> None:
+def raise_stopped(number: int, frame: FrameType | None) -> None:
     raise Stopped(signal.Signals(number).name)
 
 
-def pass_over(number: int, frame: FrameType | None) -> None:
+def ignore_signal(number: int, frame: FrameType | None) -> None:
     """Go on: what is being done ends soon, and half of it would be worse."""

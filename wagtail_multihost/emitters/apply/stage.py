@@ -10,13 +10,15 @@ import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from wagtail_multihost.emitters.apply.place import PRIVATE_FOLDER, Place
+from wagtail_multihost.emitters.apply.output_folder import PRIVATE_FOLDER, OutputFolder
 from wagtail_multihost.emitters.output import Change, matching, new_file
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.files.writing import DRAFT, write_new
 
 
-def staged(place: Place, folders: Collection[str], changes: Iterable[Change], drafts: dict[str, str]) -> Path:
+def make_stage(
+    output: OutputFolder, folders: Collection[str], changes: Iterable[Change], drafts: dict[str, str]
+) -> Path:
     """
     Make the scratch copy of ``folders`` as it will be after ``changes``, and return it.
 
@@ -24,13 +26,13 @@ def staged(place: Place, folders: Collection[str], changes: Iterable[Change], dr
     """
     try:
         # Sorted, so that a folder is mirrored before those in it.
-        for folder in sorted({*matching(place.directory, folders), *matching(place.stage, folders)}):
-            mirror(place.directory / folder, place.stage / folder)
+        for folder in sorted({*matching(output.directory, folders), *matching(output.stage, folders)}):
+            mirror(output.directory / folder, output.stage / folder)
         for change in changes:
-            lay(place, change, drafts)
+            stage_change(output, change, drafts)
     except OSError as error:
-        raise EmitError(f"Cannot write the scratch copy {place.stage}: {error.strerror}.") from None
-    return place.stage
+        raise EmitError(f"Cannot write the scratch copy {output.stage}: {error.strerror}.") from None
+    return output.stage
 
 
 def mirror(original: Path, copy: Path) -> None:
@@ -58,13 +60,13 @@ def inodes(folder: Path) -> dict[str, int]:
         return {}
 
 
-def lay(place: Place, change: Change, drafts: dict[str, str]) -> None:
-    path = place.stage / change.path
+def stage_change(output: OutputFolder, change: Change, drafts: dict[str, str]) -> None:
+    path = output.stage / change.path
     path.unlink(missing_ok=True)
     if not change.new:
         return
     path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     if change.new.site:
-        os.link(drafts[f"{place.directory}/{change.path}"], path)
+        os.link(drafts[f"{output.directory}/{change.path}"], path)
     else:
-        write_new(str(path), new_file(place.stage, change.new))
+        write_new(str(path), new_file(output.stage, change.new))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder
 from wagtail_multihost.files.writing import named
 
 SUFFIX = ".ticket"
@@ -40,23 +40,23 @@ class Ticket:
 
     def answer(self) -> dict[str, Any] | None:
         """Return what the run that served this ticket wrote, None before that."""
-        _, line, answer = read(self.descriptor).partition("\n")
+        _, line, answer = read_ticket(self.descriptor).partition("\n")
         return json.loads(answer) if line and answer.endswith("\n") else None
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingTicket:
     """Another run's ticket: its ``path`` and the ``sites`` it is for, none of them for all."""
 
     path: Path
     sites: frozenset[str]
 
 
-def taken(place: Place, fingerprint: str, sites: Iterable[str]) -> Ticket:
+def take_ticket(output: OutputFolder, fingerprint: str, sites: Iterable[str]) -> Ticket:
     """Leave a ticket, which others see when it is whole and held."""
     text = json.dumps({"fingerprint": fingerprint, "sites": sorted(sites)}).encode() + b"\n"
     while True:
-        draft = place.tickets / f"{secrets.token_hex(8)}.tmp"
+        draft = output.tickets / f"{secrets.token_hex(8)}.tmp"
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -73,10 +73,10 @@ def taken(place: Place, fingerprint: str, sites: Iterable[str]) -> Ticket:
             return Ticket(path, descriptor)
 
 
-def waiting(place: Place, fingerprint: str, own: Ticket) -> list[Waiting]:
+def find_waiting(output: OutputFolder, fingerprint: str, own: Ticket) -> list[WaitingTicket]:
     """Return the other tickets of the same kind, and remove those whose runs have ended."""
     found = []
-    for path in sorted(place.tickets.iterdir()):
+    for path in sorted(output.tickets.iterdir()):
         if path == own.path or is_abandoned(path):
             continue
         with suppress(FileNotFoundError):
@@ -84,7 +84,7 @@ def waiting(place: Place, fingerprint: str, own: Ticket) -> list[Waiting]:
             if path.suffix == SUFFIX and line and not answer.endswith("\n"):
                 ticket = json.loads(first)
                 if ticket["fingerprint"] == fingerprint:
-                    found.append(Waiting(path, frozenset(ticket["sites"])))
+                    found.append(WaitingTicket(path, frozenset(ticket["sites"])))
     return found
 
 
@@ -106,7 +106,7 @@ def is_abandoned(path: Path) -> bool:
         os.close(descriptor)
 
 
-def serve(tickets: Iterable[Waiting], answer: dict[str, Any]) -> None:
+def answer_tickets(tickets: Iterable[WaitingTicket], answer: dict[str, Any]) -> None:
     """Tell the takers of ``tickets`` what was done for them; who cannot be told does it himself."""
     for ticket in tickets:
         with suppress(OSError):
@@ -117,5 +117,5 @@ def serve(tickets: Iterable[Waiting], answer: dict[str, Any]) -> None:
                 os.close(descriptor)
 
 
-def read(descriptor: int) -> str:
+def read_ticket(descriptor: int) -> str:
     return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()

@@ -14,10 +14,10 @@ WORKING = range(200, 400)
 SCHEMES = ("http:", "https:", "unix:")
 
 
-def parsed(url: str) -> Target:
+def parse_url(url: str) -> Target:
     """Return where ``url`` leads: http://, https:// or unix:/socket:/path; raises EmitError for anything else."""
     try:
-        if is_plain(url) and url.startswith(SCHEMES):
+        if has_plain_characters(url) and url.startswith(SCHEMES):
             return Target(url.removesuffix(":"), takes_query=True)
     except NoAnswerError:
         pass
@@ -25,7 +25,7 @@ def parsed(url: str) -> Target:
     raise EmitError(f"--verify {url.partition('@')[2] or url!r} is no address to ask; {wanted}.")
 
 
-def is_plain(url: str) -> bool:
+def has_plain_characters(url: str) -> bool:
     return url.isascii() and url.isprintable() and " " not in url
 
 
@@ -36,13 +36,13 @@ def verify(url: str, timeout: float, token: str, *, wants_line: bool = False) ->
 
     Raises ApplyError when it has not after ``timeout`` seconds.
     """
-    target = parsed(url)
+    target = parse_url(url)
     deadline = time.monotonic() + timeout
     while True:
         left = deadline - time.monotonic()
         limit = max(0.1, min(left, MOST_SECONDS))
-        said = refusal(target, token, limit, is_proxy=wants_line)
-        if not said or (wants_line and not refusal(target, token, limit)):
+        said = ask_once(target, token, limit, is_proxy=wants_line)
+        if not said or (wants_line and not ask_once(target, token, limit)):
             return
         if left <= POLL_SECONDS:
             wanted = f"the generation {token}" if token else "a status of 2xx or 3xx"
@@ -50,7 +50,7 @@ def verify(url: str, timeout: float, token: str, *, wants_line: bool = False) ->
         time.sleep(POLL_SECONDS)
 
 
-def refusal(target: Target, token: str, timeout: float, *, is_proxy: bool = False) -> str:
+def ask_once(target: Target, token: str, timeout: float, *, is_proxy: bool = False) -> str:
     """Ask once; return what is wrong with the answer, blank when nothing is."""
     try:
         reply = ask(

@@ -23,7 +23,7 @@ STATUSES = "200 301 302 404 410"
 PAGE_KEY = "page|$multihost_site|$multihost_page_scheme|$request_method|$host|$request_uri"
 
 
-def cache(front: Front) -> str:
+def render_cache(front: Front) -> str:
     """Return cache.conf, blank where nothing is kept."""
     if not front.caches_pages and not front.fetches_files:
         return ""
@@ -40,11 +40,11 @@ def cache(front: Front) -> str:
         sites=[nginx_quote_key(site.id) for site in plan.sites if front.options_of(site).cache],
         purgers=[nginx_quote(network) for network in options.purgers],
         scheme=front.visitor_scheme,
-        **purged_scheme(front),
+        **purge_values(front),
     )
 
 
-def purged_scheme(front: Front) -> dict[str, str]:
+def purge_values(front: Front) -> dict[str, str]:
     """Return which purged pages have another scheme than the purge: those with a certificate, here or at a proxy."""
     header = front.trusted_header
     if not header:
@@ -53,19 +53,19 @@ def purged_scheme(front: Front) -> dict[str, str]:
     return {"secure_purge": '"~^purge:"' if is_secure else "purge:on", "secure": nginx_quote(header[1])}
 
 
-def own_duration(front: Front, site: SiteSpec) -> bool:
+def has_own_duration(front: Front, site: SiteSpec) -> bool:
     """Return whether the site's pages are kept for another time than everybody's."""
     return not front.plan.node and front.options_of(site).cache not in (0, front.options.cache)
 
 
-def durations(front: Front, seconds: int) -> list[str]:
+def cache_directives(front: Front, seconds: int) -> list[str]:
     """Return the directives of a server whose pages are kept for ``seconds``, where they say nothing else."""
     if not front.caches_pages or not seconds:
         return []
     return [f"{front.module}_cache_valid {STATUSES} {seconds}s"]
 
 
-def buckets(front: Front) -> str:
+def render_buckets(front: Front) -> str:
     """
     Return buckets.conf; blank where nginx has nothing to do with buckets.
 

@@ -23,7 +23,7 @@ UNPRIVILEGED = "unprivileged"
 GENERATIONS = "generation*.conf"
 
 
-def checks(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]]) -> Iterator[Validation]:
+def check_commands(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]]) -> Iterator[Validation]:
     """
     Yield ``nginx -t`` of the stage. It opens the logs and the pid file that are configured, makes missing folders of
     temporary files, and binds addresses. Who is not root may do nothing of that: then a copy is tested

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.front import Front
-from wagtail_multihost.emitters.nginx.rules import closed, file_urls, url_pattern
+from wagtail_multihost.emitters.nginx.rules import closed_keys, file_urls, url_pattern
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_key
 from wagtail_multihost.spec.codebase import CHALLENGES
 from wagtail_multihost.spec.site import SiteSpec
@@ -19,25 +19,25 @@ SMALLEST_TABLE = 2048
 Pair: TypeAlias = tuple[str, str]
 
 
-def maps(front: Front) -> str:
+def render_maps(front: Front) -> str:
     plan, sites = front.plan, front.plan.sites
     secure = [(host, site.tls, site.id) for site in sites if site.tls for host in site.hosts if site.tls.is_on(host)]
     return plan.render(
         "nginx/maps.conf",
-        sites=quoted((host, site.id) for site in sites for host in site.hosts),
-        canonical=quoted(redirect for site in sites for redirect in redirects(plan, site)),
-        sockets=quoted((site.id, site.names.socket) for site in sites if site.names.socket != f"{site.id}.sock"),
-        media=quoted(pair for site in sites for pair in media_exceptions(plan, site)),
+        sites=quote_pairs((host, site.id) for site in sites for host in site.hosts),
+        canonical=quote_pairs(redirect for site in sites for redirect in redirects(plan, site)),
+        sockets=quote_pairs((site.id, site.names.socket) for site in sites if site.names.socket != f"{site.id}.sock"),
+        media=quote_pairs(pair for site in sites for pair in media_exceptions(plan, site)),
         media_default=nginx_quote_around(media_folder(plan), "multihost_site", "/media"),
-        tls_hosts=quoted((host, "on") for host, _, _ in secure),
-        certificates=quoted((host, certificate_path(tls.certificate, host, site)) for host, tls, site in secure),
-        keys=quoted((host, certificate_path(tls.key, host, site)) for host, tls, site in secure),
-        **told(front),
-        **rule_maps(front),
+        tls_hosts=quote_pairs((host, "on") for host, _, _ in secure),
+        certificates=quote_pairs((host, certificate_path(tls.certificate, host, site)) for host, tls, site in secure),
+        keys=quote_pairs((host, certificate_path(tls.key, host, site)) for host, tls, site in secure),
+        **scheme_values(front),
+        **rule_values(front),
     )
 
 
-def told(front: Front) -> dict[str, str]:
+def scheme_values(front: Front) -> dict[str, str]:
     """Return the variable of a scheme that a proxy in front may tell, with its word for https, where one does."""
     header = front.told_header
     if not header:
@@ -45,9 +45,9 @@ def told(front: Front) -> dict[str, str]:
     return {"told_scheme": front.visitor_scheme, "told_secure": nginx_quote_key(header[1])}
 
 
-def rule_maps(front: Front) -> dict[str, object]:
+def rule_values(front: Front) -> dict[str, object]:
     """Return what the maps need that the rules of servers ask."""
-    closed_sites = [(nginx_quote(key), nginx_quote(state)) for key, state in closed(front.plan)]
+    closed_sites = [(nginx_quote(key), nginx_quote(state)) for key, state in closed_keys(front.plan)]
     return {
         "acme": bool(front.options.acme),
         "challenge": nginx_quote(url_pattern(CHALLENGES)),
@@ -80,7 +80,7 @@ def media_folder(plan: Plan) -> str:
     return f"{plan.platform.data}/sites/"
 
 
-def names(plan: Plan, hosts: Iterable[str]) -> str:
+def render_names(plan: Plan, hosts: Iterable[str]) -> str:
     return plan.render("nginx/names.conf", hosts=[nginx_quote(host) for host in hosts])
 
 
@@ -88,7 +88,7 @@ def hosts_of(sites: Iterable[SiteSpec]) -> list[str]:
     return [host for site in sites for host in site.hosts]
 
 
-def quoted(pairs: Iterable[Pair]) -> list[Pair]:
+def quote_pairs(pairs: Iterable[Pair]) -> list[Pair]:
     return [(nginx_quote_key(key), nginx_quote(value)) for key, value in pairs]
 
 

@@ -28,7 +28,7 @@ MOST_WORKERS = 64
 SMALLEST_ZONE = 10 << 20
 
 
-def rules(front: Front) -> str:
+def render_rules(front: Front) -> str:
     options = front.options
     states = {site.state for site in front.plan.sites}
     return front.plan.render(
@@ -63,7 +63,7 @@ def url_pattern(url: str) -> str:
     return f"~^{re.escape(url)}"
 
 
-def closed(plan: Plan) -> Iterator[tuple[str, str]]:
+def closed_keys(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield what a closed site answers to its own requests, and, suspended, to those for its files."""
     for site in plan.sites:
         if site.state != ACTIVE:
@@ -74,10 +74,10 @@ def closed(plan: Plan) -> Iterator[tuple[str, str]]:
 
 def map_keys(plan: Plan) -> list[str]:
     """Return the keys of maps that are no hostnames."""
-    return [key for key, _ in closed(plan)]
+    return [key for key, _ in closed_keys(plan)]
 
 
-def zone(kind: str, key: str) -> str:
+def zone_name(kind: str, key: str) -> str:
     """
     Return the name of the zone for ``key``. The key is part of it: nginx keeps its old configuration, though its
     own test has passed, where a zone of the same name has another key.
@@ -86,14 +86,14 @@ def zone(kind: str, key: str) -> str:
 
 
 def requests_zone(rate: int) -> str:
-    return f"{zone('requests', REQUESTS_KEY)}_{rate}"
+    return f"{zone_name('requests', REQUESTS_KEY)}_{rate}"
 
 
 def connections_zone() -> str:
-    return zone("connections", CONNECTIONS_KEY)
+    return zone_name("connections", CONNECTIONS_KEY)
 
 
-def limiting(options: NginxOptions) -> list[str]:
+def limit_directives(options: NginxOptions) -> list[str]:
     """Return the directives of a server that limit its clients."""
     directives = []
     if options.rate:
@@ -104,7 +104,7 @@ def limiting(options: NginxOptions) -> list[str]:
     return directives
 
 
-def zones(front: Front) -> list[str]:
+def zone_directives(front: Front) -> list[str]:
     """Return the directives of the zones that servers use."""
     every = [front.options, *(front.options_of(site) for site in front.plan.sites if site.options)]
     directives = [
@@ -117,9 +117,9 @@ def zones(front: Front) -> list[str]:
     return directives
 
 
-def limits(front: Front) -> str:
+def render_limits(front: Front) -> str:
     """Return limits.conf; blank where nothing is limited."""
-    directives = zones(front)
+    directives = zone_directives(front)
     # Nobody but who is named gets below the prefix, and a probe that is turned away looks like a failure.
     probed = [front.plan.codebase.health_prefix] if front.options.health_from else []
     files = [nginx_quote(url_pattern(url)) for url in [*file_urls(front), *probed]]
@@ -127,7 +127,7 @@ def limits(front: Front) -> str:
     return front.plan.render("nginx/limits.conf", zones=directives, counts=counts, files=files) if directives else ""
 
 
-def health(front: Front) -> str:
+def render_health(front: Front) -> str:
     """Return health.conf, which says who may ask for the health of sites; blank where nobody may."""
     options = front.options
     if not options.health_from:

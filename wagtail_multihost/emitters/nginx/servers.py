@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wagtail_multihost.emitters.nginx.cache import durations, own_duration
+from wagtail_multihost.emitters.nginx.cache import cache_directives, has_own_duration
 from wagtail_multihost.emitters.nginx.front import Front
-from wagtail_multihost.emitters.nginx.rules import limiting
+from wagtail_multihost.emitters.nginx.rules import limit_directives
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_include
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
@@ -22,14 +22,14 @@ def needs_own_server(front: Front, site: SiteSpec) -> bool:
     options = front.options_of(site)
     return (
         options.access_log
-        or bool(fixed(front, site))
-        or limiting(options) != limiting(front.options)
+        or bool(request_directives(front, site))
+        or limit_directives(options) != limit_directives(front.options)
         or options.site_include != front.options.site_include
-        or own_duration(front, site)
+        or has_own_duration(front, site)
     )
 
 
-def server(front: Front, site: SiteSpec) -> str:
+def render_server(front: Front, site: SiteSpec) -> str:
     """Return the file of a site's own server."""
     options = front.options_of(site)
     return front.plan.render(
@@ -40,16 +40,16 @@ def server(front: Front, site: SiteSpec) -> str:
         https_port=front.https_port,
         upgrade=front.upgrade,
         directives=[
-            *fixed(front, site),
-            *limiting(options),
-            *logs(front, site),
-            *durations(front, options.cache),
+            *request_directives(front, site),
+            *limit_directives(options),
+            *log_directives(front, site),
+            *cache_directives(front, options.cache),
         ],
-        site_include=included(front, options.site_include, f"sites.{site.id}.nginx.site_include"),
+        site_include=include_argument(front, options.site_include, f"sites.{site.id}.nginx.site_include"),
     )
 
 
-def fixed(front: Front, site: SiteSpec) -> list[str]:
+def request_directives(front: Front, site: SiteSpec) -> list[str]:
     """Return the directives of the size of requests and of their time, where they are not everybody's."""
     options, timeout = front.options_of(site), front.read_timeout(site)
     directives = []
@@ -60,7 +60,7 @@ def fixed(front: Front, site: SiteSpec) -> list[str]:
     return directives
 
 
-def logs(front: Front, site: SiteSpec) -> list[str]:
+def log_directives(front: Front, site: SiteSpec) -> list[str]:
     """Return the log of a site that has its own, and again the one that all sites share, which goes on."""
     if not front.options_of(site).access_log:
         return []
@@ -68,7 +68,7 @@ def logs(front: Front, site: SiteSpec) -> list[str]:
     return [f"access_log {nginx_quote(path)} multihost" for path in paths]
 
 
-def included(front: Front, path: Path | None, key: str) -> str:
+def include_argument(front: Front, path: Path | None, key: str) -> str:
     """
     Return the argument of ``include`` for a file of the integrator's, stated under ``key``; blank for none.
 

@@ -86,7 +86,7 @@ def as_node(plan: Plan) -> Plan:
     return replace(plan, platform=platform, sites=tuple(replace(site, tls=None) for site in plan.sites))
 
 
-def upstreams(front: Front) -> str:
+def render_upstreams(front: Front) -> str:
     """Return upstreams.conf; blank where all is on one machine."""
     plan, options = front.plan, front.options
     if not plan.platform.nodes:
@@ -98,9 +98,10 @@ def upstreams(front: Front) -> str:
         "nginx/upstreams.conf",
         front=front.asks_nodes,
         groups=[
-            (nginx_quote(group(nodes)), [nginx_quote(addresses[name]) for name in nodes]) for nodes in sorted(groups)
+            (nginx_quote(group_name(nodes)), [nginx_quote(addresses[name]) for name in nodes])
+            for nodes in sorted(groups)
         ],
-        sites=[(nginx_quote_key(site.id), nginx_quote(group(nodes_of(plan, site)))) for site in plan.sites],
+        sites=[(nginx_quote_key(site.id), nginx_quote(group_name(nodes_of(plan, site)))) for site in plan.sites],
         has_certificates=front.has_certificates,
         fronts=[nginx_quote(network) for network in options.fronts],
         scheme=front.page_scheme,
@@ -128,6 +129,6 @@ def nodes_of(plan: Plan, site: SiteSpec) -> tuple[str, ...]:
     return tuple(sorted(site.nodes or dict(plan.platform.nodes)))
 
 
-def group(nodes: tuple[str, ...]) -> str:
+def group_name(nodes: tuple[str, ...]) -> str:
     # No node's name has a plus sign, no hostname that nginx would look up instead has one.
     return f"multihost+{'+'.join(nodes)}"

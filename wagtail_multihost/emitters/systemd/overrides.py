@@ -13,18 +13,18 @@ from wagtail_multihost.emitters.quoting import (
     systemd_quote_line,
     systemd_quote_part,
 )
-from wagtail_multihost.emitters.systemd.schedule import calendar, delay, is_published
+from wagtail_multihost.emitters.systemd.schedule import calendar, is_published, random_delay
 from wagtail_multihost.emitters.systemd.unit import (
     STOP_MARGIN,
     code_folders,
-    config,
-    gunicorn,
+    config_path,
+    gunicorn_program,
     jitter,
+    needed_folders,
     protect_home,
-    python,
-    pythonpath,
-    socket_path,
-    used,
+    python_program,
+    pythonpath_variable,
+    quoted_socket_path,
 )
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import path_problem
@@ -49,28 +49,31 @@ def drop_ins(plan: Plan, site: SiteSpec) -> Iterator[DropIn]:
 
 
 def all_drop_ins(plan: Plan, site: SiteSpec) -> Iterator[DropIn]:
-    shared = [*environment(plan, site), *limits(plan, site), *folders(plan, site)]
+    shared = [*code_settings(plan, site), *limit_settings(plan, site), *folder_settings(plan, site)]
     if plan.runner.has_units:
-        yield DropIn(f"multihost@{site.id}.service", "Service", [*serving(plan, site), *shared])
-        yield DropIn(f"multihost@{site.id}.socket", "Socket", list(listening(plan, site)))
+        yield DropIn(f"multihost@{site.id}.service", "Service", [*service_settings(plan, site), *shared])
+        yield DropIn(f"multihost@{site.id}.socket", "Socket", list(socket_settings(plan, site)))
     if is_published(plan, site):
-        yield DropIn(f"multihost-publish@{site.id}.service", "Service", [*publishing(plan, site), *shared])
-        yield DropIn(f"multihost-publish@{site.id}.timer", "Timer", list(timing(plan, site)))
+        yield DropIn(f"multihost-publish@{site.id}.service", "Service", [*publish_settings(plan, site), *shared])
+        yield DropIn(f"multihost-publish@{site.id}.timer", "Timer", list(timer_settings(plan, site)))
 
 
-def listening(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    address = socket_path(plan, site.names.socket)
+def socket_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+    address = quoted_socket_path(plan, site.names.socket)
     if site.names.socket != f"{site.id}.sock":
         yield "ListenStream", ""
         yield "ListenStream", address
 
 
-def serving(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+def service_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     """Yield how the site's gunicorn is started, where it is not as the others are."""
     codebase, options = plan.codebase_of(site), plan.options(SystemdOptions, site)
     if (codebase.virtualenv, codebase.wsgi) != (plan.codebase.virtualenv, plan.codebase.wsgi):
         yield "ExecStart", ""
-        yield "ExecStart", f"{gunicorn(codebase)} --config {config(plan)} {systemd_quote_argument(codebase.wsgi)}"
+        yield (
+            "ExecStart",
+            f"{gunicorn_program(codebase)} --config {config_path(plan)} {systemd_quote_argument(codebase.wsgi)}",
+        )
     if arguments := gunicorn_arguments(plan.options(SystemdOptions), options):
         yield "Environment", systemd_quote(f"GUNICORN_CMD_ARGS={' '.join(arguments)}")
     if options.timeout != plan.options(SystemdOptions).timeout:
@@ -92,23 +95,23 @@ def gunicorn_arguments(platform: SystemdOptions, site: SystemdOptions) -> list[s
     return arguments
 
 
-def publishing(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+def publish_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     codebase = plan.codebase_of(site)
     if codebase.virtualenv != plan.codebase.virtualenv:
         yield "ExecStart", ""
-        yield "ExecStart", f"{python(codebase)} -m django publish_scheduled"
+        yield "ExecStart", f"{python_program(codebase)} -m django publish_scheduled"
 
 
-def timing(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+def timer_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     minutes = plan.options(SystemdOptions, site).publish
     # The unit of a platform that publishes nothing is made for the sites that state their own.
     if minutes != plan.options(SystemdOptions).publish:
         yield "OnCalendar", ""
         yield "OnCalendar", calendar(minutes)
-        yield "RandomizedDelaySec", delay(minutes)
+        yield "RandomizedDelaySec", random_delay(minutes)
 
 
-def environment(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+def code_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     """Yield the place and the variables of the site's own code."""
     own, shared = plan.codebase_of(site), plan.codebase
     if own.directory != shared.directory:
@@ -116,10 +119,10 @@ def environment(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     if own.settings_module != shared.settings_module:
         yield "Environment", systemd_quote(f"DJANGO_SETTINGS_MODULE={own.settings_module}")
     if own.pythonpath != shared.pythonpath:
-        yield "Environment", pythonpath(own) or "PYTHONPATH="
+        yield "Environment", pythonpath_variable(own) or "PYTHONPATH="
 
 
-def limits(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+def limit_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     own, shared = plan.options(SystemdOptions, site), plan.options(SystemdOptions)
     if own.memory != shared.memory:
         yield "MemoryMax", own.memory.upper() or "infinity"
@@ -133,14 +136,14 @@ def limits(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
             yield "IPAddressAllow", systemd_quote_line(network)
 
 
-def folders(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+def folder_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     """Yield the folders that the site writes to besides its own, and whether homes stay in sight for what it needs."""
     elsewhere = writable_elsewhere(plan, site)
     for folder in elsewhere:
         # Bound, because other sites' folders are hidden, and it may be among them.
         yield "BindPaths", f"-{systemd_quote_part(str(folder))}"
     needed = [*elsewhere, *code_folders(plan.codebase_of(site))]
-    if protect_home([*used(plan), *needed]) != protect_home(used(plan)):
+    if protect_home([*needed_folders(plan), *needed]) != protect_home(needed_folders(plan)):
         yield "ProtectHome", protect_home(needed)
 
 

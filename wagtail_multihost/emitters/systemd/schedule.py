@@ -17,7 +17,7 @@ def is_published(plan: Plan, site: SiteSpec) -> bool:
 
 def timer_values(plan: Plan) -> dict[str, object]:
     minutes = plan.options(SystemdOptions).publish or HOUR
-    return {"calendar": calendar(minutes), "delay": delay(minutes)}
+    return {"calendar": calendar(minutes), "delay": random_delay(minutes)}
 
 
 def calendar(minutes: int) -> str:
@@ -25,5 +25,5 @@ def calendar(minutes: int) -> str:
     return "hourly" if minutes == HOUR else f"*:0/{minutes}"
 
 
-def delay(minutes: int) -> str:
+def random_delay(minutes: int) -> str:
     return f"{minutes}min"

@@ -13,7 +13,7 @@ from wagtail_multihost.emitters.quoting import (
     systemd_quote_part,
     systemd_quote_program,
 )
-from wagtail_multihost.emitters.sockets import refuse_long
+from wagtail_multihost.emitters.sockets import refuse_long_path
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.systemd import SystemdOptions
@@ -31,54 +31,54 @@ def service_values(plan: Plan) -> dict[str, object]:
     codebase, options, platform = plan.codebase, plan.options(SystemdOptions), plan.platform
     sites = f"{platform.data}/sites"
     return {
-        "gunicorn": gunicorn(codebase),
-        "python": python(codebase),
-        "config": config(plan),
+        "gunicorn": gunicorn_program(codebase),
+        "python": python_program(codebase),
+        "config": config_path(plan),
         "wsgi": systemd_quote_argument(codebase.wsgi),
-        "user": of_instance(platform.user or options.user),
-        "group": of_instance(platform.group),
+        "user": instance_account(platform.user or options.user),
+        "group": instance_account(platform.group),
         "directory": systemd_quote_line(str(codebase.directory)),
         "registry": systemd_quote(f"MULTIHOST_REGISTRY={plan.registry}"),
         "settings_module": systemd_quote(f"DJANGO_SETTINGS_MODULE={codebase.settings_module}"),
         "temporary": systemd_quote(f"TMPDIR={sites}/"),
-        "pythonpath": pythonpath(codebase),
+        "pythonpath": pythonpath_variable(codebase),
         "stop_timeout": options.timeout + STOP_MARGIN,
         "cpu_weight": options.cpu_weight,
         "memory": options.memory.upper(),
         "tasks": options.tasks,
         "egress": [systemd_quote_line(network) for network in options.egress],
-        "protect_home": protect_home(used(plan)),
+        "protect_home": protect_home(needed_folders(plan)),
         "sites": systemd_quote_part(sites),
         "sockets": systemd_quote_part(str(platform.sockets)),
         "snapshots_in_sockets": snapshots_in_sockets(plan),
     }
 
 
-def of_instance(account: str) -> str:
+def instance_account(account: str) -> str:
     """Return the name of an account, in which ``{site}`` stands for the instance."""
     return systemd_quote_line(account).replace("{site}", "%i")
 
 
-def gunicorn(codebase: Codebase) -> str:
+def gunicorn_program(codebase: Codebase) -> str:
     return systemd_quote_program(f"{codebase.virtualenv}/bin/gunicorn")
 
 
-def python(codebase: Codebase) -> str:
+def python_program(codebase: Codebase) -> str:
     return systemd_quote_program(f"{codebase.virtualenv}/bin/python3")
 
 
-def config(plan: Plan) -> str:
+def config_path(plan: Plan) -> str:
     return systemd_quote_argument(f"{plan.directory}/systemd/gunicorn.conf.py")
 
 
-def pythonpath(codebase: Codebase) -> str:
+def pythonpath_variable(codebase: Codebase) -> str:
     """Return the assignment of PYTHONPATH; raises RenderError for a folder with a colon, which would be two."""
     for folder in codebase.pythonpath:
         systemd_quote_part(folder)
     return systemd_quote(f"PYTHONPATH={':'.join(codebase.pythonpath)}") if codebase.pythonpath else ""
 
 
-def used(plan: Plan) -> Iterable[Path]:
+def needed_folders(plan: Plan) -> Iterable[Path]:
     """Return the folders that the sites need."""
     registry = [Path(plan.registry)] if plan.registry.startswith("/") else []
     codebase = plan.codebase
@@ -119,9 +119,9 @@ def front_group(plan: Plan) -> str:
     return systemd_quote_line(plan.options(NginxOptions).user)
 
 
-def socket_path(plan: Plan, name: str) -> str:
+def quoted_socket_path(plan: Plan, name: str) -> str:
     path = f"{plan.platform.sockets}/{name}"
-    refuse_long(path, SOCKET_PATH_BYTES, "Name a shorter folder in the platform's sockets.")
+    refuse_long_path(path, SOCKET_PATH_BYTES, "Name a shorter folder in the platform's sockets.")
     return systemd_quote_line(path)
 
 

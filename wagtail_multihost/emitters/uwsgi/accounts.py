@@ -12,7 +12,7 @@ from wagtail_multihost.spec.uwsgi import UwsgiOptions
 PLACE = "{site}"
 
 
-class Account(NamedTuple):
+class VassalAccount(NamedTuple):
     """What a site's processes run as."""
 
     user: str
@@ -24,7 +24,7 @@ def has_accounts(plan: Plan) -> bool:
     return PLACE in plan.platform.user
 
 
-def account_of(plan: Plan, site: SiteSpec) -> Account | None:
+def account_of(plan: Plan, site: SiteSpec) -> VassalAccount | None:
     """
     Return the account of ``site``. Its group is the one that reads its snapshot where each site has one, else the
     one named like the user: with no group, uWSGI would leave it root's.
@@ -35,10 +35,10 @@ def account_of(plan: Plan, site: SiteSpec) -> Account | None:
     group = plan.platform.group_of(site.id) if PLACE in plan.platform.group else user
     if user == "root" or group == "root":
         raise RenderError(f"The site {site.id} would run as root: name another account in the platform's user.")
-    return Account(user, group)
+    return VassalAccount(user, group)
 
 
-def refuse_root_work(plan: Plan) -> None:
+def refuse_wrong_account(plan: Plan) -> None:
     """Raise RenderError for options that go ill with who the emperor is."""
     if plan.options(UwsgiOptions).http and has_accounts(plan):
         raise RenderError(

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from wagtail_multihost.emitters.emitter import Stage, Validation
 from wagtail_multihost.emitters.uwsgi.accounts import account_of
-from wagtail_multihost.emitters.uwsgi.emperor import program
+from wagtail_multihost.emitters.uwsgi.emperor import uwsgi_program
 from wagtail_multihost.emitters.uwsgi.places import ON_DEMAND, VASSALS
 
 # nobody and nogroup, by number, for a check of a file that names no account.
@@ -25,7 +25,7 @@ def validate(stage: Stage) -> Iterator[Validation]:
     name of an option, and values have passed their quoting function.
     """
     plan = stage.plan
-    binary = program(plan)
+    binary = uwsgi_program(plan)
     for path in representatives(stage):
         # Applications of --no-server are loaded unless they are lazy (core/uwsgi.c, uwsgi_start).
         command = [binary, "--ini", str(stage.folder / path), "--show-config", "--no-server", "--lazy-apps", *END]

@@ -23,13 +23,13 @@ WRAPPER_MODE = 0o755
 DEBIAN_PROGRAM = "/usr/bin/uwsgi-core"
 
 
-def emperor(plan: Plan) -> EmittedFile:
+def emperor_file(plan: Plan) -> EmittedFile:
     options = plan.options(UwsgiOptions)
     text = plan.render(
         "uwsgi/emperor.ini",
         build=options.build,
-        binary=uwsgi_quote(program(plan)),
-        vassals=pattern(f"{plan.directory / VASSALS}"),
+        binary=uwsgi_quote(uwsgi_program(plan)),
+        vassals=vassals_pattern(f"{plan.directory / VASSALS}"),
         on_demand=on_demand_pattern(plan) if has_on_demand(plan) else "",
         backlog=str(options.backlog),
         http=uwsgi_quote(options.http),
@@ -42,22 +42,22 @@ def emperor(plan: Plan) -> EmittedFile:
     return EmittedFile(EMPEROR / "emperor.ini", text)
 
 
-def wrapper(plan: Plan) -> EmittedFile:
+def wrapper_file(plan: Plan) -> EmittedFile:
     """Return what starts each vassal where every site has an account. execvp(3) gives it, without "#!", to sh."""
-    words = {"program": shell_quote(program(plan)), "sockets": shell_quote(str(plan.platform.sockets))}
+    words = {"program": shell_quote(uwsgi_program(plan)), "sockets": shell_quote(str(plan.platform.sockets))}
     return EmittedFile(WRAPPER, plan.render("uwsgi/start-vassal", **words), WRAPPER_MODE)
 
 
-def program(plan: Plan) -> str:
+def uwsgi_program(plan: Plan) -> str:
     """Return the path of uWSGI."""
     return DEBIAN_PROGRAM if plan.options(UwsgiOptions).build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
 
 
-def freeze(plan: Plan) -> EmittedFile:
+def freeze_file(plan: Plan) -> EmittedFile:
     return EmittedFile(EMPEROR / "freeze.py", plan.render("uwsgi/freeze.py"))
 
 
-def pattern(folder: str) -> str:
+def vassals_pattern(folder: str) -> str:
     # A colon in a vassal's path is for Zergs (https://uwsgi-docs.readthedocs.io/en/latest/Zerg.html).
     return uwsgi_quote_part(f"{literal_pattern(folder)}/*.ini")
 
@@ -66,7 +66,7 @@ def on_demand_pattern(plan: Plan) -> str:
     """Return the pattern of vassals on demand. The emperor gives every vassal's path to a shell then."""
     refuse_open_sockets(plan)
     uwsgi_quote_shell(str(plan.directory))
-    return pattern(f"{plan.directory / ON_DEMAND}")
+    return vassals_pattern(f"{plan.directory / ON_DEMAND}")
 
 
 def refuse_open_sockets(plan: Plan) -> None:

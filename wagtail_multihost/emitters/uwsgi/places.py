@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.emitters.sockets import refuse_long
+from wagtail_multihost.emitters.sockets import refuse_long_path
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
@@ -25,12 +25,12 @@ def vassal_path(plan: Plan, site: SiteSpec) -> PurePosixPath:
 def socket_path(plan: Plan, name: str) -> str:
     """Return the path of a socket in the platform's folder. Raises RenderError when it is too long for an address."""
     path = f"{plan.platform.sockets}/{name}"
-    refuse_long(path, SOCKET_PATH_BYTES, "Name a shorter folder in the platform's sockets.")
+    refuse_long_path(path, SOCKET_PATH_BYTES, "Name a shorter folder in the platform's sockets.")
     return path
 
 
 def stats_path(plan: Plan, site: SiteSpec) -> str:
     """Return the path of a site's socket of statistics: they have requests' cookies, so its own folder has it."""
     path = str(plan.platform.local_path(site.id, "tmp") / "uwsgi.stats")
-    refuse_long(path, SOCKET_PATH_BYTES, "Name a shorter folder in the platform's data, or leave out stats.")
+    refuse_long_path(path, SOCKET_PATH_BYTES, "Name a shorter folder in the platform's data, or leave out stats.")
     return path

@@ -18,12 +18,12 @@ UNKNOWN = "_unknown"
 def router_files(plan: Plan, shared: dict[str, object]) -> Iterator[EmittedFile]:
     yield EmittedFile(EMPEROR / "hostmap.py", plan.render("uwsgi/hostmap.py"))
     yield EmittedFile(EMPEROR / "mime.types", plan.render("uwsgi/mime.types"))
-    yield EmittedFile(EMPEROR / "hosts.txt", host_list(plan))
+    yield EmittedFile(EMPEROR / "hosts.txt", render_host_list(plan))
     socket = uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock"))
     yield EmittedFile(VASSALS / f"{UNKNOWN}.ini", plan.render("uwsgi/unknown.ini", socket=socket, **shared))
 
 
-def host_list(plan: Plan) -> str:
+def render_host_list(plan: Plan) -> str:
     hosts = [
         (uwsgi_quote(host), uwsgi_quote(socket_path(plan, site.names.socket)))
         for site in plan.sites

@@ -35,7 +35,7 @@ def shared_values(plan: Plan) -> dict[str, object]:
     }
 
 
-def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
+def render_vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
     options, account = plan.options(UwsgiOptions, site), account_of(plan, site)
     return plan.render(
         "uwsgi/vassal.ini",
@@ -49,20 +49,20 @@ def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
         tasks=options.tasks or (ACCOUNT_TASKS if account else 0),
         memory=megabytes(options.memory),
         rss=megabytes(options.rss),
-        **numbers(plan, site),
-        **code(plan, site),
-        **served(plan, site),
+        **number_values(plan, site),
+        **code_values(plan, site),
+        **serving_values(plan, site),
         **shared,
     )
 
 
-def numbers(plan: Plan, site: SiteSpec) -> dict[str, object]:
+def number_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
     options = plan.options(UwsgiOptions, site)
     names = ("processes", "threads", "harakiri", "max_requests", "max_requests_delta", "cheaper", "idle", "backlog")
     return {name: getattr(options, name) for name in names}
 
 
-def code(plan: Plan, site: SiteSpec) -> dict[str, object]:
+def code_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
     """Return where the site's code is: the platform's, or its own."""
     codebase = plan.codebase_of(site)
     return {
@@ -75,7 +75,7 @@ def code(plan: Plan, site: SiteSpec) -> dict[str, object]:
     }
 
 
-def served(plan: Plan, site: SiteSpec) -> dict[str, object]:
+def serving_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
     """Return what a vassal needs to serve files and redirects itself; nothing where nginx does."""
     if not plan.options(UwsgiOptions).http:
         return {}

@@ -55,7 +55,7 @@ class Command(SiteCommand):
             self.stdout.write("There is nothing to do.")
         if dry_run or not adoption.is_needed:
             return
-        if interactive and not confirmed(adoption):
+        if interactive and not ask_confirmation(adoption):
             raise CommandError("Declined. Nothing was changed.", returncode=DECLINED)
         carry_out(adoption)
         if adoption.plan.steps and not wagtail_site.forget_root_paths():
@@ -63,7 +63,7 @@ class Command(SiteCommand):
         self.stdout.write(f"Done. Restart the processes of {adoption.own.site.id}.")
 
 
-def confirmed(adoption: Adoption) -> bool:
+def ask_confirmation(adoption: Adoption) -> bool:
     what = "Retire this database of" if adoption.retires else "Take over this database for"
     try:
         answer = input(f"{what} the site {adoption.own.site.id}? [y/N] ")

@@ -11,13 +11,13 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from wagtail_multihost.emitters.apply import Result, apply
-from wagtail_multihost.emitters.apply.writing import compared
+from wagtail_multihost.emitters.apply import ApplyResult, apply
+from wagtail_multihost.emitters.apply.writing import find_changes
 from wagtail_multihost.emitters.output import diff
 from wagtail_multihost.exceptions import ApplyError
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.management.emitting import add_choice, add_targets, lines, wish_of
+from wagtail_multihost.management.emitting import add_choice, add_targets, apply_request, change_lines
 
 REFUSED = 1
 
@@ -50,13 +50,17 @@ class Command(MultihostCommand):
         add_choice(parser)
         parser.add_argument(
             "--reload",
-            type=command_words,
+            type=parse_command,
             default=(),
             metavar="CMD",
             help="the hook that reloads the servers: a program and its arguments, which no shell reads",
         )
         parser.add_argument(
-            "--reload-timeout", type=seconds, default=60, metavar="SECONDS", help="kill the hook then (default: 60)"
+            "--reload-timeout",
+            type=parse_seconds,
+            default=60,
+            metavar="SECONDS",
+            help="kill the hook then (default: 60)",
         )
         parser.add_argument(
             "--verify",
@@ -69,10 +73,14 @@ class Command(MultihostCommand):
             ),
         )
         parser.add_argument(
-            "--verify-timeout", type=seconds, default=10, metavar="SECONDS", help="roll back then (default: 10)"
+            "--verify-timeout", type=parse_seconds, default=10, metavar="SECONDS", help="roll back then (default: 10)"
         )
         parser.add_argument(
-            "--lock-timeout", type=seconds, default=600, metavar="SECONDS", help="wait for other runs (default: 600)"
+            "--lock-timeout",
+            type=parse_seconds,
+            default=600,
+            metavar="SECONDS",
+            help="wait for other runs (default: 600)",
         )
         parser.add_argument("--json", action="store_true", help="print what was done as JSON")
         mode = parser.add_mutually_exclusive_group()
@@ -83,12 +91,12 @@ class Command(MultihostCommand):
     def run(self, **options: Any) -> None:
         times = {name: options[name] for name in ("reload_timeout", "verify_timeout", "lock_timeout")}
         hook = {"reload": options["reload"], "verify": options["verify"]}
-        wish = wish_of(options, options["output"].absolute(), self.caution, **hook, **times)
+        request = apply_request(options, options["output"].absolute(), self.caution, **hook, **times)
         try:
             if options["dry_run"] or options["diff"]:
-                self.show(compared(wish).changes, **options)
+                self.show(find_changes(request).changes, **options)
             else:
-                self.report(apply(wish), **options)
+                self.report(apply(request), **options)
         except ApplyError as error:
             raise CommandError(str(error), returncode=REFUSED) from None
 
@@ -99,16 +107,16 @@ class Command(MultihostCommand):
         elif options["diff"]:
             self.stdout.write("".join(diff(change) for change in changes), ending="")
         elif options["verbosity"] >= 1:
-            self.stdout.write("\n".join(lines(changes, "Would be")) or "Nothing differs.")
+            self.stdout.write("\n".join(change_lines(changes, "Would be")) or "Nothing differs.")
 
-    def report(self, result: Result, **options: Any) -> None:
+    def report(self, result: ApplyResult, **options: Any) -> None:
         if options["json"]:
             self.stdout.write(json.dumps(asdict(result)))
         elif options["verbosity"] >= 1:
-            self.stdout.write("\n".join(sentences(result)))
+            self.stdout.write("\n".join(describe_result(result)))
 
 
-def sentences(result: Result) -> list[str]:
+def describe_result(result: ApplyResult) -> list[str]:
     """Return what was done, a line for each file and one for the servers."""
     files = [*(f"Changed: {path}" for path in result.changed), *(f"Removed: {path}" for path in result.removed)]
     done = [
@@ -121,14 +129,14 @@ def sentences(result: Result) -> list[str]:
     return [*files, f"{', '.join(['Applied', *done])} in {result.seconds:g} s."]
 
 
-def seconds(text: str) -> float:
+def parse_seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < 86_400:
         raise ArgumentTypeError("It must be between 0 and 86400 seconds.")
     return value
 
 
-def command_words(text: str) -> tuple[str, ...]:
+def parse_command(text: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from wagtail_multihost.as_site.options import add_launch_options, wishes_of
+from wagtail_multihost.as_site.options import add_launch_options, run_request
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.management.as_site import settings_module, start_as
+from wagtail_multihost.management.as_site import settings_module, start_as_site
 from wagtail_multihost.management.command import MultihostCommand
 
 
@@ -28,4 +28,4 @@ class Command(MultihostCommand):
     def run(self, **options: Any) -> None:
         if not options["command"]:
             raise ConfigurationError.because("No command is given: multihost_as SITE COMMAND [ARGUMENT...].")
-        start_as(options["site"], options["command"], wishes_of(Namespace(**options), settings_module()))
+        start_as_site(options["site"], options["command"], run_request(Namespace(**options), settings_module()))

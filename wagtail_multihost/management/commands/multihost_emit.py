@@ -10,12 +10,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.emitters import Emitter, Plan
-from wagtail_multihost.emitters.apply.writing import compared, written
+from wagtail_multihost.emitters.apply.writing import find_changes, write_changes
 from wagtail_multihost.emitters.output import diff
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.management.emitting import add_choice, add_targets, lines, listing, wish_of
+from wagtail_multihost.management.emitting import add_choice, add_targets, apply_request, change_lines, list_targets
 
 DEFAULT_FOLDER = Path("/etc/multihost")
 DIFFERS = 1
@@ -56,18 +56,18 @@ class Command(MultihostCommand):
     def run(self, **options: Any) -> None:
         refuse_unclear(options)
         if options["list"]:
-            self.stdout.write(listing(options["json"]))
+            self.stdout.write(list_targets(options["json"]))
             return
-        wish = wish_of(options, (options["output"] or DEFAULT_FOLDER).absolute(), self.caution)
+        request = apply_request(options, (options["output"] or DEFAULT_FOLDER).absolute(), self.caution)
         looks = options["dry_run"] or options["diff"] or options["check"]
         if options["output"] is None:
-            self.print_files(wish.emitters, wish.load())
+            self.print_files(request.emitters, request.load())
             return
-        changes = (compared(wish) if looks else written(wish)).changes
+        changes = (find_changes(request) if looks else write_changes(request)).changes
         if options["diff"]:
             self.stdout.write("".join(diff(change) for change in changes), ending="")
         elif options["verbosity"] >= 1:
-            report = "\n".join(lines(changes, "Would be" if looks else "")) or "Nothing differs."
+            report = "\n".join(change_lines(changes, "Would be" if looks else "")) or "Nothing differs."
             self.stdout.write(report)
         if options["check"] and changes:
             raise CommandError(f"{len(changes)} files differ.", returncode=DIFFERS)

@@ -33,7 +33,7 @@ from wagtail_multihost.health.options import HealthSettings
 from wagtail_multihost.health.process import entries_of, health_settings, site_tokens
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.identity.own import own_identity
-from wagtail_multihost.management.as_site import own_or_start
+from wagtail_multihost.management.as_site import own_identity_or_start
 from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.running import current, own_id
 from wagtail_multihost.spec.permissions import ROOT
@@ -108,7 +108,7 @@ class Command(MultihostCommand):
 
     def run(self, **options: Any) -> None:
         if options["site"]:
-            own_or_start(NAME, options["site"], options["registry"])
+            own_identity_or_start(NAME, options["site"], options["registry"])
         elif not options["url"]:
             refuse_no_site()
         stated = health_settings()
@@ -144,7 +144,7 @@ class Command(MultihostCommand):
         """Write or remove the file that drains: as the site's account, or what is in its folder may be links."""
         drain = Drain(stated.options.drain_file, own_id())
         if not stated.options.drain_file:
-            self.caution(shared_folder(), options["verbosity"])
+            self.caution(shared_folder_caution(), options["verbosity"])
         try:
             drain.begin() if options["drain"] else drain.end()
         except OSError as error:
@@ -167,9 +167,9 @@ class Command(MultihostCommand):
             report = run_once(entries_of(stated, site), (site,) if site else (), stated.options)
         word = "draining" if Drain(stated.options.drain_file, site).is_on() else str(report.status)
         if options["probe"]:
-            self.stdout.write(line_of(word, report))
+            self.stdout.write(format_line(word, report))
         else:
-            text = written("health.json" if options["json"] else "health.txt", word, report, stated, site)
+            text = format_report("health.json" if options["json"] else "health.txt", word, report, stated, site)
             self.stdout.write(text, None if options["json"] else self.coloured)
         self.end(word, probe=options["probe"])
 
@@ -211,7 +211,7 @@ def stated_account() -> Iterator[int]:
             yield pwd.getpwnam(user).pw_uid
 
 
-def shared_folder() -> Iterator[str]:
+def shared_folder_caution() -> Iterator[str]:
     if own_id() and settings.FILE_UPLOAD_TEMP_DIR is None:
         yield (
             "The site has no folder of temporary files of its own; its processes may look elsewhere. "
@@ -219,7 +219,7 @@ def shared_folder() -> Iterator[str]:
         )
 
 
-def line_of(word: str, report: Report) -> str:
+def format_line(word: str, report: Report) -> str:
     """Return the status word, and the codes of what is not as it should be, in one line."""
     reasons = [
         f"{result.entry.name} {outcome.code}"
@@ -230,7 +230,7 @@ def line_of(word: str, report: Report) -> str:
     return f"{word}: {', '.join(reasons)}" if reasons else word
 
 
-def written(name: str, word: str, report: Report, stated: HealthSettings, site: str) -> str:
+def format_report(name: str, word: str, report: Report, stated: HealthSettings, site: str) -> str:
     """Return the report in the form of the endpoint's path ``name``, with all details."""
     from wagtail_multihost.health.formats import form_of
     from wagtail_multihost.health.seen import Health

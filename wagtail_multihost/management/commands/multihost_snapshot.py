@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.management.progress import progress
+from wagtail_multihost.management.progress import progress_bar
 from wagtail_multihost.project import static_files
 from wagtail_multihost.publishing.pins import unrecorded_cautions
 from wagtail_multihost.publishing.snapshot_changes import Change, State
@@ -79,11 +79,11 @@ class Command(MultihostCommand):
             registry,
             contents,
             Path(os.path.abspath(options["output"])),
-            key=key_of(options["signing_key"]),
+            key=load_signing_key(options["signing_key"]),
             removes=not options["site"],
             writes=writes,
             releases=[read_release(path) for path in options["codebase"]],
-            watch=progress,
+            watch=progress_bar,
         )
         if options["check"]:
             changes = [change for change in changes if change.state is not State.RENEWED]
@@ -107,7 +107,7 @@ class Command(MultihostCommand):
             self.stdout.write("Nothing differs.")
 
 
-def key_of(path: Path | None) -> Any:
+def load_signing_key(path: Path | None) -> Any:
     if path is None:
         return None
     from wagtail_multihost.publishing.signing import signing_key  # loads only for who signs

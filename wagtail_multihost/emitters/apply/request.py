@@ -14,7 +14,7 @@ Watch = Callable[[int], Callable[[Iterable[Any]], Iterable[Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ApplyRequest:
     """
     An apply of ``emitters`` to ``directory``. ``load`` reads the registry and returns the plan; it runs inside the
     lock, so that whoever waited for it sees the newest. Waiting applies with the same ``fingerprint`` are taken
@@ -43,7 +43,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class ApplyResult:
     """
     What an apply did: the paths ``changed`` and ``removed``, whether the hook ``reloaded`` and the URL was
     ``verified``, the ``generation`` that is served (blank where no target shows one) and the ``seconds`` it took.

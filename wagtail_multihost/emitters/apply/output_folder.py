@@ -27,7 +27,7 @@ PRIVATE = 0o077
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OutputFolder:
     """The output folder ``directory``, and where things are kept for it."""
 
     directory: Path
@@ -78,12 +78,12 @@ class Place:
         return self.folder / "changed"
 
 
-def prepared(directory: Path) -> Place:
+def prepare_output(directory: Path) -> OutputFolder:
     """
     Make the folders; raises EmitError when they cannot be made, or others can write or look into them. Nothing is made
     on a path that another account could change while root writes.
     """
-    place = Place(directory)
+    place = OutputFolder(directory)
     try:
         for _ in made_folders(directory, FOLDER_MODE):
             pass
@@ -153,7 +153,7 @@ def discard(path: Path) -> None:
     sync([str(path.parent)])
 
 
-def emptied(folder: Path) -> Path:
+def make_empty(folder: Path) -> Path:
     """Return the folder, new and empty."""
     if folder.exists():
         shutil.rmtree(folder)
