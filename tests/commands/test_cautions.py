@@ -111,7 +111,7 @@ def test_key_that_was_made_is_told_in_every_environment() -> None:
     """Unless each site has a key of its own."""
     for environment in ("staging", "production"):
         (found,) = platform_findings(a_plan(in_production(environment=environment, sources={})))
-        assert "No secret_key is stated" in found.sentence
+        assert "has no secret_key" in found.sentence
     own = a_site(**SERVERS, secret_key=postgresql().password)
     assert list(platform_findings(a_plan(in_production(sources={}), own))) == []
 
@@ -128,7 +128,7 @@ def test_key_that_was_made_is_told_in_every_environment() -> None:
 def test_registry_that_all_processes_read_is_told(changes: dict[str, Any], told: bool) -> None:
     """In production they would refuse to serve with it, unless the sites trust each other."""
     found = list(platform_findings(a_plan(in_production(**changes))))
-    assert [finding.sentence.startswith("The sites' processes read the whole registry") for finding in found] == (
+    assert [finding.sentence.startswith("Each site's process reads the whole registry") for finding in found] == (
         [True] if told else []
     )
 
@@ -185,7 +185,7 @@ def test_folders_are_told_of_the_registry_that_is_read(of_a_project: Path, tmp_p
     platform = in_production(data=tmp_path / "data")
     cautions = list(production_cautions(a_plan(platform, source=str(registry))))
     assert ["build context" in text for text in cautions] == [True, False]
-    assert "a commit would have" in cautions[1]
+    assert "a commit would contain" in cautions[1]
     assert list(production_cautions(a_plan(platform))) == []
 
 

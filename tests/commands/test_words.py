@@ -641,7 +641,7 @@ def test_drain_that_did_not_work_is_exit_code_2(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(CommandError, match=r"/x/drain: Permission denied$") as caught:
         told.command.drain(told.stated, drain=True, undrain=False, wait=9, verbosity=0)
     told.error, told.obeys = None, False
-    with pytest.raises(CommandError, match=r"/x/drain: It was written, but does not count\.") as other:
+    with pytest.raises(CommandError, match=r"/x/drain: The file was written or removed, but has no effect\.") as other:
         told.command.drain(told.stated, drain=True, undrain=False, wait=9, verbosity=0)
     assert (caught.value.returncode, other.value.returncode, told.waited, told.out.getvalue()) == (2, 2, [], "")
 

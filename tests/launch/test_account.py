@@ -102,5 +102,5 @@ def test_a_change_that_did_not_take_is_noticed(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setattr(os, name, lambda answer=answer: answer)
     Account("games", 5, 60).become()
     monkeypatch.setattr(os, kept, lambda: [*answers[kept][:-1], 0])
-    with pytest.raises(LaunchError, match="could not be given up"):
+    with pytest.raises(LaunchError, match="could not be dropped"):
         Account("games", 5, 60).become()

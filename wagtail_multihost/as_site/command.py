@@ -1,7 +1,7 @@
 """
 The command ``multihost-as``: the quick form of ``manage.py multihost_as``.
 
-It loads neither settings nor Django, and starts the manage.py of the working folder, or else ``python -m django``.
+It loads neither settings nor Django, and starts manage.py in the working folder, or else ``python -m django``.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ EPILOG = "Exit codes: the command's own, 124 after --timeout, or 2 when it could
 
 
 def run() -> int:
-    """Do what the arguments of this process say; return the exit code."""
+    """Run the command that this process's arguments name; return the exit code."""
     parser = argparse.ArgumentParser(prog="multihost-as", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("--registry", metavar="URL", help=REGISTRY_HELP)
-    parser.add_argument("--settings", metavar="MODULE", default="", help="the settings (default: those of manage.py)")
+    parser.add_argument(
+        "--settings", metavar="MODULE", default="", help="the settings module (default: that of manage.py)"
+    )
     add_launch_options(parser)
     options = parser.parse_args()
     if not options.command:

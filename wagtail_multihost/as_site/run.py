@@ -24,7 +24,7 @@ from wagtail_multihost.launch.terminal import has_terminal, is_in_foreground
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE, Registry
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
 
-#: What reads standard input. A command that does not must leave it to the loop that calls it.
+#: Commands that read standard input. Any other must leave it to a shell loop that calls it.
 READERS = frozenset({"changepassword", "createsuperuser", "dbshell", "loaddata", "multihost_adopt", "shell"})
 
 
@@ -33,14 +33,14 @@ Refuse = Callable[[Sequence[str], Account | None], None]
 
 
 def refuse_nothing(program: Sequence[str], account: Account | None) -> None:
-    """Accept any program: whoever runs manage.py has started it already."""
+    """Accept any program: the caller is already running this manage.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """
-    What the caller asks for: ``settings`` (a module) and the ``registry`` as it was stated, the ``seconds`` that the
-    command may take, its standard input (``takes_input``), its output as it is (``raw``), and further ``variables``.
+    What the caller asks for: the ``settings`` module and the ``registry`` as given, how many ``seconds`` the command
+    may take, whether it ``takes_input`` and its output is passed on ``raw``, and further ``variables`` to pass on.
     """
 
     settings: str = ""
@@ -65,8 +65,8 @@ def run_as_site(
     refuse: Refuse = refuse_nothing,
 ) -> Ended:
     """
-    Run ``program`` (Python and the project's manage.py) with ``words`` as ``site``; return how it ended. Where this
-    process need not change its account, the program takes its place. Raises MultihostError, also where ``refuse`` does.
+    Run ``program`` (Python and the project's manage.py) with ``words`` as ``site``; return how it ended. Where the
+    account need not change, the program replaces this process. Raises MultihostError, also where ``refuse`` does.
     """
     platform, spec = registry.site(site, reads_secrets=False)
     account = account_to_become(platform, spec)
@@ -76,7 +76,7 @@ def run_as_site(
     with ExitStack() as stack:
         own = {SITE_VARIABLE: site, **request.own}
         folder = None
-        if isinstance(registry, SnapshotRegistry):  # it is for the site's processes as it is
+        if isinstance(registry, SnapshotRegistry):  # the site's processes can use it directly
             own |= snapshot_variables(registry, os.environ)
         else:
             folder = stack.enter_context(private_folder())
@@ -99,7 +99,7 @@ def make_launch(
     request: RunRequest,
     private: Path | None,
 ) -> Launch:
-    """Return how the program is launched: at a terminal with one of its own."""
+    """Return how the program is launched; if the caller is at a terminal, with a terminal of its own."""
     is_terminal = has_terminal()
     takes_input = is_terminal or request.takes_input or words[0] in READERS
     if not is_terminal and os.isatty(0):
@@ -121,8 +121,8 @@ def make_launch(
 
 def replace_process(site: str, program: Sequence[str], words: Sequence[str], request: RunRequest) -> NoReturn:
     """
-    Have the program take this process's place, under the same account: so signals, the terminal, the variables and
-    the exit code are its own.
+    Replace this process with the program, under the same account, so that signals, the terminal, the variables and
+    the exit code are the program's.
     """
     environ = {**os.environ, SITE_VARIABLE: site, **request.own}
     if request.registry is not None:

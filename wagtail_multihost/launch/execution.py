@@ -23,7 +23,7 @@ STDOUT, STDERR = 1, 2
 
 
 class Ends:
-    """Our ends of the site's streams, and theirs."""
+    """Both ends of the site's streams: ours, and those of the site's process."""
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
@@ -67,13 +67,13 @@ class Ends:
 
 def execute(launch: Launch) -> Ended:
     """
-    Start the program of ``launch``; return how it ended, when all its descendants have too. Signals are passed on.
+    Run the program of ``launch``; return how it ended, once all its descendants have ended too. Signals are passed on.
 
-    It is a new process with variables of its own, and not one that goes on from this: /proc/PID/environ keeps showing
-    what a process was started with. Raises LaunchError for anyone but root, who alone can give a process away.
+    The program is executed anew with its own variables, because /proc/PID/environ keeps showing what a process was
+    started with. Raises LaunchError unless this is root, who alone can change the account of a process.
     """
     if os.geteuid() != ROOT:
-        raise LaunchError("Only root starts processes of other accounts.")
+        raise LaunchError("Only root can start processes of other accounts.")
     open_missing_streams()
     flush_streams()
     with ExitStack() as stack:
@@ -81,7 +81,7 @@ def execute(launch: Launch) -> Ended:
         stack.callback(ends.close)
         group = new_control_group()
         if group:
-            stack.callback(group.end)  # where the guard did not: it was not started, or killed
+            stack.callback(group.end)  # if the guard did not, because it was not started or was killed
         report, guard = start_guard(launch, ends, group)
         stack.callback(os.close, report)
         stack.enter_context(pass_signals_on(guard))
@@ -105,11 +105,12 @@ def execute(launch: Launch) -> Ended:
 
 def start_guard(launch: Launch, ends: Ends, group: ControlGroup | None) -> tuple[int, int]:
     """
-    Start the guard, which starts the program; return a descriptor that it reports on, and its id. Raises LaunchError.
+    Start the guard, which starts the program; return the descriptor that it reports on and its process id. Raises
+    LaunchError.
     """
     report, reports = os.pipe()
     caller = os.getpid()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)  # what is sent meanwhile waits for it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)  # signals that arrive meanwhile wait for it
     try:
         guard = os.fork()
         if guard == 0:
@@ -142,16 +143,16 @@ def pass_signals_on(guard: int) -> Iterator[None]:
 
 
 def open_missing_streams() -> None:
-    """Have standard streams that were closed (``>&-``) lead nowhere: new descriptors would take their numbers."""
+    """Open closed standard streams (``>&-``) to /dev/null, or new descriptors would take their numbers."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
 
 
 def flush_streams() -> None:
-    """Write what Python keeps before the process forks, or it would be written twice."""
+    """Flush Python's buffers before the process forks, or their contents would be written twice."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

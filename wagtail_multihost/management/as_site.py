@@ -1,4 +1,4 @@
-"""Commands that run as a site, in a process of its own."""
+"""Commands that run as a site, in a separate process."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ REGISTRY_OPTION = "--registry"
 
 def start_as_site(site: str, words: Sequence[str], request: RunRequest) -> NoReturn:
     """
-    Start manage.py with ``words`` as ``site``, and end as it does. Raises ConfigurationError when the site is unknown,
-    disabled or has problems, and LaunchError when it cannot be started.
+    Run manage.py with ``words`` as ``site``, and exit with its code. Raises ConfigurationError when the site is
+    unknown, disabled or has problems, and LaunchError when it cannot be started.
     """
     ended = run_as_site(site, registry_of(request.registry), restart_words(), words, request)
     if ended.sentence:
@@ -63,7 +63,7 @@ def restart_words() -> list[str]:
 
 
 def own_identity_or_start(name: str, site: str, registry: str | None) -> Own:
-    """Return the identity of ``site``; from a process of no site start the command ``name`` again."""
+    """Return the identity of ``site``; in a process without a site, start the command ``name`` again as the site."""
     own = own_identity()
     if own and own.site.id != site:
         message = f"It names the site {own.site.id}, but the command is for {shown(site)}. Unset it."
@@ -71,14 +71,14 @@ def own_identity_or_start(name: str, site: str, registry: str | None) -> Own:
     if own and registry in (None, os.environ.get(REGISTRY_VARIABLE)):
         return own
     if sys.argv[1:2] != [name]:
-        message = f"It must name the site {shown(site)} where {name} is not run by manage.py."
+        message = f"It must name the site {shown(site)} when {name} is not run by manage.py."
         raise ConfigurationError.because(message, where=SITE_VARIABLE)
-    # The process that is started finds its registry in its variables, and may have no right to read this one.
+    # The new process finds its registry in its variables, and may not be allowed to read this one.
     start_as_site(site, without_registry(sys.argv[1:]), RunRequest(settings=settings_module(), registry=registry))
 
 
 class SiteCommand(MultihostCommand):
-    """A command about one site's database. Where the process is no site's, it starts again as the site."""
+    """A command about one site's database. In a process without a site it starts again as the site."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -96,5 +96,5 @@ class SiteCommand(MultihostCommand):
         """Do the command's work as the site."""
 
     def own(self, site: str, registry: str | None) -> Own:
-        """Return the identity of the site, in a process of the site."""
+        """Return the identity of the site; in a process without a site, start again as the site."""
         return own_identity_or_start(type(self).__module__.rpartition(".")[2], site, registry)

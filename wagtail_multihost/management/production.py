@@ -1,4 +1,4 @@
-"""What is told, and refused, of a platform that is on its way to where visitors come."""
+"""Cautions and refusals for a platform that is in production, or that visitors can reach."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wagtail_multihost.spec.platform import PRODUCTION
 
 
 def refuse_development(plan: Plan) -> None:
-    """Raise EmitError for settings of development on a platform in production."""
+    """Raise EmitError for development settings on a platform in production."""
     if plan.platform.environment != PRODUCTION:
         return
     found = list(settings_findings(plan))
@@ -42,7 +42,7 @@ def settings_findings(plan: Plan) -> Iterator[ProductionFinding]:
 
 
 def production_cautions(plan: Plan) -> Iterator[str]:
-    """Yield what ``check --deploy`` finds of a platform that is in production, or whose names lead visitors to it."""
+    """Yield what ``check --deploy`` finds, for a platform in production or with hostnames that visitors can use."""
     platform = plan.platform
     if platform.environment != PRODUCTION and not is_public(plan.sites):
         return
@@ -52,16 +52,16 @@ def production_cautions(plan: Plan) -> Iterator[str]:
 
 def platform_findings(plan: Plan) -> Iterator[ProductionFinding]:
     platform = plan.platform
-    if platform.environment == DEVELOPMENT:  # another one was somebody's choice
+    if platform.environment == DEVELOPMENT:  # any other value was chosen by someone
         yield from environment_findings(platform)
         yield from settings_findings(plan)
     yield from key_findings(platform, plan.sites)
     yield from loopback_findings(plan.sites)
     if platform.environment == PRODUCTION and not (platform.snapshots or platform.shares_registry):
         yield ProductionFinding(
-            "The sites' processes read the whole registry, and in production they refuse to serve with it.",
-            "State the folder that multihost_snapshot writes as snapshots in [platform], or shares_registry = true "
-            "where the sites trust each other.",
+            "Each site's process reads the whole registry, and in production refuses to serve that way.",
+            "Set snapshots in [platform] to the folder that multihost_snapshot writes, or shares_registry = true if "
+            "the sites trust each other.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a platform must not have where visitors come: facts that system checks and emitting commands both tell."""
+"""What a platform must not have in production: findings that system checks and emitting commands both report."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ def find_platform_files(
     directory: Path, data: Path | None, sites: Iterable[SiteSpec], registries: Collection[Path]
 ) -> tuple[Path, list[Path], list[Path]]:
     """
-    Return the folder of the project whose code is in ``directory``, what there is of the platform's files, and those
-    of them that a repository must not have: a registry belongs into one where it has no secret in it.
+    Return the folder of the project whose code is in ``directory``, the platform's files that exist, and those of
+    them that must not be in a repository: a registry may be in one if it contains no secret.
     """
     project = project_folder(directory)
     local = [path for site in sites for path in (site.database.path, site.storage.path) if path]

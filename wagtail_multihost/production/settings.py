@@ -1,4 +1,4 @@
-"""Settings modules that are for development."""
+"""Settings modules for development."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from wagtail_multihost.spec.site import SiteSpec
 #: The last part of a module's name, without ``settings_`` or ``_settings``.
 FOR_DEVELOPMENT = frozenset({"dev", "development", "local", "debug", "test"})
 HINT = (
-    "Name the module for production with --settings or DJANGO_SETTINGS_MODULE, such as mysite.settings.production; a "
-    "site's own stands in its code.settings_module."
+    "Name the module for production with --settings or DJANGO_SETTINGS_MODULE, such as mysite.settings.production; for "
+    "one site, in its code.settings_module."
 )
 
 
@@ -36,9 +36,9 @@ def module_findings(module: str, sites: Iterable[SiteSpec]) -> Iterator[Producti
 
 
 def debug_findings(module: str, *, debug: bool) -> Iterator[ProductionFinding]:
-    """Yield that visitors would see settings, code and variables of every error."""
+    """Yield a finding if errors would show settings, code and variables to visitors."""
     if debug:
         yield ProductionFinding(
-            f"DEBUG is true in {shown(module)}: after an error visitors see settings and code; accepted: false.",
+            f"DEBUG is true in {shown(module)}: after an error, visitors see settings and code; accepted: false.",
             HINT,
         )

@@ -1,4 +1,4 @@
-"""Whether visitors are on https, and who sees to it: the front server that the registry describes, or Django."""
+"""Whether visitors use https, and who ensures it: the front server that the registry describes, or Django."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ def plain_findings(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> Iterato
     if found:
         yield ProductionFinding(
             f"Visitors use http at {list_hosts(found)}: others on the network can read passwords and session cookies.",
-            "State tls for the site or the platform, or https in platform.origin where something in front ends TLS.",
+            "Set tls for the site or the platform, or https in platform.origin if something in front terminates TLS.",
         )
 
 
 def redirect_findings(
     platform: PlatformSpec, sites: Iterable[SiteSpec], django: Transport
 ) -> Iterator[ProductionFinding]:
-    """Yield the hostnames on https that nothing leads visitors to; where the registry has ``tls``, nginx does."""
+    """Yield the hostnames on https to which nothing redirects visitors; where the registry has ``tls``, nginx does."""
     found = [site.canonical for site in sites if has_tls_elsewhere(platform, site)]
     if found and not django.redirects:
         yield ProductionFinding(
             f"Nothing in this platform redirects http to https at {list_hosts(found)}: the registry has no tls there, "
             "and SECURE_SSL_REDIRECT is false.",
-            "State tls and let the emitted front server redirect, or set SECURE_SSL_REDIRECT = True. Where your own "
-            "proxy redirects, silence this check.",
+            "Set tls and let the emitted front server redirect, or set SECURE_SSL_REDIRECT = True. If your own proxy "
+            "redirects, silence this check.",
         )
 
 
 def scheme_findings(
     platform: PlatformSpec, sites: Iterable[SiteSpec], django: Transport
 ) -> Iterator[ProductionFinding]:
-    """Yield the hostnames whose visitors Django takes to be on http."""
+    """Yield the hostnames on https for which Django believes that visitors use http."""
     found = [site.canonical for site in sites if has_tls_elsewhere(platform, site)]
     if found and not (django.has_header or platform.secure_proxy_ssl_header):
         yield ProductionFinding(
-            f"Something in front of this platform ends TLS at {list_hosts(found)}, and nothing tells Django that "
+            f"Something in front of this platform terminates TLS at {list_hosts(found)}, and nothing tells Django that "
             "visitors use https: it sends no HSTS, and with SECURE_SSL_REDIRECT it redirects in a loop.",
-            "State secure_proxy_ssl_header in [platform], and let the proxy set that header whatever visitors send.",
+            "Set secure_proxy_ssl_header in [platform], and have the proxy set that header whatever visitors send.",
         )
 
 
 def hsts_findings(platform: PlatformSpec, sites: Iterable[SiteSpec], django: Transport) -> Iterator[ProductionFinding]:
-    """Yield the hostnames on https that browsers may be led away from; the emitted front server adds no HSTS."""
+    """Yield the hostnames on https that browsers may still ask over http; the emitted front server adds no HSTS."""
     found = [site.canonical for site in sites if not is_plain_http(platform, site, site.canonical)]
     if found and not django.hsts:
         yield ProductionFinding(
@@ -79,7 +79,7 @@ def is_plain_http(platform: PlatformSpec, site: SiteSpec, host: str) -> bool:
 
 
 def has_tls_elsewhere(platform: PlatformSpec, site: SiteSpec) -> bool:
-    """Return whether a site is on https, by something else than the front server that the registry describes."""
+    """Return whether a site uses https that the front server of the registry does not provide."""
     return not site.has_tls(site.canonical) and not is_plain_http(platform, site, site.canonical)
 
 

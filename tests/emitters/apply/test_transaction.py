@@ -168,7 +168,7 @@ def test_a_parser_that_is_missing_is_named_with_its_package(world: World, monkey
     ("options", "words"),
     [
         ({"reload": FAILING}, "exit code 3"),
-        ({"reload": NEVER, "reload_timeout": 0.2}, "had not ended after 0.2 seconds"),
+        ({"reload": NEVER, "reload_timeout": 0.2}, "did not end within 0.2 seconds"),
         ({"verify": "http://127.0.0.1:9/"}, "did not answer with the generation"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Bringing emitted files into use: locked, validated, reloaded, verified, and rolled back when it does not work."""
+"""Putting emitted files into use: lock, validate, reload, verify, and roll back when that fails."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from wagtail_multihost.files.writing import draft_name, modified, refresh, sync
 
 
 def keep_old_files(output: OutputFolder, changes: Iterable[Change]) -> None:
-    """Keep the old files by a second name, and note how to bring them back; raises EmitError when it cannot be done."""
+    """Keep the old files under second names, and record how to restore them; raises EmitError when that fails."""
     entries = []
     path = str(output.backups)
     try:
@@ -36,9 +36,9 @@ def keep_old_files(output: OutputFolder, changes: Iterable[Change]) -> None:
 
 def undo(output: OutputFolder) -> bool:
     """
-    Bring back the files of the journal, newer than what they replace, and return whether there was one.
+    Restore the files of the journal, newer than what they replace, and return whether there was a journal.
 
-    It can be interrupted and run again. Raises EmitError when a file cannot be brought back.
+    It can be interrupted and run again. Raises EmitError when a file cannot be restored.
     """
     found = read_json(output.journal, has_entries)
     if not found:
@@ -57,14 +57,14 @@ def undo(output: OutputFolder) -> bool:
         forget(output)
     except OSError as error:
         raise EmitError(
-            f"Cannot bring back the old {path}: {error.strerror}. Without {output.journal} the next run goes on with "
-            "the files that are there."
+            f"Cannot restore the old {path}: {error.strerror}. To keep the files that are there now, remove "
+            f"{output.journal}."
         ) from None
     return True
 
 
 def has_entries(found: dict[str, Any]) -> bool:
-    """Return whether a journal says what ``keep`` writes."""
+    """Return whether a journal has the form that ``keep_old_files`` writes."""
     entries = found.get("entries")
     return isinstance(entries, list) and all(
         isinstance(entry, list) and [type(part) for part in entry] == [str, str] for entry in entries
@@ -72,7 +72,7 @@ def has_entries(found: dict[str, Any]) -> bool:
 
 
 def bring_back(backup: Path, path: str) -> None:
-    # One file by two names is what was never replaced, or is back already.
+    # One file under both names was never replaced, or is restored already.
     if os.path.lexists(path) and os.path.samestat(os.lstat(backup), os.lstat(path)):
         return
     os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
@@ -83,7 +83,7 @@ def bring_back(backup: Path, path: str) -> None:
 
 
 def renew(draft: str, path: str) -> None:
-    """Give an old file a new time: now, or later when what it replaces, or it itself, is as new as that."""
+    """Give an old file a new time: now, or later if it, or what it replaces, is as new as that."""
     before = modified(draft)
     os.utime(draft, follow_symlinks=False)
     refresh(draft, path)
@@ -92,6 +92,6 @@ def renew(draft: str, path: str) -> None:
 
 
 def forget(output: OutputFolder) -> None:
-    """Let the files that are there be the ones that stay."""
+    """Make the files that are there permanent, by discarding the way back."""
     discard(output.journal)
     shutil.rmtree(output.backups, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The mark of a reload that is still to be done: it outlives the process that owes it (frappe/press#2703)."""
+"""The record of reloads still to be done: it outlives the process that should do them (frappe/press#2703)."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard
 
 
 class Pending:
-    """The changed paths by the target whose servers have not been reloaded since."""
+    """The changed paths, by target, for which the servers have not been reloaded yet."""
 
     def __init__(self, output: OutputFolder) -> None:
         self.output = output
         self.paths: dict[str, list[str]] = read_json(output.pending, has_paths)
 
     def of(self, targets: Iterable[str]) -> frozenset[str]:
-        """Return those of ``targets`` that wait for a reload."""
+        """Return those of ``targets`` that need a reload."""
         return frozenset(targets) & self.paths.keys()
 
     def add(self, paths: dict[str, list[str]]) -> None:
-        """Note changes, before they are made."""
+        """Record changes, before they are made."""
         for target, changed in paths.items():
             self.paths[target] = list(dict.fromkeys([*self.paths.get(target, []), *changed]))
         self.save()
 
     def clear(self, targets: Iterable[str]) -> None:
-        """Note that the servers of ``targets`` use what is there."""
+        """Record that the servers of ``targets`` use the files that are there."""
         for target in targets:
             self.paths.pop(target, None)
         self.save()

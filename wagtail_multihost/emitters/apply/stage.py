@@ -1,7 +1,7 @@
 """
-The scratch copy that is validated, kept from run to run: site's files are hard links of those that are in use.
+The scratch copy that is validated, kept from run to run: sites' files are hard links to those that are in use.
 
-10,000 links take a third of a second; that the copy has the same inodes as the original is seen in a few milliseconds.
+10,000 links take a third of a second; checking that the copy has the original's inodes takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def make_stage(
     output: OutputFolder, folders: Collection[str], changes: Iterable[Change], drafts: dict[str, str]
 ) -> Path:
     """
-    Make the scratch copy of ``folders`` as it will be after ``changes``, and return it.
+    Make the scratch copy of ``folders`` as they will be after ``changes``, and return its folder.
 
     Raises EmitError when it cannot be written.
     """
@@ -36,8 +36,8 @@ def make_stage(
 
 
 def mirror(original: Path, copy: Path) -> None:
-    """Make ``copy`` the same files as ``original``, with as few changes as it takes."""
-    if copy.is_symlink():  # what is laid into it would be in use
+    """Make ``copy`` contain the same files as ``original``, with as few changes as possible."""
+    if copy.is_symlink():  # files written through it would be in use
         copy.unlink()
     copy.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     wanted, there = inodes(original), inodes(copy)

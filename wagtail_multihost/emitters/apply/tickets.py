@@ -1,8 +1,8 @@
 """
 Tickets: each run takes one before it waits for the lock, and the run that holds the lock serves all of its kind.
 
-It reads the registry after it has seen the tickets, so that what their takers had changed by then is in it. A taker
-holds a lock on its ticket: one that nobody holds is of a run that has ended.
+That run reads the registry after it has seen the tickets, so that it includes what their takers had changed by then. A
+taker holds a lock on its ticket: a ticket that is not locked belongs to a run that has ended.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SUFFIX = ".ticket"
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The open file of a run that waits: its ``path``, and what it says."""
+    """The ticket of this run: the ``path`` and the open ``descriptor`` of its file."""
 
     path: Path
     descriptor: int
@@ -39,21 +39,21 @@ class Ticket:
         os.close(self.descriptor)
 
     def answer(self) -> dict[str, Any] | None:
-        """Return what the run that served this ticket wrote, None before that."""
+        """Return what the run that served this ticket wrote; None if none has yet."""
         _, line, answer = read_ticket(self.descriptor).partition("\n")
         return json.loads(answer) if line and answer.endswith("\n") else None
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingTicket:
-    """Another run's ticket: its ``path`` and the ``sites`` it is for, none of them for all."""
+    """Another run's ticket: its ``path`` and the ``sites`` it is for (none: all)."""
 
     path: Path
     sites: frozenset[str]
 
 
 def take_ticket(output: OutputFolder, fingerprint: str, sites: Iterable[str]) -> Ticket:
-    """Leave a ticket, which others see when it is whole and held."""
+    """Create a ticket, which others see once it is complete and locked."""
     text = json.dumps({"fingerprint": fingerprint, "sites": sorted(sites)}).encode() + b"\n"
     while True:
         draft = output.tickets / f"{secrets.token_hex(8)}.tmp"
@@ -63,7 +63,7 @@ def take_ticket(output: OutputFolder, fingerprint: str, sites: Iterable[str]) ->
             with named(draft):
                 os.write(descriptor, text)
             os.replace(draft, path := draft.with_suffix(SUFFIX))
-        except FileNotFoundError:  # another run took it for abandoned before it was held
+        except FileNotFoundError:  # another run found it unlocked, and removed it
             os.close(descriptor)
         except BaseException:
             os.close(descriptor)
@@ -89,7 +89,7 @@ def find_waiting(output: OutputFolder, fingerprint: str, own: Ticket) -> list[Wa
 
 
 def is_abandoned(path: Path) -> bool:
-    """Return whether nobody holds the ticket any more, which is then removed."""
+    """Return whether the ticket's run has ended, and remove it then."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -107,7 +107,7 @@ def is_abandoned(path: Path) -> bool:
 
 
 def answer_tickets(tickets: Iterable[WaitingTicket], answer: dict[str, Any]) -> None:
-    """Tell the takers of ``tickets`` what was done for them; who cannot be told does it himself."""
+    """Tell the takers of ``tickets`` what was done for them; one that cannot be told does the work itself."""
     for ticket in tickets:
         with suppress(OSError):
             descriptor = os.open(ticket.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)

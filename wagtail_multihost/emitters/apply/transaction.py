@@ -1,6 +1,6 @@
 """
-The transaction: all that an apply does, in its order. Until the journal is written nothing that servers read is
-changed; from then until it is gone every failure, a crash too, brings the old files back.
+The transaction: everything that an apply does, in order. Until the journal is written, nothing that servers read is
+changed; from then until it is removed, any failure, even a crash, restores the old files.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from wagtail_multihost.files.writing import remove, remove_drafts
 
 def apply(request: ApplyRequest) -> ApplyResult:
     """
-    Bring the files of ``request`` into use, or leave everything as it was.
+    Put the files of ``request`` into use, or leave everything as it was.
 
     Raises ApplyError when the configuration is refused or was rolled back, EmitError (and what loading the registry
     raises) when it could not be tried.
@@ -61,7 +61,7 @@ def apply(request: ApplyRequest) -> ApplyResult:
 
 
 def refuse_impossible(request: ApplyRequest) -> None:
-    """Raise EmitError for a hook that is not there or an address that is none, before anything is done."""
+    """Raise EmitError for a missing hook or an invalid URL, before anything is done."""
     if request.reload:
         find_program(request.reload[0])
     if request.verify:
@@ -89,7 +89,7 @@ def read_answer(answer: dict[str, Any]) -> ApplyResult:
 
 
 def apply_for_all(output: OutputFolder, request: ApplyRequest, ticket: Ticket) -> ApplyResult:
-    """Do what is wished, for those that wait for the same too."""
+    """Carry out ``request``, and those of waiting runs of the same kind."""
     others = find_waiting(output, request.fingerprint, ticket)
     recover(output, request)
     served: list[WaitingTicket] = []
@@ -109,7 +109,7 @@ def apply_for_all(output: OutputFolder, request: ApplyRequest, ticket: Ticket) -
 
 
 def recover(output: OutputFolder, request: ApplyRequest) -> None:
-    """Undo a run that crashed, and remove what it left."""
+    """Undo a run that crashed, and remove what it left behind."""
     with handle_signals(ignore_signal):
         journal.undo(output)
         journal.forget(output)
@@ -119,11 +119,11 @@ def recover(output: OutputFolder, request: ApplyRequest) -> None:
 
 
 def reload_pending(output: OutputFolder, request: ApplyRequest) -> None:
-    """Reload the files that are there, where an earlier run that changed them did not, and this one changes nothing."""
+    """Reload changes that an earlier run left without a reload, when this run changes nothing."""
     pending = Pending(output)
     owed = pending.of(request.targets)
     if request.reload and owed:
-        # What made this run fail is what is to be told; the mark stays for the next one.
+        # The failure of this run is the one to report; the record stays for the next run.
         with handle_signals(ignore_signal), suppress(EmitError, OSError):
             run_reload_hook(
                 output, request.reload, request.reload_timeout, {name: pending.paths[name] for name in owed}
@@ -132,7 +132,7 @@ def reload_pending(output: OutputFolder, request: ApplyRequest) -> None:
 
 
 def join_waiting(plan: Plan, request: ApplyRequest, others: list[WaitingTicket]) -> tuple[Plan, list[WaitingTicket]]:
-    """Return the plan with the sites of others too, and whom it serves: not who asks for a site that is not there."""
+    """Return the plan with the sites of others too, and the tickets it serves: those whose sites all exist."""
     known = {site.id for site in plan.sites}
     served = [ticket for ticket in others if ticket.sites <= known]
     if not request.sites or not all(ticket.sites for ticket in served):
@@ -153,7 +153,7 @@ class Transaction:
         self.has_swapped = False
 
     def run(self) -> ApplyResult:
-        """Do it all; raises ApplyError or EmitError, and then nothing has changed."""
+        """Carry out the transaction; after an ApplyError or EmitError nothing has changed."""
         owed = self.pending.of(self.request.targets) if self.request.reload else frozenset()
         watched = self.request.watch(len(self.plan.chosen))
         self.found = compare_targets(self.request.emitters, self.plan, self.manifest, watched, renewed=owed)
@@ -172,7 +172,7 @@ class Transaction:
         return self.result
 
     def validate(self, drafts: dict[str, str]) -> None:
-        """Let the parsers read the scratch copy of each target that changes."""
+        """Have the parsers check the scratch copy of each target that changes."""
         for emitter in self.request.emitters:
             changes = self.found.by_target.get(emitter.name, [])
             if changes:
@@ -181,7 +181,7 @@ class Transaction:
                 run_validations(call_target(emitter, emitter.validate, stage), folder, self.plan.directory)
 
     def activate(self, drafts: dict[str, str]) -> None:
-        """Swap, reload and verify; raises ApplyError when that fails, after the old state is back."""
+        """Swap, reload and verify; raises ApplyError when that fails and the old state has been restored."""
         before = dict(self.pending.paths)
         self.pending.add(self.found.paths)
         try:
@@ -209,16 +209,16 @@ class Transaction:
             verify(self.request.verify, self.request.verify_timeout, self.generation, wants_line=wants_line)
 
     def commit(self) -> None:
-        """Let the new files be the ones that stay, which they are from the moment on that the journal is gone."""
+        """Make the new files permanent, which they are from the moment that the journal is gone."""
         journal.forget(self.output)
-        # The manifest accepts both contents until then, and a mark that stays costs a reload more.
+        # Until then the manifest accepts both contents, and a record that stays costs one more reload.
         with suppress(OSError):
             self.manifest.settle(self.found.changes, self.found.generations)
             if self.request.reload:
                 self.pending.clear(self.request.targets)
 
     def roll_back(self, error: BaseException, before: dict[str, list[str]]) -> None:
-        """Bring the old files back and reload them; raises ApplyError that says what was done, and why."""
+        """Restore and reload the old files; raises an ApplyError that says what was done, and why."""
         try:
             is_undone = journal.undo(self.output)
         except EmitError as failure:
@@ -227,7 +227,7 @@ class Transaction:
             self.pending.paths = before
             self.pending.save()
             return
-        if not is_undone:  # the new files were the ones that stay already
+        if not is_undone:  # the new files were permanent already
             raise EmitError(f"{describe_error(error)} The new files are in place.") from error
         said = f"{describe_error(error)} The old files are back"
         try:

@@ -1,4 +1,4 @@
-"""Letting each target's own parser read the scratch copy."""
+"""Having each target's own parser check the scratch copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run_validations(validations: Iterable[Validation], stage: Path, directory: P
     """
     Run each validation of the scratch copy ``stage`` of ``directory``.
 
-    Raises ApplyError with the parser's words when it does not accept its files, EmitError when it cannot be run.
+    Raises ApplyError with the parser's output when it rejects its files, EmitError when it cannot be run.
     """
     for validation in validations:
         code, words = run_validation(validation)
@@ -34,7 +34,7 @@ def run_validation(validation: Validation) -> tuple[int, str]:
             words, _ = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
         raise EmitError(
-            f"{validation.command[0]} has read {validation.what} for {SECONDS} seconds without an end; "
+            f"{validation.command[0]} did not finish reading {validation.what} within {SECONDS} seconds; "
             "nothing was changed."
         ) from None
     except OSError as error:

@@ -20,7 +20,7 @@ from wagtail_multihost.spec.permissions import path_problem
 
 
 def find_changes(request: ApplyRequest) -> Differences:
-    """Return what differs now; raises ApplyError for what must not be done unasked."""
+    """Return what differs now; raises ApplyError for changes that need --force or --allow-mass-delete."""
     plan = request.load()
     found = compare_targets(
         request.emitters, plan, Manifest(OutputFolder(plan.directory)), request.watch(len(plan.chosen))
@@ -33,7 +33,7 @@ def find_changes(request: ApplyRequest) -> Differences:
 
 
 def write_changes(request: ApplyRequest) -> Differences:
-    """Write what differs, and mark it for the next apply to reload; raises EmitError when it cannot be done."""
+    """Write what differs, and mark it for the next apply to reload; raises EmitError when that fails."""
     output = prepare_output(request.directory)
     with reported(), hold_lock(output, request.lock_timeout):
         for folder in matching(

@@ -1,9 +1,9 @@
 """
-nginx: one server for all sites, which finds the site of a host in a map, and a server of its own for each site with
-options that nginx takes no variable for.
+nginx: one server for all sites, which looks up the site of a host in a map, and a separate server for each site with
+options for which nginx accepts no variables.
 
-At 10,000 sites this reloads 30 times faster, and takes a fiftieth of the memory, of a server block per
-site (docs/explanation/nginx-layout.md).
+With 10,000 sites this reloads 30 times faster than a server block per site, and takes a fiftieth of the memory
+(docs/explanation/nginx-layout.md).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ GENERATION = "generation.conf"
 
 def emit(plan: Plan) -> Iterator[EmittedFile]:
     """
-    Yield nginx.conf, the files it includes, and a file for each site with a server of its own: of all sites, because
-    the shared files leave these out, and a site whose own file is not there yet would have no server at all.
+    Yield nginx.conf, the files that it includes, and a file for each site with its own server. Those of all sites are
+    yielded, because a site that the shared files leave out would have no server until its own file exists.
     """
     plan = as_node(plan)
     front = front_of(plan)
@@ -61,7 +61,7 @@ def nginx_file(name: str, text: str) -> EmittedFile:
 
 
 def generation_file(token: str) -> EmittedFile:
-    """Return the file that makes nginx show ``token`` to this machine, once it uses it."""
+    """Return the file that makes nginx show ``token`` to this machine once it uses the file."""
     return nginx_file(GENERATION, render_generation(token))
 
 
@@ -71,7 +71,7 @@ def validate(stage: Stage) -> Iterator[Validation]:
 
 
 def wants_proxy_line(plan: Plan) -> bool:
-    """Return whether nginx's listeners want a line of the PROXY protocol."""
+    """Return whether nginx's listeners expect a line of the PROXY protocol."""
     return takes_proxy_protocol(as_node(plan).options(NginxOptions))
 
 

@@ -1,4 +1,4 @@
-"""What a site's server answers with: static files, uploads, and its application."""
+"""What a site's server answers: static files, uploads, and its application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def render_locations(front: Front) -> str:
         gzip_static=options.gzip_static,
         media_url=nginx_quote(codebase.media_url) if codebase.media_url else "",
         documents_url=nginx_quote(f"{codebase.media_url}documents/") if codebase.media_url else "",
-        # Folders of sites are their own, those above are not. Of a path elsewhere every folder is checked.
+        # Sites own their folders, but not those above. In a path elsewhere every folder is checked.
         links_from=nginx_quote(f"from={plan.platform.data}/sites"),
         redirects_files=front.redirects_files,
         fetches_files=front.fetches_files,
@@ -37,7 +37,7 @@ def render_locations(front: Front) -> str:
 
 
 def site_address(front: Front) -> str:
-    """Return where the site of a request listens, as ``proxy_pass`` or ``uwsgi_pass`` has it."""
+    """Return where the site of a request listens, as an argument of ``proxy_pass`` or ``uwsgi_pass``."""
     sockets = front.plan.platform.sockets
     if front.speaks_http:
         return nginx_quote_around(f"http://unix:{sockets}/", "multihost_socket", ":")
@@ -45,7 +45,7 @@ def site_address(front: Front) -> str:
 
 
 def render_http_files(front: Front) -> dict[str, str]:
-    """Return the texts, by their names, of what the http level includes for the content."""
+    """Return the files, by name, that the http level includes for the content."""
     plan = front.plan
     has_files = plan.codebase.static_root is not None and not front.asks_nodes
     texts = {
@@ -60,7 +60,7 @@ def render_http_files(front: Front) -> dict[str, str]:
 
 
 def render_http_requests(front: Front) -> str:
-    """Return what a runner that speaks HTTP is told of a request; blank where another or other machines are asked."""
+    """Return gunicorn.conf, for a runner that speaks HTTP; blank for other runners, and where nodes are asked."""
     if not front.speaks_http:
         return ""
     return front.plan.render(

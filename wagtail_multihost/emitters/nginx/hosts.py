@@ -1,4 +1,4 @@
-"""The maps that lead from a host to its site, its certificate and its files, and what their hashes need."""
+"""The maps from a host to its site, certificate and files, and the sizes of their hashes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def render_maps(front: Front) -> str:
 
 
 def scheme_values(front: Front) -> dict[str, str]:
-    """Return the variable of a scheme that a proxy in front may tell, with its word for https, where one does."""
+    """Return the variable with the scheme that a proxy in front states, if any, and its value for https."""
     header = front.told_header
     if not header:
         return {"told_scheme": ""}
@@ -46,7 +46,7 @@ def scheme_values(front: Front) -> dict[str, str]:
 
 
 def rule_values(front: Front) -> dict[str, object]:
-    """Return what the maps need that the rules of servers ask."""
+    """Return the values for the maps that the rules of servers use."""
     closed_sites = [(nginx_quote(key), nginx_quote(state)) for key, state in closed_keys(front.plan)]
     return {
         "acme": bool(front.options.acme),
@@ -69,14 +69,14 @@ def redirects(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
 
 
 def media_exceptions(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
-    """Yield the site's media folder where it is not the usual one; blank for a bucket."""
+    """Yield the site's media folder if it is not the usual one; blank for a bucket."""
     path = str(site.storage.path or "")
     if path != f"{media_folder(plan)}{site.id}/media":
         yield site.id, path
 
 
 def media_folder(plan: Plan) -> str:
-    """Return the start of the usual media folders. As text: to make and compare paths takes most of a run's time."""
+    """Return the start of the usual media folders, as text: Path objects would take most of a run's time."""
     return f"{plan.platform.data}/sites/"
 
 
@@ -96,7 +96,7 @@ def bucket_size(hosts: Iterable[str]) -> int:
     """
     Return the hash bucket size, in bytes, that the longest of ``hosts`` needs.
 
-    An element takes a pointer, a length and the name, aligned to 8 bytes, and the bucket an end mark
+    An element takes a pointer, a length and the name, aligned to 8 bytes, and the bucket has an end mark
     (ngx_hash.c, NGX_HASH_ELT_SIZE); a cache line is 64 bytes.
     """
     longest = max((len(host) for host in hosts), default=0)
@@ -104,7 +104,7 @@ def bucket_size(hosts: Iterable[str]) -> int:
 
 
 def table_size(hosts: Iterable[str]) -> int:
-    """Return the largest number of buckets that nginx may try: a power of two over the bytes of all names."""
+    """Return the largest number of buckets that nginx may try: a power of two, at least the bytes of all names."""
     return power_of_two(sum(len(host) for host in hosts), at_least=SMALLEST_TABLE)
 
 

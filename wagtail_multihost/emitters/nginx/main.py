@@ -1,4 +1,4 @@
-"""The main file: the http level, the closed default servers and the server that sites share."""
+"""The main file: the http level, the default servers, which refuse requests, and the server that sites share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
-# A connection of a visitor may have one to an application and a file; the rest is for logs and sockets.
+# A visitor's connection may need one to an application and a file; the rest is for logs and sockets.
 FILES_PER_CONNECTION = 3
 SPARE_FILES = 512
 TOKEN = re.compile(r"[A-Za-z0-9]{1,128}")
@@ -24,7 +24,7 @@ PATTERN_SPECIAL = frozenset("*?[\\")
 
 
 def render_main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
-    """Return nginx.conf; ``shared`` are the sites without a server of their own, ``content`` files to include."""
+    """Return nginx.conf; ``shared`` are the sites without their own server, ``content`` the files to include."""
     plan, options = front.plan, front.options
     refuse_pattern(str(plan.directory))
     keys = [*hosts_of(plan.sites), *map_keys(plan)]
@@ -63,7 +63,7 @@ def render_main(front: Front, shared: list[SiteSpec], content: Iterable[str]) ->
 
 
 def proxy_values(front: Front) -> dict[str, object]:
-    """Return what the main file says about proxies in front of nginx: whose word is taken, and on what."""
+    """Return the values about proxies in front of nginx: which are trusted, and what they state."""
     options, (header, secure) = front.options, front.plan.platform.secure_proxy_ssl_header or ("", "")
     return {
         "proxies": [nginx_quote(network) for network in options.proxies],
@@ -76,16 +76,16 @@ def proxy_values(front: Front) -> dict[str, object]:
 
 
 def refuse_pattern(directory: str) -> None:
-    """Raise RenderError for a folder that nginx would read as a pattern, with the names of included files in it."""
+    """Raise RenderError for a folder whose path nginx would read as a pattern when it includes files."""
     if PATTERN_SPECIAL.intersection(directory):
         raise RenderError(
-            f"nginx cannot include files from {shown(directory)}: the path of the output folder must be without "
-            "*, ?, [ and \\."
+            f"nginx cannot include files from {shown(directory)}: the path of the output folder must not contain "
+            "*, ?, [ or \\."
         )
 
 
 def render_generation(token: str) -> str:
-    """Return the file that shows ``token``. Raises RenderError unless it has 1 to 128 ASCII letters and digits."""
+    """Return the file that shows ``token``. Raises RenderError unless it is 1 to 128 ASCII letters and digits."""
     if not TOKEN.fullmatch(token):
-        raise RenderError(f"The token {shown(token)} is not accepted: it must be letters and digits.")
+        raise RenderError(f"The token {shown(token)} is not accepted: it must be 1 to 128 letters and digits.")
     return render("nginx/generation.conf", token=token)

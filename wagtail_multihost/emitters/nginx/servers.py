@@ -1,4 +1,4 @@
-"""Servers of their own, for sites with options that nginx takes no variable for."""
+"""Separate servers for sites with options for which nginx accepts no variables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACCESS_LOG = "access.log"
 
 
 def needs_own_server(front: Front, site: SiteSpec) -> bool:
-    """Return whether the site has what the server that sites share cannot say."""
+    """Return whether the site has options that the shared server cannot express."""
     if not site.options:
         return False
     options = front.options_of(site)
@@ -30,7 +30,7 @@ def needs_own_server(front: Front, site: SiteSpec) -> bool:
 
 
 def render_server(front: Front, site: SiteSpec) -> str:
-    """Return the file of a site's own server."""
+    """Return the file with a site's own server."""
     options = front.options_of(site)
     return front.plan.render(
         "nginx/site.conf",
@@ -50,7 +50,7 @@ def render_server(front: Front, site: SiteSpec) -> str:
 
 
 def request_directives(front: Front, site: SiteSpec) -> list[str]:
-    """Return the directives of the size of requests and of their time, where they are not everybody's."""
+    """Return the directives for the size and time of requests, if they differ from the platform's."""
     options, timeout = front.options_of(site), front.read_timeout(site)
     directives = []
     if options.body_size != front.options.body_size:
@@ -61,7 +61,7 @@ def request_directives(front: Front, site: SiteSpec) -> list[str]:
 
 
 def log_directives(front: Front, site: SiteSpec) -> list[str]:
-    """Return the log of a site that has its own, and again the one that all sites share, which goes on."""
+    """Return the directives for a site's own log and, repeated, the log that all sites share."""
     if not front.options_of(site).access_log:
         return []
     paths = [f"{front.options.logs}/{name}" for name in (ACCESS_LOG, f"{site.id}.{ACCESS_LOG}")]
@@ -70,12 +70,12 @@ def log_directives(front: Front, site: SiteSpec) -> list[str]:
 
 def include_argument(front: Front, path: Path | None, key: str) -> str:
     """
-    Return the argument of ``include`` for a file of the integrator's, stated under ``key``; blank for none.
+    Return the argument of ``include`` for the integrator's file that is stated under ``key``; blank for none.
 
-    Raises RenderError for a file where sites write: what it says would be nginx's configuration.
+    Raises RenderError for a file that sites could write: they could change nginx's configuration.
     """
     if path is None:
         return ""
     if not front.written_folders.isdisjoint([path, *path.parents]):
-        raise RenderError(f"{key}: nginx cannot include {shown(str(path))}: sites write to that folder.")
+        raise RenderError(f"{key}: nginx must not include {shown(str(path))}: sites can write to that folder.")
     return nginx_quote_include(str(path))

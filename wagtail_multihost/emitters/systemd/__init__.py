@@ -1,5 +1,5 @@
 """
-systemd: what starts the sites, keeps them apart and makes their folders.
+systemd: starts the sites, keeps them apart and creates their folders.
 
 With gunicorn each site is an instance of one unit, started by the first connection to its socket. With uWSGI
 there is one unit for the emperor.
@@ -23,7 +23,7 @@ FOLDER = PurePosixPath("systemd")
 
 
 def emit(plan: Plan) -> Iterator[EmittedFile]:
-    """Yield the units of the platform's runner, and what sites state of their own."""
+    """Yield the units of the platform's runner, and drop-ins for what sites state themselves."""
     yield systemd_file(plan, "multihost.target", units=target_units(plan), platform=plan.platform.name)
     yield systemd_file(plan, "tmpfiles.d/multihost.conf", **tmpfiles_values(plan))
     if plan.runner.has_units:
@@ -49,7 +49,7 @@ def drop_in_path(unit: str) -> PurePosixPath:
 
 
 def paths_of(site: str) -> Iterator[PurePosixPath]:
-    """Yield where a site's drop-ins can be."""
+    """Yield the paths that a site's drop-ins can have."""
     for unit in (
         "multihost@{}.service",
         "multihost@{}.socket",

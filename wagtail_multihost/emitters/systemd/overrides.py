@@ -1,4 +1,4 @@
-"""What a site states of its own, as drop-ins of its units."""
+"""What a site states itself, as drop-ins for its units."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Setting = tuple[str, object]
 
 
 class DropIn(NamedTuple):
-    """What a ``unit`` has instead, in its ``section``."""
+    """The ``settings`` that replace those of a ``unit`` in its ``section``."""
 
     unit: str
     section: str
@@ -44,7 +44,7 @@ class DropIn(NamedTuple):
 
 
 def drop_ins(plan: Plan, site: SiteSpec) -> Iterator[DropIn]:
-    """Yield what the units of ``site`` have that those of other sites have not."""
+    """Yield the drop-ins for what differs in the units of ``site``."""
     return (drop_in for drop_in in all_drop_ins(plan, site) if drop_in.settings)
 
 
@@ -66,7 +66,7 @@ def socket_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
 
 
 def service_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    """Yield how the site's gunicorn is started, where it is not as the others are."""
+    """Yield how the site's gunicorn is started, if not like the others."""
     codebase, options = plan.codebase_of(site), plan.options(SystemdOptions, site)
     if (codebase.virtualenv, codebase.wsgi) != (plan.codebase.virtualenv, plan.codebase.wsgi):
         yield "ExecStart", ""
@@ -104,7 +104,7 @@ def publish_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
 
 def timer_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     minutes = plan.options(SystemdOptions, site).publish
-    # The unit of a platform that publishes nothing is made for the sites that state their own.
+    # A platform that publishes nothing itself has the unit for the sites that state a time.
     if minutes != plan.options(SystemdOptions).publish:
         yield "OnCalendar", ""
         yield "OnCalendar", calendar(minutes)
@@ -112,7 +112,7 @@ def timer_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
 
 
 def code_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    """Yield the place and the variables of the site's own code."""
+    """Yield the working directory and the variables of the site's own code."""
     own, shared = plan.codebase_of(site), plan.codebase
     if own.directory != shared.directory:
         yield "WorkingDirectory", systemd_quote_line(str(own.directory))
@@ -132,15 +132,15 @@ def limit_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
         yield "IPAddressDeny", "any" if own.egress else ""
         yield "IPAddressAllow", ""
         for network in ("localhost", *own.egress) if own.egress else ():
-            # Quotes are none here: systemd would take them for a part of the address, and leave it out.
+            # Not quoted: systemd would take quotes for part of the address, and ignore it.
             yield "IPAddressAllow", systemd_quote_line(network)
 
 
 def folder_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    """Yield the folders that the site writes to besides its own, and whether homes stay in sight for what it needs."""
+    """Yield the folders that the site writes to besides its own, and whether it must be able to see home folders."""
     elsewhere = writable_elsewhere(plan, site)
     for folder in elsewhere:
-        # Bound, because other sites' folders are hidden, and it may be among them.
+        # Bound, because other sites' folders are hidden, and this may be in one.
         yield "BindPaths", f"-{systemd_quote_part(str(folder))}"
     needed = [*elsewhere, *code_folders(plan.codebase_of(site))]
     if protect_home([*needed_folders(plan), *needed]) != protect_home(needed_folders(plan)):
@@ -148,7 +148,7 @@ def folder_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
 
 
 def writable_elsewhere(plan: Plan, site: SiteSpec) -> list[Path]:
-    """Return the folders of the site's database and uploads that are not below the site's own."""
+    """Return the folders of the site's database and uploads that are not in the site's own folder."""
     own = plan.platform.data / "sites" / site.id
     # SQLite writes its journal beside the database.
     found = [site.database.path.parent if site.database.path else None, site.storage.path]
@@ -156,11 +156,11 @@ def writable_elsewhere(plan: Plan, site: SiteSpec) -> list[Path]:
 
 
 def folders_on_a_foreign_way(plan: Plan) -> Iterator[str]:
-    """Yield the folders that systemd, which is root, binds into a site's unit, where another account can move them."""
+    """Yield a caution about folders that systemd, as root, binds into a site's unit, and another account can move."""
     for site in plan.chosen:
         for folder in writable_elsewhere(plan, site):
             if problem := path_problem(folder.parent):
                 yield (
-                    f"sites.{site.id}: systemd shows the site its folder {shown(str(folder))}, and follows a link that "
-                    f"another account puts in its place. {problem}"
+                    f"sites.{site.id}: systemd shows the site its folder {shown(str(folder))}, and would follow a link "
+                    f"that another account puts there instead. {problem}"
                 )

@@ -1,4 +1,4 @@
-"""Units and folders of the platform as a whole."""
+"""Units and folders of the whole platform."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def tmpfiles_values(plan: Plan) -> dict[str, object]:
 
 def site_folders(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
     """
-    Yield path, mode, user and group of each folder that a site has. One that hands its group down (2750) holds what
-    the front server reads: uploads alone with a ``media_group``, else all of the site's folder.
+    Yield path, mode, user and group of each folder of a site. A folder that passes its group on (2750) holds what the
+    front server reads: only uploads with a ``media_group``, else the site's whole folder.
     """
     platform = plan.platform
     for site in plan.sites:
@@ -87,7 +87,7 @@ def site_account(plan: Plan, site: SiteSpec) -> str:
 
 
 def sockets_user(plan: Plan) -> str:
-    """Return who makes sockets: the sites' one account where uWSGI's emperor runs as that, else root."""
+    """Return the account that creates sockets: the sites' shared one if the emperor runs as that, else root."""
     is_shared = not plan.runner.has_units and not plan.platform.user
     return systemd_quote_line(plan.options(SystemdOptions).user) if is_shared else "root"
 
@@ -125,6 +125,6 @@ def emperor_values(plan: Plan) -> dict[str, object]:
 
 
 def emperor_folders(plan: Plan) -> dict[Path, None]:
-    """Return the folders that any site writes to, and that of the sockets."""
+    """Return all folders that sites write to, and the folder of the sockets."""
     elsewhere = [folder for site in plan.sites for folder in writable_elsewhere(plan, site)]
     return dict.fromkeys([plan.platform.data, plan.platform.sockets, *elsewhere])

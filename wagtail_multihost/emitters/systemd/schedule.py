@@ -1,4 +1,4 @@
-"""Timers of single sites."""
+"""Timers for single sites."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HOUR = 60
 
 
 def is_published(plan: Plan, site: SiteSpec) -> bool:
-    """Return whether this machine publishes the site's pages: of several nodes that serve it, the first does."""
+    """Return whether this machine publishes the site's pages: the first of the nodes that serve it does."""
     nodes = site.nodes or [name for name, _ in plan.platform.nodes]
     return plan.options(SystemdOptions, site).publish > 0 and (not plan.node or plan.node == nodes[0])
 
@@ -21,7 +21,7 @@ def timer_values(plan: Plan) -> dict[str, object]:
 
 
 def calendar(minutes: int) -> str:
-    """Return the moments, ``minutes`` apart, as systemd writes them (systemd.time(7))."""
+    """Return a calendar event every ``minutes`` minutes, in systemd's notation (systemd.time(7))."""
     return "hourly" if minutes == HOUR else f"*:0/{minutes}"
 
 

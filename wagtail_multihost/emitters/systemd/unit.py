@@ -20,14 +20,14 @@ from wagtail_multihost.spec.systemd import SystemdOptions
 
 # A unix address is 108 bytes with its NUL (unix(7)).
 SOCKET_PATH_BYTES = 107
-#: How much longer than a request a site may take to stop.
+#: How many seconds longer than a request a site may take to stop.
 STOP_MARGIN = 5
-#: What ProtectHome= closes (systemd.exec(5)).
+#: The folders that ProtectHome= closes (systemd.exec(5)).
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
 
 def service_values(plan: Plan) -> dict[str, object]:
-    """Return what a unit that runs a site's code needs, quoted."""
+    """Return the values for a unit that runs a site's code, quoted."""
     codebase, options, platform = plan.codebase, plan.options(SystemdOptions), plan.platform
     sites = f"{platform.data}/sites"
     return {
@@ -55,7 +55,7 @@ def service_values(plan: Plan) -> dict[str, object]:
 
 
 def instance_account(account: str) -> str:
-    """Return the name of an account, in which ``{site}`` stands for the instance."""
+    """Return the name of an account, with systemd's ``%i`` for ``{site}``."""
     return systemd_quote_line(account).replace("{site}", "%i")
 
 
@@ -72,7 +72,7 @@ def config_path(plan: Plan) -> str:
 
 
 def pythonpath_variable(codebase: Codebase) -> str:
-    """Return the assignment of PYTHONPATH; raises RenderError for a folder with a colon, which would be two."""
+    """Return the assignment of PYTHONPATH; raises RenderError for a folder with a colon, which separates folders."""
     for folder in codebase.pythonpath:
         systemd_quote_part(folder)
     return systemd_quote(f"PYTHONPATH={':'.join(codebase.pythonpath)}") if codebase.pythonpath else ""
@@ -90,12 +90,12 @@ def code_folders(codebase: Codebase) -> list[Path]:
 
 
 def protect_home(needed: Iterable[Path]) -> str:
-    """Return the strictest value of ProtectHome= that leaves the ``needed`` folders in place."""
+    """Return the strictest value of ProtectHome= that keeps the ``needed`` folders visible."""
     return "read-only" if any(path.is_relative_to(home) for path in needed for home in HOMES) else "yes"
 
 
 def snapshots_in_sockets(plan: Plan) -> str:
-    """Return the folder of snapshots where it lies in that of the sockets; blank where it does not."""
+    """Return the folder of snapshots if it is in the folder of the sockets, else blank."""
     snapshots = plan.platform.snapshots
     inside = snapshots is not None and snapshots.is_relative_to(plan.platform.sockets)
     return systemd_quote_part(str(snapshots)) if inside else ""
@@ -110,12 +110,12 @@ def socket_values(plan: Plan) -> dict[str, object]:
 
 
 def sockets_mode(plan: Plan) -> str:
-    """Return the mode of the folder of sockets: closed to sites, unless their snapshots lie in it."""
+    """Return the mode of the folder of sockets: closed to sites, unless it contains their snapshots."""
     return "0711" if snapshots_in_sockets(plan) else "0750"
 
 
 def front_group(plan: Plan) -> str:
-    """Return the group of nginx's workers: it is named as their account, where nginx is told no other."""
+    """Return the group of nginx's workers, which by default has the name of their account."""
     return systemd_quote_line(plan.options(NginxOptions).user)
 
 

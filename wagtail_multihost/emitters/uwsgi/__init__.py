@@ -1,8 +1,8 @@
 """
 uWSGI: an emperor, and one vassal per site.
 
-Two builds: the wheel pyuwsgi from PyPI, and Debian's package with its Python plugin. With an ``http``
-address uWSGI also serves the sites itself, by a router that looks the host up in a closed list.
+Two builds: the wheel pyuwsgi from PyPI, and Debian's package with its Python plugin. With an ``http`` address uWSGI
+also serves the sites itself, through a router that looks up the host in a closed list.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 __all__ = ["EMITTER", "emit", "max_fd"]
 
-# An ini says where a site's secrets are and what its limits are: its group alone reads it, to reload.
+# An ini says where a site's secrets are and what its limits are. Only its group may read it, to reload.
 OWN_ACCOUNT_MODE = 0o640
 
 

@@ -1,4 +1,4 @@
-"""The files of uWSGI's HTTP router: which host leads to which socket."""
+"""The files of uWSGI's HTTP router, which say which host is served at which socket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wagtail_multihost.emitters.uwsgi.places import EMPEROR, VASSALS, socket_pat
 from wagtail_multihost.spec.codebase import OWN_PATH, Codebase
 from wagtail_multihost.spec.site import SiteSpec
 
-#: Answers unknown hosts; not a site id, which never starts with an underscore.
+#: The vassal that answers unknown hosts; no site id starts with an underscore.
 UNKNOWN = "_unknown"
 
 
@@ -33,9 +33,9 @@ def render_host_list(plan: Plan) -> str:
 
 
 def closed_patterns(codebase: Codebase) -> Iterator[str]:
-    """Yield the patterns of paths that are closed to visitors, with any number of slashes in the place of one."""
+    """Yield patterns of the paths that are closed to visitors, with any number of slashes for each slash."""
     for url in dict.fromkeys([OWN_PATH, codebase.health_prefix]):
-        # A dot is the only character of such a path that a pattern reads.
+        # A dot is the only character of such a path with a meaning in a pattern.
         yield f"^/+{'/+'.join(url.strip('/').split('/'))}(/|$)".replace(".", "[.]")
 
 

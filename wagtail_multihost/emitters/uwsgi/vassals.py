@@ -1,4 +1,4 @@
-"""A site's vassal: an ini of its own, whose text depends on nothing of another site."""
+"""A site's vassal: its own ini, whose text depends on nothing of other sites."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wagtail_multihost.spec.uwsgi import UwsgiOptions
 SOCKET_MODE = "660"
 PRIVATE_SOCKET_MODE = "600"
 KIBIBYTES = {"": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2}
-# What a site with an account may have where nobody says: without a limit its code can use up the machine's.
+# The default for a site with its own account: without a limit its code could use up the machine's processes.
 ACCOUNT_TASKS = 256
 
 
@@ -63,7 +63,7 @@ def number_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
 
 
 def code_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
-    """Return where the site's code is: the platform's, or its own."""
+    """Return where the site's code is: the platform's code, or the site's own."""
     codebase = plan.codebase_of(site)
     return {
         "virtualenv": uwsgi_quote(str(codebase.virtualenv)),
@@ -76,7 +76,7 @@ def code_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
 
 
 def serving_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
-    """Return what a vassal needs to serve files and redirects itself; nothing where nginx does."""
+    """Return what a vassal needs to serve files and redirects itself; nothing if nginx does that."""
     if not plan.options(UwsgiOptions).http:
         return {}
     codebase = plan.codebase_of(site)
@@ -94,7 +94,7 @@ def serving_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
 
 
 def megabytes(size: str) -> int:
-    """Return a size (``512m``, ``1g``; without a letter bytes) in MiB, not less than it says; 0 for a blank one."""
+    """Return a size (``512m``, ``1g``; without a letter, bytes) in MiB, rounded up; 0 for a blank one."""
     if not size:
         return 0
     digits, unit = (size[:-1], size[-1]) if size[-1].isalpha() else (size, "")

@@ -1,10 +1,11 @@
-"""Bring server configurations into use: write, validate, reload, verify, or leave everything as it was."""
+"""Put server configurations into use: validate, write, reload and verify them, or leave everything as it was."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from wagtail_multihost.exceptions import ApplyError
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.management.emitting import add_choice, add_targets, apply_request, change_lines
+from wagtail_multihost.spec.identifiers import shown
 
 REFUSED = 1
 
@@ -28,17 +30,17 @@ examples:
   manage.py multihost_apply uwsgi --output /etc/multihost --site aurora
   manage.py multihost_apply nginx uwsgi --output /etc/multihost --diff
 
-exit codes: 0 applied, or there was nothing to do; 1 refused or rolled back, the servers go on with the old
-configuration; 2 it could not be tried (usage, registry, a program that is missing, the lock)
+exit codes: 0 applied, or nothing to do; 1 refused or rolled back, the servers keep the old configuration; 2 could not
+be tried (usage, registry, a missing program, the lock)
 """
 
 
 class Command(MultihostCommand):
     help = (
-        "Write the configuration of the targets in one transaction. Each target's own parser reads a scratch copy "
-        "before anything is changed. Then the files are replaced, the servers reloaded by your hook and asked whether "
-        "they use the new configuration. When that fails the old files come back and are reloaded. No secret is in "
-        "the files, so none is in a diff."
+        "Write the configuration of the targets in one transaction. First each target's own parser checks a scratch "
+        "copy. Then the files are replaced, your hook reloads the servers, and they are asked whether they use the new "
+        "configuration. If that fails, the old files are restored and reloaded. The files contain no secrets, so a "
+        "diff shows none."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -53,39 +55,43 @@ class Command(MultihostCommand):
             type=parse_command,
             default=(),
             metavar="CMD",
-            help="the hook that reloads the servers: a program and its arguments, which no shell reads",
+            help="the hook that reloads the servers: a program and its arguments, run without a shell",
         )
         parser.add_argument(
             "--reload-timeout",
             type=parse_seconds,
             default=60,
             metavar="SECONDS",
-            help="kill the hook then (default: 60)",
+            help="kill the hook after this time (default: 60)",
         )
         parser.add_argument(
             "--verify",
             default="",
             metavar="URL",
             help=(
-                "after the reload ask http://HOST/PATH, https://HOST/PATH or unix:/SOCKET:/PATH until the answer has "
-                "the new generation, for a target that shows none until it is 2xx or 3xx (default: only the hook's "
-                "exit code counts, and nginx's is 0 when it goes on with its old configuration)"
+                "after the reload, request http://HOST/PATH, https://HOST/PATH or unix:/SOCKET:/PATH until the answer "
+                "has the new generation or, for a target that shows none, a status of 2xx or 3xx (default: only the "
+                "hook's exit code counts, and nginx's is 0 even when it keeps its old configuration)"
             ),
         )
         parser.add_argument(
-            "--verify-timeout", type=parse_seconds, default=10, metavar="SECONDS", help="roll back then (default: 10)"
+            "--verify-timeout",
+            type=parse_seconds,
+            default=10,
+            metavar="SECONDS",
+            help="roll back after this time (default: 10)",
         )
         parser.add_argument(
             "--lock-timeout",
             type=parse_seconds,
             default=600,
             metavar="SECONDS",
-            help="wait for other runs (default: 600)",
+            help="wait this long for other runs (default: 600)",
         )
         parser.add_argument("--json", action="store_true", help="print what was done as JSON")
         mode = parser.add_mutually_exclusive_group()
-        mode.add_argument("--dry-run", action="store_true", help="say what would be changed, change nothing")
-        mode.add_argument("--diff", action="store_true", help="show what would change as a diff, change nothing")
+        mode.add_argument("--dry-run", action="store_true", help="list the files that would change, and change nothing")
+        mode.add_argument("--diff", action="store_true", help="show changes as a diff, and change nothing")
 
     @collector_paused()
     def run(self, **options: Any) -> None:
@@ -130,17 +136,18 @@ def describe_result(result: ApplyResult) -> list[str]:
 
 
 def parse_seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 86_400:
-        raise ArgumentTypeError("It must be between 0 and 86400 seconds.")
-    return value
+    with suppress(ValueError):
+        value = float(text)
+        if 0 < value < 86_400:
+            return value
+    raise ArgumentTypeError(f"{shown(text)} is not accepted: give more than 0 and less than 86400 seconds.")
 
 
 def parse_command(text: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise ArgumentTypeError(f"It is no command: {error}.") from None
+        raise ArgumentTypeError(f"{shown(text)} is not a command line: {error}.") from None
     if not words:
-        raise ArgumentTypeError("It is blank.")
+        raise ArgumentTypeError("It is blank: give a program and its arguments.")
     return words
