@@ -293,7 +293,7 @@ def test_snapshot_of_a_run_has_the_sites_keys_and_not_the_platforms(
     assert [(change.path, change.gid) for change in written] == [(file, 60)]
     monkeypatch.setattr(snapshot_module, "ROOT", os.geteuid() + 1)
     file.unlink()
-    with pytest.raises(ConfigurationError, match="not root's") as caught:
+    with pytest.raises(ConfigurationError, match="not belong to root") as caught:
         write_snapshot(folder, registry, platform, site, ACCOUNT)
     assert [(problem.where, problem.site) for problem in caught.value.problems] == [(str(folder), "aurora")]
 

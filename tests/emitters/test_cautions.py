@@ -136,7 +136,7 @@ def test_http_of_uwsgi_on_a_node_is_told() -> None:
     platform = make_platform(nodes=(("app-1", "10.0.0.5:8080"),), uwsgi=UwsgiOptions(http="0.0.0.0:8000"))
     site = make_site("aurora", cache=REDIS)
     (sentence,) = told(make_plan(site, platform=platform, node="app-1"))
-    assert "On the node app-1 uWSGI serves the sites at 0.0.0.0:8000 too" in sentence
+    assert "On the node app-1 uWSGI also serves the sites at 0.0.0.0:8000" in sentence
     assert told(make_plan(site, platform=make_platform(options=platform.options))) == []
 
 
@@ -171,7 +171,7 @@ def test_closed_site_that_uwsgi_shows_is_told() -> None:
     """A state is for nginx: where uWSGI serves the sites itself, a suspended one is shown nevertheless."""
     closed = make_site("aurora", cache=REDIS, state="suspended")
     (sentence,) = told(make_plan(closed, platform=make_platform(uwsgi=UwsgiOptions(http="127.0.0.1:8000"))))
-    assert "goes on showing the site aurora at 127.0.0.1:8000" in sentence
+    assert "keeps showing the site aurora at 127.0.0.1:8000" in sentence
     assert told(make_plan(closed)) == []
 
 

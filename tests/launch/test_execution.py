@@ -75,7 +75,7 @@ pytestmark = pytest.mark.projects
         (shell("printf 'a\\033[6nb\\r'"), b"", [0, "", "a\\x1b[6nb\\r", "", ""]),
         (shell("printf 'a\\033[6nb\\r'; printf '\\033' >&2", raw=True), b"", [0, "", "a\x1b[6nb\r", "\x1b", ""]),
         (shell("kill -9 $$"), b"", [137, "", "", "", ""]),
-        (shell("sleep 9", seconds=0.2), b"", [124, "It was ended after 0.2 seconds.", "", "", ""]),
+        (shell("sleep 9", seconds=0.2), b"", [124, "The command was ended after 0.2 seconds.", "", "", ""]),
         (
             replace(LAUNCH, words=("/none",)),
             b"",

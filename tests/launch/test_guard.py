@@ -70,17 +70,17 @@ class Scene:
 @pytest.mark.parametrize(
     ("signals", "seconds", "ended", "passed", "took"),
     [
-        ([], 5.0, Ended(124, "It was ended after 5 seconds."), [], 5),
-        ([], 0.5, Ended(124, "It was ended after 0.5 seconds."), [], 0.5),
+        ([], 5.0, Ended(124, "The command was ended after 5 seconds."), [], 5),
+        ([], 0.5, Ended(124, "The command was ended after 0.5 seconds."), [], 0.5),
         ([(8000, CHLD)], None, DONE, [], 8000),
         ([(2, CHLD)], 5.0, DONE, [], 2),
-        ([(5, CHLD)], 5.0, Ended(124, "It was ended after 5 seconds."), [], 5),
+        ([(5, CHLD)], 5.0, Ended(124, "The command was ended after 5 seconds."), [], 5),
         ([(1, INT), (1, CHLD)], None, DONE, [INT], 2),
         ([(1, INT), (50, CHLD)], None, DONE, [INT], 51),
         ([(1, INT), (1, QUIT), (1, CHLD)], None, DONE, [INT, QUIT], 3),
         ([(1, INT), (1, QUIT), (1, INT)], None, Ended(130), [INT, QUIT, INT], 3),
         ([(1, INT), (1, INT), (1, QUIT)], None, Ended(131), [INT, INT, QUIT], 3),
-        ([(1, INT)], 5.0, Ended(124, "It was ended after 5 seconds."), [INT], 5),
+        ([(1, INT)], 5.0, Ended(124, "The command was ended after 5 seconds."), [INT], 5),
         ([(1, TERM)], None, Ended(143), [TERM], 11),
         ([(1, HUP)], None, Ended(129), [HUP], 11),
         ([(1, TERM), (9, CHLD)], None, DONE, [TERM], 10),
@@ -327,7 +327,7 @@ def guarded(launch: Launch, prepare: Callable[[], None] = lambda: None) -> list[
     [
         ({}, "3 "),
         ({"words": ("/bin/sh", "-c", "kill -TERM $$")}, "143 "),
-        ({"words": ("/bin/sh", "-c", "exec sleep 9"), "seconds": 0.2}, "124 It was ended after 0.2 seconds."),
+        ({"words": ("/bin/sh", "-c", "exec sleep 9"), "seconds": 0.2}, "124 The command was ended after 0.2 seconds."),
         ({"words": ("/nonexistent",)}, "2 The account games cannot run /nonexistent: No such file or directory."),
     ],
 )
@@ -356,7 +356,7 @@ def test_guard_removes_the_private_folder(tmp_path: Path, is_made: bool) -> None
         ({}, "3 Processes of games are left."),
         (
             {"words": ("/bin/sleep", "9"), "seconds": 0.1},
-            "124 It was ended after 0.1 seconds. Processes of games are left.",
+            "124 The command was ended after 0.1 seconds. Processes of games are left.",
         ),
     ],
 )

@@ -82,7 +82,7 @@ def test_folder_of_another_account_is_refused(place: OutputFolder, subfolder: st
     (place.directory / "conf").mkdir()
     refuse_writable(place.directory, "conf", "missing")
     os.chown(place.directory / subfolder, NOBODY, 0)
-    with pytest.raises(EmitError, match="is not safe for configurations"):
+    with pytest.raises(EmitError, match="is not safe for server configurations"):
         refuse_writable(place.directory, "conf")
 
 
@@ -91,7 +91,7 @@ def test_folder_of_another_account_is_refused(place: OutputFolder, subfolder: st
 def test_folder_of_the_lock_is_this_accounts_own(place: OutputFolder, name: str) -> None:
     """Who owns it could exchange what is remembered, however closed it is."""
     os.chown(place.directory / name, NOBODY, 0)
-    with pytest.raises(EmitError, match=r"0700, and no link|not accepted for root's files"):
+    with pytest.raises(EmitError, match=r"0700 that belongs to this account|not accepted for root's files"):
         prepare_output(place.directory)
 
 
@@ -100,7 +100,7 @@ def test_folder_below_that_of_another_account_is_refused(place: OutputFolder) ->
     """Who owns a folder on the way leads root to another one, however closed the last folder is."""
     (place.directory / "conf/sites").mkdir(parents=True)
     os.chown(place.directory / "conf", NOBODY, 0)
-    with pytest.raises(EmitError, match="is not safe for configurations"):
+    with pytest.raises(EmitError, match="is not safe for server configurations"):
         refuse_writable(place.directory, "conf/sites")
 
 
@@ -115,7 +115,7 @@ def test_folder_that_others_write_to_is_refused_for_every_account(
     if is_safe:
         refuse_writable(place.directory, "conf")
     else:
-        with pytest.raises(EmitError, match="is not safe for configurations"):
+        with pytest.raises(EmitError, match="is not safe for server configurations"):
             refuse_writable(place.directory, "conf")
 
 
@@ -334,7 +334,7 @@ def test_folder_of_the_lock_that_is_none_is_refused(tmp_path: Path, kind: str) -
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("exit 7", "ended with exit code 7"), ("kill -9 $$", "ended by signal 9")]
+    ("command", "words"), [("exit 7", "ended with exit code 7"), ("kill -9 $$", "killed by signal 9")]
 )
 def test_hook_that_fails_says_how(place: OutputFolder, command: str, words: str) -> None:
     """An exit code and a signal are told apart."""

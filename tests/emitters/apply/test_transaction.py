@@ -134,7 +134,11 @@ def test_parser_that_cannot_be_heard_is_no_refusal(
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{world.folder}:{os.environ['PATH']}")
     world.validations = [program]
-    words = "has read the files for 0.2 seconds" if program is NEVER else "Cannot run no-rights: No such file"
+    words = (
+        "did not finish reading the files within 0.2 seconds"
+        if program is NEVER
+        else "Cannot run no-rights: No such file"
+    )
     with pytest.raises(EmitError, match=words) as caught:
         world.apply()
     assert not isinstance(caught.value, ApplyError)
@@ -471,7 +475,7 @@ def test_a_folder_below_that_others_can_write_to_is_refused(world: World) -> Non
     """Nor into one of a target's own folders in it."""
     (world.directory / "conf").mkdir(parents=True)
     (world.directory / "conf").chmod(0o777)
-    with pytest.raises(EmitError, match="conf is not safe for configurations"):
+    with pytest.raises(EmitError, match="conf is not safe for server configurations"):
         world.apply()
 
 
@@ -484,7 +488,7 @@ def test_a_folder_of_the_lock_that_is_not_ours_is_refused(world: World, what: st
     else:
         (world.directory / ".multihost").mkdir()
         (world.directory / ".multihost").chmod(0o755)
-    with pytest.raises(EmitError, match="0700, and no link"):
+    with pytest.raises(EmitError, match="0700 that belongs to this account"):
         world.apply()
 
 

@@ -69,7 +69,7 @@ def test_the_token_is_in_the_answer(address: str) -> None:
 @pytest.mark.parametrize(
     ("path", "token", "words"),
     [
-        ("/200/generation-abd", "abc", "does not have it"),
+        ("/200/generation-abd", "abc", "does not contain it"),
         ("/200/generation-abd", "abc", "with the generation abc within 0.01 seconds"),
         ("/404/abc", "abc", "status 404"),
         ("/500/", "", "status 500"),
@@ -98,7 +98,7 @@ def test_without_a_token_a_status_is_enough(address: str, status: int) -> None:
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     """Only http, https and unix sockets are asked, and no URL smuggles a header in."""
-    with pytest.raises(EmitError, match="is no address"):
+    with pytest.raises(EmitError, match="is not a URL"):
         parse_url(url)
 
 

@@ -147,7 +147,7 @@ def parse_command(text: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise ArgumentTypeError(f"{shown(text)} is not a command line: {error}.") from None
+        raise ArgumentTypeError(f"It is not a command line: {error}.") from None
     if not words:
         raise ArgumentTypeError("It is blank: give a program and its arguments.")
     return words

@@ -109,7 +109,7 @@ def refuse_arguments(options: Mapping[str, Any]) -> None:
 
 def refuse_snapshots(registry: Registry) -> None:
     """Raise CommandError for snapshots: they have the keys, and not how these were made."""
-    from wagtail_multihost.registry.snapshot import SnapshotRegistry  # loads only where keys are changed
+    from wagtail_multihost.registry.snapshot import SnapshotRegistry  # loaded only for --rotation
 
     if isinstance(registry, SnapshotRegistry):
         origins = " or ".join(sorted({str(snapshot.document["registry"]) for snapshot in registry.read.values()}))

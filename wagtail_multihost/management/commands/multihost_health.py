@@ -161,7 +161,7 @@ class Command(MultihostCommand):
 
     def look(self, stated: HealthSettings, **options: Any) -> None:
         """Run the probes once, in this process."""
-        from wagtail_multihost.health.sampler import run_once
+        from wagtail_multihost.health.sampler import run_once  # loaded only to run probes here
 
         site = own_id()
         with redirect_stdout(sys.stderr):  # for what the project's own probes print
@@ -233,7 +233,7 @@ def format_line(word: str, report: Report) -> str:
 
 def format_report(name: str, word: str, report: Report, stated: HealthSettings, site: str) -> str:
     """Return the report in the form of the endpoint's path ``name``, with all details."""
-    from wagtail_multihost.health.formats import form_of
+    from wagtail_multihost.health.formats import form_of  # loaded only to print a report of this process
     from wagtail_multihost.health.seen import Health
 
     health = Health(
