@@ -33,7 +33,7 @@ from wagtail_multihost.emitters.apply.output_folder import (
 from wagtail_multihost.emitters.apply.pending import Pending
 from wagtail_multihost.emitters.apply.programs import find_program, program_environment, run_program
 from wagtail_multihost.emitters.apply.signals import Stopped, handle_signals, ignore_signal, raise_stopped
-from wagtail_multihost.emitters.apply.stage import inodes, mirror
+from wagtail_multihost.emitters.apply.stage import mirror_folder, read_inodes
 from wagtail_multihost.emitters.apply.tickets import answer_tickets, find_waiting, take_ticket
 from wagtail_multihost.emitters.apply.transaction import read_answer
 from wagtail_multihost.emitters.output import Change, State, sentence
@@ -398,17 +398,17 @@ def test_scratch_copy_has_the_inodes_of_the_original(place: OutputFolder) -> Non
     (original / "inner").mkdir(parents=True)
     for name in ("a", "b", ".a.01234567.tmp"):
         (original / name).write_text(name)
-    mirror(original, copy)
-    assert inodes(copy) == inodes(original)
-    assert set(inodes(copy)) == {"a", "b"}
+    mirror_folder(original, copy)
+    assert read_inodes(copy) == read_inodes(original)
+    assert set(read_inodes(copy)) == {"a", "b"}
     assert (mode(copy), mode(place.stage)) == (0o700, mode(place.stage))
     (original / "a").unlink()
     (original / "c").write_text("new")
     os.replace(original / "c", original / "b")
     (copy / "foreign").touch()
-    mirror(original, copy)
-    assert (set(inodes(copy)), inodes(copy)) == ({"b"}, inodes(original))
-    assert inodes(place.directory / "missing") == {}
+    mirror_folder(original, copy)
+    assert (set(read_inodes(copy)), read_inodes(copy)) == ({"b"}, read_inodes(original))
+    assert read_inodes(place.directory / "missing") == {}
 
 
 def test_scratch_copy_has_links_as_links(place: OutputFolder) -> None:
@@ -418,9 +418,9 @@ def test_scratch_copy_has_links_as_links(place: OutputFolder) -> None:
     (place.directory / "elsewhere").touch()
     (original / "link").symlink_to("../elsewhere")
     (original / "dangling").symlink_to("nowhere")
-    mirror(original, copy)
+    mirror_folder(original, copy)
     assert {path.name: os.readlink(path) for path in copy.iterdir()} == {"link": "../elsewhere", "dangling": "nowhere"}
-    assert inodes(copy) == inodes(original)
+    assert read_inodes(copy) == read_inodes(original)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard, make_empty, read_json, write_json
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard_file, make_empty, read_json, write_json
 from wagtail_multihost.emitters.output import FOLDER_MODE, Change
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.files.writing import draft_name, modified, refresh, sync
@@ -78,11 +78,11 @@ def bring_back(backup: Path, path: str) -> None:
     os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
     draft = draft_name(path)
     os.link(backup, draft, follow_symlinks=False)
-    renew(draft, path)
+    renew_time(draft, path)
     os.replace(draft, path)
 
 
-def renew(draft: str, path: str) -> None:
+def renew_time(draft: str, path: str) -> None:
     """Give an old file a new time: now, or later if it, or what it replaces, is as new as that."""
     before = modified(draft)
     os.utime(draft, follow_symlinks=False)
@@ -93,5 +93,5 @@ def renew(draft: str, path: str) -> None:
 
 def forget(output: OutputFolder) -> None:
     """Make the files that are there permanent, by discarding the way back."""
-    discard(output.journal)
+    discard_file(output.journal)
     shutil.rmtree(output.backups, ignore_errors=True)

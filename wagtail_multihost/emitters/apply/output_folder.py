@@ -146,7 +146,7 @@ def write_json(path: Path, value: object) -> None:
     write([NewFile(str(path), json.dumps(value, separators=(",", ":")).encode())])
 
 
-def discard(path: Path) -> None:
+def discard_file(path: Path) -> None:
     """Remove a file durably, if there is one."""
     try:
         os.unlink(path)

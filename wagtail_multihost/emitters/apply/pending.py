@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard, read_json, write_json
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard_file, read_json, write_json
 
 
 class Pending:
@@ -35,7 +35,7 @@ class Pending:
         if self.paths:
             write_json(self.output.pending, self.paths)
         else:
-            discard(self.output.pending)
+            discard_file(self.output.pending)
 
 
 def has_paths(found: dict[str, Any]) -> bool:

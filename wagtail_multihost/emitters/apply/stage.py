@@ -27,7 +27,7 @@ def make_stage(
     try:
         # Sorted, so that a folder is mirrored before those in it.
         for folder in sorted({*matching(output.directory, folders), *matching(output.stage, folders)}):
-            mirror(output.directory / folder, output.stage / folder)
+            mirror_folder(output.directory / folder, output.stage / folder)
         for change in changes:
             stage_change(output, change, drafts)
     except OSError as error:
@@ -35,12 +35,12 @@ def make_stage(
     return output.stage
 
 
-def mirror(original: Path, copy: Path) -> None:
+def mirror_folder(original: Path, copy: Path) -> None:
     """Make ``copy`` contain the same files as ``original``, with as few changes as possible."""
     if copy.is_symlink():  # files written through it would be in use
         copy.unlink()
     copy.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    wanted, there = inodes(original), inodes(copy)
+    wanted, there = read_inodes(original), read_inodes(copy)
     for name, inode in there.items():
         if wanted.get(name) != inode:
             os.unlink(copy / name)
@@ -49,7 +49,7 @@ def mirror(original: Path, copy: Path) -> None:
             os.link(original / name, copy / name, follow_symlinks=False)
 
 
-def inodes(folder: Path) -> dict[str, int]:
+def read_inodes(folder: Path) -> dict[str, int]:
     """Return the inodes of the files and links to files in a folder, without drafts; none when there is no folder."""
     try:
         with os.scandir(folder) as entries:

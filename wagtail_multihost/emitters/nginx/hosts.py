@@ -25,10 +25,10 @@ def render_maps(front: Front) -> str:
     return plan.render(
         "nginx/maps.conf",
         sites=quote_pairs((host, site.id) for site in sites for host in site.hosts),
-        canonical=quote_pairs(redirect for site in sites for redirect in redirects(plan, site)),
+        canonical=quote_pairs(redirect for site in sites for redirect in redirect_pairs(plan, site)),
         sockets=quote_pairs((site.id, site.names.socket) for site in sites if site.names.socket != f"{site.id}.sock"),
         media=quote_pairs(pair for site in sites for pair in media_exceptions(plan, site)),
-        media_default=nginx_quote_around(media_folder(plan), "multihost_site", "/media"),
+        media_default=nginx_quote_around(media_folder_prefix(plan), "multihost_site", "/media"),
         tls_hosts=quote_pairs((host, "on") for host, _, _ in secure),
         certificates=quote_pairs((host, certificate_path(tls.certificate, host, site)) for host, tls, site in secure),
         keys=quote_pairs((host, certificate_path(tls.key, host, site)) for host, tls, site in secure),
@@ -60,7 +60,7 @@ def certificate_path(path: str, host: str, site: str) -> str:
     return path.format(hostname=host, site=site)
 
 
-def redirects(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
+def redirect_pairs(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
     origin = plan.platform.origin_of(site.canonical, has_tls=site.has_tls(site.canonical))
     if site.tls and not site.tls.is_on(site.canonical) and plan.platform.scheme == "https":
         origin = f"http://{site.canonical}"
@@ -71,11 +71,11 @@ def redirects(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
 def media_exceptions(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
     """Yield the site's media folder if it is not the usual one; blank for a bucket."""
     path = str(site.storage.path or "")
-    if path != f"{media_folder(plan)}{site.id}/media":
+    if path != f"{media_folder_prefix(plan)}{site.id}/media":
         yield site.id, path
 
 
-def media_folder(plan: Plan) -> str:
+def media_folder_prefix(plan: Plan) -> str:
     """Return the start of the usual media folders, as text: Path objects would take most of a run's time."""
     return f"{plan.platform.data}/sites/"
 

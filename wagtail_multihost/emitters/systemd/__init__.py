@@ -48,7 +48,7 @@ def drop_in_path(unit: str) -> PurePosixPath:
     return FOLDER / f"{unit}.d" / "50-site.conf"
 
 
-def paths_of(site: str) -> Iterator[PurePosixPath]:
+def drop_in_paths(site: str) -> Iterator[PurePosixPath]:
     """Yield the paths that a site's drop-ins can have."""
     for unit in (
         "multihost@{}.service",
@@ -73,5 +73,5 @@ EMITTER = Emitter(
     validate=validate,
     cautions=folders_on_a_foreign_way,
     runs_sites=True,
-    paths_of=paths_of,
+    paths_of=drop_in_paths,
 )

@@ -13,7 +13,7 @@ from wagtail_multihost.emitters.quoting import (
     systemd_quote_line,
     systemd_quote_part,
 )
-from wagtail_multihost.emitters.systemd.schedule import calendar, is_published, random_delay
+from wagtail_multihost.emitters.systemd.schedule import calendar_event, is_published, random_delay
 from wagtail_multihost.emitters.systemd.unit import (
     STOP_MARGIN,
     code_folders,
@@ -107,7 +107,7 @@ def timer_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     # A platform that publishes nothing itself has the unit for the sites that state a time.
     if minutes != plan.options(SystemdOptions).publish:
         yield "OnCalendar", ""
-        yield "OnCalendar", calendar(minutes)
+        yield "OnCalendar", calendar_event(minutes)
         yield "RandomizedDelaySec", random_delay(minutes)
 
 

@@ -17,10 +17,10 @@ def is_published(plan: Plan, site: SiteSpec) -> bool:
 
 def timer_values(plan: Plan) -> dict[str, object]:
     minutes = plan.options(SystemdOptions).publish or HOUR
-    return {"calendar": calendar(minutes), "delay": random_delay(minutes)}
+    return {"calendar": calendar_event(minutes), "delay": random_delay(minutes)}
 
 
-def calendar(minutes: int) -> str:
+def calendar_event(minutes: int) -> str:
     """Return a calendar event every ``minutes`` minutes, in systemd's notation (systemd.time(7))."""
     return "hourly" if minutes == HOUR else f"*:0/{minutes}"
 

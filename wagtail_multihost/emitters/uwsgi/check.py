@@ -26,7 +26,7 @@ def validate(stage: Stage) -> Iterator[Validation]:
     """
     plan = stage.plan
     binary = uwsgi_program(plan)
-    for path in representatives(stage):
+    for path in representative_vassals(stage):
         # Applications of --no-server are loaded unless they are lazy (core/uwsgi.c, uwsgi_start).
         command = [binary, "--ini", str(stage.folder / path), "--show-config", "--no-server", "--lazy-apps", *END]
         if not any(account_of(plan, site) for site in plan.sites[:1]):
@@ -35,7 +35,7 @@ def validate(stage: Stage) -> Iterator[Validation]:
         yield Validation(tuple(command), str(path))
 
 
-def representatives(stage: Stage) -> Iterator[PurePosixPath]:
+def representative_vassals(stage: Stage) -> Iterator[PurePosixPath]:
     """Yield one of each group of changed vassals with the same options in the same order."""
     seen = set()
     for path in sorted(stage.changed):

@@ -47,8 +47,8 @@ def render_vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
         stats=uwsgi_quote(stats_path(plan, site)) if options.stats else "",
         cgroup=uwsgi_quote_part(options.cgroup.replace("{site}", site.id)),
         tasks=options.tasks or (ACCOUNT_TASKS if account else 0),
-        memory=megabytes(options.memory),
-        rss=megabytes(options.rss),
+        memory=round_to_megabytes(options.memory),
+        rss=round_to_megabytes(options.rss),
         **number_values(plan, site),
         **code_values(plan, site),
         **serving_values(plan, site),
@@ -93,7 +93,7 @@ def serving_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
     }
 
 
-def megabytes(size: str) -> int:
+def round_to_megabytes(size: str) -> int:
     """Return a size (``512m``, ``1g``; without a letter, bytes) in MiB, rounded up; 0 for a blank one."""
     if not size:
         return 0

@@ -41,7 +41,7 @@ class Command(SiteCommand):
     def run_as(self, own: Own, **options: Any) -> None:
         writes = not (options["check"] or options["dry_run"])
         with deadline(connections[DEFAULT_DB_ALIAS], "shown or changed its Site rows"):
-            plan = self.carried_out(own) if writes else self.planned(own)
+            plan = self.carry_out(own) if writes else self.make_plan(own)
         if writes and plan.steps and not wagtail_site.forget_root_paths():
             self.stderr.write("The cache cannot be reached; Wagtail may use the old addresses for up to an hour.")
         for line in plan.lines or ["There is nothing to do."]:
@@ -49,13 +49,13 @@ class Command(SiteCommand):
         if options["check"] and plan.steps:
             raise CommandError("A Site row differs from the site's record.", returncode=DIFFERS)
 
-    def carried_out(self, own: Own) -> Plan:
+    def carry_out(self, own: Own) -> Plan:
         with committed(DEFAULT_DB_ALIAS):
-            plan = self.planned(own)
+            plan = self.make_plan(own)
             wagtail_site.apply(plan, DEFAULT_DB_ALIAS)
         return plan
 
-    def planned(self, own: Own) -> Plan:
+    def make_plan(self, own: Own) -> Plan:
         plan = site_plan(own)
         if plan.problem:
             raise IdentityError(plan.problem)
