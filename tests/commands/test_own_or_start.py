@@ -75,7 +75,7 @@ def test_command_that_was_called_otherwise_is_refused(
 ) -> None:
     """The words of a command that manage.py does not run are not the command's."""
     monkeypatch.setattr(sys, "argv", argv)
-    with pytest.raises(ConfigurationError, match=f"must name the site 'aurora' where {NAME} is not run") as caught:
+    with pytest.raises(ConfigurationError, match=f"must name the site 'aurora' when {NAME} is not run") as caught:
         own_identity_or_start(NAME, "aurora", None)
     assert [problem.where for problem in caught.value.problems] == ["MULTIHOST_SITE"]
 
