@@ -1,4 +1,4 @@
-"""The entrance of ``multihost-as``, and of ``python -m wagtail_multihost.as_site``."""
+"""The entry point of ``multihost-as`` and of ``python -m wagtail_multihost.as_site``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import suppress
 
 def leave_working_folder() -> None:
     """
-    Look for no module in the working folder, which ``python -m`` puts first: a file there that is named like one would
-    run with the rights of the caller.
+    Remove the working folder from the module path, where ``python -m`` puts it first: a file there with the name of a
+    module would run with the rights of the caller.
     """
     with suppress(FileNotFoundError):
         if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
@@ -18,8 +18,8 @@ def leave_working_folder() -> None:
 
 
 def main() -> int:
-    """Do what the arguments of this process say; return the exit code."""
-    from wagtail_multihost.as_site.command import run  # and what it imports, from where it was installed
+    """Run the command that this process's arguments name; return the exit code."""
+    from wagtail_multihost.as_site.command import run  # only now, when the working folder is left
 
     return run()
 

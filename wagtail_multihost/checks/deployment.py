@@ -105,11 +105,11 @@ def check_folders(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> 
     if not is_served_here():
         return []
     from wagtail_multihost.production.build_context import context_findings, repository_findings
-    from wagtail_multihost.production.folders import folders_of
+    from wagtail_multihost.production.folders import find_platform_files
 
     known = known_deployment()
     data = known.platform.data if known else None
-    project, paths, committed = folders_of(
+    project, paths, committed = find_platform_files(
         codebase().directory, data, known.sites if known else (), known.files if known else ()
     )
     return [
