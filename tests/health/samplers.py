@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from wagtail_multihost.health.news import Changed
+from wagtail_multihost.health.change_notifier import OnChange
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Outcome, Probe, passed
-from wagtail_multihost.health.report import Entry
+from wagtail_multihost.health.report import ProbeEntry
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.health.schedule import THREAD
 
@@ -58,9 +58,9 @@ def options(**changes: Any) -> HealthOptions:
 
 
 @contextmanager
-def sampling(*probes: Probe, sites: tuple[str, ...] = (), changed: Changed | None = None, **changes: Any) -> Any:
+def sampling(*probes: Probe, sites: tuple[str, ...] = (), changed: OnChange | None = None, **changes: Any) -> Any:
     """Yield a sampler of ``probes``, and end its threads."""
-    entries = [Entry(f"probe{number}", probe) for number, probe in enumerate(probes)]
+    entries = [ProbeEntry(f"probe{number}", probe) for number, probe in enumerate(probes)]
     sampler = Sampler(entries, sites, options(**changes), changed)
     before = own_threads()
     try:

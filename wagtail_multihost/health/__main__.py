@@ -16,12 +16,12 @@ from wagtail_multihost.health.asking import (
     FAIL,
     PASS,
     UNKNOWN,
-    Question,
+    ServerQuery,
     add_arguments,
-    drained,
+    drain_word,
     exit_code,
-    shown,
-    word_of,
+    format_reply,
+    status_word,
 )
 from wagtail_multihost.http_client.client import NoAnswerError
 from wagtail_multihost.spec.printing import printable
@@ -39,7 +39,7 @@ Examples:
 """
 
 
-class Parser(argparse.ArgumentParser):
+class ProbeParser(argparse.ArgumentParser):
     """Ends a probe whose arguments are wrong with 1: Docker keeps 2 for itself."""
 
     def error(self, message: str) -> NoReturn:
@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
 
 def main() -> int:
     """Do what the arguments of this process say; return the exit code."""
-    parser = Parser(
+    parser = ProbeParser(
         prog="multihost-health",
         description=DESCRIPTION,
         epilog=EXAMPLES,
@@ -61,15 +61,15 @@ def main() -> int:
         return print_version()
     options = parser.parse_args()
     try:
-        return drain(options) if options.drain or options.undrain else tell(options)
+        return change_drain(options) if options.drain or options.undrain else print_health(options)
     except NoAnswerError as error:
-        say(str(error), sys.stdout if options.probe else sys.stderr)
+        print_line(str(error), sys.stdout if options.probe else sys.stderr)
     except KeyboardInterrupt:
         pass
     return FAIL if options.probe else UNKNOWN
 
 
-def say(text: str, stream: TextIO | None) -> bool:
+def print_line(text: str, stream: TextIO | None) -> bool:
     """Write a line, where there is a stream. Return whether it could be written; Python does not try again."""
     if stream is None:
         return True
@@ -82,15 +82,15 @@ def say(text: str, stream: TextIO | None) -> bool:
     return True
 
 
-def tell(options: argparse.Namespace) -> int:
-    reply = Question(options).reply()
-    word = word_of(reply)
-    is_told = say(word if options.probe else shown(reply, json=options.json), sys.stdout)
+def print_health(options: argparse.Namespace) -> int:
+    reply = ServerQuery(options).reply()
+    word = status_word(reply)
+    is_told = print_line(word if options.probe else format_reply(reply, json=options.json), sys.stdout)
     return exit_code(word, probe=options.probe) if is_told or options.probe else UNKNOWN
 
 
-def drain(options: argparse.Namespace) -> int:
-    say(drained(Question(options).reply()), sys.stdout)
+def change_drain(options: argparse.Namespace) -> int:
+    print_line(drain_word(ServerQuery(options).reply()), sys.stdout)
     time.sleep(options.wait if options.drain else 0)
     return PASS
 

@@ -49,7 +49,7 @@ class Access(Enum):
     """Nothing: it has a token, and a wrong one."""
 
 
-class Question(NamedTuple):
+class HealthRequest(NamedTuple):
     """
     What is looked at of a request: its ``method`` and ``path``, the headers ``authorization`` and ``accept``, the
     address ``remote`` of who has connected, blank where there is none, and whether a proxy says that it was
@@ -74,16 +74,16 @@ class Gate:
         self.tokens = tokens
         self.networks = [ip_network(network) for network in networks]
 
-    def access(self, question: Question) -> Access:
-        """Return what ``question`` may see; nothing else runs before."""
-        token = token_of(question)
+    def access(self, request: HealthRequest) -> Access:
+        """Return what ``request`` may see; nothing else runs before."""
+        token = token_of(request)
         if token is not None:
             return Access.DETAILS if self.knows(token) else Access.REFUSED
-        return Access.DETAILS if self.is_near(question) else Access.STATUS
+        return Access.DETAILS if self.is_near(request) else Access.STATUS
 
-    def has_token(self, question: Question) -> bool:
-        """Return whether ``question`` has an accepted token, wherever it comes from."""
-        token = token_of(question)
+    def has_token(self, request: HealthRequest) -> bool:
+        """Return whether ``request`` has an accepted token, wherever it comes from."""
+        token = token_of(request)
         return token is not None and self.knows(token)
 
     def knows(self, token: str) -> bool:
@@ -93,17 +93,17 @@ class Gate:
         given = token.encode()
         return sum(compare_digest(given, accepted.encode()) for accepted in self.tokens()) > 0
 
-    def is_near(self, question: Question) -> bool:
+    def is_near(self, request: HealthRequest) -> bool:
         """Return whether it comes from a network, and not through a proxy: behind one everybody has its address."""
         try:
-            address = ip_address(question.remote)
+            address = ip_address(request.remote)
         except ValueError:
             return False
         plain = getattr(address, "ipv4_mapped", None) or address
-        return not question.forwarded and any(plain in network for network in self.networks)
+        return not request.forwarded and any(plain in network for network in self.networks)
 
 
-def token_of(question: Question) -> str | None:
-    """Return the token that ``question`` has, accepted or not; None without one. Other schemes are not looked at."""
-    scheme, *rest = [*question.authorization.split(None, 1), ""]
+def token_of(request: HealthRequest) -> str | None:
+    """Return the token that ``request`` has, accepted or not; None without one. Other schemes are not looked at."""
+    scheme, *rest = [*request.authorization.split(None, 1), ""]
     return "".join(rest).strip() if scheme.lower() == SCHEME else None

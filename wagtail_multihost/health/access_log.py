@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from wagtail_multihost.health.endpoint import FORMATS
-from wagtail_multihost.health.options import SETTING, HealthOptions, stated_prefix
+from wagtail_multihost.health.options import SETTING, HealthOptions, read_prefix
 
 # A drain is no reading: who begins or ends one is to be found in the log.
 READINGS = frozenset({"live", "ready", "startup", *FORMATS})
@@ -33,63 +33,63 @@ class ProbeFilter(logging.Filter):
         self.prefix, self.keep_failures = prefix, keep_failures
 
     def filter(self, record: logging.LogRecord) -> bool:
-        path, status = request_of(record)
-        if not isinstance(path, str) or not is_probe(path, self.prefix or own_prefix()):
+        path, status = path_and_status(record)
+        if not isinstance(path, str) or not is_probe(path, self.prefix or endpoint_prefix()):
             return True
-        return self.keep_failures and number(status) >= FAILURES
+        return self.keep_failures and status_number(status) >= FAILURES
 
 
-def own_prefix() -> str:
+def endpoint_prefix() -> str:
     """Return the prefix that the settings state; the default before they are read, and where they have a mistake."""
     from django.conf import settings  # servers configure their logs before there are settings
 
     from wagtail_multihost.exceptions import ConfigurationError
 
     try:
-        return stated_prefix(getattr(settings, SETTING, None)) if settings.configured else HealthOptions().prefix
+        return read_prefix(getattr(settings, SETTING, None)) if settings.configured else HealthOptions().prefix
     except ConfigurationError:
         return HealthOptions().prefix
 
 
-def request_of(record: logging.LogRecord) -> tuple[object, object]:
+def path_and_status(record: logging.LogRecord) -> tuple[object, object]:
     """Return the path and the status that a record tells of, no text as a path where it is no record of a request."""
     if isinstance(record.args, Mapping):
-        return of_atoms(record.args)
+        return read_atoms(record.args)
     if record.name == "uvicorn.access":
-        return of_words(record.args, path=2, status=4)
+        return read_tuple(record.args, path=2, status=4)
     if record.name == "django.server":
-        return of_request_line(record.args)
+        return read_request_line(record.args)
     request = getattr(record, "request", None)
     return getattr(request, "path_info", None), getattr(record, "status_code", None)
 
 
-def of_atoms(atoms: Mapping[str, object]) -> tuple[object, object]:
+def read_atoms(atoms: Mapping[str, object]) -> tuple[object, object]:
     """Read a table: of granian (granian/log.py), or of gunicorn, where the path is PATH_INFO (gunicorn/glogging.py)."""
     if "path" in atoms:
-        return unquoted(atoms["path"]), atoms.get("status")
+        return unquote_path(atoms["path"]), atoms.get("status")
     return atoms.get("U"), atoms.get("s")
 
 
-def of_words(words: object, *, path: int, status: int) -> tuple[object, object]:
+def read_tuple(words: object, *, path: int, status: int) -> tuple[object, object]:
     """Read a tuple, as in uvicorn/protocols/http/h11_impl.py: client, method, path, version, status."""
     if not isinstance(words, tuple) or len(words) <= max(path, status):
         return None, None
-    return unquoted(words[path]), words[status]
+    return unquote_path(words[path]), words[status]
 
 
-def of_request_line(words: object) -> tuple[object, object]:
+def read_request_line(words: object) -> tuple[object, object]:
     """Read runserver's: the request's first line, the status, the size (django/core/servers/basehttp.py)."""
     if not isinstance(words, tuple) or len(words) < 2 or str(words[0]).count(" ") != 2:
         return None, None
-    return unquoted(str(words[0]).split(" ")[1]), words[1]
+    return unquote_path(str(words[0]).split(" ")[1]), words[1]
 
 
-def unquoted(url: object) -> object:
+def unquote_path(url: object) -> object:
     """Return the path of a request's target as applications have it; what is no text as it is."""
     return unquote(url.partition("?")[0]) if isinstance(url, str) else url
 
 
-def number(status: object) -> int:
+def status_number(status: object) -> int:
     """Return a status, as a failure what is none; gunicorn may have its reason behind it."""
     digits = str(status)[:3]
     return int(digits) if digits.isascii() and digits.isdigit() else FAILURES

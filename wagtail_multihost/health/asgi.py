@@ -17,8 +17,8 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from wagtail_multihost.health.access import FORWARDING, Question
-from wagtail_multihost.health.awaiting import POLL_SECONDS, first_report
+from wagtail_multihost.health.access import FORWARDING, HealthRequest
+from wagtail_multihost.health.awaiting import POLL_SECONDS, wait_for_report
 from wagtail_multihost.health.endpoint import Answer
 from wagtail_multihost.health.loading import Loading
 
@@ -60,23 +60,23 @@ class HealthApplication:
             self.lifespan = Lifespan(self.loading, scope)
             await self.lifespan.run(receive, send)
             return
-        if scope["type"] == "http" and path_of(scope).startswith(self.prefix):
-            answer = await self.answer(question_of(scope))
+        if scope["type"] == "http" and scope_path(scope).startswith(self.prefix):
+            answer = await self.answer(request_from_scope(scope))
             if answer is not None:
                 await respond(answer, scope["method"], send)
                 return
-        application = await loaded(self.loading)
+        application = await await_application(self.loading)
         if self.lifespan:
             await self.lifespan.started.wait()
             application = self.loading.application()
         await application(scope, receive, send)
 
-    async def answer(self, question: Question) -> Answer | None:
+    async def answer(self, request: HealthRequest) -> Answer | None:
         endpoint = self.loading.endpoint()
         if endpoint is None or (self.lifespan and not self.lifespan.started.is_set()):
-            return self.loading.answer(question)
-        await first_report(endpoint, question)
-        return endpoint.answer(question)
+            return self.loading.answer(request)
+        await wait_for_report(endpoint, request)
+        return endpoint.answer(request)
 
 
 class Lifespan:
@@ -108,7 +108,7 @@ class Lifespan:
     async def pass_on(self) -> None:
         """Give the events to the application, once it is loaded."""
         try:
-            application = await loaded(self.loading)
+            application = await await_application(self.loading)
             await application(self.scope, self.events.get, self.hear)
         except Exception:
             # An application that does not take these events raises.
@@ -126,7 +126,7 @@ class Lifespan:
             self.started.set()
 
 
-async def loaded(loading: Loading[Application]) -> Application:
+async def await_application(loading: Loading[Application]) -> Application:
     """
     Return the application; raises RuntimeError when it cannot be loaded. Who waits long looks seldom: thousands of
     visitors must not take the time that the loading needs.
@@ -138,20 +138,20 @@ async def loaded(loading: Loading[Application]) -> Application:
     return loading.application()
 
 
-def path_of(scope: Scope) -> str:
+def scope_path(scope: Scope) -> str:
     """Return the path below the application's own, as Django does."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path") or "")
 
 
-def question_of(scope: Scope) -> Question:
+def request_from_scope(scope: Scope) -> HealthRequest:
     headers: dict[bytes, str] = {}
     for name, value in scope["headers"]:
         text = value.decode("latin-1")
         headers[name] = f"{headers[name]},{text}" if name in headers else text
-    return Question(
+    return HealthRequest(
         method=scope["method"],
-        path=path_of(scope),
+        path=scope_path(scope),
         authorization=headers.get(b"authorization", ""),
         accept=headers.get(b"accept", ""),
         remote=(scope.get("client") or ("",))[0] or "",

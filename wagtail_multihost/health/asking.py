@@ -48,12 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser, *, asks_always: bool) -> argp
     work.add_argument("--drain", action="store_true", help="begin to drain: ready answers 503 draining")
     work.add_argument("--undrain", action="store_true", help="end the drain")
     parser.add_argument(
-        "--wait", metavar="SECONDS", type=seconds_to_wait, default=0.0, help="how long to wait after --drain"
+        "--wait", metavar="SECONDS", type=parse_wait, default=0.0, help="how long to wait after --drain"
     )
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=seconds_to_ask,
+        type=parse_timeout,
         default=SECONDS,
         help=f"how long the whole answer to --url may take (default: {SECONDS})",
     )
@@ -62,22 +62,22 @@ def add_arguments(parser: argparse.ArgumentParser, *, asks_always: bool) -> argp
     return work
 
 
-def seconds_to_ask(text: str) -> float:
-    return seconds(text, 0.001, 300)
+def parse_timeout(text: str) -> float:
+    return parse_seconds(text, 0.001, 300)
 
 
-def seconds_to_wait(text: str) -> float:
-    return seconds(text, 0, MAX_WAIT_SECONDS)
+def parse_wait(text: str) -> float:
+    return parse_seconds(text, 0, MAX_WAIT_SECONDS)
 
 
-def seconds(text: str, least: float, most: float) -> float:
+def parse_seconds(text: str, least: float, most: float) -> float:
     value = float(text)
     if not least <= value <= most:  # not a number is neither
         raise argparse.ArgumentTypeError(f"{text} is not accepted: {least:g} to {most:g} seconds are.")
     return value
 
 
-class Question:
+class ServerQuery:
     """
     What the options ask for. ``prefix`` is the endpoint's, ``token`` one that is known without ``--token-file``: on
     this machine it is for servers of ``accounts`` alone.
@@ -112,11 +112,11 @@ class Question:
         return ask(self.target, self.path, method=self.method, accounts=self.accounts, **given)
 
 
-def shown(reply: Reply, *, json: bool) -> str:
+def format_reply(reply: Reply, *, json: bool) -> str:
     """Return what is printed of an answer. Raises NoAnswerError where JSON is asked for and it is none."""
     if not json:
         return reply.text
-    document = document_of(reply)
+    document = parse_document(reply)
     if document is None:
         raise NoAnswerError("The answer is not a JSON object.")
     from json import dumps
@@ -127,10 +127,10 @@ def shown(reply: Reply, *, json: bool) -> str:
         raise NoAnswerError("The answer is not a JSON object.") from None
 
 
-def drained(reply: Reply) -> str:
+def drain_word(reply: Reply) -> str:
     """Return what the server says after --drain or --undrain; raises NoAnswerError when it did not do it."""
     if reply.status != 200 or reply.text not in ("draining", "serving"):
-        raise NoAnswerError(f"It was not done: {problem(reply)}")
+        raise NoAnswerError(f"It was not done: {describe_refusal(reply)}")
     return reply.text
 
 
@@ -140,15 +140,15 @@ def exit_code(word: str, *, probe: bool) -> int:
     return FAIL
 
 
-def word_of(reply: Reply) -> str:
+def status_word(reply: Reply) -> str:
     """Return the status word of an answer. Raises NoAnswerError for one that the endpoint does not give."""
-    word = stated_word(reply)
+    word = find_word(reply)
     if (word in UP and reply.status == 200) or (word in DOWN and reply.status == 503):
         return word
-    raise NoAnswerError(f"It could not be told: {problem(reply)}")
+    raise NoAnswerError(f"It could not be told: {describe_refusal(reply)}")
 
 
-def problem(reply: Reply) -> str:
+def describe_refusal(reply: Reply) -> str:
     if 300 <= reply.status < 400:
         return f"the answer is a redirect (status {reply.status}), which is not followed."
     if reply.status == 401:
@@ -156,15 +156,15 @@ def problem(reply: Reply) -> str:
     return f"the answer (status {reply.status}) is not the health endpoint's."
 
 
-def stated_word(reply: Reply) -> str:
+def find_word(reply: Reply) -> str:
     if not reply.is_json:
         return reply.text.partition("\n")[0].strip()
-    document = document_of(reply) or {}
+    document = parse_document(reply) or {}
     words = [str(document.get(name, "")) for name in ("output", "status")]
     return next((word for word in words if word in UP | DOWN), "")
 
 
-def document_of(reply: Reply) -> dict[str, object] | None:
+def parse_document(reply: Reply) -> dict[str, object] | None:
     import json  # loads only for who needs it
 
     try:

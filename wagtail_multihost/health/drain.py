@@ -37,9 +37,9 @@ class Drain:
 
     @property
     def path(self) -> Path:
-        return Path(self.place())
+        return Path(self.path_text())
 
-    def place(self) -> str:
+    def path_text(self) -> str:
         """Return the path as text, which takes a tenth of the time: every ``ready`` asks."""
         # Several machines may share the folder; the hostname of a container is its own.
         return self.stated or f"{tempfile.gettempdir()}/{self.name}{socket.gethostname()}"
@@ -47,15 +47,15 @@ class Drain:
     def is_on(self) -> bool:
         """Return whether the process drains; a file that cannot be read counts, one that cannot be reached does not."""
         try:
-            place = self.place()
+            place = self.path_text()
         except FileNotFoundError:  # the process can write nowhere, and nobody could drain it by a file there
             return False
         # Nearly always there is none, and an exception would take longer than all the rest.
-        return os.access(place, os.F_OK) and (bool(self.stated) or is_own(place)) and counts(place)
+        return os.access(place, os.F_OK) and (bool(self.stated) or has_trusted_owner(place)) and is_active(place)
 
     def begin(self) -> None:
         """Drain. Raises OSError when the file cannot be written."""
-        write([NewFile(str(self.path), text_of_now().encode(), 0o644)])
+        write([NewFile(str(self.path), drain_text().encode(), 0o644)])
 
     def end(self) -> None:
         """Serve again. Raises OSError when the file cannot be removed."""
@@ -63,7 +63,7 @@ class Drain:
             os.unlink(self.path)
 
 
-def is_own(place: str) -> bool:
+def has_trusted_owner(place: str) -> bool:
     """
     Return whether a file is this account's, which could stop the process as well, or root's. A second name of such a
     file does not count: anybody may give it one that may write it (protected_hardlinks in proc_sys_fs(5)).
@@ -75,7 +75,7 @@ def is_own(place: str) -> bool:
     return found.st_uid in (ROOT, os.geteuid()) and (found.st_nlink == 1 or stat.S_ISDIR(found.st_mode))
 
 
-def counts(place: str) -> bool:
+def is_active(place: str) -> bool:
     """Return whether a file that is there drains: whoever made it, unless it is what is left of an earlier drain."""
     try:
         # Neither a link nor a pipe without a writer may hold up a request.
@@ -91,24 +91,24 @@ def counts(place: str) -> bool:
         return True
     finally:
         os.close(descriptor)
-    return not text.startswith(HEAD) or (written >= machine_started() and is_of_now(text))
+    return not text.startswith(HEAD) or (written >= boot_time() and is_of_this_instance(text))
 
 
-def text_of_now() -> str:
-    return f"{HEAD}{' '.join(f'{name}={value}' for name, value in instance().items())}\n"
+def drain_text() -> str:
+    return f"{HEAD}{' '.join(f'{name}={value}' for name, value in instance_marks().items())}\n"
 
 
-def is_of_now(text: str) -> bool:
+def is_of_this_instance(text: str) -> bool:
     """
     Return whether ``text`` was written in this container. Only what both sides know is compared: a service may not
     see the files of /proc that a shell sees (``ProcSubset=pid`` and ``ProtectProc=invisible`` of systemd.exec(5)).
     """
     stated = dict(word.partition("=")[::2] for word in text.removeprefix(HEAD).split())
-    return all(stated.get(name, value) == value for name, value in instance().items())
+    return all(stated.get(name, value) == value for name, value in instance_marks().items())
 
 
 @lru_cache(maxsize=1)
-def instance() -> dict[str, str]:
+def instance_marks() -> dict[str, str]:
     """
     Return what tells this container from the one before, as far as it can be seen: the machine's start
     (random/boot_id), and when the first process was started
@@ -122,7 +122,7 @@ def instance() -> dict[str, str]:
     return known
 
 
-def machine_started() -> float:
+def boot_time() -> float:
     """Return when the machine started, in seconds since the epoch; 0 where the system does not tell."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.time() - time.clock_gettime(clock) if clock is not None else 0

@@ -14,12 +14,12 @@ def own_hostnames() -> tuple[str, ...]:
     return (*site.hostnames, *site.aliases) if site else ()
 
 
-def checked_hostnames(stated: Iterable[str]) -> tuple[str, ...]:
+def check_hostnames(stated: Iterable[str]) -> tuple[str, ...]:
     """Return hostnames as they are written in certificates; raises ValueError."""
-    return tuple(parse_hostname(hostname) for hostname in checked_texts("hostnames", stated))
+    return tuple(parse_hostname(hostname) for hostname in check_texts("hostnames", stated))
 
 
-def checked_texts(name: str, stated: Iterable[str]) -> tuple[str, ...]:
+def check_texts(name: str, stated: Iterable[str]) -> tuple[str, ...]:
     """Return the list of text that the option ``name`` states; raises ValueError."""
     if not isinstance(stated, list | tuple) or not all(isinstance(item, str) for item in stated):
         raise ValueError(f"The option {name} is not accepted: it must be a list of text.")

@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
-from wagtail_multihost.health.access import Question
+from wagtail_multihost.health.access import HealthRequest
 from wagtail_multihost.health.endpoint import FORMATS, LIVE, METHODS, Answer, Endpoint
 from wagtail_multihost.health.server import is_before_fork_of_uwsgi, is_uwsgi_without_threads
 
 A = TypeVar("A")
 STARTING = Answer(503, b"starting")
-FAILED = Answer(503, b"failed")
+LOAD_FAILED = Answer(503, b"failed")
 NAMES = frozenset({"live", "startup", "ready", "drain", *FORMATS})
 
 logger = logging.getLogger("wagtail_multihost.health")
@@ -41,7 +41,7 @@ class Loading(Generic[A]):
         self._done = threading.Event()
         self._pid = os.getpid()
         if not background or is_before_fork_of_uwsgi() or is_uwsgi_without_threads():
-            self._application = self._loaded()
+            self._application = self._load()
             self._done.set()
         else:
             _loadings.add(self)
@@ -66,22 +66,22 @@ class Loading(Generic[A]):
         """Return the process's endpoint; None before the application is loaded, and where it cannot be."""
         return self._own_endpoint() if self.is_done and self._own_endpoint and self.error is None else None
 
-    def answer(self, question: Question) -> Answer | None:
-        """Return the answer to ``question`` without an endpoint; None for a path that is not one of its."""
-        name = question.path.removeprefix(self.prefix).removesuffix("/")
+    def answer(self, request: HealthRequest) -> Answer | None:
+        """Return the answer to ``request`` without an endpoint; None for a path that is not one of its."""
+        name = request.path.removeprefix(self.prefix).removesuffix("/")
         if name not in NAMES and not name.startswith("site/"):
             return None
-        if question.method not in METHODS:
+        if request.method not in METHODS:
             return Answer(405, b"", headers=(("Allow", ", ".join(METHODS)),))
         if self.error is not None:
-            return FAILED
+            return LOAD_FAILED
         return LIVE if name == "live" else STARTING
 
     def fail(self, error: BaseException) -> None:
         """Answer ``failed`` from now on."""
         self.error = error
         self._done.set()  # first: a lock of the log that another thread had at a fork stays locked
-        complain(error)
+        log_load_failure(error)
 
     def finish(self) -> None:
         """Wait until it is loaded, or cannot be, in the main thread: the loading may wait for another that forks."""
@@ -90,15 +90,15 @@ class Loading(Generic[A]):
 
     def _run(self) -> None:
         try:
-            self._application = self._loaded()
+            self._application = self._load()
         except BaseException as error:  # SystemExit too: who waits must hear of it
             self.error = error
-            complain(error)  # before whoever waits goes on, and may end the process
+            log_load_failure(error)  # before whoever waits goes on, and may end the process
         finally:
             self._done.set()
 
-    def _loaded(self) -> A:
-        application = named(self.load)() if isinstance(self.load, str) else self.load()
+    def _load(self) -> A:
+        application = import_loader(self.load)() if isinstance(self.load, str) else self.load()
         if not callable(application):
             raise TypeError(f"What loads the application returned {type(application).__name__}, which is none.")
         from wagtail_multihost.health.process import own_endpoint, refuse_to_serve  # needs the settings
@@ -112,14 +112,14 @@ class Loading(Generic[A]):
         return application
 
 
-def complain(error: BaseException) -> None:
+def log_load_failure(error: BaseException) -> None:
     if isinstance(error, MultihostError):  # a sentence, of which no frame says more
         logger.critical("The application cannot be loaded: %s", error)
     else:
         logger.critical("The application cannot be loaded.", exc_info=error)
 
 
-def named(path: str) -> Callable[[], A]:
+def import_loader(path: str) -> Callable[[], A]:
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)  # type: ignore[no-any-return]
 
@@ -127,10 +127,10 @@ def named(path: str) -> Callable[[], A]:
 _loadings: weakref.WeakSet[Loading[Any]] = weakref.WeakSet()
 
 
-def finish_all() -> None:
+def finish_loadings() -> None:
     for loading in list(_loadings):
         loading.finish()
 
 
 # A child has no thread that could go on with what was half loaded, and locks that nobody gives back.
-os.register_at_fork(before=finish_all)
+os.register_at_fork(before=finish_loadings)

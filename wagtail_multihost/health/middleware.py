@@ -11,8 +11,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, ResponseHeaders
 
-from wagtail_multihost.health.access import FORWARDING_VARIABLES, Question
-from wagtail_multihost.health.awaiting import first_report
+from wagtail_multihost.health.access import FORWARDING_VARIABLES, HealthRequest
+from wagtail_multihost.health.awaiting import wait_for_report
 from wagtail_multihost.health.endpoint import LIVE, Answer
 from wagtail_multihost.health.process import is_idle, own_endpoint, refuse_to_serve
 
@@ -51,20 +51,20 @@ class HealthMiddleware:
         if self.is_async:
             return self.respond_async(request)
         if request.method == "GET" and request.path_info in self.live_paths:
-            return copied(model_of(LIVE))  # the same answer, in a third of the time
-        answer = own_endpoint().answer(question_of(request))
-        return self.get_response(request) if answer is None else response_of(answer, request)
+            return copy_response(cached_response(LIVE))  # the same answer, in a third of the time
+        answer = own_endpoint().answer(request_from_django(request))
+        return self.get_response(request) if answer is None else response_for(answer, request)
 
     async def respond_async(self, request: HttpRequest) -> HttpResponseBase:
-        endpoint, question = own_endpoint(), question_of(request)
-        await first_report(endpoint, question)
-        answer = endpoint.answer(question)
-        return await self.get_response(request) if answer is None else response_of(answer, request)
+        endpoint, health_request = own_endpoint(), request_from_django(request)
+        await wait_for_report(endpoint, health_request)
+        answer = endpoint.answer(health_request)
+        return await self.get_response(request) if answer is None else response_for(answer, request)
 
 
-def question_of(request: HttpRequest) -> Question:
+def request_from_django(request: HttpRequest) -> HealthRequest:
     meta = request.META
-    return Question(
+    return HealthRequest(
         request.method or "",
         request.path_info,
         meta.get("HTTP_AUTHORIZATION", ""),
@@ -74,20 +74,20 @@ def question_of(request: HttpRequest) -> Question:
     )
 
 
-def response_of(answer: Answer, request: HttpRequest) -> HttpResponse:
+def response_for(answer: Answer, request: HttpRequest) -> HttpResponse:
     """Return ``answer`` as Django has it, with the headers that middleware further down would have set."""
     if request.method == "HEAD":
-        return made(answer, b"")
-    return made(answer, answer.body) if answer.headers else copied(model_of(answer))
+        return make_response(answer, b"")
+    return make_response(answer, answer.body) if answer.headers else copy_response(cached_response(answer))
 
 
 @lru_cache(maxsize=16)
-def model_of(answer: Answer) -> HttpResponse:
+def cached_response(answer: Answer) -> HttpResponse:
     """Return the response for one of the status words: what is asked every second is made once."""
-    return made(answer, answer.body)
+    return make_response(answer, answer.body)
 
 
-def copied(model: HttpResponse) -> HttpResponse:
+def copy_response(model: HttpResponse) -> HttpResponse:
     """Return a response that shares nothing with ``model`` which somebody could change."""
     response = HttpResponse.__new__(HttpResponse)
     response.__dict__.update(
@@ -99,7 +99,7 @@ def copied(model: HttpResponse) -> HttpResponse:
     return response
 
 
-def made(answer: Answer, body: bytes) -> HttpResponse:
+def make_response(answer: Answer, body: bytes) -> HttpResponse:
     response = HttpResponse(body, status=answer.status, headers=dict(answer.all_headers))
     # Django would log each 503 as an error, and mail it to the admins (django.utils.log.log_response): what fails is
     # in the log already, once.

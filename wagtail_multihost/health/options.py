@@ -88,39 +88,39 @@ def read_settings(stated: object) -> HealthSettings:
     if not isinstance(stated, Mapping):
         raise ConfigurationError.because("It is not a dictionary.", where=SETTING)
     problems: list[Problem] = []
-    options = read_options({key: value for key, value in stated.items() if key != "PROBES"}, problems)
+    options = read_health_options({key: value for key, value in stated.items() if key != "PROBES"}, problems)
     probes = dict(read_probes(stated.get("PROBES", DEFAULT_PROBES), problems))
     if problems:
         raise ConfigurationError(problems)
     return HealthSettings(options, probes)
 
 
-def stated_prefix(stated: object) -> str:
+def read_prefix(stated: object) -> str:
     """Return the prefix alone, for what looks at no probe; raises ConfigurationError."""
     problems: list[Problem] = []
     found = {"PREFIX": stated["PREFIX"]} if isinstance(stated, Mapping) and "PREFIX" in stated else {}
-    prefix = read_options(found, problems).prefix
+    prefix = read_health_options(found, problems).prefix
     if problems:
         raise ConfigurationError(problems)
     return prefix
 
 
-def read_options(stated: Mapping[str, Any], problems: list[Problem]) -> HealthOptions:
+def read_health_options(stated: Mapping[str, Any], problems: list[Problem]) -> HealthOptions:
     declared = {field.name.upper(): field for field in fields(HealthOptions)}
     for key in [key for key in stated if key not in declared]:
-        problems.append(unknown(f"{SETTING}[{key!r}]", key, [*declared, "PROBES"]))
+        problems.append(unknown_key(f"{SETTING}[{key!r}]", key, [*declared, "PROBES"]))
     values = {}
     for key, field in declared.items():
         if key in stated:
             try:
                 kind = field.metadata[DECLARED].kind
-                values[field.name] = kind.check(converted(stated[key], kind))
+                values[field.name] = kind.check(convert_value(stated[key], kind))
             except (TypeError, ValueError) as error:
                 problems.append(Problem(f"{SETTING}[{key!r}]", str(error)))
     return HealthOptions(**values)
 
 
-def converted(value: Any, kind: Kind) -> Any:
+def convert_value(value: Any, kind: Kind) -> Any:
     """Return ``value`` in the type of its kind: settings have lists where options have tuples, and text for paths."""
     if kind.type is tuple and isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
@@ -150,18 +150,18 @@ def read_probe(name: object, table: object) -> Probe:
         raise ValueError(f"The name {shown(str(name))} is not accepted: it must match {NAME_FORM.pattern}.")
     if not isinstance(table, Mapping) or set(table) - {"BACKEND", "OPTIONS"} or "BACKEND" not in table:
         raise ValueError("It must be a dictionary with BACKEND, the dotted path of a probe, and at most OPTIONS.")
-    backend, options = probe_class(str(table["BACKEND"])), table.get("OPTIONS", {})
+    backend, options = import_probe(str(table["BACKEND"])), table.get("OPTIONS", {})
     if not isinstance(options, Mapping):
         raise TypeError(f"Its OPTIONS are {type(options).__name__}; accepted is a dictionary.")
     accepted = [field.name for field in fields(backend) if field.init]
     for key in [str(key) for key in options if key not in accepted]:
-        raise ValueError(unknown("", key, accepted).message)
+        raise ValueError(unknown_key("", key, accepted).message)
     probe = backend(**options)
     Probe.__post_init__(probe)  # a project's own may leave it out, and the sampler relies on it
     return probe
 
 
-def probe_class(path: str) -> type[Probe]:
+def import_probe(path: str) -> type[Probe]:
     module, _, name = path.rpartition(".")
     try:
         found = getattr(import_module(module), name)
@@ -175,7 +175,7 @@ def probe_class(path: str) -> type[Probe]:
     return found
 
 
-def unknown(where: str, key: object, accepted: Iterable[str]) -> Problem:
+def unknown_key(where: str, key: object, accepted: Iterable[str]) -> Problem:
     from difflib import get_close_matches  # loads only where there is a mistake
 
     accepted = sorted(accepted)

@@ -16,7 +16,7 @@ from wagtail_multihost.health.access import Gate
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import Endpoint
 from wagtail_multihost.health.options import SETTING, HealthSettings, read_settings
-from wagtail_multihost.health.report import Entry, Report
+from wagtail_multihost.health.report import ProbeEntry, Report
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.resolver.exposure import refuse_exposed
 from wagtail_multihost.running import current, own_id, register_reset
@@ -39,9 +39,9 @@ def site_tokens() -> tuple[str, ...]:
     return tuple(salted_hmac(TOKEN_SALT, site, secret=key, algorithm="sha256").hexdigest() for key in keys if key)
 
 
-def entries_of(stated: HealthSettings, site: str) -> tuple[Entry, ...]:
+def probe_entries(stated: HealthSettings, site: str) -> tuple[ProbeEntry, ...]:
     """Return the configured probes; those of the site under its id."""
-    return tuple(Entry(name, probe, "" if probe.is_shared else site) for name, probe in stated.probes.items())
+    return tuple(ProbeEntry(name, probe, "" if probe.is_shared else site) for name, probe in stated.probes.items())
 
 
 _own: dict[str, Endpoint] = {}
@@ -88,7 +88,7 @@ def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
     """Return the endpoint of this process and its sampler, which starts with the first question."""
     stated, site = stated or health_settings(), own_id()
     sites = (site,) if site else ()
-    sampler = Sampler(entries_of(stated, site), sites, stated.options, announce_apart)
+    sampler = Sampler(probe_entries(stated, site), sites, stated.options, announce_in_thread)
     return Endpoint(
         stated.options,
         sampler,
@@ -104,7 +104,7 @@ def accepted_tokens(stated: HealthSettings) -> Sequence[str]:
     return (*stated.options.tokens, *site_tokens())
 
 
-def announce_apart(before: Report | None, after: Report) -> None:
+def announce_in_thread(before: Report | None, after: Report) -> None:
     """Announce in a thread of the sampler's; no connection that a receiver has opened there is left behind."""
     try:
         announce(before, after)
@@ -121,10 +121,10 @@ def announce(before: Report | None, after: Report) -> None:
     known = {"": before.status, **before.sites} if before else {}
     for site, status in statuses.items():
         if known.get(site) is not status:
-            codes = sorted(codes_of(after, site))
+            codes = sorted(found_codes(after, site))
             health_changed.send_robust(sender=Sampler, site=site, before=known.get(site), after=status, codes=codes)
 
 
-def codes_of(report: Report, site: str) -> set[str]:
+def found_codes(report: Report, site: str) -> set[str]:
     results = [result for result in report.results if not site or result.entry.site == site]
     return {outcome.code for result in results for outcome in result.outcomes if outcome.status}

@@ -10,7 +10,7 @@ from wagtail_multihost.health.probe import Outcome, Probe
 from wagtail_multihost.health.status import Criticality, Status
 
 
-class Entry(NamedTuple):
+class ProbeEntry(NamedTuple):
     """A configured probe: its ``name``, and the ``site`` that it is about; blank where all sites share the thing."""
 
     name: str
@@ -18,13 +18,13 @@ class Entry(NamedTuple):
     site: str = ""
 
 
-class Result(NamedTuple):
+class ProbeResult(NamedTuple):
     """
     What a probe's last run found. ``ended`` is a reading of the sampler's clock and ``time`` the same moment in seconds
     since the epoch; ``duration`` is in seconds.
     """
 
-    entry: Entry
+    entry: ProbeEntry
     outcomes: tuple[Outcome, ...]
     ended: float
     time: float
@@ -49,7 +49,7 @@ class Report:
     the reading when it was made, and ``time`` that moment in seconds since the epoch.
     """
 
-    results: tuple[Result, ...] = ()
+    results: tuple[ProbeResult, ...] = ()
     sites: Mapping[str, Status] = field(default_factory=dict)
     status: Status = Status.PASS
     fresh_until: float = 0
@@ -58,7 +58,7 @@ class Report:
 
 
 def make_report(
-    results: Iterable[Result], sites: Iterable[str], *, quorum: int, stale: float, now: float, time: float
+    results: Iterable[ProbeResult], sites: Iterable[str], *, quorum: int, stale: float, now: float, time: float
 ) -> Report:
     """
     Return the report on ``sites``. ``quorum`` is the percentage of them that must work, ``stale`` the age in seconds
@@ -76,14 +76,14 @@ def make_report(
     return Report(
         results=results,
         sites=statuses,
-        status=container_status(shared, statuses, quorum),
+        status=process_status(shared, statuses, quorum),
         fresh_until=min((until for result in results if (until := fresh_until(result, stale))), default=float("inf")),
         made=now,
         time=time,
     )
 
 
-def fresh_until(result: Result, stale: float) -> float | None:
+def fresh_until(result: ProbeResult, stale: float) -> float | None:
     """
     Return the reading of the sampler's clock until which ``result`` is believed; None where that does not matter. An
     old failure is still a failure: it fails what it belongs to, and must not make all else look old. A probe that
@@ -95,7 +95,7 @@ def fresh_until(result: Result, stale: float) -> float | None:
     return result.ended + max(stale, 2 * (probe.interval + probe.timeout))
 
 
-def container_status(shared: Status, sites: Mapping[str, Status], quorum: int) -> Status:
+def process_status(shared: Status, sites: Mapping[str, Status], quorum: int) -> Status:
     """
     Return the status of the process. A site that fails is a warning, as long as ``quorum`` percent of the sites, and
     one at least, work: its neighbours must not lose their process.

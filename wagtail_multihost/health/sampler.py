@@ -11,11 +11,11 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 
-from wagtail_multihost.health.news import Changed
+from wagtail_multihost.health.change_notifier import OnChange
 from wagtail_multihost.health.options import HealthOptions
-from wagtail_multihost.health.report import Entry, Report
+from wagtail_multihost.health.report import ProbeEntry, Report
 from wagtail_multihost.health.schedule import Schedule
-from wagtail_multihost.health.server import complain_of_missing_threads
+from wagtail_multihost.health.server import log_missing_threads
 
 POLL = 0.005
 
@@ -28,7 +28,11 @@ class Sampler:
     """
 
     def __init__(
-        self, entries: Iterable[Entry], sites: Iterable[str], options: HealthOptions, changed: Changed | None = None
+        self,
+        entries: Iterable[ProbeEntry],
+        sites: Iterable[str],
+        options: HealthOptions,
+        changed: OnChange | None = None,
     ) -> None:
         self.entries = tuple(entries)
         self.sites = tuple(sites)
@@ -75,11 +79,11 @@ class Sampler:
         if own is fresh:
             for other in [known for known in list(self._schedules) if known != pid]:
                 self._schedules.pop(other, None)
-            complain_of_missing_threads()
+            log_missing_threads()
         return own
 
 
-def run_once(entries: Sequence[Entry], sites: Iterable[str], options: HealthOptions) -> Report:
+def run_once(entries: Sequence[ProbeEntry], sites: Iterable[str], options: HealthOptions) -> Report:
     """
     Return the report of one run of every probe, each held to its timeout: for commands. Raises RuntimeError when no
     thread can be started.

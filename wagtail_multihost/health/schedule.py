@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Iterable
 
-from wagtail_multihost.health.news import Changed, News
+from wagtail_multihost.health.change_notifier import ChangeNotifier, OnChange
 from wagtail_multihost.health.options import HealthOptions
-from wagtail_multihost.health.report import Entry, Report, make_report
+from wagtail_multihost.health.report import ProbeEntry, Report, make_report
 from wagtail_multihost.health.task import Task
 
 THREAD = "multihost-sampler"
@@ -32,21 +32,21 @@ class Schedule:
 
     def __init__(
         self,
-        entries: Iterable[Entry],
+        entries: Iterable[ProbeEntry],
         sites: Iterable[str],
         options: HealthOptions,
-        changed: Changed | None = None,
+        changed: OnChange | None = None,
         patience: float = 0,
     ) -> None:
         self.options = options
         self.sites = tuple(sites)
         self.tasks = [Task(entry, options) for entry in entries]
-        self.news = News(changed) if changed else None
+        self.notifier = ChangeNotifier(changed) if changed else None
         self.report: Report | None = None
         #: After how many seconds a run is slow, and leaves its place to others.
         self.patience = patience or options.budget / 1000
         self._asked = self._wakes = self._expected_until = self._next_report = 0.0
-        self._has_news = self._stopped = self._has_complained = False
+        self._has_news = self._stopped = self._has_logged = False
         self._heard = threading.Event()
         self._wake = threading.Event()
         self._lock = threading.Lock()
@@ -90,9 +90,9 @@ class Schedule:
         try:
             self.begin()
         except RuntimeError:
-            if not self._has_complained:
+            if not self._has_logged:
                 logger.exception("The thread that runs probes cannot be started; each question tries again.")
-            self._has_complained = True
+            self._has_logged = True
 
     def _expect(self, now: float) -> None:
         """Let questions wait until the next report, all of them for as long as one may wait."""
@@ -132,7 +132,7 @@ class Schedule:
 
     def _advance(self, now: float) -> bool:
         """Take what has ended, tell of what hangs, and start what is due; return whether anything is new."""
-        changes = [task.finish(self.patience) or task.tell_stuck(now, self._limit(task)) for task in self.tasks]
+        changes = [task.finish(self.patience) or task.notice_stuck(now, self._limit(task)) for task in self.tasks]
         for task in self._startable(now):
             task.start(now, self._wake.set)
         return any(changes) or (not self.tasks and not self._heard.is_set())
@@ -173,8 +173,8 @@ class Schedule:
             return
         self._has_news, self._next_report = False, now + PUBLISH * len(self.tasks)
         self.report = report = self.make_report()
-        if self.news:
-            self.news.tell(report)
+        if self.notifier:
+            self.notifier.notify(report)
 
     def _is_owed(self, task: Task) -> bool:
         """Return whether a critical probe has still to be heard since questions began to wait."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from wagtail_multihost.health.probe import Outcome
-from wagtail_multihost.health.report import Report, Result
+from wagtail_multihost.health.report import ProbeResult, Report
 from wagtail_multihost.health.status import Status
 
 TEXT = "text/plain; charset=utf-8"
@@ -50,37 +50,39 @@ class Health(NamedTuple):
         return {site: status for site, status in sites.items() if self.site in ("", site)}
 
     @property
-    def results(self) -> tuple[Result, ...]:
+    def results(self) -> tuple[ProbeResult, ...]:
         """
         What to write. About one site: its own results, and of what it shares with others only the codes, which say
         nothing about them.
         """
         results = self.report.results if self.report else ()
         if not self.site:
-            return tuple(map(printable, results))
+            return tuple(map(make_printable, results))
         return tuple(
-            printable(result) if result.entry.site else bare(printable(result))
+            make_printable(result) if result.entry.site else without_details(make_printable(result))
             for result in results
             if result.entry.site in ("", self.site)
         )
 
-    def age_of(self, result: Result) -> float:
+    def age_of(self, result: ProbeResult) -> float:
         """Return how long ago a result was found, in seconds."""
         return max(0.0, self.now - result.ended)
 
 
-def printable(result: Result) -> Result:
+def make_printable(result: ProbeResult) -> ProbeResult:
     """Return ``result`` with texts that cannot break any format, and numbers that all of them have."""
-    return result._replace(outcomes=tuple(map(cleaned, result.outcomes)))
+    return result._replace(outcomes=tuple(map(clean_outcome, result.outcomes)))
 
 
-def cleaned(outcome: Outcome) -> Outcome:
+def clean_outcome(outcome: Outcome) -> Outcome:
     status, code, value, unit, subject = outcome
-    known = number(value)
-    return Outcome(status, label(code), known, label(unit) if known is not None else "", label(subject))
+    known = finite_number(value)
+    return Outcome(
+        status, clean_label(code), known, clean_label(unit) if known is not None else "", clean_label(subject)
+    )
 
 
-def number(value: object) -> float | None:
+def finite_number(value: object) -> float | None:
     try:
         found = float(value) if isinstance(value, int | float) else math.nan
     except OverflowError:
@@ -88,11 +90,11 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def label(text: object) -> str:
+def clean_label(text: object) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:LABEL_LENGTH])
 
 
-def bare(result: Result) -> Result:
+def without_details(result: ProbeResult) -> ProbeResult:
     """Return ``result`` without what was observed, and on what."""
     codes = dict.fromkeys(Outcome(outcome.status, outcome.code) for outcome in result.outcomes)
     return result._replace(outcomes=tuple(codes))

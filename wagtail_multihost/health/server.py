@@ -9,7 +9,7 @@ from typing import Any
 logger = logging.getLogger("wagtail_multihost.health")
 
 
-def uwsgi() -> Any:
+def uwsgi_module() -> Any:
     """Return the module that only uWSGI's processes have; None elsewhere."""
     try:
         module = import_module("uwsgi")
@@ -23,21 +23,21 @@ def is_uwsgi_without_threads() -> bool:
     Return whether threads run only while a request is answered: uWSGI starts with neither ``enable-threads`` nor more
     than one thread (https://uwsgi-docs.readthedocs.io/en/latest/WSGIquickstart.html#a-note-on-python-threads).
     """
-    module = uwsgi()
+    module = uwsgi_module()
     if module is None:
         return False
-    stated = {text(name): text(value) for name, value in module.opt.items()}
+    stated = {option_text(name): option_text(value) for name, value in module.opt.items()}
     threads = stated.get("threads", "1")
     return "enable-threads" not in stated and not (threads.isdecimal() and int(threads) > 1)
 
 
 def is_before_fork_of_uwsgi() -> bool:
     """Return whether this is uWSGI's first process, whose workers are forked without telling Python."""
-    module = uwsgi()
+    module = uwsgi_module()
     return module is not None and module.worker_id() == 0
 
 
-def complain_of_missing_threads() -> None:
+def log_missing_threads() -> None:
     if is_uwsgi_without_threads():
         logger.error(
             "uWSGI has neither enable-threads nor threads: probes run only while somebody asks for health, whose "
@@ -45,5 +45,5 @@ def complain_of_missing_threads() -> None:
         )
 
 
-def text(value: object) -> str:
+def option_text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from itertools import islice
 
-from wagtail_multihost.health.complaints import Complaints
+from wagtail_multihost.health.once_logger import OnceLogger
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Outcome
-from wagtail_multihost.health.report import Entry, Result
+from wagtail_multihost.health.report import ProbeEntry, ProbeResult
 from wagtail_multihost.health.status import Criticality, Status
 
 JITTER = 0.1
@@ -26,15 +26,15 @@ class Task:
     changes it, but for ``done``, which a run sets as its last act.
     """
 
-    def __init__(self, entry: Entry, options: HealthOptions) -> None:
+    def __init__(self, entry: ProbeEntry, options: HealthOptions) -> None:
         self.entry = entry
         self.due = 0.0
         self.began: float | None = None
         self.is_stuck = False
         self.was_slow = False
-        self.result: Result | None = None
+        self.result: ProbeResult | None = None
         self.done: tuple[tuple[Outcome, ...], float] | None = None
-        self.complaints = Complaints()
+        self.once_logger = OnceLogger()
         self.interval = entry.probe.interval or options.interval
         self.retry = entry.probe.retry or options.retry
 
@@ -62,18 +62,18 @@ class Task:
         try:
             threading.Thread(target=self.measure, args=(wake,), name=name, daemon=True).start()
         except RuntimeError:  # the container has no more threads, or the interpreter ends
-            self.complaints.log("%s cannot be run.", self, traceback=True)
+            self.once_logger.log("%s cannot be run.", self, traceback=True)
             self.done = (ERROR, now)
             wake()
 
     def measure(self, wake: Callable[[], None]) -> None:
         outcomes = ERROR
         try:
-            with self.complaints.collected():
-                outcomes = measured(self.entry)
-            self.complaints.forget_passed(outcomes)
+            with self.once_logger.collect():
+                outcomes = run_probe(self.entry)
+            self.once_logger.forget_passed(outcomes)
         except BaseException:  # a probe may raise anything, SystemExit too, and must get an answer
-            self.complaints.log("%s failed.", self, traceback=True)
+            self.once_logger.log("%s failed.", self, traceback=True)
         finally:
             self.done = (outcomes, time.monotonic())
             wake()
@@ -83,29 +83,29 @@ class Task:
         if self.began is None or self.done is None:
             return False
         outcomes, ended = self.done
-        self.result = self.found(outcomes, ended)
+        self.result = self.make_result(outcomes, ended)
         pause = self.interval if self.result.status is Status.PASS else self.retry
         self.due = ended + pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # it only spreads
         self.was_slow = self.is_stuck or self.result.duration > patience
         self.began = None
         return True
 
-    def tell_stuck(self, now: float, limit: float) -> bool:
+    def notice_stuck(self, now: float, limit: float) -> bool:
         """See whether a run has taken more than ``limit`` seconds; return whether that is new."""
         if self.began is None or self.is_stuck or now < self.began + limit:
             return False
         self.is_stuck = True
-        self.result = self.found(STUCK, now)
-        self.complaints.log("%s is stuck.", self)
+        self.result = self.make_result(STUCK, now)
+        self.once_logger.log("%s is stuck.", self)
         return True
 
-    def found(self, outcomes: tuple[Outcome, ...], ended: float) -> Result:
+    def make_result(self, outcomes: tuple[Outcome, ...], ended: float) -> ProbeResult:
         began = self.began if self.began is not None else ended
         moment = time.time() - (time.monotonic() - ended)
-        return Result(self.entry, outcomes, ended, moment, ended - began)
+        return ProbeResult(self.entry, outcomes, ended, moment, ended - began)
 
 
-def measured(entry: Entry) -> tuple[Outcome, ...]:
+def run_probe(entry: ProbeEntry) -> tuple[Outcome, ...]:
     """Return what a run finds; raises TypeError where that is not what a probe may find."""
     outcomes = tuple(islice(entry.probe.measure(), MAX_OUTCOMES))
     if not all(isinstance(outcome, Outcome) and isinstance(outcome.status, Status) for outcome in outcomes):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from wagtail_multihost.health.access import FORWARDING_VARIABLES, Question
+from wagtail_multihost.health.access import FORWARDING_VARIABLES, HealthRequest
 from wagtail_multihost.health.endpoint import Answer
 from wagtail_multihost.health.loading import Loading
 
@@ -56,15 +56,15 @@ class HealthApplication:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith(self.prefix):
-            question = question_of(environ)
-            answer = (self.loading.endpoint() or self.loading).answer(question)
+            request = request_from_environ(environ)
+            answer = (self.loading.endpoint() or self.loading).answer(request)
             if answer is not None:
-                return respond(answer, question, start_response)
+                return respond(answer, request, start_response)
         return self.loading.application()(environ, start_response)
 
 
-def question_of(environ: Environ) -> Question:
-    return Question(
+def request_from_environ(environ: Environ) -> HealthRequest:
+    return HealthRequest(
         method=environ.get("REQUEST_METHOD", ""),
         path=environ["PATH_INFO"],
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
@@ -74,6 +74,6 @@ def question_of(environ: Environ) -> Question:
     )
 
 
-def respond(answer: Answer, question: Question, start_response: Callable[..., Any]) -> list[bytes]:
+def respond(answer: Answer, request: HealthRequest, start_response: Callable[..., Any]) -> list[bytes]:
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.all_headers)
-    return [] if question.method == "HEAD" else [answer.body]
+    return [] if request.method == "HEAD" else [answer.body]

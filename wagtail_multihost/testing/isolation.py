@@ -27,7 +27,7 @@ STEPS = {
 }
 
 
-class Planted(NamedTuple):
+class PlantedCanary(NamedTuple):
     """A canary in its place."""
 
     path: str
@@ -76,16 +76,16 @@ class Isolation:
         """Return what the canaries tell; they are asked once."""
         if self._findings is None:
             with tempfile.TemporaryDirectory(prefix="multihost-isolation-") as name:
-                self._findings = tuple(dict.fromkeys(self.found(Path(name))))
+                self._findings = tuple(dict.fromkeys(self.find_all(Path(name))))
         return self._findings
 
-    def found(self, folder: Path) -> Iterator[Finding]:
+    def find_all(self, folder: Path) -> Iterator[Finding]:
         registry = self.registry or write_registry(folder, self.sites)
         with self.tenants(folder, registry) as (left, right):
-            failed = [*each("start", left, right)]
+            failed = [*run_on_both("start", left, right)]
             self.kept = None if failed or not self.databases else self.databases / str(left.call("migrations"))
             if self.is_migrated():
-                yield from self.crossings(left, right)
+                yield from self.find_crossings(left, right)
                 return
             failed = failed or [*self.migrate(left, right)]
             yield from failed
@@ -93,17 +93,17 @@ class Isolation:
                 return
         # In other processes: one that has migrated has other caches than one that serves.
         with self.tenants(folder, registry) as (left, right):
-            failed = [*each("start", left, right)]
-            yield from failed or self.crossings(left, right)
+            failed = [*run_on_both("start", left, right)]
+            yield from failed or self.find_crossings(left, right)
 
-    def crossings(self, left: TenantProcess, right: TenantProcess) -> Iterator[Finding]:
+    def find_crossings(self, left: TenantProcess, right: TenantProcess) -> Iterator[Finding]:
         """Yield what crosses between two sites whose databases are migrated."""
         self.restore(left, right)
-        failed = [*each("connect", left, right)]
+        failed = [*run_on_both("connect", left, right)]
         yield from failed
         if not failed:
-            yield from self.between(left, right)
-            yield from self.between(right, left)
+            yield from self.run_canaries(left, right)
+            yield from self.run_canaries(right, left)
 
     @contextlib.contextmanager
     def tenants(self, folder: Path, registry: Path | str) -> Iterator[tuple[TenantProcess, TenantProcess]]:
@@ -126,11 +126,11 @@ class Isolation:
                 tenant.receive() if apart else tenant.call("migrate")
             except TenantError as error:
                 what = "The database could not be migrated"
-                yield failure("database", DATABASE_DEFAULT, error, other, tenant, what)
+                yield failure_finding("database", DATABASE_DEFAULT, error, other, tenant, what)
                 return
         if apart and self.kept:
             for tenant, files in zip((left, right), names, strict=True):
-                keep(files[DEFAULT], self.kept / f"{tenant.site}.sqlite3")
+                keep_database(files[DEFAULT], self.kept / f"{tenant.site}.sqlite3")
 
     def is_migrated(self) -> bool:
         return self.kept is not None and all((self.kept / f"{site}.sqlite3").exists() for site in self.sites)
@@ -144,19 +144,19 @@ class Isolation:
             if name and not Path(name).exists():
                 shutil.copyfile(self.kept / f"{tenant.site}.sqlite3", name)
 
-    def between(self, source: TenantProcess, target: TenantProcess) -> Iterator[Finding]:
+    def run_canaries(self, source: TenantProcess, target: TenantProcess) -> Iterator[Finding]:
         """Plant every canary at ``source`` and look for it from ``target``."""
-        planted: list[Planted] = []
+        planted: list[PlantedCanary] = []
         for path in self.canaries:
             try:
-                planted += [*plant(path, source, target)]
+                planted += [*plant_canary(path, source, target)]
             except TenantError as error:
                 name = path.rpartition(".")[2]
-                yield failure(name, DATABASE_DEFAULT, error, source, target, "It could not be planted")
+                yield failure_finding(name, DATABASE_DEFAULT, error, source, target, "It could not be planted")
         told: set[str] = set()
         for step, tenant in (("crossed", target), ("disturb", target), ("lost", source), ("remove", source)):
             for canary in planted:
-                for finding in taken(step, tenant, canary, source, target):
+                for finding in run_step(step, tenant, canary, source, target):
                     if not canary.repeats:
                         told.add(finding.setting)
                     elif finding.setting in told:
@@ -164,7 +164,7 @@ class Isolation:
                     yield finding
 
 
-def keep(name: str, kept: Path) -> None:
+def keep_database(name: str, kept: Path) -> None:
     """Copy a migrated file, whole or not at all: several runs may share the folder."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     partial = kept.with_suffix(f".{secrets.token_hex(8)}")
@@ -172,28 +172,32 @@ def keep(name: str, kept: Path) -> None:
     partial.replace(kept)
 
 
-def plant(path: str, source: TenantProcess, target: TenantProcess) -> Iterator[Planted]:
+def plant_canary(path: str, source: TenantProcess, target: TenantProcess) -> Iterator[PlantedCanary]:
     known = [tenant.call("meet", path=path) for tenant in (source, target)]
     if all(canary.pop("applies") for canary in known):
         token = new_token()
-        yield Planted(path, **known[0], token=token, trace=source.call("step", path=path, step="plant", token=token))
+        yield PlantedCanary(
+            path, **known[0], token=token, trace=source.call("step", path=path, step="plant", token=token)
+        )
 
 
-def taken(
-    step: str, tenant: TenantProcess, canary: Planted, source: TenantProcess, target: TenantProcess
+def run_step(
+    step: str, tenant: TenantProcess, canary: PlantedCanary, source: TenantProcess, target: TenantProcess
 ) -> Iterator[Finding]:
     """Yield what a canary tells in a step."""
     try:
         crossings = tenant.call("step", path=canary.path, step=step, token=canary.token, planted=canary.trace)
     except TenantError as error:
-        yield failure(canary.name, canary.setting, error, source, target, f"Its step {step} failed at {tenant.site}")
+        yield failure_finding(
+            canary.name, canary.setting, error, source, target, f"Its step {step} failed at {tenant.site}"
+        )
         return
     for setting, evidence in crossings or ():
         # Evidence of one run is that of another.
         yield Finding(canary.name, setting, evidence.replace(canary.token, "TOKEN"), source.site, target.site)
 
 
-def each(do: str, *tenants: TenantProcess) -> Iterator[Finding]:
+def run_on_both(do: str, *tenants: TenantProcess) -> Iterator[Finding]:
     """Have both sites start or connect at once."""
     for tenant in tenants:
         tenant.send(do)
@@ -202,10 +206,10 @@ def each(do: str, *tenants: TenantProcess) -> Iterator[Finding]:
             tenant.receive()
         except TenantError as error:
             canary, setting, what = STEPS[do]
-            yield failure(canary, setting, error, other, tenant, what)
+            yield failure_finding(canary, setting, error, other, tenant, what)
 
 
-def failure(
+def failure_finding(
     canary: str, setting: str, error: TenantError, source: TenantProcess, target: TenantProcess, what: str
 ) -> Finding:
     if "IdentityError" in error.kinds:

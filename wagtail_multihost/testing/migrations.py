@@ -19,12 +19,12 @@ def digest_migrations() -> str:
     that migrations of Django and Wagtail read. Imports no migration.
     """
     digest = hashlib.sha256()
-    for text in migrated_from():
+    for text in digest_parts():
         digest.update(f"{len(text)}:".encode() + text)
     return digest.hexdigest()[:32]
 
 
-def migrated_from() -> Iterator[bytes]:
+def digest_parts() -> Iterator[bytes]:
     # Wagtail's migrations write the default language into rows; swapped models are other tables.
     for value in (django.__version__, settings.LANGUAGE_CODE, settings.AUTH_USER_MODEL):
         yield str(value).encode()

@@ -39,7 +39,7 @@ class TenantProcess:
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "wagtail_multihost.testing.tenant"],
-                env=environ_of(os.environ, site, settings_module, registry),
+                env=tenant_environ(os.environ, site, settings_module, registry),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
@@ -68,7 +68,7 @@ class TenantProcess:
             pipe.write(json.dumps({"do": do, "with": arguments}) + "\n")
             pipe.flush()
         except BrokenPipeError:
-            raise self.ended() from None
+            raise self.end_error() from None
 
     def receive(self) -> Any:
         """Return the result of the command that was sent; raises TenantError when it failed or the process is gone."""
@@ -78,7 +78,7 @@ class TenantProcess:
             raise TenantError(f"The process of {self.site} did not answer within {ANSWER_SECONDS} s.")
         line = pipe.readline()
         if not line:
-            raise self.ended()
+            raise self.end_error()
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise TenantError(answer["error"], tuple(answer["kinds"]), answer["traceback"])
@@ -89,7 +89,7 @@ class TenantProcess:
         self.send(do, **arguments)
         return self.receive()
 
-    def ended(self) -> TenantError:
+    def end_error(self) -> TenantError:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
         return TenantError("\n".join([f"The process of {self.site} has ended.", *lines]))
 
@@ -99,7 +99,7 @@ class TenantProcess:
         return pipe
 
 
-def environ_of(environ: Mapping[str, str], site: str, settings_module: str, registry: Path | str) -> dict[str, str]:
+def tenant_environ(environ: Mapping[str, str], site: str, settings_module: str, registry: Path | str) -> dict[str, str]:
     """Return the environment of a site's process: this one's, the import path, and which site it is."""
     kept = {name: value for name, value in environ.items() if not name.startswith(NOT_INHERITED)}
     return {

@@ -29,7 +29,7 @@ class IsolationError(AssertionError):
     def __init__(self, settings: str, findings: Iterable[Finding]) -> None:
         self.settings = settings
         self.findings = tuple(findings)
-        super().__init__(report(settings, self.findings))
+        super().__init__(format_report(settings, self.findings))
 
     @property
     def crossings(self) -> tuple[Finding, ...]:
@@ -42,7 +42,7 @@ class IsolationError(AssertionError):
         return tuple(finding for finding in self.findings if not finding.setting)
 
 
-def report(settings: str, findings: Sequence[Finding]) -> str:
+def format_report(settings: str, findings: Sequence[Finding]) -> str:
     """Return a text that has the settings which are behind the crossings, and below each what crossed."""
     crossings = sorted((finding for finding in findings if finding.setting), key=lambda finding: finding.setting)
     failures = [finding for finding in findings if not finding.setting]

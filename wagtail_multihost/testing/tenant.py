@@ -76,7 +76,7 @@ class Tenant:
         return [list(crossing) for crossing in outcome] if step in ("crossed", "lost") else None
 
 
-def answer(tenant: Tenant, command: Mapping[str, Any]) -> dict[str, object]:
+def run_command(tenant: Tenant, command: Mapping[str, Any]) -> dict[str, object]:
     """Return the answer to a command: its ``result``, or the ``error`` with its class and traceback."""
     do: Callable[..., object] = getattr(tenant, command["do"])
     try:
@@ -104,7 +104,7 @@ def main() -> None:
     tenant = Tenant()
     with commands, answers:
         for line in commands:
-            answers.write(json.dumps(answer(tenant, json.loads(line)), default=str) + "\n")
+            answers.write(json.dumps(run_command(tenant, json.loads(line)), default=str) + "\n")
             answers.flush()
 
 

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
-from wagtail_multihost.health.hostnames import checked_texts
+from wagtail_multihost.health.hostnames import check_texts
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed
-from wagtail_multihost.health.probes.tls import DAY, judged
+from wagtail_multihost.health.probes.tls import DAY, judge_days_left
 from wagtail_multihost.health.status import Criticality
 
 try:
@@ -72,7 +72,7 @@ class CertificateFilesProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "paths", checked_texts("paths", self.paths))
+        object.__setattr__(self, "paths", check_texts("paths", self.paths))
         if not self.paths:
             raise ValueError("The option paths is missing: a list of files, patterns and folders.")
         if not 0 <= self.fail_days <= self.warn_days:
@@ -81,7 +81,7 @@ class CertificateFilesProbe(Probe):
             raise ValueError("The option key is not accepted: it is the name of a file beside the certificate.")
 
     def measure(self) -> Iterator[Outcome]:
-        files = list(dict.fromkeys(file for path in self.paths for file in files_of(path, self.key)))
+        files = list(dict.fromkeys(file for path in self.paths for file in find_files(path, self.key)))
         names = Counter(file.name for file in files)
         for file in files:
             yield self.outcome(file, file.name if names[file.name] == 1 else f"{file.parent.name}/{file.name}")
@@ -90,25 +90,25 @@ class CertificateFilesProbe(Probe):
 
     def outcome(self, file: Path, subject: str) -> Outcome:
         try:
-            certificates = load_pem_x509_certificates(read(file))
+            certificates = load_pem_x509_certificates(read_regular_file(file))
         except FileNotFoundError:
             return failed("missing", subject=subject)
         except OSError as error:
-            complain("The certificate %s cannot be read: %s", file, error, subject=subject)
+            log_failure("The certificate %s cannot be read: %s", file, error, subject=subject)
             return failed("unreadable", subject=subject)
         except ValueError as error:
-            complain("The file %s has no certificate: %s", file, error, subject=subject)
+            log_failure("The file %s has no certificate: %s", file, error, subject=subject)
             return failed("not_a_certificate", subject=subject)
         if self.key and (
-            code := key_fault(certificates[0], file.with_name(self.key.replace(STEM, file.stem)), subject)
+            code := find_key_fault(certificates[0], file.with_name(self.key.replace(STEM, file.stem)), subject)
         ):
             return failed(code, subject=subject)
         if max(certificate.not_valid_before_utc for certificate in certificates) > datetime.now(UTC):
             return failed("not_yet_valid", subject=subject)
-        return judged(days_left(certificates), subject, self.warn_days, self.fail_days)
+        return judge_days_left(days_left(certificates), subject, self.warn_days, self.fail_days)
 
 
-def files_of(path: str, key: str) -> Iterator[Path]:
+def find_files(path: str, key: str) -> Iterator[Path]:
     """Yield the files that a path, a pattern or a folder stands for; a path without a file is yielded too."""
     if os.path.isdir(path):
         found = [file for file in sorted(Path(path).iterdir()) if file.suffix in SUFFIXES and file.is_file()]
@@ -121,7 +121,7 @@ def files_of(path: str, key: str) -> Iterator[Path]:
         yield Path(path)
 
 
-def read(file: Path) -> bytes:
+def read_regular_file(file: Path) -> bytes:
     """Return the content of a regular file; raises OSError for others, and where it is too large."""
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as opened:
@@ -131,12 +131,12 @@ def read(file: Path) -> bytes:
         return opened.read(MOST_BYTES)
 
 
-def key_fault(certificate: Certificate, file: Path, subject: str) -> str:
+def find_key_fault(certificate: Certificate, file: Path, subject: str) -> str:
     """Return the code of what is wrong with the key in ``file``, blank when it is the certificate's."""
     try:
-        key = load_pem_private_key(read(file), None)
+        key = load_pem_private_key(read_regular_file(file), None)
     except (OSError, TypeError, ValueError, UnsupportedAlgorithm) as error:
-        complain("The key %s cannot be used: %s", file, error, subject=subject)
+        log_failure("The key %s cannot be used: %s", file, error, subject=subject)
         return "key_unusable"
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     is_same = key.public_key().public_bytes(*form) == certificate.public_key().public_bytes(*form)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from wagtail_multihost.health.access_log import is_probe, own_prefix
+from wagtail_multihost.health.access_log import endpoint_prefix, is_probe
 
 Sampler = Callable[[Mapping[str, Any]], float | bool]
 
@@ -28,7 +28,7 @@ def without_probes(otherwise: float | Sampler) -> Sampler:
     """
 
     def sample(context: Mapping[str, Any]) -> float | bool:
-        if is_probe(path_of(context), own_prefix()):
+        if is_probe(request_path(context), endpoint_prefix()):
             return 0
         if callable(otherwise):
             return otherwise(context)
@@ -38,7 +38,7 @@ def without_probes(otherwise: float | Sampler) -> Sampler:
     return sample
 
 
-def path_of(context: Mapping[str, Any]) -> str:
+def request_path(context: Mapping[str, Any]) -> str:
     """Return the path of the request in a sampling context; blank where it is of something else."""
     path = (context.get("wsgi_environ") or {}).get("PATH_INFO") or (context.get("asgi_scope") or {}).get("path")
     return path if isinstance(path, str) else ""
@@ -51,4 +51,4 @@ def drop_probes(event: dict[str, Any], hint: Mapping[str, Any]) -> dict[str, Any
         path = unquote(urlsplit(url).path) if isinstance(url, str) else ""
     except ValueError:
         return event
-    return None if is_probe(path, own_prefix()) else event
+    return None if is_probe(path, endpoint_prefix()) else event

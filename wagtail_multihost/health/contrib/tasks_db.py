@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from django.db import router
 
-from wagtail_multihost.health.hostnames import checked_texts
+from wagtail_multihost.health.hostnames import check_texts
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.probes.connection import thread_connection
 from wagtail_multihost.health.status import Criticality
@@ -54,7 +54,7 @@ class TaskQueueProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "queues", checked_texts("queues", self.queues))
+        object.__setattr__(self, "queues", check_texts("queues", self.queues))
         if not 0 <= self.warn_seconds <= self.fail_seconds:
             raise ValueError("The limits are not accepted: 0 <= warn_seconds <= fail_seconds.")
         if self.warn_waiting < 0:
@@ -94,10 +94,10 @@ class TaskQueueProbe(Probe):
             tasks = DBTaskResult.objects.using(alias).ready()
             if self.queues:
                 tasks = tasks.filter(queue_name__in=self.queues)
-            return list(grouped(tasks))
+            return list(group_by_queue(tasks))
 
 
-def grouped(tasks: Any) -> Iterator[Queue]:
+def group_by_queue(tasks: Any) -> Iterator[Queue]:
     from django.db.models import Case, Count, F, Min, When
     from django.db.models.functions import Greatest
     from django_tasks_db.models import get_date_max

@@ -45,19 +45,19 @@ class Form(NamedTuple):
     tells_by_code: bool = True
 
 
-def form_of(name: str, accept: str) -> Form:
+def find_form(name: str, accept: str) -> Form:
     """
     Return the form of the path ``name``: ``health``, ``metrics`` and ``site`` are written as the header ``Accept``
     wants. Metrics are the whole process's.
     """
     offers = {"metrics": METRICS, "site": SITE_MEDIA_TYPES}.get(name, MEDIA_TYPES)
-    form = BY_NAME.get(name) or negotiated(accept, offers)
+    form = BY_NAME.get(name) or negotiate_form(accept, offers)
     module_name, function = WRITERS[form]
     module = import_module(f"{__name__}.{module_name}")
     return Form(getattr(module, function), getattr(module, "HEADERS", ()), form not in ALWAYS_OK)
 
 
-def negotiated(accept: str, offers: dict[str, str]) -> str:
+def negotiate_form(accept: str, offers: dict[str, str]) -> str:
     """Return which of ``offers`` the header wants most; the first where it has no wish that can be met."""
     wishes = read_accept(accept)
     best, chosen = (0.0, 0), next(iter(offers.values()))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from django.template import Context, Engine
 
 from wagtail_multihost.health.formats.meanings import meaning_of_code, meaning_of_word
-from wagtail_multihost.health.formats.quantities import quantity, span
-from wagtail_multihost.health.report import Result
+from wagtail_multihost.health.formats.quantities import format_duration, format_quantity
+from wagtail_multihost.health.report import ProbeResult
 from wagtail_multihost.health.seen import Health
 from wagtail_multihost.health.status import Criticality, Status
 
@@ -40,7 +40,7 @@ WEIGHTS = {
 MANY_SITES = 10
 
 
-class Row(NamedTuple):
+class OutcomeRow(NamedTuple):
     """An outcome of a probe."""
 
     name: str
@@ -60,7 +60,7 @@ class Group(NamedTuple):
     id: str
     title: str
     status: str
-    rows: tuple[Row, ...]
+    rows: tuple[OutcomeRow, ...]
 
 
 def write(health: Health) -> tuple[bytes, str]:
@@ -74,9 +74,9 @@ def write(health: Health) -> tuple[bytes, str]:
             "details": health.details,
             "subject": health.site or health.service,
             "version": health.version,
-            "age": "" if health.age is None else span(health.age),
-            "made": moment(health.report.time) if health.report else "",
-            "groups": groups(health, quiet),
+            "age": "" if health.age is None else format_duration(health.age),
+            "made": utc_time(health.report.time) if health.report else "",
+            "groups": make_groups(health, quiet),
             "quiet": quiet,
             "more": f"{len(quiet)} more sites",
             "style": STYLE,
@@ -93,39 +93,39 @@ def quiet_sites(health: Health) -> list[str]:
     return sorted(site for site, status in health.sites.items() if not status and site not in loud)
 
 
-def groups(health: Health, quiet: Collection[str]) -> list[Group]:
+def make_groups(health: Health, quiet: Collection[str]) -> list[Group]:
     """Return what all share, then the sites, the worst first."""
     hidden = frozenset(quiet)
-    by_site: dict[str, list[Result]] = {}
+    by_site: dict[str, list[ProbeResult]] = {}
     for result in health.results:
         by_site.setdefault(result.entry.site, []).append(result)
     shared = by_site.get("", [])
     status = max((result.weight for result in shared), default=Status.PASS)
-    found = [Group("shared", "Shared by all sites", str(status), rows(health, shared))] if shared else []
+    found = [Group("shared", "Shared by all sites", str(status), make_rows(health, shared))] if shared else []
     for site, status in sorted(health.sites.items(), key=lambda item: (-item[1], item[0])):
         if site not in hidden:
-            found.append(Group(f"site-{len(found)}", site, str(status), rows(health, by_site.get(site, []))))
+            found.append(Group(f"site-{len(found)}", site, str(status), make_rows(health, by_site.get(site, []))))
     return found
 
 
-def rows(health: Health, results: Iterable[Result]) -> tuple[Row, ...]:
+def make_rows(health: Health, results: Iterable[ProbeResult]) -> tuple[OutcomeRow, ...]:
     """Return a row for each outcome, the worst first."""
     pairs = [(result, outcome) for result in results for outcome in result.outcomes]
     return tuple(
-        Row(
+        OutcomeRow(
             name=result.entry.name,
             subject=outcome.subject,
             status=str(outcome.status),
             code=outcome.code,
             meaning=meaning_of_code(result.entry.probe, outcome.code),
             weight=WEIGHTS.get(result.entry.probe.criticality, "") if outcome.status else "",
-            observed=quantity(outcome.value, outcome.unit),
-            age=span(health.age_of(result)),
-            took=span(result.duration),
+            observed=format_quantity(outcome.value, outcome.unit),
+            age=format_duration(health.age_of(result)),
+            took=format_duration(result.duration),
         )
         for result, outcome in sorted(pairs, key=lambda pair: -pair[1].status)
     )
 
 
-def moment(epoch: float) -> str:
+def utc_time(epoch: float) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

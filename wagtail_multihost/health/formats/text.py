@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from wagtail_multihost.health.formats.quantities import quantity, span
+from wagtail_multihost.health.formats.quantities import format_duration, format_quantity
 from wagtail_multihost.health.seen import TEXT, Health
 
 COLUMNS = ("STATUS", "SITE", "PROBE", "CODE", "OBSERVED", "AGE", "TOOK", "SUBJECT")
@@ -14,23 +14,23 @@ def write(health: Health) -> tuple[bytes, str]:
     """Return the body and its content type."""
     lines = [health.word]
     if health.details:
-        lines += aligned([COLUMNS, *rows(health)])
+        lines += align_columns([COLUMNS, *table_rows(health)])
     if health.age is not None:
-        lines.append(f"The report is {span(health.age)} old.")
+        lines.append(f"The report is {format_duration(health.age)} old.")
     return "".join(f"{line}\n" for line in lines).encode(), TEXT
 
 
-def rows(health: Health) -> Iterator[tuple[str, ...]]:
+def table_rows(health: Health) -> Iterator[tuple[str, ...]]:
     for site, status in health.sites.items():
         yield str(status), site, "", "", "", "", "", ""
     for result in health.results:
-        age, took = span(health.age_of(result)), span(result.duration)
+        age, took = format_duration(health.age_of(result)), format_duration(result.duration)
         for status, code, value, unit, subject in result.outcomes:
-            observed = quantity(value, unit)
+            observed = format_quantity(value, unit)
             yield str(status), result.entry.site, result.entry.name, code, observed, age, took, subject
 
 
-def aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
+def align_columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Return a line for each of ``rows``, with ``-`` for what is blank; columns without any value are left out."""
     head, *rest = rows
     shown = [column for column in range(len(head)) if any(row[column] for row in rest)]

@@ -15,10 +15,10 @@ from django.core.cache.backends.db import DatabaseCache
 from django.db import router
 
 from wagtail_multihost.exceptions import IdentityError
-from wagtail_multihost.health.complaints import complain
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
 from wagtail_multihost.health.probes.connection import thread_connection
-from wagtail_multihost.health.probes.deadline import hung_up_after
+from wagtail_multihost.health.probes.deadline import hang_up_after
 
 PREFIX = "multihost-probe-"
 KEPT_SECONDS = 10
@@ -47,24 +47,24 @@ class CacheProbe(Probe):
     def measure(self) -> Iterator[Outcome]:
         cache = caches.create_connection(self.alias)
         try:
-            with held_to(self.timeout, cache):
-                is_kept = keeps(cache)
+            with limit_time(self.timeout, cache):
+                is_kept = keeps_value(cache)
             yield passed() if is_kept else failed("value_lost")
         except IdentityError:
-            complain("The cache %s has the mark of another site.", self.alias, traceback=True)
+            log_failure("The cache %s has the mark of another site.", self.alias, traceback=True)
             yield failed("foreign_cache")
         except Exception:  # clients raise errors of many classes
-            complain("The cache %s does not answer.", self.alias, traceback=True)
+            log_failure("The cache %s does not answer.", self.alias, traceback=True)
             yield failed("unreachable")
         finally:
-            disconnect(cache)
+            disconnect_cache(cache)
 
 
-def held_to(seconds: float, cache: BaseCache) -> AbstractContextManager[None]:
+def limit_time(seconds: float, cache: BaseCache) -> AbstractContextManager[None]:
     """Hang up what the cache waits for after ``seconds``: a server that is gone without a word answers nobody."""
     if isinstance(cache, DatabaseCache):
         return thread_connection(router.db_for_write(cache.cache_model_class), seconds)
-    return hung_up_after(seconds, lambda: busy_socket(cache))
+    return hang_up_after(seconds, lambda: busy_socket(cache))
 
 
 def busy_socket(cache: BaseCache) -> Any:
@@ -79,17 +79,17 @@ def pools_of(cache: BaseCache) -> Iterable[Any]:
     return tuple(getattr(getattr(cache, "_cache", None), "_pools", {}).values())
 
 
-def keeps(cache: BaseCache) -> bool:
+def keeps_value(cache: BaseCache) -> bool:
     """Return whether what is written is read back; it is removed, and expires soon where it cannot be."""
     key, value = f"{PREFIX}{secrets.token_hex(16)}", secrets.token_hex(8)
     cache.set(key, value, KEPT_SECONDS)
     try:
-        return reads(cache, key, value)
+        return reads_back(cache, key, value)
     finally:
         cache.delete(key)
 
 
-def reads(cache: BaseCache, key: str, value: str) -> bool:
+def reads_back(cache: BaseCache, key: str, value: str) -> bool:
     for _ in range(READINGS):
         if cache.get(key) == value:
             return True
@@ -97,7 +97,7 @@ def reads(cache: BaseCache, key: str, value: str) -> bool:
     return False
 
 
-def disconnect(cache: BaseCache) -> None:
+def disconnect_cache(cache: BaseCache) -> None:
     """Close the connections of a cache that nobody else has."""
     cache.close()
     # Django's RedisCache.close() does nothing: its pools live as long as the object, and are the object's own.

@@ -19,9 +19,9 @@ from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import IdentityError
-from wagtail_multihost.health.complaints import complain
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, failed, warned
-from wagtail_multihost.health.probes.deadline import hung_up_after
+from wagtail_multihost.health.probes.deadline import hang_up_after
 from wagtail_multihost.identity.deadline import SilentDatabaseError
 
 #: What any probe of a database may answer.
@@ -36,7 +36,7 @@ LEAST_CONNECT_SECONDS = 2
 SQLITE_BUSY_PART = 0.5
 
 
-def unopened(alias: str) -> BaseDatabaseWrapper:
+def unopened_connection(alias: str) -> BaseDatabaseWrapper:
     """Return Django's object for an alias, which is nobody else's; nothing is opened."""
     return connections.create_connection(alias)
 
@@ -47,9 +47,9 @@ def new_connection(alias: str, seconds: float) -> Iterator[BaseDatabaseWrapper]:
     Open a connection as Django does, receivers of ``connection_created`` (the identity fuse) included, but never one
     of a pool; close it afterwards. ``seconds`` is how long it may take where the project says nothing.
     """
-    connection = unopened(alias)
-    connection.settings_dict = settings_of_probe(connection, seconds)
-    with closing_driver(connection), hung_up_after(seconds, lambda: connection.connection):
+    connection = unopened_connection(alias)
+    connection.settings_dict = probe_settings(connection, seconds)
+    with closing_driver(connection), hang_up_after(seconds, lambda: connection.connection):
         connection.ensure_connection()
         yield connection
 
@@ -62,9 +62,9 @@ def thread_connection(alias: str, seconds: float) -> Iterator[None]:
     """
     connection = connections[alias]
     stated = connection.settings_dict
-    connection.settings_dict = settings_of_probe(connection, seconds)
+    connection.settings_dict = probe_settings(connection, seconds)
     try:
-        with hung_up_after(seconds, lambda: connection.connection):
+        with hang_up_after(seconds, lambda: connection.connection):
             yield
     finally:
         connection.close()
@@ -83,7 +83,7 @@ def closing_driver(connection: BaseDatabaseWrapper) -> Iterator[None]:
                 driver.close()
 
 
-def settings_of_probe(connection: BaseDatabaseWrapper, seconds: float) -> dict[str, Any]:
+def probe_settings(connection: BaseDatabaseWrapper, seconds: float) -> dict[str, Any]:
     """Return the settings of an alias without its pool, and with deadlines. Nothing is asked of the server."""
     settings = connection.settings_dict
     options = {key: value for key, value in (settings.get("OPTIONS") or {}).items() if key != "pool"}
@@ -116,17 +116,17 @@ def is_uri(name: str) -> bool:
 
 
 @contextmanager
-def logged(alias: str) -> Iterator[list[Outcome]]:
+def catch_database_errors(alias: str) -> Iterator[list[Outcome]]:
     """Take an error of the database as an outcome, which is put into the list; its text goes to the log alone."""
     found: list[Outcome] = []
     try:
         yield found
     except (DatabaseError, IdentityError) as error:
-        complain("The database %s fails a probe: %s", alias, error)
-        found.append(outcome_of(error))
+        log_failure("The database %s fails a probe: %s", alias, error)
+        found.append(outcome_of_error(error))
 
 
-def outcome_of(error: Exception) -> Outcome:
+def outcome_of_error(error: Exception) -> Outcome:
     if isinstance(error, SilentDatabaseError):
         return failed("unreachable")
     if isinstance(error, IdentityError):

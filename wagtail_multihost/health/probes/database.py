@@ -46,23 +46,26 @@ class DatabaseProbe(Probe):
     def measure(self) -> Iterator[Outcome]:
         pool = serving_pool(self.alias)
         new = self.new_connection()
-        yield new if pool is None else together(ask_pool(pool, self.timeout * POOL_PART), new)
+        yield new if pool is None else combine_outcomes(ask_pool(pool, self.timeout * POOL_PART), new)
 
     def new_connection(self) -> Outcome:
-        with opening.logged(self.alias) as outcomes, opening.new_connection(self.alias, self.timeout) as connection:
-            ask(connection)
+        with (
+            opening.catch_database_errors(self.alias) as outcomes,
+            opening.new_connection(self.alias, self.timeout) as connection,
+        ):
+            run_query(connection)
             outcomes.append(passed())
         is_open = outcomes[0].status is Status.PASS
         return failed("read_only") if is_open and is_read_only(self.alias) else outcomes[0]
 
 
-def ask(connection: BaseDatabaseWrapper) -> None:
+def run_query(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         cursor.execute(QUESTIONS.get(connection.vendor, "SELECT 1"))
         cursor.fetchone()
 
 
-def together(pool: Outcome, new: Outcome) -> Outcome:
+def combine_outcomes(pool: Outcome, new: Outcome) -> Outcome:
     """Return what the pool and a new connection mean together."""
     if new.status is Status.PASS:
         return pool
@@ -76,7 +79,7 @@ def is_read_only(alias: str) -> bool:
     Return whether a SQLite file cannot be written. SQLite opens such a file for reading without a word, and needs the
     folder for its journal. Asking it to write instead would take the lock from those who do.
     """
-    connection = opening.unopened(alias)
+    connection = opening.unopened_connection(alias)
     name = str(connection.settings_dict["NAME"])
     if connection.vendor != "sqlite" or name == ":memory:" or opening.is_uri(name):
         return False

@@ -11,7 +11,7 @@ from wagtail_multihost.identity.deadline import hang_up
 
 
 @contextmanager
-def hung_up_after(seconds: float, driver: Callable[[], Any]) -> Iterator[None]:
+def hang_up_after(seconds: float, driver: Callable[[], Any]) -> Iterator[None]:
     """
     Hang up what ``driver`` returns (the driver's connection, None before there is one) unless the block ends within
     ``seconds``: its driver then raises. The drivers of PostgreSQL have no timeout of their own for an answer, and one

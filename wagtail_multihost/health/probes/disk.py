@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 from wagtail_multihost.running import current
@@ -40,7 +40,7 @@ class DiskProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.paths, Mapping) or not all(map(is_folder, self.paths.items())):
+        if not isinstance(self.paths, Mapping) or not all(map(is_labelled_folder, self.paths.items())):
             raise ValueError("The option paths is not accepted: it must be a dictionary of labels and folders.")
         if not 0 <= self.fail_percent <= self.warn_percent <= 100:
             raise ValueError("The limits are not accepted: 0 <= fail_percent <= warn_percent <= 100.")
@@ -53,9 +53,9 @@ class DiskProbe(Probe):
         try:
             status = os.statvfs(path)
         except OSError:
-            complain("The folder %s (%s) cannot be looked at.", label, path, subject=label, traceback=True)
+            log_failure("The folder %s (%s) cannot be looked at.", label, path, subject=label, traceback=True)
             return failed("missing", subject=label)
-        left, code = min(shares_left(status))
+        left, code = min(percentages_left(status))
         if left < self.fail_percent:
             return failed(code, left, "percent", subject=label)
         if left < self.warn_percent:
@@ -63,21 +63,21 @@ class DiskProbe(Probe):
         return passed(left, "percent", subject=label)
 
 
-def is_folder(item: tuple[object, object]) -> bool:
+def is_labelled_folder(item: tuple[object, object]) -> bool:
     """Return whether ``item`` is a label with a folder: a number would be looked up as an open file's."""
     label, path = item
     return isinstance(label, str) and isinstance(path, str | os.PathLike) and "\0" not in str(path)
 
 
-def shares_left(status: os.statvfs_result) -> Iterator[tuple[float, str]]:
+def percentages_left(status: os.statvfs_result) -> Iterator[tuple[float, str]]:
     """Yield the percentages that are left to a process without privileges, as df(1) computes them."""
     used = status.f_blocks - status.f_bfree
-    yield share(status.f_bavail, used), "few_bytes"
+    yield percentage_left(status.f_bavail, used), "few_bytes"
     if status.f_files:  # file systems such as Btrfs have no fixed number of inodes
-        yield share(status.f_favail, status.f_files - status.f_ffree), "few_inodes"
+        yield percentage_left(status.f_favail, status.f_files - status.f_ffree), "few_inodes"
 
 
-def share(left: int, used: int) -> float:
+def percentage_left(left: int, used: int) -> float:
     return round(100 * left / (left + used), 1) if left + used else 100.0
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
-from wagtail_multihost.health.hostnames import checked_hostnames, checked_texts, own_hostnames
+from wagtail_multihost.health.hostnames import check_hostnames, check_texts, own_hostnames
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
 from wagtail_multihost.health.status import Criticality
 
@@ -36,8 +36,8 @@ class DnsProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "hostnames", checked_hostnames(self.hostnames))
-        object.__setattr__(self, "addresses", checked_texts("addresses", self.addresses))
+        object.__setattr__(self, "hostnames", check_hostnames(self.hostnames))
+        object.__setattr__(self, "addresses", check_texts("addresses", self.addresses))
         for address in self.addresses:
             try:
                 ip_network(address, strict=False)
@@ -55,11 +55,11 @@ class DnsProbe(Probe):
         try:
             found = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
-            complain("The hostname %s does not resolve: %s", hostname, error, subject=hostname)
+            log_failure("The hostname %s does not resolve: %s", hostname, error, subject=hostname)
             return failed("no_answer" if error.errno == socket.EAI_AGAIN else "unresolved", subject=hostname)
         addresses = {str(address[0]).partition("%")[0] for *_, address in found}
         if self.addresses and not all(map(self.is_accepted, addresses)):
-            complain("The hostname %s resolves to %s.", hostname, ", ".join(sorted(addresses)), subject=hostname)
+            log_failure("The hostname %s resolves to %s.", hostname, ", ".join(sorted(addresses)), subject=hostname)
             return failed("points_elsewhere", subject=hostname)
         return passed(subject=hostname)
 

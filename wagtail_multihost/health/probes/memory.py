@@ -61,7 +61,7 @@ class MemoryProbe(Probe):
             raise ValueError("The limits are not accepted: 0 <= warn_percent <= fail_percent <= 100.")
 
     def measure(self) -> Iterator[Outcome]:
-        found = usage(Path(self.root))
+        found = nearest_usage(Path(self.root))
         if found is None:
             yield passed(code="unlimited")
         elif found.percent > self.fail_percent:
@@ -72,7 +72,7 @@ class MemoryProbe(Probe):
             yield passed(found.percent, "percent")
 
 
-def usage(root: Path) -> Usage | None:
+def nearest_usage(root: Path) -> Usage | None:
     """Return the usage below the nearest limit; None where nothing is known."""
     machine = machine_usage(root)
     # Limits above the machine's memory, such as the first version's for "none", limit nothing.
@@ -95,7 +95,7 @@ def machine_usage(root: Path) -> Usage | None:
 
 def group_usages(root: Path) -> Iterator[Usage]:
     """Yield the usages of the process's control groups that have a limit, from its own upwards."""
-    for version, mount, folder in groups(root):
+    for version, mount, folder in find_groups(root):
         for group in (folder, *folder.parents):
             if not group.is_relative_to(mount):
                 break
@@ -116,20 +116,20 @@ def group_usage(folder: Path, version: Version) -> Usage | None:
     return Usage(max(0, used - reclaimable), int(limit))
 
 
-def groups(root: Path) -> Iterator[tuple[Version, Path, Path]]:
+def find_groups(root: Path) -> Iterator[tuple[Version, Path, Path]]:
     """Yield the version, the mount point and the process's folder of each hierarchy that can limit memory."""
     try:
-        own = dict(own_groups((root / "proc/self/cgroup").read_text()))
+        own = dict(parse_own_groups((root / "proc/self/cgroup").read_text()))
         mounts = (root / "proc/self/mountinfo").read_text()
     except OSError:
         return
-    for version, top, point in mounted(mounts):
+    for version, top, point in parse_mounts(mounts):
         if version in own:
             mount = root / point.lstrip("/")
-            yield version, mount, mount / below(own[version], top)
+            yield version, mount, mount / path_below_mount(own[version], top)
 
 
-def own_groups(text: str) -> Iterator[tuple[Version, str]]:
+def parse_own_groups(text: str) -> Iterator[tuple[Version, str]]:
     """Yield the versions and paths of lines such as ``0::/system.slice`` and ``4:memory:/docker/1``."""
     for line in text.splitlines():
         number, controllers, path = line.split(":", 2)
@@ -139,7 +139,7 @@ def own_groups(text: str) -> Iterator[tuple[Version, str]]:
             yield V1, path
 
 
-def mounted(text: str) -> Iterator[tuple[Version, str, str]]:
+def parse_mounts(text: str) -> Iterator[tuple[Version, str, str]]:
     """Yield the version, the group that is mounted and the mount point: proc_pid_mountinfo(5)."""
     for line in text.splitlines():
         place, _, kind = line.partition(" - ")
@@ -151,7 +151,7 @@ def mounted(text: str) -> Iterator[tuple[Version, str, str]]:
             yield V1, top, point
 
 
-def below(path: str, top: str) -> str:
+def path_below_mount(path: str, top: str) -> str:
     """
     Return the path of a group below its mount point, to which ``top`` is mounted. In a container without a
     namespace of its own they are the same; where the group is elsewhere, what is mounted stands for it.

@@ -20,7 +20,7 @@ QUERY = "SELECT app, name FROM django_migrations ORDER BY id"
 NO_TABLE = "no such table: django_migrations"  # SQLite's message
 
 
-class Disk(NamedTuple):
+class CodeMigrations(NamedTuple):
     """The migrations of the code: each with those that it replaces, and the apps that have any."""
 
     migrations: Mapping[Key, frozenset[Key]]
@@ -28,17 +28,17 @@ class Disk(NamedTuple):
 
 
 @cache
-def migrations_on_disk() -> Disk:
+def migrations_on_disk() -> CodeMigrations:
     """Return the migrations of the code, which do not change while a process runs."""
     from django.db.migrations.loader import MigrationLoader  # loads every migration
 
     loader = MigrationLoader(None, load=False)
     loader.load_disk()
     stated = {key: frozenset(migration.replaces) for key, migration in loader.disk_migrations.items()}
-    return Disk({key: resolved(key, stated) for key in stated}, frozenset(loader.migrated_apps))
+    return CodeMigrations({key: all_replaced(key, stated) for key in stated}, frozenset(loader.migrated_apps))
 
 
-def resolved(key: Key, stated: Mapping[Key, frozenset[Key]]) -> frozenset[Key]:
+def all_replaced(key: Key, stated: Mapping[Key, frozenset[Key]]) -> frozenset[Key]:
     """Return what a migration replaces, and what that replaces."""
     found: set[Key] = set()
     waiting = list(stated[key])
@@ -50,7 +50,7 @@ def resolved(key: Key, stated: Mapping[Key, frozenset[Key]]) -> frozenset[Key]:
     return frozenset(found)
 
 
-def missing(disk: Disk, applied: Collection[Key]) -> set[Key]:
+def unapplied_migrations(disk: CodeMigrations, applied: Collection[Key]) -> set[Key]:
     """
     Return the migrations that ``migrate`` would run. As in Django's loader, one that replaces others stands for them
     when all or none of them are applied, whatever is said of itself, and counts for nothing when some are.
@@ -67,7 +67,7 @@ def missing(disk: Disk, applied: Collection[Key]) -> set[Key]:
     return lacking - stood_for
 
 
-def ahead(disk: Disk, applied: Collection[Key]) -> set[Key]:
+def later_migrations(disk: CodeMigrations, applied: Collection[Key]) -> set[Key]:
     """
     Return the applied migrations that a later version of the code has brought: those that are not known here, and were
     applied after the last of their app that is. Earlier ones are what squashing has left.
@@ -102,8 +102,11 @@ class MigrationsProbe(Probe):
 
     def measure(self) -> Iterator[Outcome]:
         disk = migrations_on_disk()
-        with opening.logged(self.alias) as outcomes, opening.new_connection(self.alias, self.timeout) as connection:
-            outcomes.append(compared(disk, applied_migrations(connection)))
+        with (
+            opening.catch_database_errors(self.alias) as outcomes,
+            opening.new_connection(self.alias, self.timeout) as connection,
+        ):
+            outcomes.append(compare_migrations(disk, applied_migrations(connection)))
         yield from outcomes
 
 
@@ -114,21 +117,21 @@ def applied_migrations(connection: BaseDatabaseWrapper) -> dict[Key, None]:
             cursor.execute(QUERY)
             return dict.fromkeys((app, name) for app, name in cursor.fetchall())
     except DatabaseError as error:
-        if not is_missing_table(error):
+        if not is_table_missing(error):
             raise
         return {}
 
 
-def is_missing_table(error: Exception) -> bool:
+def is_table_missing(error: Exception) -> bool:
     cause = error.__cause__
     # psycopg says sqlstate, psycopg2 pgcode.
     code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     return code == UNDEFINED_TABLE or str(error) == NO_TABLE
 
 
-def compared(disk: Disk, applied: Collection[Key]) -> Outcome:
-    if lacking := missing(disk, applied):
+def compare_migrations(disk: CodeMigrations, applied: Collection[Key]) -> Outcome:
+    if lacking := unapplied_migrations(disk, applied):
         return failed("database_behind", len(lacking), "migrations")
-    if later := ahead(disk, applied):
+    if later := later_migrations(disk, applied):
         return passed(len(later), "migrations", code="database_ahead")
     return passed()

@@ -8,8 +8,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from wagtail_multihost.health.probe import Outcome, failed, passed, warned
-from wagtail_multihost.health.probes.connection import unopened
-from wagtail_multihost.health.probes.deadline import hung_up_after
+from wagtail_multihost.health.probes.connection import unopened_connection
+from wagtail_multihost.health.probes.deadline import hang_up_after
 
 #: Of each pool, how many requests it had served when it was first found to serve none, and when that was.
 _unserved: WeakKeyDictionary[Any, tuple[int, float]] = WeakKeyDictionary()
@@ -17,7 +17,7 @@ _unserved: WeakKeyDictionary[Any, tuple[int, float]] = WeakKeyDictionary()
 
 def serving_pool(alias: str) -> Any:
     """Return the process's pool of an alias, None where there is none. Django makes it for the first who asks."""
-    return getattr(unopened(alias), "pool", None)
+    return getattr(unopened_connection(alias), "pool", None)
 
 
 def ask_pool(pool: Any, seconds: float) -> Outcome:
@@ -27,15 +27,15 @@ def ask_pool(pool: Any, seconds: float) -> Outcome:
     """
     deadline = time.monotonic() + seconds
     served, is_broken = requests_served(pool), False
-    while (left := deadline - time.monotonic()) > 0 and (driver := connection_of(pool, left)) is not None:
-        if answers(pool, driver, left):
+    while (left := deadline - time.monotonic()) > 0 and (driver := take_connection(pool, left)) is not None:
+        if answers_query(pool, driver, left):
             _unserved.pop(pool, None)
             return passed()
         is_broken = True
-    return failed("pool_unusable") if is_broken else unserved(pool, served)
+    return failed("pool_unusable") if is_broken else judge_unserved(pool, served)
 
 
-def connection_of(pool: Any, seconds: float) -> Any:
+def take_connection(pool: Any, seconds: float) -> Any:
     from psycopg import OperationalError
 
     with suppress(OperationalError):  # those of the pool derive from it
@@ -44,11 +44,11 @@ def connection_of(pool: Any, seconds: float) -> Any:
     return None
 
 
-def answers(pool: Any, driver: Any, seconds: float) -> bool:
+def answers_query(pool: Any, driver: Any, seconds: float) -> bool:
     from psycopg import Error
 
     try:
-        with hung_up_after(seconds, lambda: driver):
+        with hang_up_after(seconds, lambda: driver):
             driver.execute("SELECT 1")
             if not driver.autocommit:
                 driver.rollback()
@@ -59,7 +59,7 @@ def answers(pool: Any, driver: Any, seconds: float) -> bool:
         pool.putconn(driver)
 
 
-def unserved(pool: Any, served: int) -> Outcome:
+def judge_unserved(pool: Any, served: int) -> Outcome:
     """
     Return what it means that the pool has given no connection. A full one that serves others meanwhile, or has served
     nobody for less time than a request waits, is busy.

@@ -32,7 +32,7 @@ REPLAYED = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
 SECOND_LOOK_PART = 0.25
 
 
-class State(NamedTuple):
+class ReplicaState(NamedTuple):
     """What a server says: ``received`` is the position up to which it has the primary's log, None without streaming."""
 
     is_replica: bool
@@ -67,21 +67,24 @@ class ReplicaProbe(Probe):
             raise ValueError(f"The max_lag {self.max_lag!r} is not accepted: it must be above 0, at most 864000.")
 
     def measure(self) -> Iterator[Outcome]:
-        with opening.logged(self.alias) as outcomes, opening.new_connection(self.alias, self.timeout) as connection:
-            outcomes.append(self.asked(connection))
+        with (
+            opening.catch_database_errors(self.alias) as outcomes,
+            opening.new_connection(self.alias, self.timeout) as connection,
+        ):
+            outcomes.append(self.ask(connection))
         yield from outcomes
 
-    def asked(self, connection: BaseDatabaseWrapper) -> Outcome:
+    def ask(self, connection: BaseDatabaseWrapper) -> Outcome:
         if connection.vendor != "postgresql":
             return failed("unsupported_database")
         if is_foreign(connection):
             return failed("foreign_database")
         try:
-            return self.judged(connection, state_of(connection))
+            return self.judge(connection, read_replica_state(connection))
         except (NotSupportedError, ProgrammingError):  # servers that speak its protocol and replicate in other ways
             return failed("unsupported_database")
 
-    def judged(self, connection: BaseDatabaseWrapper, state: State) -> Outcome:
+    def judge(self, connection: BaseDatabaseWrapper, state: ReplicaState) -> Outcome:
         if not state.is_replica:
             return failed("not_a_replica")
         if state.received and not state.is_streaming:
@@ -101,11 +104,11 @@ class ReplicaProbe(Probe):
             return bool(cursor.fetchone()[0])
 
 
-def state_of(connection: BaseDatabaseWrapper) -> State:
+def read_replica_state(connection: BaseDatabaseWrapper) -> ReplicaState:
     with connection.cursor() as cursor:
         cursor.execute(QUERY)
         is_replica, is_streaming, received, lag = cursor.fetchone()
-    return State(is_replica, is_streaming, received, max(0.0, float(lag or 0)))
+    return ReplicaState(is_replica, is_streaming, received, max(0.0, float(lag or 0)))
 
 
 def is_foreign(connection: BaseDatabaseWrapper) -> bool:

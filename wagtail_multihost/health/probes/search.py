@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 
-from wagtail_multihost.health.complaints import complain
-from wagtail_multihost.health.hostnames import checked_texts
+from wagtail_multihost.health.hostnames import check_texts
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
 from wagtail_multihost.health.probes.connection import thread_connection
 from wagtail_multihost.health.status import Criticality
@@ -45,7 +45,7 @@ class SearchProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "aliases", checked_texts("aliases", self.aliases))
+        object.__setattr__(self, "aliases", check_texts("aliases", self.aliases))
         if not 0 < self.request_timeout <= 300:
             raise ValueError("The request_timeout is not accepted: it must be above 0, at most 300 seconds.")
 
@@ -55,14 +55,14 @@ class SearchProbe(Probe):
             try:
                 code = self.code_of(alias, str(backends[alias]["BACKEND"]))
             except Exception:  # clients raise errors of many classes
-                complain("The search backend %s does not answer.", alias, subject=alias, traceback=True)
+                log_failure("The search backend %s does not answer.", alias, subject=alias, traceback=True)
                 code = "unreachable"
             is_well = code in ("ok", "not_applicable")
             yield passed(subject=alias, code=code) if is_well else failed(code, subject=alias)
 
     def code_of(self, alias: str, path: str) -> str:
         if path.startswith(DATABASE):
-            ask_table(self.timeout)
+            query_index_table(self.timeout)
             return "ok"
         from wagtail.search.backends import get_search_backend
 
@@ -72,7 +72,7 @@ class SearchProbe(Probe):
         return "ok" if has_index(backend) else "index_missing"
 
 
-def ask_table(seconds: float) -> None:
+def query_index_table(seconds: float) -> None:
     """Read one row at most of the table of Wagtail's index."""
     from wagtail.search.models import IndexEntry
 

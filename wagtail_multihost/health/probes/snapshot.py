@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, SnapshotRegistry, content, opened
@@ -57,9 +57,9 @@ class SnapshotProbe(Probe):
         found, problem = opened(path)
         problem = problem or registry.mistrust(found, started.site)
         if problem:
-            complain("The snapshot %s would be refused: %s", path, problem)
+            log_failure("The snapshot %s would be refused: %s", path, problem)
             return failed("refused")
-        age = age_of(found)
+        age = age_in_days(found)
         if content(found.document, *PASSING) != content(started.document, *PASSING):
             return warned("changed", age, "days")
         if self.max_age and (age is None or age > self.max_age):
@@ -67,7 +67,7 @@ class SnapshotProbe(Probe):
         return passed(age, "days")
 
 
-def age_of(snapshot: Snapshot) -> float | None:
+def age_in_days(snapshot: Snapshot) -> float | None:
     """Return the age in days, None where the snapshot does not tell."""
     created = snapshot.created
     return round((datetime.now(UTC) - created).total_seconds() / DAY, 2) if created else None

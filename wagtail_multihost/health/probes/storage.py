@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from wagtail_multihost.exceptions import IdentityError
-from wagtail_multihost.health.complaints import complain
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 
@@ -55,16 +55,16 @@ class StorageProbe(Probe):
     def measure(self) -> Iterator[Outcome]:
         storage = new_storage(self.alias)
         try:
-            hurry(storage)
-            outcome = self.asked(storage)
-            yield self.written(storage) if self.write and not outcome.status else outcome
+            shorten_timeouts(storage)
+            outcome = self.try_to_read(storage)
+            yield self.try_to_write(storage) if self.write and not outcome.status else outcome
         except IdentityError:
-            complain("The storage %s has the mark of another site.", self.alias, traceback=True)
+            log_failure("The storage %s has the mark of another site.", self.alias, traceback=True)
             yield failed("foreign_storage")
         finally:
-            disconnect(storage)
+            disconnect_storage(storage)
 
-    def asked(self, storage: Storage) -> Outcome:
+    def try_to_read(self, storage: Storage) -> Outcome:
         if isinstance(storage, FileSystemStorage) and not is_searchable(storage.location):
             return failed("folder_missing")
         try:
@@ -75,30 +75,30 @@ class StorageProbe(Probe):
         except IdentityError:
             raise
         except Exception:  # storages raise what their clients raise
-            complain("The storage %s does not answer.", self.alias, traceback=True)
+            log_failure("The storage %s does not answer.", self.alias, traceback=True)
             return failed("unreachable")
         return failed("missing") if self.known else passed()
 
-    def written(self, storage: Storage) -> Outcome:
+    def try_to_write(self, storage: Storage) -> Outcome:
         name, value = new_name(), secrets.token_bytes(16)
         try:
             saved = storage.save(name, ContentFile(value))
         except Exception:
-            complain("A file cannot be saved in the storage %s.", self.alias, traceback=True)
+            log_failure("A file cannot be saved in the storage %s.", self.alias, traceback=True)
             with suppress(Exception):  # a full disk leaves the beginning of a file
                 storage.delete(name)
             return failed("not_writable")
-        is_kept, is_deleted = self.reads(storage, saved, value), self.deletes(storage, saved)
+        is_kept, is_deleted = self.reads_back(storage, saved, value), self.deletes(storage, saved)
         if not is_kept:
             return failed("value_lost")
         return passed() if is_deleted else warned("not_deleted")
 
-    def reads(self, storage: Storage, saved: str, value: bytes) -> bool:
+    def reads_back(self, storage: Storage, saved: str, value: bytes) -> bool:
         try:
             with storage.open(saved) as file:
                 return bool(file.read() == value)
         except Exception:
-            complain("A file that was saved in the storage %s cannot be read.", self.alias, traceback=True)
+            log_failure("A file that was saved in the storage %s cannot be read.", self.alias, traceback=True)
             return False
 
     def deletes(self, storage: Storage, saved: str) -> bool:
@@ -106,7 +106,7 @@ class StorageProbe(Probe):
         try:
             storage.delete(saved)
         except Exception:
-            complain("The file %s cannot be removed from the storage %s.", saved, self.alias, traceback=True)
+            log_failure("The file %s cannot be removed from the storage %s.", saved, self.alias, traceback=True)
             return False
         return True
 
@@ -142,7 +142,7 @@ def has_no_bucket(storage: Any) -> bool:
     return False
 
 
-def hurry(storage: Any) -> None:
+def shorten_timeouts(storage: Any) -> None:
     """Have the client of an S3 storage give up after seconds; by default it tries for minutes."""
     if hasattr(storage, "client_config"):
         from wagtail_multihost.backends.bucket_mark import QUICK
@@ -150,7 +150,7 @@ def hurry(storage: Any) -> None:
         storage.client_config = storage.client_config.merge(QUICK)
 
 
-def disconnect(storage: Any) -> None:
+def disconnect_storage(storage: Any) -> None:
     """Close what django-storages' S3Storage keeps for this thread."""
     connection = getattr(getattr(storage, "_connections", None), "connection", None)
     if connection is not None:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
-from wagtail_multihost.health.hostnames import checked_hostnames, own_hostnames
+from wagtail_multihost.health.hostnames import check_hostnames, own_hostnames
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 
@@ -58,13 +58,13 @@ class TlsProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "hostnames", checked_hostnames(self.hostnames))
+        object.__setattr__(self, "hostnames", check_hostnames(self.hostnames))
         if not 0 <= self.fail_days <= self.warn_days:
             raise ValueError("The limits are not accepted: 0 <= fail_days <= warn_days.")
         if not 0 < self.connect_timeout <= self.timeout:
             raise ValueError("The connect_timeout is not accepted: it must be above 0, at most the timeout.")
         if self.address:
-            parse_address(self.address)
+            parse_host_and_port(self.address)
 
     def measure(self) -> Iterator[Outcome]:
         hostnames = self.hostnames or own_hostnames()
@@ -75,19 +75,19 @@ class TlsProbe(Probe):
             yield self.outcome(hostname, context)
 
     def outcome(self, hostname: str, context: ssl.SSLContext) -> Outcome:
-        place = parse_address(self.address) if self.address else (hostname, PORT)
+        place = parse_host_and_port(self.address) if self.address else (hostname, PORT)
         try:
-            days = days_left(hostname, place, context, self.connect_timeout)
+            days = fetch_days_left(hostname, place, context, self.connect_timeout)
         except ssl.SSLCertVerificationError as error:
-            complain("The certificate of %s is not accepted: %s", hostname, error, subject=hostname)
+            log_failure("The certificate of %s is not accepted: %s", hostname, error, subject=hostname)
             return failed(REASONS.get(error.verify_code, "untrusted"), subject=hostname)
         except OSError as error:
-            complain("There is no connection with TLS to %s: %s", hostname, error, subject=hostname)
+            log_failure("There is no connection with TLS to %s: %s", hostname, error, subject=hostname)
             return failed("unreachable", subject=hostname)
-        return judged(days, hostname, self.warn_days, self.fail_days)
+        return judge_days_left(days, hostname, self.warn_days, self.fail_days)
 
 
-def judged(days: float, subject: str, warn_days: float, fail_days: float) -> Outcome:
+def judge_days_left(days: float, subject: str, warn_days: float, fail_days: float) -> Outcome:
     """Return what it means that a certificate is valid for ``days`` more."""
     if days <= 0:
         return failed("expired", days, "days", subject=subject)
@@ -98,7 +98,7 @@ def judged(days: float, subject: str, warn_days: float, fail_days: float) -> Out
     return passed(days, "days", subject=subject)
 
 
-def days_left(hostname: str, place: tuple[str, int], context: ssl.SSLContext, timeout: float) -> float:
+def fetch_days_left(hostname: str, place: tuple[str, int], context: ssl.SSLContext, timeout: float) -> float:
     """Return for how many days the certificate of ``hostname`` at ``place`` is valid; raises OSError."""
     with (
         socket.create_connection(place, timeout) as connection,
@@ -108,7 +108,7 @@ def days_left(hostname: str, place: tuple[str, int], context: ssl.SSLContext, ti
     return round((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / DAY, 1)
 
 
-def parse_address(address: str) -> tuple[str, int]:
+def parse_host_and_port(address: str) -> tuple[str, int]:
     """Return the host and the port of ``address``; raises ValueError."""
     found = ADDRESS_FORM.fullmatch(address)
     port = int(found["port"] or PORT) if found else 0

@@ -24,7 +24,7 @@ class CacheCanary(Canary):
             for key in keys_of(token):
                 caches[alias].set(key, token)
         # A dummy cache keeps nothing.
-        return [alias for alias in caches if has_entry(alias, own_key(token), token)]
+        return [alias for alias in caches if has_entry(alias, token_key(token), token)]
 
     def crossed(self, token: str, planted: list[str]) -> Iterator[Crossing]:
         for alias in caches:
@@ -40,7 +40,7 @@ class CacheCanary(Canary):
 
     def lost(self, token: str, planted: list[str]) -> Iterator[Crossing]:
         for alias in planted:
-            if not has_entry(alias, own_key(token), token):
+            if not has_entry(alias, token_key(token), token):
                 yield Crossing(cache_setting(alias), "clear() of the other site has emptied it.")
 
     def remove(self, token: str, planted: list[str]) -> None:
@@ -48,12 +48,12 @@ class CacheCanary(Canary):
             caches[alias].delete_many(keys_of(token))
 
 
-def own_key(token: str) -> str:
+def token_key(token: str) -> str:
     return f"{CONSTANT_KEY}-{token}"
 
 
 def keys_of(token: str) -> tuple[str, str]:
-    return (own_key(token), CONSTANT_KEY)
+    return (token_key(token), CONSTANT_KEY)
 
 
 def cache_setting(alias: str) -> str:

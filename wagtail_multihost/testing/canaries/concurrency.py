@@ -39,13 +39,13 @@ class ThreadsCanary(Canary):
     inner = (DatabaseCanary, CacheCanary, StorageCanary)
 
     def plant(self, token: str) -> list[Any]:
-        return in_request(lambda: in_thread(lambda: [canary().plant(token) for canary in self.inner]))
+        return run_in_request(lambda: run_in_thread(lambda: [canary().plant(token) for canary in self.inner]))
 
     def crossed(self, token: str, planted: list[Any]) -> Iterator[Crossing]:
-        for crossing in in_request(lambda: in_thread(lambda: self.seen(token, planted))):
+        for crossing in run_in_request(lambda: run_in_thread(lambda: self.inner_crossings(token, planted))):
             yield crossing._replace(evidence=f"In a thread: {crossing.evidence}")
 
-    def seen(self, token: str, planted: list[Any]) -> list[Crossing]:
+    def inner_crossings(self, token: str, planted: list[Any]) -> list[Crossing]:
         pairs = zip(self.inner, planted, strict=True)
         return [crossing for canary, trace in pairs for crossing in canary().crossed(token, trace)]
 
@@ -54,7 +54,7 @@ class ThreadsCanary(Canary):
             for canary, trace in zip(self.inner, planted, strict=True):
                 canary().remove(token, trace)
 
-        in_thread(clean)
+        run_in_thread(clean)
 
 
 class AsyncCanary(ThreadsCanary):
@@ -66,9 +66,11 @@ class AsyncCanary(ThreadsCanary):
         async def work() -> list[Any]:
             for alias in caches:
                 await caches[alias].aset(async_key(token), token)
-            return await sync_to_async(closing_connections)(lambda: [canary().plant(token) for canary in self.inner])
+            return await sync_to_async(run_and_close_connections)(
+                lambda: [canary().plant(token) for canary in self.inner]
+            )
 
-        return in_async_request(work)
+        return run_in_async_request(work)
 
     def crossed(self, token: str, planted: list[Any]) -> Iterator[Crossing]:
         async def work() -> list[Crossing]:
@@ -77,9 +79,9 @@ class AsyncCanary(ThreadsCanary):
                 for alias in caches
                 if await caches[alias].aget(async_key(token)) == token
             ]
-            return found + await sync_to_async(closing_connections)(lambda: self.seen(token, planted))
+            return found + await sync_to_async(run_and_close_connections)(lambda: self.inner_crossings(token, planted))
 
-        for crossing in in_async_request(work):
+        for crossing in run_in_async_request(work):
             yield crossing._replace(evidence=f"In an async view: {crossing.evidence}")
 
     def remove(self, token: str, planted: list[Any]) -> None:
@@ -92,20 +94,20 @@ def async_key(token: str) -> str:
     return f"multihost-canary-async-{token}"
 
 
-def closing_connections(work: Callable[[], T]) -> T:
+def run_and_close_connections(work: Callable[[], T]) -> T:
     try:
         return work()
     finally:
         connections.close_all()
 
 
-def in_thread(work: Callable[[], T]) -> T:
+def run_in_thread(work: Callable[[], T]) -> T:
     """Return what ``work`` returns in a new thread."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(closing_connections, work).result()
+        return pool.submit(run_and_close_connections, work).result()
 
 
-def in_request(work: Callable[[], T]) -> T:
+def run_in_request(work: Callable[[], T]) -> T:
     """Return what ``work`` returns in a view, below the project's middleware."""
     outcome: Future[T] = Future()
 
@@ -113,12 +115,12 @@ def in_request(work: Callable[[], T]) -> T:
         outcome.set_result(work())
         return HttpResponse()
 
-    with override_settings(ROOT_URLCONF=urls_with(view)):
+    with override_settings(ROOT_URLCONF=urls_before(view)):
         response = Client().get(f"/{PATH}", secure=True, headers={"host": own_host()})
-    return reached(outcome, response.status_code)
+    return view_result(outcome, response.status_code)
 
 
-def in_async_request(work: Callable[[], Awaitable[T]]) -> T:
+def run_in_async_request(work: Callable[[], Awaitable[T]]) -> T:
     """Return what ``work`` returns in an async view, below the project's middleware, on Django's ASGI handler."""
     outcome: Future[T] = Future()
     requests: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
@@ -143,9 +145,9 @@ def in_async_request(work: Callable[[], Awaitable[T]]) -> T:
         # Not the test client's: its host is always testserver.
         await ASGIHandler()(scope_of(own_host()), receive, send)
 
-    with override_settings(ROOT_URLCONF=urls_with(view)):
+    with override_settings(ROOT_URLCONF=urls_before(view)):
         async_to_sync(serve)()
-    return reached(outcome, responses[0]["status"])
+    return view_result(outcome, responses[0]["status"])
 
 
 def scope_of(host: str) -> dict[str, Any]:
@@ -164,7 +166,7 @@ def scope_of(host: str) -> dict[str, Any]:
     }
 
 
-def urls_with(view: Any) -> tuple[Any, ...]:
+def urls_before(view: Any) -> tuple[Any, ...]:
     """Return the project's URL patterns behind one of ``view``, which needs no login."""
     view.login_required = False  # what login_not_required sets
     return (path(PATH, view), *import_module(settings.ROOT_URLCONF).urlpatterns)
@@ -174,7 +176,7 @@ def own_host() -> str:
     return next(iter(own_hosts()), "localhost")
 
 
-def reached(outcome: Future[T], status: int) -> T:
+def view_result(outcome: Future[T], status: int) -> T:
     if not outcome.done():
         raise UnreachedViewError(f"The project's middleware answered the canary's request itself, with {status}.")
     return outcome.result()

@@ -34,7 +34,7 @@ class ContentTypesCanary(Canary):
             yield Crossing(setting, "The content type is in the database.")
         elif is_known(token):
             yield Crossing(CACHE, "The content type is in the manager's cache, but not in the database.")
-        for content_type in cached():
+        for content_type in cached_content_types():
             own = ContentType.objects.filter(pk=content_type.pk).values_list("app_label", "model").first()
             if own != (content_type.app_label, content_type.model) and content_type.model != token:
                 yield Crossing(CACHE, f"The id {content_type.pk} is not that of {content_type} in the database.")
@@ -52,7 +52,7 @@ def is_known(token: str) -> bool:
     return True
 
 
-def cached() -> list[ContentType]:
+def cached_content_types() -> list[ContentType]:
     """Return every content type in the manager's cache (an attribute that Django does not document)."""
     models = [model for app in apps.get_app_configs() for model in app.get_models()]
     for model in models:

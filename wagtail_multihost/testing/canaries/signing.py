@@ -25,12 +25,12 @@ class SigningCanary(Canary):
 
     def plant(self, token: str) -> dict[str, Any]:
         planted: dict[str, Any] = {
-            "values": [signing.dumps(token, key=key, salt=SALT) for key in keys()],
+            "values": [signing.dumps(token, key=key, salt=SALT) for key in signing_keys()],
             "cookie": signing.get_cookie_signer(SALT).sign(token),
         }
         if has_users():
-            planted["reset"] = reset_tokens().make_token(user(token))
-            planted["session_hash"] = user(token).get_session_auth_hash()
+            planted["reset"] = reset_token_generator().make_token(unsaved_user(token))
+            planted["session_hash"] = unsaved_user(token).get_session_auth_hash()
         if apps.is_installed("wagtail.images"):
             from wagtail.images.utils import generate_signature
 
@@ -39,14 +39,14 @@ class SigningCanary(Canary):
 
     def crossed(self, token: str, planted: dict[str, Any]) -> Iterator[Crossing]:
         setting = shared_setting(token, planted["values"])
-        if any(is_signed(value, key, token) for value in planted["values"] for key in keys()):
+        if any(is_signed_with(value, key, token) for value in planted["values"] for key in signing_keys()):
             yield Crossing(setting, "A signed value is accepted.")
-        if unsigned_cookie(planted["cookie"]) == token:
+        if unsign_cookie(planted["cookie"]) == token:
             yield Crossing(setting, "A signed cookie is accepted.")
         if has_users():
-            if reset_tokens().check_token(user(token), planted.get("reset")):
+            if reset_token_generator().check_token(unsaved_user(token), planted.get("reset")):
                 yield Crossing(setting, "A password-reset token is accepted.")
-            if user(token).get_session_auth_hash() == planted.get("session_hash"):
+            if unsaved_user(token).get_session_auth_hash() == planted.get("session_hash"):
                 yield Crossing(setting, "The session hash of a user is the same.")
         if apps.is_installed("wagtail.images"):
             from wagtail.images.utils import verify_signature
@@ -55,11 +55,11 @@ class SigningCanary(Canary):
                 yield Crossing(setting, "The signature of an image URL is accepted.")
 
 
-def keys() -> list[Any]:
+def signing_keys() -> list[Any]:
     return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
 
 
-def is_signed(value: str, key: Any, token: str) -> bool:
+def is_signed_with(value: str, key: Any, token: str) -> bool:
     try:
         return bool(signing.loads(value, key=key, salt=SALT, fallback_keys=[]) == token)
     except signing.BadSignature:
@@ -68,10 +68,10 @@ def is_signed(value: str, key: Any, token: str) -> bool:
 
 def shared_setting(token: str, values: list[str]) -> str:
     """Return SECRET_KEY when both sites' current keys are the same, otherwise SECRET_KEY_FALLBACKS."""
-    return "SECRET_KEY" if is_signed(values[0], settings.SECRET_KEY, token) else "SECRET_KEY_FALLBACKS"
+    return "SECRET_KEY" if is_signed_with(values[0], settings.SECRET_KEY, token) else "SECRET_KEY_FALLBACKS"
 
 
-def unsigned_cookie(value: str) -> str | None:
+def unsign_cookie(value: str) -> str | None:
     try:
         return signing.get_cookie_signer(SALT).unsign(value)
     except signing.BadSignature:
@@ -86,14 +86,14 @@ def has_users() -> bool:
     return hasattr(get_user_model(), "get_session_auth_hash")
 
 
-def user(token: str) -> Any:
+def unsaved_user(token: str) -> Any:
     """Return a user that is in no database."""
     from django.contrib.auth import get_user_model
 
     return get_user_model()(pk=1, password=token)
 
 
-def reset_tokens() -> Any:
+def reset_token_generator() -> Any:
     from django.contrib.auth.tokens import default_token_generator
 
     return default_token_generator

@@ -34,12 +34,12 @@ class StorageCanary(Canary):
 
     def crossed(self, token: str, planted: dict[str, str]) -> Iterator[Crossing]:
         for alias, storage in all_storages().items():
-            setting = setting_of(alias, storage)
+            setting = storage_setting(alias, storage)
             # Another alias of the other site may lead into this one.
             for name in dict.fromkeys(planted.values()):
-                if holds(storage, name, token):
+                if has_content(storage, name, token):
                     yield Crossing(setting, f"The file {name} can be read.")
-                elif name.rpartition("/")[2] in listed(storage, name.rpartition("/")[0]):
+                elif name.rpartition("/")[2] in list_files(storage, name.rpartition("/")[0]):
                     yield Crossing(setting, f"The file {name} is listed.")
 
     def disturb(self, token: str, planted: dict[str, str]) -> None:
@@ -52,8 +52,8 @@ class StorageCanary(Canary):
     def lost(self, token: str, planted: dict[str, str]) -> Iterator[Crossing]:
         found = all_storages()
         for alias, name in planted.items():
-            if not holds(found[alias], name, token):
-                setting = setting_of(alias, found[alias])
+            if not has_content(found[alias], name, token):
+                setting = storage_setting(alias, found[alias])
                 yield Crossing(setting, f"The other site has deleted or replaced the file {name}.")
 
     def remove(self, token: str, planted: dict[str, str]) -> None:
@@ -72,7 +72,7 @@ def all_storages() -> dict[str, Storage]:
     return found
 
 
-def setting_of(alias: str, storage: Storage) -> str:
+def storage_setting(alias: str, storage: Storage) -> str:
     if alias == MEDIA_ROOT:
         return MEDIA_ROOT
     backends: Any = storages.backends
@@ -82,14 +82,14 @@ def setting_of(alias: str, storage: Storage) -> str:
     return f'STORAGES["{alias}"]'
 
 
-def holds(storage: Storage, name: str, token: str) -> bool:
+def has_content(storage: Storage, name: str, token: str) -> bool:
     if not storage.exists(name):
         return False
     with storage.open(name) as file:
         return bool(file.read() == token.encode())
 
 
-def listed(storage: Storage, folder: str) -> list[str]:
+def list_files(storage: Storage, folder: str) -> list[str]:
     """Return the files' names in a folder; none where there is no folder, or the storage cannot list."""
     try:
         return storage.listdir(folder)[1]

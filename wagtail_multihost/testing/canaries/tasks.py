@@ -15,7 +15,7 @@ from wagtail_multihost.testing.canaries.base import Canary, Crossing
 
 
 @task()
-def sing(token: str) -> str:
+def return_token(token: str) -> str:
     """Return the token: something that a worker could run."""
     return token
 
@@ -33,17 +33,17 @@ class TasksCanary(Canary):
 
     def crossed(self, token: str, planted: dict[str, str]) -> Iterator[Crossing]:
         for alias in task_backends:
-            if any(runs(task_of(alias, result)) for result in planted.values()):
+            if any(run_task(find_result(alias, result)) for result in planted.values()):
                 yield Crossing(f'TASKS["{alias}"]', "The task is in the queue, and a worker runs it.")
 
 
 def enqueue(alias: str, token: str) -> str:
     queues = task_backends[alias].queues
     queue = min(queues) if queues and DEFAULT_TASK_QUEUE_NAME not in queues else DEFAULT_TASK_QUEUE_NAME
-    return str(sing.using(backend=alias, queue_name=queue).enqueue(token).id)
+    return str(return_token.using(backend=alias, queue_name=queue).enqueue(token).id)
 
 
-def task_of(alias: str, result: str) -> Any:
+def find_result(alias: str, result: str) -> Any:
     """Return a task's result, which has the task and its arguments; None when it is not there or cannot be asked."""
     try:
         return task_backends[alias].get_result(result)
@@ -51,7 +51,7 @@ def task_of(alias: str, result: str) -> Any:
         return None
 
 
-def runs(result: Any) -> bool:
+def run_task(result: Any) -> bool:
     if result is None:
         return False
     try:

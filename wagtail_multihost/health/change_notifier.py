@@ -8,36 +8,36 @@ from collections.abc import Callable
 
 from wagtail_multihost.health.report import Report
 
-Changed = Callable[[Report | None, Report], None]
+OnChange = Callable[[Report | None, Report], None]
 
 logger = logging.getLogger("wagtail_multihost.health")
 
 
-class News:
+class ChangeNotifier:
     """
     Calls ``changed`` with the report that was told of last (None the first time) and a newer one, when a status is
     another. It runs in a thread of its own, one call after the other: what hangs or raises there holds up no probe,
     and misses only what has passed meanwhile.
     """
 
-    def __init__(self, changed: Changed) -> None:
+    def __init__(self, changed: OnChange) -> None:
         self.changed = changed
-        self._told: Report | None = None
+        self._notified: Report | None = None
         self._latest: Report | None = None
-        self._is_telling = False
+        self._is_notifying = False
         self._lock = threading.Lock()
 
-    def tell(self, report: Report) -> None:
+    def notify(self, report: Report) -> None:
         """Take note of ``report``; only one thread may call this."""
         with self._lock:
             self._latest = report
-            if self._is_telling or says_the_same(self._told, report):
+            if self._is_notifying or has_same_statuses(self._notified, report):
                 return
-            self._is_telling = True
+            self._is_notifying = True
         try:
             threading.Thread(target=self._run, name="multihost-news", daemon=True).start()
         except RuntimeError:  # the container has no more threads: the next report is told of
-            self._is_telling = False
+            self._is_notifying = False
 
     def _run(self) -> None:
         while news := self._next():
@@ -49,13 +49,13 @@ class News:
     def _next(self) -> tuple[Report | None, Report] | None:
         """Return what is to be told of; None where there is nothing, so that the next report starts a thread."""
         with self._lock:
-            before, latest = self._told, self._latest
-            if latest is None or says_the_same(before, latest):
-                self._is_telling = False
+            before, latest = self._notified, self._latest
+            if latest is None or has_same_statuses(before, latest):
+                self._is_notifying = False
                 return None
-            self._told = latest
+            self._notified = latest
             return before, latest
 
 
-def says_the_same(one: Report | None, other: Report) -> bool:
+def has_same_statuses(one: Report | None, other: Report) -> bool:
     return one is not None and (one.status, one.sites) == (other.status, other.sites)

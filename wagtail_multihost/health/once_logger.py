@@ -21,14 +21,14 @@ CHANCE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{32,}", re.IGNORECASE)
 logger = logging.getLogger("wagtail_multihost.health")
 
 
-class Complaints:
+class OnceLogger:
     """What one probe has complained of and not got over, by what it looks at."""
 
     def __init__(self) -> None:
         self._known: dict[str, set[int]] = {}
 
     @contextmanager
-    def collected(self) -> Iterator[None]:
+    def collect(self) -> Iterator[None]:
         """Have :func:`complain` in this thread remember what it says here."""
         token = _collecting.set(self)
         try:
@@ -39,7 +39,7 @@ class Complaints:
     def log(self, message: str, *arguments: object, subject: str = "", traceback: bool = False) -> None:
         """See :func:`complain`."""
         error = sys.exception()
-        text = f"{message} {type(error).__qualname__} {text_of(error)}" if error else message % arguments
+        text = f"{message} {type(error).__qualname__} {error_text(error)}" if error else message % arguments
         level = logging.ERROR if traceback else logging.WARNING
         is_new = self._is_new(subject, hash(CHANCE.sub("", text)))
         logger.log(level if is_new else logging.DEBUG, message, *arguments, exc_info=traceback)
@@ -64,19 +64,19 @@ class Complaints:
                 self._known.pop(subject, None)
 
 
-_collecting: ContextVar[Complaints | None] = ContextVar("collecting", default=None)
+_collecting: ContextVar[OnceLogger | None] = ContextVar("collecting", default=None)
 
 
-def complain(message: str, *arguments: object, subject: str = "", traceback: bool = False) -> None:
+def log_failure(message: str, *arguments: object, subject: str = "", traceback: bool = False) -> None:
     """
     Log a failure of what a probe looks at, with the exception that is handled, if any: as a warning, or as an error
     with its ``traceback``. What the sampler's runs have said of ``subject`` (an outcome's) since it last passed is only
     logged at the level DEBUG.
     """
-    (_collecting.get() or Complaints()).log(message, *arguments, subject=subject, traceback=traceback)
+    (_collecting.get() or OnceLogger()).log(message, *arguments, subject=subject, traceback=traceback)
 
 
-def text_of(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:  # an error of the project's own may have no text
