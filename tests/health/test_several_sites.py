@@ -136,7 +136,7 @@ def served(endpoint: Endpoint) -> Iterator[Callable[[str], tuple[int, str]]]:
     """Serve the endpoint; yield a function that gets a path, and returns the status and the word."""
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        answer = endpoint.answer(HealthRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], accept="text/plain"))
+        answer = endpoint.answer(HealthRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         assert answer is not None
         start_response(f"{answer.status} {http.client.responses[answer.status]}", answer.all_headers)
         return [answer.body]
