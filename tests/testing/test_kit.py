@@ -133,7 +133,7 @@ def test_report_names_what_crossed_by_setting_and_both_sites() -> None:
         "    - wagtail-sites: from left to right: The hostname is there.",
         "  SECRET_KEY",
         "    - signing: from right to left: A signed value is accepted.",
-        "Canaries that could not tell:",
+        "Canaries that failed:",
         "    - tasks: from left to right: It could not be planted: OSError",
     ]
 

@@ -1,4 +1,4 @@
-"""Access logs without probes: a filter for the logs of gunicorn, uvicorn, granian and runserver."""
+"""A filter that keeps probes out of the access logs of gunicorn, uvicorn, granian and runserver."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import unquote
 from wagtail_multihost.health.endpoint import FORMATS
 from wagtail_multihost.health.options import SETTING, HealthOptions, read_prefix
 
-# A drain is no reading: who begins or ends one is to be found in the log.
+# Not drain: the log must show who started or ended one.
 READINGS = frozenset({"live", "ready", "startup", *FORMATS})
 FAILURES = 400
 
 
 def is_probe(path: str, prefix: str) -> bool:
-    """Return whether ``path`` is one of the endpoint, besides its drain; the others below ``prefix`` are the site's."""
+    """Return whether ``path`` is the endpoint's, except its drain; other paths below ``prefix`` are the site's."""
     name = path.removeprefix(prefix).removesuffix("/")
     is_reading = name in READINGS or (name.startswith("site/") and name.count("/") == 1)
     return path.startswith(prefix) and is_reading
@@ -24,8 +24,8 @@ def is_probe(path: str, prefix: str) -> bool:
 class ProbeFilter(logging.Filter):
     """
     Drops the records of probes from the loggers ``gunicorn.access``, ``uvicorn.access``, ``granian.access``,
-    ``django.server`` and ``django.request``. Those of probes that did not pass (a status of 400 or more) stay, unless
-    ``keep_failures`` is off. ``prefix`` is the endpoint's, blank for what the settings state.
+    ``django.server`` and ``django.request``. Records of failed probes (status 400 or higher) are kept unless
+    ``keep_failures`` is off. ``prefix`` is the endpoint's; blank takes it from the settings.
     """
 
     def __init__(self, prefix: str = "", keep_failures: bool = True) -> None:
@@ -40,7 +40,7 @@ class ProbeFilter(logging.Filter):
 
 
 def endpoint_prefix() -> str:
-    """Return the prefix that the settings state; the default before they are read, and where they have a mistake."""
+    """Return the prefix from the settings; the default if they are not loaded yet, or have a mistake."""
     from django.conf import settings  # servers configure their logs before there are settings
 
     from wagtail_multihost.exceptions import ConfigurationError
@@ -52,7 +52,7 @@ def endpoint_prefix() -> str:
 
 
 def path_and_status(record: logging.LogRecord) -> tuple[object, object]:
-    """Return the path and the status that a record tells of, no text as a path where it is no record of a request."""
+    """Return the path and the status of the request that a record is about; the path is None if it is about none."""
     if isinstance(record.args, Mapping):
         return read_atoms(record.args)
     if record.name == "uvicorn.access":
@@ -64,32 +64,32 @@ def path_and_status(record: logging.LogRecord) -> tuple[object, object]:
 
 
 def read_atoms(atoms: Mapping[str, object]) -> tuple[object, object]:
-    """Read a table: of granian (granian/log.py), or of gunicorn, where the path is PATH_INFO (gunicorn/glogging.py)."""
+    """Read the mapping of granian (granian/log.py) or gunicorn, whose path is PATH_INFO (gunicorn/glogging.py)."""
     if "path" in atoms:
         return unquote_path(atoms["path"]), atoms.get("status")
     return atoms.get("U"), atoms.get("s")
 
 
 def read_tuple(words: object, *, path: int, status: int) -> tuple[object, object]:
-    """Read a tuple, as in uvicorn/protocols/http/h11_impl.py: client, method, path, version, status."""
+    """Read the tuple of uvicorn/protocols/http/h11_impl.py: client, method, path, version, status."""
     if not isinstance(words, tuple) or len(words) <= max(path, status):
         return None, None
     return unquote_path(words[path]), words[status]
 
 
 def read_request_line(words: object) -> tuple[object, object]:
-    """Read runserver's: the request's first line, the status, the size (django/core/servers/basehttp.py)."""
+    """Read the tuple of runserver: the request line, the status, the size (django/core/servers/basehttp.py)."""
     if not isinstance(words, tuple) or len(words) < 2 or str(words[0]).count(" ") != 2:
         return None, None
     return unquote_path(str(words[0]).split(" ")[1]), words[1]
 
 
 def unquote_path(url: object) -> object:
-    """Return the path of a request's target as applications have it; what is no text as it is."""
+    """Return the decoded path of a request target; anything but text unchanged."""
     return unquote(url.partition("?")[0]) if isinstance(url, str) else url
 
 
 def status_number(status: object) -> int:
-    """Return a status, as a failure what is none; gunicorn may have its reason behind it."""
+    """Return the status as a number, anything else as a failure; gunicorn may append the reason phrase."""
     digits = str(status)[:3]
     return int(digits) if digits.isascii() and digits.isdigit() else FAILURES

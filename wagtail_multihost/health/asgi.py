@@ -1,5 +1,5 @@
 """
-The health endpoint in front of an ASGI application, which answers before that is loaded. In the project's
+The health endpoint in front of an ASGI application, which answers before the application is loaded. In the project's
 ``asgi.py``::
 
     import os
@@ -39,9 +39,9 @@ class HealthApplication:
     function, or its dotted path) returns: see :class:`wagtail_multihost.health.wsgi.HealthApplication`, whose
     arguments and behaviour it has.
 
-    A server that speaks the lifespan protocol hears at once that the application has started, as it lets nobody in
-    before. The application gets its own events when it is loaded, if it takes any, and requests wait until it has
-    started.
+    A server that uses the lifespan protocol is told at once that the application has started, because it accepts no
+    requests before. The application gets the events once it is loaded, if it supports them, and requests wait until it
+    has started.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Lifespan:
         self.events: asyncio.Queue[Message] = asyncio.Queue()
 
     async def run(self, receive: Receive, send: Send) -> None:
-        """Answer the server's events."""
+        """Answer the server's events until it shuts down."""
         self.events.put_nowait(await receive())
         own = asyncio.ensure_future(self.pass_on())
         await send({"type": "lifespan.startup.complete"})
@@ -106,19 +106,19 @@ class Lifespan:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def pass_on(self) -> None:
-        """Give the events to the application, once it is loaded."""
+        """Pass the events to the application once it is loaded."""
         try:
             application = await await_application(self.loading)
             await application(self.scope, self.events.get, self.hear)
         except Exception:
-            # An application that does not take these events raises.
+            # An application that does not support these events raises.
             level = logging.ERROR if self.is_taken else logging.DEBUG
             logger.log(level, "The application's lifespan has ended.", exc_info=True)
         finally:
             self.started.set()
 
     async def hear(self, message: Message) -> None:
-        """Take what the application says."""
+        """Take a message from the application."""
         self.is_taken = True
         if message["type"].endswith(".failed"):
             self.loading.fail(RuntimeError(message.get("message", "")))
@@ -128,8 +128,8 @@ class Lifespan:
 
 async def await_application(loading: Loading[Application]) -> Application:
     """
-    Return the application; raises RuntimeError when it cannot be loaded. Who waits long looks seldom: thousands of
-    visitors must not take the time that the loading needs.
+    Wait for the application and return it; raises RuntimeError if it cannot be loaded. The longer the wait, the longer
+    the pauses: thousands of waiting requests must not slow down the loading.
     """
     pause = POLL_SECONDS
     while not loading.is_done:
@@ -139,7 +139,7 @@ async def await_application(loading: Loading[Application]) -> Application:
 
 
 def scope_path(scope: Scope) -> str:
-    """Return the path below the application's own, as Django does."""
+    """Return the path below the application's root path, as Django does."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path") or "")
 

@@ -1,4 +1,4 @@
-"""Waiting for a first report where a loop must not be held up."""
+"""Waiting for the first report without blocking an event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POLL_SECONDS = 0.01
 
 
 async def wait_for_report(endpoint: Endpoint, request: HealthRequest) -> None:
-    """Wait for a report that ``request`` needs, for at most the endpoint's budget."""
+    """Wait for the report that ``request`` needs, at most as long as the endpoint's budget."""
     is_awaited = endpoint.must_wait(request)
     # What is awaited begins with the first request, which may take its time: an answer before its end would wait for
     # the rest, and hold up the loop.

@@ -1,4 +1,4 @@
-"""Telling of reports that say something else than those before."""
+"""Announcing reports whose statuses have changed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ logger = logging.getLogger("wagtail_multihost.health")
 
 class ChangeNotifier:
     """
-    Calls ``changed`` with the report that was told of last (None the first time) and a newer one, when a status is
-    another. It runs in a thread of its own, one call after the other: what hangs or raises there holds up no probe,
-    and misses only what has passed meanwhile.
+    Calls ``changed`` with the report that was announced last (None the first time) and a newer one if a status differs.
+    It runs in a thread of its own, one call at a time: a call that hangs or raises delays no probe, and misses only
+    changes that were undone meanwhile.
     """
 
     def __init__(self, changed: OnChange) -> None:
@@ -28,7 +28,7 @@ class ChangeNotifier:
         self._lock = threading.Lock()
 
     def notify(self, report: Report) -> None:
-        """Take note of ``report``; only one thread may call this."""
+        """Announce ``report`` if it differs; only one thread may call this."""
         with self._lock:
             self._latest = report
             if self._is_notifying or has_same_statuses(self._notified, report):
@@ -36,18 +36,18 @@ class ChangeNotifier:
             self._is_notifying = True
         try:
             threading.Thread(target=self._run, name="multihost-news", daemon=True).start()
-        except RuntimeError:  # the container has no more threads: the next report is told of
+        except RuntimeError:  # the container has no more threads: the next report tries again
             self._is_notifying = False
 
     def _run(self) -> None:
         while news := self._next():
             try:
                 self.changed(*news)
-            except BaseException:  # SystemExit too: what comes after is told of
-                logger.exception("What is called when a status changes failed.")
+            except BaseException:  # SystemExit too: later changes must be announced
+                logger.exception("A receiver of health changes failed.")
 
     def _next(self) -> tuple[Report | None, Report] | None:
-        """Return what is to be told of; None where there is nothing, so that the next report starts a thread."""
+        """Return the reports to announce; None if there are none, so that the next one starts a thread."""
         with self._lock:
             before, latest = self._notified, self._latest
             if latest is None or has_same_statuses(before, latest):

@@ -27,7 +27,7 @@ from wagtail_multihost.http_client.client import NoAnswerError
 from wagtail_multihost.spec.printing import printable
 from wagtail_multihost.version import own_version
 
-DESCRIPTION = "Ask a running server how it is, or whether it may get visitors."
+DESCRIPTION = "Ask a running server for its health, or start or end a drain."
 EXAMPLES = f"""\
 {CODES}
 
@@ -40,14 +40,14 @@ Examples:
 
 
 class ProbeParser(argparse.ArgumentParser):
-    """Ends a probe whose arguments are wrong with 1: Docker keeps 2 for itself."""
+    """Exits with 1 if the arguments of a probe are wrong: Docker reserves 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(FAIL if "--probe" in sys.argv[1:] else UNKNOWN, f"{self.prog}: {message}\n")
 
 
 def run() -> int:
-    """Do what the arguments of this process say; return the exit code."""
+    """Run the command with the arguments of this process; return the exit code."""
     parser = ProbeParser(
         prog="multihost-health",
         description=DESCRIPTION,
@@ -70,7 +70,7 @@ def run() -> int:
 
 
 def print_line(text: str, stream: TextIO | None) -> bool:
-    """Write a line, where there is a stream. Return whether it could be written; Python does not try again."""
+    """Write a line if there is a stream; return whether it could be written. Python does not try again at exit."""
     if stream is None:
         return True
     try:

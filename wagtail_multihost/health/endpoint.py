@@ -1,4 +1,4 @@
-"""What is answered to which path, for middleware and wrappers alike: no framework's request or response is needed."""
+"""The answer to each path, for middleware and wrappers alike, without any framework's requests or responses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger("wagtail_multihost.health")
 
 
 class Answer(NamedTuple):
-    """A response: ``status`` code, ``body``, ``content_type``, and ``headers`` besides those that all answers have."""
+    """A response: ``status`` code, ``body``, ``content_type``, and ``headers`` in addition to those of all answers."""
 
     status: int
     body: bytes
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class ReportSource(Protocol):
-    """What reports come from: see :class:`~wagtail_multihost.health.sampler.Sampler`."""
+    """Where reports come from: see :class:`~wagtail_multihost.health.sampler.Sampler`."""
 
     def ask(self) -> Report | None: ...
 
@@ -56,8 +56,8 @@ FAILED = Answer(503, b"fail")
 
 class Endpoint:
     """
-    Answers the paths below ``options.prefix``. ``source`` has the reports, ``gate`` decides who sees details,
-    ``service`` names the process (its site) and ``version`` returns that of the code, both for who may see details.
+    Answers the paths below ``options.prefix``. ``source`` has the reports and ``gate`` decides who sees details.
+    ``service`` names the process (its site) and ``version`` returns the version of the code; both are details.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Endpoint:
         self.live_paths = frozenset(path for path, answer in self.routes.items() if answer == self.live)
 
     def answer(self, request: HealthRequest) -> Answer | None:
-        """Return the answer to ``request``, None for a path that is not the endpoint's."""
+        """Return the answer to ``request``; None if its path is not the endpoint's."""
         route = self.routes.get(request.path)
         if route is None:
             if not request.path.startswith(f"{self.prefix}site/"):
@@ -97,12 +97,12 @@ class Endpoint:
             return Answer(405, b"", headers=(("Allow", ", ".join(allowed)),))
         try:
             return route(request)
-        except Exception:  # who asks is told that something is wrong, and never what
-            logger.exception("The answer to %s cannot be given.", request.path)
+        except Exception:  # the client learns that something is wrong, and never what
+            logger.exception("The health endpoint cannot answer %s.", request.path)
             return FAILED
 
     def must_wait(self, request: HealthRequest) -> bool:
-        """Return whether the answer to ``request`` has to wait for a first report; asks for none that is refused."""
+        """Return whether the answer to ``request`` must wait for a first report; a refused one starts no probes."""
         route = self.routes.get(request.path)
         if request.method not in METHODS or route not in (self.ready, self.health, self.site):
             return False
@@ -110,7 +110,7 @@ class Endpoint:
             if route != self.ready and self.gate.access(request) is Access.REFUSED:
                 return False
             return self.source.is_awaited()
-        except Exception:  # what the answer is told of, and logs
+        except Exception:  # answer() runs into it again, and logs it
             return False
 
     def live(self, request: HealthRequest) -> Answer:
@@ -133,7 +133,7 @@ class Endpoint:
         access = self.gate.access(request)
         if access is Access.REFUSED:
             return REFUSED
-        from wagtail_multihost.health.formats import find_form  # loads only for who asks
+        from wagtail_multihost.health.formats import find_form  # loads only if it is needed
 
         health = self.visible_health(access, site)
         form = find_form("site" if site else request.path.removeprefix(self.prefix).rstrip("/"), request.accept)
@@ -142,7 +142,7 @@ class Endpoint:
         return Answer(status, body, content_type, (*SEEN_HEADERS, *form.headers))
 
     def visible_health(self, access: Access, site: str) -> Health:
-        """Return what may be seen with ``access``."""
+        """Return the health as ``access`` may see it."""
         report, now = self.report(), time.monotonic()
         word = self.status_word(report, site)
         if access is not Access.DETAILS:
@@ -153,7 +153,7 @@ class Endpoint:
         )
 
     def answer_drain(self, request: HealthRequest) -> Answer:
-        """Show, begin (POST) or end (DELETE) the drain; to change it a token is needed, wherever one asks from."""
+        """Show, start (POST) or end (DELETE) the drain; changing it needs a token, even from the networks."""
         if request.method in METHODS:
             if self.gate.access(request) is Access.REFUSED:
                 return REFUSED
@@ -163,7 +163,7 @@ class Endpoint:
         try:
             return self.change_drain(request.method)
         except OSError:
-            logger.exception("The file that drains cannot be written or removed.")
+            logger.exception("The drain file cannot be written or removed.")
             return Answer(503, b"cannot drain" if request.method == "POST" else b"cannot serve")
 
     def change_drain(self, method: str) -> Answer:
@@ -187,6 +187,6 @@ class Endpoint:
         return str(report.sites.get(site, Status.FAIL) if site else report.status)
 
 
-# A browser must neither guess another type nor keep what one token has shown for who has none.
+# A browser must neither guess another type nor show a cached page with details to somebody without a token.
 SEEN_HEADERS = (("Vary", "Accept, Authorization"), ("X-Content-Type-Options", "nosniff"))
 REFUSED = Answer(401, b"unauthorized", headers=(("WWW-Authenticate", 'Bearer realm="health"'),))

@@ -1,4 +1,4 @@
-"""The hostnames that probes ask for."""
+"""The hostnames that probes use."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def own_hostnames() -> tuple[str, ...]:
 
 
 def check_hostnames(stated: Iterable[str]) -> tuple[str, ...]:
-    """Return hostnames as they are written in certificates; raises ValueError."""
+    """Return the hostnames in the form that certificates have; raises ValueError."""
     return tuple(parse_hostname(hostname) for hostname in check_texts("hostnames", stated))
 
 
 def check_texts(name: str, stated: Iterable[str]) -> tuple[str, ...]:
-    """Return the list of text that the option ``name`` states; raises ValueError."""
+    """Return the list of strings in the option ``name``; raises ValueError."""
     if not isinstance(stated, list | tuple) or not all(isinstance(item, str) for item in stated):
-        raise ValueError(f"The option {name} is not accepted: it must be a list of text.")
+        raise ValueError(f"The option {name} is not accepted: it must be a list of strings.")
     return tuple(stated)

@@ -23,9 +23,9 @@ class HealthMiddleware:
     """
     Answers probes before anything else sees them; must be first in MIDDLEWARE. Sync and async.
 
-    Raises BuildModeError when a server is started without a site, and ConfigurationError when it can read more than
-    its own site's record or when ``MULTIHOST_HEALTH`` has mistakes. A process without a site that does not serve, such
-    as a management command, has it raised by the first request.
+    Raises BuildModeError if a server is started without a site, and ConfigurationError if it can read more than its own
+    site's record or if ``MULTIHOST_HEALTH`` has mistakes. In a process without a site that does not serve, such as a
+    management command, only the first request raises.
     """
 
     sync_capable = True
@@ -75,7 +75,7 @@ def request_from_django(request: HttpRequest) -> HealthRequest:
 
 
 def response_for(answer: Answer, request: HttpRequest) -> HttpResponse:
-    """Return ``answer`` as Django has it, with the headers that middleware further down would have set."""
+    """Return ``answer`` as a Django response."""
     if request.method == "HEAD":
         return make_response(answer, b"")
     return make_response(answer, answer.body) if answer.headers else copy_response(cached_response(answer))
@@ -83,12 +83,12 @@ def response_for(answer: Answer, request: HttpRequest) -> HttpResponse:
 
 @lru_cache(maxsize=16)
 def cached_response(answer: Answer) -> HttpResponse:
-    """Return the response for one of the status words: what is asked every second is made once."""
+    """Return the response for a status word, which is built only once because it is requested every second."""
     return make_response(answer, answer.body)
 
 
 def copy_response(model: HttpResponse) -> HttpResponse:
-    """Return a response that shares nothing with ``model`` which somebody could change."""
+    """Return a copy of ``model`` that shares nothing that could be changed."""
     response = HttpResponse.__new__(HttpResponse)
     response.__dict__.update(
         {name: list(value) if type(value) is list else value for name, value in model.__dict__.items()}
@@ -101,7 +101,7 @@ def copy_response(model: HttpResponse) -> HttpResponse:
 
 def make_response(answer: Answer, body: bytes) -> HttpResponse:
     response = HttpResponse(body, status=answer.status, headers=dict(answer.all_headers))
-    # Django would log each 503 as an error, and mail it to the admins (django.utils.log.log_response): what fails is
-    # in the log already, once.
+    # Django would log each 503 as an error, and mail it to the admins (django.utils.log.log_response): the failure has
+    # been logged already, once.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response

@@ -1,4 +1,4 @@
-"""What one request may see of the health, in the terms that all formats share."""
+"""The part of the health that one request may see, in the terms that all formats share."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LABEL_LENGTH = 253
 class Health(NamedTuple):
     """
     What a format writes. ``word`` is one of :data:`WORDS`: ``pass``, ``warn``, ``fail``, or the reason for not being
-    ready. Who may not see ``details`` is written nothing but the word: there is no ``report``, ``site``, ``service`` or
-    ``version`` then, so that no format can show any. ``site`` is the only site to write about, blank for all. ``now``
-    is a reading of the sampler's clock. ``subjects`` is whether metrics are labelled with what probes look at.
+    ready. Without ``details`` there is nothing but the word: no ``report``, ``site``, ``service`` or ``version``, so
+    that no format can show any. ``site`` is the only site to write about, blank for all. ``now`` is the time by the
+    sampler's clock. ``subjects`` says whether metrics are labelled with the subjects of probes.
     """
 
     word: str
@@ -40,7 +40,7 @@ class Health(NamedTuple):
 
     @property
     def age(self) -> float | None:
-        """How old the report is, in seconds; None without one."""
+        """The age of the report in seconds; None without one."""
         return max(0.0, self.now - self.report.made) if self.report else None
 
     @property
@@ -52,8 +52,8 @@ class Health(NamedTuple):
     @property
     def results(self) -> tuple[ProbeResult, ...]:
         """
-        What to write. About one site: its own results, and of what it shares with others only the codes, which say
-        nothing about them.
+        The results to write. For one site: its own results, and only the codes of what it shares with others, because
+        values and subjects could say something about those.
         """
         results = self.report.results if self.report else ()
         if not self.site:
@@ -65,12 +65,12 @@ class Health(NamedTuple):
         )
 
     def age_of(self, result: ProbeResult) -> float:
-        """Return how long ago a result was found, in seconds."""
+        """Return the age of a result in seconds."""
         return max(0.0, self.now - result.ended)
 
 
 def make_printable(result: ProbeResult) -> ProbeResult:
-    """Return ``result`` with texts that cannot break any format, and numbers that all of them have."""
+    """Return ``result`` with texts and numbers that every format can write."""
     return result._replace(outcomes=tuple(map(clean_outcome, result.outcomes)))
 
 
@@ -95,6 +95,6 @@ def clean_label(text: object) -> str:
 
 
 def without_details(result: ProbeResult) -> ProbeResult:
-    """Return ``result`` without what was observed, and on what."""
+    """Return ``result`` without values and subjects."""
     codes = dict.fromkeys(Outcome(outcome.status, outcome.code) for outcome in result.outcomes)
     return result._replace(outcomes=tuple(codes))

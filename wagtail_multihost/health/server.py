@@ -1,4 +1,4 @@
-"""What can be known of the application server that a process runs in."""
+"""Facts about the application server that a process runs in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ logger = logging.getLogger("wagtail_multihost.health")
 
 
 def uwsgi_module() -> Any:
-    """Return the module that only uWSGI's processes have; None elsewhere."""
+    """Return the module that exists only in uWSGI's processes; None elsewhere."""
     try:
         module = import_module("uwsgi")
     except ImportError:
@@ -20,8 +20,8 @@ def uwsgi_module() -> Any:
 
 def is_uwsgi_without_threads() -> bool:
     """
-    Return whether threads run only while a request is answered: uWSGI starts with neither ``enable-threads`` nor more
-    than one thread (https://uwsgi-docs.readthedocs.io/en/latest/WSGIquickstart.html#a-note-on-python-threads).
+    Return whether threads run only while a request is answered: uWSGI has neither ``enable-threads`` nor more than one
+    thread (https://uwsgi-docs.readthedocs.io/en/latest/WSGIquickstart.html#a-note-on-python-threads).
     """
     module = uwsgi_module()
     if module is None:
@@ -32,7 +32,7 @@ def is_uwsgi_without_threads() -> bool:
 
 
 def is_before_fork_of_uwsgi() -> bool:
-    """Return whether this is uWSGI's first process, whose workers are forked without telling Python."""
+    """Return whether this is uWSGI's first process, which forks workers without Python noticing."""
     module = uwsgi_module()
     return module is not None and module.worker_id() == 0
 
@@ -40,8 +40,8 @@ def is_before_fork_of_uwsgi() -> bool:
 def log_missing_threads() -> None:
     if is_uwsgi_without_threads():
         logger.error(
-            "uWSGI has neither enable-threads nor threads: probes run only while somebody asks for health, whose "
-            "question waits for them. Set enable-threads = true."
+            "uWSGI has neither enable-threads nor threads: probes run only during requests for health, which wait for "
+            "them. Set enable-threads = true."
         )
 
 

@@ -1,4 +1,4 @@
-"""One probe's runs, each in a daemon thread of its own, which nobody waits for."""
+"""The runs of one probe, each in a daemon thread of its own, which nothing waits for."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ STUCK = (Outcome(Status.FAIL, "stuck"),)
 
 class Task:
     """
-    What the runs of ``entry``'s probe found: when the next is due, and what the last found. Only the sampler's thread
-    changes it, but for ``done``, which a run sets as its last act.
+    The runs of ``entry``'s probe: the result of the last, and when the next is due. Only the sampler's thread changes
+    it, except ``done``, which a run sets when it ends.
     """
 
     def __init__(self, entry: ProbeEntry, options: HealthOptions) -> None:
@@ -56,12 +56,12 @@ class Task:
         return self.began is not None and not self.is_stuck and now < self.began + patience
 
     def start(self, now: float, wake: Callable[[], None]) -> None:
-        """Begin a run, which calls ``wake`` when it has ended."""
+        """Start a run, which calls ``wake`` when it has ended."""
         self.began, self.done, self.is_stuck = now, None, False
         name = f"multihost-probe-{self.entry.name}"
         try:
             threading.Thread(target=self.measure, args=(wake,), name=name, daemon=True).start()
-        except RuntimeError:  # the container has no more threads, or the interpreter ends
+        except RuntimeError:  # the container has no more threads, or the interpreter is shutting down
             self.once_logger.log("%s cannot be run.", self, traceback=True)
             self.done = (ERROR, now)
             wake()
@@ -72,26 +72,26 @@ class Task:
             with self.once_logger.collect():
                 outcomes = run_probe(self.entry)
             self.once_logger.forget_passed(outcomes)
-        except BaseException:  # a probe may raise anything, SystemExit too, and must get an answer
+        except BaseException:  # a probe may raise anything, SystemExit too, and still needs a result
             self.once_logger.log("%s failed.", self, traceback=True)
         finally:
             self.done = (outcomes, time.monotonic())
             wake()
 
     def finish(self, patience: float) -> bool:
-        """Take what a run has found; return whether one has ended."""
+        """Take the outcomes of a run that has ended; return whether one has."""
         if self.began is None or self.done is None:
             return False
         outcomes, ended = self.done
         self.result = self.make_result(outcomes, ended)
         pause = self.interval if self.result.status is Status.PASS else self.retry
-        self.due = ended + pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # it only spreads
+        self.due = ended + pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # it only spreads the runs
         self.was_slow = self.is_stuck or self.result.duration > patience
         self.began = None
         return True
 
     def notice_stuck(self, now: float, limit: float) -> bool:
-        """See whether a run has taken more than ``limit`` seconds; return whether that is new."""
+        """Notice that a run has taken more than ``limit`` seconds; return whether that is new."""
         if self.began is None or self.is_stuck or now < self.began + limit:
             return False
         self.is_stuck = True
@@ -106,8 +106,8 @@ class Task:
 
 
 def run_probe(entry: ProbeEntry) -> tuple[Outcome, ...]:
-    """Return what a run finds; raises TypeError where that is not what a probe may find."""
+    """Run the probe and return its outcomes; raises TypeError if it yields anything else."""
     outcomes = tuple(islice(entry.probe.measure(), MAX_OUTCOMES))
     if not all(isinstance(outcome, Outcome) and isinstance(outcome.status, Status) for outcome in outcomes):
-        raise TypeError("A probe yields outcomes, each with a Status.")
+        raise TypeError("A probe must yield outcomes, each with a Status.")
     return outcomes or ERROR

@@ -1,5 +1,6 @@
 """
-The health endpoint in front of a WSGI application, which answers before that is loaded. In the project's ``wsgi.py``::
+The health endpoint in front of a WSGI application, which answers before the application is loaded. In the project's
+``wsgi.py``::
 
     import os
 
@@ -30,18 +31,18 @@ class HealthApplication:
     dotted path) returns.
 
     Loading begins at once, in a thread. Meanwhile ``live`` passes, all other paths of the endpoint answer 503
-    ``starting``, and other requests wait, as they waited in the server's queue before. An application that cannot be
-    loaded is logged; every path of the endpoint, ``live`` too, answers 503 ``failed`` then, so that whatever looks
-    after the process starts it anew, and other requests raise RuntimeError.
+    ``starting``, and other requests wait, as they would otherwise wait in the server's queue. If the application cannot
+    be loaded, that is logged, every path of the endpoint, ``live`` too, answers 503 ``failed``, so that the process is
+    restarted, and other requests raise RuntimeError.
 
-    A master that forks workers (``gunicorn --preload``) waits until it is loaded before it does. In uWSGI's master,
-    which has the application before it forks, and with ``background=False`` it is loaded on the spot, and what it
-    raises is raised: with ``lazy-apps`` uWSGI's workers answer while they load. An application whose loading sets
-    signal handlers, which only the main thread can, needs ``background=False``.
+    A master that forks workers (``gunicorn --preload``) waits for the application before it does. In uWSGI's master,
+    and with ``background=False``, the application is loaded immediately, and its exceptions are raised; with
+    ``lazy-apps``, uWSGI's workers answer while they load. An application that sets signal handlers while it is loaded,
+    which only the main thread can, needs ``background=False``.
 
-    ``prefix`` must be that of ``MULTIHOST_HEALTH``, which nobody has read when the first probe comes; otherwise it
-    counts as an application that cannot be loaded (ConfigurationError). What the middleware refuses to serve is
-    refused here as well.
+    ``prefix`` must be the one in ``MULTIHOST_HEALTH``, which is not known when the first probe arrives; otherwise the
+    application counts as one that cannot be loaded (ConfigurationError). Processes in which the middleware refuses to
+    serve are refused here as well.
     """
 
     def __init__(

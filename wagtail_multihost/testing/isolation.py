@@ -1,4 +1,4 @@
-"""Two sites of a project, and what the canaries tell about them."""
+"""Two sites of a project, and what the canaries find about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKEN_LENGTH = 24
 DEFAULT = "default"
 DATABASE_DEFAULT = 'DATABASES["default"]'
 
-# Before the canaries: which of them to name, under which setting, and what to say.
+# The steps before the canaries: the canary and the setting to report, and the message.
 STEPS = {
     "start": ("settings", "", "Django could not be set up"),
     "connect": ("database", DATABASE_DEFAULT, "The database could not be reached"),
@@ -28,7 +28,7 @@ STEPS = {
 
 
 class PlantedCanary(NamedTuple):
-    """A canary in its place."""
+    """A canary that has been planted."""
 
     path: str
     name: str
@@ -40,12 +40,12 @@ class PlantedCanary(NamedTuple):
 
 class Isolation:
     """
-    Two sites of the project whose settings module is ``settings_module``, each in a process of its own.
+    Two sites of the project with the settings module ``settings_module``, each in a process of its own.
 
-    ``registry`` (a path or URL) and ``sites`` (two ids in it) are of your own, or the kit makes one with SQLite, a
-    cache in the process and files in a temporary folder. ``canaries`` are dotted paths of classes. ``databases`` is a
-    folder that keeps both sites' migrated SQLite files: the next ``Isolation`` with the same apps and migrations starts
-    from them, and migrates nothing.
+    ``registry`` (a path or URL) and ``sites`` (two ids in it) are yours; without them the kit writes a registry with
+    SQLite, a cache in the process and files in a temporary folder. ``canaries`` are dotted paths of classes.
+    ``databases`` is a folder that keeps both sites' migrated SQLite files: the next ``Isolation`` with the same apps
+    and migrations starts from them, and migrates nothing.
     """
 
     def __init__(
@@ -62,18 +62,18 @@ class Isolation:
         self.sites = sites
         self.canaries = tuple(canaries)
         self.databases = databases
-        #: The folder of this project's migrated files, below ``databases``; known when a process has started.
+        #: The folder of this project's migrated files, below ``databases``; known once a process has started.
         self.kept: Path | None = None
         self._findings: tuple[Finding, ...] | None = None
 
     def check(self) -> None:
-        """Raise IsolationError with a report when anything crosses from one site to the other, or cannot be told."""
+        """Raise IsolationError with a report if anything crosses between the sites, or a canary could not find out."""
         findings = self.findings()
         if findings:
             raise IsolationError(self.settings_module, findings)
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return what the canaries tell; they are asked once."""
+        """Return the findings of the canaries, which run only once."""
         if self._findings is None:
             with tempfile.TemporaryDirectory(prefix="multihost-isolation-") as name:
                 self._findings = tuple(dict.fromkeys(self.find_all(Path(name))))
@@ -91,13 +91,13 @@ class Isolation:
             yield from failed
             if failed:
                 return
-        # In other processes: one that has migrated has other caches than one that serves.
+        # In new processes: the caches of one that has migrated differ from those of one that serves.
         with self.tenants(folder, registry) as (left, right):
             failed = [*run_on_both("start", left, right)]
             yield from failed or self.find_crossings(left, right)
 
     def find_crossings(self, left: TenantProcess, right: TenantProcess) -> Iterator[Finding]:
-        """Yield what crosses between two sites whose databases are migrated."""
+        """Yield the crossings between two sites whose databases are migrated."""
         self.restore(left, right)
         failed = [*run_on_both("connect", left, right)]
         yield from failed
@@ -115,7 +115,7 @@ class Isolation:
             yield left, right
 
     def migrate(self, left: TenantProcess, right: TenantProcess) -> Iterator[Finding]:
-        """Migrate both sites' databases, at once when they are different files."""
+        """Migrate both sites' databases, in parallel if they are different files."""
         names = [tenant.call("databases") for tenant in (left, right)]
         apart = self.registry is None and all(names) and not set(names[0].values()) & set(names[1].values())
         if apart:
@@ -136,7 +136,7 @@ class Isolation:
         return self.kept is not None and all((self.kept / f"{site}.sqlite3").exists() for site in self.sites)
 
     def restore(self, *tenants: TenantProcess) -> None:
-        """Give each site its migrated database, where it has none yet."""
+        """Give each site its migrated database if it has none yet."""
         if self.kept is None or not self.is_migrated():
             return
         for tenant in tenants:
@@ -165,7 +165,7 @@ class Isolation:
 
 
 def keep_database(name: str, kept: Path) -> None:
-    """Copy a migrated file, whole or not at all: several runs may share the folder."""
+    """Copy a migrated file, completely or not at all: several runs may share the folder."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     partial = kept.with_suffix(f".{secrets.token_hex(8)}")
     shutil.copyfile(name, partial)
@@ -184,7 +184,7 @@ def plant_canary(path: str, source: TenantProcess, target: TenantProcess) -> Ite
 def run_step(
     step: str, tenant: TenantProcess, canary: PlantedCanary, source: TenantProcess, target: TenantProcess
 ) -> Iterator[Finding]:
-    """Yield what a canary tells in a step."""
+    """Run a step of a canary and yield its findings."""
     try:
         crossings = tenant.call("step", path=canary.path, step=step, token=canary.token, planted=canary.trace)
     except TenantError as error:
@@ -193,12 +193,12 @@ def run_step(
         )
         return
     for setting, evidence in crossings or ():
-        # Evidence of one run is that of another.
+        # So that the evidence is the same in each run.
         yield Finding(canary.name, setting, evidence.replace(canary.token, "TOKEN"), source.site, target.site)
 
 
 def run_on_both(do: str, *tenants: TenantProcess) -> Iterator[Finding]:
-    """Have both sites start or connect at once."""
+    """Let both sites start or connect at the same time."""
     for tenant in tenants:
         tenant.send(do)
     for tenant, other in zip(tenants, reversed(tenants), strict=True):
@@ -213,11 +213,11 @@ def failure_finding(
     canary: str, setting: str, error: TenantError, source: TenantProcess, target: TenantProcess, what: str
 ) -> Finding:
     if "IdentityError" in error.kinds:
-        # The fuse, or the mark on a bucket or a cache, has told before the canary could.
-        return Finding(canary, setting, f"The identity of the place was refused: {error}", source.site, target.site)
+        # The fuse, or the mark on a bucket or a cache, has noticed before the canary could.
+        return Finding(canary, setting, f"The identity check refused it: {error}", source.site, target.site)
     return Finding(canary, "", f"{what}: {error}\n{error.details}".rstrip(), source.site, target.site)
 
 
 def new_token() -> str:
-    # Letters alone: a search engine takes them for one word.
+    # Only letters: a search engine treats them as one word.
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(TOKEN_LENGTH))

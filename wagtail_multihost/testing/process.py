@@ -1,4 +1,4 @@
-"""The other end of a tenant's pipes."""
+"""The process of a site, seen from the test run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from wagtail_multihost.exceptions import MultihostError
 ANSWER_SECONDS = 300
 STOP_SECONDS = 10
 LOG_LINES = 20
-# Of the run that this process belongs to, not of the sites.
+# Variables of the test run, not of the sites.
 NOT_INHERITED = ("MULTIHOST_", "PYTEST_")
 
 
 class TenantError(MultihostError):
-    """A step failed in the process of a site; ``kinds`` are the names of the error's classes."""
+    """A step failed in the process of a site; ``kinds`` are the class names of the error and its bases."""
 
     def __init__(self, message: str, kinds: tuple[str, ...] = (), details: str = "") -> None:
         super().__init__(message)
@@ -71,7 +71,7 @@ class TenantProcess:
             raise self.end_error() from None
 
     def receive(self) -> Any:
-        """Return the result of the command that was sent; raises TenantError when it failed or the process is gone."""
+        """Return the result of the command that was sent; raises TenantError if it failed or the process has ended."""
         pipe = self.pipe(self.process.stdout)
         if not select.select([pipe], [], [], ANSWER_SECONDS)[0]:
             self.process.kill()
@@ -100,7 +100,7 @@ class TenantProcess:
 
 
 def tenant_environ(environ: Mapping[str, str], site: str, settings_module: str, registry: Path | str) -> dict[str, str]:
-    """Return the environment of a site's process: this one's, the import path, and which site it is."""
+    """Return the environment of a site's process: this process's, the import path, and the site."""
     kept = {name: value for name, value in environ.items() if not name.startswith(NOT_INHERITED)}
     return {
         **kept,

@@ -1,4 +1,4 @@
-"""For how long certificates in files are valid. Needs the extra ``certificates``."""
+"""How long certificates in files are valid. Needs the extra ``certificates``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ try:
     from cryptography.x509 import Certificate, load_pem_x509_certificates
 except ImportError as error:
     raise ImportError(
-        f"It needs the extra certificates: pip install 'wagtail-multihost[certificates]' ({error})."
+        f"The extra certificates is missing: pip install 'wagtail-multihost[certificates]' ({error})."
     ) from error
 
 SUFFIXES = (".pem", ".crt", ".cer")
@@ -35,9 +35,9 @@ STEM = "{stem}"
 @dataclass(frozen=True, kw_only=True)
 class CertificateFilesProbe(Probe):
     """
-    Counts the days of the certificates in PEM files, of the one in each that expires first: an intermediate one counts.
+    Counts the days until the first certificate in each PEM file expires; intermediate certificates count too.
 
-    What is shown of a file is its name, and where several have the same one the name of its folder too.
+    A file is shown by its name, and by the name of its folder too if several have the same name.
     """
 
     is_shared: ClassVar[bool] = True
@@ -47,8 +47,8 @@ class CertificateFilesProbe(Probe):
         "not_yet_valid": "The certificate is not valid yet.",
         "unreadable": "The file cannot be read.",
         "not_a_certificate": "The file has no certificate, or one that cannot be parsed.",
-        "key_unusable": "The file of the key is missing, cannot be read or needs a password.",
-        "key_mismatch": "The key is that of another certificate.",
+        "key_unusable": "The key file is missing, cannot be read or needs a password.",
+        "key_mismatch": "The key belongs to another certificate.",
         "missing": "There is no such file.",
     }
 
@@ -58,12 +58,12 @@ class CertificateFilesProbe(Probe):
     retry: float = field(default=300, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
     paths: tuple[str, ...] = field(
         default=(),
-        metadata={"meaning": "Files, patterns with `*`, and folders: all .pem, .crt and .cer there."},
+        metadata={"meaning": "Files, patterns with `*`, and folders, of which all .pem, .crt and .cer files count."},
     )
     key: str = field(
         default="",
         metadata={
-            "meaning": "The name of the key's file beside each certificate, such as `privkey.pem` or `{stem}.key`; "
+            "meaning": "The name of the key file beside each certificate, such as `privkey.pem` or `{stem}.key`; "
             "none: keys are not read."
         },
     )
@@ -74,11 +74,11 @@ class CertificateFilesProbe(Probe):
         super().__post_init__()
         object.__setattr__(self, "paths", check_texts("paths", self.paths))
         if not self.paths:
-            raise ValueError("The option paths is missing: a list of files, patterns and folders.")
+            raise ValueError("The option paths is missing: it must be a list of files, patterns and folders.")
         if not 0 <= self.fail_days <= self.warn_days:
             raise ValueError("The limits are not accepted: 0 <= fail_days <= warn_days.")
         if os.path.basename(self.key) != self.key:
-            raise ValueError("The option key is not accepted: it is the name of a file beside the certificate.")
+            raise ValueError("The option key is not accepted: it must be the name of a file beside the certificate.")
 
     def measure(self) -> Iterator[Outcome]:
         files = list(dict.fromkeys(file for path in self.paths for file in find_files(path, self.key)))
@@ -109,10 +109,10 @@ class CertificateFilesProbe(Probe):
 
 
 def find_files(path: str, key: str) -> Iterator[Path]:
-    """Yield the files that a path, a pattern or a folder stands for; a path without a file is yielded too."""
+    """Yield the files of a path, a pattern or a folder; a path is yielded even if there is no such file."""
     if os.path.isdir(path):
         found = [file for file in sorted(Path(path).iterdir()) if file.suffix in SUFFIXES and file.is_file()]
-        # In one folder a pattern of keys' names may have the suffix of certificates.
+        # The keys may have the suffix of certificates.
         keys = {key.replace(STEM, file.stem) for file in found} if key else set()
         yield from (file for file in found if file.name not in keys)
     elif glob.has_magic(path):
@@ -122,7 +122,7 @@ def find_files(path: str, key: str) -> Iterator[Path]:
 
 
 def read_regular_file(file: Path) -> bytes:
-    """Return the content of a regular file; raises OSError for others, and where it is too large."""
+    """Return the content of a regular file; raises OSError for anything else, and if it is too large."""
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as opened:
         status = os.fstat(descriptor)
@@ -132,7 +132,7 @@ def read_regular_file(file: Path) -> bytes:
 
 
 def find_key_fault(certificate: Certificate, file: Path, subject: str) -> str:
-    """Return the code of what is wrong with the key in ``file``, blank when it is the certificate's."""
+    """Return the code of what is wrong with the key in ``file``; blank if it belongs to the certificate."""
     try:
         key = load_pem_private_key(read_regular_file(file), None)
     except (OSError, TypeError, ValueError, UnsupportedAlgorithm) as error:

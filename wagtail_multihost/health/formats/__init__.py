@@ -1,4 +1,4 @@
-"""How a report is written: each module has one form, loaded only when it is asked for."""
+"""The formats of a report, each in a module that is loaded when it is first needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BY_NAME = {
     "health.html": "html",
     "health.rss": "rss",
 }
-#: The media types that ``health`` is written in, by preference; probes that accept anything get the first.
+#: The media types of ``health``, by preference; probes that accept anything get the first.
 MEDIA_TYPES = {
     "application/health+json": "json",
     "application/json": "json",
@@ -37,7 +37,7 @@ WRITERS = {
     "openmetrics": ("openmetrics", "write"),
     "prometheus": ("openmetrics", "write_text"),
 }
-#: What collects these takes any other status for a failure of the connection, and drops what it was told.
+#: Collectors of these take any other status for a failed connection, and drop the body.
 ALWAYS_OK = frozenset({"rss", "openmetrics", "prometheus"})
 ACCEPT_LENGTH = 2000
 #: The specificity of a media type in full; parameters, which no offer has, do not count.
@@ -45,7 +45,7 @@ EXACT = 2
 
 
 class Form(NamedTuple):
-    """A form: what writes it, ``headers`` of its own, and whether the status code tells the health as well."""
+    """A format: its writer, its own ``headers``, and whether the status code shows the health too."""
 
     write: Writer
     headers: tuple[tuple[str, str], ...] = ()
@@ -54,8 +54,8 @@ class Form(NamedTuple):
 
 def find_form(name: str, accept: str) -> Form:
     """
-    Return the form of the path ``name``: ``health``, ``metrics`` and ``site`` are written as the header ``Accept``
-    wants. Metrics are the whole process's.
+    Return the format of the path ``name``; for ``health``, ``metrics`` and ``site`` the header ``Accept`` decides. Only
+    the whole process has metrics.
     """
     offers = {"metrics": METRICS, "site": SITE_MEDIA_TYPES}.get(name, MEDIA_TYPES)
     form = BY_NAME.get(name) or negotiate_form(accept, offers)
@@ -91,7 +91,7 @@ def read_accept(accept: str) -> Iterator[MediaType]:
     """Yield each different media range of the header once."""
     if not accept:
         return
-    from django.http.request import MediaType  # JSON for who states nothing is written without Django
+    from django.http.request import MediaType  # not at the top: the default, JSON, needs no Django
 
     for part in dict.fromkeys(accept[:ACCEPT_LENGTH].split(",")):
         with suppress(ValueError):  # a parameter in an encoding that Python does not know

@@ -11,7 +11,7 @@ from wagtail_multihost.health.report import ProbeResult
 from wagtail_multihost.health.seen import Health
 
 CONTENT_TYPE = "application/health+json"
-#: No probe's measurement is called so: what a probe observes is named by its unit.
+#: No probe has a measurement of this name, because they are named by their unit.
 SITES = "site:health"
 
 
@@ -22,8 +22,8 @@ def write(health: Health) -> tuple[bytes, str]:
 
 def make_document(health: Health) -> dict[str, object]:
     """
-    Return the body. Of the draft's three words, ``status`` has one; where a process is not ready for another reason
-    than a probe, ``output`` names it. ``ageSeconds`` and ``durationSeconds`` are not in the draft.
+    Return the body. ``status`` is one of the draft's three words; if a process is not ready for another reason than a
+    probe, ``output`` names it. ``ageSeconds`` and ``durationSeconds`` are not in the draft.
     """
     is_known = health.word in ("pass", "warn", "fail")
     body: dict[str, object] = {"status": health.word if is_known else "fail"}
@@ -50,7 +50,7 @@ def list_checks(health: Health) -> dict[str, list[dict[str, object]]]:
 
 
 def check_members(health: Health, result: ProbeResult, outcome: Outcome) -> Iterator[tuple[str, object]]:
-    """Yield the members of one entry; those without a value are left out."""
+    """Yield the members of one check; those without a value are left out."""
     identity = "/".join(filter(None, (result.entry.site or health.service, result.entry.name, outcome.subject)))
     yield "componentId", identity
     yield "componentType", result.entry.probe.component
@@ -66,7 +66,7 @@ def check_members(health: Health, result: ProbeResult, outcome: Outcome) -> Iter
 
 
 def rfc3339_time(epoch: float) -> str:
-    """Return the moment as RFC 3339 has it."""
+    """Return the time in the format of RFC 3339."""
     return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -1,4 +1,4 @@
-"""A page for people, in the style of Wagtail's admin: one file without scripts, which loads nothing."""
+"""A page for people in the style of Wagtail's admin: one file without scripts, which loads nothing else."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = (("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer"), ("X-Frame-Options", "DENY"))
-#: Neither the project's engines nor its loaders or directories matter, nor, as all values are text, its settings.
+#: Independent of the project's template engines, loaders and directories, and, as all values are text, its settings.
 ENGINE = Engine(dirs=[str(FOLDER)])
-#: The look that each word has.
+#: The look of each word.
 TONES = {"pass": "pass", "warn": "warn", "fail": "fail", "draining": "warn", "starting": "warn", "stale": "fail"}
 
-#: Why something that fails may not show in what it belongs to.
+#: Why a failure may not affect the whole.
 WEIGHTS = {
-    Criticality.DEGRADED: "For the whole it is a warning at most.",
-    Criticality.INFORMATIVE: "For the whole it does not count.",
+    Criticality.DEGRADED: "For the whole, it is a warning at most.",
+    Criticality.INFORMATIVE: "For the whole, it does not count.",
 }
-#: Up to so many sites are shown in full.
+#: Up to this number, all sites are shown in full.
 MANY_SITES = 10
 
 
@@ -55,7 +55,7 @@ class OutcomeRow(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A site, or what all share. ``id`` is the anchor of its heading."""
+    """A site, or what all sites share. ``id`` is the anchor of its heading."""
 
     id: str
     title: str
@@ -86,7 +86,7 @@ def write(health: Health) -> tuple[bytes, str]:
 
 
 def quiet_sites(health: Health) -> list[str]:
-    """Return the sites that are only named: where there are many, those of which there is nothing to tell."""
+    """Return the sites of which only the names are shown: if there are many, those without problems."""
     if len(health.sites) <= MANY_SITES:
         return []
     loud = {result.entry.site for result in health.results if result.status}
@@ -94,7 +94,7 @@ def quiet_sites(health: Health) -> list[str]:
 
 
 def make_groups(health: Health, quiet: Collection[str]) -> list[Group]:
-    """Return what all share, then the sites, the worst first."""
+    """Return a group for what all sites share, then the sites, the worst first."""
     hidden = frozenset(quiet)
     by_site: dict[str, list[ProbeResult]] = {}
     for result in health.results:

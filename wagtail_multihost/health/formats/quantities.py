@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers in the form that people read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ ROUND = 100
 
 
 def format_quantity(value: float | None, unit: str) -> str:
-    """Return what was observed, with its unit; blank where there is nothing."""
+    """Return an observed value with its unit; blank if there is none."""
     if value is None:
         return ""
     if unit == "bytes":
@@ -27,7 +27,7 @@ def format_bytes(value: float) -> str:
 
 
 def format_duration(value: float) -> str:
-    """Return a time of ``value`` seconds in the unit that suits it."""
+    """Return a duration of ``value`` seconds in a suitable unit."""
     if abs(value) < 1:
         return f"{format_number(value * 1000)} ms"
     if abs(value) < 120:
@@ -38,7 +38,7 @@ def format_duration(value: float) -> str:
 
 
 def format_number(value: float) -> str:
-    """Return ``value`` with as many digits as matter."""
+    """Return ``value`` with the digits that matter."""
     if abs(value) >= ROUND or value == int(value):
         return f"{value:.0f}"
     return f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"

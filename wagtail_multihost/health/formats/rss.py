@@ -1,4 +1,4 @@
-"""RSS 2.0: an item for each thing that is not well."""
+"""RSS 2.0: an item for each problem."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTENT_TYPE = "application/rss+xml; charset=utf-8"
 
 
 class Item(NamedTuple):
-    """What is not well: ``identity`` is the same, in every process, for as long as it is so."""
+    """A problem; ``identity`` is the same in every process for as long as the problem lasts."""
 
     title: str
     description: str
@@ -26,7 +26,7 @@ class Item(NamedTuple):
 def write(health: Health) -> tuple[bytes, str]:
     """Return the body and its content type."""
     title = f"Health of {health.service}" if health.service else "Health"
-    # Nothing but the request knows the server's name, and it may be anything: the links are the ids.
+    # Only the request has the server's name, which may be anything: the ids serve as links.
     feed = Rss201rev2Feed(
         title=title, link=make_urn(process_identity(health)), description=meaning_of_word(health.word)
     )

@@ -1,4 +1,4 @@
-"""Plain text: the status word in the first line, a line for each site and for each outcome of a probe."""
+"""Plain text: the status word in the first line, then a line for each site and each outcome of a probe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def table_rows(health: Health) -> Iterator[tuple[str, ...]]:
 
 
 def align_columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Return a line for each of ``rows``, with ``-`` for what is blank; columns without any value are left out."""
+    """Return a line for each row, with ``-`` for blank cells and without columns that are empty."""
     head, *rest = rows
     shown = [column for column in range(len(head)) if any(row[column] for row in rest)]
     table = [[row[column] or "-" for column in shown] for row in (head, *rest)] if rest else []

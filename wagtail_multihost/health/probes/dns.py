@@ -16,12 +16,12 @@ from wagtail_multihost.health.status import Criticality
 
 @dataclass(frozen=True, kw_only=True)
 class DnsProbe(Probe):
-    """Asks the system's resolver for each hostname: the hosts file counts, and what a name server has cached."""
+    """Asks the system's resolver for each hostname, so the hosts file and cached answers count."""
 
     codes: ClassVar[Mapping[str, str]] = {
         "unresolved": "The hostname has no address.",
         "no_answer": "No name server answers.",
-        "points_elsewhere": "An address is none of those that the option `addresses` states.",
+        "points_elsewhere": "An address is not among those in the option `addresses`.",
         "not_applicable": "There is no hostname.",
     }
 
@@ -31,7 +31,7 @@ class DnsProbe(Probe):
     retry: float = field(default=60, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
     hostnames: tuple[str, ...] = field(default=(), metadata={"meaning": "The hostnames; none: all of the site's."})
     addresses: tuple[str, ...] = field(
-        default=(), metadata={"meaning": "The addresses and networks that they may resolve to; none: any."}
+        default=(), metadata={"meaning": "The addresses and networks that hostnames may resolve to; none: any."}
     )
 
     def __post_init__(self) -> None:

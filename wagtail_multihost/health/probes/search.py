@@ -23,15 +23,15 @@ DEFAULT = {"default": {"BACKEND": DATABASE[0]}}
 @dataclass(frozen=True, kw_only=True)
 class SearchProbe(Probe):
     """
-    Asks each search backend for the index of the pages: the table of the site's database, or the index on the server,
-    which needs no right but to see the site's own.
+    Asks each search backend for the index of the pages: a table of the site's database, or an index on the server, for
+    which the right to see the site's own index is enough.
     """
 
     component: ClassVar[str] = "datastore"
     codes: ClassVar[Mapping[str, str]] = {
-        "unreachable": "The index cannot be asked for.",
-        "index_missing": "The server has no index of the pages: `update_index` has not made one.",
-        "not_applicable": "The backend is one that the probe does not know.",
+        "unreachable": "The backend does not answer, or refuses access.",
+        "index_missing": "The server has no index of the pages: run `update_index`.",
+        "not_applicable": "The probe does not know this kind of backend.",
     }
 
     criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
@@ -73,7 +73,7 @@ class SearchProbe(Probe):
 
 
 def query_index_table(seconds: float) -> None:
-    """Read one row at most of the table of Wagtail's index."""
+    """Read at most one row of the table of Wagtail's index."""
     from wagtail.search.models import IndexEntry
 
     with thread_connection(DEFAULT_DB_ALIAS, seconds):
@@ -81,7 +81,7 @@ def query_index_table(seconds: float) -> None:
 
 
 def has_index(backend: Any) -> bool:
-    """Ask an Elasticsearch or OpenSearch server for the site's index of pages; ``backend`` is Wagtail's."""
+    """Return whether an Elasticsearch or OpenSearch server has the site's index of pages."""
     from wagtail.models import Page
 
     try:

@@ -1,4 +1,4 @@
-"""Whether clients get a certificate for the site's own hostnames that they accept, and for how long."""
+"""Whether clients get valid certificates for the site's hostnames, and for how long."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ REASONS = {9: "not_yet_valid", 10: "expired", 62: "name_mismatch", 64: "name_mis
 @dataclass(frozen=True, kw_only=True)
 class TlsProbe(Probe):
     """
-    Connects to each hostname as a browser does, checks its certificate and counts its days.
+    Connects to each hostname as a browser does, and checks its certificate and the days until it expires.
 
-    With ``address`` it connects there in their place, to the front server on the same machine for instance, and asks
-    for the certificate of each hostname.
+    With ``address`` it connects there instead, for instance to the front server on the same machine, and asks for the
+    certificate of each hostname.
     """
 
     codes: ClassVar[Mapping[str, str]] = {
         "expires_soon": "The certificate expires soon.",
         "expired": "The certificate has expired.",
         "not_yet_valid": "The certificate is not valid yet.",
-        "name_mismatch": "The certificate is that of other hostnames.",
-        "untrusted": "The certificate is not from an authority that is trusted, or its chain is not complete.",
-        "unreachable": "There is no connection, or no handshake.",
+        "name_mismatch": "The certificate is for other hostnames.",
+        "untrusted": "The certificate is not from a trusted authority, or its chain is incomplete.",
+        "unreachable": "The connection or the handshake fails.",
         "not_applicable": "There is no hostname.",
     }
 
@@ -50,7 +50,7 @@ class TlsProbe(Probe):
         default="", metadata={"meaning": "Where to connect, such as `127.0.0.1:443`; none: to each hostname."}
     )
     ca_file: str = field(
-        default="", metadata={"meaning": "The file with the authorities that are trusted; none: the system's."}
+        default="", metadata={"meaning": "A file with the certificate authorities to trust; none: the system's."}
     )
     connect_timeout: float = field(default=5, metadata={"meaning": "How long, in seconds, each hostname may take."})
     warn_days: float = field(default=21, metadata={"meaning": "The days left below which it warns."})
@@ -82,13 +82,13 @@ class TlsProbe(Probe):
             log_failure("The certificate of %s is not accepted: %s", hostname, error, subject=hostname)
             return failed(REASONS.get(error.verify_code, "untrusted"), subject=hostname)
         except OSError as error:
-            log_failure("There is no connection with TLS to %s: %s", hostname, error, subject=hostname)
+            log_failure("No TLS connection to %s: %s", hostname, error, subject=hostname)
             return failed("unreachable", subject=hostname)
         return judge_days_left(days, hostname, self.warn_days, self.fail_days)
 
 
 def judge_days_left(days: float, subject: str, warn_days: float, fail_days: float) -> Outcome:
-    """Return what it means that a certificate is valid for ``days`` more."""
+    """Return the outcome for a certificate that is valid for another ``days`` days."""
     if days <= 0:
         return failed("expired", days, "days", subject=subject)
     if days < fail_days:
@@ -99,7 +99,7 @@ def judge_days_left(days: float, subject: str, warn_days: float, fail_days: floa
 
 
 def fetch_days_left(hostname: str, place: tuple[str, int], context: ssl.SSLContext, timeout: float) -> float:
-    """Return for how many days the certificate of ``hostname`` at ``place`` is valid; raises OSError."""
+    """Fetch the certificate of ``hostname`` at ``place`` and return the days until it expires; raises OSError."""
     with (
         socket.create_connection(place, timeout) as connection,
         context.wrap_socket(connection, server_hostname=hostname) as channel,

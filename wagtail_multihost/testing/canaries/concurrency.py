@@ -1,4 +1,4 @@
-"""Threads and coroutines of a request: they must be of the same site as the request."""
+"""Threads and coroutines of a request: they must belong to the same site as the request."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PATH = "multihost-canary/"
 
 
 class UnreachedViewError(Exception):
-    """The project's middleware has answered a request itself."""
+    """The project's middleware answered a request itself."""
 
 
 class ThreadsCanary(Canary):
-    """A row, cache entries and files that a thread makes which was started in a request."""
+    """A row, cache entries and files that are created by a thread which a request started."""
 
     name = "threads"
     repeats = True
@@ -58,7 +58,7 @@ class ThreadsCanary(Canary):
 
 
 class AsyncCanary(ThreadsCanary):
-    """The same in an async view: by ``sync_to_async``, and by the caches' own coroutines."""
+    """The same in an async view: with ``sync_to_async``, and with the caches' own coroutines."""
 
     name = "async"
 
@@ -102,13 +102,13 @@ def run_and_close_connections(work: Callable[[], T]) -> T:
 
 
 def run_in_thread(work: Callable[[], T]) -> T:
-    """Return what ``work`` returns in a new thread."""
+    """Run ``work`` in a new thread and return its result."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(run_and_close_connections, work).result()
 
 
 def run_in_request(work: Callable[[], T]) -> T:
-    """Return what ``work`` returns in a view, below the project's middleware."""
+    """Run ``work`` in a view, below the project's middleware, and return its result."""
     outcome: Future[T] = Future()
 
     def view(request: HttpRequest) -> HttpResponse:
@@ -121,7 +121,7 @@ def run_in_request(work: Callable[[], T]) -> T:
 
 
 def run_in_async_request(work: Callable[[], Awaitable[T]]) -> T:
-    """Return what ``work`` returns in an async view, below the project's middleware, on Django's ASGI handler."""
+    """Run ``work`` in an async view, below the project's middleware and ASGI handler, and return its result."""
     outcome: Future[T] = Future()
     requests: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
     responses: list[Mapping[str, Any]] = []
@@ -129,20 +129,20 @@ def run_in_async_request(work: Callable[[], Awaitable[T]]) -> T:
     async def view(request: HttpRequest) -> HttpResponse:
         try:
             outcome.set_result(await work())
-        except Exception as error:  # the handler would make a response of it
+        except Exception as error:  # the handler would turn it into a response
             outcome.set_exception(error)
         return HttpResponse()
 
     async def receive() -> dict[str, Any]:
         if not requests:
-            await asyncio.Event().wait()  # as a client that stays does
+            await asyncio.Event().wait()  # like a client that stays connected
         return requests.pop()
 
     async def send(message: Mapping[str, Any]) -> None:
         responses.append(message)
 
     async def serve() -> None:
-        # Not the test client's: its host is always testserver.
+        # Not by the test client, whose host is always testserver.
         await ASGIHandler()(scope_of(own_host()), receive, send)
 
     with override_settings(ROOT_URLCONF=urls_before(view)):
@@ -167,7 +167,7 @@ def scope_of(host: str) -> dict[str, Any]:
 
 
 def urls_before(view: Any) -> tuple[Any, ...]:
-    """Return the project's URL patterns behind one of ``view``, which needs no login."""
+    """Return a URL pattern for ``view``, which needs no login, followed by those of the project."""
     view.login_required = False  # what login_not_required sets
     return (path(PATH, view), *import_module(settings.ROOT_URLCONF).urlpatterns)
 

@@ -18,7 +18,7 @@ DATABASE = "wagtail.search.backends.database"
 
 
 class SearchCanary(Canary):
-    """A page, which is searched for in every alias of WAGTAILSEARCH_BACKENDS."""
+    """A page, for which every alias of WAGTAILSEARCH_BACKENDS is searched."""
 
     name = "search"
 
@@ -30,14 +30,14 @@ class SearchCanary(Canary):
         Page.get_first_root_node().add_child(instance=page)
         for alias in search_aliases():
             backend = get_search_backend(alias)
-            # Signals do this too, in a task that may wait for a worker.
+            # Signals do this too, but in a task that may wait for a worker.
             backend.add(page)
             backend.refresh_indexes()
         return page.pk
 
     def crossed(self, token: str, planted: object) -> Iterator[Crossing]:
         for alias in search_aliases():
-            # The count is the index's own: results are looked up in this site's database.
+            # The count comes from the index alone; results are looked up in this site's database.
             if get_search_backend(alias).search(token, Page).count():
                 yield Crossing(search_setting(alias), "A search finds the page.")
 

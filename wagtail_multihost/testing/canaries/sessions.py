@@ -20,7 +20,7 @@ ENGINE = "django.contrib.sessions.backends."
 
 
 class SessionsCanary(Canary):
-    """A session, whose cookie is used at the other site, and ended there."""
+    """A session, whose cookie is used in the other site, and which is ended there."""
 
     name = "sessions"
 
@@ -38,10 +38,10 @@ class SessionsCanary(Canary):
         if open_session(planted).get("canary") == token:
             yield Crossing(setting, "The session cookie opens the session.")
         elif open_session(planted).exists(planted):
-            yield Crossing(setting, "The session is there, though it cannot be read.")
+            yield Crossing(setting, "The session exists, but cannot be read.")
 
     def disturb(self, token: str, planted: str) -> None:
-        # As logging out, or coming with a cookie that another key has signed, does.
+        # Logging out does this, and so does a cookie that was signed with another key.
         with contextlib.suppress(KeyError):
             open_session(planted).delete(planted)
 
@@ -58,7 +58,7 @@ def open_session(key: str | None) -> Any:
 
 
 def session_setting(key: str) -> str:
-    """Return the setting that says where sessions are kept."""
+    """Return the setting that decides where sessions are stored."""
     engine = settings.SESSION_ENGINE.removeprefix(ENGINE)
     if engine == "cache" or (engine == "cached_db" and open_session(key).cache_key in session_cache()):
         return cache_setting(settings.SESSION_CACHE_ALIAS)

@@ -1,4 +1,4 @@
-"""What the secret key makes."""
+"""Everything that is made with the secret key."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ IMAGE, FILTER = 1, "width-100"
 
 class SigningCanary(Canary):
     """
-    Signed values and cookies, and where the apps are installed password-reset tokens, session hashes and the
-    signatures of image URLs. The user is the same at both sites, as after copying a database.
+    Signed values and cookies, and, if the apps are installed, password-reset tokens, session hashes and the signatures
+    of image URLs. The user is the same in both sites, as after copying a database.
     """
 
     name = "signing"
@@ -67,7 +67,7 @@ def is_signed_with(value: str, key: Any, token: str) -> bool:
 
 
 def shared_setting(token: str, values: list[str]) -> str:
-    """Return SECRET_KEY when both sites' current keys are the same, otherwise SECRET_KEY_FALLBACKS."""
+    """Return SECRET_KEY if both sites have the same current key, otherwise SECRET_KEY_FALLBACKS."""
     return "SECRET_KEY" if is_signed_with(values[0], settings.SECRET_KEY, token) else "SECRET_KEY_FALLBACKS"
 
 

@@ -12,15 +12,15 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from wagtail_multihost.testing.canaries.base import Canary, Crossing
 
 FOLDER = "multihost-canary"
-#: One version of the code has one set of these for all sites.
+#: All sites on one version of the code share these.
 SHARED = "staticfiles"
 MEDIA_ROOT = "MEDIA_ROOT"
 
 
 class StorageCanary(Canary):
     """
-    A file in every alias of STORAGES but staticfiles, and in MEDIA_ROOT. The other site looks for its name, lists
-    its folder, saves one of the same name, and deletes that.
+    A file in every alias of STORAGES except staticfiles, and in MEDIA_ROOT. The other site looks for its name, lists
+    its folder, saves a file of the same name, and deletes that.
     """
 
     name = "storage"
@@ -35,7 +35,7 @@ class StorageCanary(Canary):
     def crossed(self, token: str, planted: dict[str, str]) -> Iterator[Crossing]:
         for alias, storage in all_storages().items():
             setting = storage_setting(alias, storage)
-            # Another alias of the other site may lead into this one.
+            # This alias may lead to another alias of the first site.
             for name in dict.fromkeys(planted.values()):
                 if has_content(storage, name, token):
                     yield Crossing(setting, f"The file {name} can be read.")
@@ -63,7 +63,7 @@ class StorageCanary(Canary):
 
 
 def all_storages() -> dict[str, Storage]:
-    """Return the storages by alias, and MEDIA_ROOT, which some code writes to without asking STORAGES."""
+    """Return the storages by alias, and MEDIA_ROOT, to which some code writes without using STORAGES."""
     found = {alias: storages[alias] for alias in storages.backends if alias != SHARED}
     own = {storage.location for storage in found.values() if isinstance(storage, FileSystemStorage)}
     media = FileSystemStorage(location=settings.MEDIA_ROOT) if settings.MEDIA_ROOT else None
@@ -90,7 +90,7 @@ def has_content(storage: Storage, name: str, token: str) -> bool:
 
 
 def list_files(storage: Storage, folder: str) -> list[str]:
-    """Return the files' names in a folder; none where there is no folder, or the storage cannot list."""
+    """Return the names of the files in a folder; none if there is no folder, or the storage cannot list."""
     try:
         return storage.listdir(folder)[1]
     except (FileNotFoundError, NotImplementedError):

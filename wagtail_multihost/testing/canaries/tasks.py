@@ -16,14 +16,15 @@ from wagtail_multihost.testing.canaries.base import Canary, Crossing
 
 @task()
 def return_token(token: str) -> str:
-    """Return the token: something that a worker could run."""
+    """Return the token: a task that a worker could run."""
     return token
 
 
 class TasksCanary(Canary):
     """
-    A task, enqueued in every alias of TASKS. The other site looks for it, and runs it as a worker does: it must not
-    be there, or be refused. Queues that are no backend of Django's tasks (Celery, RQ) need a canary of the project's.
+    A task, enqueued in every alias of TASKS. The other site looks for it, and runs it as a worker would: it must not
+    be there, or must be refused. Queues that are not backends of Django's tasks (Celery, RQ) need a canary of the
+    project's own.
     """
 
     name = "tasks"
@@ -44,7 +45,7 @@ def enqueue(alias: str, token: str) -> str:
 
 
 def find_result(alias: str, result: str) -> Any:
-    """Return a task's result, which has the task and its arguments; None when it is not there or cannot be asked."""
+    """Return the result of a task, with the task and its arguments; None if there is none or the queue cannot tell."""
     try:
         return task_backends[alias].get_result(result)
     except (TaskResultDoesNotExist, NotImplementedError):

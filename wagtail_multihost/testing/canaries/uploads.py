@@ -17,7 +17,7 @@ class UploadsCanary(Canary):
     name = "uploads"
 
     def plant(self, token: str) -> str:
-        # The name that Django gives them.
+        # The form of name that Django uses.
         with tempfile.NamedTemporaryFile(suffix=f".{token}.upload", dir=upload_folder(), delete=False) as file:
             return Path(file.name).name
 
