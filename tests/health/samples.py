@@ -1,4 +1,4 @@
-"""Reports, and an endpoint that answers from them, for the tests of what is shown and to whom."""
+"""Reports, and an endpoint that answers from them, for tests of what is shown to whom."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECRETS = (*SITES, VERSION, "database", "behind", "disk", "certificate", "migrat
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Probe):
-    """A probe that finds nothing by itself."""
+    """A probe that yields nothing."""
 
     codes: ClassVar[Mapping[str, str]] = {
         "behind": "The database lacks migrations that the code has.",
@@ -68,7 +68,7 @@ def report(*found: ProbeResult, sites: tuple[str, ...] = SITES) -> Report:
 
 
 class Told:
-    """A source that has a report already, and counts who asks."""
+    """A source that already has a report, and counts requests for it."""
 
     def __init__(self, report: Report | None) -> None:
         self.report = report
@@ -126,7 +126,7 @@ def endpoint(
 
 
 def ask(endpoint: Endpoint, path: str, *, token: str = TOKEN, accept: str = "", method: str = "GET") -> Answer:
-    """Return the answer to who has ``token``; without one, to anybody."""
+    """Return the answer to a request with ``token``, or to an anonymous one."""
     authorization = f"Bearer {token}" if token else ""
     answer = endpoint.answer(HealthRequest(method, f"{endpoint.prefix}{path}", authorization, accept))
     assert answer is not None

@@ -279,7 +279,7 @@ def test_token_of_a_file_is_sent_in_the_header(serve: Callable[..., Server], com
 def test_token_that_cannot_be_a_header_is_refused(tmp_path: Path, text: str) -> None:
     """A file that is something else is not sent to anybody, nor shown."""
     (tmp_path / "token").write_text(text)
-    with pytest.raises(NoAnswerError, match="has none"):
+    with pytest.raises(NoAnswerError, match="holds no token"):
         read_token(str(tmp_path / "token"))
 
 
