@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.health.endpoint import FORMATS
 from wagtail_multihost.health.options import SETTING, HealthOptions, read_prefix
 
@@ -41,9 +42,7 @@ class ProbeFilter(logging.Filter):
 
 def endpoint_prefix() -> str:
     """Return the prefix from the settings; the default if they are not loaded yet, or have a mistake."""
-    from django.conf import settings  # servers configure their logs before there are settings
-
-    from wagtail_multihost.exceptions import ConfigurationError
+    from django.conf import settings  # servers configure their logs before Django is needed
 
     try:
         return read_prefix(getattr(settings, SETTING, None)) if settings.configured else HealthOptions().prefix

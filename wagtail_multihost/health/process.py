@@ -20,6 +20,7 @@ from wagtail_multihost.health.report import ProbeEntry, Report
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.resolver.exposure import refuse_exposed
 from wagtail_multihost.running import current, own_id, register_reset
+from wagtail_multihost.signals import health_changed
 from wagtail_multihost.version import own_version
 
 TOKEN_SALT = "wagtail_multihost.health.token"  # noqa: S105  # a salt
@@ -115,8 +116,6 @@ def announce_in_thread(before: Report | None, after: Report) -> None:
 
 def announce(before: Report | None, after: Report) -> None:
     """Send :data:`~wagtail_multihost.signals.health_changed` for each status that has changed."""
-    from wagtail_multihost.signals import health_changed
-
     statuses = {"": after.status, **after.sites}
     known = {"": before.status, **before.sites} if before else {}
     for site, status in statuses.items():

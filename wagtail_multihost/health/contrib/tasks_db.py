@@ -9,6 +9,9 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import router
+from django.db.models import Case, Count, F, Min, When
+from django.db.models.functions import Greatest
+from django.utils import timezone
 
 from wagtail_multihost.health.hostnames import check_texts
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
@@ -71,8 +74,6 @@ class TaskQueueProbe(Probe):
             yield self.length(queue)
 
     def lag(self, queue: Queue) -> Outcome:
-        from django.utils import timezone
-
         seconds = round(max(0.0, (timezone.now() - queue.since).total_seconds()), 1) if queue.since else 0.0
         if seconds > self.fail_seconds:
             return failed("lagging", seconds, "seconds", subject=queue.name)
@@ -87,7 +88,7 @@ class TaskQueueProbe(Probe):
 
     def waiting(self) -> list[Queue]:
         """Query the database once."""
-        from django_tasks_db.models import DBTaskResult
+        from django_tasks_db.models import DBTaskResult  # needs the apps
 
         alias = router.db_for_read(DBTaskResult)
         with thread_connection(alias, self.timeout):
@@ -98,9 +99,7 @@ class TaskQueueProbe(Probe):
 
 
 def group_by_queue(tasks: Any) -> Iterator[Queue]:
-    from django.db.models import Case, Count, F, Min, When
-    from django.db.models.functions import Greatest
-    from django_tasks_db.models import get_date_max
+    from django_tasks_db.models import get_date_max  # needs the apps
 
     # A task without a scheduled time has the latest possible one.
     since = Case(When(run_after=get_date_max(), then=F("enqueued_at")), default=Greatest("run_after", "enqueued_at"))

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from django.conf import settings
+
 from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
@@ -83,8 +85,6 @@ def percentage_left(left: int, used: int) -> float:
 
 def own_folders() -> dict[str, str | Path]:
     """Return the folders that this process writes to."""
-    from django.conf import settings
-
     folders: dict[str, str | Path] = {}
     running = current()
     if running and running.platform and running.site:

@@ -36,7 +36,7 @@ def ask_pool(pool: Any, seconds: float) -> Outcome:
 
 
 def take_connection(pool: Any, seconds: float) -> Any:
-    from psycopg import OperationalError
+    from psycopg import OperationalError  # an extra
 
     with suppress(OperationalError):  # the base class of the pool's errors
         pool.open()
@@ -45,7 +45,7 @@ def take_connection(pool: Any, seconds: float) -> Any:
 
 
 def answers_query(pool: Any, driver: Any, seconds: float) -> bool:
-    from psycopg import Error
+    from psycopg import Error  # an extra
 
     try:
         with hang_up_after(seconds, lambda: driver):

@@ -64,7 +64,7 @@ class SearchProbe(Probe):
         if path.startswith(DATABASE):
             query_index_table(self.timeout)
             return "ok"
-        from wagtail.search.backends import get_search_backend
+        from wagtail.search.backends import get_search_backend  # needs the apps
 
         backend = get_search_backend(alias, TIMEOUT=self.request_timeout)
         if not hasattr(backend, "es"):
@@ -74,7 +74,7 @@ class SearchProbe(Probe):
 
 def query_index_table(seconds: float) -> None:
     """Read at most one row of the table of Wagtail's index."""
-    from wagtail.search.models import IndexEntry
+    from wagtail.search.models import IndexEntry  # needs the apps
 
     with thread_connection(DEFAULT_DB_ALIAS, seconds):
         IndexEntry.objects.using(DEFAULT_DB_ALIAS).exists()
@@ -82,7 +82,7 @@ def query_index_table(seconds: float) -> None:
 
 def has_index(backend: Any) -> bool:
     """Return whether an Elasticsearch or OpenSearch server has the site's index of pages."""
-    from wagtail.models import Page
+    from wagtail.models import Page  # needs the apps
 
     try:
         return bool(backend.es.indices.exists(index=backend.get_index_for_model(Page).name))

@@ -145,7 +145,7 @@ def has_no_bucket(storage: Any) -> bool:
 def shorten_timeouts(storage: Any) -> None:
     """Make the client of an S3 storage give up within seconds; by default it tries for minutes."""
     if hasattr(storage, "client_config"):
-        from wagtail_multihost.backends.bucket_mark import QUICK
+        from wagtail_multihost.backends.bucket_mark import QUICK  # needs botocore
 
         storage.client_config = storage.client_config.merge(QUICK)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
 
 from wagtail_multihost.testing.canaries.base import Canary, Crossing
@@ -29,7 +31,7 @@ class SigningCanary(Canary):
             "cookie": signing.get_cookie_signer(SALT).sign(token),
         }
         if has_users():
-            planted["reset"] = reset_token_generator().make_token(unsaved_user(token))
+            planted["reset"] = default_token_generator.make_token(unsaved_user(token))
             planted["session_hash"] = unsaved_user(token).get_session_auth_hash()
         if apps.is_installed("wagtail.images"):
             from wagtail.images.utils import generate_signature
@@ -44,7 +46,7 @@ class SigningCanary(Canary):
         if unsign_cookie(planted["cookie"]) == token:
             yield Crossing(setting, "A signed cookie is accepted.")
         if has_users():
-            if reset_token_generator().check_token(unsaved_user(token), planted.get("reset")):
+            if default_token_generator.check_token(unsaved_user(token), planted.get("reset")):
                 yield Crossing(setting, "A password-reset token is accepted.")
             if unsaved_user(token).get_session_auth_hash() == planted.get("session_hash"):
                 yield Crossing(setting, "The session hash of a user is the same.")
@@ -81,19 +83,9 @@ def unsign_cookie(value: str) -> str | None:
 def has_users() -> bool:
     if not apps.is_installed("django.contrib.auth"):
         return False
-    from django.contrib.auth import get_user_model
-
     return hasattr(get_user_model(), "get_session_auth_hash")
 
 
 def unsaved_user(token: str) -> Any:
     """Return a user that is in no database."""
-    from django.contrib.auth import get_user_model
-
     return get_user_model()(pk=1, password=token)
-
-
-def reset_token_generator() -> Any:
-    from django.contrib.auth.tokens import default_token_generator
-
-    return default_token_generator
