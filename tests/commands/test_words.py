@@ -595,7 +595,7 @@ class Told:
         patch(multihost_health, "site_tokens", lambda: ("own", "older"))
         patch(multihost_health, "shared_folder_caution", lambda: ["It is shared."])
         patch(multihost_health, "Drain", lambda path, site: self.asked.append((path, site)) or self)
-        patch(multihost_health, "entries_of", lambda *words: ("entries", *words))
+        patch(multihost_health, "probe_entries", lambda *words: ("entries", *words))
         patch(multihost_health, "format_report", lambda *words: f"written {words[0]} {words[1]}")
         patch(multihost_health, "format_line", lambda word, report: f"line {word}")
         patch(multihost_health.Command, "coloured", lambda own, text: f"<{text}>")
@@ -703,11 +703,13 @@ def test_ask_prints_what_a_server_says(
     told = Told(monkeypatch)
     questions: list[dict[str, Any]] = []
     question: Any = lambda given, **more: questions.append(more) or SimpleNamespace(reply=lambda: "reply")  # noqa: E731
-    monkeypatch.setattr(multihost_health, "Question", question)
+    monkeypatch.setattr(multihost_health, "ServerQuery", question)
     monkeypatch.setattr(multihost_health, "server_accounts", lambda: {7})
-    monkeypatch.setattr(multihost_health, "word_of", lambda reply: "warn" if reply == "reply" else "")
-    monkeypatch.setattr(multihost_health, "shown", lambda reply, json: f"shown {json}" if reply == "reply" else "")
-    monkeypatch.setattr(multihost_health, "drained", lambda reply: "drained" if reply == "reply" else "")
+    monkeypatch.setattr(multihost_health, "status_word", lambda reply: "warn" if reply == "reply" else "")
+    monkeypatch.setattr(
+        multihost_health, "format_reply", lambda reply, json: f"shown {json}" if reply == "reply" else ""
+    )
+    monkeypatch.setattr(multihost_health, "drain_word", lambda reply: "drained" if reply == "reply" else "")
     given = Namespace(**{"probe": False, "json": False, "drain": False, "undrain": False, "wait": 4, **options})
     if code is None:
         told.command.ask(told.stated, given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import socket
 import subprocess
@@ -278,7 +279,7 @@ def test_token_of_a_file_is_sent_in_the_header(serve: Callable[..., Server], com
 def test_token_that_cannot_be_a_header_is_refused(tmp_path: Path, text: str) -> None:
     """A file that is something else is not sent to anybody, nor shown."""
     (tmp_path / "token").write_text(text)
-    with pytest.raises(NoAnswerError, match="has none"):
+    with pytest.raises(NoAnswerError, match="holds no token"):
         read_token(str(tmp_path / "token"))
 
 
@@ -450,6 +451,16 @@ def test_version_needs_no_url(command: Ask) -> None:
     """The version is that of the package."""
     code, out, _ = command("--version")
     assert code == 0 and re.fullmatch(r"[0-9]+\.[0-9]+.*\n", out)
+
+
+def test_module_of_the_working_folder_does_not_run(tmp_path: Path) -> None:
+    """A monitor that stands in a site's folder runs none of the site's files that are named like a module."""
+    for name in ("__future__", "argparse", "socket", "typing"):
+        (tmp_path / f"{name}.py").write_text("print('PLANTED', flush=True)\nraise SystemExit(9)\n")
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    command = [sys.executable, "-W", "ignore", "-m", "wagtail_multihost.health", "--version"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, "PLANTED" in done.stdout) == (0, False), done.stdout + done.stderr
 
 
 def test_asking_imports_no_django() -> None:

@@ -23,7 +23,7 @@ from django.test import override_settings
 
 from tests.health.test_client import PASSING, TOKEN, Ask, Server, _command, _serve, _short, answer
 from wagtail_multihost import running
-from wagtail_multihost.health.asking import shown
+from wagtail_multihost.health.asking import format_reply
 from wagtail_multihost.health.probe import failed, passed
 from wagtail_multihost.health.probes import search
 from wagtail_multihost.health.probes.cache import CacheProbe
@@ -149,7 +149,7 @@ def test_what_is_printed_as_json_is_json(value: bytes) -> None:
     """Python reads more than JSON, and would write it again."""
     reply = Reply(200, {"content-type": "application/json"}, b'{"status": "pass", "value": ' + value + b"}")
     with pytest.raises(NoAnswerError):
-        shown(reply, json=True)
+        format_reply(reply, json=True)
 
 
 @pytest.mark.parametrize(("words", "code"), [((), 2), (("--json",), 2), (("--probe",), 0)])

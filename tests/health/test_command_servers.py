@@ -20,7 +20,7 @@ import pytest
 from tests.commands.conftest import PROJECT
 from tests.servers.processes import free_port, running, wait_for
 from tests.servers.street import CERTIFIED, make_certificate
-from wagtail_multihost.health.drain import HEAD, instance
+from wagtail_multihost.health.drain import HEAD, instance_marks
 from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask_server
 
 pytestmark = pytest.mark.servers
@@ -255,7 +255,7 @@ def test_drain_of_an_earlier_container_is_ignored(site: Running) -> None:
     """A file that outlived its container does not keep this one out of service; a server's own restart keeps it."""
     site.manage("--drain")
     path = Path(site.manage("--undrain").stdout.removeprefix("serving: ").strip())
-    earlier = {**instance(), "init": str(int(instance()["init"]) + 1)}
+    earlier = {**instance_marks(), "init": str(int(instance_marks()["init"]) + 1)}
     path.write_text(f"{HEAD}{' '.join(f'{name}={value}' for name, value in earlier.items())}\n")
     assert site.all_workers("/-/ready") == {(200, "pass")}
     path.unlink()

@@ -22,12 +22,12 @@ from tests.servers.postgres import HOST, SUPERUSER, Postgres, programs, running_
 from tests.servers.processes import STOP_SECONDS, free_port, running, wait_for
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
-from wagtail_multihost.health.probes.connection import unopened
+from wagtail_multihost.health.probes.connection import unopened_connection
 from wagtail_multihost.health.probes.database import DatabaseProbe
 from wagtail_multihost.health.probes.migrations import MigrationsProbe, migrations_on_disk
 from wagtail_multihost.health.probes.pool import serving_pool
 from wagtail_multihost.health.probes.replica import ReplicaProbe
-from wagtail_multihost.health.report import Entry
+from wagtail_multihost.health.report import ProbeEntry
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.identity.own import OwnIdentity
 
@@ -74,7 +74,7 @@ def _pool(configure: Configure, server: Postgres) -> Iterator[Any]:
     pool = serving_pool("default")
     pool.open(wait=True)
     yield pool
-    unopened("default").close_pool()
+    unopened_connection("default").close_pool()
 
 
 def connections(server: Postgres) -> int:
@@ -91,7 +91,7 @@ def terminate(server: Postgres) -> None:
 
 @contextlib.contextmanager
 def sampled(probe: Probe) -> Iterator[Sampler]:
-    sampler = Sampler([Entry("database", probe)], (), HealthOptions(budget=60_000))
+    sampler = Sampler([ProbeEntry("database", probe)], (), HealthOptions(budget=60_000))
     try:
         yield sampler
     finally:

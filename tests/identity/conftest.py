@@ -1,4 +1,4 @@
-"""A process that is a site's, and a database file of its own to connect to."""
+"""The process of a site, and a database file to connect to."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Become = Callable[..., OwnIdentity]
 
 @pytest.fixture
 def become(monkeypatch: pytest.MonkeyPatch) -> Become:
-    """Make this process one of the site aurora, with ``site`` and ``platform`` changed."""
+    """Make this a process of the site aurora, with changes of ``site`` and ``platform``."""
     monkeypatch.setattr(comparison, "_raised", set())
 
     def change(site: dict[str, Any] | None = None, **platform: Any) -> OwnIdentity:

@@ -1,20 +1,8 @@
-"""The entry point of ``multihost-as`` and of ``python -m wagtail_multihost.as_site``."""
+"""The entrance of ``multihost-as``, and of ``python -P -m wagtail_multihost.as_site``."""
 
-from __future__ import annotations
-
-import os
 import sys
-from contextlib import suppress
 
-
-def leave_working_folder() -> None:
-    """
-    Remove the working folder from the module path, where ``python -m`` puts it first: a file there with the name of a
-    module would run with the rights of the caller.
-    """
-    with suppress(FileNotFoundError):
-        if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
-            del sys.path[0]
+from wagtail_multihost.import_path import leave_working_folder
 
 
 def main() -> int:

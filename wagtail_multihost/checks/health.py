@@ -69,10 +69,10 @@ def check_health_networks(app_configs: Sequence[AppConfig] | None, **kwargs: obj
 @register(TAG)
 def check_health_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """E019: the project has a URL where the health endpoint answers."""
-    from wagtail_multihost.health.options import stated_prefix
+    from wagtail_multihost.health.options import read_prefix
 
     try:
-        prefix = stated_prefix(conf.MULTIHOST_HEALTH)
+        prefix = read_prefix(conf.MULTIHOST_HEALTH)
     except ConfigurationError:
         return []
     shadowed = dict.fromkeys(route for name in NAMES if (route := shadowed_route(f"{prefix}{name}")))
@@ -129,14 +129,14 @@ def check_health_freshness(app_configs: Sequence[AppConfig] | None, **kwargs: ob
 def stale_probes(stated: HealthSettings) -> Iterator[tuple[str, float, float]]:
     """Yield the name of each critical probe whose results grow old, the longest it may take, and their longest age."""
     from wagtail_multihost.health.probe import passed
-    from wagtail_multihost.health.report import Entry, Result, fresh_until
+    from wagtail_multihost.health.report import ProbeEntry, ProbeResult, fresh_until
     from wagtail_multihost.health.task import JITTER
 
     options = stated.options
     for name, probe in stated.probes.items():
         longest = max(probe.interval or options.interval, probe.retry or options.retry)
         pause = longest * (1 + JITTER) + probe.timeout
-        fresh = fresh_until(Result(Entry(name, probe), (passed(),), 0, 0, 0), options.stale)
+        fresh = fresh_until(ProbeResult(ProbeEntry(name, probe), (passed(),), 0, 0, 0), options.stale)
         if fresh is not None and fresh <= pause:
             yield name, pause, fresh
 

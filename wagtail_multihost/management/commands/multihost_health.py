@@ -21,16 +21,16 @@ from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError, Multihos
 from wagtail_multihost.health.asking import (
     CODES,
     FAIL,
-    Question,
+    ServerQuery,
     add_arguments,
-    drained,
+    drain_word,
     exit_code,
-    shown,
-    word_of,
+    format_reply,
+    status_word,
 )
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.options import HealthSettings
-from wagtail_multihost.health.process import entries_of, health_settings, site_tokens
+from wagtail_multihost.health.process import health_settings, probe_entries, site_tokens
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.identity.own import own_identity
 from wagtail_multihost.management.as_site import own_identity_or_start
@@ -129,14 +129,14 @@ class Command(MultihostCommand):
     def ask(self, stated: HealthSettings, options: Namespace) -> None:
         """Ask the server at ``--url``."""
         token = site_tokens()[0] if own_id() else ""
-        question = Question(options, prefix=stated.options.prefix, token=token, accounts=server_accounts())
-        reply = question.reply()
+        query = ServerQuery(options, prefix=stated.options.prefix, token=token, accounts=server_accounts())
+        reply = query.reply()
         if options.drain or options.undrain:
-            self.stdout.write(drained(reply))
+            self.stdout.write(drain_word(reply))
             self.wait(options.drain, options.wait)
             return
-        word = word_of(reply)
-        text = word if options.probe else shown(reply, json=options.json)
+        word = status_word(reply)
+        text = word if options.probe else format_reply(reply, json=options.json)
         self.stdout.write(text, None if options.probe or options.json else self.coloured)
         self.end(word, probe=options.probe)
 
@@ -164,8 +164,8 @@ class Command(MultihostCommand):
         from wagtail_multihost.health.sampler import run_once  # loaded only to run probes here
 
         site = own_id()
-        with redirect_stdout(sys.stderr):  # for what the project's own probes print
-            report = run_once(entries_of(stated, site), (site,) if site else (), stated.options)
+        with redirect_stdout(sys.stderr):  # for what a probe of the project's own prints
+            report = run_once(probe_entries(stated, site), (site,) if site else (), stated.options)
         word = "draining" if Drain(stated.options.drain_file, site).is_on() else str(report.status)
         if options["probe"]:
             self.stdout.write(format_line(word, report))
@@ -233,7 +233,7 @@ def format_line(word: str, report: Report) -> str:
 
 def format_report(name: str, word: str, report: Report, stated: HealthSettings, site: str) -> str:
     """Return the report in the form of the endpoint's path ``name``, with all details."""
-    from wagtail_multihost.health.formats import form_of  # loaded only to print a report of this process
+    from wagtail_multihost.health.formats import find_form
     from wagtail_multihost.health.seen import Health
 
     health = Health(
@@ -245,7 +245,7 @@ def format_report(name: str, word: str, report: Report, stated: HealthSettings, 
         service=site,
         version=own_version(),
     )
-    return form_of(name, "").write(health)[0].decode()
+    return find_form(name, "").write(health)[0].decode()
 
 
 @contextmanager
