@@ -43,10 +43,10 @@ class MultihostConfig(AppConfig):
         # Django sends it before it makes the request, whatever middleware a project has.
         request_started.connect(drop_planted_cookies, dispatch_uid="wagtail_multihost.planted_cookies")
         refuse_where_none_leads()
-        keep_temporary_files()
+        set_temporary_folder()
 
 
-def keep_temporary_files() -> None:
+def set_temporary_folder() -> None:
     """Make the site's folder the one of Python's tempfile too: whatever makes a file in this process asks it."""
     running = current()
     folder = running.values.get("FILE_UPLOAD_TEMP_DIR") if running and registered_site() else None
@@ -55,7 +55,7 @@ def keep_temporary_files() -> None:
 
 
 @register_reset
-def forget_temporary_files() -> None:
+def reset_temporary_folder() -> None:
     """Make it the folder of who the process is now."""
     tempfile.tempdir = None
-    keep_temporary_files()
+    set_temporary_folder()

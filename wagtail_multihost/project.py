@@ -14,12 +14,12 @@ from wagtail_multihost.health.options import stated_prefix
 from wagtail_multihost.production.transport import Transport
 from wagtail_multihost.resolver.storages import media_url
 from wagtail_multihost.running import current
-from wagtail_multihost.spec.codebase import Codebase, protected
+from wagtail_multihost.spec.codebase import Codebase, protected_folders
 
 
 def static_files() -> list[tuple[str, Path]]:
     """Return the folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
-    return protected(Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None)
+    return protected_folders(Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None)
 
 
 def project_settings() -> Mapping[str, object]:
@@ -28,7 +28,7 @@ def project_settings() -> Mapping[str, object]:
     return running.project if running else {}
 
 
-def codebase() -> Codebase:
+def own_codebase() -> Codebase:
     """Return the project, as its settings describe it."""
     module, _, name = str(settings.WSGI_APPLICATION or default_wsgi()).rpartition(".")
     static_url = str(settings.STATIC_URL)
@@ -44,7 +44,7 @@ def codebase() -> Codebase:
     )
 
 
-def transport() -> Transport:
+def own_transport() -> Transport:
     """Return what the settings of this process say of http and https."""
     return Transport(
         redirects=bool(settings.SECURE_SSL_REDIRECT),

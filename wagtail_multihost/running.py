@@ -88,7 +88,7 @@ def register_reset(function: F) -> F:
     return function
 
 
-def become(running: Running) -> None:
+def set_running(running: Running) -> None:
     """
     Make this process ``running``. Where it was another one, call what is registered, once each and in that order; an
     error keeps none of the others from being called, and is raised at the end (several as an ExceptionGroup).

@@ -52,7 +52,7 @@ def test_plan_has_the_enabled_sites_and_where_the_files_go(registry: Path, tmp_p
     assert [site.id for site in plan.sites] == ["aurora", "borealis"]
     assert (plan.directory, plan.node, plan.only) == (tmp_path, "", frozenset())
     assert plan.registry == plan.source == str(registry)
-    assert plan.codebase == emitting.codebase()
+    assert plan.codebase == emitting.own_codebase()
     registry.write_text(REGISTRY.replace("[platform]", f'[platform]\nsnapshots = "{tmp_path}/run"'))
     plan = plan_of(str(registry), tmp_path, ["aurora"])
     assert (plan.registry, plan.source, plan.only) == (f"{tmp_path}/run", str(registry), {"aurora"})

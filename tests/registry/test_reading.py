@@ -9,11 +9,11 @@ import pytest
 
 from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
-from wagtail_multihost.registry.environment import EnvironmentRegistry, EnvironmentSource, parsed_list, place
+from wagtail_multihost.registry.environment import EnvironmentRegistry, EnvironmentSource, put_value, split_list
 from wagtail_multihost.registry.keys import Key, declared
-from wagtail_multihost.registry.keys.key import key_of, literal
+from wagtail_multihost.registry.keys.key import field_keys, toml_literal
 from wagtail_multihost.registry.keys.settings import accepted_by
-from wagtail_multihost.registry.record import Entry, Record, Source, bounded, entries_of
+from wagtail_multihost.registry.record import KeyEntry, Record, RegistrySource, check_digits, table_entries
 from wagtail_multihost.registry.snapshot import SnapshotSource
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.registry.typed import TypedSource
@@ -30,7 +30,7 @@ def typed(**changes: Any) -> TypedSource:
     return TypedSource(FILE, {"KEY": "k", "BLANK": " "}, **{"reads_secrets": False, **changes})
 
 
-def record(table: dict[str, object], source: Source | None = None, path: tuple[str, ...] = SITE) -> Record:
+def record(table: dict[str, object], source: RegistrySource | None = None, path: tuple[str, ...] = SITE) -> Record:
     return Record.of(table, path, source or typed(), [], "aurora")
 
 
@@ -146,16 +146,16 @@ def test_value_that_is_missing_is_its_default() -> None:
 
 def test_number_has_nine_digits() -> None:
     """On either side of zero."""
-    assert [bounded(value) for value in (0, 10**9 - 1, 1 - 10**9)] == [0, 10**9 - 1, 1 - 10**9]
+    assert [check_digits(value) for value in (0, 10**9 - 1, 1 - 10**9)] == [0, 10**9 - 1, 1 - 10**9]
     for value in (10**9, -(10**9)):
         with pytest.raises(ValueError, match="more than nine digits"):
-            bounded(value)
+            check_digits(value)
 
 
 def test_entry_does_not_print_its_value() -> None:
     """The value may be a secret."""
-    assert repr(Entry("hunter2", ("a", "b"))) == "Entry(a.b)"
-    entries = entries_of({"a": 1}, ("x",))
+    assert repr(KeyEntry("hunter2", ("a", "b"))) == "Entry(a.b)"
+    entries = table_entries({"a": 1}, ("x",))
     assert {key: (entry.value, entry.path) for key, entry in entries.items()} == {"a": (1, ("x", "a"))}
 
 
@@ -214,7 +214,7 @@ def test_what_is_built_has_its_problems_under_the_keys_as_written() -> None:
         raise ConfigurationError([Problem(key, key) for key in ("a", "b", "c", "d.e")])
 
     made = Record(
-        {"a": Entry(1, ("platform", "x", "a")), "b_file": Entry(1, ("x", "b_file"))}, SITE, typed(), [], "aurora"
+        {"a": KeyEntry(1, ("platform", "x", "a")), "b_file": KeyEntry(1, ("x", "b_file"))}, SITE, typed(), [], "aurora"
     )
     assert made.build(fail) is None
     assert [problem.where for problem in made.problems] == [
@@ -357,7 +357,7 @@ def test_variable_is_a_list() -> None:
     source = EnvironmentSource({}, reads_secrets=False)
     assert source.texts("a") == ("a",)
     assert source.texts(" a , b,c ") == ("a", "b", "c")
-    assert parsed_list("a,b") == ["a", "b"]
+    assert split_list("a,b") == ["a", "b"]
     with pytest.raises(ValueError, match="blank between commas"):
         source.texts("a, ,b")
     with pytest.raises(ValueError, match="It is blank"):
@@ -377,24 +377,24 @@ def test_variables_are_tables() -> None:
         }
     )
     clashes: list[str] = []
-    assert registry.nested("MULTIHOST_SITE_", clashes) == {
+    assert registry.nested_table("MULTIHOST_SITE_", clashes) == {
         "database": {"host": "h", "options": {"sslmode": "s"}},
         "settings": {"TIME_ZONE": "z"},
         "uid": "u",
     }
-    assert registry.nested("MULTIHOST_PLATFORM_", clashes) == {"name": "n"}
+    assert registry.nested_table("MULTIHOST_PLATFORM_", clashes) == {"name": "n"}
     assert (clashes, registry.name, registry.url, registry.files) == ([], "The environment", "env:", ())
     clashing = EnvironmentRegistry({"MULTIHOST_SITE_A": "a", "MULTIHOST_SITE_A__B": "b", "MULTIHOST_SITE_A__B__C": "c"})
-    clashing.nested("MULTIHOST_SITE_", clashes)
+    clashing.nested_table("MULTIHOST_SITE_", clashes)
     assert clashes == ["MULTIHOST_SITE_A__B", "MULTIHOST_SITE_A__B__C"]
 
 
 def test_value_is_placed_in_its_table() -> None:
     """Tables on the way are made, and a value on the way is left as it is."""
     table: dict[str, object] = {"a": "value"}
-    assert place(table, ["b", "c"], "x") is True
-    assert place(table, ["b", "d"], "y") is True
-    assert place(table, ["a", "c"], "z") is False
+    assert put_value(table, ["b", "c"], "x") is True
+    assert put_value(table, ["b", "d"], "y") is True
+    assert put_value(table, ["a", "c"], "z") is False
     assert table == {"a": "value", "b": {"c": "x", "d": "y"}}
 
 
@@ -454,7 +454,7 @@ def test_key_is_one_that_the_platform_may_have(table: str, name: str, is_accepte
 def test_secret_has_two_keys() -> None:
     """Itself, and the path of a file."""
     [(field, found)] = [pair for pair in declarations(MailSpec) if pair[0].name == "password"]
-    own, file = key_of("mail", field, found, is_shared=True)
+    own, file = field_keys("mail", field, found, is_shared=True)
     assert (own.name, own.type, own.default, own.kind) == ("password", "secret", "required with a username", "smtp")
     assert (file.name, file.type, file.default, file.kind) == ("password_file", "path", "none", "smtp")
     assert file.meaning == "The file that holds the `password`."
@@ -470,7 +470,7 @@ def test_secret_has_two_keys() -> None:
 )
 def test_default_is_written_as_toml_has_it(value: object, expected: str) -> None:
     """What is nothing is a word; zero and false are values."""
-    assert literal(value) == expected
+    assert toml_literal(value) == expected
 
 
 def test_tables_without_a_url_are_called_tables() -> None:

@@ -11,7 +11,7 @@ from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from tests.spec.samples import a_site
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.claims import where
+from wagtail_multihost.registry.claims import site_label
 from wagtail_multihost.registry.places import Links
 
 
@@ -153,12 +153,12 @@ def test_links_are_looked_at_once_for_each_folder(tmp_path: Path, monkeypatch: p
 def test_problem_is_told_under_the_sites_own_key() -> None:
     """A key that the platform states is not where a site's problem is mended: its record is."""
     site = a_site(sources={"id": "f: sites.a", "cache": "f: platform.cache", "storage": "f: sites.a.storage"})
-    assert [where(site, key) for key in ("storage", "cache", "none")] == [
+    assert [site_label(site, key) for key in ("storage", "cache", "none")] == [
         "f: sites.a.storage",
         "f: sites.a",
         "f: sites.a",
     ]
-    assert where(a_site(), "storage") == "sites.aurora"
+    assert site_label(a_site(), "storage") == "sites.aurora"
 
 
 @pytest.mark.parametrize("path", ["/", "//srv/media"])

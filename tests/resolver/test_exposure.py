@@ -317,9 +317,9 @@ def test_age_of_a_snapshot_is_known_to_its_registry(tmp_path: Path) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     snap(source, tmp_path / "run", now=moment)
     registry = open_registry(tmp_path / "run", {})
-    assert registry.created("aurora") is None
+    assert registry.written_at("aurora") is None
     registry.site("aurora")
-    assert (registry.created("aurora"), source.created("aurora")) == (moment, None)
+    assert (registry.written_at("aurora"), source.written_at("aurora")) == (moment, None)
 
 
 def test_report_of_an_exposure_ends_with_what_to_do(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from wagtail_multihost.as_site.program import program, refuse_foreign_program, r
 from wagtail_multihost.as_site.run import run_as_site
 from wagtail_multihost.exceptions import COULD_NOT, MultihostError
 from wagtail_multihost.registry import DEFAULT_FILE, REGISTRY_VARIABLE, open_registry
-from wagtail_multihost.spec.printing import printable
+from wagtail_multihost.spec.printing import escape_unprintable
 
 DESCRIPTION = "Run a management command as a site: multihost-as SITE COMMAND [ARGUMENT...]."
 EPILOG = "Exit codes: the command's own, 124 after --timeout, or 2 when it could not be started."
@@ -44,5 +44,5 @@ def run() -> int:
 
 def tell(sentence: str, code: int) -> int:
     if sentence and sys.stderr is not None:
-        print(printable(sentence), file=sys.stderr)
+        print(escape_unprintable(sentence), file=sys.stderr)
     return code

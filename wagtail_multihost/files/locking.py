@@ -29,13 +29,13 @@ def lock(descriptor: int, deadline: float, is_needless: Callable[[], bool] = lam
     return False
 
 
-def locked(path: Path, deadline: float) -> int:
+def lock_file(path: Path, deadline: float) -> int:
     """
     Return a descriptor that has the lock of the file that is at ``path`` now, which each run replaces by a rename.
     Raises OSError.
     """
     while True:
-        descriptor = opened(path)
+        descriptor = open_for_lock(path)
         try:
             lock(descriptor, deadline)
             if os.path.samestat(os.fstat(descriptor), path.stat()):
@@ -46,7 +46,7 @@ def locked(path: Path, deadline: float) -> int:
         os.close(descriptor)  # the run before has replaced it, and the next one locks the new one
 
 
-def opened(path: Path) -> int:
+def open_for_lock(path: Path) -> int:
     # NFS locks for one alone what is open for writing (flock(2)); a pipe must not be waited for.
     flags = os.O_NONBLOCK | os.O_CLOEXEC
     try:

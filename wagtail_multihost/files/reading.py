@@ -6,7 +6,7 @@ import os
 import stat
 
 
-def read(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
+def read_no_follow(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
     """Return the content, none unless it is a regular file, and the status of a file; a link is an OSError."""
     # Not blocking: a pipe must not stop the process.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -20,6 +20,6 @@ def read(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
         os.close(descriptor)
 
 
-def has_access(status: os.stat_result, mode: int, owner: tuple[int, int] | None) -> bool:
+def has_mode_and_owner(status: os.stat_result, mode: int, owner: tuple[int, int] | None) -> bool:
     """Return whether a file has the ``mode`` and, unless that is None, the ``owner`` (uid, gid) that it should have."""
     return stat.S_IMODE(status.st_mode) == mode and owner in (None, (status.st_uid, status.st_gid))

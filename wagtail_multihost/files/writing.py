@@ -34,48 +34,48 @@ class NewFile(NamedTuple):
         return f"NewFile({self.path})"
 
 
-def write(files: Iterable[NewFile], removed: Collection[str] = ()) -> None:
+def write_files(files: Iterable[NewFile], removed: Collection[str] = ()) -> None:
     """Write ``files``, and then remove those at the paths ``removed``. Raises OSError."""
-    drafts = draft(files)
+    drafts = write_drafts(files)
     try:
-        swap(drafts, removed)
+        place_drafts(drafts, removed)
     except BaseException:
-        remove(drafts.values())
+        remove_files(drafts.values())
         raise
 
 
-def draft(files: Iterable[NewFile]) -> dict[str, str]:
+def write_drafts(files: Iterable[NewFile]) -> dict[str, str]:
     """Write drafts, and return them by their places, all on the disk. Raises OSError, and then leaves none."""
     drafts: dict[str, str] = {}
     try:
         for file in files:
-            with named(file.path):
-                drafts[file.path] = draft_name(file.path)
-                write_new(drafts[file.path], file)
-                refresh(drafts[file.path], file.path)
-        sync(drafts.values())
+            with name_in_errors(file.path):
+                drafts[file.path] = draft_path(file.path)
+                create_file(drafts[file.path], file)
+                make_newer(drafts[file.path], file.path)
+        sync_paths(drafts.values())
     except BaseException:
-        remove(drafts.values())
+        remove_files(drafts.values())
         raise
     return drafts
 
 
-def swap(drafts: Mapping[str, str], removed: Collection[str] = ()) -> None:
+def place_drafts(drafts: Mapping[str, str], removed: Collection[str] = ()) -> None:
     """Let each draft take its file's place, then remove files; all of it is on the disk afterwards. Raises OSError."""
     for path, name in drafts.items():
-        with named(path):
+        with name_in_errors(path):
             os.replace(name, path)
     for path in removed:
         os.unlink(path)
-    sync({os.path.dirname(path) or "." for path in (*drafts, *removed)})
+    sync_paths({os.path.dirname(path) or "." for path in (*drafts, *removed)})
 
 
-def draft_name(path: str) -> str:
+def draft_path(path: str) -> str:
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
 
 
-def write_new(path: str, file: NewFile, folder: int | None = None) -> None:
+def create_file(path: str, file: NewFile, folder: int | None = None) -> None:
     """Make ``path`` what ``file`` is to be; with ``folder``, an open one, it is a name in it. Raises OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, PRIVATE, dir_fd=folder)
@@ -87,26 +87,26 @@ def write_new(path: str, file: NewFile, folder: int | None = None) -> None:
         os.fchmod(descriptor, file.mode)
 
 
-def refresh(path: str, replaced: str) -> None:
+def make_newer(path: str, replaced: str) -> None:
     """
     Make the file at ``path`` newer, in whole seconds, than the one that it takes the place of.
 
     uWSGI's emperor compares whole seconds: a file that is not newer is no news to it (core/emperor.c).
     """
     try:
-        least = modified(replaced) + 1
+        least = modified_seconds(replaced) + 1
     except FileNotFoundError:
         return
-    if least > modified(path):
+    if least > modified_seconds(path):
         os.utime(path, (least, least), follow_symlinks=False)
 
 
-def modified(path: str) -> int:
+def modified_seconds(path: str) -> int:
     """Return the whole seconds of a file's time."""
     return os.lstat(path).st_mtime_ns // 10**9
 
 
-def sync(paths: Collection[str]) -> None:
+def sync_paths(paths: Collection[str]) -> None:
     """
     Return when files, and the names in folders, are on the disk; a file renamed before that may be empty after a power
     cut.
@@ -121,13 +121,13 @@ def sync(paths: Collection[str]) -> None:
             os.sync()
             return
         try:
-            with named(path):
+            with name_in_errors(path):
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
 
-def remove(paths: Iterable[str]) -> None:
+def remove_files(paths: Iterable[str]) -> None:
     """Remove what there is of ``paths``, and can be removed."""
     for path in paths:
         with suppress(OSError):
@@ -137,11 +137,11 @@ def remove(paths: Iterable[str]) -> None:
 def remove_drafts(folder: str | os.PathLike[str]) -> None:
     """Remove what runs that were killed have left in ``folder``; the caller keeps others out of it."""
     with suppress(FileNotFoundError):
-        remove(os.path.join(folder, name) for name in os.listdir(folder) if DRAFT.fullmatch(name))
+        remove_files(os.path.join(folder, name) for name in os.listdir(folder) if DRAFT.fullmatch(name))
 
 
 @contextmanager
-def named(path: str | os.PathLike[str]) -> Iterator[None]:
+def name_in_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     """Let an error say which file it is about: one of an open file does not, such as that of a full disk."""
     try:
         yield

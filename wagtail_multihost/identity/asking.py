@@ -59,7 +59,7 @@ class Asker:
         finally:
             if opened is not None:
                 drop(opened)
-        return (Evidence(database_name(opened), found.uid, is_its_word=True) if found else None), ""
+        return (Evidence(database_name(opened), found.uid, is_forgeable=True) if found else None), ""
 
     def not_opened(self, site: SiteSpec, said: str) -> str:
         """Return why a database cannot be asked that was not opened, by what was said; blank where it is not there."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
-def signing_key(path: Path) -> Ed25519PrivateKey:
+def read_signing_key(path: Path) -> Ed25519PrivateKey:
     """Return the private key in the PEM file ``path``, which only its owner may read; raises ConfigurationError."""
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -38,5 +38,5 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def signature_of(content: bytes, key: Ed25519PrivateKey) -> str:
+def sign_content(content: bytes, key: Ed25519PrivateKey) -> str:
     return base64.b64encode(key.sign(CONTEXT + content)).decode()

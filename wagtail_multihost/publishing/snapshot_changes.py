@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.files.reading import has_access, read
-from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, content, digest_of
+from wagtail_multihost.files.reading import has_mode_and_owner, read_no_follow
+from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, digest_of, signed_content
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -26,7 +26,7 @@ FILE_MODE = 0o440
 RENEWED_AFTER = timedelta(days=15)
 
 
-class State(Enum):
+class SnapshotAction(Enum):
     """What happens to a file."""
 
     CREATED = "created"
@@ -35,16 +35,16 @@ class State(Enum):
     REMOVED = "removed"
 
 
-class Change(NamedTuple):
+class SnapshotChange(NamedTuple):
     """A file that does not have what it should: its ``path``, and the new ``snapshot`` for the group ``gid``."""
 
     path: Path
-    state: State
+    state: SnapshotAction
     snapshot: Snapshot | None = None
     gid: int = ROOT
 
 
-def groups_of(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, int]:
+def find_groups(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, int]:
     """
     Return the id of each site's group; raises ConfigurationError for groups that this machine does not have.
 
@@ -72,16 +72,16 @@ def groups_of(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, in
     return found
 
 
-def differing(
+def find_changes(
     snapshots: Iterable[Snapshot], groups: Mapping[str, int], key: Ed25519PrivateKey | None
-) -> Iterator[Change]:
+) -> Iterator[SnapshotChange]:
     """
     Yield a change for every snapshot whose file does not have it. Raises ConfigurationError for files that are no
     snapshots, and for those of a later revision.
     """
     problems = []
     for snapshot in snapshots:
-        found = compared(snapshot, groups[snapshot.site], key)
+        found = compare_snapshot(snapshot, groups[snapshot.site], key)
         if isinstance(found, Problem):
             problems.append(found)
         elif found is not None:
@@ -90,37 +90,37 @@ def differing(
         raise ConfigurationError(problems)
 
 
-def compared(snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None) -> Change | Problem | None:
+def compare_snapshot(snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None) -> SnapshotChange | Problem | None:
     """Return what is to be done about one snapshot's file, why nothing can be done, or None when it is the same."""
-    old, status = existing(snapshot.path)
+    old, status = read_existing(snapshot.path)
     if status is not None and old is None:
         return Problem(str(snapshot.path), "It is no snapshot, so it is not overwritten. Remove it.", snapshot.site)
-    state = state_of(old, snapshot.document, key)
-    if old and state is State.UPDATED and revision_of(old) > revision_of(snapshot.document):
-        return Problem(str(snapshot.path), older(old, snapshot.document), snapshot.site)
-    if state is None and status is not None and not has_access(status, FILE_MODE, snapshot_owner(gid)):
-        state = State.UPDATED
+    state = choose_action(old, snapshot.document, key)
+    if old and state is SnapshotAction.UPDATED and revision_of(old) > revision_of(snapshot.document):
+        return Problem(str(snapshot.path), revision_message(old, snapshot.document), snapshot.site)
+    if state is None and status is not None and not has_mode_and_owner(status, FILE_MODE, snapshot_owner(gid)):
+        state = SnapshotAction.UPDATED
     if state is None:
         return None
     revision = max(revision_of(snapshot.document), revision_of(old or {}))
-    document = sealed({**snapshot.document, "revision": revision}, key)
-    return Change(snapshot.path, state, Snapshot(document, snapshot.path), gid)
+    document = seal_document({**snapshot.document, "revision": revision}, key)
+    return SnapshotChange(snapshot.path, state, Snapshot(document, snapshot.path), gid)
 
 
-def existing(path: Path) -> tuple[dict[str, Any] | None, os.stat_result | None]:
+def read_existing(path: Path) -> tuple[dict[str, Any] | None, os.stat_result | None]:
     """Return the document and the status of the snapshot at ``path``: no document if it is something else."""
     try:
-        data, status = read(path)
+        data, status = read_no_follow(path)
     except FileNotFoundError:
         return None, None
     except OSError as error:
         if path.is_symlink():
             return None, path.lstat()
         raise ConfigurationError.because(f"It cannot be read: {error.strerror}.", where=str(path)) from None
-    return document_of(data), status
+    return parse_any_format(data), status
 
 
-def document_of(data: bytes) -> dict[str, Any] | None:
+def parse_any_format(data: bytes) -> dict[str, Any] | None:
     """Return what a snapshot of any format holds; None for anything else."""
     try:
         document = json.loads(data)
@@ -131,34 +131,40 @@ def document_of(data: bytes) -> dict[str, Any] | None:
     return document if is_ours else None
 
 
-def state_of(old: dict[str, Any] | None, new: Mapping[str, object], key: Ed25519PrivateKey | None) -> State | None:
+def choose_action(
+    old: dict[str, Any] | None, new: Mapping[str, object], key: Ed25519PrivateKey | None
+) -> SnapshotAction | None:
     """Return what happens to a file that holds ``old``; None when it stays."""
     if old is None:
-        return State.CREATED
+        return SnapshotAction.CREATED
     passing = ("created", "revision")
-    if content(old, *passing) != content(new, *passing) or old["digest"] != digest_of(old) or not is_signed(old, key):
-        return State.UPDATED
+    if (
+        signed_content(old, *passing) != signed_content(new, *passing)
+        or old["digest"] != digest_of(old)
+        or not has_valid_signature(old, key)
+    ):
+        return SnapshotAction.UPDATED
     try:
         age = datetime.fromisoformat(str(new["created"])) - datetime.fromisoformat(str(old["created"]))
     except (TypeError, ValueError):
-        return State.UPDATED
-    return State.RENEWED if age > RENEWED_AFTER else None
+        return SnapshotAction.UPDATED
+    return SnapshotAction.RENEWED if age > RENEWED_AFTER else None
 
 
-def is_signed(document: Mapping[str, object], key: Ed25519PrivateKey | None) -> bool:
+def has_valid_signature(document: Mapping[str, object], key: Ed25519PrivateKey | None) -> bool:
     if key is None:
         return True
-    from wagtail_multihost.registry.signature import fits
+    from wagtail_multihost.registry.signature import is_valid_signature
 
-    return fits(document.get("signature"), content(document), key.public_key())
+    return is_valid_signature(document.get("signature"), signed_content(document), key.public_key())
 
 
-def sealed(document: dict[str, Any], key: Ed25519PrivateKey | None) -> dict[str, Any]:
+def seal_document(document: dict[str, Any], key: Ed25519PrivateKey | None) -> dict[str, Any]:
     seals = {"digest": digest_of(document)}
     if key is not None:
-        from wagtail_multihost.publishing.signing import signature_of
+        from wagtail_multihost.publishing.signing import sign_content
 
-        seals["signature"] = signature_of(content(document), key)
+        seals["signature"] = sign_content(signed_content(document), key)
     return {**document, **seals}
 
 
@@ -166,7 +172,7 @@ def revision_of(document: Mapping[str, Any]) -> int:
     return int(document.get("revision", 0))
 
 
-def older(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def revision_message(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return (
         f"The registry's revision {revision_of(new)} is lower than the snapshot's, {revision_of(old)}. If it is the "
         "newer one, state a higher revision in its [platform]."
@@ -178,7 +184,7 @@ def snapshot_owner(gid: int) -> tuple[int, int] | None:
     return (ROOT, gid) if os.geteuid() == ROOT else None
 
 
-def stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterator[Change]:
+def find_stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterator[SnapshotChange]:
     """
     Yield a removal of every snapshot in ``folder`` that is not to be kept; other files stay. Raises
     ConfigurationError for those of another platform or a later revision: another registry would know more.
@@ -192,17 +198,17 @@ def stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterato
         raise ConfigurationError.because(f"It cannot be listed: {error.strerror}.", where=str(folder)) from None
     for name in names:
         path = folder / name
-        old = existing(path)[0] if name.endswith(SUFFIX) and name not in known else None
+        old = read_existing(path)[0] if name.endswith(SUFFIX) and name not in known else None
         if old is None:
             continue
-        if reason := not_ours(old, platform):
+        if reason := removal_problem(old, platform):
             problems.append(Problem(str(path), reason))
-        yield Change(path, State.REMOVED)
+        yield SnapshotChange(path, SnapshotAction.REMOVED)
     if problems:
         raise ConfigurationError(problems)
 
 
-def not_ours(old: Mapping[str, Any], platform: PlatformSpec) -> str:
+def removal_problem(old: Mapping[str, Any], platform: PlatformSpec) -> str:
     """Return why the registry of ``platform`` does not decide whether a snapshot goes; blank when it does."""
     stated = old.get("platform")
     name = stated.get("name") if isinstance(stated, Mapping) else None

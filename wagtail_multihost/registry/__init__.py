@@ -30,7 +30,7 @@ def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registr
     Raises ConfigurationError when the URL is blank or of an unknown kind.
     """
     text = str(environ.get(REGISTRY_VARIABLE, DEFAULT_FILE) if url is None else url)
-    if problem := refusal(text):
+    if problem := url_problem(text):
         # Error pages show the variables of every frame, and a URL may hold a password.
         del url, text, environ
         raise ConfigurationError.because(f"{problem}; accepted: {ACCEPTED}.", where=REGISTRY_VARIABLE)
@@ -47,7 +47,7 @@ def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registr
         raise ConfigurationError.because(message, where=path) from None
 
 
-def refusal(text: str) -> str:
+def url_problem(text: str) -> str:
     """Return why ``text`` names no registry, without repeating it; blank when it does."""
     if not text.strip():
         return "It is blank"

@@ -27,16 +27,18 @@ SYSTEM = frozenset(NAMES.split())
 def account_problems(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> Iterator[Problem]:
     """Yield a problem for every account and group that a site must not have, or that Linux does not know."""
     if platform.user == ROOT:
-        yield Problem(where(platform, "user"), NOT_ROOT)
+        yield Problem(platform_label(platform, "user"), NOT_ROOT)
     for options in platform.options:
         if options.account == ROOT:
-            yield Problem(where(platform, options.target), f"Its user is root. {NOT_ROOT}")
+            yield Problem(platform_label(platform, options.target), f"Its user is root. {NOT_ROOT}")
     all_sites = tuple(sites)
     for key in ("user", "group", "media_group"):
         template = getattr(platform, key)
         if SITE in template:
             for site in all_sites:
-                yield from own_account_problems(where(platform, key), key, template.replace(SITE, site.id), site.id)
+                yield from own_account_problems(
+                    platform_label(platform, key), key, template.replace(SITE, site.id), site.id
+                )
     if platform.media_group:
         for site in all_sites:
             yield from media_group_problems(platform, site)
@@ -61,7 +63,7 @@ def own_account_problems(where: str, what: str, account: str, site: str) -> Iter
 
 def media_group_problems(platform: PlatformSpec, site: SiteSpec) -> Iterator[Problem]:
     """Yield a problem where the front server would read more than uploads, or not even these."""
-    group, key = platform.media_group_of(site.id), where(platform, "media_group")
+    group, key = platform.media_group_of(site.id), platform_label(platform, "media_group")
     if group in (platform.group_of(site.id), platform.user_of(site.id)):
         yield Problem(
             key,
@@ -80,6 +82,6 @@ def media_group_problems(platform: PlatformSpec, site: SiteSpec) -> Iterator[Pro
         )
 
 
-def where(platform: PlatformSpec, key: str) -> str:
+def platform_label(platform: PlatformSpec, key: str) -> str:
     """Return ``key`` of the platform as the operator wrote it."""
     return platform.sources.get(key, f"platform.{key}")

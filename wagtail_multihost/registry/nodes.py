@@ -11,7 +11,7 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.storage import StorageSpec
 
 
-def report_unknown(record: Record, known: tuple[str, ...], nodes: tuple[str, ...]) -> None:
+def report_unknown_nodes(record: Record, known: tuple[str, ...], nodes: tuple[str, ...]) -> None:
     """Report every node that the site names and the platform does not have."""
     for node in nodes:
         if node not in known:
@@ -19,7 +19,7 @@ def report_unknown(record: Record, known: tuple[str, ...], nodes: tuple[str, ...
             record.report(f"The node {shown(node)} is not known; {accepted}.", (*record.path, "nodes"))
 
 
-def report_local(
+def report_local_parts(
     record: Record,
     nodes: tuple[str, ...],
     database: DatabaseSpec | None,

@@ -22,7 +22,7 @@ CONTEXT = b"wagtail-multihost snapshot\0"
 MISSING = "Signatures need the package cryptography: pip install 'wagtail-multihost[signatures]'."
 
 
-def fits(signature: object, content: bytes, key: Ed25519PublicKey) -> bool:
+def is_valid_signature(signature: object, content: bytes, key: Ed25519PublicKey) -> bool:
     """Return whether ``signature`` is that of ``content`` by the key."""
     from cryptography.exceptions import InvalidSignature
 
@@ -33,16 +33,16 @@ def fits(signature: object, content: bytes, key: Ed25519PublicKey) -> bool:
     return True
 
 
-def forgery(signature: object, content: bytes, key: Ed25519PublicKey, variable: str) -> str:
+def signature_problem(signature: object, content: bytes, key: Ed25519PublicKey, variable: str) -> str:
     """Return why ``signature``, None where there is none, is not that of ``content`` by the key; blank when it is."""
     if signature is None:
         return f"It has no signature, and {variable} asks for one."
-    if not fits(signature, content, key):
+    if not is_valid_signature(signature, content, key):
         return f"Its signature is not by the key that {variable} names, or its content is another."
     return ""
 
 
-def public_key(path: Path, variable: str, *, is_production: bool) -> Ed25519PublicKey:
+def read_public_key(path: Path, variable: str, *, is_production: bool) -> Ed25519PublicKey:
     """Return the public key in the PEM file ``path``; raises ConfigurationError."""
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

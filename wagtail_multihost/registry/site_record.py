@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, overlay, table_only
+from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, overlay_fields, refuse_url
 from wagtail_multihost.registry.platform_record import NAMES, Defaults, target_tables
 from wagtail_multihost.registry.reading import read_spec, read_values, spec_class
 from wagtail_multihost.registry.record import PLATFORM, Record
@@ -134,13 +134,13 @@ class SiteReader:
         record, spec = self.record, part.spec
         entry = record.take(name)
         base = self.defaults.fields.get(name, {})
-        own = fields_of(entry, URL_PARSERS.get(name, table_only), record)
+        own = fields_of(entry, URL_PARSERS.get(name, refuse_url), record)
         if entry is None:
             first = next(iter(base.values()), None)
             self.sources[name] = record.source.label(first.path[:2]) if first else f"default: {part.default}"
         if part.optional and not base and not own:
             return None
-        merged: Fields = overlay(base, entry, own, selector(spec_class(spec)))
+        merged: Fields = overlay_fields(base, entry, own, selector(spec_class(spec)))
         account = merged.get("username")
         # A snapshot has every key as the site's own, and does not say which were the platform's.
         if name == MAIL and account and account.path[0] != PLATFORM and record.source.follows_references:
@@ -154,28 +154,31 @@ class SiteReader:
         table = self.record.take_table("code")
         if table is None:
             return ()
-        from wagtail_multihost.registry.options import read_overrides  # loads only for a site that has options
+        from wagtail_multihost.registry.options import read_site_options  # loads only for a site that has options
         from wagtail_multihost.spec.code import CodeOptions
 
-        return read_overrides(table, CodeOptions())
+        return read_site_options(table, CodeOptions())
 
     def options(self) -> tuple[tuple[str, Overrides], ...]:
         """Return the options of targets that the site states."""
         found = []
         for kind, table in target_tables(self.record):
-            from wagtail_multihost.registry.options import read_overrides
+            from wagtail_multihost.registry.options import read_site_options
 
-            if stated := read_overrides(table, self.platform.options_of(kind) or kind()):
+            if stated := read_site_options(table, self.platform.options_of(kind) or kind()):
                 found.append((kind.target, stated))
         return tuple(found)
 
     def check_nodes(self, nodes: tuple[str, ...], built: Mapping[str, Any]) -> None:
         known = tuple(name for name, _ in self.platform.nodes)
         if nodes or known:
-            from wagtail_multihost.registry.nodes import report_local, report_unknown  # loads only where nodes are
+            from wagtail_multihost.registry.nodes import (  # loads only where nodes are
+                report_local_parts,
+                report_unknown_nodes,
+            )
 
-            report_unknown(self.record, known, nodes)
-            report_local(self.record, nodes or known, built["database"], built["cache"], built["storage"])
+            report_unknown_nodes(self.record, known, nodes)
+            report_local_parts(self.record, nodes or known, built["database"], built["cache"], built["storage"])
 
     def settings(self) -> tuple[tuple[str, SettingValue], ...]:
         record = self.record

@@ -27,7 +27,7 @@ KEYS = {
 }
 
 
-def unchanged(document: Document) -> Document:
+def keep_document(document: Document) -> Document:
     """Return the document as it is."""
     return document
 
@@ -39,26 +39,26 @@ class Format(NamedTuple):
     """
 
     keys: Mapping[str, type] = KEYS
-    read: Callable[[Document], Document] = unchanged
-    write: Callable[[Document], Document] = unchanged
+    read: Callable[[Document], Document] = keep_document
+    write: Callable[[Document], Document] = keep_document
 
 
 FORMATS: dict[int, Format] = {1: Format()}
 
 
-def newest() -> int:
+def newest_format() -> int:
     """Return the number of the newest format."""
     return max(FORMATS)
 
 
-def misfits(document: Document) -> list[str]:
+def unfit_keys(document: Document) -> list[str]:
     """Return the keys that are missing, of another type or unknown: nothing is ignored."""
     keys = FORMATS[document["format"]].keys
     found = [key for key, kind in keys.items() if not isinstance(document.get(key), kind)]
     return found + [key for key in document if key not in keys and key not in SEALS]
 
 
-def refusal(version: int) -> str:
+def format_problem(version: int) -> str:
     """Return why a snapshot of a format is not read; blank when it is."""
     if version in FORMATS:
         return ""

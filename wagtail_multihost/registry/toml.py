@@ -29,7 +29,7 @@ class TomlRegistry(Registry):
         self.url = str(self.path)
         self.files = (self.path,)
 
-    def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+    def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         source = TypedSource(self.path, self.environ, reads_secrets=reads_secrets)
         document = self.document()
         records = records_of(document.pop("platform", {}), document.pop("sites", {}), source)

@@ -65,7 +65,7 @@ def holder_of(site: str, entry: object) -> Holder | None:
     return Holder(site, uid, stated, entry.get("removed", False)) if len(stated) == len(NAME_KEYS) else None
 
 
-def report_nameless(used: Used, records: Iterable[Record]) -> None:
+def report_reused_ids(used: Used, records: Iterable[Record]) -> None:
     """Report each site that states no uid, although its id was used: it would get the uid and the names of that one."""
     for record in records:
         if "uid" not in record.written and (holders := used.get(record.site, ())):
@@ -78,7 +78,7 @@ def report_nameless(used: Used, records: Iterable[Record]) -> None:
             )
 
 
-def held_names(used: Used, sites: Iterable[SiteSpec], live: Collection[UUID]) -> Iterator[Problem]:
+def held_name_problems(used: Used, sites: Iterable[SiteSpec], live: Collection[UUID]) -> Iterator[Problem]:
     """
     Yield a problem for each name of a site that another one had which is gone: what it kept there may still be there.
     The names of ``live`` uids are compared with each other elsewhere.
@@ -94,10 +94,10 @@ def held_names(used: Used, sites: Iterable[SiteSpec], live: Collection[UUID]) ->
         for key in NAME_KEYS:
             holder = taken.get((key, getattr(site.names, key)))
             if holder is not None and holder.uid != site.uid:
-                yield held(site, key, holder)
+                yield held_name_problem(site, key, holder)
 
 
-def held(site: SiteSpec, key: str, holder: Holder) -> Problem:
+def held_name_problem(site: SiteSpec, key: str, holder: Holder) -> Problem:
     where = site.sources.get("id", f"sites.{site.id}")
     return Problem(
         f"{where}.names.{key}",

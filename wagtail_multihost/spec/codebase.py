@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
+from wagtail_multihost.spec.validation import parse_path, problem_of, raise_problems
 
 MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 URL_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+")
@@ -41,15 +41,15 @@ class Codebase:
     health_prefix: str = OWN_PATH
 
     def __post_init__(self) -> None:
-        refuse(codebase_problems(self))
+        raise_problems(codebase_problems(self))
 
     @property
     def protected(self) -> list[tuple[str, Path]]:
         """The folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
-        return protected(self.static_root)
+        return protected_folders(self.static_root)
 
 
-def protected(static_root: Path | None) -> list[tuple[str, Path]]:
+def protected_folders(static_root: Path | None) -> list[tuple[str, Path]]:
     return [("folder of static files", static_root)] if static_root else []
 
 

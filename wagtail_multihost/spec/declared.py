@@ -30,9 +30,10 @@ class Declared(NamedTuple):
     """
     A key: its ``kind`` and ``meaning``.
 
-    ``unless_stated`` is what a record without it gets, with ``{site}``, ``{data}`` and ``{names.…}`` in it, where that
-    is not the field's default; ``words`` say the default where no value does. Only the engines or backends ``of``
-    take the key, none: all; ``selects`` marks the key that names the engine, ``required`` one that must be stated.
+    ``unless_stated`` is what a record without it gets, where that is not the field's default; it may have ``{site}``,
+    ``{data}`` and ``{names.…}`` in it. ``default_text`` describes a default that no value can. Only the engines or
+    backends in ``of`` take the key, or all if it is empty; ``selects`` marks the key that names the engine, and
+    ``required`` a key that must be stated.
 
     ``own`` keys are never shared: the platform may state one only as a path with ``{site}`` in it. ``per_site`` marks
     the options of servers that a site may have of its own. ``place`` keys decide where a site's data is.
@@ -43,7 +44,7 @@ class Declared(NamedTuple):
     kind: Kind
     meaning: str
     unless_stated: str = ""
-    words: str = ""
+    default_text: str = ""
     of: tuple[str, ...] = ()
     selects: bool = False
     required: bool = False
@@ -110,12 +111,12 @@ def selector(spec: type) -> str:
     return first.name if declared.selects else ""
 
 
-def choices(spec: type) -> tuple[str, ...]:
+def engine_choices(spec: type) -> tuple[str, ...]:
     """Return the engines or backends that a spec knows; none where it has no such key."""
     return tuple(dict(declarations(spec)[0][1].kind.schema)["enum"]) if selector(spec) else ()  # type: ignore[arg-type]
 
 
-def secrets(spec: object) -> Iterator[Secret]:
+def find_secrets(spec: object) -> Iterator[Secret]:
     """Yield every secret of a spec and of its tables; none of them is read."""
     for one, declared in declarations(type(spec)):
         value = getattr(spec, one.name)
@@ -124,7 +125,7 @@ def secrets(spec: object) -> Iterator[Secret]:
     for name, _ in parts(type(spec)):
         inner = getattr(spec, name)
         if hasattr(inner, "__dataclass_fields__"):
-            yield from secrets(inner)
+            yield from find_secrets(inner)
 
 
 def declared_problems(spec: object) -> Iterator[Problem]:

@@ -55,7 +55,7 @@ def is_label(text: str) -> bool:
     return 0 < len(text) <= LABEL_LENGTH and LDH.issuperset(text) and "-" not in (text[0], text[-1])
 
 
-def is_number(text: str) -> bool:
+def reads_as_ip_address(text: str) -> bool:
     """
     Return whether a name whose last label is ``text`` reads as an IP address
     (https://url.spec.whatwg.org/#ends-in-a-number-checker).
@@ -108,7 +108,7 @@ def parse_hostname(value: str) -> str:
     _, dot, last = name.rpartition(".")
     if not dot:
         raise ValueError(f"The hostname {shown(value)} is not accepted: it must have at least one dot.")
-    if is_number(last):
+    if reads_as_ip_address(last):
         raise ValueError(f"The hostname {shown(value)} is not accepted: it reads as an IP address.")
     return name
 

@@ -27,7 +27,7 @@ class Kind(NamedTuple):
     schema: tuple[tuple[str, object], ...] = ()
 
 
-def as_it_is(value: object) -> object:
+def accept_any(value: object) -> object:
     return value
 
 
@@ -56,15 +56,15 @@ def integer(least: int, most: int | None = None, *, what: str = "number", unit: 
     return Kind(wanted, int, check, reader, schema=limits)
 
 
-SWITCH = Kind("boolean", bool, as_it_is)
-SECRET = Kind("secret", Secret, as_it_is)
-SECRETS = Kind("list of secrets", Secret, as_it_is, "take_secrets")
-KEY_ID = Kind("key id", str, as_it_is)
+SWITCH = Kind("boolean", bool, accept_any)
+SECRET = Kind("secret", Secret, accept_any)
+SECRETS = Kind("list of secrets", Secret, accept_any, "take_secrets")
+KEY_ID = Kind("key id", str, accept_any)
 #: Tables whose keys are declared on their own: options, those of each target in a table of its name, and Django's
 #: settings.
-OPTIONS = Kind("table", dict, as_it_is)
-TARGETS = Kind("table", dict, as_it_is)
-SETTINGS = Kind("table", dict, as_it_is)
+OPTIONS = Kind("table", dict, accept_any)
+TARGETS = Kind("table", dict, accept_any)
+SETTINGS = Kind("table", dict, accept_any)
 TABLES = (OPTIONS, TARGETS, SETTINGS)
 #: A path that may lie in a site's own folder: ``{site}`` in it stands for the id.
 SITE_PATH = Kind("path", Path, parse_path, "take_site_path")

@@ -17,7 +17,7 @@ from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declarations, key, value_problems
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.kinds import Kind
-from wagtail_multihost.spec.validation import parse_path, refuse
+from wagtail_multihost.spec.validation import parse_path, raise_problems
 
 OptionValue: TypeAlias = "str | int | bool | Path | tuple[str, ...] | None"
 #: What a site states of its own, over the platform's: names of options and their values.
@@ -49,7 +49,7 @@ class Options:
     front: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        refuse(self.problems())
+        raise_problems(self.problems())
 
     def problems(self) -> Iterator[Problem]:
         for one, declared in declarations(type(self)):
@@ -60,13 +60,13 @@ class Options:
         """The account that the target gives all sites where the platform's ``user`` states none; blank for none."""
         return ""
 
-    def overlaid(self: Stated, overrides: Overrides) -> Stated:
+    def with_overrides(self: Stated, overrides: Overrides) -> Stated:
         """Return these options with a site's own on top."""
-        return overlaid(self, overrides) if overrides else self
+        return overlay_options(self, overrides) if overrides else self
 
 
 @lru_cache(maxsize=256)
-def overlaid(options: Stated, overrides: Overrides) -> Stated:
+def overlay_options(options: Stated, overrides: Overrides) -> Stated:
     return replace(options, **dict(overrides))
 
 
@@ -80,7 +80,7 @@ def text(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = Fal
 
     def check(value: str) -> str:
         if (value or not optional) and not form.fullmatch(value):
-            raise refused(value, wanted)
+            raise refusal_error(value, wanted)
         return value
 
     return Kind(label, str, check)
@@ -94,13 +94,13 @@ def texts(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = Tr
             raise ValueError("At least one is needed.")
         for value in values:
             if not form.fullmatch(value):
-                raise refused(value, wanted)
+                raise refusal_error(value, wanted)
         return values
 
     return Kind(label, tuple, check)
 
 
-def refused(value: str, wanted: str) -> ValueError:
+def refusal_error(value: str, wanted: str) -> ValueError:
     return ValueError(f"The value {shown(value)} is not accepted: it must {wanted}.")
 
 

@@ -44,11 +44,11 @@ def path_problem(path: Path) -> str:
     """
     if os.geteuid() != ROOT:
         return ""
-    problem = foreign_hand(path, (ROOT,))
+    problem = foreign_writer_problem(path, (ROOT,))
     return f"The path {path} is not accepted for root's files: {problem}" if problem else ""
 
 
-def foreign_hand(path: Path, owners: Collection[int]) -> str:
+def foreign_writer_problem(path: Path, owners: Collection[int]) -> str:
     """Return what on the way to ``path``, or at its end, another account than ``owners`` can change; blank for none."""
     waiting, current, links = list(reversed(path.absolute().parts[1:])), Path("/"), 0
     while True:
@@ -72,7 +72,7 @@ def foreign_hand(path: Path, owners: Collection[int]) -> str:
             return ""
 
 
-def made_folders(path: Path, mode: int) -> Iterator[Path]:
+def make_folders(path: Path, mode: int) -> Iterator[Path]:
     """
     Make a folder with ``mode`` (less the umask), and those above it that are missing, and yield each that is new.
 
@@ -81,7 +81,7 @@ def made_folders(path: Path, mode: int) -> Iterator[Path]:
     """
     if path.is_dir():
         return
-    yield from made_folders(path.parent, mode)
+    yield from make_folders(path.parent, mode)
     if problem := path_problem(path):
         raise PermissionError(errno.EPERM, problem.removesuffix("."), str(path))
     try:

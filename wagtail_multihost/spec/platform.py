@@ -14,10 +14,10 @@ from wagtail_multihost.exceptions import Problem, SecretUnreadableError
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import DIGITS, parse_platform_name, parse_slug, shown
-from wagtail_multihost.spec.kinds import KEY_ID, SWITCH, TARGETS, Kind, as_it_is, choice, integer
+from wagtail_multihost.spec.kinds import KEY_ID, SWITCH, TARGETS, Kind, accept_any, choice, integer
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
+from wagtail_multihost.spec.validation import parse_path, problem_of, raise_problems
 
 if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Options, Stated
@@ -58,7 +58,7 @@ def parse_origin(value: str) -> str:
     return value
 
 
-def check_key(secret: Secret) -> Secret:
+def check_platform_key(secret: Secret) -> Secret:
     """Return the platform's key when it can be read and is long enough."""
     from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH  # loads only where the platform's key is
 
@@ -95,11 +95,11 @@ NAME = Kind("slug, at most 20 characters", str, parse_platform_name)
 FOLDER = Kind("path", Path, parse_path)
 SOCKETS = Kind("path", Path, parse_sockets)
 ORIGIN = Kind("text", str, parse_origin)
-PLATFORM_KEY = Kind("secret, at least 32 characters", Secret, check_key)
-KEYRING = Kind("table of secrets", Secret, as_it_is, "take_keyring")
+PLATFORM_KEY = Kind("secret, at least 32 characters", Secret, check_platform_key)
+KEYRING = Kind("table of secrets", Secret, accept_any, "take_keyring")
 GROUP, ACCOUNT = account_kind("group"), account_kind("user")
 HEADER_PAIR = Kind("list of two texts", tuple, parse_header)
-NODES = Kind("table of addresses", dict, as_it_is, "take_texts_by_name")
+NODES = Kind("table of addresses", dict, accept_any, "take_texts_by_name")
 
 
 @frozen
@@ -136,7 +136,7 @@ class PlatformSpec(Frozen):
         FOLDER,
         "The folder of local databases and files, and of the platform's key.",
         unless_stated="{base}/data",
-        words='"data"',
+        default_text='"data"',
         front=True,
         who="node",
     )
@@ -157,7 +157,7 @@ class PlatformSpec(Frozen):
         PLATFORM_KEY,
         "Every site's key is derived from it.",
         None,
-        words="made in `data/platform.key` in development",
+        default_text="made in `data/platform.key` in development",
         snapshot="refused",
         who="node",
         invalidates=OF_THE_PLATFORMS_KEY,
@@ -174,7 +174,7 @@ class PlatformSpec(Frozen):
         KEY_ID,
         "The one of the `secret_keys` that sites use.",
         "",
-        words="required with `secret_keys`",
+        default_text="required with `secret_keys`",
         snapshot="refused",
     )
     revision: int = key(
@@ -183,7 +183,7 @@ class PlatformSpec(Frozen):
         "a higher one refuse older states.",
         0,
         unless_stated="{revision}",
-        words="`0`: unknown",
+        default_text="`0`: unknown",
         snapshot="left out",
     )
     group: str = key(
@@ -245,12 +245,12 @@ class PlatformSpec(Frozen):
         front=True,
     )
     options: tuple[Options, ...] = key(
-        TARGETS, "Options of the {target} emitter.", (), words="see there", snapshot="left out"
+        TARGETS, "Options of the {target} emitter.", (), default_text="see there", snapshot="left out"
     )
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        refuse(platform_problems(self))
+        raise_problems(platform_problems(self))
 
     @property
     def scheme(self) -> str:
@@ -329,7 +329,7 @@ def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
     for key_id, secret in platform.secret_keys:
         if not re.fullmatch(KEY_ID_FORM, key_id):
             yield Problem("secret_keys", f"The key id {shown(key_id)} must match {KEY_ID_FORM}.")
-        yield from problem_of(f"secret_keys.{key_id}", check_key, secret)
+        yield from problem_of(f"secret_keys.{key_id}", check_platform_key, secret)
     if ids and platform.secret_key is not None:
         yield Problem("secret_key", "It stands beside secret_keys; give only one of the two.")
     if platform.key_id and platform.key_id not in ids:

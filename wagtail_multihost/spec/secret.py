@@ -41,7 +41,7 @@ class Secret:
         A file that other accounts can change, or that everyone can read, is an error then; for root also one in a
         folder that another account can change, unless it may be ``in_any_folder``.
         """
-        secret = cls.__from(lambda: read_text(path, in_any_folder=in_any_folder).removesuffix("\n"))
+        secret = cls.__from(lambda: read_secret_file(path, in_any_folder=in_any_folder).removesuffix("\n"))
         secret.file = path
         return secret
 
@@ -99,17 +99,17 @@ class Secret:
         return (Secret, (MASK,))
 
 
-def not_waiting(path: str, flags: int) -> int:
+def open_nonblocking(path: str, flags: int) -> int:
     """Open a file, but do not wait for the other end of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def read_text(path: Path, *, in_any_folder: bool) -> str:
+def read_secret_file(path: Path, *, in_any_folder: bool) -> str:
     """Return the text of a secret file; raises SecretUnreadableError."""
     from wagtail_multihost.spec.permissions import secret_file_problem  # loads only where there are such files
 
     try:
-        with open(path, encoding="utf-8", opener=not_waiting) as file:
+        with open(path, encoding="utf-8", opener=open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 problem = "It is not a regular file."

@@ -24,14 +24,14 @@ from wagtail_multihost.spec.kinds import (
     SWITCH,
     TARGETS,
     Kind,
-    as_it_is,
+    accept_any,
     choice,
     integer,
 )
 from wagtail_multihost.spec.names import Names
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
-from wagtail_multihost.spec.validation import problem_of, refuse
+from wagtail_multihost.spec.validation import problem_of, raise_problems
 
 if TYPE_CHECKING:
     from wagtail_multihost.spec.frontend import FrontendCacheSpec
@@ -81,11 +81,11 @@ def parse_label(pair: tuple[str, str]) -> tuple[str, str]:
     return pair
 
 
-UNIQUE_ID = Kind("UUID", UUID, as_it_is, "take_uid")
+UNIQUE_ID = Kind("UUID", UUID, accept_any, "take_uid")
 SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
-SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, as_it_is)
+SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, accept_any)
 ADDRESSES = Kind("list of mail addresses", tuple, parse_address, each=True)
-NODE_NAMES = Kind("list of names", tuple, as_it_is)
+NODE_NAMES = Kind("list of names", tuple, accept_any)
 LABELS = Kind("table of texts", dict, parse_label, "take_texts_by_name", each=True)
 
 
@@ -119,7 +119,7 @@ class SiteSpec(Frozen):
     uid: UUID = key(
         UNIQUE_ID,
         "Never changes and is never used again. The site's key is derived from it.",
-        words="UUIDv5 of the platform's name and the id",
+        default_text="UUIDv5 of the platform's name and the id",
         own=True,
     )
     epoch: int = key(
@@ -129,13 +129,13 @@ class SiteSpec(Frozen):
         invalidates=OF_THE_SECRET_KEY,
     )
     key_id: str = key(
-        KEY_ID, "The one of the platform's `secret_keys` that this site uses.", "", words="the platform's"
+        KEY_ID, "The one of the platform's `secret_keys` that this site uses.", "", default_text="the platform's"
     )
     secret_key: Secret | None = key(
         SITE_KEY,
         "A key of its own in the place of the derived one.",
         None,
-        words="derived from the platform's",
+        default_text="derived from the platform's",
         own=True,
         invalidates=OF_THE_SECRET_KEY,
     )
@@ -161,11 +161,13 @@ class SiteSpec(Frozen):
         front=True,
     )
     nodes: tuple[str, ...] = key(
-        NODE_NAMES, "The platform's nodes that serve it.", (), words="all", snapshot="left out", front=True
+        NODE_NAMES, "The platform's nodes that serve it.", (), default_text="all", snapshot="left out", front=True
     )
-    code: Overrides = key(OPTIONS, "Code of its own.", (), words="the platform's", snapshot="left out", who="node")
+    code: Overrides = key(
+        OPTIONS, "Code of its own.", (), default_text="the platform's", snapshot="left out", who="node"
+    )
     options: tuple[tuple[str, Overrides], ...] = key(
-        TARGETS, "Its own options of the {target} emitter.", (), words="the platform's", snapshot="left out"
+        TARGETS, "Its own options of the {target} emitter.", (), default_text="the platform's", snapshot="left out"
     )
     database: DatabaseSpec = part(
         "wagtail_multihost.spec.database:DatabaseSpec", "Where its data is.", "SQLite in the platform's data folder"
@@ -188,13 +190,13 @@ class SiteSpec(Frozen):
     )
     tls: TlsSpec | None = part("wagtail_multihost.spec.tls:TlsSpec", "Its certificate.", "none", None, front=True)
     settings: tuple[tuple[str, SettingValue], ...] = key(
-        SETTINGS, "Django settings of its own.", (), words="the platform's, key by key", who="site"
+        SETTINGS, "Django settings of its own.", (), default_text="the platform's, key by key", who="site"
     )
     pinned: bool = False
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        refuse(site_problems(self))
+        raise_problems(site_problems(self))
 
     @property
     def canonical(self) -> str:

@@ -14,7 +14,7 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.kinds import HOSTNAME, SECRET, SITE_PATH, Kind, choice
 from wagtail_multihost.spec.names import is_bucket, is_reserved_bucket
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import parse_printable, refuse
+from wagtail_multihost.spec.validation import parse_printable, raise_problems
 
 StorageBackend: TypeAlias = Literal["files", "s3"]
 
@@ -87,7 +87,7 @@ class StorageSpec(Frozen):
         SECRET,
         "The key of the credentials.",
         None,
-        words="required with an access key",
+        default_text="required with an access key",
         of=S3,
         own=True,
         invalidates=(
@@ -96,7 +96,7 @@ class StorageSpec(Frozen):
     )
 
     def __post_init__(self) -> None:
-        refuse(storage_problems(self))
+        raise_problems(storage_problems(self))
 
 
 def storage_problems(storage: StorageSpec) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems
 from wagtail_multihost.spec.declared import key as declare
 from wagtail_multihost.spec.kinds import HOSTNAMES, Kind
-from wagtail_multihost.spec.validation import parse_path, parse_template, refuse
+from wagtail_multihost.spec.validation import parse_path, parse_template, raise_problems
 
 CERTIFICATE_FIELDS = frozenset({"hostname", "site"})
 STAND_INS = "`{hostname}` and `{site}` stand for the name's own."
@@ -55,7 +55,7 @@ class TlsSpec:
     off: tuple[str, ...] = declare(HOSTNAMES, "Those of the site that never get a certificate.", (), front=True)
 
     def __post_init__(self) -> None:
-        refuse(tls_problems(self))
+        raise_problems(tls_problems(self))
 
     def is_on(self, hostname: str) -> bool:
         """Return whether ``hostname`` has its certificate."""

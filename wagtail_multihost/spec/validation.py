@@ -70,7 +70,7 @@ def problem_of(key: str, rule: Callable[..., object], *values: object, **options
             yield Problem(key, f"The value {shown(values[0])} must be written as {shown(result)}.")
 
 
-def refuse(problems: Iterator[Problem]) -> None:
+def raise_problems(problems: Iterator[Problem]) -> None:
     """Raise ConfigurationError with all ``problems``, if there are any."""
     found = tuple(problems)
     if found:

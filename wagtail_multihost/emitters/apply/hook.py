@@ -7,7 +7,7 @@ import subprocess
 from wagtail_multihost.emitters.apply.place import Place
 from wagtail_multihost.emitters.apply.programs import environment, running
 from wagtail_multihost.exceptions import ApplyError
-from wagtail_multihost.files.writing import NewFile, write
+from wagtail_multihost.files.writing import NewFile, write_files
 
 STDERR = 2
 
@@ -22,7 +22,7 @@ def reload(place: Place, command: tuple[str, ...], timeout: float, paths: dict[s
     changed = dict.fromkeys(path for target in paths.values() for path in target)
     try:
         text = "".join(f"{place.directory}/{path}\n" for path in changed)
-        write([NewFile(str(place.changed), text.encode())])
+        write_files([NewFile(str(place.changed), text.encode())])
         variables = environment(MULTIHOST_TARGETS=" ".join(paths), MULTIHOST_CHANGED=str(place.changed))
         with running(command, variables, output=STDERR) as process:
             process.wait(timeout)

@@ -12,11 +12,11 @@ from typing import Any
 
 from wagtail_multihost.emitters.output import FOLDER_MODE, sentence
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.files.writing import NewFile, sync, write
+from wagtail_multihost.files.writing import NewFile, sync_paths, write_files
 from wagtail_multihost.spec.permissions import (
     NO_FOREIGN_WRITING,
     access_problem,
-    made_folders,
+    make_folders,
     own_accounts,
     path_problem,
 )
@@ -85,7 +85,7 @@ def prepared(directory: Path) -> Place:
     """
     place = Place(directory)
     try:
-        for _ in made_folders(directory, FOLDER_MODE):
+        for _ in make_folders(directory, FOLDER_MODE):
             pass
         # Below a sticky folder another account may have been first with what was not there.
         if problem := path_problem(directory):
@@ -141,7 +141,7 @@ def read_json(path: Path, is_right: Callable[[dict[str, Any]], bool] = lambda fo
 
 def write_json(path: Path, value: object) -> None:
     """Put ``value`` into a file that is whole at any time and on the disk afterwards; raises OSError."""
-    write([NewFile(str(path), json.dumps(value, separators=(",", ":")).encode())])
+    write_files([NewFile(str(path), json.dumps(value, separators=(",", ":")).encode())])
 
 
 def discard(path: Path) -> None:
@@ -150,7 +150,7 @@ def discard(path: Path) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
-    sync([str(path.parent)])
+    sync_paths([str(path.parent)])
 
 
 def emptied(folder: Path) -> Path:

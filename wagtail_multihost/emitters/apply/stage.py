@@ -13,7 +13,7 @@ from pathlib import Path
 from wagtail_multihost.emitters.apply.place import PRIVATE_FOLDER, Place
 from wagtail_multihost.emitters.output import Change, matching, new_file
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.files.writing import DRAFT, write_new
+from wagtail_multihost.files.writing import DRAFT, create_file
 
 
 def staged(place: Place, folders: Collection[str], changes: Iterable[Change], drafts: dict[str, str]) -> Path:
@@ -67,4 +67,4 @@ def lay(place: Place, change: Change, drafts: dict[str, str]) -> None:
     if change.new.site:
         os.link(drafts[f"{place.directory}/{change.path}"], path)
     else:
-        write_new(str(path), new_file(place.stage, change.new))
+        create_file(str(path), new_file(place.stage, change.new))

@@ -82,7 +82,7 @@ def key_schema(key: Key, keys: tuple[Key, ...]) -> Schema:
     shape = inner_schema(key, keys) or {**(READERS.get(key.reader) or TYPES[key.shape]), **dict(key.schema)}
     if key.type == "URL or table":
         shape = {"anyOf": [{"type": "string", "minLength": 1}, shape]}
-    return {"description": description, **default_of(key), **shape}
+    return {"description": description, **default_schema(key), **shape}
 
 
 def inner_schema(key: Key, keys: tuple[Key, ...]) -> Schema | None:
@@ -91,7 +91,7 @@ def inner_schema(key: Key, keys: tuple[Key, ...]) -> Schema | None:
     return table_schema(inner[0].table, inner) if inner else None
 
 
-def default_of(key: Key) -> Schema:
+def default_schema(key: Key) -> Schema:
     """Return the default, where it is a literal of TOML: those are literals of JSON."""
     try:
         return {"default": json.loads(key.default)}
