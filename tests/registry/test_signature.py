@@ -143,25 +143,6 @@ def test_public_key_that_others_can_change_is_refused(folder: Path, key: Path) -
     assert "0664" in refusal(folder, key)
 
 
-def test_signing_key_that_others_can_read_is_refused(key: Path) -> None:
-    """The private key is a secret file."""
-    key.chmod(0o644)
-    with pytest.raises(ConfigurationError, match="0644"):
-        read_signing_key(key)
-
-
-def test_signing_key_that_is_none_is_refused(tmp_path: Path, key: Path) -> None:
-    """A missing file, a public key, another algorithm and a passphrase are errors without a traceback."""
-    locked = tmp_path / "locked.pem"
-    words = ["openssl", "pkey", "-in", str(key), "-aes256", "-passout", "pass:hunter", "-out", str(locked)]
-    subprocess.run(words, check=True, capture_output=True)
-    locked.chmod(0o600)
-    for path in (tmp_path / "none", key.with_suffix(".pub"), make_key(tmp_path, "rsa", "rsa"), locked):
-        with pytest.raises(ConfigurationError) as refused:
-            read_signing_key(path)
-        assert [problem.where for problem in refused.value.problems] == ["--signing-key"]
-
-
 def test_signature_without_the_package_is_an_error(folder: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where cryptography is missing, neither side goes on unsigned."""
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
