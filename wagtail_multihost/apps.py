@@ -1,4 +1,4 @@
-"""Django's entry: registers checks, the identity fuse and the guard of cookies; refuses connections in build mode."""
+"""The Django app: registers checks, the identity fuse and the guard of cookies; refuses connections in build mode."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MultihostConfig(AppConfig):
 
 
 def set_temporary_folder() -> None:
-    """Make the site's folder the one of Python's tempfile too: whatever makes a file in this process asks it."""
+    """Make Python's tempfile use the site's folder too, so that all temporary files of this process are there."""
     running = current()
     folder = running.values.get("FILE_UPLOAD_TEMP_DIR") if running and registered_site() else None
     if isinstance(folder, str):
@@ -56,6 +56,6 @@ def set_temporary_folder() -> None:
 
 @register_reset
 def reset_temporary_folder() -> None:
-    """Make it the folder of who the process is now."""
+    """Use the temporary folder of the site that this process serves now."""
     tempfile.tempdir = None
     set_temporary_folder()

@@ -10,7 +10,7 @@ ONLY = 1
 
 
 class EmptyManager(models.Manager["Identity"]):
-    """What ``dumpdata`` asks: an identity belongs to a database, and must not travel in a fixture."""
+    """An empty manager for ``dumpdata``: an identity belongs to a database and must not travel in a fixture."""
 
     def get_queryset(self) -> models.QuerySet[Identity]:
         return super().get_queryset().none()

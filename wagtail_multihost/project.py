@@ -18,7 +18,7 @@ from wagtail_multihost.spec.codebase import Codebase, protected_folders
 
 
 def static_files() -> list[tuple[str, Path]]:
-    """Return the folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
+    """Return the folder of static files, where no site's files may be, in the form that ``Registry.load`` takes."""
     return protected_folders(Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None)
 
 
@@ -29,7 +29,7 @@ def project_settings() -> Mapping[str, object]:
 
 
 def own_codebase() -> Codebase:
-    """Return the project, as its settings describe it."""
+    """Return the project as its Django settings describe it."""
     module, _, name = str(settings.WSGI_APPLICATION or default_wsgi()).rpartition(".")
     static_url = str(settings.STATIC_URL)
     return Codebase(
@@ -45,7 +45,7 @@ def own_codebase() -> Codebase:
 
 
 def own_transport() -> Transport:
-    """Return what the settings of this process say of http and https."""
+    """Return what the settings of this process say about HTTP and HTTPS."""
     return Transport(
         redirects=bool(settings.SECURE_SSL_REDIRECT),
         hsts=int(settings.SECURE_HSTS_SECONDS or 0),

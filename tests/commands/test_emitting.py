@@ -178,7 +178,7 @@ def test_runs_that_do_the_same_have_one_fingerprint(registry: Path, monkeypatch:
         others.add(fingerprint(options))
         patch.delenv("PATH")
         others.add(fingerprint(options))
-    for name, value in (("own_version", "0"), ("codebase", "x")):
+    for name, value in (("own_version", "0"), ("own_codebase", "x")):
         with monkeypatch.context() as patch:
             patch.setattr(emitting, name, lambda value=value: value)
             others.add(fingerprint(options))

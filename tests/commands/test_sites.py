@@ -152,7 +152,7 @@ def test_sites_pin_tells_every_site_that_may_be_in_use(call: Call, registry: Pat
     before = registry.read_text()
     code, out, err = call("multihost_sites", "--pin", "--keep", "draco", "--new", "eridanus", "corona")
     assert (code, out) == (2, "")
-    assert "sites.borealis: Whether it is in use is not known: its database on db.internal:5432" in err
+    assert "sites.borealis: It is not known whether the site is in use: its database on db.internal:5432" in err
     assert "--keep borealis" in err and "--new borealis" in err
     assert "--keep: The registry has no site draco" in err
     assert "--new: The registry has no site eridanus" in err

@@ -89,16 +89,16 @@ def test_site_that_was_there_keeps_what_it_had(
         (
             {"holders": [holder(FIRST, removed=True)]},
             PinChoice.NOTHING,
-            f"the id was that of another site, which had the uid {FIRST}",
+            f"the id belonged to another site, with the uid {FIRST}",
         ),
         (
             {"holders": [holder(FIRST)], "live": [FIRST]},
             PinChoice.NOTHING,
-            f"the id was that of another site, which had the uid {FIRST}",
+            f"the id belonged to another site, with the uid {FIRST}",
         ),
         (
             {"holders": [holder(FIRST), holder(SECOND, removed=True)], "live": [FIRST]},
-            *(PinChoice.NOTHING, f"the id was that of another site, which had the uid {SECOND}"),
+            *(PinChoice.NOTHING, f"the id belonged to another site, with the uid {SECOND}"),
         ),
     ],
 )
@@ -132,19 +132,19 @@ def test_site_that_was_not_there_is_a_new_one(known: dict[str, object], choice: 
         (
             {"holders": [holder(FIRST)], "live": [FIRST]},
             PinChoice.KEEP,
-            f"It cannot be kept: its uid {FIRST} is another site's",
+            f"It cannot be kept: its uid {FIRST} now belongs to another site",
         ),
         (
             {"found": [Evidence("a", FIRST), Evidence("b", SECOND)]},
             PinChoice.KEEP,
-            f"another uid than {FIRST}: a with the uid {FIRST}, b with",
+            f"a uid other than {FIRST}: a with the uid {FIRST}, b with",
         ),
         (
             {"found": [Evidence("a", FIRST, True)]},
             PinChoice.KEEP,
-            f"another uid than {DERIVED}: a with the uid {FIRST}.",
+            f"a uid other than {DERIVED}: a with the uid {FIRST}.",
         ),
-        ({"found": [Evidence("a", FIRST), Evidence("b", SECOND, True)]}, PinChoice.KEEP, f"another uid than {FIRST}:"),
+        ({"found": [Evidence("a", FIRST), Evidence("b", SECOND, True)]}, PinChoice.KEEP, f"a uid other than {FIRST}:"),
     ],
 )
 def test_site_of_which_too_little_is_known_is_the_operators_to_say(
@@ -178,7 +178,7 @@ def test_operators_choice_is_that_of_the_id() -> None:
         (PinChoices(new=["x"]), [("--new", "The registry has no site x.", "x")]),
         (PinChoices(keep=["borealis"], new=["borealis"]), [("--new", "The site borealis is to be kept", "borealis")]),
         (PinChoices(keeps_all=True, new=["borealis"]), [("--new", "The site borealis is to be kept", "borealis")]),
-        (PinChoices(new=["aurora"]), [("--new", f"The site aurora has the uid {FIRST} already", "aurora")]),
+        (PinChoices(new=["aurora"]), [("--new", f"The site aurora already has the uid {FIRST}", "aurora")]),
     ],
 )
 def test_choice_that_cannot_be_is_told(

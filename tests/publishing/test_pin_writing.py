@@ -56,7 +56,7 @@ def test_what_keeps_sites_from_being_pinned_is_told_at_once(registry: RegistryMa
         ("sites.aurora", "aurora"),
         ("sites.borealis", "borealis"),
     ]
-    assert told[1][1].startswith("Whether it is in use is not known: aurora is away. Say which: ")
+    assert told[1][1].startswith("It is not known whether the site is in use: aurora is away. Say which: ")
     assert told[1][1].endswith("names of its own.")
     assert (
         told[2][1]
@@ -67,7 +67,7 @@ def test_what_keeps_sites_from_being_pinned_is_told_at_once(registry: RegistryMa
 @pytest.mark.parametrize(
     ("evidence", "choices", "uid", "why"),
     [
-        (None, PinChoices(), None, "nothing is known of an earlier site of this id"),
+        (None, PinChoices(), None, "no earlier site with this id is known"),
         (None, PinChoices(new=["aurora"]), None, "--new says that it is another site"),
         (None, PinChoices(keep=["aurora"]), "derived", "--keep says that it is the same site"),
         (Evidence("the database"), PinChoices(), "derived", "it is in use: the database"),

@@ -137,7 +137,7 @@ def test_comparison_says_what_is_to_be_done(tmp_path: Path) -> None:
     assert found == Problem(str(path), revision_message({"revision": 8}, WHOLE), "aurora")
     path.chmod(0o600)
     path.write_text("mine")
-    foreign = Problem(str(path), "It is no snapshot, so it is not overwritten. Remove it.", "aurora")
+    foreign = Problem(str(path), "It is not a snapshot, so it is not overwritten. Remove it.", "aurora")
     assert compare_snapshot(snapshot, gid, None) == foreign
     second = Snapshot({**WHOLE, "site": {"id": "b"}}, tmp_path / "b.json")
     changes = find_changes([snapshot, second], {"aurora": gid, "b": gid}, None)
@@ -161,12 +161,12 @@ def test_revision_is_told_with_the_one_that_is_there() -> None:
         ({"platform": {"name": "aviary"}, "revision": 7}, ""),
         (
             {"platform": {"name": "aviary"}, "revision": 8},
-            "It has the revision 8, and the registry, which has no such site, 7: ",
+            "It has the revision 8, but the registry, which does not have this site, has the revision 7: ",
         ),
-        ({"platform": {"name": "b"}, "revision": 7}, "It is of the platform 'b', and the registry is of 'aviary'"),
-        ({"platform": {}, "revision": 7}, "It is of the platform 'None', and"),
-        ({"platform": "aviary", "revision": 7}, "It is of the platform 'None', and"),
-        ({"revision": 7}, "It is of the platform 'None', and"),
+        ({"platform": {"name": "b"}, "revision": 7}, "It belongs to the platform 'b', and the registry to 'aviary'"),
+        ({"platform": {}, "revision": 7}, "It belongs to the platform 'None', and"),
+        ({"platform": "aviary", "revision": 7}, "It belongs to the platform 'None', and"),
+        ({"revision": 7}, "It belongs to the platform 'None', and"),
     ],
 )
 def test_snapshot_of_another_registry_is_not_removed(old: dict[str, Any], told: str) -> None:

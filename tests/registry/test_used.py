@@ -279,7 +279,7 @@ def test_pin_says_all_that_is_wrong_about_wishes(registry: RegistryMaker) -> Non
         pin_sites(opened, PinChoices(keep=["borealis", "draco"], new=["aurora", "borealis", "eridanus"]))
     told = str(caught.value)
     assert len(caught.value.problems) == 4
-    assert f"--new: The site aurora has the uid {OLD} already" in told
+    assert f"--new: The site aurora already has the uid {OLD}" in told
     assert "--new: The site borealis is to be kept as well" in told
     assert "--keep: The registry has no site draco" in told and "--new: The registry has no site eridanus" in told
 

@@ -1,4 +1,4 @@
-"""What shows that a site is in use, on the machine that has the registry: its snapshot, its files."""
+"""Evidence that a site is in use, on the machine that has the registry: its snapshot, its files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from wagtail_multihost.spec.site import SiteSpec
 
 class Evidence(NamedTuple):
     """
-    ``what`` was found, a phrase such as ``the folder /srv/sites/aurora``, and the ``uid`` in it, if one is. What a site
-    itself can write there ``is_forgeable``: a hostile one would name the uid, and so get the key, of another.
+    ``what`` was found, as a phrase such as ``the folder /srv/sites/aurora``, and the ``uid`` in it, if there is one.
+    ``is_forgeable`` marks what the site itself can write: a hostile one would state another's uid, and get its key.
     """
 
     what: str
@@ -28,7 +28,7 @@ class Evidence(NamedTuple):
 
 
 def find_local_evidence(platform: PlatformSpec, site: SiteSpec) -> Iterator[Evidence]:
-    """Yield what there is of a site on this machine."""
+    """Yield the evidence of a site on this machine."""
     if platform.snapshots is not None and (
         snapshot := read_snapshot_evidence(platform.snapshots / f"{site.id}{SUFFIX}")
     ):
@@ -48,7 +48,7 @@ def local_places(platform: PlatformSpec, site: SiteSpec) -> Iterator[tuple[str, 
 
 
 def is_filled(path: Path) -> bool:
-    """Return whether there is anything at ``path``: a folder that was only made, for a site to come, has nothing."""
+    """Return whether there is anything at ``path``; an empty folder, made for a new site, does not count."""
     try:
         if not stat.S_ISDIR(path.lstat().st_mode):
             return True
@@ -61,7 +61,7 @@ def is_filled(path: Path) -> bool:
 
 
 def read_snapshot_evidence(path: Path) -> Evidence | None:
-    """Return what a snapshot shows; None where there is none, or something else."""
+    """Return what a snapshot shows; None if there is no file, or it is not a snapshot."""
     try:
         document, _ = read_existing(path)
     except ConfigurationError:

@@ -1,4 +1,4 @@
-"""Whether a site without a pin is the one that had its id, or another."""
+"""Deciding whether a site without a pin is the one that had its id before, or another."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Decision(NamedTuple):
 
 class PinFacts(NamedTuple):
     """
-    What is known of the id ``site``: the uid that is ``derived`` for it, the ``holders`` that it had, those ``live``
-    uids that other sites have now, what was ``found`` of it, and the ``unasked``: what could not be asked, and why.
+    What is known about the id ``site``: the uid ``derived`` from it, its former ``holders``, the ``live`` uids that
+    sites state now, the evidence that was ``found``, and ``unasked``: what could not be asked, and why.
     """
 
     site: str
@@ -45,7 +45,7 @@ class PinFacts(NamedTuple):
 
 
 def decide_pin(facts: PinFacts, choice: PinChoice) -> Decision | str:
-    """Return what becomes of a site that states no uid, or why the operator has to say it."""
+    """Return the decision about a site that states no uid, or why the operator has to make it."""
     if choice is PinChoice.NEW:
         return Decision(uuid4(), True, "--new says that it is another site")
     if choice is PinChoice.KEEP:
@@ -59,15 +59,15 @@ def decide_pin(facts: PinFacts, choice: PinChoice) -> Decision | str:
     if facts.found:
         return Decision(facts.derived, False, f"it is in use: {describe_evidence(facts.found)}")
     if facts.unasked:
-        return f"Whether it is in use is not known: {facts.unasked}. {choice_hint(facts)}"
-    return Decision(uuid4(), True, "nothing is known of an earlier site of this id")
+        return f"It is not known whether the site is in use: {facts.unasked}. {choice_hint(facts)}"
+    return Decision(uuid4(), True, "no earlier site with this id is known")
 
 
 def decide_used_id(facts: PinFacts) -> Decision | str:
-    """Return what becomes of a site whose id was used before."""
+    """Return the decision about a site whose id was used before."""
     if all(holder.removed or holder.uid in facts.live for holder in facts.holders):
         gone = facts.holders[-1].uid
-        return Decision(uuid4(), True, f"the id was that of another site, which had the uid {gone}")
+        return Decision(uuid4(), True, f"the id belonged to another site, with the uid {gone}")
     last = next(holder for holder in reversed(facts.holders) if not holder.removed)
     return (
         f"The site states no uid, and when pins were last written its id belonged to the uid {last.uid}. Either its "
@@ -81,21 +81,21 @@ def decide_kept(facts: PinFacts) -> Decision | str:
     if facts.holders:
         last = facts.holders[-1]
         if last.uid in facts.live:
-            return f"It cannot be kept: its uid {last.uid} is another site's now. Leave it out of --keep"
+            return f"It cannot be kept: its uid {last.uid} now belongs to another site. Leave it out of --keep"
         return Decision(last.uid, False, why, last.names)
     written = [evidence.uid for evidence in facts.found if evidence.uid is not None and not evidence.is_forgeable]
     uid = written[0] if written else facts.derived
     if any(evidence.uid not in (None, uid) for evidence in facts.found):
         return (
-            f"It may have another uid than {uid}: {describe_evidence(facts.found)}. Write the right one into its table"
+            f"It may have a uid other than {uid}: {describe_evidence(facts.found)}. Write the right one into its table"
         )
     return Decision(uid, False, why)
 
 
 def choice_hint(facts: PinFacts) -> str:
     return (
-        f"Say which: --keep {facts.site} for the same site, with the data that it has, or --new {facts.site} for "
-        "another one, which gets a uid and names of its own"
+        f"Say which: --keep {facts.site} if it is the same site, with its data, or --new {facts.site} if it is another "
+        "one, which gets its own uid and names"
     )
 
 

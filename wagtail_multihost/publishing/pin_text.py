@@ -1,4 +1,4 @@
-"""The text of a registry file with pins, its comments and order kept, and the file's replacement."""
+"""Adding pins to the text of a registry file, with its comments and order kept, and replacing the file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEAD = """
 
 
 class DraftRegistry(TomlRegistry):
-    """A registry as its file will be."""
+    """A registry whose file has not been written yet."""
 
     draft = ""
 
@@ -32,7 +32,7 @@ class DraftRegistry(TomlRegistry):
 
 
 def check_text(registry: TomlRegistry, text: str) -> None:
-    """Raise ConfigurationError when the registry would have a problem with the ``text``."""
+    """Raise ConfigurationError if a registry with this ``text`` would have a problem."""
     draft = DraftRegistry(registry.path, registry.environ)
     draft.draft = text
     draft.load()
@@ -47,7 +47,7 @@ def add_pins(text: str, sites: Sequence[SiteSpec], used: Mapping[str, tuple[Hold
     for site in sites:
         write_pin(document["sites"][site.id], expected["sites"][site.id], site)
     if used and USED not in expected:
-        text = tomlkit.dumps(document)  # with the pins in it: what follows the last site would be taken for its end
+        text = tomlkit.dumps(document)  # with the pins: a comment after the last site would become part of it
         document = tomlkit.parse(f"{text}{'' if text.endswith(chr(10)) else chr(10)}{HEAD}")
         expected[USED] = {}
     for site_id, holders in used.items():
@@ -91,7 +91,7 @@ def holder_array(lines: Sequence[Mapping[str, object]]) -> Any:
 
 def replace_file(path: Path, text: str) -> None:
     """
-    Write the file by a rename, with the permissions and the owner it had; a symbolic link to it stays. Raises
+    Replace the file by a rename, keeping its permissions and owner; a symbolic link to it stays. Raises
     ConfigurationError.
     """
     try:

@@ -27,12 +27,12 @@ from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 MOST_NAMED = 5
-#: Returns what a site's database says of its holder, and why it could not be asked.
+#: Returns what a site's database says about whom it belongs to, and why it could not be asked.
 AskDatabase = Callable[[SiteSpec], tuple[Evidence | None, str]]
 
 
 class PinChoices(NamedTuple):
-    """The ids that the operator names: ``keep`` those that are in use, or all with ``keeps_all``, ``new`` others."""
+    """The ids that the operator names: ``keep`` of sites in use, or ``keeps_all``, and ``new`` of new sites."""
 
     keep: Collection[str] = ()
     new: Collection[str] = ()
@@ -57,7 +57,7 @@ class Pin(NamedTuple):
 
 
 class UnpinnedRegistry(NamedTuple):
-    """A registry as it stands, before what it lacks is decided."""
+    """A registry as it is, before the missing pins are decided."""
 
     platform: PlatformSpec
     sites: tuple[SiteSpec, ...]
@@ -71,7 +71,7 @@ class UnpinnedRegistry(NamedTuple):
 
 
 def ask_no_database(site: SiteSpec) -> tuple[Evidence | None, str]:
-    """Return that the database of ``site`` has said nothing."""
+    """Return no evidence and no failure, without asking the database of ``site``."""
     return None, ""
 
 
@@ -86,14 +86,14 @@ def pin_sites(registry: Registry, choices: PinChoices = NO_CHOICES, ask: AskData
     """
     if not isinstance(registry, TomlRegistry):
         raise ConfigurationError.because("Only a registry in a TOML file can be pinned.", where=registry.name)
-    registry.document()  # its sentence says more of a file that is not there
+    registry.document()  # reports a missing file more clearly than the lock does
     with locked_file(registry.path):
         return write_pins(registry, choices, ask)
 
 
 @contextmanager
 def locked_file(path: Path) -> Iterator[None]:
-    """Keep other runs away from a file that each of them replaces; raises ConfigurationError when that cannot be."""
+    """Keep other runs away from a file that each of them replaces; raises ConfigurationError if that fails."""
     try:
         descriptor = lock_file(path.resolve(), time.monotonic() + LOCK_SECONDS)
     except BlockingIOError:
@@ -128,15 +128,15 @@ def write_pins(registry: TomlRegistry, choices: PinChoices, ask: AskDatabase) ->
     if text != before.decode("utf-8-sig"):
         check_text(registry, text)
         if registry.bytes() != before:
-            raise ConfigurationError.because("The file was changed meanwhile. Try again.", where=registry.name)
+            raise ConfigurationError.because("The file was changed in the meantime. Try again.", where=registry.name)
         replace_file(registry.path, text)
     return pins
 
 
 def read_unpinned(registry: TomlRegistry) -> tuple[UnpinnedRegistry, bytes]:
     """
-    Return the registry without comparing its sites, and the file that it was read from; raises ConfigurationError with
-    the problems of each site.
+    Return the registry, its sites not compared with each other, and the bytes that it was read from. Raises
+    ConfigurationError with the problems of each site.
     """
     registry.document()
     before = registry.bytes()
@@ -159,14 +159,14 @@ def choice_problems(found: UnpinnedRegistry, choices: PinChoices) -> Iterator[Pr
                 yield Problem(option, f"The registry has no site {site}.", site)
     for site in choices.new:
         if site in choices.keep or choices.keeps_all:
-            yield Problem("--new", f"The site {site} is to be kept as well. Say one of the two.", site)
+            yield Problem("--new", f"The site {site} is to be kept as well. Give only one of the two.", site)
         if site in stated and "uid" in found.records[site].written:
             uid = stated[site].uid
-            yield Problem("--new", f"The site {site} has the uid {uid} already, and a uid never changes.", site)
+            yield Problem("--new", f"The site {site} already has the uid {uid}, and a uid never changes.", site)
 
 
 def decide_site(found: UnpinnedRegistry, site: SiteSpec, choice: PinChoice, ask: AskDatabase) -> Decision | str:
-    """Return what becomes of a site, or why it is not known."""
+    """Return the decision about a site, or why the operator has to make it."""
     if "uid" in found.records[site.id].written:
         return Decision(site.uid, False, "its uid is stated, and names were missing")
     holders = found.used.get(site.id, ())
@@ -192,7 +192,7 @@ def leftover_problems(platform: PlatformSpec, site: SiteSpec) -> Iterator[Proble
 def choose_names(
     found: UnpinnedRegistry, site: SiteSpec, decision: Decision, owners: Mapping[tuple[str, str], set[UUID | str]]
 ) -> Names:
-    """Return the names that the site states, and for the others those that it had, or that nobody has or had."""
+    """Return the site's names: those that it states, else those that it had, else derived ones that are free."""
     table = found.records[site.id].written.get("names")
     stated = set(table.value) if table and isinstance(table.value, dict) else set()
     own = {key: getattr(site.names, key) for key in NAME_KEYS if key in stated}
@@ -207,7 +207,7 @@ def choose_names(
 
 
 def find_name_owners(found: UnpinnedRegistry) -> dict[tuple[str, str], set[UUID | str]]:
-    """Return who has or had each kind and name: the uids of all who were noted, and the ids of the sites."""
+    """Return who has or had each kind and name: the uids of recorded holders, and the ids of the sites."""
     owners: dict[tuple[str, str], set[UUID | str]] = {}
     for holders in found.used.values():
         for holder in holders:
@@ -220,7 +220,7 @@ def find_name_owners(found: UnpinnedRegistry) -> dict[tuple[str, str], set[UUID 
 
 
 def merge_holders(used: Used, sites: list[SiteSpec]) -> dict[str, tuple[Holder, ...]]:
-    """Return who used which id, with the ``sites`` among them; holders that are no site's any more are removed."""
+    """Return who used which id, including ``sites``; holders that no site has any more are marked as removed."""
     live = {site.uid for site in sites}
     after = {
         site: tuple(holder._replace(removed=holder.uid not in live) for holder in holders)
@@ -234,12 +234,12 @@ def merge_holders(used: Used, sites: list[SiteSpec]) -> dict[str, tuple[Holder, 
 
 
 def unrecorded_cautions(registry: Registry, contents: Contents) -> Iterator[str]:
-    """Yield what is to be said of pinned sites that ``used`` does not have: nothing would know of them when they go."""
+    """Yield a caution about pinned sites that ``used`` lacks: once they are removed, nothing would know of them."""
     known = {(holder.site, holder.uid) for holders in registry.used.values() for holder in holders}
     missing = [site.id for site in contents.sites if site.pinned and (site.id, site.uid) not in known]
     if missing and isinstance(registry, TomlRegistry):
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         yield (
             f"The registry's table {USED} does not have the pins of {', '.join(missing[:MOST_NAMED])}{more}: once such "
-            "a site is removed, a new one of its id could get its data. Run: manage.py multihost_sites --pin"
+            "a site is removed, a new one with its id could get its data. Run: manage.py multihost_sites --pin"
         )

@@ -1,5 +1,5 @@
 """
-Making the signatures of snapshots, where the private key is.
+Signing snapshots, on the machine that has the private key.
 
 Needs the package cryptography, the extra ``signatures``.
 """
@@ -33,7 +33,7 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigurationError.because(
-            f"{path} is not a private Ed25519 key in PEM, without a passphrase.", where="--signing-key"
+            f"{path} is not a private Ed25519 key in PEM format without a passphrase.", where="--signing-key"
         )
     return key
 

@@ -1,4 +1,4 @@
-"""What is to be done about the files of a folder of snapshots; nothing where nothing has changed."""
+"""Finding the files in a folder of snapshots that have to change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FILE_MODE = 0o440
-#: An unchanged snapshot is written anew after this time, so that an old one tells of a run that is missing.
+#: An unchanged snapshot is written again after this time, so that an old one shows that runs are missing.
 RENEWED_AFTER = timedelta(days=15)
 
 
@@ -36,7 +36,7 @@ class SnapshotAction(Enum):
 
 
 class SnapshotChange(NamedTuple):
-    """A file that does not have what it should: its ``path``, and the new ``snapshot`` for the group ``gid``."""
+    """What has to happen to the file at ``path``, with the new ``snapshot`` for the group ``gid``."""
 
     path: Path
     state: SnapshotAction
@@ -61,11 +61,11 @@ def find_groups(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, 
             found[site.id] = grp.getgrnam(name).gr_gid
         except KeyError:
             where = platform.sources.get("group", "platform.group")
-            problems.append(Problem(where, f"This machine has no group {name}, which reads the snapshot.", site.id))
+            problems.append(Problem(where, f"This machine has no group {name} to read the snapshot.", site.id))
             continue
         if "{site}" in platform.group and list(found.values()).count(found[site.id]) > 1:
             where = platform.sources.get("group", "platform.group")
-            message = f"The group {name} has the id {found[site.id]}, which another site's group has too."
+            message = f"The group {name} has the id {found[site.id]}, which is also that of another site's group."
             problems.append(Problem(where, message, site.id))
     if problems:
         raise ConfigurationError(problems)
@@ -76,8 +76,8 @@ def find_changes(
     snapshots: Iterable[Snapshot], groups: Mapping[str, int], key: Ed25519PrivateKey | None
 ) -> Iterator[SnapshotChange]:
     """
-    Yield a change for every snapshot whose file does not have it. Raises ConfigurationError for files that are no
-    snapshots, and for those of a later revision.
+    Yield a change for every snapshot whose file differs. Raises ConfigurationError for files that are not snapshots,
+    and for those of a later revision.
     """
     problems = []
     for snapshot in snapshots:
@@ -91,10 +91,10 @@ def find_changes(
 
 
 def compare_snapshot(snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None) -> SnapshotChange | Problem | None:
-    """Return what is to be done about one snapshot's file, why nothing can be done, or None when it is the same."""
+    """Return the change of one snapshot's file, why it cannot be changed, or None if it is up to date."""
     old, status = read_existing(snapshot.path)
     if status is not None and old is None:
-        return Problem(str(snapshot.path), "It is no snapshot, so it is not overwritten. Remove it.", snapshot.site)
+        return Problem(str(snapshot.path), "It is not a snapshot, so it is not overwritten. Remove it.", snapshot.site)
     state = choose_action(old, snapshot.document, key)
     if old and state is SnapshotAction.UPDATED and revision_of(old) > revision_of(snapshot.document):
         return Problem(str(snapshot.path), revision_message(old, snapshot.document), snapshot.site)
@@ -174,20 +174,20 @@ def revision_of(document: Mapping[str, Any]) -> int:
 
 def revision_message(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return (
-        f"The registry's revision {revision_of(new)} is lower than the snapshot's, {revision_of(old)}. If it is the "
-        "newer one, state a higher revision in its [platform]."
+        f"The registry's revision {revision_of(new)} is lower than the snapshot's, {revision_of(old)}. If the "
+        "registry is the newer one, state a higher revision in its [platform]."
     )
 
 
 def snapshot_owner(gid: int) -> tuple[int, int] | None:
-    """Return whom a snapshot is given to; None where this process, not being root, gives nothing away."""
+    """Return the owner that a snapshot is given; None if this process is not root and cannot give files away."""
     return (ROOT, gid) if os.geteuid() == ROOT else None
 
 
 def find_stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterator[SnapshotChange]:
     """
-    Yield a removal of every snapshot in ``folder`` that is not to be kept; other files stay. Raises
-    ConfigurationError for those of another platform or a later revision: another registry would know more.
+    Yield the removal of every snapshot in ``folder`` that is not to be kept; other files stay. Raises
+    ConfigurationError for those of another platform or a later revision: another registry may be newer.
     """
     known, problems = {path.name for path in kept}, []
     try:
@@ -209,17 +209,18 @@ def find_stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> It
 
 
 def removal_problem(old: Mapping[str, Any], platform: PlatformSpec) -> str:
-    """Return why the registry of ``platform`` does not decide whether a snapshot goes; blank when it does."""
+    """Return why the registry of ``platform`` must not have a snapshot removed; blank when it may."""
     stated = old.get("platform")
     name = stated.get("name") if isinstance(stated, Mapping) else None
     if name != platform.name:
         return (
-            f"It is of the platform {shown(str(name))}, and the registry is of {shown(platform.name)}, so it is not "
+            f"It belongs to the platform {shown(str(name))}, and the registry to {shown(platform.name)}, so it is not "
             "removed. Remove it by hand, or choose another folder."
         )
     if revision_of(old) > platform.revision:
         return (
-            f"It has the revision {revision_of(old)}, and the registry, which has no such site, {platform.revision}: "
-            "it is not removed. If the registry is the newer one, state a higher revision in its [platform]."
+            f"It has the revision {revision_of(old)}, but the registry, which does not have this site, has the "
+            f"revision {platform.revision}: it is not removed. If the registry is the newer one, state a higher revision "
+            "in its [platform]."
         )
     return ""

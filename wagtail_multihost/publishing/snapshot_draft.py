@@ -24,8 +24,8 @@ def draft_snapshots(
     folder: Path, registry: Registry, contents: Contents, now: datetime, formats: Mapping[str, int] = NEWEST_ALONE
 ) -> Iterator[Snapshot]:
     """
-    Yield a snapshot of each site of ``contents``, all of whose keys must be its own; of those in ``formats``, by site,
-    in another format than the newest.
+    Yield a snapshot of each site of ``contents``, all of whose keys must be its own. ``formats`` has the formats of
+    sites, by id, that do not read the newest.
     """
     platform = contents.platform
     keys = [key.file for key in platform.keyring.values() if key.file]
@@ -44,12 +44,12 @@ def draft_snapshots(
 
 
 def account_key(platform: PlatformSpec) -> dict[str, object]:
-    """Return who the processes run as, which those that look after it ask for, whichever table of servers says it."""
+    """Return the key ``user`` with the account of sites' processes, whichever of the servers' tables states it."""
     return {"user": platform.account} if platform.account else {}
 
 
 def spec_table(spec: object) -> dict[str, object]:
-    """Return a spec as a registry's table: what snapshots hold and is not the default, every secret in the clear."""
+    """Return a spec as a registry's table: the kept fields that differ from their defaults, secrets in clear text."""
     stated: dict[str, object] = {}
     for field in fields(spec):  # type: ignore[arg-type]  # specs are dataclasses
         value = getattr(spec, field.name)

@@ -30,7 +30,7 @@ def prepared_folder(folder: Path, *, is_production: bool = False) -> Iterator[No
     try:
         for new in make_folders(folder, FOLDER_MODE):
             new.chmod(FOLDER_MODE)  # whatever the umask is
-        # Below a sticky folder another account may have been first with what was not there.
+        # Below a sticky folder another account may have made the missing folders first.
         problem = path_problem(folder) or folder_trust_problem(folder, own_accounts(), is_production=is_production)
         if problem:
             raise ConfigurationError.because(problem, where=str(folder))
@@ -39,7 +39,7 @@ def prepared_folder(folder: Path, *, is_production: bool = False) -> Iterator[No
         raise ConfigurationError.because(f"The folder cannot be used: {error.strerror}.", where=str(folder)) from None
     try:
         if os.fstat(descriptor).st_uid == os.geteuid():
-            os.fchmod(descriptor, FOLDER_MODE)  # who cannot open the folder cannot hold its lock either
+            os.fchmod(descriptor, FOLDER_MODE)  # an account that cannot open the folder cannot hold its lock either
         lock(descriptor, time.monotonic() + LOCK_SECONDS)
         remove_drafts(folder)
         yield
@@ -51,7 +51,7 @@ def prepared_folder(folder: Path, *, is_production: bool = False) -> Iterator[No
 
 
 def write_changes(changes: Iterable[SnapshotChange]) -> None:
-    """Bring files to their new states, all or, where one cannot be written, none. Raises ConfigurationError."""
+    """Write and remove the files, all of them or, if one cannot be written, none. Raises ConfigurationError."""
     changes = tuple(changes)
     try:
         files.write_files(

@@ -30,12 +30,12 @@ Watch = Callable[[int], Callable[[Iterable[Any]], Iterable[Any]]]
 
 def to_publish(registry: Registry, only: Collection[str] = (), protected: Iterable[tuple[str, Path]] = ()) -> Contents:
     """
-    Return the enabled sites, or those of ``only``, with keys of their own, after a look at the whole registry.
+    Return the enabled sites, or those of ``only``, with keys of their own, after checking the whole registry.
     ``protected`` is as for ``Registry.load``. Raises ConfigurationError.
     """
     contents = registry.read_sites(chosen_ids(registry.load(protected=protected), only))
     sites = tuple(with_own_keys(contents.platform, site) for site in contents.sites)
-    # Two files may hold one key, which is seen only now that keys are read.
+    # Two files may hold the same key, which shows only once keys are read.
     if problems := list(shared_key_problems(sites)):
         raise ConfigurationError(problems)
     return Contents(contents.platform, sites)
@@ -54,8 +54,8 @@ def publish(
 ) -> list[SnapshotChange]:
     """
     Write the snapshots of ``contents``, which ``to_publish`` returned of ``registry``, into ``folder``, and return what
-    differed; ``writes=False`` only looks. They are signed with ``key``, if there is one. ``removes`` lets those go that
-    are not in ``contents``. ``releases`` say which formats sites read that run code of their own.
+    differed; ``writes=False`` only compares. They are signed with ``key``, if it is given. ``removes`` also removes the
+    snapshots of sites that are not in ``contents``. ``releases`` say which formats sites with their own code read.
 
     Raises ConfigurationError, and then changes nothing.
     """
@@ -96,6 +96,6 @@ def choose_formats(contents: Contents, releases: Iterable[Release]) -> dict[str,
 def unreadable_message(release: Release) -> str:
     reads, writes = (", ".join(map(str, sorted(numbers))) or "none" for numbers in (release.snapshots, FORMATS))
     return (
-        f"The wagtail-multihost {release.version} there reads snapshots of the formats {reads}, and this one writes "
+        f"The wagtail-multihost {release.version} there reads the snapshot formats {reads}, but this one writes "
         f"{writes}. Upgrade one of the two."
     )
