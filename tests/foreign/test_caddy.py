@@ -95,7 +95,7 @@ def test_options_of_another_package_are_read_from_variables(install: Install) ->
         ),
         (
             *("margin = 9", "port = 9", "sites.aurora.caddy.port"),
-            "It is one for all sites: state it in [platform.caddy].",
+            "It is the same for all sites: state it in [platform.caddy].",
         ),
         ("[platform.caddy]", "[platform.cady]", "platform.cady", "The key 'cady' is not known."),
     ],

@@ -282,7 +282,7 @@ def test_each_name_of_a_holder_that_is_gone_is_held(key: str) -> None:
     [problem] = held_name_problems(used, [site], [])
     assert (problem.where, problem.site) == (f"f: sites.aurora.names.{key}", "aurora")
     assert (
-        f"was that of the site b with the uid {FIRST}, and the site aurora has the uid {site.uid}." in problem.message
+        f"belonged to the site b with the uid {FIRST}, but the site aurora has the uid {site.uid}." in problem.message
     )
     assert list(held_name_problems(used, [site], [FIRST])) == []
     assert list(held_name_problems(used, [replace(site, uid=FIRST)], [])) == []

@@ -163,7 +163,7 @@ def test_keys_that_two_sites_have_are_told_at_the_second() -> None:
     first = a_site(secret_key=Secret("k" * 50))
     for source, place in (({"secret_key": "f: k"}, "f: k"), ({"secret_key_file": "f: kf"}, "f: kf"), ({}, "sites.b")):
         second = a_site(id="b", secret_key=Secret("l" * 50), secret_key_fallbacks=(Secret("k" * 50),), sources=source)
-        message = "The sites aurora and b have one secret key; each must have its own."
+        message = "The sites aurora and b have the same secret key; each must have its own."
         assert list(shared_key_problems([first, a_site(id="c"), second])) == [Problem(place, message, "b", "aurora")]
     twice = a_site(secret_key=Secret("k" * 50), secret_key_fallbacks=(Secret("k" * 50),))
     assert list(shared_key_problems([twice, a_site(id="c"), a_site(id="d")])) == []

@@ -145,8 +145,8 @@ def test_overlap_is_told_to_who_can_mend_it(place: OwnedPath, outer: OwnedPath, 
     owners = [f"the site {owner.site.id}" if owner.site else "the platform" for owner in (place, outer)]
     assert (problem.where, problem.site) == (where, site)
     assert problem.message == (
-        f"The {place.what} '/a/b' of {owners[0]} lies in the {outer.what} of {owners[1]}, '/a'; "
-        "each must have a place of its own."
+        f"The {place.what} '/a/b' of {owners[0]} is inside the {outer.what} of {owners[1]}, '/a'; "
+        "each must have its own place."
     )
 
 
@@ -200,4 +200,6 @@ def test_each_place_is_told_once_with_the_outermost_around_it() -> None:
     assert list(overlap_problems(platform, [inner, apart])) == []
     protected = [("folder of static files", Path("/none/a/static"))]
     [problem] = overlap_problems(platform, [inner, apart], protected)
-    assert problem.message.startswith("The folder of static files '/none/a/static' of the platform lies in the storage")
+    assert problem.message.startswith(
+        "The folder of static files '/none/a/static' of the platform is inside the storage"
+    )

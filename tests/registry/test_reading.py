@@ -115,7 +115,7 @@ def test_key_that_is_not_bare_is_quoted() -> None:
         ("take_texts", [""], "default", "It is blank."),
         ("take_path", "a", Path("/srv/a"), None),
         ("take_path", "/a", Path("/a"), None),
-        ("take_path", "postgresql://u:p@h/n", "default", "It is a URL; a path is accepted."),
+        ("take_path", "postgresql://u:p@h/n", "default", "It is a URL; it must be a path."),
         ("take_path", "../..", "default", "The path '/srv/../..' is not accepted: it must be absolute, without '..'."),
         ("take_path", "a\n", "default", r"The path 'a\n' is not accepted: it has unprintable characters."),
     ],
@@ -231,9 +231,9 @@ def test_what_is_built_has_its_problems_under_the_keys_as_written() -> None:
         ({"key": "k"}, Secret("k"), []),
         ({"key": "env:KEY"}, Secret("k"), []),
         ({"key": " env:KEY"}, Secret(" env:KEY"), []),
-        ({"key": "env:"}, None, [("key", "After env: it must have the name of an environment variable.")]),
-        ({"key": "env:A-B"}, None, [("key", "After env: it must have the name of an environment variable.")]),
-        ({"key": "env:9"}, None, [("key", "After env: it must have the name of an environment variable.")]),
+        ({"key": "env:"}, None, [("key", "The name of an environment variable must follow env:.")]),
+        ({"key": "env:A-B"}, None, [("key", "The name of an environment variable must follow env:.")]),
+        ({"key": "env:9"}, None, [("key", "The name of an environment variable must follow env:.")]),
         ({"key": "env:NONE"}, None, [("key", "The environment variable NONE is not set.")]),
         ({"key": "env:BLANK"}, Secret(" "), [("key", "The secret is blank.")]),
         ({"key": ""}, Secret(""), [("key", "It is blank.")]),
@@ -242,25 +242,29 @@ def test_what_is_built_has_its_problems_under_the_keys_as_written() -> None:
         (
             {"key_file": "{x}"},
             Secret(""),
-            [("key_file", "The path '{x}' is not accepted: only {site} may stand in braces.")],
+            [("key_file", "The path '{x}' is not accepted: only {site} is accepted in braces.")],
         ),
         (
             {"key_file": "a}"},
             Secret(""),
-            [("key_file", "The path 'a}' is not accepted: only {site} may stand in braces.")],
+            [("key_file", "The path 'a}' is not accepted: only {site} is accepted in braces.")],
         ),
         (
             {"key_file": "a\n"},
             Secret(""),
-            [("key_file", r"The path 'a\n' is not accepted: only {site} may stand in braces.")],
+            [("key_file", r"The path 'a\n' is not accepted: only {site} is accepted in braces.")],
         ),
-        ({"key_file": "a://b"}, Secret(""), [("key_file", "It is a URL; a path is accepted.")]),
+        ({"key_file": "a://b"}, Secret(""), [("key_file", "It is a URL; it must be a path.")]),
         (
             {"key_file": "/none/at/all"},
             None,
             [("key_file", "Cannot read the secret file /none/at/all: No such file or directory.")],
         ),
-        ({"key": "k", "key_file": "f"}, Secret("k"), [("key_file", "It stands beside key; give only one of the two.")]),
+        (
+            {"key": "k", "key_file": "f"},
+            Secret("k"),
+            [("key_file", "It is stated together with key; give only one of the two.")],
+        ),
     ],
 )
 def test_secret_is_taken_or_told(
@@ -303,7 +307,7 @@ def test_secrets_of_a_list_are_read_one_by_one() -> None:
     made = record({"keys": ["a", "env:KEY", "env:NONE", "env:BLANK", "env:-"]}, typed(reads_secrets=True))
     assert made.take_secrets("keys")[:2] == (Secret("a"), Secret("k"))
     assert told(made) == [
-        ("sites.toml: sites.aurora.keys", "After env: it must have the name of an environment variable."),
+        ("sites.toml: sites.aurora.keys", "The name of an environment variable must follow env:."),
         ("sites.toml: sites.aurora.keys", "The environment variable NONE is not set."),
         ("sites.toml: sites.aurora.keys", "The secret is blank."),
         ("sites.toml: sites.aurora.keys", "The environment variable - is not set."),

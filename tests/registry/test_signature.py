@@ -168,6 +168,6 @@ def test_snapshot_that_may_be_trusted_has_nothing_against_it(folder: Path, key: 
     assert registry.content_problem(snapshot, "b") == "It is the snapshot of 'aurora', under the name of another site."
     assert folder_trust_problem(folder, own_accounts(), is_production=False) == ""
     told = signature_problem("AAAA", signed, public, "VARIABLE")
-    assert told == "Its signature is not by the key that VARIABLE names, or its content is another."
+    assert told == "Its signature was not made with the key that VARIABLE names, or its content was changed."
     told = signature_problem(None, signed, public, "VARIABLE")
-    assert told == "It has no signature, and VARIABLE asks for one."
+    assert told == "It has no signature, but VARIABLE requires one."

@@ -491,9 +491,9 @@ def test_key_of_the_platform_is_needed_where_a_site_derives(sites: dict[str, obj
         *((text, "") for text in ("sites.toml", "/srv/a b", "env:", "env://", "file:///srv/a", "a:b", "env:x")),
         *((text, "It is blank") for text in ("", " ", "\n")),
         ("http://[h", "It is not a URL"),
-        ("postgres://h", "URLs with the scheme 'postgres' are not known"),
-        ("file://h/a", "URLs with the scheme 'file' are not known"),
-        ("env://x", "URLs with the scheme 'env' are not known"),
+        ("postgres://h", "URLs with the scheme 'postgres' are not supported"),
+        ("file://h/a", "URLs with the scheme 'file' are not supported"),
+        ("env://x", "URLs with the scheme 'env' are not supported"),
     ],
 )
 def test_text_that_names_no_registry_says_why(text: str, reason: str) -> None:

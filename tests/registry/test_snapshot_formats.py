@@ -82,7 +82,7 @@ def test_version_with_one_format_does_not_read_the_next(folder: Path) -> None:  
     """It says what it reads."""
     path = folder / "aurora.json"
     rewritten(path, {**json.loads(path.read_text()), "format": 2})
-    with pytest.raises(ConfigurationError, match="It has the format 2, and this version"):
+    with pytest.raises(ConfigurationError, match="It has the format 2, but this version"):
         SnapshotRegistry(folder, {}).snapshot("aurora")
 
 

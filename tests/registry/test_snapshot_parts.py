@@ -71,15 +71,15 @@ def test_snapshot_with_a_key_that_is_missing_or_of_another_type_is_none(key: str
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"", "It is not a whole snapshot: it was cut off or is something else."),
-        (b"{", "It is not a whole snapshot: it was cut off or is something else."),
-        (b"\xff", "It is not a whole snapshot: it was cut off or is something else."),
-        (b"[" * 100_000, "It is not a whole snapshot: it was cut off or is something else."),
+        (b"", "It is not a complete snapshot: it was cut off, or is something else."),
+        (b"{", "It is not a complete snapshot: it was cut off, or is something else."),
+        (b"\xff", "It is not a complete snapshot: it was cut off, or is something else."),
+        (b"[" * 100_000, "It is not a complete snapshot: it was cut off, or is something else."),
         (b"[]", "It is not a snapshot."),
         (b"7", "It is not a snapshot."),
         (text_of(WHOLE, format=True), "It is not a snapshot."),
-        (text_of(WHOLE, format=2), "It has the format 2, and this version of wagtail-multihost reads the format 1. "),
-        (text_of(WHOLE, format=0), "It has the format 0, and this version of wagtail-multihost reads the format 1. "),
+        (text_of(WHOLE, format=2), "It has the format 2, but this version of wagtail-multihost reads the format 1. "),
+        (text_of(WHOLE, format=0), "It has the format 0, but this version of wagtail-multihost reads the format 1. "),
         (text_of(WHOLE, other=1), "It is not a snapshot: keys are missing or unknown."),
         (text_of(WHOLE, site={}), "It is not a snapshot: keys are missing or unknown."),
         (text_of(WHOLE, site={"id": 7}), "It is not a snapshot: keys are missing or unknown."),
@@ -115,7 +115,7 @@ def test_record_of_the_platform_has_none_of_its_keys(key: str) -> None:
     problems: list[Problem] = []
     platform_record(snapshot_with(platform={key: "x"}), problems)
     assert problems == [
-        Problem(f"aurora.json: platform.{key}", "A snapshot never has the platform's keys. Write it again.")
+        Problem(f"aurora.json: platform.{key}", "A snapshot must not have the platform's keys. Write it again.")
     ]
 
 

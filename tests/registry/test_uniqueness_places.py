@@ -33,7 +33,7 @@ def test_folder_that_holds_what_is_not_its_own_is_refused(registry: RegistryMake
     text = f"{HEAD}\n{AURORA}\n{own}\n{BOREALIS}\n{other}\n".replace("file:data", f"file://{here}/data")
     with pytest.raises(ConfigurationError) as caught:
         registry(text).load()
-    assert all(" lies in the " in problem.message for problem in caught.value.problems)
+    assert all(" is inside the " in problem.message for problem in caught.value.problems)
 
 
 def test_folders_beside_each_other_are_accepted(registry: RegistryMaker) -> None:
@@ -82,7 +82,7 @@ def test_folder_in_the_place_of_a_databases_own_file_is_refused(
     database, storage = 'database = "sqlite:////srv/a-wal/a.db"\n', f'storage = "file:///srv/a-wal/a.db{suffix}"\n'
     own, other = (database + storage, "") if site == "aurora" else (database, storage)
     (found,) = problems_of(registry, HEAD + AURORA + own + BOREALIS + other)
-    assert f"lies in the database of the site aurora, '/srv/a-wal/a.db{suffix.partition('/')[0]}'" in found
+    assert f"is inside the database of the site aurora, '/srv/a-wal/a.db{suffix.partition('/')[0]}'" in found
     assert found.startswith(f"sites.toml: sites.{site}.storage: ")
 
 

@@ -61,7 +61,7 @@ def test_name_of_another_holder_is_refused(registry: RegistryMaker, key: str) ->
     table = "".join(f'{name} = "{value}"\n' for name, value in names.items())
     told = problems(registry(f'{PRODUCTION}{AURORA}uid = "{NEW}"\n[sites.aurora.names]\n{table}{used(line(OLD))}'))
     assert told.count("\n") == 1
-    assert f"sites.aurora.names.{key}: The name '{DERIVED[key]}' was that of the site aurora with the uid {OLD}" in told
+    assert f"sites.aurora.names.{key}: The name '{DERIVED[key]}' belonged to the site aurora with the uid {OLD}" in told
 
 
 def test_holder_that_comes_back_with_its_uid_is_accepted(registry: RegistryMaker) -> None:
@@ -319,7 +319,7 @@ def test_holder_of_a_used_id_does_not_start_without_its_uid(registry: RegistryMa
 def test_holder_of_a_used_id_does_not_start_with_the_names_of_another(registry: RegistryMaker) -> None:
     """The same for a uid that somebody wrote without new names."""
     told = own_problems(registry(f'{HEAD}{AURORA}uid = "{NEW}"\n{used(line(OLD))}'))
-    assert told.count("was that of the site aurora") == len(NAME_KEYS)
+    assert told.count("belonged to the site aurora") == len(NAME_KEYS)
 
 
 def test_pin_gives_two_new_sites_of_one_id_two_uids(registry: RegistryMaker) -> None:

@@ -86,7 +86,7 @@ def test_host_in_a_message_has_no_credentials() -> None:
 
 def test_template_names_what_it_takes() -> None:
     """The fields are named in the order of the alphabet."""
-    with pytest.raises(ValueError, match=r"only {a} and {b} may stand in braces"):
+    with pytest.raises(ValueError, match=r"only {a} and {b} may be used in braces"):
         template("{c}")
 
 

@@ -220,7 +220,7 @@ def removal_problem(old: Mapping[str, Any], platform: PlatformSpec) -> str:
     if revision_of(old) > platform.revision:
         return (
             f"It has the revision {revision_of(old)}, but the registry, which does not have this site, has the "
-            f"revision {platform.revision}: it is not removed. If the registry is the newer one, state a higher revision "
-            "in its [platform]."
+            f"revision {platform.revision}: it is not removed. If the registry is the newer one, state a higher "
+            "revision in its [platform]."
         )
     return ""

@@ -1,4 +1,4 @@
-"""Where specs come from."""
+"""Registries, which specs are read from."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registr
     try:
         return registry_at(path, environ)
     except FileNotFoundError:  # a relative path, from nowhere
-        message = "The working folder is not there any more. Start in another one."
+        message = "The working folder no longer exists. Start in another one."
         raise ConfigurationError.because(message, where=path) from None
 
 
@@ -57,7 +57,7 @@ def url_problem(text: str) -> str:
         return "It is not a URL"
     if "://" not in text or text == "env://" or (parts.scheme == "file" and not parts.netloc):
         return ""
-    return f"URLs with the scheme {shown(parts.scheme)} are not known"
+    return f"URLs with the scheme {shown(parts.scheme)} are not supported"
 
 
 def registry_at(path: str, environ: Mapping[str, str]) -> Registry:

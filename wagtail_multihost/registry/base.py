@@ -1,4 +1,4 @@
-"""What every registry can do."""
+"""The base class of registries."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Contents(NamedTuple):
 
 
 class Registry(ABC):
-    """Says which sites exist. It is read anew by every call, and nothing is ever guessed."""
+    """Says which sites exist. Every call reads it again, and nothing is ever guessed."""
 
     #: Where it is, for messages.
     name: str
@@ -54,9 +54,9 @@ class Registry(ABC):
     url: str
     #: The files that hold all of it.
     files: tuple[Path, ...] = ()
-    #: Whether it has what servers are set up by, and not just what sites' processes need.
+    #: Whether it also has what servers are configured from, and not only what sites' processes need.
     has_servers: bool = True
-    #: Who had which id, as of the last time that it was read; nothing where it does not keep that.
+    #: Who had which id, as of the last read; empty if the registry does not keep that.
     used: Used = NOTHING
 
     @abstractmethod
@@ -68,15 +68,15 @@ class Registry(ABC):
         return self.read_tables(reads_secrets=reads_secrets)
 
     def private_files(self, site: str) -> tuple[Path, ...]:
-        """Return further files, named by what was read of ``site``, that its process must not be able to read."""
+        """Return further files that the process of ``site`` must not be able to read, as its record names them."""
         return ()
 
     def neighbour_files(self, site: str, suspects: Iterable[str]) -> Iterator[Path]:
-        """Yield the files of the other sites that this process can see, or else that the ``suspects`` would have."""
+        """Yield the other sites' files that this process can list, or else those that the ``suspects`` would have."""
         return iter(())
 
     def written_at(self, site: str) -> datetime | None:
-        """Return when what was read of ``site`` was written; None where that is not known."""
+        """Return when the record that was read of ``site`` was written; None if that is not known."""
         return None
 
     def load(
@@ -90,12 +90,13 @@ class Registry(ABC):
         Return everything, without reading a secret; raises ConfigurationError with all problems of all sites.
 
         ``requires_pins=False`` accepts sites that are not pinned on a production platform. ``protected`` are names
-        and paths that no site's folder may hold or be in, such as the folder of static files. ``keep_going`` leaves out
-        the sites that have problems, and returns these beside the others. Of two sites that have one thing, such as a
-        hostname, both are left out: a registry does not say which of them had it first, and to guess would hand one
-        site's visitors to the other. A problem of the platform is an error all the same.
+        and paths that no site's folder may contain or be in, such as the folder of static files.
+
+        ``keep_going`` leaves out the sites that have problems, and returns these beside the others. Of two sites that
+        share something, such as a hostname, both are left out: a registry does not say which of them had it first, and
+        a guess could hand one site's visitors to the other. A problem of the platform is always an error.
         """
-        # Only what sees all sites compares them; a site's process starts without.
+        # Only a whole registry is compared; a site's process starts without these modules.
         from wagtail_multihost.registry.accounts import account_problems
         from wagtail_multihost.registry.places import overlap_problems
         from wagtail_multihost.registry.uniqueness import conflict_problems
@@ -120,10 +121,10 @@ class Registry(ABC):
 
     def site(self, site: str, *, reads_secrets: bool = True) -> tuple[PlatformSpec, SiteSpec]:
         """
-        Return the platform and the site whose id is ``site``, with its secrets read unless told otherwise.
+        Return the platform and the site whose id is ``site``, with its secrets read unless ``reads_secrets`` is False.
 
         Raises ConfigurationError when the site is unknown, disabled, or has problems of its own; the
-        records of its neighbours are not looked at.
+        records of other sites are not checked.
         """
         record, site_records = self.read_tables_for(site, reads_secrets=reads_secrets)
         own = [candidate for candidate in site_records if candidate.site == site]
@@ -146,7 +147,7 @@ class Registry(ABC):
     def read_sites(self, sites: Collection[str]) -> Contents:
         """
         Return the platform and the ``sites`` with their secrets read; raises ConfigurationError with all their
-        problems. What they may share with their neighbours is not looked at: ``load`` does that.
+        problems. They are not compared with other sites: ``load`` does that.
         """
         record, site_records = self.read_tables(reads_secrets=True)
         platform, defaults = read_platform(record)
@@ -176,7 +177,7 @@ def chosen_ids(contents: Contents, only: Collection[str]) -> frozenset[str]:
 
 
 def problems_by_site(problems: Iterable[Problem]) -> Problems:
-    """Return the problems by each site that they are about; those of the platform are under a blank id."""
+    """Return the problems by the sites that they concern; those of the platform are under a blank id."""
     found: dict[str, tuple[Problem, ...]] = {}
     for problem in dict.fromkeys(problems):
         for site in dict.fromkeys((problem.site, problem.other or problem.site)):
@@ -190,7 +191,7 @@ def secret_files(platform: Record) -> Iterator[Path]:
     entries = table_entries(keyring.value, keyring.path) if keyring and isinstance(keyring.value, dict) else {}
     for key, entry in [*platform.written.items(), *entries.items()]:
         if key.endswith("_file") and isinstance(entry.value, str):
-            with suppress(ValueError):  # reported by who takes it
+            with suppress(ValueError):  # reported where the key is read
                 yield platform.absolute_path(entry.value)
 
 

@@ -1,4 +1,4 @@
-"""What a site claims for itself alone, in spellings that can be compared."""
+"""What each site must have to itself, in spellings that can be compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wagtail_multihost.spec.keys import key_fingerprint
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
 
-# Before what tells about a secret's value, and is left out of reports.
+# Starts the fingerprint of a secret's value, which is left out of reports.
 UNSHOWN = "value "
 
 
@@ -64,7 +64,7 @@ def account_claims(site: SiteSpec) -> Iterator[Claim]:
 
 
 def secret_mark(secret: Secret | None) -> str:
-    """Return what two secrets have in common when they are one: their file, variable or value; blank without one."""
+    """Return what identifies a secret: its file, its variable, or the fingerprint of its value; blank without one."""
     if secret is None:
         return ""
     if secret.file is not None:
@@ -85,7 +85,7 @@ def site_label(site: SiteSpec, key: str) -> str:
 
 
 def shared_problem(what: str, name: str, first: SiteSpec, second: SiteSpec, key: str) -> Problem:
-    """Return the problem of two sites with one thing; what tells about a secret is left out."""
+    """Return the problem of two sites that share something; the fingerprint of a secret is left out."""
     said = "" if name.startswith(UNSHOWN) else f" {shown(name)}"
     return Problem(
         site_label(second, key),

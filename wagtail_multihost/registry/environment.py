@@ -58,7 +58,7 @@ class EnvironmentSource(RegistrySource):
     def texts(self, value: object) -> tuple[str, ...]:
         parts = split_list(self.text(value))
         if not all(part.strip() for part in parts):
-            raise ValueError("It has a blank between commas.")
+            raise ValueError("It has an empty item between commas.")
         return tuple(part.strip() for part in parts)
 
 
@@ -76,13 +76,14 @@ class EnvironmentRegistry(Registry):
         site = self.environ.get(SITE_VARIABLE)
         if site is None:
             raise ConfigurationError.because(
-                "It is not set, but the registry is the environment, which has one site.", where=SITE_VARIABLE
+                "It is not set, but the registry is the environment. Set it to the id of the one site there.",
+                where=SITE_VARIABLE,
             )
         clashes: list[str] = []
         platform, own = self.nested_table(PLATFORM_PREFIX, clashes), self.nested_table(SITE_PREFIX, clashes)
         record, sites = records_of(platform, {site: own}, source)
         for name in clashes:
-            record.report("It is set beside variables for its single keys; set one or the other.", (name,))
+            record.report("It is set together with variables for its single keys; set one or the other.", (name,))
         return record, sites
 
     def nested_table(self, prefix: str, clashes: list[str]) -> dict[str, object]:

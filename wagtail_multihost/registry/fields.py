@@ -129,7 +129,7 @@ def parse_mail_url(url: str) -> dict[str, object]:
 
 
 def refuse_url(url: str) -> dict[str, object]:
-    """Raise ValueError: there is no common form of such a URL."""
+    """Raise ValueError: there is no common form of URL for such a part."""
     raise ValueError("It must be a table with backend and so on, not a URL.")
 
 

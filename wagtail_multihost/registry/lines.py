@@ -1,7 +1,7 @@
 """
-Where exactly each key is: on which line of a TOML file, which no parser for TOML tells, or in which variable.
+Find the line of each key in a TOML file, which no TOML parser reports, or the variable that sets it.
 
-Only reports read this. What it finds in a file must be exactly the keys that tomllib finds; otherwise it finds none.
+Only reports use this. Unless it finds exactly the keys that tomllib finds in a file, it returns none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ VALUE = re.compile(rf"{STRING}|[^,\]}}\n#]+", re.DOTALL)
 
 def located_labels(registry: Registry) -> dict[str, str]:
     """
-    Return the sources of a registry's keys with the place in them: ``sites.toml:12: sites.aurora.hostnames`` for
+    Return the sources of a registry's keys with their places: ``sites.toml:12: sites.aurora.hostnames`` for
     ``sites.toml: sites.aurora.hostnames``, and the variables that are set for those of the environment. Other
     registries have none.
     """

@@ -26,7 +26,7 @@ def report_local_parts(
     cache: CacheSpec | None,
     storage: StorageSpec | None,
 ) -> None:
-    """Report everything that a site on two or more ``nodes`` has on each of them separately; None is not looked at."""
+    """Report everything that a site on two or more ``nodes`` would have on each of them separately; None is skipped."""
     places = tuple(dict.fromkeys(nodes))
     if len(places) < 2:
         return
@@ -42,7 +42,7 @@ def report_local_parts(
 def local_parts(
     database: DatabaseSpec | None, cache: CacheSpec | None, storage: StorageSpec | None
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield the key of each part that is on one machine alone, what it is, and what is accepted in its place."""
+    """Yield the key of each part that is on one machine only, what it is, and what is accepted instead."""
     if database is not None and database.engine == "sqlite":
         yield "database", "a SQLite database", "postgresql"
     if cache is not None and cache.backend == "locmem":

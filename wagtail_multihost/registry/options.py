@@ -28,11 +28,11 @@ def read_site_options(table: Record, platform: Options) -> Overrides:
 
 
 def report_shared_options(table: Record, kind: type[Options]) -> None:
-    """Report, and take out, the options that are all sites' in one."""
+    """Report and remove the options that a site cannot have of its own."""
     shared = set(field_names(fields(kind))).difference(field_names(site_fields(kind)))
     for key in shared.intersection(table.entries):
         entry = table.entries.pop(key)
-        table.report(f"It is one for all sites: state it in [{PLATFORM}.{table.path[-1]}].", entry.path)
+        table.report(f"It is the same for all sites: state it in [{PLATFORM}.{table.path[-1]}].", entry.path)
 
 
 def field_names(declarations: Iterable[Field[Any]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Local files and folders: which one lies in another."""
+"""Local files and folders, and which of them are inside others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 HOME, DATABASE, STORAGE, CODE = "folder", "database", "storage", "code"
-#: What a site writes to, and its code may do what it likes with.
+#: What a site writes to, and its code can change at will.
 WRITABLE = frozenset({HOME, DATABASE, STORAGE})
 # SQLite keeps these beside a database (https://www.sqlite.org/tempfiles.html).
 SIDECARS = ("-wal/", "-shm/", "-journal/")
@@ -32,7 +32,7 @@ class OwnedPath(NamedTuple):
 
 
 class Links:
-    """Resolves symbolic links. Every folder is looked at once, and nothing is looked for in one that is missing."""
+    """Resolves symbolic links. Every folder is looked up once, and nothing below a missing one."""
 
     def __init__(self) -> None:
         self.known = {"": ("", True)}
@@ -67,9 +67,9 @@ def overlap_problems(
     platform: PlatformSpec, sites: Iterable[SiteSpec], protected: Iterable[tuple[str, object]] = ()
 ) -> Iterator[Problem]:
     """
-    Yield a problem for every local file or folder that lies in a folder which is not its own site's: what is
-    in a folder of uploads is served to everyone, and a site may do what it likes in a folder of its own.
-    ``protected`` are further names and paths of the platform that no site may hold or be in.
+    Yield a problem for every local file or folder that is inside a folder of another site: uploads are served to
+    everyone, and a site can change what it likes in its own folders. ``protected`` are further names and paths of the
+    platform that no site may contain or be in.
     """
     links = Links()
     found = sorted(
@@ -124,8 +124,8 @@ def code_paths(site: SiteSpec) -> Iterator[str]:
 
 def written_place(links: Links, home: str, path: str, what: str, site: SiteSpec) -> OwnedPath:
     """
-    Return a place that a site writes to. Links in its own folder may be its own, made to get the whole registry
-    refused; they are not followed.
+    Return a place that a site writes to. Links inside its own folder are not followed: a site could make them to get
+    the whole registry refused.
     """
     if path.startswith(f"{home}/"):
         return OwnedPath(f"{links.real(home)}{path[len(home) :]}/", what, site)
@@ -133,7 +133,7 @@ def written_place(links: Links, home: str, path: str, what: str, site: SiteSpec)
 
 
 def is_conflict(place: OwnedPath, outer: OwnedPath) -> bool:
-    """Return whether ``place`` must not lie in ``outer``."""
+    """Return whether ``place`` must not be inside ``outer``."""
     if place.what not in WRITABLE and outer.what not in WRITABLE:
         return False
     if outer.what == CODE and outer.site is place.site:  # a project with its uploads in it
@@ -161,14 +161,14 @@ def same_path_problem(place: OwnedPath, outer: OwnedPath) -> Problem:
 
 
 def nesting_problem(place: OwnedPath, outer: OwnedPath) -> Problem:
-    # The platform says where its own places and the sites' folders are; what is in the way is told of.
+    # The platform decides where its own places and the sites' folders are; what overlaps with them is reported.
     holder = outer if outer.site and (place.site is None or place.what == HOME) else place
     others = {owner.id for owner in (place.site, outer.site) if owner and owner is not holder.site}
     names = [f"the site {owner.id}" if owner else "the platform" for owner in (place.site, outer.site)]
     return Problem(
         site_label(holder.site, holder.what) if holder.site else "",
-        f"The {place.what} {shown(place.path[:-1])} of {names[0]} lies in the {outer.what} of {names[1]}, "
-        f"{shown(outer.path[:-1])}; each must have a place of its own.",
+        f"The {place.what} {shown(place.path[:-1])} of {names[0]} is inside the {outer.what} of {names[1]}, "
+        f"{shown(outer.path[:-1])}; each must have its own place.",
         holder.site.id if holder.site else "",
         next(iter(others), ""),
     )

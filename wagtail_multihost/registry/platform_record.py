@@ -19,7 +19,7 @@ from wagtail_multihost.spec.site import SiteSpec
 if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Options
 
-#: A table of a site that the platform has none of: no two sites share a name.
+#: A table of sites that the platform does not have: no two sites share a name.
 NAMES = "names"
 
 
@@ -60,7 +60,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
 
 
 def choose_secret_key(record: Record, values: Mapping[str, Any], sources: dict[str, str]) -> Secret | None:
-    """Return the ``secret_key``: stated, or without a keyring that of the data folder, which development makes."""
+    """Return the stated ``secret_key`` or, without a keyring, that of the data folder, which development makes."""
     key: Secret | None = values["secret_key"]
     needs_key = record.source.needs_platform_key and record.source.reads_secrets
     if key is not None or values["secret_keys"] or not needs_key or record.problems:
@@ -80,8 +80,8 @@ def choose_secret_key(record: Record, values: Mapping[str, Any], sources: dict[s
         found = f"the environment is {shown(environment)}" if is_stated else "no environment is stated"
         file = record.source.label((*record.path, "secret_key_file"))
         record.report(
-            f"It is missing, and {found}. A key is made in development alone, because each machine would make "
-            f"another. Make one for all of them: {COMMAND} and name its file in {file}.",
+            f"It is missing, and {found}. A key is made only in development, because each machine would make "
+            f"another. Make one for all of them: {COMMAND} and state its file in {file}.",
             (*record.path, "secret_key"),
         )
     return key
@@ -117,12 +117,12 @@ def read_all_options(record: Record) -> tuple[Options, ...]:
 
 def target_tables(record: Record) -> Iterator[tuple[type[Options], Record]]:
     """
-    Yield the tables of targets, of a platform or a site whose other keys were taken: what is left may be those of
-    targets that other packages announce.
+    Yield the tables of targets of a platform or a site, whose other keys must have been taken: what is left may be
+    tables of targets that other packages announce.
     """
     for target in (*BUILT_IN, *(name for name in record.entries if name not in BUILT_IN)):
         if target not in record.entries:
-            record.known.append(target)  # a misspelt one is told which it may have been
+            record.known.append(target)  # for the hint at a misspelt key
             continue
         try:
             kind = options_of_target(target)

@@ -26,7 +26,7 @@ READERS: Mapping[type, Callable[..., Any]] = {
     Path: Record.take_path,
     Secret: Record.take_secret,
 }
-#: What a key without a default is until its spec says that it is missing.
+#: The value of a key without a default, until its spec reports that it is missing.
 NOTHING: Mapping[type, object] = {str: "", tuple: ()}
 
 
@@ -41,18 +41,18 @@ def read_spec(record: Record, spec: type[T], derived: Mapping[str, object] = NO_
 
 
 def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_NAMES) -> dict[str, Any]:
-    """Take every declared key of a spec out of a record, but for tables of keys of their own; return the values."""
+    """Take every declared key of a spec out of a record, except tables with their own keys; return the values."""
     values: dict[str, Any] = {}
     stated, by = record.entries, selector(spec)
     chosen = ""
     for name, declared, take, default in key_readers(spec):
         is_stated = name in stated or declared.is_secret
         if declared.of and chosen not in declared.of:
-            record.known.append(name)  # a misspelt one is told which it may have been
+            record.known.append(name)  # for the hint at a misspelt key
             if is_stated:
-                # Of a spec whose engine or backend is not known, that alone is told.
+                # If the engine or backend is not known, only that is reported.
                 is_known = chosen in engine_choices(spec)
-                report_foreign_key(record, name, f"The {by} {chosen} does not take it." if is_known else "")
+                report_foreign_key(record, name, f"The {by} {chosen} does not have this key." if is_known else "")
             values[name] = default
         else:
             fallback = derived_value(declared, derived) if declared.unless_stated else default
@@ -68,8 +68,8 @@ def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_N
 
 def report_foreign_key(record: Record, name: str, message: str) -> None:
     """
-    Take a key out of a record, as itself or as the path of a file, and report it, unless there is no ``message``:
-    another engine takes it.
+    Take a key that belongs to another engine, or its path of a file, out of a record, and report it if there is a
+    ``message``.
     """
     for written in (name, f"{name}_file"):
         if (entry := record.take(written)) and message:

@@ -1,4 +1,4 @@
-"""Reading one table of a registry: take keys out, remember under which name each problem was written."""
+"""Reading one table of a registry: keys are taken out, and problems reported under the names as written."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class KeyEntry:
 
 
 class Record:
-    """One table. Every ``take_…`` removes a key; :meth:`close` reports the keys that nobody took."""
+    """One table. Every ``take_…`` removes a key; :meth:`close` reports the keys that were not taken."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class Record:
         return tuple(values)
 
     def take_texts_by_name(self, key: str, default: tuple[tuple[str, str], ...] = ()) -> tuple[tuple[str, str], ...]:
-        """Return the names of a table with their texts; what is blank or no text is reported, and left out."""
+        """Return the names of a table with their texts; what is blank or not text is reported and left out."""
         table = self.take_table(key)
         if table is None:
             return default
@@ -200,7 +200,7 @@ class Record:
         value = self.take(key)
         file = self.take(f"{key}_file") if self.source.follows_references else None
         if value is not None and file is not None:
-            self.report(f"It stands beside {key}; give only one of the two.", file.path)
+            self.report(f"It is stated together with {key}; give only one of the two.", file.path)
         entry = value or file
         if entry is None:
             return default
@@ -237,13 +237,13 @@ class Record:
             return Secret(text)
         name = text.removeprefix(ENVIRONMENT_REFERENCE)
         if not re.fullmatch(VARIABLE, name):
-            self.report("After env: it must have the name of an environment variable.", path)
+            self.report("The name of an environment variable must follow env:.", path)
         return Secret.from_environment(name, self.source.environ)
 
     def read_secret_path(self, text: str, path: KEY_PATH) -> Secret:
         file = text.replace("{site}", self.site) if self.site else text
         if "{" in file or "}" in file or not file.isprintable():
-            self.report(f"The path {shown(text)} is not accepted: only {{site}} may stand in braces.", path)
+            self.report(f"The path {shown(text)} is not accepted: only {{site}} is accepted in braces.", path)
             return Secret("")
         try:
             return Secret.from_file(self.absolute_path(file))
@@ -254,8 +254,8 @@ class Record:
     def absolute_path(self, text: str) -> Path:
         if not text.isprintable():
             raise ValueError(f"The path {shown(text)} is not accepted: it has unprintable characters.")
-        if "://" in text:  # and perhaps a password, which must not be taken for a name
-            raise ValueError("It is a URL; a path is accepted.")
+        if "://" in text:  # and may have a password, which must not become a file name in reports
+            raise ValueError("It is a URL; it must be a path.")
         return Path(self.source.base, text)
 
     def take_hosts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -278,7 +278,7 @@ class Record:
         return None if entry is None else self.table_of(entry)
 
     def table_of(self, entry: KeyEntry) -> Record | None:
-        """Return the record of a table that was taken, here or from the platform; None when it is none (reported)."""
+        """Return the record of a table that was taken here or from the platform; None when it is not one (reported)."""
         if not isinstance(entry.value, dict):
             self.report(f"It must be a table, not {type_name(entry.value)}.", entry.path)
             return None

@@ -1,6 +1,6 @@
 """
-What a release of a project says of itself, in a file that ``multihost_codebase`` writes once: so that plans are made,
-and snapshots written, where the project is not loaded.
+What a release of a project says about itself, in a file that ``multihost_codebase`` writes once, so that plans can be
+made and snapshots written without loading the project.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_release(path: Path) -> Release:
     except (ValueError, RecursionError):
         document = None
     if not is_release(document):
-        message = "It is not what multihost_codebase of this version writes. Write it again."
+        message = "It was not written by multihost_codebase of this version. Write it again."
         raise ConfigurationError.because(message, where=str(path))
     values = document["codebase"]
     paths = {key: Path(values[key]) for key in PATHS if values.get(key) is not None}

@@ -1,6 +1,6 @@
 """
-One spelling for each server that registries name. Names are not looked up: that would need the network, and say
-something else on every machine.
+One spelling for each server that registries name. Names are not looked up: that would need the network, and give
+another answer on every machine.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Ed25519 signatures of snapshots that travel between machines: who verifies them cannot make them.
+Ed25519 signatures of snapshots that travel between machines: those who verify them cannot make them.
 
 Needs the package cryptography, the extra ``signatures``.
 """
@@ -34,11 +34,11 @@ def is_valid_signature(signature: object, content: bytes, key: Ed25519PublicKey)
 
 
 def signature_problem(signature: object, content: bytes, key: Ed25519PublicKey, variable: str) -> str:
-    """Return why ``signature``, None where there is none, is not that of ``content`` by the key; blank when it is."""
+    """Return why ``signature`` (None without one) is not that of ``content`` by the key; blank when it is."""
     if signature is None:
-        return f"It has no signature, and {variable} asks for one."
+        return f"It has no signature, but {variable} requires one."
     if not is_valid_signature(signature, content, key):
-        return f"Its signature is not by the key that {variable} names, or its content is another."
+        return f"Its signature was not made with the key that {variable} names, or its content was changed."
     return ""
 
 
@@ -58,7 +58,7 @@ def read_public_key(path: Path, variable: str, *, is_production: bool) -> Ed2551
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise ConfigurationError.because(f"{path} is not a public Ed25519 key in PEM.", where=variable)
+        raise ConfigurationError.because(f"{path} is not a public Ed25519 key in PEM format.", where=variable)
     owners = (ROOT,) if is_production else own_accounts()
     problem = access_problem(status, NO_FOREIGN_WRITING, owners)
     if problem:

@@ -122,7 +122,7 @@ class SiteReader:
             record.report(f"The key is too short: at least {SECRET_KEY_LENGTH} characters.", path)
 
     def required_hosts(self, hostnames: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the hostnames, or where none is left a stand-in, as long as there is a problem with them already."""
+        """Return the hostnames, or a stand-in if none is left and a problem with them is already reported."""
         entry = self.record.written.get("hostnames")
         if entry is None:
             path = (*self.record.path, "hostnames")
@@ -130,7 +130,7 @@ class SiteReader:
         return hostnames or (() if entry is not None and entry.value == [] else STAND_IN_HOSTNAMES)
 
     def part(self, name: str, part: Part, names: Names) -> Any:
-        """Return the part ``name``, the site's fields over the platform's; None without one, and for a wrong one."""
+        """Return the part ``name``, the site's fields over the platform's; None if there is none or it is wrong."""
         record, spec = self.record, part.spec
         entry = record.take(name)
         base = self.defaults.fields.get(name, {})
@@ -150,7 +150,7 @@ class SiteReader:
         return read_spec(Record(merged, path, record.source, record.problems, record.site), spec_class(spec), derived)
 
     def code(self) -> Overrides:
-        """Return what the site runs in the place of the platform's code."""
+        """Return what the site runs instead of the platform's code."""
         table = self.record.take_table("code")
         if table is None:
             return ()

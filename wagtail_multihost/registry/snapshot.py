@@ -45,8 +45,8 @@ NOT_READ: Mapping[str, Any] = {}
 
 class Snapshot(NamedTuple):
     """
-    A snapshot: the JSON ``document``, in the newest format, and its file's ``path``. ``written`` is the document as the
-    file has it, which is what was signed; none where it was not read from one.
+    A snapshot: the JSON ``document``, in the newest format, and its file's ``path``. ``written`` is the document as it
+    is in the file, which is what was signed; empty if it was not read from one.
     """
 
     document: Document
@@ -63,7 +63,7 @@ class Snapshot(NamedTuple):
 
     @property
     def created(self) -> datetime | None:
-        from datetime import UTC, datetime  # loads only where somebody asks
+        from datetime import UTC, datetime  # loads only when asked for
 
         try:
             created = datetime.fromisoformat(self.document["created"])
@@ -92,12 +92,12 @@ def digest_of(document: Mapping[str, object]) -> str:
 
 
 def parse_snapshot(data: bytes) -> tuple[Document, str]:
-    """Return the document of a snapshot's file, or why it is none; no error has the content in its frames."""
+    """Return the document of a snapshot's file, or why it is not one; no error has the content in its frames."""
     try:
         document = json.loads(data)
         digest = digest_of(document) if isinstance(document, dict) else ""
     except (ValueError, RecursionError):
-        return {}, "It is not a whole snapshot: it was cut off or is something else."
+        return {}, "It is not a complete snapshot: it was cut off, or is something else."
     version = document.get("format") if digest else None
     if not isinstance(version, int) or isinstance(version, bool):
         return {}, "It is not a snapshot."
@@ -106,7 +106,7 @@ def parse_snapshot(data: bytes) -> tuple[Document, str]:
     if unfit_keys(document) or not isinstance(document["site"].get("id"), str):
         return {}, "It is not a snapshot: keys are missing or unknown."
     if document["digest"] != digest:
-        return {}, "It was changed after it was written: its digest is that of another content."
+        return {}, "It was changed after it was written: its digest does not match its content."
     return document, ""
 
 
@@ -164,7 +164,7 @@ class SnapshotRegistry(Registry):
                 problems.append(
                     Problem(
                         str(snapshot.path),
-                        f"Its platform is not that of {newest.path.name}. Write all snapshots: "
+                        f"Its platform differs from that of {newest.path.name}. Write all snapshots: "
                         "manage.py multihost_snapshot, without --site.",
                         snapshot.site,
                     )
@@ -201,8 +201,8 @@ class SnapshotRegistry(Registry):
         path = self.folder / f"{site}{SUFFIX}"
         if not os.path.lexists(path):
             raise ConfigurationError.because(
-                f"{self.name} has no snapshot of {shown(site)}: there is no such site, it is disabled, or it is newer "
-                "than the folder.",
+                f"{self.name} has no snapshot of {shown(site)}: there is no such site, it is disabled, or it was added "
+                "after the snapshots were written.",
                 where="MULTIHOST_SITE",
                 site=site,
             )
@@ -261,7 +261,7 @@ def trust_problem(path: Path, status: os.stat_result, *, is_production: bool) ->
 def folder_trust_problem(folder: Path, owners: tuple[int, ...], *, is_production: bool) -> str:
     """
     Return why others could put files of their own into ``folder``; blank when they could not. In production the
-    folders above it count too: who may rename in one of them can put an older folder in its place.
+    folders above it count too: an account that may rename in one of them can put an older folder in its place.
     """
     problem = access_problem(folder.stat(), NO_FOREIGN_WRITING, owners)
     if problem:
@@ -283,7 +283,7 @@ def platform_record(snapshot: Snapshot, problems: list[Problem]) -> Record:
     for key in refused:
         for written in (key, f"{key}_file"):
             if written in record.entries:
-                record.report("A snapshot never has the platform's keys. Write it again.", (PLATFORM, written))
+                record.report("A snapshot must not have the platform's keys. Write it again.", (PLATFORM, written))
     return record
 
 

@@ -1,9 +1,9 @@
 """
 The formats of snapshots. A release reads the newest and the one before it, so that sites of two releases are served at
-once; everything else in the package knows the newest alone.
+the same time; everything else in the package knows only the newest.
 
-To make another: add it to FORMATS with its keys, say in ``read`` and ``write`` of the one before how it differs, and
-drop the one before that. Every format has format, revision, created and digest, the platform's name and the site's id
+To add another: put it into FORMATS with its keys, convert the previous one in its ``read`` and ``write``, and drop the
+one before that. Every format has format, revision, created and digest, the platform's name and the site's id
 and uid where they are now: files of any version are told apart and compared by them.
 """
 
@@ -64,6 +64,6 @@ def format_problem(version: int) -> str:
         return ""
     known = " and ".join(map(str, sorted(FORMATS)))
     return (
-        f"It has the format {version}, and this version of wagtail-multihost reads the "
-        f"format{'s' if len(FORMATS) > 1 else ''} {known}. Write it with the version that reads it."
+        f"It has the format {version}, but this version of wagtail-multihost reads the "
+        f"format{'s' if len(FORMATS) > 1 else ''} {known}. Write it again with the version that the site runs."
     )

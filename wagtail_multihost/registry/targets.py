@@ -64,7 +64,9 @@ def announced_options(target: str, emitter: object) -> type[Options] | None:
     if options is None:
         return None
     if not (isinstance(options, type) and issubclass(options, Options) and options.target == target):
-        raise EmitError(f"The options of the target {target} of another package are none of a target of that name.")
+        raise EmitError(
+            f"The options of the target {target} of another package are not those of a target of that name."
+        )
     if target in {*PlatformSpec.__dataclass_fields__, *SiteSpec.__dataclass_fields__}:
-        raise EmitError(f"The target {target} of another package has options, and its name is that of another key.")
+        raise EmitError(f"The target {target} of another package has options, but its name is that of another key.")
     return options

@@ -66,5 +66,5 @@ class TomlRegistry(Registry):
             place = re.search(r"\(at (.*)\)$", str(error))
             message = f"The registry is not valid TOML{f', at {place[1]}' if place else ''}."
         except (ValueError, RecursionError):
-            message = "The registry has a number or a nesting that is too long to be read, or its path is not one."
+            message = "The registry has a number that is too long, is nested too deeply, or its path is not valid."
         raise ConfigurationError.because(message, where=str(self.path)) from None

@@ -57,12 +57,12 @@ def key_prefix_problems(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
 
 
 def shared_key_problems(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
-    """Yield a problem for every key that two sites have, wherever each of them keeps it."""
+    """Yield a problem for every secret key that two sites have, wherever each of them keeps it."""
     owners: dict[str, SiteSpec] = {}
     for site in sites:
         for key in (site.secret_key, *site.secret_key_fallbacks):
             owner = owners.setdefault(key_fingerprint(key), site) if key else site
             if owner is not site:
                 where = site.sources.get("secret_key") or site.sources.get("secret_key_file", f"sites.{site.id}")
-                message = f"The sites {owner.id} and {site.id} have one secret key; each must have its own."
+                message = f"The sites {owner.id} and {site.id} have the same secret key; each must have its own."
                 yield Problem(where, message, site.id, owner.id)

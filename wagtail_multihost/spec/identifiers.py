@@ -9,7 +9,7 @@ PLATFORM_NAME_LENGTH = 20
 HOSTNAME_LENGTH = 253
 LABEL_LENGTH = 63
 
-# Every process of every site checks these first: sets are there at once, regular expressions are compiled.
+# Every process of every site checks these first: sets are ready at once, regular expressions have to be compiled.
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 DIGITS = frozenset("0123456789")
 HEX_DIGITS = DIGITS | frozenset("abcdef")
@@ -31,8 +31,8 @@ LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡαικ
 
 def shown(value: object) -> str:
     """
-    Return ``value`` as it may stand in an error message: ASCII, on one line, at most 60 characters. Of a URL that
-    was written in another key's place the credentials are left out.
+    Return ``value`` as it may stand in an error message: ASCII, on one line, at most 60 characters. The credentials of
+    a URL that was written into the wrong key are left out.
     """
     text = ascii(value)
     if "@" in text and ":/" in text:
@@ -91,7 +91,7 @@ def parse_hostname(value: str) -> str:
 
     A name in Unicode becomes its IDNA 2008 A-labels. At most 253 characters, LDH labels of at most
     63 (RFC 1123 section 2.1), at least one dot. IP addresses, wildcards, ports, a trailing dot, and
-    labels that mix scripts or pass for Latin ones are refused.
+    labels that mix scripts or look like Latin ones are refused.
     """
     name = value.translate(ASCII_LOWER)
     if not name.isascii() or "xn--" in name:
@@ -136,4 +136,4 @@ def refuse_lookalike(label: str, *, ascii_name: bool) -> None:
     if len(scripts) > 1 and not any(scripts <= mix for mix in MIXES):
         raise ValueError(f"The hostname part {shown(label)} is not accepted: it mixes the letters of several scripts.")
     if ascii_name and letters and LATIN_LOOKALIKES.issuperset(letters):
-        raise ValueError(f"The hostname part {shown(label)} is not accepted: it looks like another, Latin name.")
+        raise ValueError(f"The hostname part {shown(label)} is not accepted: it looks like a Latin name.")

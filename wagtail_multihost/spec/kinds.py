@@ -1,4 +1,4 @@
-"""Kinds of values that several keys accept; those of servers' options are with these."""
+"""Kinds of values that several keys accept; those of servers' options are in ``options``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Kind(NamedTuple):
     """
     What a key accepts: the ``label`` of the reference, the ``type`` that readers make of what is written, and
     ``check``, which returns an accepted value and raises ValueError, with a sentence, for any other. With ``each`` it
-    is given one item of a list at a time. ``reader`` names another way of reading than the one of the type, and
-    ``schema`` has what JSON Schema says of it beyond the type, as pairs.
+    is given one item of a list at a time. ``reader`` names the method that reads it, if it is not that of the type, and
+    ``schema`` has what JSON Schema says about it beyond the type, as pairs.
     """
 
     label: str
@@ -66,7 +66,7 @@ OPTIONS = Kind("table", dict, accept_any)
 TARGETS = Kind("table", dict, accept_any)
 SETTINGS = Kind("table", dict, accept_any)
 TABLES = (OPTIONS, TARGETS, SETTINGS)
-#: A path that may lie in a site's own folder: ``{site}`` in it stands for the id.
+#: A path that may be in a site's own folder: ``{site}`` in it stands for the id.
 SITE_PATH = Kind("path", Path, parse_path, "take_site_path")
 PORT = Kind("1 to 65535", int, parse_port, schema=(("minimum", 1), ("maximum", 65535)))
 SERVER_HOST = Kind("host, IP address or absolute path of a unix socket", str, parse_server_host)

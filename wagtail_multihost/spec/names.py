@@ -109,7 +109,7 @@ def name_problems(names: Names) -> Iterator[Problem]:
 
 
 def is_bucket(name: str) -> bool:
-    """Return whether S3 takes ``name`` for that of a bucket, reserved ones included."""
+    """Return whether S3 accepts ``name`` as that of a bucket, reserved ones included."""
     ends = {name[:1], name[-1:]}
     is_spelled = 3 <= len(name) <= BUCKET_LENGTH and LDH.union(".").issuperset(name) and ALPHANUMERIC.issuperset(ends)
     return is_spelled and ".." not in name and ".-" not in name
@@ -135,8 +135,8 @@ def derive_names(platform: str, site: str) -> Names:
 
 def successor_names(platform: str, site: str, uid: UUID) -> Names:
     """
-    Return names for the holder ``uid`` of a site id whose derived names are another's. No id has two hyphens in a
-    row, so they are no other site's, and none of their prefixes lies in the range of another's.
+    Return names for the holder ``uid`` of a site id whose derived names belong to another. No id has two hyphens in a
+    row, so no other site has these names, and none of their prefixes is in the range of another site's.
     """
     derived, mark = derive_names(platform, site), uid.hex[:MARK_LENGTH]
     identifier = f"{shorten(derived.database, DATABASE_LENGTH - MARK_LENGTH - 2, '_')}__{mark}"

@@ -1,6 +1,6 @@
 """
 Options of servers, each declared once: its default, what it accepts and what it means. What reads them from
-registries, what checks them and the reference are all made of these declarations.
+registries, what checks them and the reference are all made from these declarations.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wagtail_multihost.spec.kinds import Kind
 from wagtail_multihost.spec.validation import parse_path, raise_problems
 
 OptionValue: TypeAlias = "str | int | bool | Path | tuple[str, ...] | None"
-#: What a site states of its own, over the platform's: names of options and their values.
+#: A site's own options, over the platform's: names and values.
 Overrides: TypeAlias = tuple[tuple[str, OptionValue], ...]
 Stated = TypeVar("Stated", bound="Options")
 
@@ -31,8 +31,8 @@ VERSION_FORM = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(?:\.[0-9]{1,3})?")
 
 def option(default: OptionValue, kind: Kind, meaning: str, *, per_site: bool = False, **options: Any) -> Any:
     """
-    Declare an option; with ``per_site`` a site may state its own. More ``options`` are those of ``Declared``. Paths
-    and accounts are the node's: root opens and becomes them.
+    Declare an option; with ``per_site`` a site may state its own. Further ``options`` are those of ``Declared``.
+    Paths and accounts are the node's: root opens paths and switches to accounts.
     """
     options.setdefault("who", "node" if kind.type is Path or kind is USER else "platform")
     return key(kind, meaning, default, per_site=per_site, snapshot="left out", **options)
@@ -76,7 +76,7 @@ def site_fields(kind: type[Options]) -> tuple[Field[Any], ...]:
 
 
 def text(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = False) -> Kind:
-    """Return the kind of text of a ``form``, which ``wanted`` says in words; where ``optional`` it may be blank."""
+    """Return the kind of text of a ``form``, which ``wanted`` describes; if ``optional`` it may be blank."""
 
     def check(value: str) -> str:
         if (value or not optional) and not form.fullmatch(value):
@@ -87,7 +87,7 @@ def text(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = Fal
 
 
 def texts(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = True) -> Kind:
-    """Return the kind of lists of texts of a ``form``, which ``wanted`` says in words."""
+    """Return the kind of lists of texts of a ``form``, which ``wanted`` describes."""
 
     def check(values: tuple[str, ...]) -> tuple[str, ...]:
         if not values and not optional:

@@ -1,4 +1,4 @@
-"""Where a site's data is, in one word that two processes can compare."""
+"""Where a site's data is, as a digest that two processes can compare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is hosted together."""
+"""The platform: everything that is hosted together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Options, Stated
 
 HEADER = r"HTTP_[A-Z0-9_]+"
-#: Exact in every JSON reader.
+#: The highest that is exact in every JSON reader.
 HIGHEST_REVISION = 2**53
 KEY_ID_FORM = r"[a-z0-9][a-z0-9-]{0,31}"
 ACCOUNT_FORM = r"[a-z_][a-z0-9_-]{0,31}"
@@ -44,7 +44,9 @@ OF_THE_PLATFORMS_KEY = (
 def parse_sockets(value: Path) -> Path:
     """Return ``value`` when it is a folder that can stand in a server's address."""
     if ":" in str(value):
-        raise ValueError("The folder of sockets is not accepted: a colon in an address comes before a port.")
+        raise ValueError(
+            "The folder of sockets is not accepted: it must not have a colon, which comes before a port in an address."
+        )
     return parse_path(value)
 
 
@@ -67,17 +69,17 @@ def check_platform_key(secret: Secret) -> Secret:
     except SecretUnreadableError as error:
         raise ValueError(str(error)) from None
     if length < PLATFORM_KEY_LENGTH:
-        raise ValueError(f"The platform's key is too short: at least {PLATFORM_KEY_LENGTH} characters.")
+        raise ValueError(f"The platform's key is too short: at least {PLATFORM_KEY_LENGTH} characters are needed.")
     return secret
 
 
 def account_kind(what: str) -> Kind:
-    """Return the kind of names of users or groups, which ``what`` says, in which ``{site}`` may stand."""
+    """Return the kind of names of users or groups, as ``what`` says, which may have ``{site}`` in them."""
 
     def check(value: str) -> str:
         if not re.fullmatch(ACCOUNT_FORM, value.replace("{site}", "a")):
             raise ValueError(
-                f"The {what} {shown(value)} is not accepted: it must be a {what}'s name, with {{site}} in it."
+                f"The {what} {shown(value)} is not accepted: it must be a {what}'s name, {{site}} in it or not."
             )
         return value
 
@@ -128,7 +130,7 @@ class PlatformSpec(Frozen):
     environment: str = key(
         NAME,
         '`"production"` refuses sites that are not pinned, processes that can read more than their own site, and '
-        'settings for development. A platform\'s key is made in `"development"` alone.',
+        'settings for development. A platform\'s key is made only in `"development"`.',
         "development",
         who="node",
     )
@@ -164,7 +166,7 @@ class PlatformSpec(Frozen):
     )
     secret_keys: tuple[tuple[str, Secret], ...] = key(
         KEYRING,
-        "A keyring in the place of `secret_key`: `ID` or `ID_file` for each key. "
+        "A keyring instead of `secret_key`: `ID` or `ID_file` for each key. "
         "An id has letters a-z, digits and hyphens, at most 32.",
         (),
         snapshot="refused",
@@ -216,7 +218,7 @@ class PlatformSpec(Frozen):
     )
     templates: Path | None = key(
         FOLDER,
-        "A folder of templates of your own, which take the place of the emitters' of the same name.",
+        "A folder of your own templates, which replace the emitters' of the same name.",
         None,
         snapshot="left out",
         front=True,
@@ -331,11 +333,11 @@ def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
             yield Problem("secret_keys", f"The key id {shown(key_id)} must match {KEY_ID_FORM}.")
         yield from problem_of(f"secret_keys.{key_id}", check_platform_key, secret)
     if ids and platform.secret_key is not None:
-        yield Problem("secret_key", "It stands beside secret_keys; give only one of the two.")
+        yield Problem("secret_key", "It is stated together with secret_keys; give only one of the two.")
     if platform.key_id and platform.key_id not in ids:
         yield Problem("key_id", f"The key id {shown(platform.key_id)} is not one of the secret_keys.")
     if ids and not platform.key_id:
-        yield Problem("key_id", "Name the one of the secret_keys that sites use.")
+        yield Problem("key_id", "It must name the one of the secret_keys that sites use.")
 
 
 def node_problems(platform: PlatformSpec) -> Iterator[Problem]:
@@ -348,6 +350,6 @@ def node_problems(platform: PlatformSpec) -> Iterator[Problem]:
 def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
     yield from declared_problems(platform)
     if platform.name == "xn" or platform.name.startswith(SLUG_PREFIXES[1:]):
-        yield Problem("name", f"The platform name {shown(platform.name)} starts bucket names that S3 reserves.")
+        yield Problem("name", f"The platform name {shown(platform.name)} would start bucket names that S3 reserves.")
     yield from keyring_problems(platform)
     yield from node_problems(platform)

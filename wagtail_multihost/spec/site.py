@@ -1,4 +1,4 @@
-"""What a site is."""
+"""The spec of a site."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ class SiteSpec(Frozen):
     ``mail`` (None: the project's), ``frontend`` (a cache in front of it that Wagtail purges), ``admins`` (mail
     addresses that get its error reports). ``secret_key`` and ``secret_key_fallbacks`` are keys of its own; where
     they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
-    ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page in its place.
-    ``nodes`` are the platform's nodes that serve it; none of them stands for all. ``labels`` are pairs of texts by
+    ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page instead of it.
+    ``nodes`` are the platform's nodes that serve it; an empty tuple stands for all. ``labels`` are pairs of texts by
     which people choose sites. ``code`` and, for each target, ``options`` are its own, over the platform's.
     ``pinned`` says whether the registry states the uid and the names; ``sources`` where each key was read.
     """
@@ -133,7 +133,7 @@ class SiteSpec(Frozen):
     )
     secret_key: Secret | None = key(
         SITE_KEY,
-        "A key of its own in the place of the derived one.",
+        "A key of its own instead of the derived one.",
         None,
         default_text="derived from the platform's",
         own=True,
@@ -148,14 +148,14 @@ class SiteSpec(Frozen):
     admins: tuple[str, ...] = key(ADDRESSES, "Who gets its error reports.", (), who="site")
     labels: tuple[tuple[str, str], ...] = key(
         LABELS,
-        "Words by which sites are chosen, such as a team or a plan; nothing follows from them.",
+        "Words by which sites are chosen, such as a team or a plan; they have no other effect.",
         (),
         snapshot="left out",
     )
     names: Names = part("wagtail_multihost.spec.names:Names", "Pinned names.", "derived")
     state: str = key(
         choice(*STATES, what="state"),
-        "Whether nginx shows the site, or a page in its place while its processes go on.",
+        "Whether nginx shows the site, or a page instead of it while its processes go on.",
         "active",
         snapshot="left out",
         front=True,

@@ -23,7 +23,7 @@ ENDPOINT_FORM = r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?
 
 
 def parse_bucket(value: str) -> str:
-    """Return ``value`` when S3 takes it for the name of a bucket."""
+    """Return ``value`` when S3 accepts it as the name of a bucket."""
     if not is_bucket(value) or is_reserved_bucket(value):
         raise ValueError(f"The bucket {shown(value)} is not a valid S3 bucket name.")
     return value

@@ -65,4 +65,4 @@ class TlsSpec:
 def tls_problems(tls: TlsSpec) -> Iterator[Problem]:
     yield from declared_problems(tls)
     for hostname in set(tls.pending) & set(tls.off):
-        yield Problem("off", f"The hostname {hostname} stands in pending, too.")
+        yield Problem("off", f"The hostname {hostname} is in pending, too.")

@@ -1,6 +1,6 @@
 """
-Every key that a registry accepts, with what is declared of it: the reference, ``multihost_explain --variables``, its
-JSON Schema, and forms that change a registry are made of it.
+Every key that a registry accepts, with its declaration: the reference, ``multihost_explain --variables``, its
+JSON Schema, and forms that change a registry are made from it.
 
 A site's process never imports this package.
 """
@@ -39,7 +39,7 @@ def table_names() -> tuple[str, ...]:
 
 
 def keys_in(table: Key, keys: tuple[Key, ...]) -> tuple[Key, ...]:
-    """Return those of ``keys`` that are in the table that a key is; none where it is a value, or its names are free."""
+    """Return those of ``keys`` that are in the table ``table``; none if it is a value, or its names are free."""
     if not table.type.endswith("table"):
         return ()
     name = f"{PLATFORM}.{table.name}" if table.table == PLATFORM else table.name
@@ -50,7 +50,7 @@ def keys_in(table: Key, keys: tuple[Key, ...]) -> tuple[Key, ...]:
 
 
 def has_key_of_node(table: Key, keys: tuple[Key, ...]) -> bool:
-    """Return whether who writes a table as a whole, or as a URL, writes a key of the node."""
+    """Return whether writing a table as a whole, or as a URL, writes a key of the node."""
     return any(key.who == "node" for key in keys_in(table, keys))
 
 
