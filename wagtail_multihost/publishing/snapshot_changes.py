@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.files.reading import has_mode_and_owner, read_no_follow
+from wagtail_multihost.publishing.signing import sign_content
+from wagtail_multihost.registry.signature import is_valid_signature
 from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, digest_of, signed_content
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import ROOT
@@ -154,16 +156,12 @@ def choose_action(
 def has_valid_signature(document: Mapping[str, object], key: Ed25519PrivateKey | None) -> bool:
     if key is None:
         return True
-    from wagtail_multihost.registry.signature import is_valid_signature
-
     return is_valid_signature(document.get("signature"), signed_content(document), key.public_key())
 
 
 def seal_document(document: dict[str, Any], key: Ed25519PrivateKey | None) -> dict[str, Any]:
     seals = {"digest": digest_of(document)}
     if key is not None:
-        from wagtail_multihost.publishing.signing import sign_content
-
         seals["signature"] = sign_content(signed_content(document), key)
     return {**document, **seals}
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.registry.reading import spec_class
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
 
 if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Options
@@ -56,9 +58,7 @@ def load_announced(target: str, load: Callable[[], object]) -> object:
 
 def announced_options(target: str, emitter: object) -> type[Options] | None:
     """Return the options of another package's emitter; None where it has none."""
-    from wagtail_multihost.spec.options import Options
-    from wagtail_multihost.spec.platform import PlatformSpec
-    from wagtail_multihost.spec.site import SiteSpec
+    from wagtail_multihost.spec.options import Options  # loads only where there are options
 
     options = getattr(emitter, "options", None)
     if options is None:

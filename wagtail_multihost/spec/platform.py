@@ -10,23 +10,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from wagtail_multihost.exceptions import Problem, SecretUnreadableError
+from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import DIGITS, parse_platform_name, parse_slug, shown
-from wagtail_multihost.spec.kinds import KEY_ID, SWITCH, TARGETS, Kind, accept_any, choice, integer
+from wagtail_multihost.spec.identifiers import parse_slug, shown
+from wagtail_multihost.spec.kinds import KEY_ID, SWITCH, TARGETS, choice, integer
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
+from wagtail_multihost.spec.platform_kinds import (
+    ACCOUNT,
+    FOLDER,
+    GROUP,
+    HEADER_PAIR,
+    KEYRING,
+    NAME,
+    NODES,
+    ORIGIN,
+    PLATFORM_KEY,
+    SOCKETS,
+    check_platform_key,
+)
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import parse_path, problem_of, raise_problems
+from wagtail_multihost.spec.validation import problem_of, raise_problems
 
 if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Options, Stated
 
-HEADER = r"HTTP_[A-Z0-9_]+"
 #: The highest that is exact in every JSON reader.
 HIGHEST_REVISION = 2**53
 KEY_ID_FORM = r"[a-z0-9][a-z0-9-]{0,31}"
-ACCOUNT_FORM = r"[a-z_][a-z0-9_-]{0,31}"
 #: The names of :mod:`wagtail_multihost.spec.runner`, which no site's process loads.
 RUNNER_NAMES = ("uwsgi", "gunicorn")
 PRODUCTION = "production"
@@ -39,69 +50,6 @@ OF_THE_PLATFORMS_KEY = (
     "site moves to the new key, and the rest when the old key leaves the keyring.",
     "Nothing of sites with a secret_key of their own.",
 )
-
-
-def parse_sockets(value: Path) -> Path:
-    """Return ``value`` when it is a folder that can stand in a server's address."""
-    if ":" in str(value):
-        raise ValueError(
-            "The folder of sockets is not accepted: it must not have a colon, which comes before a port in an address."
-        )
-    return parse_path(value)
-
-
-def parse_origin(value: str) -> str:
-    """Return ``value`` when it is ``http://{hostname}`` or ``https://{hostname}``, with or without a port."""
-    start, name, port = value.partition("{hostname}")
-    digits = port.removeprefix(":")
-    has_port = port != digits and DIGITS.issuperset(digits) and len(digits) <= 5 and 1 <= int(digits or 0) <= 65535
-    if start not in ("http://", "https://") or not name or (port and not has_port):
-        raise ValueError(f"The origin {shown(value)} is not accepted: write https://{{hostname}}.")
-    return value
-
-
-def check_platform_key(secret: Secret) -> Secret:
-    """Return the platform's key when it can be read and is long enough."""
-    from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH  # loads only where the platform's key is
-
-    try:
-        length = len(secret.reveal())
-    except SecretUnreadableError as error:
-        raise ValueError(str(error)) from None
-    if length < PLATFORM_KEY_LENGTH:
-        raise ValueError(f"The platform's key is too short: at least {PLATFORM_KEY_LENGTH} characters are needed.")
-    return secret
-
-
-def account_kind(what: str) -> Kind:
-    """Return the kind of names of users or groups, as ``what`` says, which may have ``{site}`` in them."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(ACCOUNT_FORM, value.replace("{site}", "a")):
-            raise ValueError(
-                f"The {what} {shown(value)} is not accepted: it must be a {what}'s name, {{site}} in it or not."
-            )
-        return value
-
-    return Kind(f"{what} name", str, check)
-
-
-def parse_header(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Return ``value`` when it is the pair of texts that Django asks for."""
-    if len(value) != 2 or not re.fullmatch(HEADER, value[0]) or not value[1].isalnum():
-        raise ValueError('Write it as Django does: ["HTTP_X_FORWARDED_PROTO", "https"].')
-    return value
-
-
-NAME = Kind("slug, at most 20 characters", str, parse_platform_name)
-FOLDER = Kind("path", Path, parse_path)
-SOCKETS = Kind("path", Path, parse_sockets)
-ORIGIN = Kind("text", str, parse_origin)
-PLATFORM_KEY = Kind("secret, at least 32 characters", Secret, check_platform_key)
-KEYRING = Kind("table of secrets", Secret, accept_any, "take_keyring")
-GROUP, ACCOUNT = account_kind("group"), account_kind("user")
-HEADER_PAIR = Kind("list of two texts", tuple, parse_header)
-NODES = Kind("table of addresses", dict, accept_any, "take_texts_by_name")
 
 
 @frozen
