@@ -79,7 +79,7 @@ def pin_sites(registry: Registry, choices: PinChoices = NO_CHOICES, ask: AskData
     """
     Write the uid and the names of each site that lacks one into the registry's file, and note who uses which id;
     comments, order and permissions stay. Sites that are in use keep what they have, others get a random uid.
-    ``ask`` asks databases. Two runs at once go one after the other.
+    ``ask`` asks databases. Concurrent runs wait for each other.
 
     Raises ConfigurationError, and writes nothing, when the registry has problems or is not a TOML file, or when it
     is not known for a site whether it is in use.

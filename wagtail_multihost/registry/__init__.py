@@ -61,7 +61,7 @@ def url_problem(text: str) -> str:
 
 
 def registry_at(path: str, environ: Mapping[str, str]) -> Registry:
-    """Return the registry in a file, or in a folder of snapshots. Each kind loads what it alone needs."""
+    """Return the registry in a file, or in a folder of snapshots. The modules of the other kinds are not loaded."""
     if path.endswith("/") or os.path.isdir(path):
         from wagtail_multihost.registry.snapshot import SnapshotRegistry
 

@@ -1,4 +1,4 @@
-"""Sites that several nodes serve: which nodes, and what of such a site must not be on one machine alone."""
+"""Rules for sites that several nodes serve: which nodes, and what must not be on a single machine."""
 
 from __future__ import annotations
 

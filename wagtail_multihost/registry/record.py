@@ -156,7 +156,7 @@ class Record:
         return self.take_as(key, lambda value: parse_uid(self.source.text(value)), default)
 
     def take_site_path(self, key: str, default: Path | None) -> Path | None:
-        """Return a path, absolute, with the site's id in the place of ``{site}``."""
+        """Return an absolute path, with the site's id instead of ``{site}``."""
         return self.take_as(
             key, lambda value: self.absolute_path(self.source.text(value).replace("{site}", self.site)), default
         )

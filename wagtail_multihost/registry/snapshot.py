@@ -1,7 +1,7 @@
 """
 A folder of snapshots: one file per site, all that the site's process needs.
 
-A site is read from its own file alone, so that the process needs no right to any other.
+A site is read only from its own file, so that its process needs no right to any other.
 """
 
 from __future__ import annotations

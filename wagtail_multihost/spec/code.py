@@ -1,4 +1,4 @@
-"""A site's own code, for customers who bring theirs: options over the platform's codebase."""
+"""A site's own code, for customers who bring theirs: options on top of the platform's codebase."""
 
 from __future__ import annotations
 

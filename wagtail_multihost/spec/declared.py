@@ -1,8 +1,8 @@
 """
 Declaring what a registry may state, once: on the field of the spec that holds it.
 
-What reads records, what checks values, what a snapshot holds, what sites may share, who may change a key, the reference
-and the JSON Schema are all made from these declarations.
+The readers of records, the checks of values, the content of snapshots, what sites may share, who may change a key, the
+reference and the JSON Schema are all made from these declarations.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡαικ
 
 def shown(value: object) -> str:
     """
-    Return ``value`` as it may stand in an error message: ASCII, on one line, at most 60 characters. The credentials of
+    Return ``value`` as an error message may show it: ASCII, on one line, at most 60 characters. The credentials of
     a URL that was written into the wrong key are left out.
     """
     text = ascii(value)

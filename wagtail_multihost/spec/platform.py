@@ -46,7 +46,7 @@ NODE_ADDRESS = r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0
 SLUG_PREFIXES = tuple(prefix.rstrip("-") for prefix in BUCKET_PREFIXES)
 
 OF_THE_PLATFORMS_KEY = (
-    "Of each site whose SECRET_KEY derives from it, all that a change of SECRET_KEY does: at once when the "
+    "For each site whose SECRET_KEY derives from it, all that a change of SECRET_KEY does: at once when the "
     "site moves to the new key, and the rest when the old key leaves the keyring.",
     "Nothing of sites with a secret_key of their own.",
 )
@@ -222,7 +222,7 @@ class PlatformSpec(Frozen):
         return None
 
     def with_options(self, options: Options) -> PlatformSpec:
-        """Return the platform with ``options`` in the place of those of their target."""
+        """Return the platform with ``options`` instead of those of the same target."""
         others = (other for other in self.options if other.target != options.target)
         return replace(self, options=(*others, options))
 

@@ -16,7 +16,7 @@ ACCOUNT_FORM = r"[a-z_][a-z0-9_-]{0,31}"
 
 
 def parse_sockets(value: Path) -> Path:
-    """Return ``value`` when it is a folder that can stand in a server's address."""
+    """Return ``value`` when it is a folder that a server's address can have."""
     if ":" in str(value):
         raise ValueError(
             "The folder of sockets is not accepted: it must not have a colon, which comes before a port in an address."

@@ -49,12 +49,12 @@ LABEL_LENGTH = 63
 # so does wagtail.models.APIToken.candidate_key_hashes of Wagtail 8, which never stores a new digest.
 OF_THE_SECRET_KEY = (
     "At once: signed addresses of images (the serve view of wagtail.images), which are checked without fallbacks. "
-    "Pages that are rendered anew have new ones; pages in caches, sent mail and other servers' copies do not.",
-    "At once: sessions in a cache alone (django.contrib.sessions.backends.cache), unless it is Redis or memcached.",
+    "Pages that are rendered again have new ones; pages in caches, sent mail and other servers' copies do not.",
+    "At once: sessions kept only in a cache (django.contrib.sessions.backends.cache), unless it is Redis or memcached.",
     "Nothing else while the old key is a fallback: password-reset links and signed values are accepted, and a "
-    "session is signed anew when its user comes back.",
-    "When the old key is no fallback any more: sessions of users who did not come back, password-reset links, signed "
-    "values, and the API tokens that Wagtail 8 made with it. Their digests are never made anew: give out new tokens.",
+    "session is signed again when its user comes back.",
+    "When the old key is no longer a fallback: sessions of users who did not come back, password-reset links, signed "
+    "values, and the API tokens that Wagtail 8 made with it. Their digests are never renewed: give out new tokens.",
 )
 
 

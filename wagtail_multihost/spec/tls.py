@@ -13,7 +13,7 @@ from wagtail_multihost.spec.kinds import HOSTNAMES, Kind
 from wagtail_multihost.spec.validation import parse_path, parse_template, raise_problems
 
 CERTIFICATE_FIELDS = frozenset({"hostname", "site"})
-STAND_INS = "`{hostname}` and `{site}` stand for the name's own."
+STAND_INS = "`{hostname}` and `{site}` stand for the hostname and its site's id."
 
 
 def parse_certificate_path(value: str) -> str:
@@ -30,8 +30,8 @@ CERTIFICATE = Kind("absolute path", str, parse_certificate_path)
 class TlsSpec:
     """
     Where the front server finds certificates: the paths of ``certificate`` (the chain, PEM) and ``key``.
-    ``{hostname}`` and ``{site}`` stand for a name's own. ``pending`` are hostnames whose certificate is still to
-    be issued: they are served over http alone, without a redirect to https. ``off`` are hostnames that never
+    ``{hostname}`` and ``{site}`` stand for the hostname and its site's id. ``pending`` are hostnames whose certificate
+    is still to be issued: they are served over http only, without a redirect to https. ``off`` are hostnames that never
     get one.
     """
 
@@ -48,7 +48,7 @@ class TlsSpec:
     )
     pending: tuple[str, ...] = declare(
         HOSTNAMES,
-        "Those of the site whose certificate is still to be issued: on http alone, without a redirect to https.",
+        "Those of the site whose certificate is still to be issued: on http only, without a redirect to https.",
         (),
         front=True,
     )
