@@ -60,5 +60,5 @@ def test_file_that_describes_no_codebase_is_an_error(call: Call, tmp_path: Path)
     for words in (["multihost_emit", "nginx"], ["multihost_snapshot", "--output", tmp_path / "out"]):
         code, out, err = call(*words, "--codebase", tmp_path / "x")
         assert (code, out) == (2, "")
-        assert "It is not what multihost_codebase" in err
+        assert "It was not written by multihost_codebase" in err
     assert not (tmp_path / "out").exists()

@@ -31,7 +31,7 @@ def test_prefix_that_servers_would_read_otherwise_is_refused(prefix: str) -> Non
 @pytest.mark.parametrize("prefix", ["/-/files/", "/-/purge/", "/.well-known/acme-challenge/health/"])
 def test_prefix_among_the_front_servers_own_paths_is_refused(prefix: str) -> None:
     """The endpoint cannot be where nginx has pages, files and challenges of its own."""
-    with pytest.raises(ConfigurationError, match="front servers have others there"):
+    with pytest.raises(ConfigurationError, match="front servers use what is below it otherwise"):
         make_codebase(health_prefix=prefix)
 
 

@@ -138,9 +138,9 @@ def test_site_without_such_a_table_looks_for_no_package(registry: Path, monkeypa
         (
             "lighttpd",
             f"{OTHERS}from dataclasses import replace\nEMITTER = replace(EMITTER, name='lighttpd')\n",
-            "none of",
+            "not those of",
         ),
-        ("caddy", "class EMITTER:\n    options = 7\n", "none of a target of that name"),
+        ("caddy", "class EMITTER:\n    options = 7\n", "not those of a target of that name"),
         ("mail", f"{OTHERS}CaddyOptions.target = 'mail'\n", "its name is that of another key"),
     ],
 )

@@ -83,7 +83,7 @@ def test_site_that_was_there_keeps_what_it_had(
 @pytest.mark.parametrize(
     ("known", "choice", "why"),
     [
-        ({}, PinChoice.NOTHING, "nothing is known"),
+        ({}, PinChoice.NOTHING, "no earlier site"),
         ({}, PinChoice.NEW, "--new says"),
         ({"holders": [holder(FIRST)], "found": [Evidence("a", FIRST)]}, PinChoice.NEW, "--new says"),
         (
@@ -121,7 +121,7 @@ def test_site_that_was_not_there_is_a_new_one(known: dict[str, object], choice: 
             f"the snapshot x has the uid {FIRST}. Say which: --keep aurora",
         ),
         ({"found": [Evidence("a"), Evidence("b", FIRST)]}, PinChoice.NOTHING, f"but b has the uid {FIRST}."),
-        ({"unasked": "db is away"}, PinChoice.NOTHING, "in use is not known: db is away. Say which: --keep aurora"),
+        ({"unasked": "db is away"}, PinChoice.NOTHING, "the site is in use: db is away. Say which: --keep aurora"),
         ({"holders": [holder(FIRST)]}, PinChoice.NOTHING, f"its id belonged to the uid {FIRST}."),
         (
             {"holders": [holder(FIRST), holder(SECOND, removed=True)]},

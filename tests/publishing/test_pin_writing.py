@@ -57,7 +57,7 @@ def test_what_keeps_sites_from_being_pinned_is_told_at_once(registry: RegistryMa
         ("sites.borealis", "borealis"),
     ]
     assert told[1][1].startswith("It is not known whether the site is in use: aurora is away. Say which: ")
-    assert told[1][1].endswith("names of its own.")
+    assert told[1][1].endswith("its own uid and names.")
     assert (
         told[2][1]
         == f"It is a new site, and the folder {home} of an earlier one is still there. Move it away or delete it."
@@ -110,7 +110,7 @@ def test_file_that_changes_meanwhile_is_left(registry: RegistryMaker) -> None:
         path.write_text(HEAD + AURORA + "# meanwhile\n")
         return None, ""
 
-    with pytest.raises(ConfigurationError, match="The file was changed meanwhile"):
+    with pytest.raises(ConfigurationError, match="The file was changed in the meantime"):
         pin_sites(opened, ask=ask)
     assert path.read_text() == HEAD + AURORA + "# meanwhile\n"
 

@@ -136,7 +136,7 @@ def test_link_is_not_written_through(source: Registry, folder: Path, tmp_path: P
     (folder / "aurora.json").rename(target)
     (folder / "aurora.json").symlink_to(target)
     before = target.read_bytes()
-    with pytest.raises(ConfigurationError, match="no snapshot"):
+    with pytest.raises(ConfigurationError, match="not a snapshot"):
         snap(source, folder)
     assert target.read_bytes() == before
 

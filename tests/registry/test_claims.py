@@ -215,7 +215,7 @@ def test_account_of_the_system_is_no_sites(key: str) -> None:
     site = a_site(id="data", storage=files(path=Path("/srv/uploads/data")))
     [problem] = account_problems(platform(**{key: "www-{site}"}), [site])
     assert (problem.where, problem.site) == (f"platform.{key}", "data")
-    assert problem.message.startswith(f"The {key} 'www-data' of the site data is the system's.")
+    assert problem.message.startswith(f"The {key} 'www-data' of the site data belongs to the system.")
 
 
 @pytest.mark.parametrize(("path", "is_told"), [("/srv/data/sites/aurora/media", True), ("/srv/data/uploads", False)])
@@ -223,7 +223,7 @@ def test_uploads_that_the_front_server_cannot_reach_are_told(path: str, is_told:
     """Only the site's own group enters the folder of a site; without a group of uploads none has to."""
     site = a_site(storage=files(path=Path(path)))
     found = list(account_problems(platform(media_group="front"), [site]))
-    assert [problem.message.startswith("The uploads of the site aurora lie in") for problem in found] == [
+    assert [problem.message.startswith("The uploads of the site aurora are in") for problem in found] == [
         True
     ] * is_told
     assert list(account_problems(platform(), [site])) == []

@@ -189,12 +189,12 @@ def test_each_place_is_told_once_with_the_outermost_around_it() -> None:
     first = a_site(database=sqlite(path=Path("/none/a/b/db")), storage=files(path=Path("/none/a")))
     second = a_site(id="b", database=sqlite(path=Path("/none/a/b/db2")), storage=files(path=Path("/none/a/b")))
     found = [problem.message for problem in overlap_problems(platform, [first, second])]
-    assert [message.partition(" lies in ")[0] for message in found] == [
+    assert [message.partition(" is inside ")[0] for message in found] == [
         "The storage '/none/a/b' of the site b",
         "The database '/none/a/b/db' of the site aurora",
         "The database '/none/a/b/db2' of the site b",
     ]
-    assert all("in the storage of the site aurora, '/none/a';" in message for message in found)
+    assert all("inside the storage of the site aurora, '/none/a';" in message for message in found)
     apart = a_site(id="b", database=sqlite(path=Path("/none/ab/db")), storage=files(path=Path("/none/a-b")))
     inner = a_site(database=sqlite(path=Path("/none/d")), storage=files(path=Path("/none/a")))
     assert list(overlap_problems(platform, [inner, apart])) == []

@@ -115,7 +115,7 @@ def test_key_that_is_not_bare_is_quoted() -> None:
         ("take_texts", [""], "default", "It is blank."),
         ("take_path", "a", Path("/srv/a"), None),
         ("take_path", "/a", Path("/a"), None),
-        ("take_path", "postgresql://u:p@h/n", "default", "It is a URL; it must be a path."),
+        ("take_path", "postgresql://u:p@h/n", "default", "It is a URL; a path is accepted."),
         ("take_path", "../..", "default", "The path '/srv/../..' is not accepted: it must be absolute, without '..'."),
         ("take_path", "a\n", "default", r"The path 'a\n' is not accepted: it has unprintable characters."),
     ],
@@ -254,7 +254,7 @@ def test_what_is_built_has_its_problems_under_the_keys_as_written() -> None:
             Secret(""),
             [("key_file", r"The path 'a\n' is not accepted: only {site} is accepted in braces.")],
         ),
-        ({"key_file": "a://b"}, Secret(""), [("key_file", "It is a URL; it must be a path.")]),
+        ({"key_file": "a://b"}, Secret(""), [("key_file", "It is a URL; a path is accepted.")]),
         (
             {"key_file": "/none/at/all"},
             None,
@@ -362,7 +362,7 @@ def test_variable_is_a_list() -> None:
     assert source.texts("a") == ("a",)
     assert source.texts(" a , b,c ") == ("a", "b", "c")
     assert split_list("a,b") == ["a", "b"]
-    with pytest.raises(ValueError, match="blank between commas"):
+    with pytest.raises(ValueError, match="empty item between commas"):
         source.texts("a, ,b")
     with pytest.raises(ValueError, match="It is blank"):
         source.texts(" ")

@@ -306,8 +306,11 @@ def test_platform_states_its_keys_or_a_keyring(registry: RegistryMaker, tmp_path
     [
         ("", None),
         ('environment = "development"\n', None),
-        ('environment = "staging"\n', "It is missing, and the environment is 'staging'. A key is made in development"),
-        ('environment = "production"\n', "It is missing, and the environment is 'production'. A key is made in"),
+        (
+            'environment = "staging"\n',
+            "It is missing, and the environment is 'staging'. A key is made only in development",
+        ),
+        ('environment = "production"\n', "It is missing, and the environment is 'production'. A key is made only in"),
     ],
 )
 def test_key_of_the_platform_is_made_in_development_only(

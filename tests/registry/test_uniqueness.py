@@ -88,7 +88,7 @@ def test_sites_that_share_a_secret_are_refused(
     """A key that two sites have is found by its file, its variable or its value, which is never shown."""
     with pytest.raises(ConfigurationError) as refused:
         registry(f"{HEAD}{AURORA}{own}\n{BOREALIS}{other}\n").load()
-    problems = [problem for problem in refused.value.problems if " lies in " not in problem.message]
+    problems = [problem for problem in refused.value.problems if " is inside " not in problem.message]
     assert [problem.message.startswith(f"The {what}") for problem in problems] == [True]
     assert problems[0].where.startswith("sites.toml: sites.borealis")
     assert KEY not in str(refused.value)

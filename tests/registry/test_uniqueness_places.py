@@ -118,7 +118,7 @@ def test_folder_and_what_is_protected_never_hold_each_other(
     platform = HEAD.partition("secret_key")[0] if "secret_key" in head else HEAD
     text = f"{platform}{head}\n{AURORA}{own}\n{BOREALIS}".replace("HERE", here)
     found = problems_of(registry, text, protected=[("folder of static files", tmp_path / "static")])
-    assert any(f"The {what} '" in problem or f"in the {what} of " in problem for problem in found)
+    assert any(f"The {what} '" in problem or f"inside the {what} of " in problem for problem in found)
     assert any(problem.startswith("sites.toml: sites.aurora") for problem in found)
 
 

@@ -169,11 +169,11 @@ def test_pin_keeps_what_the_id_had_last(registry: RegistryMaker, removed: bool) 
 
 
 def test_pin_gives_the_old_id_of_a_renamed_site_a_uid_of_its_own(registry: RegistryMaker) -> None:
-    """The uid is another site's now, so it cannot be kept, and nobody has to be asked."""
+    """The uid is now belongs to another site, so it cannot be kept, and nobody has to be asked."""
     names = "".join(f'{key} = "{name}"\n' for key, name in DERIVED.items())
     renamed = f'{BOREALIS}uid = "{OLD}"\n[sites.borealis.names]\n{names}'
     opened = registry(PRODUCTION + renamed + AURORA + used(line(OLD)))
-    with pytest.raises(ConfigurationError, match="another site's now"):
+    with pytest.raises(ConfigurationError, match="now belongs to another site"):
         pin_sites(opened, PinChoices(keep=["aurora"]))
     pin_sites(opened)
     assert len({site.uid for site in opened.load().sites}) == 2
@@ -262,7 +262,7 @@ def test_pin_listens_to_databases(registry: RegistryMaker) -> None:
     assert (written.uid, written.is_new) == (derived, False)
     with pytest.raises(ConfigurationError, match=f"the database a has the uid {OLD}"):
         pin_sites(registry(text), ask=lambda site: (Evidence("the database a", OLD), ""))
-    with pytest.raises(ConfigurationError, match=r"not known: nobody answers.*--new aurora"):
+    with pytest.raises(ConfigurationError, match=r"in use: nobody answers.*--new aurora"):
         pin_sites(registry(text), ask=lambda site: (None, "nobody answers"))
     with pytest.raises(ConfigurationError, match="Write the right one"):
         pin_sites(
@@ -293,7 +293,7 @@ def test_pin_does_not_write_over_a_change_that_was_made_meanwhile(registry: Regi
         Path(opened.url).write_text(changed)
         return None, ""
 
-    with pytest.raises(ConfigurationError, match="changed meanwhile"):
+    with pytest.raises(ConfigurationError, match="changed in the meantime"):
         pin_sites(opened, ask=save)
     assert Path(opened.url).read_text() == changed
 

@@ -249,8 +249,8 @@ def test_hostname_in_one_script_or_an_accepted_mix_is_accepted(name: str) -> Non
         ("\u3042\ud55c.jp", "mixes the letters"),  # Hiragana and Hangul
         ("\u3105\u3042.tw", "mixes the letters"),  # Bopomofo and Hiragana
         ("a\u0431.\u0440\u0444", "mixes the letters"),
-        ("\u0430\u04351.com", "looks like another"),
-        ("www.\u0430\u0435.example", "looks like another"),
+        ("\u0430\u04351.com", "looks like a Latin"),
+        ("www.\u0430\u0435.example", "looks like a Latin"),
     ],
     ids=ascii,
 )

@@ -255,7 +255,7 @@ class Record:
         if not text.isprintable():
             raise ValueError(f"The path {shown(text)} is not accepted: it has unprintable characters.")
         if "://" in text:  # and may have a password, which must not become a file name in reports
-            raise ValueError("It is a URL; it must be a path.")
+            raise ValueError("It is a URL; a path is accepted.")
         return Path(self.source.base, text)
 
     def take_hosts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
