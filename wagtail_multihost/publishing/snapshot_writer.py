@@ -15,7 +15,7 @@ from wagtail_multihost.files.locking import LOCK_SECONDS, lock
 from wagtail_multihost.files.writing import NewFile, remove_drafts
 from wagtail_multihost.publishing.snapshot_changes import FILE_MODE, SnapshotChange, snapshot_owner
 from wagtail_multihost.registry.snapshot import Snapshot, folder_trust_problem
-from wagtail_multihost.spec.permissions import make_folders, own_accounts, path_problem
+from wagtail_multihost.spec.permissions import make_trusted_folders, own_accounts, path_problem
 
 #: Passable, and not to be listed: sites do not see each other's names.
 FOLDER_MODE = 0o711
@@ -28,7 +28,7 @@ def prepared_folder(folder: Path, *, is_production: bool = False) -> Iterator[No
     root and in production also to a folder above it. Then nothing is made.
     """
     try:
-        for new in make_folders(folder, FOLDER_MODE):
+        for new in make_trusted_folders(folder, FOLDER_MODE):
             new.chmod(FOLDER_MODE)  # whatever the umask is
         # Below a sticky folder another account may have made the missing folders first.
         problem = path_problem(folder) or folder_trust_problem(folder, own_accounts(), is_production=is_production)

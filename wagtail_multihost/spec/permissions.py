@@ -72,7 +72,7 @@ def foreign_writer_problem(path: Path, owners: Collection[int]) -> str:
             return ""
 
 
-def make_folders(path: Path, mode: int) -> Iterator[Path]:
+def make_trusted_folders(path: Path, mode: int) -> Iterator[Path]:
     """
     Make a folder with ``mode`` (less the umask), and those above it that are missing, and yield each that is new.
 
@@ -81,7 +81,7 @@ def make_folders(path: Path, mode: int) -> Iterator[Path]:
     """
     if path.is_dir():
         return
-    yield from make_folders(path.parent, mode)
+    yield from make_trusted_folders(path.parent, mode)
     if problem := path_problem(path):
         raise PermissionError(errno.EPERM, problem.removesuffix("."), str(path))
     try:

@@ -58,7 +58,7 @@ OF_THE_SECRET_KEY = (
 )
 
 
-def parse_address(value: str) -> str:
+def parse_mail_address(value: str) -> str:
     """Return ``value`` when it is a mail address."""
     if not re.fullmatch(ADDRESS, value):
         raise ValueError(f"The mail address {shown(value)} is not accepted.")
@@ -84,7 +84,7 @@ def parse_label(pair: tuple[str, str]) -> tuple[str, str]:
 UNIQUE_ID = Kind("UUID", UUID, accept_any, "take_uid")
 SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
 SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, accept_any)
-ADDRESSES = Kind("list of mail addresses", tuple, parse_address, each=True)
+ADDRESSES = Kind("list of mail addresses", tuple, parse_mail_address, each=True)
 NODE_NAMES = Kind("list of names", tuple, accept_any)
 LABELS = Kind("table of texts", dict, parse_label, "take_texts_by_name", each=True)
 

@@ -16,7 +16,7 @@ from wagtail_multihost.files.writing import NewFile, sync_paths, write_files
 from wagtail_multihost.spec.permissions import (
     NO_FOREIGN_WRITING,
     access_problem,
-    make_folders,
+    make_trusted_folders,
     own_accounts,
     path_problem,
 )
@@ -85,7 +85,7 @@ def prepared(directory: Path) -> Place:
     """
     place = Place(directory)
     try:
-        for _ in make_folders(directory, FOLDER_MODE):
+        for _ in make_trusted_folders(directory, FOLDER_MODE):
             pass
         # Below a sticky folder another account may have been first with what was not there.
         if problem := path_problem(directory):
