@@ -81,7 +81,7 @@ def choose_secret_key(record: Record, values: Mapping[str, Any], sources: dict[s
         file = record.source.label((*record.path, "secret_key_file"))
         record.report(
             f"It is missing, and {found}. A key is made only in development, because each machine would make "
-            f"another. Make one for all of them: {COMMAND} and state its file in {file}.",
+            f"another. Make one for all of them: {COMMAND} and name its file in {file}.",
             (*record.path, "secret_key"),
         )
     return key

@@ -16,7 +16,7 @@ from wagtail_multihost.spec.secret import Secret
 T = TypeVar("T")
 NO_NAMES: Mapping[str, object] = {}
 Reader = tuple[str, Declared, Callable[..., Any], object]
-#: What :func:`readers` has returned.
+#: What :func:`key_readers` has returned.
 _known: dict[type, tuple[Reader, ...]] = {}
 READERS: Mapping[type, Callable[..., Any]] = {
     bool: Record.take_boolean,
