@@ -27,7 +27,16 @@ ROOT = Path(__file__).resolve().parents[2]
         (
             "emit",
             ["--sites", "2", "4"],
-            [rf"{sites} {kind} / django\.setup\(\)" for sites in (2, 4) for kind in ("first", "unchanged")],
+            [
+                rf"{sites} {kind} / django\.setup\(\)"
+                for sites in (2, 4)
+                for kind in ("first", "unchanged", "one changed")
+            ],
+        ),
+        (
+            "emit",
+            ["--sites", "2", "--against", str(ROOT)],
+            [rf"2 {kind} / other 2 {kind}" for kind in ("first", "unchanged", "one changed")],
         ),
         pytest.param(
             "fuse",

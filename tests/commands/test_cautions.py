@@ -166,7 +166,7 @@ def test_files_of_a_platform_are_looked_at_where_they_are(of_a_project: Path, tm
     usual = of_a_project / "sites.toml"
     assert project == of_a_project
     assert paths == [data / "sites", usual, registry, kept / "a.sqlite3"]
-    assert committed == [data / "sites", usual, kept / "a.sqlite3"]
+    assert committed == [data / "sites", usual, registry, kept / "a.sqlite3"]
     # Without a data folder each file of a site is one by itself.
     assert find_platform_files(of_a_project, None, sites, [])[1] == [
         usual,
@@ -174,7 +174,12 @@ def test_files_of_a_platform_are_looked_at_where_they_are(of_a_project: Path, tm
         data / "sites" / "c.sqlite3",
     ]
     usual.write_text('[platform]\nname = "aviary"\n')
-    assert find_platform_files(of_a_project, data, [], [registry])[2] == [data / "sites"]
+    assert find_platform_files(of_a_project, data, [], [registry])[2] == [data / "sites", registry]
+    inside = of_a_project / "registry.toml"
+    inside.write_text('[platform]\nsecret_key = "env:KEY"\n')
+    assert find_platform_files(of_a_project, data, [], [inside])[2] == [data / "sites"]
+    inside.write_text('[platform]\nsecret_key = "a"\n')
+    assert find_platform_files(of_a_project, data, [], [inside])[2] == [data / "sites", inside]
 
 
 def test_folders_are_told_of_the_registry_that_is_read(of_a_project: Path, tmp_path: Path) -> None:

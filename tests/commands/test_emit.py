@@ -40,6 +40,17 @@ def states(folder: Path) -> dict[str, tuple[int, int, int]]:
     return found
 
 
+def everything(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return all that stat(2) says of a folder and of whatever is below it, but for when it was last read."""
+    found = {}
+    for path in (folder, *sorted(folder.rglob("*"))):
+        status = path.lstat()
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        owner = (status.st_uid, status.st_gid, status.st_mode)
+        found[str(path)] = (status.st_dev, status.st_ino, status.st_nlink, status.st_size, *owner, *times)
+    return found
+
+
 def files(folder: Path) -> set[str]:
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     return {name for name in found if not name.startswith(".multihost/")}
@@ -82,6 +93,19 @@ def test_emit_again_touches_nothing(call: Call, output: Path) -> None:
     before = states(output)
     assert call("multihost_emit", "nginx", "uwsgi", "--output", output)[:2] == (0, "Nothing differs.\n")
     assert states(output) == before
+
+
+@pytest.mark.parametrize("flags", [[], ["--dry-run"], ["--diff"], ["--check"], ["--site", "aurora"]])
+@pytest.mark.parametrize("targets", [["nginx", "uwsgi"], ["nginx", "uwsgi", "systemd"]])
+def test_emit_with_nothing_to_change_touches_nothing_at_all(
+    call: Call, output: Path, flags: list[str], targets: list[str]
+) -> None:
+    """Folders, the lock and what is remembered have the times of before, too."""
+    call("multihost_emit", *targets, "--output", output)
+    before = everything(output)
+    assert {"lock", "manifest.json"} <= {Path(path).name for path in before}
+    assert call("multihost_emit", *targets, "--output", output, *flags)[0] == 0
+    assert everything(output) == before
 
 
 def test_emit_after_a_change_touches_only_what_differs(call: Call, output: Path, registry: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from wagtail_multihost.emitters.rendering import render
+from wagtail_multihost.emitters.rendering import library, render
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.options import Stated
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -36,6 +39,68 @@ class EmittedFile:
     mode: int = FILE_MODE
     site: str = ""
     group: str = ""
+
+
+class RenderedFile(EmittedFile):
+    """
+    A file whose text a ``template`` makes of ``values`` (quoted already) when it is asked for, which a run need not do
+    where the text of the last one is there and the seal that it was given says that it was made of the same.
+    """
+
+    __slots__ = ("made", "template", "templates", "values")
+
+    template: str
+    templates: Path | None
+    values: Mapping[str, object]
+    made: str | None
+
+    def __init__(
+        self,
+        path: PurePosixPath,
+        template: str,
+        values: Mapping[str, object],
+        templates: Path | None = None,
+        *,
+        mode: int = FILE_MODE,
+        site: str = "",
+        group: str = "",
+    ) -> None:
+        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "template", template)
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "templates", templates)
+        object.__setattr__(self, "mode", mode)
+        object.__setattr__(self, "site", site)
+        object.__setattr__(self, "group", group)
+        object.__setattr__(self, "made", None)
+
+    @property
+    def text(self) -> str:
+        """The text, made the first time."""
+        made = self.made
+        if made is None:
+            made = render(self.template, templates=self.templates, **self.values)
+            object.__setattr__(self, "made", made)
+        return made
+
+    def seal(self, text: str) -> str:
+        """
+        Return the digest of ``text`` and of all that the file's text is made of: the templates, what renders them and
+        the values. Blank where that cannot be said.
+        """
+        renders = library(self.templates).digest
+        try:
+            made_of = json.dumps([renders, self.template, self.values])
+        except (TypeError, ValueError):  # a value that is more than its text
+            return ""
+        return hashlib.sha256(f"{made_of}\n{text}".encode()).hexdigest() if renders else ""
+
+
+def rendered(file: EmittedFile) -> EmittedFile:
+    """Return the file with its text, and without what it was made of."""
+    if not isinstance(file, RenderedFile):
+        return file
+    return EmittedFile(file.path, file.text, file.mode, file.site, file.group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +143,13 @@ class Plan:
     def render(self, name: str, **values: object) -> str:
         """Return the template ``name``, the integrator's before the package's, with ``values`` (quoted already)."""
         return render(name, templates=self.platform.templates, **values)
+
+    def file(self, path: PurePosixPath, name: str, values: Mapping[str, object], **options: Any) -> RenderedFile:
+        """
+        Return a file with the text of ``render``, which is not made where the file on the disk is known to be made of
+        the same; ``options`` are the mode, the site and the group of an ``EmittedFile``.
+        """
+        return RenderedFile(path, name, values, self.platform.templates, **options)
 
     @property
     def chosen(self) -> tuple[SiteSpec, ...]:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from wagtail_multihost.emitters.files import EmittedFile
+from wagtail_multihost.emitters.files import EmittedFile, rendered
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.files import writing as files
@@ -38,6 +38,8 @@ class State(Enum):
 
 #: Says whether this package wrote the text, which a file at the path below the folder has.
 Known = Callable[[str, str], bool]
+#: Says whether a file is to have the text, None where it has none.
+Same = Callable[[EmittedFile, str | None], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +67,27 @@ class Found(NamedTuple):
     status: os.stat_result | None = None
 
 
-def compare(folder: Path, files: Iterable[EmittedFile], known: Known = lambda path, text: True) -> Iterator[Change]:
+def has_text(file: EmittedFile, text: str | None) -> bool:
+    return file.text == text
+
+
+def compare(
+    folder: Path, files: Iterable[EmittedFile], known: Known = lambda path, text: True, same: Same = has_text
+) -> Iterator[Change]:
     """Yield a change for every file; raises EmitError when a file in ``folder`` cannot be read."""
     for file in files:
         old = read(f"{folder}/{file.path}")
-        yield Change(file.path, state_of(old, file, known), old.text or "", file)
+        state = state_of(old, file, known, same)
+        yield Change(file.path, state, old.text or "", file if state is State.SAME else rendered(file))
 
 
-def state_of(old: Found, file: EmittedFile, known: Known) -> State:
+def state_of(old: Found, file: EmittedFile, known: Known, same: Same) -> State:
+    is_same = same(file, old.text)
     if old.text is None:
         return State.FOREIGN if old.is_there else State.NEW
     if not is_own(old.text):
         return State.FOREIGN
-    if old.text != file.text:
+    if not is_same:
         return State.CHANGED if known(str(file.path), old.text) else State.EDITED
     # Whoever owns a file can change it: what root's servers read is root's.
     is_right = old.status is not None and has_mode_and_owner(old.status, file.mode, owner_of(file.group))

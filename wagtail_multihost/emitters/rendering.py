@@ -2,29 +2,102 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import stat
+import sys
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple, NoReturn
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, Template, TemplateError
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    FunctionLoader,
+    PackageLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+)
 
 from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.version import own_version
 
 #: The first line of every emitted file. Without --force only files with it are overwritten or removed.
 OWNERSHIP_LINE = "# Managed by wagtail-multihost; do not edit."
+#: A template's text and its file. It is not read again, so there is nothing that says whether it has changed.
+Source = tuple[str, str | None, None]
+
+
+class Library(NamedTuple):
+    """
+    Templates, and the ``digest`` of all that a text depends on but for the values: of every template, read once, and
+    of what renders them. It is blank where not all could be read.
+    """
+
+    environment: Environment
+    digest: str
 
 
 @cache
-def load_template(name: str, templates: Path | None) -> Template:
+def library(templates: Path | None) -> Library:
+    """Return the templates of the package and, before these, those below the folder ``templates``."""
     packaged = PackageLoader("wagtail_multihost.emitters")
-    # S701: the output is not HTML; every value has passed the quoting function of its grammar.
-    environment = Environment(  # noqa: S701
-        loader=ChoiceLoader([FileSystemLoader(templates), packaged]) if templates else packaged,
+    loader: BaseLoader = ChoiceLoader([FileSystemLoader(templates), packaged]) if templates else packaged
+    try:
+        sources = {**all_of(packaged), **(all_of(FileSystemLoader(plain(templates))) if templates else {})}
+    except (OSError, ValueError):  # of what is no text among them nobody may ask
+        return Library(environment(loader), "")
+    texts = sorted((name, text) for name, (text, _, _) in sources.items())
+    rendered_by = [own_version(), version("jinja2"), version("markupsafe"), *sys.version_info]
+    digest = hashlib.sha256(json.dumps([OWNERSHIP_LINE, rendered_by, texts]).encode()).hexdigest()
+    return Library(environment(FunctionLoader(lambda name: sources.get(spelled(name)))), digest)
+
+
+def all_of(loader: BaseLoader) -> dict[str, Source]:
+    reader = environment(loader)
+    # What an installer compiles beside templates of Python's is none.
+    names = [name for name in loader.list_templates() if not name.endswith(".pyc")]
+    return {name: (*loader.get_source(reader, name)[:2], None) for name in names}
+
+
+def spelled(name: str) -> str:
+    """Return the name of a template as its list has it: loaders of files pass over blank parts, and dots."""
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def plain(folder: Path) -> Path:
+    """Return a folder that has nothing but folders and files; raises OSError: of a pipe nobody knows the end."""
+    for path, folders, names in os.walk(folder, onerror=raised):
+        for name in (*folders, *names):
+            mode = os.lstat(os.path.join(path, name)).st_mode
+            if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                raise OSError(f"{name} is neither a folder nor a file")
+    return folder
+
+
+def raised(error: OSError) -> NoReturn:
+    raise error
+
+
+def environment(loader: BaseLoader) -> Environment:
+    # S701: the output is no HTML; every value has passed the quoting function of its grammar.
+    return Environment(  # noqa: S701
+        loader=loader,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(name)
+
+
+@cache
+def load_template(name: str, templates: Path | None) -> Template:
+    return library(templates).environment.get_template(name)
 
 
 def render(name: str, *, templates: Path | None = None, **values: object) -> str:

@@ -17,13 +17,15 @@ def find_platform_files(
 ) -> tuple[Path, list[Path], list[Path]]:
     """
     Return the folder of the project whose code is in ``directory``, the platform's files that exist, and those of
-    them that must not be in a repository: a registry may be in one if it contains no secret.
+    them that must not be in a repository: a registry may be in one if it contains no secret. A registry outside the
+    project is not read.
     """
     project = project_folder(directory)
     local = [path for site in sites for path in (site.database.path, site.storage.path) if path]
     outside = [path for path in local if data is None or not path.is_relative_to(data)]
     paths = own_paths(project, data, [*registries, *outside])
-    safe = {path for path in (*registries, project / DEFAULT_FILE) if not file_has_secret(path)}
+    inside = [path for path in (*registries, project / DEFAULT_FILE) if path.is_relative_to(project)]
+    safe = {path for path in inside if not file_has_secret(path)}
     return project, paths, [path for path in paths if path not in safe]
 
 

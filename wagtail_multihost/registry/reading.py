@@ -16,8 +16,12 @@ from wagtail_multihost.spec.secret import Secret
 T = TypeVar("T")
 NO_NAMES: Mapping[str, object] = {}
 Reader = tuple[str, Declared, Callable[..., Any], object]
-#: What :func:`key_readers` has returned.
+#: What a record of no key at all gets: values, and the declarations that make more of them.
+Unstated = tuple[Mapping[str, object], tuple[tuple[str, Declared], ...]]
+#: What the functions below have returned; there are few specs, and they are never unloaded.
 _known: dict[type, tuple[Reader, ...]] = {}
+_known_unstated: dict[type, Unstated] = {}
+_known_classes: dict[str, type[Any]] = {}
 READERS: Mapping[type, Callable[..., Any]] = {
     bool: Record.take_boolean,
     int: Record.take_integer,
@@ -42,8 +46,12 @@ def read_spec(record: Record, spec: type[T], derived: Mapping[str, object] = NO_
 
 def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_NAMES) -> dict[str, Any]:
     """Take every declared key of a spec out of a record, except tables with their own keys; return the values."""
-    values: dict[str, Any] = {}
     stated, by = record.entries, selector(spec)
+    if not stated:
+        fixed, made = unstated(spec)
+        record.known.extend(fixed)
+        return {**fixed, **{name: derived_value(declared, derived) for name, declared in made}}
+    values: dict[str, Any] = {}
     chosen = ""
     for name, declared, take, default in key_readers(spec):
         is_stated = name in stated or declared.is_secret
@@ -64,6 +72,25 @@ def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_N
         if name == by:
             chosen = values[name]
     return values
+
+
+def unstated(spec: type) -> Unstated:
+    """Return what a record gets that states no key of a spec."""
+    if spec not in _known_unstated:
+        fixed = {name: default for name, _, _, default in key_readers(spec)}
+        words = {name: declared.unless_stated for name, declared, _, _ in key_readers(spec)}
+        by = selector(spec)
+        chosen = words[by] or fixed[by] if by else ""
+        made = [
+            (name, declared) for name, declared, _, _ in key_readers(spec) if words[name] and may_have(declared, chosen)
+        ]
+        _known_unstated[spec] = (fixed, tuple(made))
+    return _known_unstated[spec]
+
+
+def may_have(declared: Declared, chosen: object) -> bool:
+    """Return whether the engine or backend that is ``chosen`` takes a key."""
+    return not declared.of or chosen in declared.of
 
 
 def report_foreign_key(record: Record, name: str, message: str) -> None:
@@ -105,9 +132,10 @@ def find_reader(kind: Kind) -> Callable[..., Any]:
 
 def spec_class(name: str) -> type[Any]:
     """Return the class that a part's declaration names; its module loads only for a site that has the part."""
-    module, _, attribute = name.partition(":")
-    found: type[Any] = getattr(import_module(module), attribute)
-    return found
+    if name not in _known_classes:
+        module, _, attribute = name.partition(":")
+        _known_classes[name] = getattr(import_module(module), attribute)
+    return _known_classes[name]
 
 
 def keys_stated_for_all(spec: type, stated: Mapping[str, object]) -> Iterator[str]:

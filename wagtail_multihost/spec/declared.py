@@ -76,9 +76,15 @@ class Part(NamedTuple):
 
 
 Declarations: TypeAlias = tuple[tuple[Field[Any], Declared], ...]
+#: A key, its declaration, and its default where a value that is that one has no problem.
+Rule: TypeAlias = tuple[Field[Any], Declared, object]
 #: What the functions below have returned; there are few specs, and they are never unloaded.
 _known: dict[type, Declarations] = {}
 _known_parts: dict[type, tuple[tuple[str, Part], ...]] = {}
+_known_rules: dict[tuple[type, object], tuple[Rule, ...]] = {}
+_known_secrets: dict[type, tuple[str, ...]] = {}
+#: Is no value.
+NONE = object()
 
 
 def key(kind: Kind, meaning: str, default: Any = MISSING, **options: Any) -> Any:
@@ -116,12 +122,18 @@ def engine_choices(spec: type) -> tuple[str, ...]:
     return tuple(dict(declarations(spec)[0][1].kind.schema)["enum"]) if selector(spec) else ()  # type: ignore[arg-type]
 
 
+def secret_keys(spec: type) -> tuple[str, ...]:
+    """Return the names of a spec's own secrets."""
+    if spec not in _known_secrets:
+        _known_secrets[spec] = tuple(one.name for one, declared in declarations(spec) if declared.is_secret)
+    return _known_secrets[spec]
+
+
 def find_secrets(spec: object) -> Iterator[Secret]:
     """Yield every secret of a spec and of its tables; none of them is read."""
-    for one, declared in declarations(type(spec)):
-        value = getattr(spec, one.name)
-        if declared.is_secret:
-            yield from value if isinstance(value, tuple) else (value,) if value is not None else ()
+    for key in secret_keys(type(spec)):
+        value = getattr(spec, key)
+        yield from value if isinstance(value, tuple) else (value,) if value is not None else ()
     for name, _ in parts(type(spec)):
         inner = getattr(spec, name)
         if hasattr(inner, "__dataclass_fields__"):
@@ -134,19 +146,43 @@ def declared_problems(spec: object) -> Iterator[Problem]:
     """
     by = selector(type(spec))
     chosen = getattr(spec, by) if by else ""
-    for one, declared in declarations(type(spec)):
+    for one, declared, accepted in rules(type(spec), by, chosen):
         value = getattr(spec, one.name)
-        if declared.of and chosen not in declared.of:
-            # A default that means something, such as a port, is not a statement of the key.
-            if not one.default and value != one.default:
-                yield Problem(one.name, f"The {by} {chosen} does not have this key.")
-        elif value is None and declared.required:
-            yield Problem(one.name, f"It is missing: {f'the {by} {chosen}' if by else 'it'} needs one.")
-        elif declared.required or not is_nothing(value) or not may_be_nothing(one):
-            problems = tuple(value_problems(one.name, declared.kind, value))
-            yield from problems
-            if problems and declared.selects:
-                return
+        if value is accepted:
+            continue
+        problems = tuple(key_problems(one, declared, value, by, chosen))
+        yield from problems
+        if problems and declared.selects:
+            return
+
+
+def rules(spec: type, by: str, chosen: object) -> tuple[Rule, ...]:
+    """Return what is to be looked at where ``by`` is ``chosen``; defaults, as most values are, but once."""
+    if by and chosen not in engine_choices(spec):
+        return tuple((one, declared, NONE) for one, declared in declarations(spec))
+    if (spec, chosen) not in _known_rules:
+        _known_rules[spec, chosen] = tuple(
+            (one, declared, one.default if is_accepted(one, declared, by, chosen) else NONE)
+            for one, declared in declarations(spec)
+        )
+    return _known_rules[spec, chosen]
+
+
+def is_accepted(one: Field[Any], declared: Declared, by: str, chosen: object) -> bool:
+    """Return whether a key has a default, which has no problem."""
+    return one.default is not MISSING and not any(key_problems(one, declared, one.default, by, chosen))
+
+
+def key_problems(one: Field[Any], declared: Declared, value: Any, by: str, chosen: object) -> Iterator[Problem]:
+    """Yield the problems of a key with the ``value``, of a spec in which ``by`` is ``chosen``."""
+    if declared.of and chosen not in declared.of:
+        # A default that means something, such as a port, is not a statement of the key.
+        if not one.default and value != one.default:
+            yield Problem(one.name, f"The {by} {chosen} does not have this key.")
+    elif value is None and declared.required:
+        yield Problem(one.name, f"It is missing: {f'the {by} {chosen}' if by else 'it'} needs one.")
+    elif declared.required or not is_nothing(value) or not may_be_nothing(one):
+        yield from value_problems(one.name, declared.kind, value)
 
 
 def is_nothing(value: object) -> bool:
@@ -160,5 +196,11 @@ def may_be_nothing(field: Field[Any]) -> bool:
 
 def value_problems(name: str, kind: Kind, value: Any) -> Iterator[Problem]:
     """Yield the problems of a value, or of each item of a list."""
+    check = kind.check
     for item in value if kind.each else (value,):
-        yield from problem_of(name, kind.check, item)
+        try:
+            if check(item) is item:
+                continue
+        except ValueError:
+            pass
+        yield from problem_of(name, check, item)

@@ -29,8 +29,9 @@ class Frozen:
             missing = [f"{name} is missing" for name in known if name not in values]
             wrong = [*missing, *(f"{name} is not known" for name in stated if name not in known)]
             raise TypeError(f"{type(self).__qualname__}: {', '.join(wrong)}")
+        put = object.__setattr__
         for name, value in values.items():
-            object.__setattr__(self, name, value)
+            put(self, name, value)
         self.__post_init__()
 
     def __post_init__(self) -> None:

@@ -148,6 +148,35 @@ def test_lock_has_the_number_of_its_holder_alone(place: OutputFolder) -> None:
         assert place.lock.read_text() == str(os.getpid())
 
 
+def test_lock_names_nobody_who_does_not_hold_it(place: OutputFolder) -> None:
+    """Who lets it go, or was killed, is named no more; nor is a run of which those that wait have not been told."""
+    with hold_lock(place, 0):
+        pass
+    assert place.lock.read_text() == ""
+    place.lock.write_text("1234567890123")
+    with hold_lock(place, 0, quietly=True) as sign:
+        with pytest.raises(EmitError, match=r"process unknown\) has held"), hold_lock(place, 0):
+            pass
+        sign()
+        with pytest.raises(EmitError, match=rf"process {os.getpid()}\) has held"), hold_lock(place, 0):
+            pass
+        with hold_lock(place, 0, lambda: True):
+            pass
+        assert place.lock.read_text() == str(os.getpid())
+    assert place.lock.read_text() == ""
+
+
+def test_lock_that_is_held_quietly_is_not_touched(place: OutputFolder) -> None:
+    """Its times are those of before."""
+    with hold_lock(place, 0):
+        pass
+    before = place.lock.stat()
+    with hold_lock(place, 0, quietly=True):
+        pass
+    after = place.lock.stat()
+    assert (after.st_mtime_ns, after.st_ctime_ns) == (before.st_mtime_ns, before.st_ctime_ns)
+
+
 def test_lock_follows_no_link(place: OutputFolder) -> None:
     """A link in its place is refused."""
     place.lock.symlink_to(place.directory / "elsewhere")

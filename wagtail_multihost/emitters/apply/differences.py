@@ -10,6 +10,7 @@ from typing import Any
 
 from wagtail_multihost.emitters.apply.manifest import Manifest
 from wagtail_multihost.emitters.apply.output_folder import NAME
+from wagtail_multihost.emitters.apply.seals import Seals
 from wagtail_multihost.emitters.emitter import Emitter
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.output import Change, State, compare, stale, stale_among
@@ -23,10 +24,11 @@ MOST_NAMED = 20
 
 @dataclass(slots=True)
 class Differences:
-    """The changes by target, the new generations, and how many existing files are kept."""
+    """The changes by target, the new generations and seals, and how many of the files that are there stay."""
 
     by_target: dict[str, list[Change]] = field(default_factory=dict)
     generations: dict[str, str] = field(default_factory=dict)
+    seals: dict[str, str] = field(default_factory=dict)
     kept: int = 0
 
     @property
@@ -75,10 +77,15 @@ def compare_target(
 ) -> Iterable[Change]:
     """Yield the changes of a target, except for its generation file. Its paths are added to those ``taken``."""
     marker = emitter.generation("none").path if emitter.generation else None
-    emitted = call_target(emitter, emitter.emit, plan)
-    files = refuse_misplaced(emitter, (file for file in emitted if file.path != marker), taken)
+    seals = Seals(manifest.seals, found.seals)
+
+    def compared(emitted: Iterable[EmittedFile]) -> Iterator[Change]:
+        files = refuse_misplaced(emitter, (file for file in emitted if file.path != marker), taken)
+        return compare(plan.directory, watched(files), manifest.knows, seals.same)
+
     seen = [marker] if marker else []
-    for change in compare(plan.directory, watched(files), manifest.knows):
+    # A file may be made as late as when it is compared.
+    for change in call_target(emitter, compared, call_target(emitter, emitter.emit, plan)):
         seen.append(change.path)
         found.kept += change.state is not State.NEW
         if change.state is not State.SAME:

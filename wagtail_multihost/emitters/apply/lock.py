@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from wagtail_multihost.emitters.apply.output_folder import OutputFolder
 from wagtail_multihost.exceptions import EmitError
@@ -16,9 +17,13 @@ MOST_DIGITS = 20
 
 
 @contextmanager
-def hold_lock(output: OutputFolder, timeout: float, is_served: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def hold_lock(
+    output: OutputFolder, timeout: float, is_served: Callable[[], bool] = lambda: False, *, quietly: bool = False
+) -> Iterator[Callable[[], None]]:
     """
-    Wait for other runs, then keep them out; go on without the lock as soon as ``is_served`` returns true.
+    Wait for other runs, then keep them out; go on without the lock as soon as ``is_served`` returns true. The lock
+    file names the process that holds it; with ``quietly`` only once the yielded function is called, so that a run
+    that changes nothing leaves the file untouched.
 
     Raises EmitError when that takes longer than ``timeout`` seconds.
     """
@@ -27,9 +32,8 @@ def hold_lock(output: OutputFolder, timeout: float, is_served: Callable[[], bool
     except OSError as error:
         raise EmitError(f"Cannot lock {output.lock}: {error.strerror}.") from None
     try:
-        if lock(descriptor, time.monotonic() + timeout, is_served):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        if has_lock := lock(descriptor, time.monotonic() + timeout, is_served):
+            (clear if quietly else sign)(descriptor)
     except BlockingIOError:
         holder = os.pread(descriptor, MOST_DIGITS, 0).decode() or "unknown"
         os.close(descriptor)
@@ -41,6 +45,22 @@ def hold_lock(output: OutputFolder, timeout: float, is_served: Callable[[], bool
         os.close(descriptor)
         raise
     try:
-        yield
+        yield partial(sign, descriptor)
     finally:
-        os.close(descriptor)
+        try:
+            if has_lock:
+                clear(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sign(descriptor: int) -> None:
+    """Write into the lock which process has it."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def clear(descriptor: int) -> None:
+    """Let the lock name no process, where it names one: the one before, if that was killed."""
+    if os.fstat(descriptor).st_size:
+        os.ftruncate(descriptor, 0)

@@ -1,19 +1,23 @@
-"""The manifest: the digest of each file that was written, by which edited files are recognised."""
+"""
+The manifest: the digest of each file that was written, by which edited files are recognised, and the seal of each that
+a template made.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wagtail_multihost.emitters.apply.output_folder import OutputFolder, read_json, write_json
+from wagtail_multihost.emitters.apply.seals import seals_of
 from wagtail_multihost.emitters.output import Change
 
 
 class Manifest:
     """
-    The digests, and the generation of each target that shows one. While files are being replaced, both the old and
-    the new digest of a file are accepted, so that no file looks edited after a crash.
+    The digests, the generation of each target that shows one, and the seals. While files are being replaced, both
+    the old and the new digest of a file are accepted, so that no file looks edited after a crash.
     """
 
     def __init__(self, output: OutputFolder) -> None:
@@ -21,6 +25,7 @@ class Manifest:
         self.output = output
         self.files: dict[str, str] = found.get("files", {})
         self.generations: dict[str, str] = found.get("generations", {})
+        self.seals = seals_of(output, found.get("seals"))
 
     def knows(self, path: str, text: str) -> bool:
         """Return whether ``text`` is what was written to ``path``; true for a file older than the manifest."""
@@ -34,18 +39,26 @@ class Manifest:
             self.files[str(change.path)] = " ".join(dict.fromkeys(digest(text) for text in texts))
         self.save()
 
-    def settle(self, changes: Iterable[Change], generations: dict[str, str] | None = None) -> None:
-        """Accept only the new contents."""
+    def settle(
+        self,
+        changes: Iterable[Change],
+        generations: Mapping[str, str] | None = None,
+        seals: Mapping[str, str] | None = None,
+    ) -> None:
+        """Accept only the new contents, and keep the new ``generations`` and ``seals``."""
+        self.seals |= seals or {}
         for change in changes:
             if change.new:
                 self.files[str(change.path)] = digest(change.new.text)
             else:
                 self.files.pop(str(change.path), None)
+                self.seals.pop(str(change.path), None)
         self.generations |= generations or {}
         self.save()
 
     def save(self) -> None:
-        write_json(self.output.manifest, {"files": self.files, "generations": self.generations})
+        kept = {"files": self.files, "generations": self.generations, "seals": self.seals}
+        write_json(self.output.manifest, kept)
 
 
 def digest(text: str) -> str:

@@ -158,6 +158,7 @@ class Transaction:
         watched = self.request.watch(len(self.plan.chosen))
         self.found = compare_targets(self.request.emitters, self.plan, self.manifest, watched, renewed=owed)
         if not self.found.changes and not owed:
+            self.remember()
             return ApplyResult(generation=self.generation)
         if not self.request.force:
             refuse_overwriting(self.found.changes, self.plan.directory)
@@ -170,6 +171,12 @@ class Transaction:
         finally:
             remove_files(drafts.values())
         return self.result
+
+    def remember(self) -> None:
+        """Keep new seals, without which the next run does more."""
+        if self.found.seals:
+            with suppress(OSError):
+                self.manifest.settle((), seals=self.found.seals)
 
     def validate(self, drafts: dict[str, str]) -> None:
         """Have the parsers check the scratch copy of each target that changes."""
@@ -213,7 +220,7 @@ class Transaction:
         journal.forget(self.output)
         # Until then the manifest accepts both contents, and a record that stays costs one more reload.
         with suppress(OSError):
-            self.manifest.settle(self.found.changes, self.found.generations)
+            self.manifest.settle(self.found.changes, self.found.generations, self.found.seals)
             if self.request.reload:
                 self.pending.clear(self.request.targets)
 

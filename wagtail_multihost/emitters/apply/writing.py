@@ -35,7 +35,7 @@ def find_changes(request: ApplyRequest) -> Differences:
 def write_changes(request: ApplyRequest) -> Differences:
     """Write what differs, and mark it for the next apply to reload; raises EmitError when that fails."""
     output = prepare_output(request.directory)
-    with reported(), hold_lock(output, request.lock_timeout):
+    with reported(), hold_lock(output, request.lock_timeout, quietly=True) as sign:
         for folder in matching(
             output.directory, (folder for emitter in request.emitters for folder in emitter.folders)
         ):
@@ -44,9 +44,12 @@ def write_changes(request: ApplyRequest) -> Differences:
         journal.undo(output)
         found = find_changes(request)
         if found.changes:
+            sign()
             manifest = Manifest(output)
             manifest.expect(found.changes)
             Pending(output).add(found.paths)
             write(output.directory, *found.changes)
-            manifest.settle(found.changes, found.generations)
+            manifest.settle(found.changes, found.generations, found.seals)
+        elif found.seals:
+            Manifest(output).settle((), seals=found.seals)
     return found

@@ -53,7 +53,7 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     )
     for site in plan.sites:
         if site.id in own:
-            yield EmittedFile(SITES / f"{site.id}.conf", render_server(front, site), site=site.id)
+            yield plan.file(SITES / f"{site.id}.conf", "nginx/site.conf", render_server(front, site), site=site.id)
 
 
 def nginx_file(name: str, text: str) -> EmittedFile:

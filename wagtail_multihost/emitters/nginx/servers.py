@@ -29,24 +29,23 @@ def needs_own_server(front: Front, site: SiteSpec) -> bool:
     )
 
 
-def render_server(front: Front, site: SiteSpec) -> str:
-    """Return the file with a site's own server."""
+def render_server(front: Front, site: SiteSpec) -> dict[str, object]:
+    """Return what the file of a site's own server is made of, quoted."""
     options = front.options_of(site)
-    return front.plan.render(
-        "nginx/site.conf",
+    return {
         **front.listening,
-        http_hosts=[nginx_quote(host) for host in site.hosts],
-        https_hosts=[nginx_quote(host) for host in site.hosts if site.has_tls(host)],
-        https_port=front.https_port,
-        upgrade=front.upgrade,
-        directives=[
+        "http_hosts": [nginx_quote(host) for host in site.hosts],
+        "https_hosts": [nginx_quote(host) for host in site.hosts if site.has_tls(host)],
+        "https_port": front.https_port,
+        "upgrade": front.upgrade,
+        "directives": [
             *request_directives(front, site),
             *limit_directives(options),
             *log_directives(front, site),
             *cache_directives(front, options.cache),
         ],
-        site_include=include_argument(front, options.site_include, f"sites.{site.id}.nginx.site_include"),
-    )
+        "site_include": include_argument(front, options.site_include, f"sites.{site.id}.nginx.site_include"),
+    }
 
 
 def request_directives(front: Front, site: SiteSpec) -> list[str]:

@@ -40,8 +40,8 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
         yield systemd_file(plan, "multihost-snapshot.timer", platform=plan.platform.name)
     for site in plan.chosen:
         for unit, section, settings in drop_ins(plan, site):
-            text = plan.render("systemd/site.conf", section=section, settings=settings)
-            yield EmittedFile(drop_in_path(unit), text, site=site.id)
+            values = {"section": section, "settings": settings}
+            yield plan.file(drop_in_path(unit), "systemd/site.conf", values, site=site.id)
 
 
 def drop_in_path(unit: str) -> PurePosixPath:

@@ -39,11 +39,10 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
         yield from router_files(plan, shared)
     for site in plan.chosen:
         account = account_of(plan, site)
-        text = render_vassal(plan, site, shared)
-        if account:
-            yield EmittedFile(vassal_path(plan, site), text, OWN_ACCOUNT_MODE, site.id, account.group)
-        else:
-            yield EmittedFile(vassal_path(plan, site), text, site=site.id)
+        given = {"mode": OWN_ACCOUNT_MODE, "group": account.group} if account else {}
+        yield plan.file(
+            vassal_path(plan, site), "uwsgi/vassal.ini", render_vassal(plan, site, shared), site=site.id, **given
+        )
 
 
 #: The target, as the commands know it.

@@ -35,25 +35,25 @@ def shared_values(plan: Plan) -> dict[str, object]:
     }
 
 
-def render_vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
+def render_vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> dict[str, object]:
+    """Return what the site's ini is made of, quoted."""
     options, account = plan.options(UwsgiOptions, site), account_of(plan, site)
-    return plan.render(
-        "uwsgi/vassal.ini",
-        site=uwsgi_quote(site.id),
-        account=account,
-        socket=uwsgi_quote(socket_path(plan, site.names.socket)),
-        temporary=uwsgi_quote(str(plan.platform.local_path(site.id, "tmp"))),
-        on_demand=options.on_demand,
-        stats=uwsgi_quote(stats_path(plan, site)) if options.stats else "",
-        cgroup=uwsgi_quote_part(options.cgroup.replace("{site}", site.id)),
-        tasks=options.tasks or (ACCOUNT_TASKS if account else 0),
-        memory=round_to_megabytes(options.memory),
-        rss=round_to_megabytes(options.rss),
+    return {
+        "site": uwsgi_quote(site.id),
+        "account": account,
+        "socket": uwsgi_quote(socket_path(plan, site.names.socket)),
+        "temporary": uwsgi_quote(str(plan.platform.local_path(site.id, "tmp"))),
+        "on_demand": options.on_demand,
+        "stats": uwsgi_quote(stats_path(plan, site)) if options.stats else "",
+        "cgroup": uwsgi_quote_part(options.cgroup.replace("{site}", site.id)),
+        "tasks": options.tasks or (ACCOUNT_TASKS if account else 0),
+        "memory": round_to_megabytes(options.memory),
+        "rss": round_to_megabytes(options.rss),
         **number_values(plan, site),
         **code_values(plan, site),
         **serving_values(plan, site),
         **shared,
-    )
+    }
 
 
 def number_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
