@@ -69,11 +69,15 @@ def test_headers_of_proxies_are_written_over() -> None:
     platform = make_platform(
         nginx=NginxOptions(proxies=("10.0.0.1",)), secure_proxy_ssl_header=("HTTP_X_FORWARDED_PROTO", "https")
     )
-    main = texts("nginx", make_plan(make_site("aurora"), platform=platform))["nginx/nginx.conf"]
-    for name in ("FOR $remote_addr", 'PORT ""', 'SSL ""'):
+    emitted = texts("nginx", make_plan(make_site("aurora"), platform=platform))
+    main = emitted["nginx/nginx.conf"]
+    for name in ("FOR $remote_addr", 'HOST "" if_not_empty', 'PORT "" if_not_empty', 'SSL "" if_not_empty'):
         assert f"uwsgi_param HTTP_X_FORWARDED_{name};" in main
     assert main.count("uwsgi_param HTTP_X_FORWARDED_PROTO ") == 1
     assert "uwsgi_param HTTP_X_FORWARDED_PROTO $multihost_scheme;" in main
+    assert (
+        'map "$multihost_proxy$scheme $http_x_forwarded_proto" $multihost_scheme {' in emitted["nginx/forwarded.conf"]
+    )
 
 
 def test_prefix_of_health_is_read_as_it_is() -> None:
@@ -134,16 +138,16 @@ def test_nginx_waits_as_long_as_who_it_asks(
     ("proxies", "header", "origin", "expected"),
     [
         ((), None, "https://{hostname}", ("purge:on", "https")),
-        ((), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ("purge:on", "https")),
+        ((), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ('"~^purge:"', "https")),
         (("10.0.0.1",), None, "https://{hostname}", ("purge:on", "https")),
-        (("10.0.0.1",), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ('"~^purge:"', "on")),
-        (("10.0.0.1",), ("HTTP_X_SCHEME", "secure"), "http://{hostname}", ("purge:on", "secure")),
+        (("10.0.0.1",), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ('"~^purge:"', "https")),
+        (("10.0.0.1",), ("HTTP_X_SCHEME", "secure"), "http://{hostname}", ("purge:on", "https")),
     ],
 )
 def test_purged_page_is_that_of_its_visitors_scheme(
     proxies: tuple[str, ...], header: tuple[str, str] | None, origin: str, expected: tuple[str, str]
 ) -> None:
-    """Behind a proxy that says the scheme it is the proxy's word for https, where the platform is on https."""
+    """Behind a proxy that says the scheme, it is https for all names, where the platform is on https."""
     platform = make_platform(
         nginx=NginxOptions(cache=10, proxies=proxies), secure_proxy_ssl_header=header, origin=origin
     )

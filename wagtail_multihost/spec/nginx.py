@@ -27,7 +27,8 @@ LISTEN = re.compile(
 )
 LISTEN_WANTED = "be a port, an address and a port such as 127.0.0.1:80 or [::]:80, or unix:/path"
 RESOLVER = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
-HEADER_FORM = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}|proxy_protocol")
+# nginx reads lists of addresses, and not the pairs of RFC 7239 (ngx_http_realip_module.c).
+HEADER_FORM = re.compile(r"(?!(?i:forwarded)\Z)[A-Za-z][A-Za-z0-9-]{0,63}|proxy_protocol")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,9 @@ class NginxOptions(Options):
     real_ip_header: str = option(
         "X-Forwarded-For",
         text(
-            "header, or `proxy_protocol`", HEADER_FORM, wanted="be a header such as X-Forwarded-For, or proxy_protocol"
+            "header, or `proxy_protocol`",
+            HEADER_FORM,
+            wanted="be a header of addresses such as X-Forwarded-For, or proxy_protocol",
         ),
         "Where those proxies write the client's address.",
     )

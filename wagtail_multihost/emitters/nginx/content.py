@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from wagtail_multihost.emitters.nginx.cache import PAGE_KEY, buckets, cache
+from wagtail_multihost.emitters.nginx.forwarded import forwarded, scheme_map
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.rules import health
-from wagtail_multihost.emitters.nginx.upstreams import header_name, upstreams
+from wagtail_multihost.emitters.nginx.upstreams import upstreams
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around
 
 
@@ -49,6 +50,7 @@ def http_files(front: Front) -> dict[str, str]:
     plan = front.plan
     has_files = plan.codebase.static_root is not None and not front.asks_nodes
     texts = {
+        "forwarded.conf": scheme_map(front),
         "content.conf": plan.render("nginx/content.conf") if has_files else "",
         "cache.conf": cache(front),
         "buckets.conf": buckets(front),
@@ -65,9 +67,7 @@ def requests_by_http(front: Front) -> str:
         return ""
     return front.plan.render(
         "nginx/gunicorn.conf",
-        keeps_forwarded_proto=front.keeps_forwarded_proto,
-        scheme_header=header_name(front.trusted_header),
-        page_scheme=front.page_scheme,
+        **forwarded(front),
         request_id=front.request_id,
         origin_port=front.origin_port,
         read_timeout=front.read_timeout(),

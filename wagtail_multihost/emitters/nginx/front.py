@@ -19,6 +19,8 @@ HAS_HTTP2_DIRECTIVE = (1, 25, 1)
 READ_MARGIN = 5  # seconds
 PROXY_PROTOCOL = "proxy_protocol"
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+#: How a front server tells its nodes the scheme.
+FRONT_SERVERS_WORD = (FORWARDED_PROTO, "https")
 #: What both ends' certificates take; all or none of them.
 CERTIFICATES = (
     "node_certificate",
@@ -74,28 +76,19 @@ class Front:
         return "$multihost_request_id" if self.plan.node else "$request_id"
 
     @property
-    def trusted_header(self) -> tuple[str, str] | None:
-        """The header in which a trusted proxy says the scheme, and its word for https; None where none does."""
-        return self.plan.platform.secure_proxy_ssl_header if self.options.proxies else None
+    def scheme_header(self) -> tuple[str, str] | None:
+        """The header in which applications read the scheme, and its word for https; None where there is none."""
+        return self.plan.platform.secure_proxy_ssl_header
 
     @property
-    def told_header(self) -> tuple[str, str] | None:
-        """The same of any proxy: where none is named, whoever connects is taken for one that says it as most do."""
-        header = self.plan.platform.secure_proxy_ssl_header
-        return header if header is not None and header[0] == FORWARDED_PROTO else self.trusted_header
-
-    @property
-    def keeps_forwarded_proto(self) -> bool:
-        """Whether applications read what whoever connects says of the scheme, as the setting of Django has it."""
-        header = self.plan.platform.secure_proxy_ssl_header
-        return header is not None and header[0] == FORWARDED_PROTO and not self.options.proxies
+    def read_header(self) -> tuple[str, str] | None:
+        """The same of the header that nginx itself reads: on a node what the front server says, whoever told that."""
+        return FRONT_SERVERS_WORD if self.plan.node else self.scheme_header
 
     @property
     def visitor_scheme(self) -> str:
-        """The variable of the scheme that the visitor uses, as far as nginx knows it or a proxy says it."""
-        if self.keeps_forwarded_proto:
-            return "$http_x_forwarded_proto"
-        return "$multihost_scheme" if self.trusted_header else "$scheme"
+        """The variable of the scheme that the visitor uses, `http` or `https`, as far as nginx knows it."""
+        return "$multihost_scheme" if self.read_header else "$scheme"
 
     @property
     def page_scheme(self) -> str:

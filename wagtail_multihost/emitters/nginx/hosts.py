@@ -38,11 +38,8 @@ def maps(front: Front) -> str:
 
 
 def told(front: Front) -> dict[str, str]:
-    """Return the variable of a scheme that a proxy in front may tell, with its word for https, where one does."""
-    header = front.told_header
-    if not header:
-        return {"told_scheme": ""}
-    return {"told_scheme": front.visitor_scheme, "told_secure": nginx_quote_key(header[1])}
+    """Return the variable of a scheme that a proxy in front may tell, where one does."""
+    return {"told_scheme": front.visitor_scheme if front.read_header else ""}
 
 
 def rule_maps(front: Front) -> dict[str, object]:

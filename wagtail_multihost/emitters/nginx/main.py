@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from wagtail_multihost.emitters.nginx.cache import durations
+from wagtail_multihost.emitters.nginx.forwarded import forwarded
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.hosts import bucket_size, hosts_of, table_size
 from wagtail_multihost.emitters.nginx.rules import limiting, map_keys, zones
@@ -34,7 +35,6 @@ def main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
         **front.listening,
         **trust(front),
         content=content,
-        page_scheme=front.page_scheme,
         upgrade=front.upgrade,
         request_id=front.request_id,
         has_shared=bool(shared),
@@ -64,14 +64,11 @@ def main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
 
 def trust(front: Front) -> dict[str, object]:
     """Return what the main file says about proxies in front of nginx: whose word is taken, and on what."""
-    options, (header, secure) = front.options, front.plan.platform.secure_proxy_ssl_header or ("", "")
+    options = front.options
     return {
         "proxies": [nginx_quote(network) for network in options.proxies],
         "real_ip_header": nginx_quote(options.real_ip_header),
-        "keeps_forwarded_proto": front.keeps_forwarded_proto,
-        "scheme_param": header if options.proxies else "",
-        "scheme_variable": header.lower(),
-        "secure_value": nginx_quote(secure),
+        **forwarded(front),
     }
 
 

@@ -1,0 +1,61 @@
+"""
+What proxies and visitors say of a request, and what an application is told of it: one value for each fact, whatever
+list, case or quotes it came in, so that no two programs read it differently.
+"""
+
+from __future__ import annotations
+
+from wagtail_multihost.emitters.nginx.front import FORWARDED_PROTO, Front
+from wagtail_multihost.emitters.quoting import nginx_quote
+
+#: The header of the scheme that runners read themselves.
+PROTO = "X-Forwarded-Proto"
+#: Headers that say again what an application knows of Host, of the scheme and of the address: it gets none of these.
+REMOVED = ("X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Real-IP", "Forwarded", "Proxy")
+#: The variable of the word by which an application knows https, where that is another one.
+WORD = "$multihost_scheme_word"
+#: The variable of the port that a visitor of a proxy used.
+PORT = "$multihost_port"
+HTTPS = "https"
+
+
+def scheme_map(front: Front) -> str:
+    """Return forwarded.conf, which finds the visitor's scheme; blank where nobody but nginx itself knows it."""
+    header = front.read_header
+    if header is None:
+        return ""
+    return front.plan.render(
+        "nginx/forwarded.conf",
+        proxies=[nginx_quote(network) for network in front.options.proxies],
+        header=header[0].lower(),
+        # Letters and digits alone, as the platform's key accepts them.
+        secure=nginx_quote(header[1]).strip('"'),
+        page_scheme=front.page_scheme,
+        word=own_word(front),
+        server_port="" if front.speaks_http or front.origin_port else PORT,
+    )
+
+
+def forwarded(front: Front) -> dict[str, object]:
+    """Return what applications are told of the scheme, in which header, and which headers they never get."""
+    header = front.scheme_header
+    own = header_name(header[0]) if header and header[0] != FORWARDED_PROTO else ""
+    proto = WORD if header and not own and own_word(front) else front.page_scheme
+    return {
+        "page_scheme": proto,
+        "scheme_header": own,
+        "scheme_word": WORD if own_word(front) else front.page_scheme,
+        "server_port": (front.origin_port.removeprefix(":") or PORT) if front.read_header else "$server_port",
+        "removed": [name for name in REMOVED if name.upper() != own.upper()],
+    }
+
+
+def own_word(front: Front) -> str:
+    """Return the word for https that an application expects, quoted, where it is not that one; else blank."""
+    header = front.scheme_header
+    return nginx_quote(header[1]) if header and header[1] != HTTPS else ""
+
+
+def header_name(variable: str) -> str:
+    """Return the name of a header that Django calls ``HTTP_X_FORWARDED_PROTO``."""
+    return variable.removeprefix("HTTP_").replace("_", "-")
