@@ -62,10 +62,11 @@ def application(environ, start_response):
         body = json.dumps({{"environ": told, "django": seen_by_django(environ)}}).encode()
     elif path == "/count":
         body = str(sum(key.startswith("HTTP_X_FIELD_") for key in environ)).encode()
-    elif path == "/headers":
+    elif path in ("/headers", "/plain"):
         each = int(query.get("each", 1000))
         values = ["a" * each] * (int(query["bytes"]) // each) + ["b" * (int(query["bytes"]) % each)]
-        headers = [("Set-Cookie", f"n{{number}}=" + value) for number, value in enumerate(values)]
+        name = "Set-Cookie" if path == "/headers" else "X-Plain"
+        headers = [(name, f"n{{number}}=" + value) for number, value in enumerate(values)]
     elif path == "/read":
         body = str(len(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))).encode()
     elif path == "/sleep":

@@ -233,7 +233,7 @@ def test_own_code_and_folders_take_the_place_of_the_platforms() -> None:
         "DJANGO_SETTINGS_MODULE": "own.settings",
         "TMPDIR": "/srv/aviary/data/sites/own/tmp",
         "PYTHONPATH": "/home/own/plugins:/home/own/100% $HOME",
-        "GUNICORN_CMD_ARGS": "--workers=4 --threads=2 --timeout=120 --graceful-timeout=120 --max-requests=1000 "
+        "GUNICORN_CMD_ARGS": "--workers=4 --threads=2 --timeout=121 --graceful-timeout=120 --max-requests=1000 "
         "--max-requests-jitter=100",
     }
     assert ["-/home/own/media files"] in [words(value, "own") for value in values(found, "Service", "BindPaths")]

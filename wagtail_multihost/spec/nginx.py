@@ -86,7 +86,7 @@ class NginxOptions(Options):
     timeout: int = option(
         0,
         integer(0, 86_400),
-        "How long, in seconds, the site may be silent; 0: a little longer than a request may take there.",
+        "How long, in seconds, the site may be silent; 0: as long as a request may take there, which is also the most.",
         per_site=True,
     )
     rate: int = option(

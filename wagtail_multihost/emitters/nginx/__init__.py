@@ -42,6 +42,7 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     yield file("nginx.conf", main(front, shared, content))
     yield file("maps.conf", maps(front))
     yield file("rules.conf", rules(front))
+    yield file("large.conf", plan.render("nginx/large.conf"))
     yield file("locations.conf", locations(front))
     for name, text in content.items():
         yield file(name, text)

@@ -6,6 +6,7 @@ from wagtail_multihost.emitters.nginx.cache import PAGE_KEY, buckets, cache
 from wagtail_multihost.emitters.nginx.forwarded import forwarded, scheme_map
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.rules import health
+from wagtail_multihost.emitters.nginx.sizes import answer_sizes
 from wagtail_multihost.emitters.nginx.upstreams import upstreams
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around
 
@@ -68,6 +69,7 @@ def requests_by_http(front: Front) -> str:
     return front.plan.render(
         "nginx/gunicorn.conf",
         **forwarded(front),
+        **answer_sizes(),
         request_id=front.request_id,
         origin_port=front.origin_port,
         read_timeout=front.read_timeout(),

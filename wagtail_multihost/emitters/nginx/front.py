@@ -111,9 +111,12 @@ class Front:
         return self.origin_port if self.plan.platform.scheme == "https" else ""
 
     def read_timeout(self, site: SiteSpec | None = None) -> int:
-        """Return after how many silent seconds nginx gives up: stated, or a little after the application's server."""
-        options = self.options_of(site) if site else self.options
-        return options.timeout or self.plan.request_seconds(site) + READ_MARGIN
+        """
+        Return after how many silent seconds nginx gives up: when a request may take no longer, or earlier where that is
+        stated. Whoever runs the site ends the request after that: else the visitor would get no answer, and a 502.
+        """
+        options, most = self.options_of(site) if site else self.options, self.plan.request_seconds(site)
+        return min(options.timeout or most, most)
 
     def http_timeout(self, site: SiteSpec | None = None) -> int:
         """Return the same for what is asked by HTTP: the front server gives up a little after the node's nginx."""

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.rules import closed, file_urls, url_pattern
+from wagtail_multihost.emitters.nginx.sizes import size_patterns
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_key
 from wagtail_multihost.spec.codebase import CHALLENGES
 from wagtail_multihost.spec.site import SiteSpec
@@ -33,6 +34,7 @@ def maps(front: Front) -> str:
         certificates=quoted((host, certificate_path(tls.certificate, host, site)) for host, tls, site in secure),
         keys=quoted((host, certificate_path(tls.key, host, site)) for host, tls, site in secure),
         **told(front),
+        **size_patterns(front),
         **rule_maps(front),
     )
 

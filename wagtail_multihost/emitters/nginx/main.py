@@ -11,6 +11,7 @@ from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.hosts import bucket_size, hosts_of, table_size
 from wagtail_multihost.emitters.nginx.rules import limiting, map_keys, zones
 from wagtail_multihost.emitters.nginx.servers import ACCESS_LOG, included
+from wagtail_multihost.emitters.nginx.sizes import answer_sizes, request_sizes
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_include
 from wagtail_multihost.emitters.rendering import render
 from wagtail_multihost.exceptions import RenderError
@@ -48,6 +49,8 @@ def main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
         connections=options.connections,
         files=options.connections * FILES_PER_CONNECTION + len(plan.sites) + SPARE_FILES,
         body_size=nginx_quote(options.body_size),
+        **request_sizes(front),
+        **answer_sizes(),
         speaks_http=front.speaks_http,
         read_timeout=front.read_timeout(),
         bucket_size=bucket_size(keys),

@@ -14,6 +14,7 @@ from ipaddress import ip_network
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.forwarded import forwarded
 from wagtail_multihost.emitters.nginx.front import CERTIFICATES, Front, has_certificates
+from wagtail_multihost.emitters.nginx.sizes import answer_sizes
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -105,6 +106,7 @@ def upstreams(front: Front) -> str:
         fronts=[nginx_quote(network) for network in options.fronts],
         scheme=front.page_scheme,
         **forwarded(front),
+        **answer_sizes(),
         speaks_http=front.speaks_http,
         read_timeout=front.http_timeout(),
         **files,
