@@ -139,7 +139,13 @@ class NginxOptions(Options):
     health_from: tuple[str, ...] = option(
         (),
         NETWORKS,
-        "Who may ask for the health of a site through nginx, by the visitor's address; drains are for nobody.",
+        "Who may ask for the health of a site through nginx, by the visitor's address, and, under any other host, for "
+        "that of nginx itself; drains are for nobody.",
+    )
+    drain_file: Path = option(
+        Path("/run/multihost-drain"),
+        PATH,
+        "While it exists, nginx tells the load balancers among them that it is not ready.",
     )
     fronts: tuple[str, ...] = option(
         (), NETWORKS, "The addresses of the front server; nodes hear nobody else. Needs nodes."

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.nginx.balancers import balancers
 from wagtail_multihost.emitters.nginx.cautions import cautions
 from wagtail_multihost.emitters.nginx.check import checks
 from wagtail_multihost.emitters.nginx.content import http_files, locations
@@ -46,6 +47,8 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     yield file("locations.conf", locations(front))
     for name, text in content.items():
         yield file(name, text)
+    if text := balancers(front):
+        yield file("balancers.conf", text)
     if zones := limits(front):
         yield file("limits.conf", zones)
     yield file("http-names.conf", names(plan, (host for site in shared for host in site.hosts)))

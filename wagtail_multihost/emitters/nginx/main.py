@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from wagtail_multihost.emitters.nginx.balancers import answers_balancers
 from wagtail_multihost.emitters.nginx.cache import durations
 from wagtail_multihost.emitters.nginx.forwarded import forwarded
 from wagtail_multihost.emitters.nginx.front import Front
@@ -38,6 +39,7 @@ def main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
         content=content,
         upgrade=front.upgrade,
         request_id=front.request_id,
+        balancers=answers_balancers(front),
         has_shared=bool(shared),
         has_shared_tls=any(site.has_tls(host) for site in shared for host in site.hosts),
         has_own=len(shared) < len(plan.sites),
