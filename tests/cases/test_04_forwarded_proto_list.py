@@ -54,8 +54,6 @@ LIES = (
     'Forwarded: for="[2001:db8::9]:1";host=evil.example.com;proto=https',
     "Proxy: evil.example.com",
 )
-#: What says nothing that an application does not know from the host, the scheme and the address.
-GONE = ("HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT", "HTTP_X_FORWARDED_SSL", "HTTP_FORWARDED", "HTTP_PROXY")
 
 
 def scheme(chain: Chain, *headers: str) -> tuple[str, ...]:
@@ -63,9 +61,18 @@ def scheme(chain: Chain, *headers: str) -> tuple[str, ...]:
     told = chain.ask("/django", *headers).told
     environ = told["environ"]
     assert told["django"]["host"] == HOST
-    assert not [name for name in GONE if name in environ]
-    heard = [environ[name] for name in ("wsgi.url_scheme", "HTTP_X_FORWARDED_PROTO", "SERVER_PORT")]
-    return (told["django"]["scheme"], *heard)
+    heard = environ["HTTP_X_FORWARDED_PROTO"]
+    assert {name: environ[name] for name in environ if "FORWARDED" in name} == {
+        "HTTP_X_FORWARDED_HOST": HOST,
+        "HTTP_X_FORWARDED_FOR": environ["REMOTE_ADDR"],
+        "HTTP_X_FORWARDED_PROTO": heard,
+        "HTTP_X_FORWARDED_PORT": environ["SERVER_PORT"],
+        "HTTP_X_FORWARDED_SSL": "on" if heard == "https" else "off",
+        "HTTP_FORWARDED": f"proto={heard}",
+    }
+    assert environ.get("HTTP_X_REAL_IP", environ["REMOTE_ADDR"]) == environ["REMOTE_ADDR"]
+    assert "HTTP_PROXY" not in environ
+    return (told["django"]["scheme"], environ["wsgi.url_scheme"], heard, environ["SERVER_PORT"])
 
 
 @pytest.mark.parametrize("carrier", WITH_DJANGO)

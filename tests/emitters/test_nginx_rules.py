@@ -71,7 +71,7 @@ def test_headers_of_proxies_are_written_over() -> None:
     )
     emitted = texts("nginx", make_plan(make_site("aurora"), platform=platform))
     main = emitted["nginx/nginx.conf"]
-    for name in ("FOR $remote_addr", 'HOST "" if_not_empty', 'PORT "" if_not_empty', 'SSL "" if_not_empty'):
+    for name in ("FOR $remote_addr", "HOST $host", "PORT $multihost_port", "SSL $multihost_ssl"):
         assert f"uwsgi_param HTTP_X_FORWARDED_{name};" in main
     assert main.count("uwsgi_param HTTP_X_FORWARDED_PROTO ") == 1
     assert "uwsgi_param HTTP_X_FORWARDED_PROTO $multihost_scheme;" in main

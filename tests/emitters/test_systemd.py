@@ -420,8 +420,13 @@ def test_nginx_states_every_header_that_gunicorn_takes_a_word_of(header: str) ->
         "x-forwarded-proto": scheme,
         "host": "$host;",
     }
-    for blank in ("proxy", "forwarded", "x-forwarded-host", "x-forwarded-port", "x-forwarded-ssl"):
-        assert stated[blank] == '"";'
+    assert stated["proxy"] == '"";'
+    assert [stated[name] for name in ("forwarded", "x-forwarded-host", "x-forwarded-port", "x-forwarded-ssl")] == [
+        f"proto={scheme}",
+        "$host;",
+        "$multihost_port;",
+        "$multihost_ssl;",
+    ]
     assert len(lines) == len({line[1].lower() if len(line) == 3 else line[0] for line in lines})
     assert header != "HTTP_X_SCHEME" or stated["x-scheme"] == "$multihost_scheme;"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wagtail_multihost.emitters.nginx.cache import PAGE_KEY, buckets, cache
-from wagtail_multihost.emitters.nginx.forwarded import forwarded, scheme_map
+from wagtail_multihost.emitters.nginx.forwarded import forwarded, scheme_maps
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.rules import health
 from wagtail_multihost.emitters.nginx.sizes import answer_sizes
@@ -51,7 +51,7 @@ def http_files(front: Front) -> dict[str, str]:
     plan = front.plan
     has_files = plan.codebase.static_root is not None and not front.asks_nodes
     texts = {
-        "forwarded.conf": scheme_map(front),
+        "forwarded.conf": scheme_maps(front),
         "content.conf": plan.render("nginx/content.conf") if has_files else "",
         "cache.conf": cache(front),
         "buckets.conf": buckets(front),

@@ -10,7 +10,7 @@ from wagtail_multihost.emitters.quoting import nginx_quote
 
 #: The header of the scheme that runners read themselves.
 PROTO = "X-Forwarded-Proto"
-#: Headers that say again what an application knows of Host, of the scheme and of the address: it gets none of these.
+#: Headers that nodes get none of: their own nginx states them.
 REMOVED = ("X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Real-IP", "Forwarded", "Proxy")
 #: The variable of the word by which an application knows https, where that is another one.
 WORD = "$multihost_scheme_word"
@@ -19,33 +19,43 @@ PORT = "$multihost_port"
 HTTPS = "https"
 
 
-def scheme_map(front: Front) -> str:
-    """Return forwarded.conf, which finds the visitor's scheme; blank where nobody but nginx itself knows it."""
+def scheme_maps(front: Front) -> str:
+    """Return forwarded.conf, which finds the visitor's scheme, and what follows from it."""
     header = front.read_header
-    if header is None:
-        return ""
     return front.plan.render(
         "nginx/forwarded.conf",
         proxies=[nginx_quote(network) for network in front.options.proxies],
-        header=header[0].lower(),
+        header=header[0].lower() if header else "",
         # Letters and digits alone, as the platform's key accepts them.
-        secure=nginx_quote(header[1]).strip('"'),
+        secure=nginx_quote(header[1]).strip('"') if header else "",
         page_scheme=front.page_scheme,
         word=own_word(front),
-        server_port="" if front.speaks_http or front.origin_port else PORT,
     )
 
 
 def forwarded(front: Front) -> dict[str, object]:
-    """Return what applications are told of the scheme, in which header, and which headers they never get."""
+    """
+    Return what applications are told of the scheme, in which header; the ``stated`` headers with their values, which
+    they may read instead; and those that nodes never get.
+    """
     header = front.scheme_header
     own = header_name(header[0]) if header and header[0] != FORWARDED_PROTO else ""
     proto = WORD if header and not own and own_word(front) else front.page_scheme
+    port = front.origin_port.removeprefix(":") or PORT
+    stated = {
+        "X-Forwarded-Host": f"$host{front.origin_port}",
+        "X-Forwarded-For": "$remote_addr",
+        "X-Forwarded-Port": port,
+        "X-Forwarded-Ssl": "$multihost_ssl",
+        "X-Real-IP": "$remote_addr",
+        "Forwarded": f"proto={front.page_scheme}",
+    }
     return {
         "page_scheme": proto,
         "scheme_header": own,
         "scheme_word": WORD if own_word(front) else front.page_scheme,
-        "server_port": (front.origin_port.removeprefix(":") or PORT) if front.read_header else "$server_port",
+        "server_port": port,
+        "stated": {name: value for name, value in stated.items() if name.upper() != own.upper()},
         "removed": [name for name in REMOVED if name.upper() != own.upper()],
     }
 
