@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,6 @@ def opened_chain(
     *,
     nginx: Mapping[str, Any] | None = None,
     seconds: int = 30,
-    own: Mapping[str, Sequence[Any]] | None = None,
     **platform: Any,
 ) -> Iterator[Chain]:
     """Run a chain; ``nginx`` are options of that server, ``seconds`` is how long a request may take."""
@@ -150,7 +149,7 @@ def opened_chain(
             **(nginx or {}),
         }
         return make_plan(
-            make_site("aurora", data=folder / "data", **(own or {})),
+            make_site("aurora", data=folder / "data"),
             directory=home / "conf",
             registry=str(folder / "sites.toml"),
             node=node,
@@ -186,6 +185,7 @@ def opened_chain(
 def run_site(folder: Path, plan: Plan, runner: str) -> Iterator[None]:
     """Run the site by the emitted files of its runner."""
     path, log = folder / "run/aurora.sock", folder / "runner.log"
+    command: list[str | Path]
     environ = {key: value for key, value in os.environ.items() if not key.startswith("UWSGI")}
     if runner == "gunicorn":
         conf = written("systemd", plan) / "systemd/gunicorn.conf.py"

@@ -40,8 +40,8 @@ def walk(found: dict[int, int], refused: int) -> list[int]:
 def padded(size: int) -> list[str]:
     """Return fields of a kilobyte and one of what is left, so that a whole request has ``size`` bytes."""
     fixed = len(f"GET /count HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n")
-    fields = []
-    while (left := size - fixed - sum(len(field) + 2 for field in fields)) > 0:
+    fields: list[str] = []
+    while (left := size - fixed - sum(len(one) + 2 for one in fields)) > 0:
         name = f"X-Field-{len(fields):03}: "
         fields.append(name + "a" * max(0, min(1000, left - len(name) - 2)))
     return fields
@@ -101,14 +101,17 @@ def test_refusals_are_for_http2_too(folder: Path) -> None:
 
         def ask(*words: str, path: str = "/") -> str:
             address = ["--resolve", f"{HOST}:{front.https}:127.0.0.1", f"https://{HOST}:{front.https}{path}"]
-            command = ["curl", "-s", "--http2", "--cacert", folder / "authority.pem", "-o", folder / "body"]
-            return subprocess.run(
-                [*command, "-w", "%{http_version} %{http_code}", *words, *address],
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            ).stdout
+            command: list[str | Path] = [
+                "curl",
+                "-s",
+                "--http2",
+                "--cacert",
+                folder / "authority.pem",
+                "-o",
+                folder / "body",
+            ]
+            command += ["-w", "%{http_version} %{http_code}", *words, *address]
+            return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False).stdout
 
         assert ask() == "2 200"
         assert json.loads((folder / "body").read_text())["SERVER_PROTOCOL"] == "HTTP/2.0"

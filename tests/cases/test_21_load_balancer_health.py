@@ -43,7 +43,7 @@ def balanced(folder: Path, site: Any = None, **nginx: Any) -> Iterator[tuple[Fro
     """Run nginx with a site, and an application of it that counts what it is asked."""
     folder.chmod(0o755)
     front, asked = opened_front(folder), Application()
-    options = {"health_from": (BALANCER,), "drain_file": folder / "drain", **nginx}
+    options = {"health_from": (BALANCER,), "drain": folder / "drain", **nginx}
     with (
         application(folder / "run/aurora.sock", asked),
         front.serving(front.plan(site or make_site("aurora"), nginx=options)),

@@ -164,10 +164,10 @@ def test_applications_hear_that_somebody_stands_between(
 )
 def test_drain_file_where_sites_make_files_is_refused(path: str) -> None:
     """One of them could take the machine out of service for all; where nobody may ask, nothing goes by the file."""
-    nginx = NginxOptions(health_from=("10.0.2.0/24",), drain_file=Path(path))
-    with pytest.raises(RenderError, match=r"platform\.nginx\.drain_file: .* sites can make files"):
+    nginx = NginxOptions(health_from=("10.0.2.0/24",), drain=Path(path))
+    with pytest.raises(RenderError, match=r"platform\.nginx\.drain: .* sites can make files"):
         texts("nginx", make_plan(make_site("aurora"), platform=make_platform(nginx=nginx)))
-    quiet = NginxOptions(drain_file=Path(path))
+    quiet = NginxOptions(drain=Path(path))
     assert "nginx/balancers.conf" not in texts("nginx", make_plan(platform=make_platform(nginx=quiet)))
 
 

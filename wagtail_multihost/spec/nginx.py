@@ -142,7 +142,7 @@ class NginxOptions(Options):
         "Who may ask for the health of a site through nginx, by the visitor's address, and, under any other host, for "
         "that of nginx itself; drains are for nobody.",
     )
-    drain_file: Path = option(
+    drain: Path = option(
         Path("/run/multihost-drain"),
         PATH,
         "While it exists, nginx tells the load balancers among them that it is not ready.",

@@ -26,12 +26,12 @@ def balancers(front: Front) -> str:
     """
     if not answers_balancers(front):
         return ""
-    path = front.options.drain_file
+    path = front.options.drain
     if path.parent in OPEN_FOLDERS or not front.written_folders.isdisjoint([path, *path.parents]):
         raise RenderError(
-            f"platform.nginx.drain_file: nginx cannot go by {shown(str(path))}: sites can make files in that folder. "
+            f"platform.nginx.drain: nginx cannot go by {shown(str(path))}: sites can make files in that folder. "
             "Name a path in a folder that only root writes to, such as /run/multihost-drain."
         )
     prefix = front.plan.codebase.health_prefix
     live, ready = ([nginx_quote(f"{prefix}{name}{end}") for end in ("", "/")] for name in ("live", "ready"))
-    return front.plan.render("nginx/balancers.conf", live=live, ready=ready, drain_file=nginx_quote(str(path)))
+    return front.plan.render("nginx/balancers.conf", live=live, ready=ready, drain=nginx_quote(str(path)))

@@ -8,8 +8,6 @@ from __future__ import annotations
 from wagtail_multihost.emitters.nginx.front import FORWARDED_PROTO, Front
 from wagtail_multihost.emitters.quoting import nginx_quote
 
-#: The header of the scheme that runners read themselves.
-PROTO = "X-Forwarded-Proto"
 #: Headers that nodes get none of: their own nginx states them.
 REMOVED = ("X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Real-IP", "Forwarded", "Proxy")
 #: The variable of the word by which an application knows https, where that is another one.
