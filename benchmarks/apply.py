@@ -26,7 +26,7 @@ from benchmarks.measuring import (
 )
 from benchmarks.registries import write_registry
 from wagtail_multihost.emitters import Emitter, Plan
-from wagtail_multihost.emitters.apply import Wish, apply
+from wagtail_multihost.emitters.apply import ApplyRequest, apply
 from wagtail_multihost.emitters.files import EmittedFile
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.registry import open_registry
@@ -150,8 +150,8 @@ def reloads_of(folder: Path, queued: int) -> float:
         return [EmittedFile(PurePosixPath("counted/file.conf"), f"{OWNERSHIP_LINE}\n{next(texts)}\n")]
 
     emitter = Emitter(name="counted", summary="a number", folders=("counted",), emit=lambda plan: iter(emit(plan)))
-    wish = Wish(emitters=(emitter,), directory=folder / "out", load=load, reload=(str(hook),))
-    threads = [Thread(target=apply, args=(wish,)) for _ in range(queued + 1)]
+    request = ApplyRequest(emitters=(emitter,), directory=folder / "out", load=load, reload=(str(hook),))
+    threads = [Thread(target=apply, args=(request,)) for _ in range(queued + 1)]
     threads[0].start()
     while not log.exists():
         pass

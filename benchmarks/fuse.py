@@ -46,13 +46,13 @@ django.setup()
 from django.core.management import call_command
 from django.db import connection
 from django.db.backends.signals import connection_created
-from wagtail_multihost.identity.comparison import compare, identity_of
+from wagtail_multihost.identity.comparison import compare_identity, identity_of
 call_command("migrate", verbosity=0)
 connection.close()
 def measured(is_compared):
     connection_created.disconnect(dispatch_uid="wagtail_multihost.identity")
     if is_compared:
-        connection_created.connect(compare, dispatch_uid="wagtail_multihost.identity")
+        connection_created.connect(compare_identity, dispatch_uid="wagtail_multihost.identity")
     start, cpu = time.perf_counter(), time.process_time()
     connection.ensure_connection()
     seconds = time.perf_counter() - start, time.process_time() - cpu

@@ -218,11 +218,11 @@ def sampling(seconds: float, sites: int = 300) -> dict[str, float]:
     """Return the share of a processor that a sampler of three probes for each site takes, which do nothing."""
     from benchmarks.health_probe import Idle
     from wagtail_multihost.health.options import HealthOptions
-    from wagtail_multihost.health.report import Entry
+    from wagtail_multihost.health.report import ProbeEntry
     from wagtail_multihost.health.sampler import Sampler
 
     names = [f"site{number}" for number in range(sites)]
-    entries = [Entry(kind, Idle(), name) for name in names for kind in ("database", "migrations", "cache")]
+    entries = [ProbeEntry(kind, Idle(), name) for name in names for kind in ("database", "migrations", "cache")]
     sampler = Sampler(entries, names, HealthOptions(budget=60_000))
     begin = time.perf_counter()
     sampler.wait(60)

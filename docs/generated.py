@@ -29,7 +29,7 @@ from wagtail_multihost.health.probe import CODES, Probe
 from wagtail_multihost.management import commands as command_modules
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import REQUIRED, Key, declared, tables
-from wagtail_multihost.resolver.explain import masked
+from wagtail_multihost.resolver.explain import mask_value
 from wagtail_multihost.resolver.mail import REPLACED
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import Setting
@@ -126,7 +126,7 @@ def inert_value(name: str, inert: dict[str, Setting]) -> str:
         return "the project's"
     if name == "SECRET_KEY":
         return "random"
-    return f"`{masked(inert[name].value)}`"
+    return f"`{mask_value(inert[name].value)}`"
 
 
 def keys_of(table_name: str) -> str:

@@ -27,7 +27,7 @@ BLACK_HOLE_SECONDS = "10"
 
 
 class Finding(NamedTuple):
-    """What bandit says of a line: its test's id, the file and the rule, and for a reader the line and what is wrong."""
+    """A finding of bandit: its test's id, the file and the rule, and for the reader the line and what is wrong."""
 
     test: str
     file: str
@@ -54,7 +54,7 @@ def open_points(found: Iterable[Finding], answered: Iterable[tuple[str, str]]) -
 
 
 def bandit_findings() -> list[Finding]:
-    """Run bandit; raises CalledProcessError where it cannot do its work."""
+    """Run bandit; raises CalledProcessError if it fails."""
     command = [sys.executable, "-m", "bandit", "--quiet", "--recursive", "--format", "json", "--exit-zero", PACKAGE]
     completed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     report = json.loads(completed.stdout)
@@ -66,13 +66,13 @@ def bandit_findings() -> list[Finding]:
 
 
 def installed() -> list[str]:
-    """Return the packages that are installed here, but for this project, as a requirements file has them."""
+    """Return the packages that are installed here, except this project, as lines of a requirements file."""
     found = {found.name: found.version for found in distributions() if found.name != "wagtail-multihost"}
     return [f"{name}=={version}" for name, version in sorted(found.items())]
 
 
 def vulnerabilities() -> tuple[list[str], list[str]]:
-    """Return the known vulnerabilities of what is installed here, and the packages that PyPI says nothing of."""
+    """Return the known vulnerabilities of the installed packages, and the packages that PyPI does not know."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         requirements.write("\n".join(installed()))
         requirements.flush()

@@ -1,4 +1,4 @@
-"""Options of the test run, which part of the tests a file is in, and the rule that in CI nothing may be skipped."""
+"""Options of the test run, the parts of the tests, and the rule that CI must not skip anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TESTS = Path(__file__).parent
 #: Rooms whose tests run without Django: once for each Python, in an environment that does not have it.
 PURE_ROOMS = ("as_site", "emitters", "launch", "production", "registry", "resolver", "spec")
 PURE_FILES = frozenset({"health/test_report.py", "health/test_sampler.py", "health/test_several_sites.py"})
-#: What of these rooms needs Django nevertheless: it runs with each version.
+#: Files of these rooms that need Django all the same: they run with each version.
 NEEDS_DJANGO = frozenset(
     {
         "emitters/apply/test_attacks.py",
@@ -29,15 +29,15 @@ NEEDS_DJANGO = frozenset(
         "spec/test_exceptions.py",
     }
 )
-#: What is true of the tree, not of versions, and what is long and random. With the files beside this one.
+#: Tests of the tree and not of versions, and long random ones; the files beside this one belong to them.
 ONCE_ROOMS = ("benchmarks", "fuzz")
-#: What starts a process for most tests: with the oldest and the newest versions alone.
+#: Rooms where most tests start a process: they run with the oldest and the newest versions only.
 END_ROOMS = ("commands", "layouts")
-#: With settings of its own, so not without being asked for.
+#: It has its own settings, so it runs only if it is asked for.
 CONTROL = "control"
 PARTS = ("pure", "once", "ends", "matrix")
 
-# As Hypothesis itself does in CI: a machine that is busy is no failure.
+# Like Hypothesis' own profile for CI: a busy machine is not a failure.
 settings.register_profile("small", settings.get_profile("ci"), max_examples=20)
 
 

@@ -40,7 +40,7 @@ LEFT = "No time was left."
 
 @dataclass(frozen=True)
 class Guard:
-    """A sentence that holds, the place that holds it, what takes it away, and the tests that notice."""
+    """A statement that must hold, the code that ensures it, the mutation that breaks it, and the tests that notice."""
 
     guard: str
     file: str
@@ -56,7 +56,7 @@ def guards() -> list[Guard]:
 
 
 def survives(guard: Guard) -> str:
-    """Return why the guard survives its mutation; blank when every one of its tests fails."""
+    """Return why the mutation survives; blank if each of the guard's tests fails."""
     with workspace() as folder:
         path = folder / guard.file
         text = path.read_text(encoding="utf-8")
@@ -72,14 +72,14 @@ def survives(guard: Guard) -> str:
 
 
 def digest(guard: Guard) -> str:
-    """Return what changes with the guard's entry, its file, and the functions of its tests; not with their helpers."""
+    """Return a digest of the guard's entry, its file, and the functions of its tests, but not of their helpers."""
     tests = [function_text(*test.partition("::")[::2]) for test in guard.tests]
     said = repr((astuple(guard), (ROOT / guard.file).read_text(encoding="utf-8"), tests))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def function_text(path: str, name: str) -> str:
-    """Return the source of a test function; that of the whole file without a name."""
+    """Return the source of a test function; without a name, that of the whole file."""
     function = name.rpartition("::")[2].partition("[")[0]
     text, lines = parsed(ROOT / path)
     if not function:
@@ -107,7 +107,7 @@ def proven() -> tuple[str, set[str]]:
 
 
 def record(head: str, digests: set[str]) -> None:
-    """Write down which of the guards that there are have one of these digests."""
+    """Write the existing guards that have one of these digests to the record."""
     lines = [f"{found} {guard.guard}\n" for guard in guards() if (found := digest(guard)) in digests]
     PROVEN.write_text(head + "".join(sorted(lines, key=lambda line: line.partition(" ")[2])), encoding="utf-8")
 
@@ -124,7 +124,7 @@ def chosen(options: argparse.Namespace) -> list[Guard]:
 
 
 def mutate(wanted: list[Guard], minutes: float | None) -> dict[Guard, str]:
-    """Return each of the guards with why it survives; blank where it bites."""
+    """Return each guard with the reason why its mutation survives, blank if it does not."""
     until = time.monotonic() + 60 * minutes if minutes else float("inf")
     reasons = {}
     with ThreadPoolExecutor(PARALLEL) as pool:

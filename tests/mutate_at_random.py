@@ -49,7 +49,7 @@ KILLED, SURVIVED, TIMED_OUT = "killed  ", "SURVIVED", "timeout "
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutation, and what was seen."""
+    """The result of a mutation, and the output."""
 
     word: str
     seen: str
@@ -136,7 +136,7 @@ def uses(name: str, folder: Path) -> Iterator[tuple[str, list[int]]]:
 
 
 def outcome(mutation: Mutation, warm: Warm, reach: Reach, limit: float) -> Outcome:
-    """Mutate the copy of ``warm``, run tests there, and mend it again."""
+    """Mutate the copy of ``warm``, run tests there, and restore it."""
     started = time.monotonic()
     path = warm.folder / mutation.file
     text = path.read_text(encoding="utf-8")
@@ -194,7 +194,7 @@ def main() -> int:
 
 
 def is_sound(warm: Warm, reach: Reach) -> bool:
-    """Return whether tests pass where nothing is broken."""
+    """Return whether the tests pass without a mutation."""
     code, said = warm.run(reach.quickest(reach.seconds)[:200], 600)
     if code != PASSED:
         print(f"The tests fail before anything is changed:\n{said[-3000:]}")
@@ -202,7 +202,7 @@ def is_sound(warm: Warm, reach: Reach) -> bool:
 
 
 def reported(seed: int, wanted: list[Mutation], outcomes: Iterator[Outcome | None]) -> int:
-    """Print what becomes of each mutation, and the sum; return the exit code."""
+    """Print the result of each mutation, and the total; return the exit code."""
     counts = dict.fromkeys((KILLED, TIMED_OUT, SURVIVED), 0)
     for mutation, found in zip(wanted, outcomes, strict=True):
         if found:

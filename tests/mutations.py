@@ -96,21 +96,21 @@ class Mutation:
         return (content[: self.start] + self.replacement.encode() + content[self.end :]).decode()
 
     def diff(self, text: str) -> list[str]:
-        """Return the lines that go (-) and come (+)."""
+        """Return the removed lines (-) and the added ones (+)."""
         lines = difflib.unified_diff(text.splitlines(), self.of(text).splitlines(), lineterm="", n=0)
         return [line for line in lines if line[0] in "+-" and line[:3] not in ("+++", "---")]
 
     def added(self, text: str) -> str:
-        """Return the lines that come, without their indentation, as the list of equivalents has them."""
+        """Return the added lines without their indentation, as in the list of equivalents."""
         return "\n".join(line[1:].strip() for line in self.diff(text) if line.startswith("+"))
 
     def removed(self, text: str) -> str:
-        """Return the lines that go in the same form."""
+        """Return the removed lines in the same form."""
         return "\n".join(line[1:].strip() for line in self.diff(text) if line.startswith("-"))
 
 
 def mutations(package: Path) -> list[Mutation]:
-    """Return every mutation of the rooms, in a fixed order; some of them are no Python, or no change."""
+    """Return every mutation of the rooms in a fixed order; some are not valid Python, or change nothing."""
     found: list[Mutation] = []
     for file in sorted({path for room in ROOMS for path in package.glob(room)}):
         found += mutations_of(f"{package.name}/{file.relative_to(package)}", file.read_text(encoding="utf-8"))
@@ -118,7 +118,7 @@ def mutations(package: Path) -> list[Mutation]:
 
 
 def is_telling(mutation: Mutation, text: str, known: Collection[tuple[str, str, str]]) -> bool:
-    """Return whether a mutation of the ``text`` of its file is Python, a change, and not ``known`` to be equivalent."""
+    """Return whether a mutation of ``text`` is valid Python, a change, and not ``known`` to be equivalent."""
     try:
         if ast.dump(ast.parse(mutation.of(text))) == ast.dump(ast.parse(text)):
             return False
@@ -194,7 +194,7 @@ def header_end(statement: ast.stmt) -> int:
 
 
 def changes(statement: ast.stmt) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """Yield pairs of a part of a statement, without its block, and what may take its place."""
+    """Yield pairs of a part of a statement, without its block, and a replacement."""
     yield from statement_changes(statement)
     if isinstance(statement, ast.Raise):
         return
@@ -230,7 +230,7 @@ def statement_changes(statement: ast.stmt) -> Iterator[tuple[ast.AST, ast.AST]]:
 
 
 def parts(statement: ast.stmt) -> Iterator[ast.expr]:
-    """Yield the expressions of a statement, but for annotations, prose and the parts of f-strings."""
+    """Yield the expressions of a statement, except annotations, prose and the parts of f-strings."""
     skipped = {"annotation", "returns", "body", "orelse", "finalbody", "handlers", "cases", "type_params"}
     waiting: list[ast.AST] = [statement]
     while waiting:
@@ -250,7 +250,7 @@ def parts(statement: ast.stmt) -> Iterator[ast.expr]:
 
 
 def expression_changes(node: ast.expr) -> Iterator[ast.expr]:
-    """Yield what may take the place of an expression."""
+    """Yield replacements of an expression."""
     if type(node) in CHANGES:
         yield from CHANGES[type(node)](node)
 

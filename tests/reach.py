@@ -42,26 +42,26 @@ PACKAGE = "wagtail_multihost/"
 
 @dataclass
 class Reach:
-    """``lines`` says for a file of the package and a line which tests execute it; ``seconds`` how long a test takes."""
+    """Which tests execute a line of a file of the package (``lines``), and how long each test takes (``seconds``)."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     lines: dict[str, dict[int, set[str]]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
     def of_lines(self, file: str, numbers: Iterable[int]) -> list[str]:
-        """Return the tests that execute one of the lines, the quickest first."""
+        """Return the tests that execute one of the lines, the fastest first."""
         lines = self.lines.get(file, {})
         return self.quickest({test for number in numbers for test in lines.get(number, ())})
 
     def of_file(self, file: str) -> list[str]:
-        """Return the tests that execute anything of the file, the quickest first."""
+        """Return the tests that execute any line of the file, the fastest first."""
         return self.quickest({test for tests in self.lines.get(file, {}).values() for test in tests})
 
     def quickest(self, tests: Collection[str]) -> list[str]:
         return sorted((test for test in tests if test in self.seconds), key=lambda test: (self.seconds[test], test))
 
     def without(self, files: Collection[str]) -> Reach:
-        """Return what is known of the tests in other files."""
+        """Return the reach of the tests in other files."""
         return Reach(
             {test: seconds for test, seconds in self.seconds.items() if file_of(test) not in files},
             {

@@ -1,4 +1,4 @@
-"""Settings of the test run: a project as an adopter has it, on the throw-away site that pytest gets."""
+"""Settings of the test run: an adopter's project, on the throw-away site that pytest gets."""
 
 from __future__ import annotations
 

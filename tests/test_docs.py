@@ -16,10 +16,12 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError
 
+from tests.resolver.test_site_credentials import every_credential
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import declared, tables
+from wagtail_multihost.resolver.rotation import HOW_TO
 from wagtail_multihost.spec.overrides import OVERRIDABLE
 
 ROOT = Path(__file__).parent.parent
@@ -319,3 +321,10 @@ def test_examples_of_servers_are_in_production(example: str) -> None:
     platform = open_registry(DOCS / "examples" / example, {}).load().platform
     assert platform.environment == "production"
     assert "secret_key_file" in platform.sources
+
+
+def test_the_how_to_of_keys_has_a_part_for_each_credential() -> None:
+    """The page that ``multihost_explain --rotation`` names says how to change each key and password, under its name."""
+    headings = [line for line in (ROOT / HOW_TO).read_text().splitlines() if line.startswith("## ")]
+    names = [entry.name for entry in every_credential().values()]
+    assert [name for name in names if not any(name in heading for heading in headings)] == []

@@ -24,15 +24,15 @@ import yaml
 
 from tests.test_docs import DOCS, PAGES, blocks, refuse_words, section
 from wagtail_multihost.health import contrib, probes
-from wagtail_multihost.health.access import Gate, Question
-from wagtail_multihost.health.asking import Question as ask_for
+from wagtail_multihost.health.access import Gate, HealthRequest
+from wagtail_multihost.health.asking import ServerQuery as ask_for
 from wagtail_multihost.health.asking import add_arguments
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import FORMATS, Endpoint
 from wagtail_multihost.health.formats import MEDIA_TYPES
 from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions, read_settings
 from wagtail_multihost.health.probe import CODES, Outcome, Probe
-from wagtail_multihost.health.report import Entry, Report, Result, make_report
+from wagtail_multihost.health.report import ProbeEntry, ProbeResult, Report, make_report
 from wagtail_multihost.health.seen import WORDS
 from wagtail_multihost.health.status import Criticality, Status
 from wagtail_multihost.signals import health_changed
@@ -157,12 +157,12 @@ def codes_of_words(folder: Path) -> Iterator[tuple[str, int]]:
     """Yield each word that `ready` says in the states there are, and its status code."""
     old = report_of(age=120)
     for report in (*(report_of(status) for status in Status), None, old):
-        answer = endpoint_of(folder, report).answer(Question("GET", "/-/ready"))
+        answer = endpoint_of(folder, report).answer(HealthRequest("GET", "/-/ready"))
         assert answer is not None
         yield answer.body.decode(), answer.status
     draining = endpoint_of(folder, report_of())
     draining.drain.begin()
-    answer = draining.answer(Question("GET", "/-/ready"))
+    answer = draining.answer(HealthRequest("GET", "/-/ready"))
     assert answer is not None
     yield answer.body.decode(), answer.status
 
@@ -285,7 +285,7 @@ def test_probes_of_the_kubernetes_example_are_answered(kind: str, tmp_path: Path
     """Each probe of the deployment asks its own path, at a port that the container has, and is answered 200."""
     probe, names = container()[kind], {port["name"] for port in container()["ports"]}
     asked = probe["httpGet"]
-    answer = endpoint_of(tmp_path, report_of()).answer(Question("GET", asked["path"]))
+    answer = endpoint_of(tmp_path, report_of()).answer(HealthRequest("GET", asked["path"]))
     assert answer is not None
     assert answer.status == 200
     paths = {"startupProbe": "/-/startup", "livenessProbe": "/-/live", "readinessProbe": "/-/ready"}
@@ -325,10 +325,10 @@ def test_yaml_in_pages_is_valid(path: Path) -> None:
 
 def test_metrics_of_the_rules_and_the_page_are_those_that_there_are(tmp_path: Path) -> None:
     """Each metric that an alert asks for is in the answer, and the page has a row for each of them and no other."""
-    entry = Entry("disk", Counting(), SITE)
-    result = Result(entry, (Outcome(Status.PASS, value=1, unit="days"),), time.monotonic(), 0, 0)
+    entry = ProbeEntry("disk", Counting(), SITE)
+    result = ProbeResult(entry, (Outcome(Status.PASS, value=1, unit="days"),), time.monotonic(), 0, 0)
     report = make_report([result], [SITE], quorum=50, stale=60, now=time.monotonic(), time=0)
-    question = Question("GET", "/-/metrics", authorization=f"Bearer {TOKEN}")
+    question = HealthRequest("GET", "/-/metrics", authorization=f"Bearer {TOKEN}")
     answer = endpoint_of(tmp_path, report).answer(question)
     assert answer is not None
     found = set(re.findall(r"^# TYPE (\w+)", answer.body.decode(), re.MULTILINE))
@@ -349,7 +349,7 @@ class Counting(Probe):
 def test_the_prometheus_example_asks_for_what_there_is(tmp_path: Path) -> None:
     """The path that is scraped is answered, and the file of rules is the example."""
     document = yaml.safe_load((EXAMPLES / "prometheus.yaml").read_text(encoding="utf-8"))
-    answer = endpoint_of(tmp_path, None).answer(Question("GET", document["scrape_configs"][0]["metrics_path"]))
+    answer = endpoint_of(tmp_path, None).answer(HealthRequest("GET", document["scrape_configs"][0]["metrics_path"]))
     assert answer is not None
     assert answer.status == 200
     assert [(EXAMPLES / name).is_file() for name in document["rule_files"]] == [True]

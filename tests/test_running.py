@@ -107,7 +107,7 @@ def test_command_line_is_read_in_one_place() -> None:
         for path in package.rglob("*.py")
         if "templates" not in path.parts and reads_command_line(path)
     }
-    assert readers == {"health/__main__.py", "management/as_site.py", "resolver/starting.py"}
+    assert readers == {"health/command.py", "management/as_site.py", "resolver/starting.py"}
 
 
 def reads_command_line(path: Path) -> bool:

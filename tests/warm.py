@@ -44,7 +44,7 @@ CHOSEN = "MULTIHOST_CHOSEN_TESTS"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """As a plugin of pytest: keep the chosen tests, in their order; one that is not there any more is left out."""
+    """Keep the chosen tests in their order (a hook of pytest); tests that no longer exist are left out."""
     names = Path(os.environ[CHOSEN]).read_text(encoding="utf-8").splitlines()
     found = {item.nodeid: item for item in items}
     items[:] = [found[name] for name in names if name in found]
@@ -72,7 +72,7 @@ class Warm:
         self.process.stdout.close()
 
     def run(self, tests: Sequence[str], seconds: float) -> tuple[int, str]:
-        """Run the tests until one fails; return the exit code and what was said."""
+        """Run the tests until one fails; return the exit code and the output."""
         assert self.process.stdin and self.process.stdout
         chosen = self.log.with_suffix(".tests")
         chosen.write_text("".join(f"{test}\n" for test in tests), encoding="utf-8")
@@ -128,7 +128,7 @@ def serve(log: str) -> None:
 
 
 def ended(seconds: float, chosen: str, log: str) -> int:
-    """Fork, run the chosen tests there, end all that is left of them after so many seconds, and return the code."""
+    """Run the chosen tests in a fork, end it and its processes after the time limit, and return the exit code."""
     pid = os.fork()
     if not pid:
         code = DEAF

@@ -1,4 +1,4 @@
-"""A copy of the package and the tests that may be broken, and running tests there."""
+"""A copy of the package and the tests in which code may be broken, and running tests there."""
 
 from __future__ import annotations
 

@@ -21,13 +21,16 @@ class MultihostConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType | None) -> None:
         super().__init__(app_name, app_module)
-        from wagtail_multihost.identity.comparison import compare
+        from wagtail_multihost.backends.forked import leave_connections_in_children, note_connection
+        from wagtail_multihost.identity.comparison import compare_identity
 
+        connection_created.connect(note_connection, dispatch_uid="wagtail_multihost.forked")
+        leave_connections_in_children()
         # Before any app is ready: one that queries the database there must not get past the fuse.
-        connection_created.connect(compare, dispatch_uid="wagtail_multihost.identity")
+        connection_created.connect(compare_identity, dispatch_uid="wagtail_multihost.identity")
 
     def ready(self) -> None:
-        from wagtail_multihost.backends.build_mode import refuse_where_none_leads
+        from wagtail_multihost.backends.build_mode import refuse_without_database
         from wagtail_multihost.backends.planted_cookies import drop_planted_cookies
         from wagtail_multihost.checks import applied as applied_checks  # noqa: F401  # importing it registers them
         from wagtail_multihost.checks import caches, cookies, databases, mail, media, registry, search, storages, tasks  # noqa: F401
@@ -42,7 +45,7 @@ class MultihostConfig(AppConfig):
         pre_save.connect(refuse_foreign_fixture, sender=Identity, dispatch_uid="wagtail_multihost.identity")
         # Django sends it before it makes the request, whatever middleware a project has.
         request_started.connect(drop_planted_cookies, dispatch_uid="wagtail_multihost.planted_cookies")
-        refuse_where_none_leads()
+        refuse_without_database()
         keep_temporary_files()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 
 from wagtail_multihost.conf import conf
-from wagtail_multihost.health.options import stated_prefix
+from wagtail_multihost.health.options import read_prefix
 from wagtail_multihost.production.transport import Transport
 from wagtail_multihost.resolver.storages import media_url
 from wagtail_multihost.running import current
@@ -40,7 +40,7 @@ def codebase() -> Codebase:
         static_root=Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None,
         static_url=static_url if static_url.startswith("/") else None,
         media_url=url if (url := media_url(project_settings())).startswith("/") else None,
-        health_prefix=stated_prefix(conf.MULTIHOST_HEALTH),
+        health_prefix=read_prefix(conf.MULTIHOST_HEALTH),
     )
 
 

@@ -22,7 +22,7 @@ from wagtail_multihost.as_site import run as module
 from wagtail_multihost.as_site import snapshot as snapshot_module
 from wagtail_multihost.as_site.account import account_to_become
 from wagtail_multihost.as_site.program import refuse_foreign_program
-from wagtail_multihost.as_site.run import Wishes, launch_of, run_as_site, snapshot_variables, take_place
+from wagtail_multihost.as_site.run import RunRequest, make_launch, replace_process, run_as_site, snapshot_variables
 from wagtail_multihost.as_site.snapshot import private_folder, write_snapshot
 from wagtail_multihost.exceptions import ConfigurationError, LaunchError
 from wagtail_multihost.launch.account import Account
@@ -78,16 +78,16 @@ def test_root_in_production_needs_an_account(monkeypatch: pytest.MonkeyPatch, tm
 
 
 @pytest.mark.parametrize(
-    ("wishes", "own"),
+    ("asked", "own"),
     [
-        (Wishes(), {"MULTIHOST_REGISTRY": "before"}),
-        (Wishes(settings="a.settings"), {"MULTIHOST_REGISTRY": "before", "DJANGO_SETTINGS_MODULE": "a.settings"}),
-        (Wishes(registry="x.toml"), {"MULTIHOST_REGISTRY": "x.toml"}),
-        (Wishes(registry=""), {"MULTIHOST_REGISTRY": ""}),
+        (RunRequest(), {"MULTIHOST_REGISTRY": "before"}),
+        (RunRequest(settings="a.settings"), {"MULTIHOST_REGISTRY": "before", "DJANGO_SETTINGS_MODULE": "a.settings"}),
+        (RunRequest(registry="x.toml"), {"MULTIHOST_REGISTRY": "x.toml"}),
+        (RunRequest(registry=""), {"MULTIHOST_REGISTRY": ""}),
     ],
 )
 def test_program_takes_this_processs_place(
-    monkeypatch: pytest.MonkeyPatch, wishes: Wishes, own: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch, asked: RunRequest, own: dict[str, str]
 ) -> None:
     """It has the variables of this process, the site, and the settings and the registry that were stated."""
 
@@ -100,7 +100,7 @@ def test_program_takes_this_processs_place(
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", stdout)
             with pytest.raises(ExecutedError) as caught:
-                take_place("aurora", PROGRAM, ["probe", "x"], wishes)
+                replace_process("aurora", PROGRAM, ["probe", "x"], asked)
         environ = {"A": "b", "MULTIHOST_SITE": "aurora", **own}
         assert caught.value.args == (PROGRAM[0], [*PROGRAM, "probe", "x"], environ)
 
@@ -110,7 +110,7 @@ def test_program_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch
     flushed: list[bool] = []
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(flush=lambda: flushed.append(True)))
     with pytest.raises(ConfigurationError, match="/nonexistent/python cannot be run: No such file"):
-        take_place("aurora", ["/nonexistent/python"], ["x"], Wishes())
+        replace_process("aurora", ["/nonexistent/python"], ["x"], RunRequest())
     assert flushed == [True]
 
 
@@ -152,8 +152,8 @@ def _launched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]
 
 def test_site_gets_a_snapshot_for_the_run(registry: Any, launched: dict[str, Any], tmp_path: Path) -> None:
     """With its secrets, in a folder that is gone afterwards, as its registry; how it ended is returned."""
-    wishes = Wishes(settings="a.settings", registry="ignored", seconds=3.0, raw=True, variables=("KEPT",))
-    assert run_as_site("aurora", registry, PROGRAM, ["probe", "x"], wishes) == Ended(7, "so")
+    asked = RunRequest(settings="a.settings", registry="ignored", seconds=3.0, raw=True, variables=("KEPT",))
+    assert run_as_site("aurora", registry, PROGRAM, ["probe", "x"], asked) == Ended(7, "so")
     folder, opened, _, site, account = launched["written"]
     assert (folder, opened, site.id, account) == (tmp_path / "outer/inner", registry, "aurora", ACCOUNT)
     launch = launched["launch"]
@@ -180,7 +180,7 @@ def test_snapshot_is_for_the_sites_processes_as_it_is(
     monkeypatch.setattr(module, "SnapshotRegistry", Snapshots)
     name = module.PUBLIC_KEY_VARIABLE
     monkeypatch.setattr(os, "environ", {name: "k", "OTHER": "x"})
-    run_as_site("aurora", Snapshots(), PROGRAM, ["probe"], Wishes())  # type: ignore[arg-type]
+    run_as_site("aurora", Snapshots(), PROGRAM, ["probe"], RunRequest())  # type: ignore[arg-type]
     launch = launched["launch"]
     assert (launch.environ["MULTIHOST_REGISTRY"], launch.environ[name]) == ("/srv/snapshots/", "k")
     assert "OTHER" not in launch.environ and launch.private is None
@@ -216,8 +216,8 @@ def test_input_is_passed_on_to_who_reads_it(
     monkeypatch.setattr(module, "is_in_foreground", lambda descriptor: in_front and descriptor == 0)
     monkeypatch.setattr(os, "isatty", lambda descriptor: is_tty and descriptor == 0)
     monkeypatch.setattr(os, "environ", {"TERM": "xterm", "KEPT": "x", "OTHER": "y"})
-    wishes = Wishes(takes_input=wished, variables=("KEPT",))
-    launch = launch_of(ACCOUNT, PROGRAM, [word], {"A": "b"}, wishes, None)
+    asked = RunRequest(takes_input=wished, variables=("KEPT",))
+    launch = make_launch(ACCOUNT, PROGRAM, [word], {"A": "b"}, asked, None)
     assert (launch.takes_input, launch.has_terminal) == (takes_input, has_terminal)
     assert (launch.environ["KEPT"], launch.environ["A"]) == ("x", "b") and "OTHER" not in launch.environ
     assert ("TERM" in launch.environ) is has_terminal
@@ -228,7 +228,7 @@ def test_input_is_passed_on_to_who_reads_it(
 )
 def test_account_must_read_the_project_and_the_package(program: list[str], scripts: list[str]) -> None:
     """It works here, or else beside the project's manage.py."""
-    launch = launch_of(ACCOUNT, program, ["probe"], {}, Wishes(), None)
+    launch = make_launch(ACCOUNT, program, ["probe"], {}, RunRequest(), None)
     assert launch.folders == (Path.cwd(), *(Path(script).parent for script in scripts))
     assert launch.reads == (*map(Path, scripts), Path(str(wagtail_multihost.__file__)))
 
@@ -293,7 +293,7 @@ def test_snapshot_of_a_run_has_the_sites_keys_and_not_the_platforms(
     assert [(change.path, change.gid) for change in written] == [(file, 60)]
     monkeypatch.setattr(snapshot_module, "ROOT", os.geteuid() + 1)
     file.unlink()
-    with pytest.raises(ConfigurationError, match="not root's") as caught:
+    with pytest.raises(ConfigurationError, match="not belong to root") as caught:
         write_snapshot(folder, registry, platform, site, ACCOUNT)
     assert [(problem.where, problem.site) for problem in caught.value.problems] == [(str(folder), "aurora")]
 
@@ -319,19 +319,19 @@ def _command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("words", "wishes", "rest"),
+    ("words", "asked", "rest"),
     [
-        (["aurora", "probe"], Wishes(), ["probe"]),
-        (["aurora", "probe", "--raw", "--", "-x"], Wishes(), ["probe", "--raw", "--", "-x"]),
-        (["--registry", "r", "--settings", "s", "aurora", "p"], Wishes(registry="r", settings="s"), ["p"]),
+        (["aurora", "probe"], RunRequest(), ["probe"]),
+        (["aurora", "probe", "--raw", "--", "-x"], RunRequest(), ["probe", "--raw", "--", "-x"]),
+        (["--registry", "r", "--settings", "s", "aurora", "p"], RunRequest(registry="r", settings="s"), ["p"]),
         (
             ["--timeout", "2.5", "--stdin", "--raw", "aurora", "p"],
-            Wishes(seconds=2.5, takes_input=True, raw=True),
+            RunRequest(seconds=2.5, takes_input=True, raw=True),
             ["p"],
         ),
-        (["--env", "A", "--env", "B", "aurora", "p"], Wishes(variables=("A", "B")), ["p"]),
-        (["--timeout", "604800", "aurora", "p"], Wishes(seconds=604800.0), ["p"]),
-        (["--timeout", "0.5", "aurora", "p"], Wishes(seconds=0.5), ["p"]),
+        (["--env", "A", "--env", "B", "aurora", "p"], RunRequest(variables=("A", "B")), ["p"]),
+        (["--timeout", "604800", "aurora", "p"], RunRequest(seconds=604800.0), ["p"]),
+        (["--timeout", "0.5", "aurora", "p"], RunRequest(seconds=0.5), ["p"]),
     ],
 )
 def test_command_line_is_what_is_wished(
@@ -339,14 +339,14 @@ def test_command_line_is_what_is_wished(
     capsys: pytest.CaptureFixture[str],
     command: dict[str, Any],
     words: list[str],
-    wishes: Wishes,
+    asked: RunRequest,
     rest: list[str],
 ) -> None:
     """Options stand before the site, and all behind the command is the command's."""
     monkeypatch.setattr(sys, "argv", ["multihost-as", *words])
     assert main_module.run() == 7
     program = [sys.executable, "-m", "django"]
-    assert command["arguments"] == ("aurora", (wishes.registry, True), program, rest, wishes, refuse_foreign_program)
+    assert command["arguments"] == ("aurora", (asked.registry, True), program, rest, asked, refuse_foreign_program)
     assert capsys.readouterr() == ("", "It \\x1b ended.\n")
 
 
@@ -400,13 +400,13 @@ def test_error_is_a_sentence_and_a_code(
     assert main_module.run() == 3
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys, "stderr", None)
-    assert main_module.tell("so", errno.EIO) == errno.EIO
+    assert main_module.print_sentence("so", errno.EIO) == errno.EIO
 
 
 def test_projects_manage_py_is_started_where_there_is_one(command: dict[str, Any], tmp_path: Path) -> None:
     """The file of the working folder, by its whole path; a folder of that name is none."""
     (tmp_path / "manage.py").mkdir()
-    assert main_module.program() == [sys.executable, "-m", "django"]
+    assert main_module.manage_words() == [sys.executable, "-m", "django"]
     (tmp_path / "manage.py").rmdir()
     (tmp_path / "manage.py").touch()
-    assert main_module.program() == [sys.executable, str(tmp_path / "manage.py")]
+    assert main_module.manage_words() == [sys.executable, str(tmp_path / "manage.py")]

@@ -261,7 +261,7 @@ def test_project_of_the_sites_own_account_is_started(project: Project) -> None:
 
 def test_module_of_the_working_folder_does_not_run_as_root(project: Project) -> None:
     """A file that is named like a module which the command imports is not found."""
-    for name in ("argparse", "tomllib", "secrets", "tempfile"):
+    for name in ("__future__", "argparse", "tomllib", "secrets", "tempfile"):
         (project.folder / f"{name}.py").write_text("print('PLANTED', flush=True)\nraise SystemExit(9)\n")
     result = project.run(*QUICK, "--help")
     assert (result.returncode, "PLANTED" in result.stdout) == (0, False), result.stdout + result.stderr

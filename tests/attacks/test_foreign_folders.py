@@ -15,8 +15,8 @@ from tests.accounts import NOBODY, acting_as, needs_root, passable_folder
 from tests.emitters.conftest import make_plan, make_site
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.emitters.apply import apply
-from wagtail_multihost.emitters.apply.wish import Wish
-from wagtail_multihost.emitters.apply.writing import written
+from wagtail_multihost.emitters.apply.request import ApplyRequest
+from wagtail_multihost.emitters.apply.writing import write_changes
 from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.output import owner_of
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
@@ -34,17 +34,17 @@ def _folder() -> Iterator[Path]:
         yield found
 
 
-def wish(directory: Path) -> Wish:
+def request(directory: Path) -> ApplyRequest:
     plan = make_plan(make_site("aurora"), directory=directory)
-    return Wish(emitters=(emitters()["uwsgi"],), directory=directory, load=lambda: plan)
+    return ApplyRequest(emitters=(emitters()["uwsgi"],), directory=directory, load=lambda: plan)
 
 
 def emits(directory: Path) -> None:
-    written(wish(directory))
+    write_changes(request(directory))
 
 
 def applies(directory: Path) -> None:
-    apply(wish(directory))
+    apply(request(directory))
 
 
 def snapshots(directory: Path) -> None:
@@ -154,7 +154,9 @@ def test_a_folder_that_a_tenant_can_move_is_told_before_systemd_binds_it(folder:
 
     def told(path: Path) -> list[str]:
         site = make_site("aurora", storage=StorageSpec(backend="files", path=path))
-        return [text for text in cautions(make_plan(site, directory=folder), ["systemd"]) if "follows a link" in text]
+        return [
+            text for text in cautions(make_plan(site, directory=folder), ["systemd"]) if "would follow a link" in text
+        ]
 
     (folder / "media").mkdir()
     assert told(folder / "media/aurora") == []

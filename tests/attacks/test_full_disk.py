@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.attacks.small_disk import fill
 from tests.emitters.apply.conftest import World
-from wagtail_multihost.emitters.apply.writing import written
+from wagtail_multihost.emitters.apply.writing import write_changes
 from wagtail_multihost.exceptions import MultihostError
 
 FIRST = {{"conf/main": "one", "conf/sites/aurora": "a", "conf/sites/borealis": "b"}}
@@ -34,7 +34,7 @@ for room in {list(ROOMS)}:
         world.texts = dict(SECOND)
         filling = fill(Path(sys.argv[1]), room)
         try:
-            world.apply() if do == "apply" else written(world.wish())
+            world.apply() if do == "apply" else write_changes(world.request())
             outcome = ""
         except MultihostError as error:
             outcome = str(error)

@@ -22,7 +22,7 @@ from tests.attacks.launching import SITE, at_terminal, run, wait_until_gone, wor
 from wagtail_multihost.exceptions import LaunchError
 from wagtail_multihost.launch import guard
 from wagtail_multihost.launch.account import account_named
-from wagtail_multihost.launch.copying import Input, watch
+from wagtail_multihost.launch.copying import Input, update_selector
 from wagtail_multihost.launch.descendants import (
     MOST_REAPED,
     descendants,
@@ -374,8 +374,8 @@ def test_signals_without_a_pause_do_not_outlast_the_time(monkeypatch: pytest.Mon
     """The guard looks at the clock also while signals of children never stop."""
     endless = iter([signal.SIGCHLD] * 10_000)
     monkeypatch.setattr(signal, "sigtimedwait", lambda *_: SimpleNamespace(si_signo=next(endless)))
-    monkeypatch.setattr(guard, "status_of", lambda child: None)
-    assert guard.awaited(os.getpid(), 0.001).code == guard.TIMED_OUT
+    monkeypatch.setattr(guard, "reap_child", lambda child: None)
+    assert guard.wait_for_child(os.getpid(), 0.001).code == guard.TIMED_OUT
 
 
 def test_keys_are_read_while_a_command_takes_none() -> None:
@@ -385,7 +385,7 @@ def test_keys_are_read_while_a_command_takes_none() -> None:
     given.waiting = b"x" * (1 << 20)
     given.write()
     with selectors.PollSelector() as selector:
-        watch(selector, [], given)
+        update_selector(selector, [], given)
         watched = {key.fd: key.events for key in selector.get_map().values()}
     os.close(ours)
     os.close(theirs)

@@ -7,8 +7,8 @@ import io
 import pytest
 from django.core.management.base import OutputWrapper
 
-from wagtail_multihost.identity.comparison import Found
-from wagtail_multihost.identity.wagtail_site import Row
+from wagtail_multihost.identity.comparison import FoundIdentity
+from wagtail_multihost.identity.wagtail_site import SiteRow
 from wagtail_multihost.management.command import Printed
 from wagtail_multihost.spec.printing import one_line, printable
 
@@ -20,14 +20,14 @@ def test_nothing_that_steers_a_terminal_is_printed(text: str) -> None:
     """Streams of our commands, values on one line, rows and identities of a site's database."""
     stream = io.StringIO()
     Printed(OutputWrapper(stream)).write(f"{text}\n")  # type: ignore[arg-type]  # a stream is a stream
-    shown = [stream.getvalue().removesuffix("\n"), printable(text), one_line(text), Row(1, text, 80, True).address]
-    shown.append(str(Found(text, text, text, text, "", text)))  # type: ignore[arg-type]  # SQLite keeps any value
+    shown = [stream.getvalue().removesuffix("\n"), printable(text), one_line(text), SiteRow(1, text, 80, True).address]
+    shown.append(str(FoundIdentity(text, text, text, text, "", text)))  # type: ignore[arg-type]  # SQLite keeps any value
     assert all(line.isprintable() and "\\" in line for line in shown), shown
 
 
 def test_a_value_forges_no_line() -> None:
     """A hostname of several lines stays on one."""
-    assert one_line("a\nDone.") == "a Done." and "\n" not in Row(1, "a\nDone.", 80, True).address
+    assert one_line("a\nDone.") == "a Done." and "\n" not in SiteRow(1, "a\nDone.", 80, True).address
 
 
 def test_other_languages_are_left_as_they_are() -> None:

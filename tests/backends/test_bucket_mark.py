@@ -59,7 +59,7 @@ def refused(code: str) -> ClientError:
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
     own = Bucket()
-    monkeypatch.setattr(bucket_mark, "client_of", lambda storage: own)
+    monkeypatch.setattr(bucket_mark, "make_mark_client", lambda storage: own)
     monkeypatch.setattr(bucket_mark, "_next", {})
     return own
 
@@ -173,7 +173,7 @@ def test_mark_is_asked_for_as_the_storage_asks(become: Become, monkeypatch: pyte
     become(storage=s3(endpoint="https://s3.internal", region="eu-central-1"))
     storage = SiteS3Storage(site="aurora")
     storage.verify, storage.use_ssl = "/etc/ssl/own.pem", True
-    with contextlib.closing(bucket_mark.client_of(storage)) as client:
+    with contextlib.closing(bucket_mark.make_mark_client(storage)) as client:
         config, meta = client.meta.config, client.meta
         assert (meta.endpoint_url, meta.region_name) == ("https://s3.internal", "eu-central-1")
         assert (config.connect_timeout, config.read_timeout) == (2, 2)
@@ -186,7 +186,7 @@ def test_mark_is_asked_for_as_the_storage_asks(become: Become, monkeypatch: pyte
     plain = SiteS3Storage(site="aurora")
     plain.use_ssl = False
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://ambient.example")
-    with contextlib.closing(bucket_mark.client_of(plain)) as client:
+    with contextlib.closing(bucket_mark.make_mark_client(plain)) as client:
         assert client.meta.endpoint_url.startswith("http://") and "amazonaws.com" in client.meta.endpoint_url
 
 

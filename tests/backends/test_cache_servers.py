@@ -25,7 +25,7 @@ from wagtail_multihost.backends.cache import BATCH, SiteRedisCache
 from wagtail_multihost.backends.django_redis import SiteDjangoRedisCache
 from wagtail_multihost.backends.memcached import SitePyMemcacheCache
 from wagtail_multihost.exceptions import IdentityError
-from wagtail_multihost.health.probes.cache import keeps
+from wagtail_multihost.health.probes.cache import keeps_value
 from wagtail_multihost.resolver.caches import KEY_FUNCTION
 
 pytestmark = pytest.mark.servers
@@ -141,7 +141,7 @@ def test_cache_does_all_that_djangos_does_under_the_rules(opened: Callable[..., 
         assert cache.delete("g") and not cache.delete("g")
         cache.delete_many(["c", "d"])
         assert cache.get_many(["c", "d"]) == {}
-        assert keeps(cache)
+        assert keeps_value(cache)
         for count in (cache.incr, cache.decr):
             with pytest.raises(ValueError, match="none"):
                 count("none")

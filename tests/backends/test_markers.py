@@ -10,27 +10,27 @@ import pytest
 
 from tests.spec.samples import SECRETS, a_platform, a_site, redis, s3
 from wagtail_multihost import running
-from wagtail_multihost.backends.markers import compared, mark_of, own_mark, refuse_other, written
+from wagtail_multihost.backends.markers import check_mark, encode_mark, own_mark, require_site, site_mark
 from wagtail_multihost.exceptions import ConfigurationError, IdentityError
 from wagtail_multihost.running import Running, own_site
 
 Become = Callable[..., None]
 OTHER = UUID("00000000-0000-5000-8000-000000000001")
-OWN = mark_of(a_platform(environment="production"), a_site())
+OWN = site_mark(a_platform(environment="production"), a_site())
 
 
 @pytest.mark.parametrize("platform", ["aviary", "renamed"])
 def test_mark_of_the_same_uid_and_environment_is_accepted(platform: str) -> None:
     """A site keeps its places when its platform is renamed, and whatever else the mark says."""
-    found = written({**OWN, "platform": platform, "generation": "a"})
-    assert compared(found, OWN, "the bucket a") == {**OWN, "platform": platform, "generation": "a"}
+    found = encode_mark({**OWN, "platform": platform, "generation": "a"})
+    assert check_mark(found, OWN, "the bucket a") == {**OWN, "platform": platform, "generation": "a"}
 
 
 @pytest.mark.parametrize("change", [{"uid": str(OTHER)}, {"environment": "staging"}, {"uid": None}])
 def test_mark_of_another_uid_or_environment_is_refused(change: dict[str, Any]) -> None:
     """The place of another site, or of the same site's staging copy, is not used; the error names both."""
     with pytest.raises(IdentityError) as caught:
-        compared(written({**OWN, **change}), OWN, "the bucket a")
+        check_mark(encode_mark({**OWN, **change}), OWN, "the bucket a")
     message = str(caught.value)
     assert "the bucket a" in message and OWN["uid"] in message
     assert all(str(value) in message for value in change.values())
@@ -40,19 +40,19 @@ def test_mark_of_another_uid_or_environment_is_refused(change: dict[str, Any]) -
 def test_mark_that_cannot_be_read_is_refused(found: Any) -> None:
     """What is no mark is not taken for one's own."""
     with pytest.raises(IdentityError):
-        compared(found, OWN, "the bucket a")
+        check_mark(found, OWN, "the bucket a")
 
 
 def test_mark_with_control_characters_is_shown_without_them() -> None:
     """A mark written by somebody else cannot forge lines of a log."""
     with pytest.raises(IdentityError) as caught:
-        compared(written({**OWN, "uid": "a\nb\x1b[31m"}), OWN, "the bucket a")
+        check_mark(encode_mark({**OWN, "uid": "a\nb\x1b[31m"}), OWN, "the bucket a")
     assert str(caught.value).isprintable()
 
 
 def test_mark_has_no_secret() -> None:
     """A mark says who a site is, and nothing that opens anything."""
-    mark = written(mark_of(a_platform(), a_site(cache=redis(), storage=s3()))).decode()
+    mark = encode_mark(site_mark(a_platform(), a_site(cache=redis(), storage=s3()))).decode()
     assert not any(secret in mark for secret in SECRETS)
 
 
@@ -86,20 +86,20 @@ def test_site_of_the_process_is_the_one_that_was_applied(
     """That of a test run counts as well; a process of no site has none, and refuses each."""
     for ephemeral in (None, throw_away):
         become(ephemeral=ephemeral)
-        assert own_site() == refuse_other("aurora", "storage") == a_site()
+        assert own_site() == require_site("aurora", "storage") == a_site()
         with pytest.raises(ConfigurationError, match=r"storage of the site borealis .* the site aurora"):
-            refuse_other("borealis", "storage")
+            require_site("borealis", "storage")
     for applied in (None, Running()):
         monkeypatch.setattr(running, "_current", applied)
         assert own_site() is None
         with pytest.raises(ConfigurationError, match="no site"):
-            refuse_other("aurora", "storage")
+            require_site("aurora", "storage")
 
 
 def test_refusal_of_a_mark_says_whose_both_are() -> None:
     """Each part of a mark is told of both sides, by its name; what a mark lacks is blank."""
     with pytest.raises(IdentityError) as caught:
-        compared(b'{"uid": "other"}', OWN, "the bucket a")
+        check_mark(b'{"uid": "other"}', OWN, "the bucket a")
     message = str(caught.value)
     assert "belongs to: platform '', environment '', uid 'other'." in message
     assert f"is: platform 'aviary', environment 'production', uid {OWN['uid']!r}." in message

@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError, NoPermissionError, ResponseError, 
 from wagtail_multihost.backends import generations
 from wagtail_multihost.backends.cache import BATCH, SiteRedisCache, remove_keys
 from wagtail_multihost.backends.django_redis import PlainClient, SiteDjangoRedisCache, reverse_key
-from wagtail_multihost.backends.generations import Known
+from wagtail_multihost.backends.generations import KnownGeneration
 from wagtail_multihost.backends.session_names import ENGINES, HashedName
 
 Become = Callable[..., None]
@@ -246,7 +246,7 @@ def test_generation_of_a_server_that_answers_is_its_own() -> None:
     cache = django_redis(Calls(Server()))
     cache.read_owner = lambda: None  # type: ignore[method-assign]
     cache.add_owner = lambda value: None  # type: ignore[method-assign]
-    assert cache.current_generation(Known("kept", 0)) == "kept"
+    assert cache.current_generation(KnownGeneration("kept", 0)) == "kept"
 
 
 SESSION = f"{ENGINES[0]}abc"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wagtail_multihost.backends.reports import SiteExceptionReporterFilter
-from wagtail_multihost.resolver.explain import plain
+from wagtail_multihost.resolver.explain import jsonable
 from wagtail_multihost.resolver.masking import DEEPEST, MASK
 from wagtail_multihost.spec.secret import Secret
 
@@ -109,4 +109,4 @@ def test_variable_ends_where_it_is_too_deep() -> None:
 )
 def test_explanation_has_plain_values(value: object, expected: object) -> None:
     """What JSON has is kept, tables in full, and a secret is masked wherever it is."""
-    assert plain(value) == expected
+    assert jsonable(value) == expected

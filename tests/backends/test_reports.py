@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 from django.views import debug
 
-from wagtail_multihost.backends.markers import compared
+from wagtail_multihost.backends.markers import check_mark
 from wagtail_multihost.backends.reports import SiteExceptionReporterFilter
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.spec.secret import Secret
@@ -56,7 +56,7 @@ def fails(request: HttpRequest) -> HttpResponse:
     conn_params = {"user": "aurora", "passfile": "", "options": {"password": password}}
     address = f"redis://:{password}@cache.internal/0"
     kept = {"shown": ["a harmless text", address], "empty": conn_params["passfile"]}
-    compared(b"{", {"uid": password}, "the bucket a")
+    check_mark(b"{", {"uid": password}, "the bucket a")
     return HttpResponse(str(kept))
 
 

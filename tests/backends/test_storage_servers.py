@@ -54,7 +54,7 @@ def own(process_of: Callable[..., None], endpoint: str) -> Iterator[SiteS3Storag
 
 def empty(storage: SiteS3Storage) -> None:
     """Remove every object of the bucket, past the storage."""
-    client = bucket_mark.client_of(storage)
+    client = bucket_mark.make_mark_client(storage)
     for item in client.list_objects_v2(Bucket=storage.bucket_name).get("Contents", []):
         client.delete_object(Bucket=storage.bucket_name, Key=item["Key"])
     client.close()
@@ -84,7 +84,7 @@ def test_file_of_the_same_name_gets_another(own: SiteS3Storage) -> None:
 @pytest.fixture
 def mark(own: SiteS3Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[object], None]]:
     """Write the bucket's mark (None: remove it), past the storage, and become a process that has not read it."""
-    client = bucket_mark.client_of(own)
+    client = bucket_mark.make_mark_client(own)
 
     def write(content: object) -> None:
         if content is None:
@@ -102,7 +102,7 @@ def mark(own: SiteS3Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 def test_first_use_marks_the_bucket(own: SiteS3Storage, mark: Callable[[object], None]) -> None:
     """The first call of a process writes the mark where there is none, outside the storage's folder."""
     assert own.exists("none.txt") is False
-    client = bucket_mark.client_of(own)
+    client = bucket_mark.make_mark_client(own)
     found = json.loads(client.get_object(Bucket=own.bucket_name, Key=bucket_mark.NAME)["Body"].read())
     client.close()
     assert (found["platform"], found["environment"]) == ("aviary", "development")

@@ -17,7 +17,7 @@ Serve = Callable[[SiteSpec | None], None]
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Make this process that of a site, or of none."""
+    """Make this the process of a site, or of none."""
 
     def become(site: SiteSpec | None) -> None:
         monkeypatch.setattr(running, "_current", Running(platform=a_platform() if site else None, site=site))
@@ -27,7 +27,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
 
 @pytest.fixture
 def aurora(serve: Serve) -> SiteSpec:
-    """Make this process that of the site aurora."""
+    """Make this the process of the site aurora."""
     site = a_site()
     serve(site)
     return site

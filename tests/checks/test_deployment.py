@@ -19,7 +19,7 @@ from wagtail_multihost.checks.deployment import (
     check_settings,
     check_transport,
 )
-from wagtail_multihost.checks.hosted import Hosted, hosted, is_served_here
+from wagtail_multihost.checks.hosted import KnownDeployment, is_served_here, known_deployment
 from wagtail_multihost.production.platform import environment_findings
 from wagtail_multihost.production.settings import is_for_development
 from wagtail_multihost.registry import open_registry
@@ -235,7 +235,7 @@ def test_test_runs_and_settings_without_apply_are_quiet(
     settings.DEBUG = True
     for made in (None, Running(platform=a_platform(), site=a_site(), ephemeral=True)):
         monkeypatch.setattr(running, "_current", made)
-        assert hosted() is None and is_served_here() is False
+        assert known_deployment() is None and is_served_here() is False
         for check in (check_settings, check_platform, check_transport, check_folders):
             assert check(None) == []
 
@@ -252,9 +252,9 @@ def test_process_of_a_site_knows_that_site_and_its_registry(become: Become, tmp_
     """Of a process with a site that site alone is looked at, with the files that it was read from."""
     platform, site = production(), a_site(**SERVERS)
     become(platform, site, path := a_registry(tmp_path))
-    assert hosted() == Hosted(platform, (site,), (path,), has_keys=True, is_of_site=True)
+    assert known_deployment() == KnownDeployment(platform, (site,), (path,), has_keys=True, is_of_site=True)
     become(platform, site)
-    assert hosted() == Hosted(platform, (site,), (), has_keys=False, is_of_site=True)
+    assert known_deployment() == KnownDeployment(platform, (site,), (), has_keys=False, is_of_site=True)
 
 
 def test_process_of_no_site_knows_the_whole_registry(become: Become, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_process_of_no_site_knows_the_whole_registry(become: Become, tmp_path: P
     more = '[sites.borealis]\nhostnames = ["b.example.org"]\nenabled = false\n'
     path = a_registry(tmp_path, 'environment = "production"\nsecret_key_file = "/run/k"', more)
     become(production(), None, path)
-    found = hosted()
+    found = known_deployment()
     assert found is not None
     assert ([site.id for site in found.sites], found.files) == (["aurora"], (path,))
     assert (found.platform.environment, found.has_keys, found.is_of_site) == ("production", True, False)
@@ -276,7 +276,7 @@ def test_platform_or_site_alone_is_no_process_of_a_site(
     made = Running(platform=platform, site=site, registry=a_registry(tmp_path))
     monkeypatch.setattr(running, "_current", made)
     monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
-    found = hosted()
+    found = known_deployment()
     assert found is not None and found.is_of_site is False
 
 
@@ -291,7 +291,7 @@ def test_registry_that_cannot_be_read_leaves_the_settings_to_be_checked(
     if text is not None:
         path.write_text(text)
     settings.DEBUG, settings.SETTINGS_MODULE = True, "mysite.settings.dev"
-    assert hosted() is None and is_served_here() is True
+    assert known_deployment() is None and is_served_here() is True
     assert (check_platform(None), check_transport(None)) == ([], [])
     assert ids_of(check_settings(None)) == ["E022", "E023"]
     (tmp_path / "manage.py").write_text("")

@@ -129,7 +129,7 @@ def test_project_without_urls_is_quiet(settings: Any) -> None:
     """Commands run in projects that have no URLs."""
     for urls in (None, ""):
         settings.ROOT_URLCONF = urls
-        assert checks.resolved("/-/live") is None
+        assert checks.resolve_url("/-/live") is None
         assert found(settings) == []
 
 
@@ -233,8 +233,8 @@ def test_each_weak_token_is_told_by_its_place(settings: Any) -> None:
     messages = found(settings, TOKENS=["a" * 32, GOOD, "ab12" * 16])
     assert ids_of(messages) == ["E021", "E021", "W007"]
     assert ["token 0 " in messages[0].msg, "token 2 " in messages[1].msg] == [True, True]
-    assert checks.weakness(GOOD) == ""
-    assert checks.weakness("0123456789abcdef" * 2) == "repeats itself"
+    assert checks.token_weakness(GOOD) == ""
+    assert checks.token_weakness("0123456789abcdef" * 2) == "repeats itself"
 
 
 def test_token_in_an_older_key_is_e021(settings: Any) -> None:

@@ -73,7 +73,7 @@ def test_each_backend_of_a_search_is_named(aurora: SiteSpec, settings: Any, monk
         "WAGTAILSEARCH_BACKENDS['first']",
         "WAGTAILSEARCH_BACKENDS['second']",
     ]
-    assert "has not the site's INDEX_PREFIX" in messages[0].msg and "has INDEX," in messages[1].msg
+    assert "does not have the site's INDEX_PREFIX" in messages[0].msg and "has INDEX," in messages[1].msg
     del settings.WAGTAILSEARCH_BACKENDS
     assert check_search(None) == []
 

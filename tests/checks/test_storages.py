@@ -82,7 +82,7 @@ def test_storage_that_cannot_be_used_is_told_with_the_reason(serve: Serve, setti
         told += [message.msg for message in check_storages(None)]
     assert told == [
         "STORAGES['own'] cannot be used: ValueError.",
-        "STORAGES['own'] has no bucket, which would show when the first file is written.",
+        "STORAGES['own'] has no bucket, so writing the first file would fail.",
     ]
     settings.WAGTAILIMAGES_RENDITION_STORAGE = FileSystemStorage(allow_overwrite=True)
     assert check_storages(None)[1].msg.startswith("WAGTAILIMAGES_RENDITION_STORAGE overwrites files")

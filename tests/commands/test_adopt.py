@@ -29,7 +29,7 @@ def draco(project: Path, manage: Manage) -> Path:
     if not MIGRATED:
         result = manage("migrate", environ=as_site("aurora"))
         assert result.returncode == 0, result.stderr
-        assert "The database is now the site aurora's." in result.stdout
+        assert "The database now belongs to the site aurora." in result.stdout
         MIGRATED.append((folder / "db.sqlite3").read_bytes())
     for site in ("aurora", "draco"):
         path = folder.with_name(site)

@@ -62,7 +62,7 @@ def test_apply_that_is_rolled_back_exits_1(call: Call, output: Path) -> None:
     ("arguments", "words"),
     [
         (["--reload", "no-such-hook"], "no-such-hook is not installed"),
-        (["--verify", "ftp://example.org/"], "is no address"),
+        (["--verify", "ftp://example.org/"], "is not a URL"),
         (["--site", "nobody"], "nobody"),
     ],
 )

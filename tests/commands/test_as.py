@@ -74,6 +74,6 @@ def test_program_is_the_manage_py_that_runs(monkeypatch: pytest.MonkeyPatch, tmp
     started = {}
     for name in (str(script), str(tmp_path / "none.py"), "/usr/bin/django-admin", "/x/django/__main__.py"):
         monkeypatch.setattr(sys, "argv", [name, "multihost_as"])
-        started[name] = as_site.program()
+        started[name] = as_site.restart_words()
     module = [sys.executable, "-m", "django"]
     assert list(started.values()) == [[sys.executable, str(script)], module, module, module]

@@ -19,8 +19,8 @@ from wagtail_multihost.management.production import (
     settings_findings,
     transport_findings,
 )
-from wagtail_multihost.production import Finding
-from wagtail_multihost.production.folders import folders_of, holds_secret
+from wagtail_multihost.production import ProductionFinding
+from wagtail_multihost.production.folders import file_has_secret, find_platform_files
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -92,7 +92,7 @@ def test_platform_without_visitors_is_left_alone() -> None:
 def test_caution_is_a_sentence_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """All three kinds are told, in their order."""
     for kind in ("platform", "transport", "folder"):
-        found = (Finding(f"The {kind} is wrong.", "Mend it."),)
+        found = (ProductionFinding(f"The {kind} is wrong.", "Mend it."),)
         monkeypatch.setattr(production, f"{kind}_findings", lambda plan, found=found: iter(found))
     assert list(production_cautions(a_plan(in_production()))) == [
         f"The {kind} is wrong. Mend it." for kind in ("platform", "transport", "folder")
@@ -111,7 +111,7 @@ def test_key_that_was_made_is_told_in_every_environment() -> None:
     """Unless each site has a key of its own."""
     for environment in ("staging", "production"):
         (found,) = platform_findings(a_plan(in_production(environment=environment, sources={})))
-        assert "No secret_key is stated" in found.sentence
+        assert "has no secret_key" in found.sentence
     own = a_site(**SERVERS, secret_key=postgresql().password)
     assert list(platform_findings(a_plan(in_production(sources={}), own))) == []
 
@@ -128,7 +128,7 @@ def test_key_that_was_made_is_told_in_every_environment() -> None:
 def test_registry_that_all_processes_read_is_told(changes: dict[str, Any], told: bool) -> None:
     """In production they would refuse to serve with it, unless the sites trust each other."""
     found = list(platform_findings(a_plan(in_production(**changes))))
-    assert [finding.sentence.startswith("The sites' processes read the whole registry") for finding in found] == (
+    assert [finding.sentence.startswith("Each site's process reads the whole registry") for finding in found] == (
         [True] if told else []
     )
 
@@ -162,15 +162,19 @@ def test_files_of_a_platform_are_looked_at_where_they_are(of_a_project: Path, tm
         a_site(database=sqlite(path=data / "sites" / "c.sqlite3"), storage=s3()),
         PUBLIC,
     ]
-    project, paths, committed = folders_of(of_a_project, data, sites, [registry])
+    project, paths, committed = find_platform_files(of_a_project, data, sites, [registry])
     usual = of_a_project / "sites.toml"
     assert project == of_a_project
     assert paths == [data / "sites", usual, registry, kept / "a.sqlite3"]
     assert committed == [data / "sites", usual, kept / "a.sqlite3"]
     # Without a data folder each file of a site is one by itself.
-    assert folders_of(of_a_project, None, sites, [])[1] == [usual, kept / "a.sqlite3", data / "sites" / "c.sqlite3"]
+    assert find_platform_files(of_a_project, None, sites, [])[1] == [
+        usual,
+        kept / "a.sqlite3",
+        data / "sites" / "c.sqlite3",
+    ]
     usual.write_text('[platform]\nname = "aviary"\n')
-    assert folders_of(of_a_project, data, [], [registry])[2] == [data / "sites"]
+    assert find_platform_files(of_a_project, data, [], [registry])[2] == [data / "sites"]
 
 
 def test_folders_are_told_of_the_registry_that_is_read(of_a_project: Path, tmp_path: Path) -> None:
@@ -181,7 +185,7 @@ def test_folders_are_told_of_the_registry_that_is_read(of_a_project: Path, tmp_p
     platform = in_production(data=tmp_path / "data")
     cautions = list(production_cautions(a_plan(platform, source=str(registry))))
     assert ["build context" in text for text in cautions] == [True, False]
-    assert "a commit would have" in cautions[1]
+    assert "a commit would contain" in cautions[1]
     assert list(production_cautions(a_plan(platform))) == []
 
 
@@ -201,4 +205,4 @@ def test_registry_has_a_secret_until_it_is_known_to_have_none(tmp_path: Path, te
         path.mkdir()
     else:
         path.write_text(text)
-    assert holds_secret(path) is expected
+    assert file_has_secret(path) is expected

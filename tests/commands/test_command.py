@@ -22,7 +22,7 @@ from wagtail_multihost.management.command import (
     Printed,
     has_no_reader,
 )
-from wagtail_multihost.management.progress import progress
+from wagtail_multihost.management.progress import progress_bar
 from wagtail_multihost.registry import Contents
 from wagtail_multihost.registry.base import chosen_ids
 from wagtail_multihost.running import Running, registry_of
@@ -200,7 +200,7 @@ def test_progress_is_shown_where_it_is_long_and_seen(
 ) -> None:
     """From 500 files on, on a terminal; what is wrapped comes out as it went in, and the bar goes away again."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
-    wrapped = progress(total)
+    wrapped = progress_bar(total)
     assert (wrapped is not iter) is has_bar
     assert list(wrapped(["a", "b"])) == ["a", "b"]
     drawn = capsys.readouterr().err

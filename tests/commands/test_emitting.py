@@ -16,8 +16,15 @@ from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.emitters import Emitter, emitters
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
 from wagtail_multihost.management import emitting
-from wagtail_multihost.management.emitting import fingerprint, lines, listing, plan_of, refuse_front, wish_of
-from wagtail_multihost.management.progress import progress
+from wagtail_multihost.management.emitting import (
+    apply_request,
+    change_lines,
+    fingerprint,
+    list_targets,
+    load_plan,
+    refuse_front,
+)
+from wagtail_multihost.management.progress import progress_bar
 from wagtail_multihost.registry import Contents
 
 NODES = '[platform]\nnodes = { one = "10.0.0.1:8000", two = "10.0.0.2:8000" }'
@@ -48,31 +55,31 @@ def options_of(registry: Path, **changes: Any) -> dict[str, Any]:
 
 def test_plan_has_the_enabled_sites_and_where_the_files_go(registry: Path, tmp_path: Path) -> None:
     """Sites' processes open the registry itself where no folder of snapshots is stated."""
-    plan = plan_of(str(registry), tmp_path, [])
+    plan = load_plan(str(registry), tmp_path, [])
     assert [site.id for site in plan.sites] == ["aurora", "borealis"]
     assert (plan.directory, plan.node, plan.only) == (tmp_path, "", frozenset())
     assert plan.registry == plan.source == str(registry)
     assert plan.codebase == emitting.codebase()
     registry.write_text(REGISTRY.replace("[platform]", f'[platform]\nsnapshots = "{tmp_path}/run"'))
-    plan = plan_of(str(registry), tmp_path, ["aurora"])
+    plan = load_plan(str(registry), tmp_path, ["aurora"])
     assert (plan.registry, plan.source, plan.only) == (f"{tmp_path}/run", str(registry), {"aurora"})
     with pytest.raises(ConfigurationError, match="corona"):
-        plan_of(str(registry), tmp_path, ["corona"])
+        load_plan(str(registry), tmp_path, ["corona"])
 
 
 def test_plan_of_a_node_has_the_sites_that_run_there(registry: Path, tmp_path: Path) -> None:
     """The front has all; a node that nobody has stated is named, with those that were."""
     with_nodes(registry)
     found = {
-        node: [site.id for site in plan_of(str(registry), tmp_path, [], node).sites] for node in ("", "one", "two")
+        node: [site.id for site in load_plan(str(registry), tmp_path, [], node).sites] for node in ("", "one", "two")
     }
     assert found == {"": ["aurora", "borealis"], "one": ["aurora"], "two": ["borealis"]}
-    assert plan_of(str(registry), tmp_path, [], "one").node == "one"
+    assert load_plan(str(registry), tmp_path, [], "one").node == "one"
     with pytest.raises(EmitError, match=r"The node 'three' is not known; accepted: one, two\."):
-        plan_of(str(registry), tmp_path, [], "three")
+        load_plan(str(registry), tmp_path, [], "three")
     registry.write_text(REGISTRY)
     with pytest.raises(EmitError, match=r"'one' is not known; the platform has none"):
-        plan_of(str(registry), tmp_path, [], "one")
+        load_plan(str(registry), tmp_path, [], "one")
 
 
 def test_site_without_nodes_runs_on_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +88,7 @@ def test_site_without_nodes_runs_on_each(tmp_path: Path, monkeypatch: pytest.Mon
     sites = (a_site(), a_site(id="borealis", nodes=("two",)))
     known = SimpleNamespace(has_servers=True, url="x", load=lambda **_: Contents(platform, sites))
     monkeypatch.setattr(emitting, "registry_of", lambda url: known)
-    found = {node: [site.id for site in plan_of(None, tmp_path, [], node).sites] for node in ("", "one", "two")}
+    found = {node: [site.id for site in load_plan(None, tmp_path, [], node).sites] for node in ("", "one", "two")}
     assert found == {"": ["aurora", "borealis"], "one": ["aurora"], "two": ["aurora", "borealis"]}
 
 
@@ -90,9 +97,9 @@ def test_folder_of_templates_that_is_there_is_taken(registry: Path, tmp_path: Pa
     folder = tmp_path / "templates"
     registry.write_text(REGISTRY.replace("[platform]", f'[platform]\ntemplates = "{folder}"'))
     with pytest.raises(EmitError, match=r"platform\.templates"):
-        plan_of(str(registry), tmp_path, [])
+        load_plan(str(registry), tmp_path, [])
     folder.mkdir()
-    assert plan_of(str(registry), tmp_path, []).platform.templates == folder
+    assert load_plan(str(registry), tmp_path, []).platform.templates == folder
 
 
 def test_snapshots_are_no_registry_of_servers(tmp_path: Path) -> None:
@@ -100,7 +107,7 @@ def test_snapshots_are_no_registry_of_servers(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     with pytest.raises(EmitError, match="Name the registry itself"):
-        plan_of(str(folder), tmp_path, [])
+        load_plan(str(folder), tmp_path, [])
 
 
 def test_target_that_runs_sites_needs_a_node_where_there_are_some() -> None:
@@ -124,18 +131,18 @@ def test_wish_is_what_the_options_ask_for(registry: Path, tmp_path: Path) -> Non
 
     nginx, uwsgi = emitters()["nginx"], emitters()["uwsgi"]
     options = options_of(registry, targets=[uwsgi, nginx, uwsgi], site=["aurora"], force=True, verbosity=2)
-    wish = wish_of(options, tmp_path, caution, lock_timeout=7)
-    assert wish.emitters == (uwsgi, nginx)
-    assert (wish.directory, wish.sites, wish.lock_timeout) == (tmp_path, {"aurora"}, 7)
-    assert (wish.force, wish.allow_mass_delete, wish.watch) == (True, False, progress)
-    assert wish.fingerprint == fingerprint(options)
+    request = apply_request(options, tmp_path, caution, lock_timeout=7)
+    assert request.emitters == (uwsgi, nginx)
+    assert (request.directory, request.sites, request.lock_timeout) == (tmp_path, {"aurora"}, 7)
+    assert (request.force, request.allow_mass_delete, request.watch) == (True, False, progress_bar)
+    assert request.fingerprint == fingerprint(options)
     assert told == []  # nothing is read before the lock is had
-    plan = wish.load()
+    plan = request.load()
     assert (plan.only, plan.directory) == ({"aurora"}, tmp_path)
     ((sentences, verbosity),) = told
     assert verbosity == 2 and len(set(sentences)) == len(sentences)
     assert any("local memory" in text for text in sentences) and any("production" in text for text in sentences)
-    assert wish_of(options_of(registry, allow_mass_delete=True), tmp_path, caution).allow_mass_delete is True
+    assert apply_request(options_of(registry, allow_mass_delete=True), tmp_path, caution).allow_mass_delete is True
 
 
 def test_wish_is_refused_before_anything_is_told(registry: Path, tmp_path: Path, settings: Any) -> None:
@@ -143,8 +150,8 @@ def test_wish_is_refused_before_anything_is_told(registry: Path, tmp_path: Path,
     with_nodes(registry)
     options = options_of(registry, targets=[emitters()["uwsgi"]])
     with pytest.raises(EmitError, match="for a node"):
-        wish_of(options, tmp_path, pytest.fail).load()
-    assert wish_of({**options, "node": "two"}, tmp_path, lambda *told: None).load().node == "two"
+        apply_request(options, tmp_path, pytest.fail).load()
+    assert apply_request({**options, "node": "two"}, tmp_path, lambda *told: None).load().node == "two"
 
 
 def test_runs_that_do_the_same_have_one_fingerprint(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,8 +200,8 @@ def test_runs_that_do_the_same_have_one_fingerprint(registry: Path, monkeypatch:
 def test_line_has_what_becomes_of_a_file() -> None:
     """It begins with a capital, with words before the word or without."""
     changes: Any = [SimpleNamespace(word="created", path="a/b"), SimpleNamespace(word="removed", path="c")]
-    assert list(lines(changes, "")) == ["Created: a/b", "Removed: c"]
-    assert list(lines(changes, "Would be")) == ["Would be created: a/b", "Would be removed: c"]
+    assert list(change_lines(changes, "")) == ["Created: a/b", "Removed: c"]
+    assert list(change_lines(changes, "Would be")) == ["Would be created: a/b", "Would be removed: c"]
 
 
 def test_list_of_targets_is_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,8 +212,8 @@ def test_list_of_targets_is_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
         "long": replace(nginx, name="long", summary="The second."),
     }
     monkeypatch.setattr(emitting, "emitters", lambda: found)
-    assert listing(False) == "a     The first.\nlong  The second."
-    assert json.loads(listing(True)) == [
+    assert list_targets(False) == "a     The first.\nlong  The second."
+    assert json.loads(list_targets(True)) == [
         {"name": "a", "summary": "The first."},
         {"name": "long", "summary": "The second."},
     ]

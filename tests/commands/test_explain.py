@@ -11,6 +11,7 @@ import pytest
 from tests.commands.conftest import KEY, PASSWORD, Called, Manage
 from wagtail_multihost.management.commands.multihost_explain import HEADINGS
 from wagtail_multihost.registry.keys import declared
+from wagtail_multihost.resolver.rotation import HOW_TO
 
 Call = Callable[..., Called]
 
@@ -108,14 +109,15 @@ resolve("""
 
 
 def test_rotation_says_what_a_change_breaks(call: Call) -> None:
-    """Each key and password of the site has what its change invalidates, and the steps of the change."""
+    """Each key and password of the site has what its change invalidates; the how-to is named once, for readers."""
     _, out, _ = call("multihost_explain", "--rotation", "borealis", "--json")
     found = {entry["name"]: entry for entry in json.loads(out)}
     assert list(found) == ["SECRET_KEY", "The platform's key", "The database's password"]
     assert found["The database's password"]["source"] == "sites.toml:12: sites.borealis.database.password"
-    text = call("multihost_explain", "--rotation", "borealis")[1]
-    assert text.splitlines()[0] == "SECRET_KEY"
-    assert "    1. Set the site's epoch to 2." in text.splitlines()
+    assert all(list(entry) == ["name", "made", "source", "invalidates"] for entry in found.values())
+    lines = call("multihost_explain", "--rotation", "borealis")[1].splitlines()
+    assert lines[0] == "SECRET_KEY"
+    assert [line for line in lines if HOW_TO in line] == [lines[-1]] == [f"How to change them: {HOW_TO}"]
 
 
 def test_rotation_is_not_asked_of_a_snapshot(call: Call, tmp_path: Path, registry: Path) -> None:

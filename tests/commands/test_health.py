@@ -159,7 +159,7 @@ def test_own_token_is_not_sent_in_the_clear(
 
     monkeypatch.setattr(multihost_health, "own_id", lambda: "aurora")
     monkeypatch.setattr(multihost_health, "site_tokens", lambda: ("own",))
-    monkeypatch.setattr("wagtail_multihost.health.asking.ask", note)
+    monkeypatch.setattr("wagtail_multihost.health.asking.ask_server", note)
     assert call("multihost_health", "--url", url)[0] == 2
     assert tokens == [sent]
 

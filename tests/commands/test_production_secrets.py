@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wagtail_multihost.production.folders import holds_secret
+from wagtail_multihost.production.folders import file_has_secret
 
 
 @pytest.mark.parametrize("name", ["none.toml", "broken.toml", " ", "//[x/sites.toml"])
@@ -16,4 +16,4 @@ def test_registry_that_cannot_be_opened_is_taken_for_one_with_secrets(
     """A file that is missing or broken, or has a name that is no address, is told to be left out, and no traceback."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.toml").write_text("[platform\n")
-    assert holds_secret(Path(name)) is True
+    assert file_has_secret(Path(name)) is True

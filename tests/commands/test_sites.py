@@ -165,7 +165,7 @@ def test_sites_without_pin_takes_no_word_about_pins(call: Call, options: tuple[s
     """Who forgets --pin is told so."""
     code, out, err = call("multihost_sites", *options)
     assert (code, out) == (2, "")
-    assert "give it too" in err
+    assert "with --pin only" in err
 
 
 def test_sites_in_production_cautions_of_pins_that_are_nowhere_noted(call: Call, registry: Path) -> None:

@@ -6,17 +6,17 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from wagtail_multihost.management.emitting import target
+from wagtail_multihost.management.emitting import parse_target
 
 
 @pytest.mark.parametrize("name", ["nginx", "uwsgi", "systemd"])
 def test_target_is_found_by_its_name(name: str) -> None:
     """Each of the built-in ones is there."""
-    assert target(name).name == name
+    assert parse_target(name).name == name
 
 
 @pytest.mark.parametrize("name", ["", "apache", "NGINX", "nginx "])
 def test_target_that_is_none_is_told_with_those_that_are(name: str) -> None:
     """The sentence has what was given, and what is accepted."""
     with pytest.raises(ArgumentTypeError, match=r"There is no target .*accepted: nginx, uwsgi, systemd"):
-        target(name)
+        parse_target(name)

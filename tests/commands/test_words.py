@@ -20,20 +20,20 @@ from django.db import Error
 from tests.health import samples
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost import running
-from wagtail_multihost.as_site.run import Wishes
-from wagtail_multihost.emitters.apply import Result
+from wagtail_multihost.as_site.run import RunRequest
+from wagtail_multihost.emitters.apply import ApplyResult
 from wagtail_multihost.exceptions import ApplyError, ConfigurationError
 from wagtail_multihost.health.probe import failed, passed, warned
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.launch.guard import Ended
 from wagtail_multihost.management import as_site
-from wagtail_multihost.management.as_site import SiteCommand, own_or_start, start_as, without_registry
+from wagtail_multihost.management.as_site import SiteCommand, own_identity_or_start, start_as_site, without_registry
 from wagtail_multihost.management.command import has_no_reader
 from wagtail_multihost.management.commands import multihost_adopt, multihost_explain, multihost_health
 from wagtail_multihost.management.commands.multihost_apply import Command as Apply
-from wagtail_multihost.management.commands.multihost_apply import command_words, seconds, sentences
+from wagtail_multihost.management.commands.multihost_apply import describe_result, parse_command, parse_seconds
 from wagtail_multihost.registry.keys import Key, declared
-from wagtail_multihost.resolver.rotation import Credential
+from wagtail_multihost.resolver.rotation import SiteCredential
 from wagtail_multihost.running import Running
 
 # multihost_apply
@@ -42,21 +42,21 @@ from wagtail_multihost.running import Running
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
-        (Result(), ["Nothing differs."]),
-        (Result(changed=("a", "b"), seconds=1.5), ["Changed: a", "Changed: b", "Applied in 1.5 s."]),
-        (Result(removed=("a",), reloaded=True, seconds=2), ["Removed: a", "Applied, reloaded in 2 s."]),
-        (Result(verified=True), ["Applied, verified generation in 0 s."]),
-        (Result(verified=True, generation="abc"), ["Applied, verified generation abc in 0 s."]),
-        (Result(together=True), ["Applied, together with another run in 0 s."]),
+        (ApplyResult(), ["Nothing differs."]),
+        (ApplyResult(changed=("a", "b"), seconds=1.5), ["Changed: a", "Changed: b", "Applied in 1.5 s."]),
+        (ApplyResult(removed=("a",), reloaded=True, seconds=2), ["Removed: a", "Applied, reloaded in 2 s."]),
+        (ApplyResult(verified=True), ["Applied, verified generation in 0 s."]),
+        (ApplyResult(verified=True, generation="abc"), ["Applied, verified generation abc in 0 s."]),
+        (ApplyResult(together=True), ["Applied, together with another run in 0 s."]),
         (
-            Result(changed=("a",), removed=("b",), reloaded=True, verified=True, generation="x", together=True),
+            ApplyResult(changed=("a",), removed=("b",), reloaded=True, verified=True, generation="x", together=True),
             ["Changed: a", "Removed: b", "Applied, reloaded, verified generation x, together with another run in 0 s."],
         ),
     ],
 )
-def test_apply_says_what_was_done(result: Result, expected: list[str]) -> None:
+def test_apply_says_what_was_done(result: ApplyResult, expected: list[str]) -> None:
     """A line for each file, and one for all that was done with them."""
-    assert sentences(result) == expected
+    assert describe_result(result) == expected
 
 
 def said(call: Callable[[Apply], None]) -> str:
@@ -67,7 +67,7 @@ def said(call: Callable[[Apply], None]) -> str:
 
 def test_apply_reports_in_the_form_that_is_asked_for() -> None:
     """JSON has every part of the result, and goes before silence; with verbosity 0 no line is printed."""
-    result = Result(changed=("a",), reloaded=True, generation="g", seconds=1)
+    result = ApplyResult(changed=("a",), reloaded=True, generation="g", seconds=1)
     assert json.loads(said(lambda own: own.report(result, json=True, verbosity=0))) == {
         "changed": ["a"],
         "removed": [],
@@ -101,13 +101,13 @@ def test_apply_that_looks_shows_in_the_form_that_is_asked_for(monkeypatch: pytes
 
 def test_time_and_hook_are_read_as_they_are_written() -> None:
     """A time is a number of seconds within a day, a hook words that no shell reads."""
-    assert (seconds("7"), seconds("0.5"), command_words("a 'b c' $d")) == (7, 0.5, ("a", "b c", "$d"))
+    assert (parse_seconds("7"), parse_seconds("0.5"), parse_command("a 'b c' $d")) == (7, 0.5, ("a", "b c", "$d"))
     for text in ("0", "86400"):
         with pytest.raises(ArgumentTypeError):
-            seconds(text)
+            parse_seconds(text)
     for text in ("", "'"):
         with pytest.raises(ArgumentTypeError):
-            command_words(text)
+            parse_command(text)
 
 
 # multihost_explain
@@ -127,18 +127,15 @@ def test_key_has_its_kind_type_default_meaning_and_variables() -> None:
         ]
 
 
-def test_credential_has_its_origin_and_numbered_steps() -> None:
+def test_credential_has_its_origin_and_what_a_change_invalidates() -> None:
     """What is blank of the origin is left out."""
-    credential = Credential("SECRET_KEY", "made", "", ("a", "b"), ("First.", "Second."))
+    credential = SiteCredential("SECRET_KEY", "made", "", ("a", "b"))
     assert multihost_explain.lines_of_credential(credential) == [
         "SECRET_KEY",
         "made",
         "A change invalidates:",
         "- a",
         "- b",
-        "To change it:",
-        "1. First.",
-        "2. Second.",
     ]
     assert multihost_explain.lines_of_credential(credential._replace(source="from"))[1] == "made; from"
     assert multihost_explain.lines_of_credential(credential._replace(made="", source="from"))[1] == "from"
@@ -202,8 +199,8 @@ def test_adoption_is_confirmed_by_a_yes_alone(
 
     monkeypatch.setattr("builtins.input", ask)
     for retires, word in ((False, "Take over"), (True, "Retire")):
-        adoption: Any = SimpleNamespace(retires=retires, own=Own(a_platform(), a_site()))
-        assert multihost_adopt.confirmed(adoption) is expected
+        adoption: Any = SimpleNamespace(retires=retires, own=OwnIdentity(a_platform(), a_site()))
+        assert multihost_adopt.ask_confirmation(adoption) is expected
         assert asked[-1].startswith(word) and "aurora? [y/N]" in asked[-1]
 
 
@@ -212,13 +209,13 @@ class Adopted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, needed: bool = True, steps: tuple[str, ...] = ()) -> None:
         self.is_needed, self.retires = needed, False
-        self.own = Own(a_platform(), a_site())
+        self.own = OwnIdentity(a_platform(), a_site())
         self.plan = SimpleNamespace(steps=steps)
         self.done: list[str] = []
         self.forgets = self.confirms = True
-        monkeypatch.setattr(multihost_adopt, "described", lambda adoption: ["It is this."])
-        monkeypatch.setattr(multihost_adopt, "confirmed", lambda adoption: self.confirms)
-        monkeypatch.setattr(multihost_adopt, "carry_out", lambda adoption: self.done.append("carried out"))
+        monkeypatch.setattr(multihost_adopt, "describe_adoption", lambda adoption: ["It is this."])
+        monkeypatch.setattr(multihost_adopt, "ask_confirmation", lambda adoption: self.confirms)
+        monkeypatch.setattr(multihost_adopt, "carry_out_adoption", lambda adoption: self.done.append("carried out"))
         monkeypatch.setattr(multihost_adopt.wagtail_site, "forget_root_paths", self.forget)
 
     def forget(self) -> bool:
@@ -284,17 +281,17 @@ def test_command_ends_as_the_one_that_it_started(
 ) -> None:
     """With its code, and a sentence on stderr, escaped, where there is one."""
     asked: list[tuple[Any, ...]] = []
-    wishes = Wishes(registry="own.toml")
+    request = RunRequest(registry="own.toml")
     monkeypatch.setattr(as_site, "registry_of", lambda url: ("registry", url))
-    monkeypatch.setattr(as_site, "program", lambda: ["python", "manage.py"])
+    monkeypatch.setattr(as_site, "restart_words", lambda: ["python", "manage.py"])
     for code, sentence, printed in ((3, "", ""), (124, "It took\x1b too long.", "It took\\x1b too long.\n")):
         ended = Ended(code, sentence)
         monkeypatch.setattr(as_site, "run_as_site", lambda *words, ended=ended: asked.append(words) or ended)
         with pytest.raises(SystemExit) as caught:
-            start_as("aurora", ["check"], wishes)
+            start_as_site("aurora", ["check"], request)
         assert caught.value.code == code
         assert capsys.readouterr() == ("", printed)
-    assert asked[0] == ("aurora", ("registry", "own.toml"), ["python", "manage.py"], ["check"], wishes)
+    assert asked[0] == ("aurora", ("registry", "own.toml"), ["python", "manage.py"], ["check"], request)
 
 
 @pytest.fixture(name="started")
@@ -306,7 +303,7 @@ def _started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         found.append(words)
         raise SystemExit(0)
 
-    monkeypatch.setattr(as_site, "start_as", start)
+    monkeypatch.setattr(as_site, "start_as_site", start)
     monkeypatch.setattr(as_site, "own_identity", lambda: None)
     monkeypatch.setattr(as_site, "settings_module", lambda: "street.settings")
     monkeypatch.setattr(sys, "argv", ["manage.py", "multihost_own", "aurora", "--registry", "x.toml"])
@@ -317,21 +314,23 @@ def _started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 def test_process_of_no_site_starts_the_command_again(started: list[tuple[Any, ...]]) -> None:
     """As the site, with its words but for the registry, which goes along by itself."""
     with pytest.raises(SystemExit):
-        own_or_start("multihost_own", "aurora", "x.toml")
-    assert started == [("aurora", ["multihost_own", "aurora"], Wishes(settings="street.settings", registry="x.toml"))]
+        own_identity_or_start("multihost_own", "aurora", "x.toml")
+    assert started == [
+        ("aurora", ["multihost_own", "aurora"], RunRequest(settings="street.settings", registry="x.toml"))
+    ]
 
 
 def test_process_of_the_site_goes_on(started: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless another registry is asked for than the one that it has."""
-    own = Own(a_platform(), a_site())
+    own = OwnIdentity(a_platform(), a_site())
     monkeypatch.setattr(as_site, "own_identity", lambda: own)
-    assert own_or_start("multihost_own", "aurora", None) is own
+    assert own_identity_or_start("multihost_own", "aurora", None) is own
     with pytest.raises(SystemExit):
-        own_or_start("multihost_own", "aurora", "x.toml")
+        own_identity_or_start("multihost_own", "aurora", "x.toml")
     monkeypatch.setenv("MULTIHOST_REGISTRY", "x.toml")
-    assert own_or_start("multihost_own", "aurora", "x.toml") is own
+    assert own_identity_or_start("multihost_own", "aurora", "x.toml") is own
     with pytest.raises(ConfigurationError, match=r"MULTIHOST_SITE.*names the site aurora.*for 'borealis'"):
-        own_or_start("multihost_own", "borealis", None)
+        own_identity_or_start("multihost_own", "borealis", None)
     assert len(started) == 1
 
 
@@ -342,14 +341,14 @@ def test_process_that_is_not_the_commands_is_not_replaced(
     for argv in (["manage.py", "other"], ["manage.py"], ["manage.py", "x", "multihost_own"]):
         monkeypatch.setattr(sys, "argv", argv)
         with pytest.raises(ConfigurationError, match=r"MULTIHOST_SITE.*must name the site 'aurora'"):
-            own_or_start("multihost_own", "aurora", None)
+            own_identity_or_start("multihost_own", "aurora", None)
     assert started == []
 
 
 class OwnSite(SiteCommand):
     """A command about a site's database."""
 
-    def run_as(self, own: Own, **options: Any) -> None:
+    def run_as(self, own: OwnIdentity, **options: Any) -> None:
         if options["fails"]:
             raise Error("line\nof an error\x1b")
         self.stdout.write(own.site.id)
@@ -358,8 +357,8 @@ class OwnSite(SiteCommand):
 def test_error_of_a_database_is_a_sentence_and_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line, whatever the server said; the command is named after its module."""
     asked: list[tuple[Any, ...]] = []
-    own = Own(a_platform(), a_site())
-    monkeypatch.setattr(as_site, "own_or_start", lambda *words: asked.append(words) or own)
+    own = OwnIdentity(a_platform(), a_site())
+    monkeypatch.setattr(as_site, "own_identity_or_start", lambda *words: asked.append(words) or own)
     out = io.StringIO()
     OwnSite(stdout=out).run(site="aurora", registry="r", fails=False)
     assert (out.getvalue(), asked) == ("aurora\n", [("test_words", "aurora", "r")])
@@ -377,7 +376,7 @@ def test_program_is_a_script_that_is_there(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(sys, "argv", [name, "check"])
     script = [sys.executable, str(tmp_path / name)]
     module = [sys.executable, "-m", "django"]
-    assert as_site.program() == (script if name in ("manage.py", "run.py") else module)
+    assert as_site.restart_words() == (script if name in ("manage.py", "run.py") else module)
 
 
 # multihost_health
@@ -390,8 +389,8 @@ def test_line_of_a_probe_has_the_codes_of_what_is_wrong() -> None:
         samples.sample("database", passed(), site="aurora"),
         samples.sample("migrations", failed("behind"), site="aurora"),
     )
-    assert multihost_health.line_of("fail", found) == "fail: disk low, migrations behind"
-    assert multihost_health.line_of("pass", samples.report(samples.sample("disk", passed()))) == "pass"
+    assert multihost_health.format_line("fail", found) == "fail: disk low, migrations behind"
+    assert multihost_health.format_line("pass", samples.report(samples.sample("disk", passed()))) == "pass"
 
 
 def test_status_words_are_coloured_where_lines_begin_with_them() -> None:
@@ -425,7 +424,7 @@ def test_token_is_for_servers_of_the_site(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(multihost_health.os, "geteuid", lambda: 4242)
     for account, expected in (("nobody", {0, 4242, 65534}), ("no-such-account", {0, 4242}), ("", {0, 4242})):
         platform: Any = SimpleNamespace(account_of=lambda site, account=account: account if site == "aurora" else "")
-        monkeypatch.setattr(multihost_health, "own_identity", lambda platform=platform: Own(platform, a_site()))
+        monkeypatch.setattr(multihost_health, "own_identity", lambda platform=platform: OwnIdentity(platform, a_site()))
         assert multihost_health.server_accounts() == expected
     monkeypatch.setattr(multihost_health, "own_identity", lambda: None)
     assert multihost_health.server_accounts() == {0, 4242}
@@ -436,7 +435,7 @@ def test_shared_folder_is_told_of_where_a_site_has_no_other(monkeypatch: pytest.
     for site, folder, told in (("aurora", None, 1), ("aurora", "/x", 0), ("", None, 0)):
         settings.FILE_UPLOAD_TEMP_DIR = folder
         monkeypatch.setattr(multihost_health, "own_id", lambda site=site: site)
-        assert len(list(multihost_health.shared_folder())) == told
+        assert len(list(multihost_health.shared_folder_caution())) == told
 
 
 def test_site_must_be_named_where_the_project_resolves_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -455,10 +454,10 @@ def test_report_is_written_as_the_endpoint_writes_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(multihost_health, "own_version", lambda: "1.2")
     stated: Any = SimpleNamespace(options=SimpleNamespace(prefix="/ops/"))
     found = samples.report()
-    document = json.loads(multihost_health.written("health.json", "warn", found, stated, "aurora"))
+    document = json.loads(multihost_health.format_report("health.json", "warn", found, stated, "aurora"))
     assert (document["status"], document["serviceId"]) == ("warn", "aurora")
     assert document["releaseId"] == "1.2"
-    text = multihost_health.written("health.txt", "draining", found, stated, "aurora")
+    text = multihost_health.format_report("health.txt", "draining", found, stated, "aurora")
     assert text.startswith("draining") and "borealis" in text
 
 
@@ -547,7 +546,7 @@ def test_work_is_what_the_options_say(monkeypatch: pytest.MonkeyPatch, options: 
     for name in ("print_token", "ask", "drain", "look"):
         monkeypatch.setattr(multihost_health.Command, name, lambda self, *words, name=name, **more: done.append(name))
     monkeypatch.setattr(multihost_health, "health_settings", lambda: "stated")
-    monkeypatch.setattr(multihost_health, "own_or_start", lambda *words: started.append(words))
+    monkeypatch.setattr(multihost_health, "own_identity_or_start", lambda *words: started.append(words))
     monkeypatch.setattr(multihost_health, "refuse_no_site", lambda: done.append("refused"))
     given = {"site": None, "registry": "r", "url": None, "token": False, "drain": False, "undrain": False, **options}
     multihost_health.Command().run(**given)
@@ -594,11 +593,11 @@ class Told:
         patch: Any = monkeypatch.setattr
         patch(multihost_health, "own_id", lambda: "aurora")
         patch(multihost_health, "site_tokens", lambda: ("own", "older"))
-        patch(multihost_health, "shared_folder", lambda: ["It is shared."])
+        patch(multihost_health, "shared_folder_caution", lambda: ["It is shared."])
         patch(multihost_health, "Drain", lambda path, site: self.asked.append((path, site)) or self)
-        patch(multihost_health, "entries_of", lambda *words: ("entries", *words))
-        patch(multihost_health, "written", lambda *words: f"written {words[0]} {words[1]}")
-        patch(multihost_health, "line_of", lambda word, report: f"line {word}")
+        patch(multihost_health, "probe_entries", lambda *words: ("entries", *words))
+        patch(multihost_health, "format_report", lambda *words: f"written {words[0]} {words[1]}")
+        patch(multihost_health, "format_line", lambda word, report: f"line {word}")
         patch(multihost_health.Command, "coloured", lambda own, text: f"<{text}>")
         patch(multihost_health, "time", SimpleNamespace(sleep=self.waited.append))
         self.path = "/x/drain"
@@ -639,7 +638,7 @@ def test_drain_that_did_not_work_is_exit_code_2(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(CommandError, match=r"/x/drain: Permission denied$") as caught:
         told.command.drain(told.stated, drain=True, undrain=False, wait=9, verbosity=0)
     told.error, told.obeys = None, False
-    with pytest.raises(CommandError, match=r"/x/drain: It was written, but does not count\.") as other:
+    with pytest.raises(CommandError, match=r"/x/drain: The file was written or removed, but has no effect\.") as other:
         told.command.drain(told.stated, drain=True, undrain=False, wait=9, verbosity=0)
     assert (caught.value.returncode, other.value.returncode, told.waited, told.out.getvalue()) == (2, 2, [], "")
 
@@ -704,11 +703,13 @@ def test_ask_prints_what_a_server_says(
     told = Told(monkeypatch)
     questions: list[dict[str, Any]] = []
     question: Any = lambda given, **more: questions.append(more) or SimpleNamespace(reply=lambda: "reply")  # noqa: E731
-    monkeypatch.setattr(multihost_health, "Question", question)
+    monkeypatch.setattr(multihost_health, "ServerQuery", question)
     monkeypatch.setattr(multihost_health, "server_accounts", lambda: {7})
-    monkeypatch.setattr(multihost_health, "word_of", lambda reply: "warn" if reply == "reply" else "")
-    monkeypatch.setattr(multihost_health, "shown", lambda reply, json: f"shown {json}" if reply == "reply" else "")
-    monkeypatch.setattr(multihost_health, "drained", lambda reply: "drained" if reply == "reply" else "")
+    monkeypatch.setattr(multihost_health, "status_word", lambda reply: "warn" if reply == "reply" else "")
+    monkeypatch.setattr(
+        multihost_health, "format_reply", lambda reply, json: f"shown {json}" if reply == "reply" else ""
+    )
+    monkeypatch.setattr(multihost_health, "drain_word", lambda reply: "drained" if reply == "reply" else "")
     given = Namespace(**{"probe": False, "json": False, "drain": False, "undrain": False, "wait": 4, **options})
     if code is None:
         told.command.ask(told.stated, given)
@@ -735,11 +736,11 @@ def test_token_is_printed_for_a_site_alone(monkeypatch: pytest.MonkeyPatch) -> N
 def test_apply_asks_for_what_its_options_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each time, the hook and the address; the folder is absolute; a refusal is exit code 1."""
     monkeypatch.chdir(tmp_path)
-    wishes: list[Any] = []
+    requests: list[Any] = []
     module = "wagtail_multihost.management.commands.multihost_apply"
-    monkeypatch.setattr(f"{module}.wish_of", lambda *words, **more: wishes.append((words, more)) or "wish")
-    monkeypatch.setattr(f"{module}.apply", lambda wish: Result(changed=(wish,)))
-    monkeypatch.setattr(f"{module}.compared", lambda wish: SimpleNamespace(changes=[]))
+    monkeypatch.setattr(f"{module}.apply_request", lambda *words, **more: requests.append((words, more)) or "request")
+    monkeypatch.setattr(f"{module}.apply", lambda request: ApplyResult(changed=(request,)))
+    monkeypatch.setattr(f"{module}.find_changes", lambda request: SimpleNamespace(changes=[]))
     options: dict[str, Any] = {
         "output": Path("o"),
         "reload": ("a",),
@@ -755,17 +756,17 @@ def test_apply_asks_for_what_its_options_say(monkeypatch: pytest.MonkeyPatch, tm
     out = io.StringIO()
     command = Apply(stdout=out)
     command.run(**options)
-    ((given, folder, caution), more) = wishes[0]
+    ((given, folder, caution), more) = requests[0]
     assert (given, folder, caution) == (options, tmp_path / "o", command.caution)
     assert more == {
         name: options[name] for name in ("reload", "verify", "reload_timeout", "verify_timeout", "lock_timeout")
     }
-    assert out.getvalue() == "Changed: wish\nApplied in 0 s.\n"
+    assert out.getvalue() == "Changed: request\nApplied in 0 s.\n"
     for flag in ("dry_run", "diff"):
         command.run(**{**options, flag: True})
     assert out.getvalue().endswith("Applied in 0 s.\nNothing differs.\n")
 
-    def refuse(wish: object) -> NoReturn:
+    def refuse(request: object) -> NoReturn:
         raise ApplyError("It is refused.")
 
     monkeypatch.setattr(f"{module}.apply", refuse)

@@ -1,4 +1,4 @@
-"""Platforms, sites and plans as the emitters take them."""
+"""Platforms, sites and plans for the emitters."""
 
 from __future__ import annotations
 

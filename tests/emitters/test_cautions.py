@@ -137,7 +137,7 @@ def test_http_of_uwsgi_on_a_node_is_told() -> None:
     platform = make_platform(nodes=(("app-1", "10.0.0.5:8080"),), uwsgi=UwsgiOptions(http="0.0.0.0:8000"))
     site = make_site("aurora", cache=REDIS)
     (sentence,) = told(make_plan(site, platform=platform, node="app-1"))
-    assert "On the node app-1 uWSGI serves the sites at 0.0.0.0:8000 too" in sentence
+    assert "On the node app-1 uWSGI also serves the sites at 0.0.0.0:8000" in sentence
     assert told(make_plan(site, platform=make_platform(options=platform.options))) == []
 
 
@@ -154,7 +154,7 @@ def test_second_runner_is_told() -> None:
     """Two runners of the same sites would take each other's sockets; an emperor that systemd starts is one runner."""
     site = make_site("aurora", cache=REDIS)
     (sentence,) = told(make_plan(site, platform=make_platform(runner="gunicorn")), "uwsgi")
-    assert sentence.startswith("platform.runner: It is gunicorn, and the target uwsgi makes uWSGI run the sites too")
+    assert sentence.startswith("platform.runner: It is gunicorn, but the target uwsgi makes uWSGI run the sites too")
     assert told(make_plan(site), "uwsgi", "systemd") == []
     assert told(make_plan(site, platform=make_platform(runner="gunicorn")), "systemd") == []
 
@@ -172,7 +172,7 @@ def test_closed_site_that_uwsgi_shows_is_told() -> None:
     """A state is for nginx: where uWSGI serves the sites itself, a suspended one is shown nevertheless."""
     closed = make_site("aurora", cache=REDIS, state="suspended")
     (sentence,) = told(make_plan(closed, platform=make_platform(uwsgi=UwsgiOptions(http="127.0.0.1:8000"))))
-    assert "goes on showing the site aurora at 127.0.0.1:8000" in sentence
+    assert "keeps showing the site aurora at 127.0.0.1:8000" in sentence
     assert told(make_plan(closed)) == []
 
 
@@ -196,7 +196,7 @@ def test_proxies_that_sites_can_pass_for_are_told_in_production(proxy: str, whos
     options = {"nginx": nginx, "user": "site-{site}"}
     production = make_platform(environment="production", **options)
     (sentence,) = told(make_plan(make_site("aurora"), platform=production), "nginx")
-    assert sentence.startswith(f"platform.nginx.proxies: {proxy} has the address of the machine's own {whose},")
+    assert sentence.startswith(f"platform.nginx.proxies: {proxy} includes the address of the machine's own {whose},")
     assert told(make_plan(make_site("aurora"), platform=make_platform(**options)), "nginx") == []
     front = make_platform(environment="production", nodes=(("app-1", "10.0.0.5:80"),), **options)
     assert told(make_plan(make_site("aurora"), platform=front), "nginx") == []

@@ -8,8 +8,8 @@ import pytest
 
 from tests.emitters.conftest import make_plan, make_platform, make_site
 from wagtail_multihost.emitters import Stage, emitters
-from wagtail_multihost.emitters.apply import Wish
-from wagtail_multihost.emitters.apply.writing import written
+from wagtail_multihost.emitters.apply import ApplyRequest
+from wagtail_multihost.emitters.apply.writing import write_changes
 from wagtail_multihost.spec.site import SiteSpec
 
 CHANGES = {
@@ -28,7 +28,7 @@ def test_file_that_a_chosen_site_has_no_more_is_removed(target: str, tmp_path: P
 
     def write(*sites: SiteSpec, only: frozenset[str] = frozenset()) -> None:
         plan = make_plan(*sites, platform=platform, directory=tmp_path, only=only)
-        written(Wish(emitters=(emitters()[target],), directory=tmp_path, load=lambda: plan))
+        write_changes(ApplyRequest(emitters=(emitters()[target],), directory=tmp_path, load=lambda: plan))
 
     write(*stated)
     assert (tmp_path / path.format("aurora")).exists()
@@ -42,7 +42,7 @@ def test_own_server_of_a_site_that_is_not_chosen_goes_with_its_reason(tmp_path: 
 
     def write(*sites: SiteSpec, only: frozenset[str] = frozenset()) -> None:
         plan = make_plan(*sites, directory=tmp_path, only=only)
-        written(Wish(emitters=(emitters()["nginx"],), directory=tmp_path, load=lambda: plan))
+        write_changes(ApplyRequest(emitters=(emitters()["nginx"],), directory=tmp_path, load=lambda: plan))
 
     write(make_site("aurora"), make_site("borealis", nginx=(("rate", 5),)))
     write(make_site("aurora"), make_site("borealis"), only=frozenset({"aurora"}))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
 from wagtail_multihost.exceptions import ConfigurationError, RenderError
-from wagtail_multihost.health.options import PREFIX_FORM, read_settings, stated_prefix
+from wagtail_multihost.health.options import PREFIX_FORM, read_prefix, read_settings
 from wagtail_multihost.project import codebase
 from wagtail_multihost.spec.codebase import PLAIN_PATH
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -26,7 +26,7 @@ def test_prefix_that_servers_would_read_otherwise_is_refused(prefix: str) -> Non
     with pytest.raises(ConfigurationError, match="health_prefix"):
         make_codebase(health_prefix=prefix)
     with pytest.raises(ConfigurationError, match="PREFIX"):
-        stated_prefix({"PREFIX": prefix})
+        read_prefix({"PREFIX": prefix})
 
 
 @pytest.mark.parametrize("prefix", ["/-/files/", "/-/purge/", "/.well-known/acme-challenge/health/"])
@@ -58,8 +58,8 @@ def test_settings_and_emitters_accept_the_same_prefixes() -> None:
 
 def test_stated_prefix_looks_at_nothing_else() -> None:
     """The prefix is read where the rest has mistakes, and is the default where none is stated."""
-    assert stated_prefix({"PREFIX": "/ops/", "TOKENS": 5, "PROBES": {"x": {"BACKEND": "no.such.Probe"}}}) == "/ops/"
-    assert [stated_prefix(stated) for stated in (None, {}, {"QUORUM": 5}, 7)] == ["/-/"] * 4
+    assert read_prefix({"PREFIX": "/ops/", "TOKENS": 5, "PROBES": {"x": {"BACKEND": "no.such.Probe"}}}) == "/ops/"
+    assert [read_prefix(stated) for stated in (None, {}, {"QUORUM": 5}, 7)] == ["/-/"] * 4
     assert read_settings({"PREFIX": "/ops/", "PROBES": {}}).options.prefix == "/ops/"
 
 

@@ -24,5 +24,5 @@ def test_file_in_the_code_of_a_site_is_no_configuration(key: str) -> None:
     folder = Path("/srv/customers/aurora")
     code = ((key, (str(folder),) if key == "pythonpath" else folder),)
     include = (("site_include", folder / "nginx.conf"),)
-    with pytest.raises(RenderError, match="sites write to that folder"):
+    with pytest.raises(RenderError, match="sites can write to that folder"):
         texts("nginx", make_plan(make_site("aurora", code=code), make_site("borealis", nginx=include)))

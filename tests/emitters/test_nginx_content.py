@@ -17,7 +17,7 @@ from wagtail_multihost.spec.nginx import NginxOptions
 @pytest.mark.parametrize("node", ["", "app-1"])
 def test_nodes_that_anybody_could_speak_to_are_refused(node: str) -> None:
     """Neither the front server's files nor a node's are made without addresses or certificates."""
-    with pytest.raises(EmitError, match="could pass for the front server"):
+    with pytest.raises(EmitError, match="could pose as the front server"):
         texts("nginx", several(node, fronts=()))
 
 
@@ -27,7 +27,7 @@ def test_addresses_that_sites_have_are_no_front_servers_in_production(fronts: st
     plan = several("app-1", fronts=(fronts,))
     texts("nginx", plan)
     platform = replace(plan.platform, environment="production")
-    with pytest.raises(EmitError, match="their code could speak to nodes as the front server does"):
+    with pytest.raises(EmitError, match="their code could pose as the front server"):
         texts("nginx", replace(plan, platform=platform))
     certified = platform.with_options(replace(plan.options(NginxOptions), **CERTIFICATES))
     texts("nginx", replace(plan, platform=certified))

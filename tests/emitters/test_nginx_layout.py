@@ -9,7 +9,7 @@ import pytest
 from tests.emitters.conftest import DATA, make_plan, make_platform, make_site, texts
 from tests.emitters.test_golden import TLS
 from wagtail_multihost.emitters import emitters
-from wagtail_multihost.emitters.nginx.rules import zone
+from wagtail_multihost.emitters.nginx.rules import zone_name
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -94,7 +94,7 @@ def test_own_servers_of_sites_that_are_not_chosen_are_rendered() -> None:
 
 def test_zone_with_another_key_has_another_name() -> None:
     """nginx refuses, after its own test has passed, to reload a zone whose key has changed."""
-    assert zone("requests", "$a") != zone("requests", "$b")
+    assert zone_name("requests", "$a") != zone_name("requests", "$b")
 
 
 @pytest.mark.parametrize("name", ["*", "?", "[a]", "a\\b"])
@@ -135,11 +135,11 @@ def test_second_hostname_leads_to_http_while_the_first_has_no_certificate() -> N
 def test_file_that_a_site_could_write_is_not_included(path: Path, option: str) -> None:
     """CVE-2021-25742: what a tenant writes must not be nginx's configuration, wherever it is named."""
     borealis = make_site("borealis", storage=StorageSpec(backend="files", path=Path("/srv/uploads")))
-    with pytest.raises(RenderError, match=rf"platform\.nginx\.{option}: .*sites write"):
+    with pytest.raises(RenderError, match=rf"platform\.nginx\.{option}: .*sites can write"):
         texts("nginx", make_plan(make_site("aurora"), borealis, platform=with_nginx(**{option: path})))
     if option == "site_include":
         site = make_site("aurora", nginx=((option, path),))
-        with pytest.raises(RenderError, match=r"sites\.aurora\.nginx\.site_include: .*sites write"):
+        with pytest.raises(RenderError, match=r"sites\.aurora\.nginx\.site_include: .*sites can write"):
             texts("nginx", make_plan(site, borealis))
 
 
@@ -159,7 +159,7 @@ def test_file_in_a_sites_own_code_is_not_included(code: tuple[str, object], fold
     beside = with_nginx(include=Path(f"{folder or '/srv/own'}-beside/x.conf"))
     assert "-beside/x.conf;" in texts("nginx", make_plan(*sites, platform=beside))["nginx/nginx.conf"]
     if folder:
-        with pytest.raises(RenderError, match="sites write"):
+        with pytest.raises(RenderError, match="sites can write"):
             texts("nginx", make_plan(*sites, platform=included))
     else:
         assert "/deep/x.conf;" in texts("nginx", make_plan(*sites, platform=included))["nginx/nginx.conf"]

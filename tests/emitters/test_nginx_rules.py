@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
-from wagtail_multihost.emitters.nginx.cache import purged_scheme
-from wagtail_multihost.emitters.nginx.content import address
+from wagtail_multihost.emitters.nginx.cache import purge_values
+from wagtail_multihost.emitters.nginx.content import site_address
 from wagtail_multihost.emitters.nginx.front import front_of
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.systemd import SystemdOptions
@@ -132,7 +132,7 @@ def test_nginx_waits_as_long_as_who_it_asks(
     assert (front.http_timeout(), front.http_timeout(site)) == (waits + asks, waits_for_own + asks)
     assert front.speaks_http is (speaks and runner == "gunicorn")
     asked = "http://unix:" if front.speaks_http else "unix:"
-    assert address(front) == f'"{asked}/run/multihost/$multihost_socket{":" if front.speaks_http else ""}"'
+    assert site_address(front) == f'"{asked}/run/multihost/$multihost_socket{":" if front.speaks_http else ""}"'
 
 
 @pytest.mark.parametrize(
@@ -152,4 +152,4 @@ def test_purged_page_is_that_of_its_visitors_scheme(
     platform = make_platform(
         nginx=NginxOptions(cache=10, proxies=proxies), secure_proxy_ssl_header=header, origin=origin
     )
-    assert tuple(purged_scheme(front_of(make_plan(make_site("aurora"), platform=platform))).values()) == expected
+    assert tuple(purge_values(front_of(make_plan(make_site("aurora"), platform=platform))).values()) == expected

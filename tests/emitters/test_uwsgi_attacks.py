@@ -15,7 +15,7 @@ def test_a_limit_of_processes_takes_accounts_of_their_own() -> None:
         (make_platform(uwsgi=UwsgiOptions(tasks=100)), make_site("aurora")),
         (make_platform(), make_site("aurora", uwsgi=(("tasks", 100),))),
     ):
-        with pytest.raises(RenderError, match="or leave out tasks"):
+        with pytest.raises(RenderError, match="or remove tasks"):
             texts("uwsgi", make_plan(site, platform=platform))
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
 from wagtail_multihost.emitters import Plan, Stage, emit, emitters
 from wagtail_multihost.emitters.uwsgi.check import option_names
-from wagtail_multihost.emitters.uwsgi.vassals import megabytes
+from wagtail_multihost.emitters.uwsgi.vassals import round_to_megabytes
 from wagtail_multihost.exceptions import ConfigurationError, RenderError
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -57,7 +57,7 @@ def test_a_site_states_options_of_its_own(option: str, value: object, line: str)
 )
 def test_sizes_are_megabytes_for_uwsgi(size: str, expected: int) -> None:
     """A size becomes the megabytes that it fits in."""
-    assert megabytes(size) == expected
+    assert round_to_megabytes(size) == expected
 
 
 def test_delta_of_requests_is_refused_for_debian() -> None:

@@ -41,7 +41,7 @@ SettingsOf = Callable[..., dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 def own_settings_return(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the run's own settings back after a test that was another site's process."""
+    """Restore the settings of the run after a test that was the process of another site."""
     monkeypatch.setattr("wagtail_multihost.running._current", None)
     monkeypatch.setattr("wagtail_multihost.running._resets", {})
 
@@ -68,7 +68,7 @@ def settings_of(tmp_path: Path) -> SettingsOf:
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A folder that the accounts of servers may pass through."""
+    """A folder that the accounts of servers may enter."""
     folder = Path(tempfile.mkdtemp(prefix="mh-"))
     folder.chmod(0o755)
     yield folder

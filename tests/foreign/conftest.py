@@ -21,7 +21,7 @@ PROGRAM = '#!/bin/sh\nif grep -rq zstd "${5%/*}"; then echo "zstd is not built i
 
 
 def forget() -> None:
-    """Look for installed targets again; a process does so once."""
+    """Let installed targets be searched again, which a process does only once."""
     for cached in (emitters, declared, options_of_target):
         cached.cache_clear()
     for module in ("multihost_caddy", "other"):
@@ -30,7 +30,7 @@ def forget() -> None:
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
-    """Install a module under the name of a target, as pip does: a file of it, and metadata that announce it."""
+    """Install a module for a target as pip does: its file, and metadata that announce it."""
 
     def announce(target: str = "caddy", module: str = "multihost_caddy", text: str | None = None) -> Path:
         folder = tmp_path / "site-packages"

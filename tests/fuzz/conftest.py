@@ -1,4 +1,4 @@
-"""A folder for registries, and what must be true of everything that comes out of reading one."""
+"""A folder for registries, and what must be true of the result of reading one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wagtail_multihost.exceptions import MultihostError
 
 
 class Workshop:
-    """A folder with what the documents name: links, secret files, a pipe."""
+    """A folder with everything that the documents name: links, secret files, a pipe."""
 
     def __init__(self, folder: Path) -> None:
         import os

@@ -32,7 +32,7 @@ from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import Registry, open_registry
 from wagtail_multihost.resolver.explain import explain
 from wagtail_multihost.resolver.resolved import ResolvedSettings
-from wagtail_multihost.resolver.setting import revealed
+from wagtail_multihost.resolver.setting import reveal_secrets
 
 pytestmark = pytest.mark.projects
 
@@ -204,7 +204,9 @@ MAY_BE_SHARED = {"cookie"}
 
 def settings_of(registry: Registry, site: str) -> dict[str, Any]:
     platform, spec = registry.site(site)
-    own = {setting.name: revealed(setting.value) for setting in ResolvedSettings(platform, spec).settings(PROJECT)}
+    own = {
+        setting.name: reveal_secrets(setting.value) for setting in ResolvedSettings(platform, spec).settings(PROJECT)
+    }
     return {**own, "spec": spec}
 
 

@@ -1,4 +1,4 @@
-"""What no test of health may leave behind."""
+"""No test of health may leave a sampler behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def boom(*arguments: object, **options: object) -> NoReturn:
 
 
 def forget_endpoint() -> None:
-    """Forget the endpoint of the process. Where its module is not loaded there is none, and no Django for it."""
+    """Forget the endpoint of the process. If its module is not loaded there is none, and perhaps no Django."""
     process = sys.modules.get("wagtail_multihost.health.process")
     if process:
         process.forget_endpoint()
@@ -28,7 +28,7 @@ def forget_endpoint() -> None:
 
 @pytest.fixture(autouse=True)
 def no_sampler_is_left() -> Iterator[None]:
-    """End the sampler of the process's endpoint, also one that a test elsewhere has left; each test finds another."""
+    """End the sampler of the process's endpoint before and after each test, even one left by a test elsewhere."""
     forget_endpoint()
     until(lambda: not sampler_threads())
     before = own_threads()

@@ -1,4 +1,4 @@
-"""The databases of a process: what its settings would say, and what it opens."""
+"""The databases of a process: its settings, and the connections that it opens."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from wagtail_multihost import running
 from wagtail_multihost.health.probe import Outcome, Probe
 from wagtail_multihost.health.probes import connection as opening
 from wagtail_multihost.identity import comparison, own
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.running import Running
 
 Configure = Callable[..., ConnectionHandler]
 
 
 class Counted(sqlite3.Connection):
-    """A driver's connection; ``open`` has those that are not closed."""
+    """A driver's connection; ``open`` contains those that have not been closed."""
 
     opened = 0
     open: set[int] = set()
@@ -43,7 +43,7 @@ def sqlite_alias(name: object, **options: object) -> dict[str, Any]:
 
 @pytest.fixture(name="configure")
 def _configure(monkeypatch: pytest.MonkeyPatch, django_db_blocker: Any) -> Iterator[Configure]:
-    """Give the probes other aliases than the test run's."""
+    """Give the probes aliases of their own instead of the test run's."""
     monkeypatch.setattr(Counted, "opened", 0)
     monkeypatch.setattr(Counted, "open", set())
 
@@ -57,8 +57,8 @@ def _configure(monkeypatch: pytest.MonkeyPatch, django_db_blocker: Any) -> Itera
 
 
 @pytest.fixture(name="aurora")
-def _aurora(monkeypatch: pytest.MonkeyPatch) -> Own:
-    """Make this process one of the site aurora."""
+def _aurora(monkeypatch: pytest.MonkeyPatch) -> OwnIdentity:
+    """Make this a process of the site aurora."""
     monkeypatch.setattr(comparison, "_raised", set())
     monkeypatch.setattr(running, "_current", Running(platform=a_platform(revision=10), site=a_site()))
     identity = own.own_identity()

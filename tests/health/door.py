@@ -27,7 +27,7 @@ class Door:
         self.threads.append(begin(self.accept, self.listener))
 
     def close(self) -> None:
-        """Refuse connections, and hang up those that there are."""
+        """Refuse new connections, and close the existing ones."""
         if not self.listener:
             return
         # Closing alone would not wake the thread that accepts.

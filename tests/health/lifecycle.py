@@ -1,4 +1,4 @@
-"""The smallest Django project that answers probes and tells of its threads, and servers that run it."""
+"""A minimal Django project that answers probes and reports its threads, and servers that run it."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Server:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def ask(self, path: str, method: str = "GET", host: str = "10.0.0.7:8000") -> Answered:
-        """Ask over a connection of its own."""
+        """Send a request over a new connection."""
         connection = self.connection()
         try:
             return asked(connection, path, method, host)
@@ -144,7 +144,7 @@ class Server:
             return False
 
     def threads(self) -> dict[str, Any]:
-        """Return what a worker tells of itself: whichever worker takes the request."""
+        """Return what the worker that gets the request reports about itself."""
         connection = self.connection()
         try:
             headers = {"Host": "www.example.org", "X-Test-Proto": "https", "Connection": "close"}

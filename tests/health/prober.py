@@ -1,4 +1,4 @@
-"""A prober as Kubernetes has it: one GET a period on a connection of its own, with a deadline, and no redirect."""
+"""A prober like that of Kubernetes: one GET per period on a new connection, with a deadline, without redirects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFUSED, LATE = "refused", "late"
 
 @dataclass
 class Prober:
-    """Asks the server at ``port`` for ``path`` again and again; ``records`` are the times and what was answered."""
+    """Requests ``path`` from the server at ``port`` repeatedly; ``records`` contains the times and the answers."""
 
     port: int
     path: str
@@ -28,7 +28,7 @@ class Prober:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def ask(self) -> str:
-        """Return the status and the body; ``refused`` where nobody answers, ``late`` where it takes too long."""
+        """Return the status and the body; ``refused`` without a connection, ``late`` if it takes too long."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=TIMEOUT)
         with contextlib.closing(connection):
             try:
@@ -53,7 +53,7 @@ class Prober:
         return self.records[-1][1] if self.records else ""
 
     def sequence(self, *ignored: str) -> list[str]:
-        """Return the answers without those ``ignored``, each only where it is another than the one before."""
+        """Return the answers that are not ``ignored``, without repetitions."""
         kept = [answer for answer in self.answers if answer not in ignored]
         return [answer for number, answer in enumerate(kept) if number == 0 or kept[number - 1] != answer]
 

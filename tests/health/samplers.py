@@ -1,4 +1,4 @@
-"""Probes whose runs a test steers, and samplers that are stopped."""
+"""Probes whose runs a test controls, and samplers that are stopped afterwards."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from wagtail_multihost.health.news import Changed
+from wagtail_multihost.health.change_notifier import OnChange
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Outcome, Probe, passed
-from wagtail_multihost.health.report import Entry
+from wagtail_multihost.health.report import ProbeEntry
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.health.schedule import THREAD
 
@@ -20,7 +20,7 @@ SECONDS = 30
 
 
 class Script:
-    """What a probe does: ``act`` is called in each run, and ``runs`` counts them."""
+    """The script of a probe: ``act`` is called in each run, and ``runs`` counts the runs."""
 
     def __init__(self, act: Callable[[], Any] = lambda: [passed()]) -> None:
         self.act = act
@@ -43,7 +43,7 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class Scripted(Probe):
-    """Does what its script says. A machine that is slow for a moment makes nothing stuck: who tests that says so."""
+    """Runs its script. The timeout is long, so that a slow machine makes nothing stuck; tests of that set their own."""
 
     timeout: float = 60
     script: Any = field(default_factory=Script)
@@ -58,9 +58,9 @@ def options(**changes: Any) -> HealthOptions:
 
 
 @contextmanager
-def sampling(*probes: Probe, sites: tuple[str, ...] = (), changed: Changed | None = None, **changes: Any) -> Any:
+def sampling(*probes: Probe, sites: tuple[str, ...] = (), changed: OnChange | None = None, **changes: Any) -> Any:
     """Yield a sampler of ``probes``, and end its threads."""
-    entries = [Entry(f"probe{number}", probe) for number, probe in enumerate(probes)]
+    entries = [ProbeEntry(f"probe{number}", probe) for number, probe in enumerate(probes)]
     sampler = Sampler(entries, sites, options(**changes), changed)
     before = own_threads()
     try:
@@ -71,7 +71,7 @@ def sampling(*probes: Probe, sites: tuple[str, ...] = (), changed: Changed | Non
 
 
 def own_threads() -> list[threading.Thread]:
-    """Return the threads that look after health, those that are being started included: nobody can join them yet."""
+    """Return the threads of health, including those that are being started and cannot be joined yet."""
     return [thread for thread in threading.enumerate() if thread.name.startswith("multihost-")]
 
 
@@ -98,7 +98,7 @@ GO = threading.Event()
 
 @dataclass(frozen=True, kw_only=True)
 class Gated(Probe):
-    """Passes when it is let go on."""
+    """Passes once it is released."""
 
     timeout: float = 60
 

@@ -1,4 +1,4 @@
-"""Reports, and an endpoint that answers from them, for the tests of what is shown and to whom."""
+"""Reports, and an endpoint that answers from them, for tests of what is shown to whom."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wagtail_multihost.health.access import Gate, Question
+from wagtail_multihost.health.access import Gate, HealthRequest
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import Answer, Endpoint
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
-from wagtail_multihost.health.report import Entry, Report, Result, make_report
+from wagtail_multihost.health.report import ProbeEntry, ProbeResult, Report, make_report
 from wagtail_multihost.health.status import Criticality
 
 TOKEN = "sample-token-0123456789-abcdefghijkl"
@@ -27,7 +27,7 @@ SECRETS = (*SITES, VERSION, "database", "behind", "disk", "certificate", "migrat
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Probe):
-    """A probe that finds nothing by itself."""
+    """A probe that yields nothing."""
 
     codes: ClassVar[Mapping[str, str]] = {
         "behind": "The database lacks migrations that the code has.",
@@ -40,12 +40,12 @@ class Sample(Probe):
         yield passed()
 
 
-def sample(name: str, *outcomes: Outcome, site: str = "", ago: float = 3, criticality: str = "critical") -> Result:
+def sample(name: str, *outcomes: Outcome, site: str = "", ago: float = 3, criticality: str = "critical") -> ProbeResult:
     probe = Sample(criticality=Criticality(criticality))
-    return Result(Entry(name, probe, site), outcomes, time.monotonic() - ago, EPOCH - ago, 0.0042)
+    return ProbeResult(ProbeEntry(name, probe, site), outcomes, time.monotonic() - ago, EPOCH - ago, 0.0042)
 
 
-def results() -> tuple[Result, ...]:
+def results() -> tuple[ProbeResult, ...]:
     certificate = (
         warned("expires_soon", 12, "days", subject=SUBJECT),
         passed(71, "days", subject="aurora.example"),
@@ -62,13 +62,13 @@ def results() -> tuple[Result, ...]:
     )
 
 
-def report(*found: Result, sites: tuple[str, ...] = SITES) -> Report:
+def report(*found: ProbeResult, sites: tuple[str, ...] = SITES) -> Report:
     now = time.monotonic() - 2
     return make_report(found or results(), sites, quorum=50, stale=600, now=now, time=EPOCH)
 
 
 class Told:
-    """A source that has a report already, and counts who asks."""
+    """A source that already has a report, and counts requests for it."""
 
     def __init__(self, report: Report | None) -> None:
         self.report = report
@@ -126,9 +126,9 @@ def endpoint(
 
 
 def ask(endpoint: Endpoint, path: str, *, token: str = TOKEN, accept: str = "", method: str = "GET") -> Answer:
-    """Return the answer to who has ``token``; without one, to anybody."""
+    """Return the answer to a request with ``token``, or to an anonymous one."""
     authorization = f"Bearer {token}" if token else ""
-    answer = endpoint.answer(Question(method, f"{endpoint.prefix}{path}", authorization, accept))
+    answer = endpoint.answer(HealthRequest(method, f"{endpoint.prefix}{path}", authorization, accept))
     assert answer is not None
     return answer
 

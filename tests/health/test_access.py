@@ -10,8 +10,8 @@ from django.test import RequestFactory
 import wagtail_multihost.emitters
 from tests.health.samples import OTHER, TOKEN
 from wagtail_multihost.health import access
-from wagtail_multihost.health.access import FORWARDING, Access, Gate, Question
-from wagtail_multihost.health.middleware import question_of
+from wagtail_multihost.health.access import FORWARDING, Access, Gate, HealthRequest
+from wagtail_multihost.health.middleware import request_from_django
 
 TEMPLATES = Path(wagtail_multihost.emitters.__file__).parent / "templates"
 NEAR = ("10.20.0.0/16", "127.0.0.1/32", "fd00::/8")
@@ -20,7 +20,7 @@ NEAR = ("10.20.0.0/16", "127.0.0.1/32", "fd00::/8")
 def asked(
     authorization: str = "", remote: str = "", forwarded: bool = False, networks: tuple[str, ...] = NEAR
 ) -> Access:
-    question = Question("GET", "/-/health", authorization, "", remote, forwarded)
+    question = HealthRequest("GET", "/-/health", authorization, "", remote, forwarded)
     return Gate(lambda: (OTHER, TOKEN), networks).access(question)
 
 
@@ -67,8 +67,8 @@ def test_no_accepted_token_accepts_none() -> None:
     """A process without tokens is not open to blank ones."""
     for tokens in ((), ("",)):
         gate = Gate(lambda tokens=tokens: tokens, ())
-        assert gate.access(Question("GET", "/", "Bearer")) is Access.REFUSED
-        assert gate.access(Question("GET", "/", "Bearer ")) is Access.REFUSED
+        assert gate.access(HealthRequest("GET", "/", "Bearer")) is Access.REFUSED
+        assert gate.access(HealthRequest("GET", "/", "Bearer ")) is Access.REFUSED
 
 
 def test_all_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_tokens_are_not_looked_for_without_one() -> None:
     def tokens() -> tuple[str, ...]:
         raise AssertionError("asked")
 
-    assert Gate(tokens, NEAR).access(Question("GET", "/", remote="192.0.2.1")) is Access.STATUS
+    assert Gate(tokens, NEAR).access(HealthRequest("GET", "/", remote="192.0.2.1")) is Access.STATUS
 
 
 @pytest.mark.parametrize("remote", ["127.0.0.1", "10.20.255.1", "::ffff:10.20.0.1", "fd12::1"])
@@ -118,16 +118,16 @@ def test_no_network_is_near_by_default() -> None:
 def test_proxy_is_never_near(rf: RequestFactory, header: str, value: str) -> None:
     """Any header of a proxy, blank even, takes the networks away: behind it everybody has its address."""
     request = rf.get("/-/health", headers={header: value}, REMOTE_ADDR="127.0.0.1")
-    question = question_of(request)
+    question = request_from_django(request)
     assert question.forwarded
     assert Gate(lambda: (TOKEN,), NEAR).access(question) is Access.STATUS
-    assert not question_of(rf.get("/-/health", REMOTE_ADDR="127.0.0.1")).forwarded
+    assert not request_from_django(rf.get("/-/health", REMOTE_ADDR="127.0.0.1")).forwarded
 
 
 def test_answers_are_true_or_false() -> None:
     """What is no address, no token or comes through a proxy is near nobody, and known to nobody."""
     gate = Gate(lambda: (TOKEN, ""), NEAR)
-    near = Question("GET", "/", remote="127.0.0.1")
+    near = HealthRequest("GET", "/", remote="127.0.0.1")
     for question in (near._replace(forwarded=True), near._replace(remote=""), near._replace(remote="x")):
         assert gate.is_near(question) is False
     assert gate.is_near(near) is True
@@ -137,10 +137,10 @@ def test_answers_are_true_or_false() -> None:
 
 def test_question_without_more_is_that_of_anybody() -> None:
     """What is not said of a request it does not have."""
-    assert Question("GET", "/x") == ("GET", "/x", "", "", "", False)
-    assert access.token_of(Question("GET", "/x")) is None
-    assert access.token_of(Question("GET", "/x", "Bearer")) == ""
-    assert access.token_of(Question("GET", "/x", "Bearer  a b ")) == "a b"
+    assert HealthRequest("GET", "/x") == ("GET", "/x", "", "", "", False)
+    assert access.token_of(HealthRequest("GET", "/x")) is None
+    assert access.token_of(HealthRequest("GET", "/x", "Bearer")) == ""
+    assert access.token_of(HealthRequest("GET", "/x", "Bearer  a b ")) == "a b"
 
 
 def test_token_works_through_a_proxy() -> None:
@@ -166,13 +166,13 @@ def test_emitted_front_servers_say_that_they_forward(template: str, line: str) -
 def test_token_in_the_query_string_is_not_looked_at(rf: RequestFactory) -> None:
     """A URL gets into logs and histories: only the header counts."""
     request = rf.get("/-/health", {"token": TOKEN, "access_token": TOKEN, "authorization": f"Bearer {TOKEN}"})
-    assert asked(question_of(request).authorization) is Access.STATUS
+    assert asked(request_from_django(request).authorization) is Access.STATUS
 
 
 @pytest.mark.parametrize("remote", ["127.0.0.1", ""])
 def test_has_token_is_about_the_token_alone(remote: str) -> None:
     """What needs a token is not to be had by an address, whatever other credentials come along."""
     gate = Gate(lambda: (TOKEN,), NEAR)
-    questions = [Question("POST", "/-/drain", header, "", remote) for header in ("", "Basic YTpi", "Bearer x")]
+    questions = [HealthRequest("POST", "/-/drain", header, "", remote) for header in ("", "Basic YTpi", "Bearer x")]
     assert not any(gate.has_token(question) for question in questions)
-    assert gate.has_token(Question("POST", "/-/drain", f"Bearer {TOKEN}", "", remote))
+    assert gate.has_token(HealthRequest("POST", "/-/drain", f"Bearer {TOKEN}", "", remote))

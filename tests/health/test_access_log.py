@@ -21,7 +21,7 @@ from wagtail_multihost.health import access_log
 from wagtail_multihost.health.access_log import ProbeFilter, is_probe
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import Answer
-from wagtail_multihost.health.middleware import response_of
+from wagtail_multihost.health.middleware import response_for
 
 PROBES = ("/-/live", "/-/ready/", "/-/startup", "/-/health", "/-/health.json", "/-/metrics/", "/-/site/aurora")
 OTHERS = (
@@ -209,7 +209,7 @@ def test_failing_probe_is_no_error_of_a_request(
 
 def test_answer_is_marked_as_logged(rf: RequestFactory) -> None:
     """The mark that Django looks at is set on every answer."""
-    assert response_of(Answer(503, b"fail"), rf.get("/-/ready"))._has_been_logged is True  # type: ignore[attr-defined]
+    assert response_for(Answer(503, b"fail"), rf.get("/-/ready"))._has_been_logged is True  # type: ignore[attr-defined]
 
 
 def record_of(name: str, arguments: Any = None, **more: Any) -> logging.LogRecord:
@@ -268,12 +268,12 @@ def test_filter_keeps_failures_of_any_prefix_unless_told_otherwise() -> None:
 def test_prefix_is_the_default_before_there_are_settings(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """Servers configure their logs before a project is loaded."""
     settings.MULTIHOST_HEALTH = {"PREFIX": "/ops/"}
-    assert access_log.own_prefix() == "/ops/"
+    assert access_log.endpoint_prefix() == "/ops/"
     with monkeypatch.context() as patch:
         patch.setattr("django.conf.settings", SimpleNamespace(configured=False, MULTIHOST_HEALTH={"PREFIX": "/ops/"}))
-        assert access_log.own_prefix() == "/-/"
+        assert access_log.endpoint_prefix() == "/-/"
     settings.MULTIHOST_HEALTH = {"PREFIX": "no path"}
-    assert access_log.own_prefix() == "/-/"
+    assert access_log.endpoint_prefix() == "/-/"
 
 
 def test_filter_is_configured_by_its_dotted_name() -> None:

@@ -24,9 +24,9 @@ from tests.health.samplers import GO, SECONDS, Scripted, sampling, until
 from tests.health.test_wrappers import Load, aget, ahello, exchange, get, hello
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.health import asgi, process, wsgi
-from wagtail_multihost.health.access import Question
+from wagtail_multihost.health.access import HealthRequest
 from wagtail_multihost.health.drain import Drain
-from wagtail_multihost.health.options import PROBES, HealthOptions, probe_class, read_settings
+from wagtail_multihost.health.options import PROBES, HealthOptions, import_probe, read_settings
 from wagtail_multihost.health.probe import Outcome, Probe, passed
 from wagtail_multihost.health.schedule import Schedule
 from wagtail_multihost.health.status import Criticality
@@ -88,7 +88,7 @@ def problem_of(stated: object) -> str:
 
 
 def options_of(path: str) -> list[str]:
-    return [field.name for field in dataclasses.fields(probe_class(path))]
+    return [field.name for field in dataclasses.fields(import_probe(path))]
 
 
 @pytest.mark.parametrize(("path", "name"), [(path, name) for path in BUILT_IN for name in options_of(path)])
@@ -187,7 +187,7 @@ def test_blank_key_makes_no_token(settings: Any) -> None:
     settings.SECRET_KEY_FALLBACKS = ["", "older"]
     guessed = salted_hmac(process.TOKEN_SALT, process.own_id(), secret="", algorithm="sha256").hexdigest()
     assert len(process.site_tokens()) == 2 and guessed not in process.site_tokens()
-    question = Question("POST", "/-/drain", f"Bearer {guessed}")
+    question = HealthRequest("POST", "/-/drain", f"Bearer {guessed}")
     answer = process.own_endpoint().answer(question)
     assert answer and answer.status == 401
 
@@ -236,7 +236,7 @@ def test_loading_that_returns_nothing_has_failed() -> None:
         application: Any = wrapper(lambda: None)  # type: ignore[arg-type,return-value]
         until(lambda application=application: application.loading.is_done)
         assert isinstance(application.loading.error, TypeError)
-        assert application.loading.answer(Question("GET", "/-/ready")).body == b"failed"
+        assert application.loading.answer(HealthRequest("GET", "/-/ready")).body == b"failed"
         assert application.loading.endpoint() is None
     with pytest.raises(TypeError, match="NoneType"):
         wsgi.HealthApplication(lambda: None, background=False)  # type: ignore[arg-type,return-value]
@@ -367,7 +367,7 @@ def test_hostile_token_is_refused_and_starts_nothing(
 ) -> None:
     """Nothing is logged either: nobody fills a disk by asking."""
     with caplog.at_level(logging.INFO):
-        answer = process.own_endpoint().answer(Question("GET", f"/-/{path}", authorization))
+        answer = process.own_endpoint().answer(HealthRequest("GET", f"/-/{path}", authorization))
     assert answer and answer.status == 401 and answer.body == b"unauthorized"
     assert not caplog.records
     assert getattr(process.own_endpoint().source, "report", None) is None
@@ -377,6 +377,6 @@ def test_hostile_token_is_refused_and_starts_nothing(
 def test_hostile_accept_is_answered(accept: str, caplog: pytest.LogCaptureFixture) -> None:
     """A header that means nothing gets the first form, and costs little."""
     for path in ("health", "metrics", "health.html"):
-        answer = process.own_endpoint().answer(Question("GET", f"/-/{path}", "", accept))
+        answer = process.own_endpoint().answer(HealthRequest("GET", f"/-/{path}", "", accept))
         assert answer and answer.status == 200
     assert not caplog.records

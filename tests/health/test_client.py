@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from wagtail_multihost.health import asking
 from wagtail_multihost.health.__main__ import main
 from wagtail_multihost.health.asking import read_token
 from wagtail_multihost.http_client import client
-from wagtail_multihost.http_client.client import NoAnswerError, Target, ask
+from wagtail_multihost.http_client.client import NoAnswerError, Target, ask_server
 
 TOKEN = "t" * 40
 Ask = Callable[..., tuple[int, str, str]]
@@ -278,7 +279,7 @@ def test_token_of_a_file_is_sent_in_the_header(serve: Callable[..., Server], com
 def test_token_that_cannot_be_a_header_is_refused(tmp_path: Path, text: str) -> None:
     """A file that is something else is not sent to anybody, nor shown."""
     (tmp_path / "token").write_text(text)
-    with pytest.raises(NoAnswerError, match="has none"):
+    with pytest.raises(NoAnswerError, match="holds no token"):
         read_token(str(tmp_path / "token"))
 
 
@@ -361,7 +362,7 @@ def test_server_that_drips_is_held_to_the_deadline(monkeypatch: pytest.MonkeyPat
         theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
         feeding = Feeding(ours, theirs)
         with pytest.raises(TimeoutError):
-            client.received(feeding, 10)  # type: ignore[arg-type]
+            client.receive_answer(feeding, 10)  # type: ignore[arg-type]
     assert feeding.count < 20
 
 
@@ -452,6 +453,16 @@ def test_version_needs_no_url(command: Ask) -> None:
     assert code == 0 and re.fullmatch(r"[0-9]+\.[0-9]+.*\n", out)
 
 
+def test_module_of_the_working_folder_does_not_run(tmp_path: Path) -> None:
+    """A monitor that stands in a site's folder runs none of the site's files that are named like a module."""
+    for name in ("__future__", "argparse", "socket", "typing"):
+        (tmp_path / f"{name}.py").write_text("print('PLANTED', flush=True)\nraise SystemExit(9)\n")
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    command = [sys.executable, "-W", "ignore", "-m", "wagtail_multihost.health", "--version"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, "PLANTED" in done.stdout) == (0, False), done.stdout + done.stderr
+
+
 def test_asking_imports_no_django() -> None:
     """A HEALTHCHECK every few seconds costs as much as Python's start and little more."""
     code = (
@@ -477,4 +488,4 @@ def test_full_queue_is_waited_for_until_the_deadline(short: Path) -> None:
         waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
         waiting.connect(str(short / "full.sock"))
         with pytest.raises(NoAnswerError, match="There was no answer within"):
-            ask(Target(f"unix:{short}/full.sock"), "/-/live", seconds=0.2)
+            ask_server(Target(f"unix:{short}/full.sock"), "/-/live", seconds=0.2)

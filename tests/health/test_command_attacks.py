@@ -23,14 +23,14 @@ from django.test import override_settings
 
 from tests.health.test_client import PASSING, TOKEN, Ask, Server, _command, _serve, _short, answer
 from wagtail_multihost import running
-from wagtail_multihost.health.asking import shown
+from wagtail_multihost.health.asking import format_reply
 from wagtail_multihost.health.probe import failed, passed
 from wagtail_multihost.health.probes import search
 from wagtail_multihost.health.probes.cache import CacheProbe
 from wagtail_multihost.health.probes.search import SearchProbe
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.http_client import client, listener
-from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask
+from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask_server
 from wagtail_multihost.management.commands import multihost_health
 from wagtail_multihost.spec.platform import PlatformSpec
 
@@ -48,7 +48,7 @@ def test_own_token_is_not_sent_to_another_account(serve: Serve, short: Path, is_
     target = Target(f"unix:{short}/s" if is_unix else f"http://{server.address}")
     own = os.geteuid()
     for accounts, is_sent in (({own + 1}, False), ({own + 1, own}, True)):
-        assert ask(target, "/-/ready", token=TOKEN, accounts=accounts, seconds=SECONDS).text == "pass"
+        assert ask_server(target, "/-/ready", token=TOKEN, accounts=accounts, seconds=SECONDS).text == "pass"
         assert any(TOKEN in line for line in server.lines) is is_sent
 
 
@@ -58,7 +58,7 @@ def test_own_token_is_not_sent_where_nobody_knows_whose_the_server_is(
     """A system that does not tell whose the server is gets no token by itself."""
     monkeypatch.setattr(listener, "TABLES", ("/nonesuch",))
     server = serve()
-    ask(Target(f"http://{server.address}"), "/", token=TOKEN, accounts={os.geteuid()}, seconds=SECONDS)
+    ask_server(Target(f"http://{server.address}"), "/", token=TOKEN, accounts={os.geteuid()}, seconds=SECONDS)
     assert not any(TOKEN in line for line in server.lines)
 
 
@@ -71,7 +71,7 @@ def test_command_names_the_accounts_of_the_site(monkeypatch: pytest.MonkeyPatch,
         raise NoAnswerError("noted")
 
     settings.MULTIHOST_HEALTH = {"PROBES": {}}
-    monkeypatch.setattr("wagtail_multihost.health.asking.ask", note)
+    monkeypatch.setattr("wagtail_multihost.health.asking.ask_server", note)
     monkeypatch.setattr(multihost_health, "own_id", lambda: "aurora")
     monkeypatch.setattr(multihost_health, "own_identity", lambda: multihost_health)
     platform = PlatformSpec(name="aviary", data=Path("/srv/aviary"), user="games")
@@ -95,7 +95,7 @@ def ended(words: list[str]) -> int:
 def test_answer_of_the_smallest_chunks_is_read_in_time() -> None:
     """A server cannot keep who asks busy: reading takes as long as the answer is, not its square."""
     began = time.monotonic()
-    assert len(client.joined(b"1\r\na\r\n" * 400_000 + b"0\r\n\r\n")) == 400_000
+    assert len(client.join_chunks(b"1\r\na\r\n" * 400_000 + b"0\r\n\r\n")) == 400_000
     assert time.monotonic() - began < 30
 
 
@@ -103,7 +103,7 @@ def test_answer_of_the_smallest_chunks_is_read_in_time() -> None:
 def test_chunks_that_are_cut_off_are_no_answer(body: bytes) -> None:
     """Half an answer is none."""
     with pytest.raises(NoAnswerError):
-        client.joined(body)
+        client.join_chunks(body)
 
 
 def test_name_server_that_does_not_answer_is_held_to_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,12 +118,12 @@ def test_name_server_that_does_not_answer_is_held_to_the_deadline(monkeypatch: p
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     try:
         with pytest.raises(NoAnswerError, match="within"):
-            ask(Target("http://aurora.example.org"), "/", seconds=0.2)
+            ask_server(Target("http://aurora.example.org"), "/", seconds=0.2)
         assert not released.is_set()
     finally:
         released.set()
     with pytest.raises(NoAnswerError, match="again"):
-        ask(Target("http://aurora.example.org"), "/", seconds=SECONDS)
+        ask_server(Target("http://aurora.example.org"), "/", seconds=SECONDS)
 
 
 def test_address_that_is_silent_leaves_time_for_the_next() -> None:
@@ -137,7 +137,7 @@ def test_address_that_is_silent_leaves_time_for_the_next() -> None:
                 with suppress(BlockingIOError):
                     connection.connect(full.getsockname())
             places = [(socket.AF_INET, place.getsockname()) for place in (full, listening)]
-            with client.connected_tcp(places, time.monotonic() + 8) as found:
+            with client.connect_tcp(places, time.monotonic() + 8) as found:
                 assert found.getpeername() == listening.getsockname()
         finally:
             for connection in waiting:
@@ -149,7 +149,7 @@ def test_what_is_printed_as_json_is_json(value: bytes) -> None:
     """Python reads more than JSON, and would write it again."""
     reply = Reply(200, {"content-type": "application/json"}, b'{"status": "pass", "value": ' + value + b"}")
     with pytest.raises(NoAnswerError):
-        shown(reply, json=True)
+        format_reply(reply, json=True)
 
 
 @pytest.mark.parametrize(("words", "code"), [((), 2), (("--json",), 2), (("--probe",), 0)])
@@ -199,7 +199,7 @@ def test_interrupted_question_is_told_by_its_code(command: Ask, monkeypatch: pyt
     def interrupt(*arguments: object, **options: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wagtail_multihost.health.asking.ask", interrupt)
+    monkeypatch.setattr("wagtail_multihost.health.asking.ask_server", interrupt)
     url = ("--url", "http://127.0.0.1:9")
     assert (command(*url), command("--probe", *url)) == ((2, "", ""), (1, "", ""))
 

@@ -20,8 +20,8 @@ import pytest
 from tests.commands.conftest import PROJECT
 from tests.servers.processes import free_port, running, wait_for
 from tests.servers.street import CERTIFIED, make_certificate
-from wagtail_multihost.health.drain import HEAD, instance
-from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask
+from wagtail_multihost.health.drain import HEAD, instance_marks
+from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask_server
 
 pytestmark = pytest.mark.servers
 
@@ -108,7 +108,7 @@ class Running:
         return called([*start, *words], plain, self.folder)
 
     def ask(self, path: str) -> Reply:
-        return ask(Target(self.url), path, seconds=SECONDS)
+        return ask_server(Target(self.url), path, seconds=SECONDS)
 
     def all_workers(self, path: str) -> set[tuple[int, str]]:
         """Return the statuses and texts of answers to ``path`` that every worker had a part in."""
@@ -255,7 +255,7 @@ def test_drain_of_an_earlier_container_is_ignored(site: Running) -> None:
     """A file that outlived its container does not keep this one out of service; a server's own restart keeps it."""
     site.manage("--drain")
     path = Path(site.manage("--undrain").stdout.removeprefix("serving: ").strip())
-    earlier = {**instance(), "init": str(int(instance()["init"]) + 1)}
+    earlier = {**instance_marks(), "init": str(int(instance_marks()["init"]) + 1)}
     path.write_text(f"{HEAD}{' '.join(f'{name}={value}' for name, value in earlier.items())}\n")
     assert site.all_workers("/-/ready") == {(200, "pass")}
     path.unlink()
@@ -351,6 +351,6 @@ def test_certificate_is_verified(tmp_path: Path) -> None:
 
 def told(url: str, ca_file: str | None) -> str:
     try:
-        return ask(Target(url), "/-/ready", seconds=SECONDS, ca_file=ca_file).text
+        return ask_server(Target(url), "/-/ready", seconds=SECONDS, ca_file=ca_file).text
     except NoAnswerError as error:
         return str(error)

@@ -26,14 +26,19 @@ from tests.servers.processes import wait_for
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Outcome, failed, passed, warned
 from wagtail_multihost.health.probes import database as probing
-from wagtail_multihost.health.probes.connection import existing_file, new_connection, settings_of_probe, unopened
-from wagtail_multihost.health.probes.database import DatabaseProbe, together
-from wagtail_multihost.health.probes.deadline import hung_up_after
+from wagtail_multihost.health.probes.connection import (
+    existing_file,
+    new_connection,
+    probe_settings,
+    unopened_connection,
+)
+from wagtail_multihost.health.probes.database import DatabaseProbe, combine_outcomes
+from wagtail_multihost.health.probes.deadline import hang_up_after
 from wagtail_multihost.health.probes.pool import ask_pool
-from wagtail_multihost.health.report import Entry
+from wagtail_multihost.health.report import ProbeEntry
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.health.status import Status
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 
 POSTGRESQL = {"ENGINE": "django.db.backends.postgresql", "NAME": "aurora", "HOST": "127.0.0.1"}
 FOREIGN, UNREACHABLE = failed("foreign_database"), failed("unreachable")
@@ -61,7 +66,7 @@ class Recorded(DatabaseProbe):
 
 
 @contextlib.contextmanager
-def sampled(*entries: Entry) -> Iterator[Sampler]:
+def sampled(*entries: ProbeEntry) -> Iterator[Sampler]:
     """Sample without a pause."""
     sampler = Sampler(entries, (), HealthOptions(budget=60_000))
     try:
@@ -98,7 +103,7 @@ def test_database_in_memory_is_closed(configure: Configure, name: str) -> None:
 def test_database_of_a_test_run_is_sampled() -> None:
     """The sampler's threads reach the database of a test run, and leave no connection open in it."""
     probe = Recorded(timeout=PATIENT, interval=0.01, retry=0.01)
-    with sampled(Entry("database", probe)) as sampler:
+    with sampled(ProbeEntry("database", probe)) as sampler:
         wait_for(lambda: sampler.ask() and len(probe.seen) > 20, "20 runs")
     assert set(probe.seen) == {passed()}
     gc.collect()  # a connection that is left open warns, which is an error
@@ -194,7 +199,9 @@ def test_locked_database_is_a_warning(configure: Configure, path: Path) -> None:
 
 
 @pytest.mark.parametrize("uid", ["own", "other"])
-def test_identity_fuse_compares_the_probes_connection(configure: Configure, path: Path, aurora: Own, uid: str) -> None:
+def test_identity_fuse_compares_the_probes_connection(
+    configure: Configure, path: Path, aurora: OwnIdentity, uid: str
+) -> None:
     """A database of another site is a failure with a code of its own; the own one passes."""
     database = Database(path, [])
     configure(default=sqlite_alias(path))
@@ -243,9 +250,9 @@ def test_deadlines_are_set_where_the_project_sets_none(
 ) -> None:
     """No pool, deadlines that the client keeps, and nothing that a server or PgBouncer would have to accept."""
     configure(default={**POSTGRESQL, "OPTIONS": stated})
-    connection = unopened("default")
+    connection = unopened_connection("default")
     before = dict(connection.settings_dict["OPTIONS"])
-    settings = settings_of_probe(connection, 0.8)
+    settings = probe_settings(connection, 0.8)
     assert settings["OPTIONS"] == expected
     assert (settings["NAME"], settings["HOST"]) == ("aurora", "127.0.0.1")
     assert connection.settings_dict["OPTIONS"] == before == stated
@@ -257,13 +264,13 @@ def test_lock_is_waited_for_less_than_the_probe_may_take(
 ) -> None:
     """SQLite gives up before the run counts as stuck."""
     configure(default=sqlite_alias("/srv/db.sqlite3", **stated))
-    assert settings_of_probe(unopened("default"), 0.8)["OPTIONS"]["timeout"] == expected
+    assert probe_settings(unopened_connection("default"), 0.8)["OPTIONS"]["timeout"] == expected
 
 
 def test_answer_that_never_comes_is_hung_up() -> None:
     """A driver that waits for its server gets the end of the connection when the time is over."""
     driver, server = socket.socketpair()
-    with driver, server, hung_up_after(0.05, lambda: driver):
+    with driver, server, hang_up_after(0.05, lambda: driver):
         driver.settimeout(PATIENT)
         assert driver.recv(1) == b""
 
@@ -272,7 +279,7 @@ def test_connection_that_opens_late_is_hung_up_too() -> None:
     """The deadline comes again and again, as long as the block lasts."""
     driver, server = socket.socketpair()
     known: list[socket.socket | None] = [None, None, driver]
-    with driver, server, hung_up_after(0.05, lambda: known.pop(0) if len(known) > 1 else known[0]):
+    with driver, server, hang_up_after(0.05, lambda: known.pop(0) if len(known) > 1 else known[0]):
         driver.settimeout(PATIENT)
         assert driver.recv(1) == b""
 
@@ -281,7 +288,7 @@ def test_deadline_is_over_with_its_block() -> None:
     """What ends in time keeps its connection, and no thread is left."""
     driver, server = socket.socketpair()
     with driver, server:
-        with hung_up_after(PATIENT, lambda: driver):
+        with hang_up_after(PATIENT, lambda: driver):
             pass
         server.send(b"x")
         assert driver.recv(1) == b"x"
@@ -395,7 +402,7 @@ def test_pool_that_serves_nobody_for_as_long_as_a_request_waits_is_unusable() ->
 )
 def test_pool_and_new_connection_mean_together(pool: Outcome, new: Outcome, expected: Outcome) -> None:
     """Each of both alone tells something else; a database of another site is always a failure."""
-    assert together(pool, new) == expected
+    assert combine_outcomes(pool, new) == expected
     assert expected.code == "ok" or expected.code in DatabaseProbe.codes
 
 
@@ -416,7 +423,7 @@ def test_alias_without_a_pool_has_none(configure: Configure, path: Path) -> None
 def test_run_that_fails_is_shown_by_its_code(configure: Configure, tmp_path: Path) -> None:
     """What the sampler publishes of a missing database is a failure with a code and nothing else."""
     configure(default=sqlite_alias(tmp_path / "secret.sqlite3"))
-    with sampled(Entry("database", DatabaseProbe(timeout=PATIENT))) as sampler:
+    with sampled(ProbeEntry("database", DatabaseProbe(timeout=PATIENT))) as sampler:
         report = sampler.wait(PATIENT)
     assert report
     assert report.status is Status.FAIL

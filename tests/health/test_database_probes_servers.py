@@ -22,14 +22,14 @@ from tests.servers.postgres import HOST, SUPERUSER, Postgres, programs, running_
 from tests.servers.processes import STOP_SECONDS, free_port, running, wait_for
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
-from wagtail_multihost.health.probes.connection import unopened
+from wagtail_multihost.health.probes.connection import unopened_connection
 from wagtail_multihost.health.probes.database import DatabaseProbe
 from wagtail_multihost.health.probes.migrations import MigrationsProbe, migrations_on_disk
 from wagtail_multihost.health.probes.pool import serving_pool
 from wagtail_multihost.health.probes.replica import ReplicaProbe
-from wagtail_multihost.health.report import Entry
+from wagtail_multihost.health.report import ProbeEntry
 from wagtail_multihost.health.sampler import Sampler
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 
 pytestmark = pytest.mark.servers
 
@@ -74,7 +74,7 @@ def _pool(configure: Configure, server: Postgres) -> Iterator[Any]:
     pool = serving_pool("default")
     pool.open(wait=True)
     yield pool
-    unopened("default").close_pool()
+    unopened_connection("default").close_pool()
 
 
 def connections(server: Postgres) -> int:
@@ -91,7 +91,7 @@ def terminate(server: Postgres) -> None:
 
 @contextlib.contextmanager
 def sampled(probe: Probe) -> Iterator[Sampler]:
-    sampler = Sampler([Entry("database", probe)], (), HealthOptions(budget=60_000))
+    sampler = Sampler([ProbeEntry("database", probe)], (), HealthOptions(budget=60_000))
     try:
         yield sampler
     finally:
@@ -215,7 +215,9 @@ def test_role_without_login_cannot_connect(configure: Configure, server: Postgre
 
 
 @pytest.mark.parametrize("uid", ["own", "other"])
-def test_identity_fuse_compares_the_probes_connection(pool: Any, server: Postgres, aurora: Own, uid: str) -> None:
+def test_identity_fuse_compares_the_probes_connection(
+    pool: Any, server: Postgres, aurora: OwnIdentity, uid: str
+) -> None:
     """The pool of this process leads to another site's database: a failure, even though all of it answers."""
     columns = "id int, platform text, environment text, uid uuid, revision bigint, digest text, retired_at timestamptz"
     server.execute(DATABASE, f"CREATE TABLE wagtail_multihost_identity ({columns})")
@@ -345,7 +347,7 @@ def test_replica_that_does_not_replay_lags(configure: Configure, server: Postgre
 
 
 def test_replica_of_another_site_is_foreign(
-    configure: Configure, server: Postgres, replica: Postgres, aurora: Own
+    configure: Configure, server: Postgres, replica: Postgres, aurora: OwnIdentity
 ) -> None:
     """Visitors must not read another site's pages from a replica; the fuse itself compares the primary alone."""
     columns = "id int, platform text, environment text, uid uuid, revision bigint, digest text, retired_at timestamptz"

@@ -13,16 +13,16 @@ from types import SimpleNamespace
 import pytest
 
 from wagtail_multihost.health import drain
-from wagtail_multihost.health.drain import HEAD, Drain, instance, text_of_now
+from wagtail_multihost.health.drain import HEAD, Drain, drain_text, instance_marks
 
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let temporary files of each test be in a folder of its own, and nothing be known of an earlier one's /proc."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    instance.cache_clear()
+    instance_marks.cache_clear()
     yield
-    instance.cache_clear()
+    instance_marks.cache_clear()
 
 
 def see(monkeypatch: pytest.MonkeyPatch, folder: Path, *, boot: str = "", init: str = "") -> None:
@@ -32,7 +32,7 @@ def see(monkeypatch: pytest.MonkeyPatch, folder: Path, *, boot: str = "", init: 
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
     monkeypatch.setattr(drain, "PROC", str(folder))
-    instance.cache_clear()
+    instance_marks.cache_clear()
 
 
 def stat_of(started: int, name: str = "init") -> str:
@@ -46,7 +46,7 @@ def test_drain_begins_and_ends() -> None:
     assert not ours.is_on()
     for _ in range(2):
         ours.begin()
-        assert ours.is_on() and ours.path.read_text() == text_of_now()
+        assert ours.is_on() and ours.path.read_text() == drain_text()
     assert list(ours.path.parent.iterdir()) == [ours.path]
     for _ in range(2):
         ours.end()
@@ -140,7 +140,7 @@ def test_file_of_an_earlier_container_does_not_count(tmp_path: Path, monkeypatch
     """A container that starts again in the same folders is in service; so is a machine."""
     ours = Drain(site="aurora")
     see(monkeypatch, tmp_path / "first", boot="b-1", init=stat_of(100, "a) S (b"))
-    assert instance() == {"boot": "b-1", "init": "100"}
+    assert instance_marks() == {"boot": "b-1", "init": "100"}
     ours.begin()
     assert ours.is_on()
     see(monkeypatch, tmp_path / "restarted", boot="b-1", init=stat_of(200))
@@ -211,9 +211,9 @@ def test_answers_are_true_or_false(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         each.path.touch()
         assert each.is_on() is True
     gone = str(tmp_path / "none")
-    assert (drain.is_own(gone), drain.counts(gone)) == (False, False)
-    assert drain.counts(str(tmp_path)) is True
-    assert (drain.is_own(str(ours.path)), drain.is_own(str(tmp_path))) == (True, True)
+    assert (drain.has_trusted_owner(gone), drain.is_active(gone)) == (False, False)
+    assert drain.is_active(str(tmp_path)) is True
+    assert (drain.has_trusted_owner(str(ours.path)), drain.has_trusted_owner(str(tmp_path))) == (True, True)
     monkeypatch.setattr(tempfile, "gettempdir", no_folder)
     assert ours.is_on() is False
 
@@ -252,7 +252,7 @@ def test_file_that_was_written_as_the_machine_started_counts(
     ours = Drain(site="aurora")
     ours.begin()
     os.utime(ours.path, (1_000_000_000, 1_000_000_000))
-    monkeypatch.setattr(drain, "machine_started", lambda: 1_000_000_000 + extra)
+    monkeypatch.setattr(drain, "boot_time", lambda: 1_000_000_000 + extra)
     assert ours.is_on() is (extra == 0)
 
 
@@ -260,9 +260,9 @@ def test_start_of_the_machine_is_its_clock(monkeypatch: pytest.MonkeyPatch) -> N
     """It is now without the time since then; zero where nothing is known of it."""
     own = SimpleNamespace(time=lambda: 5000.0, clock_gettime=lambda clock: {7: 1000.0}[clock], CLOCK_BOOTTIME=7)
     monkeypatch.setattr(drain, "time", own)
-    assert drain.machine_started() == 4000
+    assert drain.boot_time() == 4000
     del own.CLOCK_BOOTTIME
-    assert drain.machine_started() == 0
+    assert drain.boot_time() == 0
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])
@@ -275,14 +275,14 @@ def test_odd_file_in_the_shared_folder_does_not_hang(tmp_path: Path, kind: str) 
         path.symlink_to(target)
     else:
         os.mkfifo(path)
-    assert drain.counts(str(path)) is True
-    assert drain.counts(str(target)) is False
+    assert drain.is_active(str(path)) is True
+    assert drain.is_active(str(target)) is False
 
 
 def test_words_of_the_file_are_compared_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Words that are none of ours say nothing, and one that has another value does; a short stat is no start."""
     see(monkeypatch, tmp_path / "machine", boot="b=1\n", init=stat_of(100))
-    assert instance() == {"boot": "b=1", "init": "100"}
+    assert instance_marks() == {"boot": "b=1", "init": "100"}
     for text, is_now in (
         ("", True),
         ("x boot=b=1", True),
@@ -290,14 +290,14 @@ def test_words_of_the_file_are_compared_one_by_one(tmp_path: Path, monkeypatch: 
         ("init=100 boot=b=1", True),
         ("init=1", False),
     ):
-        assert drain.is_of_now(f"{HEAD}{text}") is is_now
+        assert drain.is_of_this_instance(f"{HEAD}{text}") is is_now
     see(monkeypatch, tmp_path / "short", init="1 (init) S 0\n")
-    assert instance() == {}
+    assert instance_marks() == {}
 
 
 def test_serving_opens_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each ready asks: where nothing drains, it costs one system call and no exception."""
     monkeypatch.setattr(os, "open", pytest.fail)
     monkeypatch.setattr(os, "lstat", pytest.fail)
-    monkeypatch.setattr(drain, "instance", pytest.fail)
+    monkeypatch.setattr(drain, "instance_marks", pytest.fail)
     assert not Drain(site="aurora").is_on()

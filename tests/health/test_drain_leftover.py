@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wagtail_multihost.health.drain import HEAD, Drain, text_of_now
+from wagtail_multihost.health.drain import HEAD, Drain, drain_text
 
 
 def descriptors() -> int:
@@ -21,7 +21,7 @@ def left_over(path: Path) -> None:
 
 
 def of_now(path: Path) -> None:
-    path.write_text(text_of_now())
+    path.write_text(drain_text())
 
 
 def foreign(path: Path) -> None:

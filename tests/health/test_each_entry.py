@@ -11,7 +11,7 @@ from django.urls import path
 
 from wagtail_multihost.checks.health import check_health_urls
 from wagtail_multihost.health.access import Access, Gate
-from wagtail_multihost.health.middleware import question_of
+from wagtail_multihost.health.middleware import request_from_django
 
 HEADERS = [
     "CDN-Loop",
@@ -41,9 +41,9 @@ HEADERS = [
 def test_request_of_a_proxy_is_not_near(rf: RequestFactory, header: str) -> None:
     """One of them is enough, whatever its value is, for an address of a network to see no details."""
     gate = Gate(lambda: (), ["127.0.0.1/32"])
-    near = question_of(rf.get("/-/health", REMOTE_ADDR="127.0.0.1"))
+    near = request_from_django(rf.get("/-/health", REMOTE_ADDR="127.0.0.1"))
     assert gate.access(near) is Access.DETAILS
-    told = question_of(rf.get("/-/health", REMOTE_ADDR="127.0.0.1", headers={header: ""}))
+    told = request_from_django(rf.get("/-/health", REMOTE_ADDR="127.0.0.1", headers={header: ""}))
     assert gate.access(told) is Access.STATUS
 
 

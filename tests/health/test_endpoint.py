@@ -28,7 +28,7 @@ from tests.health.samples import (
     sample,
 )
 from wagtail_multihost.health import middleware
-from wagtail_multihost.health.access import Access, Gate, Question
+from wagtail_multihost.health.access import Access, Gate, HealthRequest
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import FORMATS, Answer, Endpoint
 from wagtail_multihost.health.options import HealthOptions
@@ -43,7 +43,7 @@ CLOCK = re.compile(rb"<lastBuildDate>[^<]*</lastBuildDate>")
 
 
 def asked(whole: Any, method: str, path: str, authorization: str = "", **more: Any) -> Answer | None:
-    answer: Answer | None = whole.answer(Question(method, path, authorization, **more))
+    answer: Answer | None = whole.answer(HealthRequest(method, path, authorization, **more))
     return answer
 
 
@@ -67,8 +67,8 @@ def test_who_may_not_see_details_gives_no_format_any(path: str, monkeypatch: pyt
     """A format is not trusted to leave things out: it gets no report, and no names."""
     whole = endpoint()
     seen: list[Health] = []
-    original = whole.seen
-    monkeypatch.setattr(whole, "seen", lambda *arguments: seen.append(original(*arguments)) or seen[-1])
+    original = whole.visible_health
+    monkeypatch.setattr(whole, "visible_health", lambda *arguments: seen.append(original(*arguments)) or seen[-1])
     ask(whole, path, token="")
     if path != "site/unknown":
         (health,) = seen
@@ -82,8 +82,8 @@ def test_wrong_token_is_refused_before_anything_runs(path: str, method: str) -> 
     """Nobody is asked for a report, so no sampler and no probe starts; not to wait for the first one either."""
     source = Told(None)
     whole = endpoint(source, networks=NEAR)
-    question = Question(method, f"/-/{path}", "Bearer wrong", remote="127.0.0.1")
-    assert not whole.waits(question)
+    question = HealthRequest(method, f"/-/{path}", "Bearer wrong", remote="127.0.0.1")
+    assert not whole.must_wait(question)
     answer = whole.answer(question)
     assert answer is not None
     assert (answer.status, answer.body) == (401, b"unauthorized")
@@ -118,7 +118,7 @@ def test_live_asks_nobody(path: str) -> None:
     source = Told(None)
     whole = endpoint(source, drain=Switch(True))
     assert (ask(whole, path).body, source.asked) == (b"pass", 0)
-    assert not whole.waits(Question("GET", f"/-/{path}"))
+    assert not whole.must_wait(HealthRequest("GET", f"/-/{path}"))
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -183,7 +183,7 @@ def test_site_answers_for_itself(site: str, status: int) -> None:
 
 def test_site_shows_itself_and_the_codes_of_what_is_shared() -> None:
     """Who is told about one site learns nothing about another, and no number of the machine."""
-    health = endpoint().seen(endpoint().gate.access(Question("GET", "/", f"Bearer {TOKEN}")), "aurora")
+    health = endpoint().visible_health(endpoint().gate.access(HealthRequest("GET", "/", f"Bearer {TOKEN}")), "aurora")
     assert list(health.sites) == ["aurora"]
     assert {result.entry.site for result in health.results} == {"", "aurora"}
     shared = [outcome for result in health.results if not result.entry.site for outcome in result.outcomes]
@@ -310,11 +310,11 @@ def test_endpoint_of_no_site_names_none() -> None:
 
 def test_who_may_see_details_sees_the_process() -> None:
     """Its name, the version of its code and all that was found, at this moment; others see the word."""
-    health = endpoint(metrics_subjects=True).seen(Access.DETAILS, "")
+    health = endpoint(metrics_subjects=True).visible_health(Access.DETAILS, "")
     assert (health.details, health.prefix, health.site) == (True, "/-/", "")
     assert (health.service, health.version, health.subjects) == ("aurora", "17.4.1", True)
     assert health.report is not None and 0 <= time.monotonic() - health.now < 60
-    other = endpoint(metrics_subjects=True, prefix="/ops/").seen(Access.STATUS, "")
+    other = endpoint(metrics_subjects=True, prefix="/ops/").visible_health(Access.STATUS, "")
     assert (other.word, other.details, other.report, other.prefix) == ("warn", False, None, "/ops/")
     assert (other.service, other.version, other.site, other.subjects) == ("", "", "", False)
 
@@ -339,16 +339,24 @@ def test_report_is_believed_until_its_time(monkeypatch: pytest.MonkeyPatch) -> N
     whole = endpoint()
     found = replace(report(), fresh_until=100.0)
     monkeypatch.setattr("wagtail_multihost.health.endpoint.time", SimpleNamespace(monotonic=lambda: 100.0))
-    assert (whole.word(found), whole.word(found, "corona"), whole.word(found, "other")) == ("warn", "pass", "fail")
+    assert (whole.status_word(found), whole.status_word(found, "corona"), whole.status_word(found, "other")) == (
+        "warn",
+        "pass",
+        "fail",
+    )
     monkeypatch.setattr("wagtail_multihost.health.endpoint.time", SimpleNamespace(monotonic=lambda: 100.1))
-    assert (whole.word(found), whole.word(found, "aurora")) == ("stale", "stale")
-    assert (whole.word(None), whole.word(None, "aurora")) == ("starting", "starting")
+    assert (whole.status_word(found), whole.status_word(found, "aurora")) == ("stale", "stale")
+    assert (whole.status_word(None), whole.status_word(None, "aurora")) == ("starting", "starting")
 
 
 def test_site_of_a_process_that_drains_shows_its_own_state() -> None:
     """That no new visitors are wanted is the process's; a site's page goes on telling how the site is."""
     whole = endpoint(drain=Switch(True))
-    assert (whole.word(report()), whole.word(report(), "corona"), whole.word(None)) == ("draining", "pass", "draining")
+    assert (whole.status_word(report()), whole.status_word(report(), "corona"), whole.status_word(None)) == (
+        "draining",
+        "pass",
+        "draining",
+    )
 
 
 @pytest.mark.parametrize("token", ["", TOKEN, "wrong"])
@@ -357,12 +365,12 @@ def test_site_of_a_process_that_drains_shows_its_own_state() -> None:
 def test_first_report_is_waited_for_by_who_gets_it(method: str, path: str, token: str) -> None:
     """Ready waits whoever asks; a page waits unless it is refused; all else is answered at once."""
     authorization = f"Bearer {token}" if token else ""
-    question = Question(method, f"/-/{path}", authorization)
+    question = HealthRequest(method, f"/-/{path}", authorization)
     reads = path in (*FORMATS, "site/aurora") and token != "wrong"
     expected = method != "POST" and (path == "ready" or reads)
-    assert endpoint(Told(None)).waits(question) is expected
-    assert endpoint().waits(question) is False
-    assert endpoint(Broken(None)).waits(question) is False
+    assert endpoint(Told(None)).must_wait(question) is expected
+    assert endpoint().must_wait(question) is False
+    assert endpoint(Broken(None)).must_wait(question) is False
 
 
 def test_unknown_site_is_refused_to_a_wrong_token() -> None:

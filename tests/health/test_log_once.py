@@ -16,8 +16,8 @@ from django.test import override_settings
 
 from tests.health.databases import Configure, _configure, sqlite_alias  # noqa: F401
 from tests.health.samplers import SECONDS, Script, Scripted, sampling, until
-from wagtail_multihost.health import complaints
-from wagtail_multihost.health.complaints import Complaints, complain
+from wagtail_multihost.health import once_logger
+from wagtail_multihost.health.once_logger import OnceLogger, log_failure
 from wagtail_multihost.health.probe import Outcome, failed, passed
 from wagtail_multihost.health.probes.cache import CacheProbe
 from wagtail_multihost.health.probes.database import DatabaseProbe
@@ -127,7 +127,7 @@ def test_probes_of_one_class_are_told_apart(log: Log) -> None:
     """What one probe has said does not silence its twin of another site."""
 
     def act() -> list[Outcome]:
-        complain("It is down.")
+        log_failure("It is down.")
         return [failed("error")]
 
     with sampling(*[Scripted(script=Script(act), **OFTEN)] * 2) as sampler:
@@ -166,30 +166,30 @@ def test_errors_and_hangs_in_turn_are_logged_once_each(log: Log) -> None:
 
 def test_what_is_known_is_logged_for_who_debugs(caplog: pytest.LogCaptureFixture) -> None:
     """The level DEBUG has every failure, outside of the sampler each is new."""
-    known = Complaints()
+    known = OnceLogger()
     with caplog.at_level(logging.DEBUG, LOGGER):
-        with known.collected():
-            complain("It is %s.", "down")
-            complain("It is %s.", "down")
-        complain("It is %s.", "down")
+        with known.collect():
+            log_failure("It is %s.", "down")
+            log_failure("It is %s.", "down")
+        log_failure("It is %s.", "down")
     assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.DEBUG, logging.WARNING]
 
 
 def test_texts_that_always_differ_do_not_fill_the_log(log: Log) -> None:
     """Addresses of objects and random names make nothing new, and the number of texts and subjects is bounded."""
-    known = Complaints()
+    known = OnceLogger()
     for number in range(50):
         known.log("<Connection at %s> refused %s.", hex(10**12 + number), f"{number:032x}")
     assert len(log.texts) == 1
     for number in range(50):
         known.log("Refused: request %d.", number)
-    assert len(log.texts) == complaints.MOST_TEXTS
-    for number in range(complaints.MOST_SUBJECTS + 50):
+    assert len(log.texts) == once_logger.MOST_TEXTS
+    for number in range(once_logger.MOST_SUBJECTS + 50):
         known.log("Refused.", subject=str(number))
-    assert len(log.texts) == complaints.MOST_TEXTS + complaints.MOST_SUBJECTS - 1
+    assert len(log.texts) == once_logger.MOST_TEXTS + once_logger.MOST_SUBJECTS - 1
     known.forget_passed([passed()])
     known.log("Refused: request %d.", 1)
-    assert len(log.texts) == complaints.MOST_TEXTS + complaints.MOST_SUBJECTS
+    assert len(log.texts) == once_logger.MOST_TEXTS + once_logger.MOST_SUBJECTS
 
 
 def test_error_without_a_text_is_logged(log: Log) -> None:
@@ -203,5 +203,5 @@ def test_error_without_a_text_is_logged(log: Log) -> None:
         try:
             raise Mute
         except Mute:
-            Complaints().log("It is down.")
+            OnceLogger().log("It is down.")
     assert log.texts == ["It is down."] * 2

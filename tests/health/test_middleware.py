@@ -343,7 +343,7 @@ def test_receiver_of_changes_leaves_no_connection(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(process, "announce", boom)
     monkeypatch.setattr(process, "connections", type("Fake", (), {"close_all": lambda self: closed.append("db")})())
     with pytest.raises(Boom):
-        process.announce_apart(None, None)  # type: ignore[arg-type]
+        process.announce_in_thread(None, None)  # type: ignore[arg-type]
     assert closed == ["db"]
 
 

@@ -16,21 +16,28 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 from tests.health.databases import Configure, Counted, _aurora, _configure, measured, sqlite_alias  # noqa: F401
-from wagtail_multihost.health.access import Gate, Question
+from wagtail_multihost.health.access import Gate, HealthRequest
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import Endpoint
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import failed, passed
 from wagtail_multihost.health.probes import migrations as probing
 from wagtail_multihost.health.probes.database import DatabaseProbe
-from wagtail_multihost.health.probes.migrations import Disk, Key, MigrationsProbe, ahead, migrations_on_disk, missing
-from wagtail_multihost.health.report import Entry
+from wagtail_multihost.health.probes.migrations import (
+    CodeMigrations,
+    Key,
+    MigrationsProbe,
+    later_migrations,
+    migrations_on_disk,
+    unapplied_migrations,
+)
+from wagtail_multihost.health.report import ProbeEntry
 from wagtail_multihost.health.sampler import Sampler
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 
 PATIENT = 60.0
 #: Two migrations, and one app more.
-CODE = Disk(
+CODE = CodeMigrations(
     {("blog", "0001"): frozenset(), ("blog", "0002"): frozenset(), ("shop", "0001"): frozenset()},
     frozenset({"blog", "shop"}),
 )
@@ -113,7 +120,7 @@ def test_missing_database_fails_and_is_not_made(path: Path) -> None:
 def squashed(*stated: tuple[str, str]) -> dict[Key, frozenset[Key]]:
     """Return migrations of one app, each with those that it replaces, separated by blanks."""
     table = {("blog", name): frozenset(("blog", old) for old in replaced.split()) for name, replaced in stated}
-    return {key: probing.resolved(key, table) for key in table}
+    return {key: probing.all_replaced(key, table) for key in table}
 
 
 ONCE = squashed(("1", ""), ("2", ""), ("1-2", "1 2"), ("3", ""))
@@ -144,15 +151,15 @@ def test_squashed_migration_stands_for_those_that_it_replaces(
     migrations: dict[Key, frozenset[Key]], applied: str, expected: str
 ) -> None:
     """It is missing when all of them are, they are when some are, and a database with all of them lacks nothing."""
-    disk = Disk(migrations, frozenset({"blog"}))
-    found = missing(disk, [("blog", name) for name in applied.split()])
+    disk = CodeMigrations(migrations, frozenset({"blog"}))
+    found = unapplied_migrations(disk, [("blog", name) for name in applied.split()])
     assert {name for _, name in found} == set(expected.split())
 
 
 def test_replaced_migrations_are_not_ahead() -> None:
     """Rows of what a squashed migration replaces are known, with the files or without."""
     rows = [("blog", name) for name in ("3", "1-2", "1", "2")]
-    assert ahead(Disk(REMOVED, frozenset({"blog"})), rows) == set()
+    assert later_migrations(CodeMigrations(REMOVED, frozenset({"blog"})), rows) == set()
 
 
 @pytest.mark.django_db
@@ -166,7 +173,7 @@ def test_missing_migrations_are_those_that_django_would_run(kept: int) -> None:
     executor = MigrationExecutor(default_connection)
     plan = {(migration.app_label, migration.name) for migration, _ in executor.migration_plan(leaves(executor))}
     applied = probing.applied_migrations(default_connection)
-    assert missing(migrations_on_disk(), applied) == plan
+    assert unapplied_migrations(migrations_on_disk(), applied) == plan
     assert bool(plan) == (kept < 10_000)
 
 
@@ -245,18 +252,20 @@ def served(site: str, tmp_path: Path) -> Iterator[Endpoint]:
     """Answer for a site with real probes of its database."""
     options = HealthOptions(budget=60_000, drain_file=tmp_path / "drain")
     probes = {"database": DatabaseProbe(timeout=PATIENT), "migrations": MigrationsProbe(timeout=PATIENT)}
-    sampler = Sampler([Entry(name, probe, site) for name, probe in probes.items()], (site,), options)
+    sampler = Sampler([ProbeEntry(name, probe, site) for name, probe in probes.items()], (site,), options)
     try:
         yield Endpoint(options, sampler, Gate(lambda: (), ()), Drain(options.drain_file), sites=(site,))
     finally:
         sampler.stop()
 
 
-def test_process_whose_database_is_behind_is_not_ready(path: Path, tmp_path: Path, aurora: Own) -> None:
+def test_process_whose_database_is_behind_is_not_ready(path: Path, tmp_path: Path, aurora: OwnIdentity) -> None:
     """The site's process is live and not ready, and the site itself is told to fail."""
     record(path, APPLIED[:1])
     with served("aurora", tmp_path) as endpoint:
-        answers = {name: endpoint.answer(Question("GET", f"/-/{name}")) for name in ("ready", "site/aurora", "live")}
+        answers = {
+            name: endpoint.answer(HealthRequest("GET", f"/-/{name}")) for name in ("ready", "site/aurora", "live")
+        }
     ready, site, live = answers["ready"], answers["site/aurora"], answers["live"]
     assert ready and site and live
     assert (ready.status, ready.body, live.status) == (503, b"fail", 200)
@@ -264,11 +273,11 @@ def test_process_whose_database_is_behind_is_not_ready(path: Path, tmp_path: Pat
     assert b"database_behind" not in ready.body + site.body
 
 
-def test_process_whose_database_is_ahead_stays_ready(path: Path, tmp_path: Path, aurora: Own) -> None:
+def test_process_whose_database_is_ahead_stays_ready(path: Path, tmp_path: Path, aurora: OwnIdentity) -> None:
     """The old process of a rolling deploy keeps its visitors."""
     record(path, [*APPLIED, ("blog", "0003")])
     with served("aurora", tmp_path) as endpoint:
-        ready = endpoint.answer(Question("GET", "/-/ready"))
+        ready = endpoint.answer(HealthRequest("GET", "/-/ready"))
         report = endpoint.source.ask()
     assert ready and report
     assert (ready.status, ready.body) == (200, b"pass")

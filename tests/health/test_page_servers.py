@@ -14,7 +14,7 @@ import pytest
 
 from tests.health.samples import TOKEN, Told, crowded, endpoint, failing, report
 from tests.servers.chromium import Chromium, chromium
-from wagtail_multihost.health.access import Question
+from wagtail_multihost.health.access import HealthRequest
 from wagtail_multihost.health.endpoint import Endpoint
 
 pytestmark = pytest.mark.servers
@@ -34,7 +34,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         prefix = f"/{self.path.split('/')[1]}/"
         found = self.endpoints.get(prefix)
-        question = Question("GET", self.path, self.headers.get("Authorization", ""), self.headers.get("Accept", ""))
+        question = HealthRequest(
+            "GET", self.path, self.headers.get("Authorization", ""), self.headers.get("Accept", "")
+        )
         answer = found.answer(question) if found else None
         self.send_response(answer.status if answer else 404)
         for name, value in answer.all_headers if answer else [("Content-Length", "0")]:

@@ -31,7 +31,7 @@ from wagtail_multihost.health.probes.cache import CacheProbe
 from wagtail_multihost.health.probes.search import SearchProbe
 from wagtail_multihost.health.probes.storage import StorageProbe
 from wagtail_multihost.health.probes.tls import TlsProbe
-from wagtail_multihost.health.report import Entry
+from wagtail_multihost.health.report import ProbeEntry
 from wagtail_multihost.health.sampler import Sampler, run_once
 from wagtail_multihost.health.status import Status
 from wagtail_multihost.running import Running
@@ -53,7 +53,7 @@ Become = Callable[..., None]
 
 def measured(probe: Probe) -> tuple[Any, ...]:
     """Return what a probe finds in a thread of its own, as in the sampler."""
-    (result,) = run_once([Entry("probe", probe)], (), HealthOptions()).results
+    (result,) = run_once([ProbeEntry("probe", probe)], (), HealthOptions()).results
     return result.outcomes
 
 
@@ -105,7 +105,7 @@ def test_sampled_redis_has_no_more_connections_than_before(redis: RedisServer, b
         # django-redis has one pool for the whole process, so its first connection is not counted.
         assert measured(CacheProbe(timeout=30)) == (passed(),)
         before = operator.info("clients")["connected_clients"]
-        sampler = Sampler([Entry("cache", Rapid(done=done))], (), HealthOptions())
+        sampler = Sampler([ProbeEntry("cache", Rapid(done=done))], (), HealthOptions())
         sampler.ask()
         try:
             for count in range(MEASURES):

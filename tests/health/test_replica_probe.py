@@ -13,12 +13,12 @@ from tests.identity.conftest import OTHER_UID
 from wagtail_multihost.health.options import read_settings
 from wagtail_multihost.health.probe import Outcome, failed, passed
 from wagtail_multihost.health.probes import replica as probing
-from wagtail_multihost.health.probes.replica import ReplicaProbe, State
+from wagtail_multihost.health.probes.replica import ReplicaProbe, ReplicaState
 from wagtail_multihost.health.status import Criticality
-from wagtail_multihost.identity.comparison import Found
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.comparison import FoundIdentity
+from wagtail_multihost.identity.own import OwnIdentity
 
-STREAMING = State(is_replica=True, is_streaming=True, received="0/3000060", lag=0)
+STREAMING = ReplicaState(is_replica=True, is_streaming=True, received="0/3000060", lag=0)
 
 
 def test_replica_is_chosen_by_its_path() -> None:
@@ -90,10 +90,10 @@ class Server:
         (STREAMING._replace(is_streaming=False, received=None, lag=50), True, failed("lagging", 50, "seconds")),
     ],
 )
-def test_replica_is_judged_by_what_it_says(state: State, catches_up: bool, expected: Outcome) -> None:
+def test_replica_is_judged_by_what_it_says(state: ReplicaState, catches_up: bool, expected: Outcome) -> None:
     """The lag counts, unless a second look finds everything replayed; without a stream it cannot be known."""
     server: Any = Server(catches_up)
-    assert ReplicaProbe(timeout=0.01).judged(server, state) == expected
+    assert ReplicaProbe(timeout=0.01).judge(server, state) == expected
     assert expected.code == "ok" or expected.code in ReplicaProbe.codes
 
 
@@ -101,13 +101,13 @@ def test_replica_is_judged_by_what_it_says(state: State, catches_up: bool, expec
 def test_server_that_replicates_in_another_way_is_unsupported(monkeypatch: Any, error: type[Exception]) -> None:
     """Servers that speak the protocol without its functions are told apart from those that are down."""
 
-    def state_of(connection: object) -> State:
+    def state_of(connection: object) -> ReplicaState:
         raise error
 
     server: Any = Server()
-    monkeypatch.setattr(probing, "state_of", state_of)
+    monkeypatch.setattr(probing, "read_replica_state", state_of)
     monkeypatch.setattr(probing, "is_foreign", lambda connection: False)
-    assert ReplicaProbe().asked(server) == failed("unsupported_database")
+    assert ReplicaProbe().ask(server) == failed("unsupported_database")
 
 
 @pytest.mark.parametrize(
@@ -121,20 +121,20 @@ def test_server_that_replicates_in_another_way_is_unsupported(monkeypatch: Any, 
     ],
 )
 def test_replica_of_another_site_is_foreign(
-    aurora: Own, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: Outcome
+    aurora: OwnIdentity, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: Outcome
 ) -> None:
     """The identity of a replica is compared as well, though the fuse compares the alias default alone."""
     row = {**aurora.columns(), "retired_at": None, **changes}
-    found = Found(**{name: row[name] for name in Found._fields})
+    found = FoundIdentity(**{name: row[name] for name in FoundIdentity._fields})
     monkeypatch.setattr(probing, "identity_of", lambda connection: found)
-    monkeypatch.setattr(probing, "state_of", lambda connection: STREAMING)
+    monkeypatch.setattr(probing, "read_replica_state", lambda connection: STREAMING)
     server: Any = Server()
-    assert ReplicaProbe().asked(server) == expected
+    assert ReplicaProbe().ask(server) == expected
 
 
 def test_replica_is_asked_by_any_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an identity, or on a database that has none, there is nothing to compare."""
     monkeypatch.setattr(probing, "identity_of", lambda connection: None)
-    monkeypatch.setattr(probing, "state_of", lambda connection: STREAMING)
+    monkeypatch.setattr(probing, "read_replica_state", lambda connection: STREAMING)
     server: Any = Server()
-    assert ReplicaProbe().asked(server) == passed(0, "seconds")
+    assert ReplicaProbe().ask(server) == passed(0, "seconds")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
-from wagtail_multihost.health.report import Entry, Report, Result, make_report
+from wagtail_multihost.health.report import ProbeEntry, ProbeResult, Report, make_report
 from wagtail_multihost.health.status import Criticality, Status
 
 NOW = 1_000.0
@@ -29,12 +29,12 @@ class Silent(Probe):
 
 def result(
     status: Status, site: str = "", criticality: Criticality = CRITICAL, age: float = 0, **options: float
-) -> Result:
-    entry = Entry("thing", Silent(criticality=criticality, **options), site)
-    return Result(entry, (OUTCOMES[status],), NOW - age, 0, 0.001)
+) -> ProbeResult:
+    entry = ProbeEntry("thing", Silent(criticality=criticality, **options), site)
+    return ProbeResult(entry, (OUTCOMES[status],), NOW - age, 0, 0.001)
 
 
-def report_of(*results: Result, sites: int | list[str] = 0, quorum: int = 50, stale: float = 60) -> Report:
+def report_of(*results: ProbeResult, sites: int | list[str] = 0, quorum: int = 50, stale: float = 60) -> Report:
     names = [f"site{number}" for number in range(sites)] if isinstance(sites, int) else sites
     return make_report(results, names, quorum=quorum, stale=stale, now=NOW, time=0)
 
@@ -163,7 +163,7 @@ quorums = st.integers(0, 100)
 
 
 @given(results_of_any_kind, results_of_any_kind, quorums)
-def test_more_results_never_improve_anything(some: list[Result], more: list[Result], quorum: int) -> None:
+def test_more_results_never_improve_anything(some: list[ProbeResult], more: list[ProbeResult], quorum: int) -> None:
     """Whatever else is found, nothing gets better or is believed longer."""
     fewer = report_of(*some, sites=SITES, quorum=quorum)
     all_of_them = report_of(*some, *more, sites=SITES, quorum=quorum)
@@ -173,7 +173,7 @@ def test_more_results_never_improve_anything(some: list[Result], more: list[Resu
 
 
 @given(results_of_any_kind, st.integers(0, 100))
-def test_another_site_that_fails_never_improves_the_status(some: list[Result], quorum: int) -> None:
+def test_another_site_that_fails_never_improves_the_status(some: list[ProbeResult], quorum: int) -> None:
     """A process that gets one more site, which fails, is not better off."""
     before = report_of(*some, sites=SITES, quorum=quorum).status
     after = report_of(*some, result(FAIL, "new"), sites=[*SITES, "new"], quorum=quorum).status
@@ -181,7 +181,7 @@ def test_another_site_that_fails_never_improves_the_status(some: list[Result], q
 
 
 @given(results_of_any_kind, quorums)
-def test_informative_results_never_matter(some: list[Result], quorum: int) -> None:
+def test_informative_results_never_matter(some: list[ProbeResult], quorum: int) -> None:
     """Without them everything is the same."""
     others = [one for one in some if one.entry.probe.criticality is not INFORMATIVE]
     with_them, without = (report_of(*kept, sites=SITES, quorum=quorum) for kept in (some, others))
@@ -190,14 +190,14 @@ def test_informative_results_never_matter(some: list[Result], quorum: int) -> No
 
 
 @given(results_of_any_kind.flatmap(lambda some: st.tuples(st.just(some), st.permutations(some))), quorums)
-def test_order_never_matters(two_orders: tuple[list[Result], list[Result]], quorum: int) -> None:
+def test_order_never_matters(two_orders: tuple[list[ProbeResult], list[ProbeResult]], quorum: int) -> None:
     """The same results in another order mean the same."""
     one, other = (report_of(*kept, sites=SITES, quorum=quorum) for kept in two_orders)
     assert (one.status, one.sites, one.fresh_until) == (other.status, other.sites, other.fresh_until)
 
 
 @given(results_of_any_kind, quorums)
-def test_process_fails_for_a_shared_failure_or_a_lost_quorum_only(some: list[Result], quorum: int) -> None:
+def test_process_fails_for_a_shared_failure_or_a_lost_quorum_only(some: list[ProbeResult], quorum: int) -> None:
     """There is no third reason."""
     report = report_of(*some, sites=SITES, quorum=quorum)
     shared = any(one.weight is FAIL for one in some if not one.entry.site)

@@ -18,9 +18,9 @@ import pytest
 from tests.health.samplers import SECONDS, Script, Scripted, options, sampler_threads, sampling, until
 from wagtail_multihost.health import schedule as schedules
 from wagtail_multihost.health import task as tasks
-from wagtail_multihost.health.news import News
+from wagtail_multihost.health.change_notifier import ChangeNotifier
 from wagtail_multihost.health.probe import Outcome, failed, passed, warned
-from wagtail_multihost.health.report import Entry, Report
+from wagtail_multihost.health.report import ProbeEntry, Report
 from wagtail_multihost.health.sampler import Sampler, run_once
 from wagtail_multihost.health.schedule import Schedule
 from wagtail_multihost.health.status import Criticality, Status
@@ -94,7 +94,7 @@ def test_probes_run_again_after_success_and_failure(outcome: Outcome, changes: d
 
 def test_own_interval_of_a_probe_counts() -> None:
     """A probe's own pauses are taken in place of the endpoint's, with some jitter."""
-    entry = Entry("one", Scripted(interval=100, retry=10))
+    entry = ProbeEntry("one", Scripted(interval=100, retry=10))
     for status, pause in ((Status.PASS, 100), (Status.FAIL, 10)):
         dues = set()
         for _ in range(20):
@@ -271,7 +271,7 @@ def test_stop_and_question_at_once_leave_one_thread() -> None:
 
 def test_question_after_a_delay_waits_for_what_is_found_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the machine was suspended, or where threads run only within requests, an old report is not told."""
-    own = Schedule([Entry("one", Scripted(interval=50))], (), options())
+    own = Schedule([ProbeEntry("one", Scripted(interval=50))], (), options())
     monkeypatch.setattr(own, "_run", lambda: None)  # a thread that never runs
     own.wait(0)
     own._look(time.monotonic())
@@ -294,7 +294,7 @@ def test_question_after_a_delay_waits_for_what_is_found_now(monkeypatch: pytest.
 
 def test_hanging_scheduler_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the sampler's own thread hangs, its report goes stale, and questions do not wait their budget each."""
-    own = Schedule([Entry("one", Scripted())], (), options(budget=50))
+    own = Schedule([ProbeEntry("one", Scripted())], (), options(budget=50))
     monkeypatch.setattr(own, "_run", lambda: None)
     assert own.wait(SECONDS) is None
     assert not own.is_awaited()
@@ -386,15 +386,15 @@ def test_listener_that_hangs_or_raises_holds_up_no_probe(caplog: pytest.LogCaptu
 def test_news_that_get_no_thread_are_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """A change that could not be told of for want of a thread is told of with the next report."""
     heard: list[Report] = []
-    news = News(lambda before, after: heard.append(after))
+    news = ChangeNotifier(lambda before, after: heard.append(after))
 
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as context:
         context.setattr(threading.Thread, "start", refuse)
-        news.tell(Report())
-    news.tell(Report())
+        news.notify(Report())
+    news.notify(Report())
     until(lambda: len(heard) == 1)
 
 
@@ -412,7 +412,7 @@ def test_run_once_runs_each_probe_once_and_ends() -> None:
     slow = Scripted(script=Script(lambda: [passed()] if release.wait(SECONDS) else []), timeout=0.05)
     plain = Script()
     try:
-        report = run_once([Entry("slow", slow), Entry("plain", Scripted(script=plain))], (), options())
+        report = run_once([ProbeEntry("slow", slow), ProbeEntry("plain", Scripted(script=plain))], (), options())
     finally:
         release.set()
     assert codes(report) == ["stuck", "ok"]
@@ -423,13 +423,13 @@ def test_run_once_runs_each_probe_once_and_ends() -> None:
 FORK = """
 import os, sys, threading, time
 from tests.health.samplers import Script, Scripted, options
-from wagtail_multihost.health.report import Entry
+from wagtail_multihost.health.report import ProbeEntry
 from wagtail_multihost.health.sampler import Sampler
 
 def names():
     return [thread.name for thread in threading.enumerate() if thread.name == "multihost-sampler"]
 
-sampler = Sampler([Entry("one", Scripted(script=Script()))], (), options())
+sampler = Sampler([ProbeEntry("one", Scripted(script=Script()))], (), options())
 first = sampler.wait(30)
 (own,) = sampler._schedules.values()
 own._lock.acquire()  # as if a thread of the parent were starting the sampler at this moment
@@ -458,12 +458,12 @@ def test_child_of_a_fork_samples_for_itself() -> None:
 END = """
 import sys, threading
 from tests.health.samplers import Script, Scripted, options
-from wagtail_multihost.health.report import Entry
+from wagtail_multihost.health.report import ProbeEntry
 from wagtail_multihost.health.sampler import Sampler
 
 forever = threading.Event()
 probes = [Scripted(script=Script(forever.wait), timeout=0.05), Scripted(interval=0.001)]
-sampler = Sampler([Entry(f"p{n}", probe) for n, probe in enumerate(probes)], (), options())
+sampler = Sampler([ProbeEntry(f"p{n}", probe) for n, probe in enumerate(probes)], (), options())
 assert sampler.wait(30) is not None
 print("asked")
 """

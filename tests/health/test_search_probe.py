@@ -94,7 +94,7 @@ def test_table_that_does_not_answer_fails(monkeypatch: pytest.MonkeyPatch, caplo
     def fail(seconds: float) -> None:
         raise OperationalError(SECRET)
 
-    monkeypatch.setattr("wagtail_multihost.health.probes.search.ask_table", fail)
+    monkeypatch.setattr("wagtail_multihost.health.probes.search.query_index_table", fail)
     assert measured() == [failed("unreachable", subject="default")]
     assert SECRET in caplog.text
 

@@ -16,12 +16,12 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 
 from tests.servers.processes import wait_for
-from wagtail_multihost.health.access import Gate, Question
+from wagtail_multihost.health.access import Gate, HealthRequest
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import Endpoint
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
-from wagtail_multihost.health.report import Entry, Report
+from wagtail_multihost.health.report import ProbeEntry, Report
 from wagtail_multihost.health.sampler import Sampler, run_once
 from wagtail_multihost.health.schedule import Schedule
 from wagtail_multihost.health.status import Status
@@ -97,11 +97,11 @@ def start(world: World) -> Iterator[Start]:
         probe = {key: options.pop(key) for key in ("timeout", "interval", "retry") if key in options}
         sites = tuple(sites)
         entries = [
-            Entry(kind, Visit(site=site, world=world, **{"interval": 0.1, "retry": 0.1, **probe}), site)
+            ProbeEntry(kind, Visit(site=site, world=world, **{"interval": 0.1, "retry": 0.1, **probe}), site)
             for site in sites
             for kind in kinds
         ]
-        entries.append(Entry("disk", Visit(site="", world=world, interval=0.1, retry=0.1)))
+        entries.append(ProbeEntry("disk", Visit(site="", world=world, interval=0.1, retry=0.1)))
         samplers.append(Sampler(entries, sites, HealthOptions(**{"budget": 60_000, **options})))
         return samplers[-1]
 
@@ -136,7 +136,7 @@ def served(endpoint: Endpoint) -> Iterator[Callable[[str], tuple[int, str]]]:
     """Serve the endpoint; yield a function that gets a path, and returns the status and the word."""
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        answer = endpoint.answer(Question(environ["REQUEST_METHOD"], environ["PATH_INFO"], accept="text/plain"))
+        answer = endpoint.answer(HealthRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         assert answer is not None
         start_response(f"{answer.status} {http.client.responses[answer.status]}", answer.all_headers)
         return [answer.body]
@@ -261,7 +261,7 @@ def test_number_of_probes_at_once_is_bounded(world: World, start: Start) -> None
 def test_single_run_is_bounded_too_and_skips_nothing(world: World) -> None:
     """What commands run has the same bound."""
     world.pause = 0.02
-    entries = [Entry("database", Visit(site=site, world=world), site) for site in SITES[:40]]
+    entries = [ProbeEntry("database", Visit(site=site, world=world), site) for site in SITES[:40]]
     report = run_once(entries, SITES[:40], HealthOptions(concurrency=3))
     assert len(report.results) == len(report.sites) == 40
     assert world.most <= 3
@@ -292,7 +292,7 @@ def test_probes_that_were_slow_wait_among_themselves() -> None:
     """Sites whose probes hang each time compete for places with each other, and with nobody else."""
     schedule = Schedule([], SITES, HealthOptions(concurrency=2))
     probe = Visit(site="any", world=World())
-    schedule.tasks = [Task(Entry("database", probe, site), schedule.options) for site in SITES[:8]]
+    schedule.tasks = [Task(ProbeEntry("database", probe, site), schedule.options) for site in SITES[:8]]
     slow, quick = schedule.tasks[:5], schedule.tasks[5:]
     for task in slow:
         end_of_run(task, began=0, ended=100)

@@ -12,7 +12,7 @@ import pytest
 from tests.health.samplers import Script, Scripted, sampling, until
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.process import announce
-from wagtail_multihost.health.report import Entry, Report, Result, make_report
+from wagtail_multihost.health.report import ProbeEntry, ProbeResult, Report, make_report
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.health.status import Criticality, Status
 from wagtail_multihost.signals import health_changed
@@ -39,7 +39,8 @@ def report(*found: tuple[str, Outcome], sites: tuple[str, ...] = (), criticality
     """Return a report of one result for each pair of a site, blank for what sites share, and an outcome."""
     probe: Probe = Scripted(criticality=Criticality(criticality))
     results = [
-        Result(Entry(f"p{place}", probe, site), (outcome,), 0, 0, 0) for place, (site, outcome) in enumerate(found)
+        ProbeResult(ProbeEntry(f"p{place}", probe, site), (outcome,), 0, 0, 0)
+        for place, (site, outcome) in enumerate(found)
     ]
     return make_report(results, sites, quorum=50, stale=60, now=0, time=0)
 

@@ -10,7 +10,7 @@ import pytest
 
 from wagtail_multihost.health.probe import failed, passed
 from wagtail_multihost.health.probes import tls
-from wagtail_multihost.health.probes.tls import TlsProbe, judged, parse_address
+from wagtail_multihost.health.probes.tls import TlsProbe, judge_days_left, parse_host_and_port
 
 NAME = "aurora.example.org"
 
@@ -27,7 +27,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch, error: OSError) -> list[Any]:
         asked.append((hostname, place, context.verify_mode, context.check_hostname))
         raise error
 
-    monkeypatch.setattr(tls, "days_left", connect)
+    monkeypatch.setattr(tls, "fetch_days_left", connect)
     return asked
 
 
@@ -82,7 +82,7 @@ def test_file_of_authorities_that_is_gone_is_an_error(tmp_path: Any) -> None:
 )
 def test_days_are_judged(days: float, status: str, code: str) -> None:
     """Below 21 days it warns, below seven it fails."""
-    outcome = judged(days, NAME, 21, 7)
+    outcome = judge_days_left(days, NAME, 21, 7)
     assert (str(outcome.status), outcome.code, outcome.value, outcome.unit) == (status, code, days, "days")
 
 
@@ -98,7 +98,7 @@ def test_process_without_hostnames_passes(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_address_is_a_host_and_a_port(text: str, place: tuple[str, int]) -> None:
     """The port is 443 unless it is stated."""
-    assert parse_address(text) == place
+    assert parse_host_and_port(text) == place
 
 
 @pytest.mark.parametrize(

@@ -252,11 +252,11 @@ def test_headers_are_read() -> None:
     assert aget(loaded_asgi(), "/-/health", headers=headers)[0]["status"] == 401
     assert get(loaded_wsgi(), "/-/health", HTTP_AUTHORIZATION="Bearer wrong")[0] == 401
     scope = {"path": "/", "method": "GET", "headers": [*headers, (b"via", b"x")], "client": ("192.0.2.1", 5)}
-    question = asgi.question_of(scope)
+    question = asgi.request_from_scope(scope)
     assert (question.accept, question.remote, question.forwarded) == ("text/html,text/plain", "192.0.2.1", True)
-    assert not asgi.question_of({**scope, "headers": headers, "client": None}).forwarded
+    assert not asgi.request_from_scope({**scope, "headers": headers, "client": None}).forwarded
     environ = {"PATH_INFO": "/", "REMOTE_ADDR": "192.0.2.1", "HTTP_VIA": "x"}
-    assert wsgi.question_of(environ)[4:] == ("192.0.2.1", True)
+    assert wsgi.request_from_environ(environ)[4:] == ("192.0.2.1", True)
 
 
 def test_first_report_is_awaited_under_asgi_without_holding_up_the_loop(settings: Any) -> None:
@@ -437,7 +437,7 @@ def test_fork_waits_until_the_application_is_loaded() -> None:
 
 def test_load_that_forks_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """An application may start processes of its own while it is loaded."""
-    application = wsgi.HealthApplication(lambda: loading.finish_all() or hello)
+    application = wsgi.HealthApplication(lambda: loading.finish_loadings() or hello)
     until(lambda: application.loading.is_done)
     assert get(application, "/")[1] == b"hello"
 
@@ -487,8 +487,8 @@ def test_uwsgi_without_threads_is_complained_of(
 ) -> None:
     """The operator finds one line that says what is missing."""
     with caplog.at_level(logging.ERROR):
-        server.complain_of_missing_threads()
+        server.log_missing_threads()
         assert not caplog.records
         monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={"processes": b"2"}))
-        server.complain_of_missing_threads()
+        server.log_missing_threads()
     assert "enable-threads" in caplog.text

@@ -1,4 +1,4 @@
-"""A process that is a site's, and a database file of its own to connect to."""
+"""The process of a site, and a database file to connect to."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from django.utils import timezone
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost import running
 from wagtail_multihost.identity import comparison, own
-from wagtail_multihost.identity.comparison import Found, identity_of, suspended
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.comparison import FoundIdentity, identity_of, suspend_comparison
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.models import Identity
 from wagtail_multihost.running import Running
 
@@ -26,15 +26,15 @@ INSERT = (
     f"INSERT INTO {comparison.TABLE} (id, platform, environment, uid, revision, digest, retired_at, claimed_at) "
     "VALUES (1, %s, %s, %s, %s, %s, %s, %s)"
 )
-Become = Callable[..., Own]
+Become = Callable[..., OwnIdentity]
 
 
 @pytest.fixture
 def become(monkeypatch: pytest.MonkeyPatch) -> Become:
-    """Make this process one of the site aurora, with ``site`` and ``platform`` changed."""
+    """Make this a process of the site aurora, with changes of ``site`` and ``platform``."""
     monkeypatch.setattr(comparison, "_raised", set())
 
-    def change(site: dict[str, Any] | None = None, **platform: Any) -> Own:
+    def change(site: dict[str, Any] | None = None, **platform: Any) -> OwnIdentity:
         made = Running(platform=a_platform(**{"revision": 10, **platform}), site=a_site(**(site or {})))
         monkeypatch.setattr(running, "_current", made)
         identity = own.own_identity()
@@ -63,22 +63,22 @@ class Database:
         connection.ensure_connection()
         return connection
 
-    def claim(self, owner: Own, retired: bool = False, **columns: Any) -> None:
+    def claim(self, owner: OwnIdentity, retired: bool = False, **columns: Any) -> None:
         """Make the table and, as ``owner`` with some ``columns`` changed, its row."""
         self.make_table()
         values = {**owner.columns(), **columns}
         row = [values[name] for name in ("platform", "environment", "uid", "revision", "digest")]
         row[2] = UUID(str(row[2])).hex
         now = timezone.now().replace(tzinfo=None).isoformat(" ")
-        with suspended(), self.connect().cursor() as cursor:
+        with suspend_comparison(), self.connect().cursor() as cursor:
             cursor.execute(INSERT, [*row, now if retired else None, now])
 
     def make_table(self) -> None:
-        with suspended(), self.connect().schema_editor() as editor:
+        with suspend_comparison(), self.connect().schema_editor() as editor:
             editor.create_model(Identity)
 
-    def found(self) -> Found | None:
-        with suspended():
+    def found(self) -> FoundIdentity | None:
+        with suspend_comparison():
             return identity_of(self.connect())
 
 
@@ -92,6 +92,6 @@ def database(tmp_path: Path, django_db_blocker: Any) -> Iterator[Database]:
             connection.close()
 
 
-def replaced(identity: Own, **changes: Any) -> Own:
+def replaced(identity: OwnIdentity, **changes: Any) -> OwnIdentity:
     """Return an identity whose site has other fields."""
-    return Own(identity.platform, replace(identity.site, **changes))
+    return OwnIdentity(identity.platform, replace(identity.site, **changes))

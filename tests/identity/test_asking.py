@@ -13,14 +13,14 @@ from tests.identity.conftest import OTHER_UID
 from tests.spec.samples import DATABASE_PASSWORD, a_site, postgresql, sqlite
 from wagtail_multihost.exceptions import IdentityError, SecretUnreadableError
 from wagtail_multihost.identity import asking
-from wagtail_multihost.identity.asking import Asker, opened_for
-from wagtail_multihost.identity.comparison import Found
+from wagtail_multihost.identity.asking import Asker, connect_to_database
+from wagtail_multihost.identity.comparison import FoundIdentity
 from wagtail_multihost.publishing.evidence import Evidence
 from wagtail_multihost.spec import Secret
 from wagtail_multihost.spec.site import SiteSpec
 
-FOUND = Found("aviary", "production", OTHER_UID, 7, "digest", None)
-CONFIGURED = "its database cannot be asked with what the registry says of it, or its answer is none"
+FOUND = FoundIdentity("aviary", "production", OTHER_UID, 7, "digest", None)
+CONFIGURED = "its database cannot be queried with what the registry states, or its answer is not valid"
 
 
 class Connection:
@@ -42,11 +42,11 @@ class Server:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opening: Exception | None = None
-        self.answer: Found | Exception | None = FOUND
+        self.answer: FoundIdentity | Exception | None = FOUND
         self.opened: list[Connection] = []
         self.attempts: list[str] = []
         self.deadlines: list[str] = []
-        monkeypatch.setattr(asking, "opened_for", self.open)
+        monkeypatch.setattr(asking, "connect_to_database", self.open)
         monkeypatch.setattr(asking, "identity_of", self.identity)
         monkeypatch.setattr(asking, "deadline", self.deadline)
 
@@ -58,7 +58,7 @@ class Server:
         self.opened.append(Connection({"NAME": database.name, "HOST": database.host, "PORT": str(database.port)}))
         return self.opened[-1]
 
-    def identity(self, connection: Connection) -> Found | None:
+    def identity(self, connection: Connection) -> FoundIdentity | None:
         assert connection is self.opened[-1] and connection.connection == "open" and self.deadlines
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -84,7 +84,11 @@ def test_database_says_whose_it_is(server: Server) -> None:
     """Its word is evidence under its own name, and the connection is closed again."""
     place = "the database aviary__aurora on db.internal:5432"
     assert Asker()(on_server()) == (Evidence(place, OTHER_UID, is_its_word=True), "")
-    assert (server.opened[0].closed, server.opened[0].connection, server.deadlines) == (1, None, ["said whose it is"])
+    assert (server.opened[0].closed, server.opened[0].connection, server.deadlines) == (
+        1,
+        None,
+        ["returned its identity"],
+    )
 
 
 def test_database_that_nobody_has_claimed_says_nothing(server: Server) -> None:
@@ -123,7 +127,7 @@ def test_refused_password_is_no_answer(server: Server) -> None:
     for _ in range(2):
         holder, message = ask(on_server())
         assert holder is None
-        assert "does not let the role aviary__aurora in" in message
+        assert "refuses the login of the role aviary__aurora" in message
     assert len(server.attempts) == 2 and ask.silent == {}
 
 
@@ -134,7 +138,7 @@ def test_refusal_with_words_of_a_site_in_it_is_its_own(server: Server) -> None:
         f'failed: FATAL:  could not access file "$libdir/plugins/{library}": No such file'
     )
     ask = Asker()
-    assert ask(on_server()) == (None, "its database on db.internal:5432 cannot be asked")
+    assert ask(on_server()) == (None, "its database on db.internal:5432 cannot be queried")
     assert ask.silent == {}
 
 
@@ -142,7 +146,7 @@ def test_refusal_with_words_of_a_site_in_it_is_its_own(server: Server) -> None:
 def test_server_that_cannot_be_reached_is_asked_once(server: Server, host: str) -> None:
     """However many sites it has, each is told of it; a server at another port is asked."""
     server.opening = OperationalError("connection refused")
-    ask, message = Asker(), f"its database on {host}:5432 cannot be asked"
+    ask, message = Asker(), f"its database on {host}:5432 cannot be queried"
     sites = [on_server(host=host), on_server(host=host, name="other")]
     assert [ask(site) for site in sites] == [(None, message)] * 2
     assert len(server.attempts) == 1
@@ -156,7 +160,7 @@ def test_database_that_refuses_does_not_silence_its_server(server: Server) -> No
     """What is in one database may be hostile; the others of its server are asked."""
     server.answer = DatabaseError('FATAL: role "x" does not exist')
     ask = Asker()
-    assert ask(on_server()) == (None, "its database cannot be asked: what is in it has refused")
+    assert ask(on_server()) == (None, "its database cannot be queried: the query failed")
     assert server.opened[0].connection is None and server.opened[0].closed == 1
     server.answer = FOUND
     assert ask(on_server())[0] is not None
@@ -166,7 +170,7 @@ def test_database_that_refuses_does_not_silence_its_server(server: Server) -> No
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (IdentityError("It is no table."), "its database cannot be asked (It is no table.)"),
+        (IdentityError("It is no table."), "its database cannot be queried (It is no table.)"),
         (InterfaceError("x"), CONFIGURED),
         (ImproperlyConfigured("x"), CONFIGURED),
         (ValueError("x"), CONFIGURED),
@@ -208,7 +212,7 @@ def test_connection_is_the_sites_own(
     _driver: list[dict[str, Any]], host: str, password: Secret | None, expected: str
 ) -> None:
     """It has the site's database, role and password, and nothing of the surroundings; it is not the default alias."""
-    opened = opened_for(on_server(host=host, password=password))
+    opened = connect_to_database(on_server(host=host, password=password))
     assert opened.alias == "asked" and opened.connection is not None
     (given,) = _driver
     assert (given["dbname"], given["user"], given["host"]) == ("aviary__aurora", "aviary__aurora", host)
@@ -221,7 +225,7 @@ def test_secret_that_cannot_be_read_is_told(_driver: list[dict[str, Any]], tmp_p
     """Nothing is connected to without the password that the registry names."""
     site = on_server(password=Secret.from_file(tmp_path / "none"))
     with pytest.raises(SecretUnreadableError):
-        opened_for(site)
+        connect_to_database(site)
     evidence, message = Asker()(site)
-    assert evidence is None and message.startswith("its database cannot be asked (")
+    assert evidence is None and message.startswith("its database cannot be queried (")
     assert _driver == []

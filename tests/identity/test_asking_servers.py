@@ -65,7 +65,7 @@ def test_wrong_password_is_no_answer_about_the_database(
         pin(registry, ask=Asker())
     assert [problem.site for problem in refused.value.problems] == ["aurora"]
     role = wrong.get("role", CLAIMED)
-    told = f"the server {HOST}:{server.port} does not let the role {role} in"
+    told = f"the server {HOST}:{server.port} refuses the login of the role {role}"
     assert told in str(refused.value) and "--new aurora" in str(refused.value)
     assert PASSWORD not in str(refused.value) and wrong.get("password", PASSWORD) not in str(refused.value)
     assert Path(registry.url).read_text() == before

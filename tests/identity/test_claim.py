@@ -16,12 +16,12 @@ from tests.identity.conftest import OTHER_UID, Become, Database
 from wagtail_multihost import running
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import adoption, claim, own, wagtail_site
-from wagtail_multihost.identity.adoption import described, prepared
-from wagtail_multihost.identity.wagtail_site import Plan, Row, Step
+from wagtail_multihost.identity.adoption import describe_adoption, prepare_adoption
+from wagtail_multihost.identity.wagtail_site import SiteRow, SiteRowPlan, SiteRowStep
 from wagtail_multihost.models import Identity
 from wagtail_multihost.running import Running
 
-LINES = ["The database is now the site aurora's.", "Site row localhost:80 becomes aurora.example.org:443."]
+LINES = ["The database now belongs to the site aurora.", "Site row localhost:80 becomes aurora.example.org:443."]
 
 
 @pytest.fixture(name="migrates")
@@ -142,7 +142,7 @@ def test_block_is_committed_where_nobody_else_does(
 
     monkeypatch.setattr(claim, "connections", {"one": fake})
     monkeypatch.setattr(transaction, "atomic", Atomic)
-    with claim.committed("one"):
+    with claim.commit_at_end("one"):
         done.append("work")
     assert done == ["one", "work", "end", *["commit"] * commits]
 
@@ -154,10 +154,10 @@ def test_failure_is_not_committed(database: Database, monkeypatch: pytest.Monkey
     monkeypatch.setattr(transaction, "get_connection", lambda using=None: opened)
     opened.connection.execute("CREATE TABLE t (a)")
     opened.connection.commit()
-    with pytest.raises(ZeroDivisionError), claim.committed("default"):
+    with pytest.raises(ZeroDivisionError), claim.commit_at_end("default"):
         opened.connection.execute("INSERT INTO t VALUES (1)")
         raise ZeroDivisionError
-    with claim.committed("default"):
+    with claim.commit_at_end("default"):
         opened.connection.execute("INSERT INTO t VALUES (2)")
     assert database.connect().cursor().execute("SELECT a FROM t").fetchall() == [(2,)]
 
@@ -199,23 +199,23 @@ def test_fixture_is_the_sites_own_and_no_earlier_one(
 @pytest.mark.parametrize(
     ("found", "plan", "retires", "is_needed"),
     [
-        (None, Plan(), False, True),
-        ({}, Plan(), False, False),
-        ({"uid": OTHER_UID}, Plan(), False, True),
-        ({"retired_at": "then"}, Plan(), False, True),
-        ({}, Plan((Step(1, {}, "line"),)), False, True),
-        ({}, Plan(problem="no choice"), False, False),
-        (None, Plan(), True, True),
-        ({}, Plan(), True, True),
-        ({"retired_at": "then"}, Plan(), True, False),
+        (None, SiteRowPlan(), False, True),
+        ({}, SiteRowPlan(), False, False),
+        ({"uid": OTHER_UID}, SiteRowPlan(), False, True),
+        ({"retired_at": "then"}, SiteRowPlan(), False, True),
+        ({}, SiteRowPlan((SiteRowStep(1, {}, "line"),)), False, True),
+        ({}, SiteRowPlan(problem="no choice"), False, False),
+        (None, SiteRowPlan(), True, True),
+        ({}, SiteRowPlan(), True, True),
+        ({"retired_at": "then"}, SiteRowPlan(), True, False),
     ],
 )
 def test_adoption_is_needed_where_something_would_change(
-    become: Become, found: dict[str, Any] | None, plan: Plan, retires: bool, is_needed: bool
+    become: Become, found: dict[str, Any] | None, plan: SiteRowPlan, retires: bool, is_needed: bool
 ) -> None:
     """An identity, a Site row or a retirement that is not there yet."""
     identity = become()
-    known = None if found is None else adoption.Found(**{**identity.columns(), "retired_at": None, **found})
+    known = None if found is None else adoption.FoundIdentity(**{**identity.columns(), "retired_at": None, **found})
     assert adoption.Adoption(identity, known, plan, retires).is_needed is is_needed
 
 
@@ -225,20 +225,25 @@ def test_lines_say_what_is_found_and_what_becomes_of_it(become: Become) -> None:
     identity = become()
     name = adoption.database_name(connection)
     unclaimed = [f"Database:       {name}", "Identity found: none: no site has claimed it"]
-    assert described(prepared(identity, retires=True)) == [
+    assert describe_adoption(prepare_adoption(identity, retires=True)) == [
         *unclaimed,
-        "It is retired: no process of aurora connects to it any more.",
+        "It will be retired: no process of aurora will connect to it any more.",
     ]
     new = [f"New identity:   {identity}"]
     row = ["Wagtail:        Site row localhost:80 becomes aurora.example.org:443."]
-    assert described(prepared(identity, retires=False)) == [*unclaimed, *new, *row, adoption.NOT_CHANGED]
+    assert describe_adoption(prepare_adoption(identity, retires=False)) == [
+        *unclaimed,
+        *new,
+        *row,
+        adoption.NOT_CHANGED,
+    ]
     Site.objects.update(hostname="aurora.example.org", port=443)
     Site.objects.create(hostname="shop.example.org", port=443, root_page=Site.objects.get().root_page)
     Site.objects.create(hostname="blog.example.org", port=80, root_page=Site.objects.first().root_page)
     Identity.objects.create(**identity.columns())
-    right = ["Wagtail:        the default Site row is right."]
+    right = ["Wagtail:        the default Site row is correct."]
     kept = ["Site rows kept: shop.example.org:443, blog.example.org:80"]
-    lines = described(prepared(identity, retires=False))
+    lines = describe_adoption(prepare_adoption(identity, retires=False))
     assert lines == [unclaimed[0], f"Identity found: {identity}", *new, *right, *kept, adoption.NOT_CHANGED]
 
 
@@ -248,15 +253,15 @@ def test_lines_say_what_is_found_and_what_becomes_of_it(become: Become) -> None:
 @pytest.mark.parametrize(
     ("rows", "lines"),
     [
-        ([Row(1, "old", 80, True)], ["Site row old:80 becomes new:443."]),
+        ([SiteRow(1, "old", 80, True)], ["Site row old:80 becomes new:443."]),
         (
-            [Row(1, "old", 80, True), Row(2, "new", 443, False)],
-            ["Site row old:80 is no longer the default one.", "Site row new:443 becomes the default one."],
+            [SiteRow(1, "old", 80, True), SiteRow(2, "new", 443, False)],
+            ["Site row old:80 is no longer the default.", "Site row new:443 becomes the default."],
         ),
-        ([Row(2, "new", 443, True)], []),
+        ([SiteRow(2, "new", 443, True)], []),
     ],
 )
-def test_plan_says_each_step(rows: list[Row], lines: list[str]) -> None:
+def test_plan_says_each_step(rows: list[SiteRow], lines: list[str]) -> None:
     """The row that gives way is told before the one that takes its place."""
     assert list(wagtail_site.plan_for(("new", 443), rows).lines) == lines
 
@@ -265,12 +270,15 @@ def test_plan_says_each_step(rows: list[Row], lines: list[str]) -> None:
     ("rows", "problem"),
     [
         (None, "no table of Site rows"),
-        ([Row(1, "a", 1, True), Row(2, "b", 1, True), Row(3, "c", 1, True)], "^3 Site rows are the default one"),
-        ([Row(1, "a", 1, True), Row(2, "new", 443, True)], "^2 Site rows are the default one"),
-        ([Row(1, "a", 1, False)], "^No Site row is the default one"),
+        (
+            [SiteRow(1, "a", 1, True), SiteRow(2, "b", 1, True), SiteRow(3, "c", 1, True)],
+            "^3 Site rows are marked as the default",
+        ),
+        ([SiteRow(1, "a", 1, True), SiteRow(2, "new", 443, True)], "^2 Site rows are marked as the default"),
+        ([SiteRow(1, "a", 1, False)], "^No Site row is marked as the default"),
     ],
 )
-def test_plan_without_a_choice_says_why(rows: list[Row] | None, problem: str) -> None:
+def test_plan_without_a_choice_says_why(rows: list[SiteRow] | None, problem: str) -> None:
     """Nothing is changed or kept, and the reason is told."""
     plan = wagtail_site.plan_for(("new", 443), rows)
     assert (plan.steps, plan.kept) == ((), ())
@@ -282,15 +290,15 @@ def test_site_rows_are_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them, by their numbers; none where Wagtail is not installed or its table is not made."""
     first = Site.objects.get()
     second = Site.objects.create(hostname="a.example.org", port=8000, root_page=first.root_page)
-    assert wagtail_site.rows("default") == (
-        Row(first.pk, "localhost", 80, True),
-        Row(second.pk, "a.example.org", 8000, False),
+    assert wagtail_site.site_rows("default") == (
+        SiteRow(first.pk, "localhost", 80, True),
+        SiteRow(second.pk, "a.example.org", 8000, False),
     )
     with monkeypatch.context() as patch:
         patch.setattr(connection.introspection, "table_names", lambda cursor=None: ["other"])
-        assert wagtail_site.rows("default") is None
+        assert wagtail_site.site_rows("default") is None
     monkeypatch.setattr(wagtail_site.apps, "is_installed", lambda name: name != "wagtail")
-    assert wagtail_site.rows("default") is None
+    assert wagtail_site.site_rows("default") is None
 
 
 @pytest.mark.parametrize("missing", [None, "platform", "site", "ephemeral"])

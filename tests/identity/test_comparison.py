@@ -22,7 +22,7 @@ from wagtail_multihost import running
 from wagtail_multihost.apps import MultihostConfig
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import comparison
-from wagtail_multihost.identity.comparison import DatabaseIdentityError, suspended
+from wagtail_multihost.identity.comparison import DatabaseIdentityError, suspend_comparison
 from wagtail_multihost.running import Running
 from wagtail_multihost.spec import Secret
 from wagtail_multihost.spec.places import digest_of_places
@@ -196,7 +196,7 @@ def test_suspension_ends_with_its_block_and_its_thread(become: Become, database:
     """Only the thread that suspends the comparison, and only meanwhile, connects to another's database."""
     database.claim(become(), uid=OTHER_UID)
     outcomes: list[object] = []
-    with suspended():
+    with suspend_comparison():
         assert database.connect().connection is not None
         thread = threading.Thread(target=lambda: outcomes.append(refusal(database)))
         thread.start()
@@ -243,7 +243,7 @@ def test_persistent_connection_is_compared_when_it_is_opened_anew(become: Become
     """A retirement is noticed by a process with CONN_MAX_AGE at its next connection, not before."""
     database.claim(become())
     connection = database.connect(CONN_MAX_AGE=None)
-    with suspended(), database.connect().cursor() as cursor:
+    with suspend_comparison(), database.connect().cursor() as cursor:
         cursor.execute(f"UPDATE {comparison.TABLE} SET retired_at = claimed_at")
     connection.cursor().execute("SELECT 1")
     connection.close()
@@ -272,7 +272,7 @@ def test_revision_is_noted_once_per_process(become: Become, database: Database) 
     identity = become()
     database.claim(identity, revision=5)
     database.connect()
-    with suspended(), database.connect().cursor() as cursor:
+    with suspend_comparison(), database.connect().cursor() as cursor:
         cursor.execute(f"UPDATE {comparison.TABLE} SET revision = 6")
     database.connect()
     found = database.found()

@@ -36,8 +36,8 @@ def _silent() -> Iterator[Any]:
 def test_silent_server_is_hung_up(silent: Any) -> None:
     """Who waits for a server that does not answer is woken, and told which database it was."""
     start = time.monotonic()
-    whose = "aviary__aurora has not said whose it is within"
-    with pytest.raises(SilentDatabaseError, match=whose), deadline(silent, "said whose it is", SECONDS):
+    whose = "aviary__aurora has not returned its identity within"
+    with pytest.raises(SilentDatabaseError, match=whose), deadline(silent, "returned its identity", SECONDS):
         assert silent.connection.recv(1) == b""
         raise OSError
     assert time.monotonic() - start < 5
@@ -89,7 +89,7 @@ def test_view_is_no_table(database: Database) -> None:
     """A view that has the table's name is refused, with what to do about it."""
     with database.connect().cursor() as cursor:
         cursor.execute(f"CREATE VIEW {TABLE} AS SELECT 1")
-    with pytest.raises(IdentityError, match=r"is no table, but a 'view'.*multihost_as aurora migrate"):
+    with pytest.raises(IdentityError, match=r"is not a table but a 'view'.*multihost_as aurora migrate"):
         require_table(database.connect(), TABLE, "aurora")
 
 
@@ -105,7 +105,7 @@ def test_row_of_other_types_is_a_sentence(become: Become, database: Database, co
         cursor.execute(f"CREATE TABLE {TABLE} ({', '.join(values)}, retired_at)")
         cursor.execute(f"INSERT INTO {TABLE} VALUES (%s, %s, %s, %s, %s, NULL)", list(values.values()))
     connection = database.connection()
-    with pytest.raises(IdentityError, match="none that this package writes"):
+    with pytest.raises(IdentityError, match="was not written by this package"):
         connection.ensure_connection()
     assert connection.connection is None
 

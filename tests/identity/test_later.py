@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tests.identity.conftest import Become
 from wagtail_multihost.exceptions import IdentityError
-from wagtail_multihost.identity.claim import is_later
+from wagtail_multihost.identity.claim import is_later_identity
 from wagtail_multihost.models import Identity
 
 THEN = "2026-01-01T00:00:00Z"
@@ -39,7 +39,7 @@ def state(revision: int, retired_at: str | None = None) -> SimpleNamespace:
 )
 def test_later_state_has_a_higher_revision_or_is_retired(found: object, given: object, expected: bool) -> None:
     """A retirement is later than none, at any revision; the same state is not later than itself."""
-    assert is_later(found, given) is expected
+    assert is_later_identity(found, given) is expected
 
 
 @pytest.mark.django_db

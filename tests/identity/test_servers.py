@@ -14,14 +14,14 @@ from tests.identity.conftest import OTHER_UID, Become
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import comparison
 from wagtail_multihost.identity.comparison import (
-    Found,
+    FoundIdentity,
     database_name,
-    differences,
-    drop,
+    drop_connection,
+    identity_differences,
     identity_of,
+    identity_report,
     is_missing_table,
     raise_revision,
-    report,
 )
 from wagtail_multihost.identity.relation import is_uuid, require_legible, require_table
 
@@ -86,7 +86,7 @@ class Connection:
         self.done.append("rollback")
 
 
-def asked(connection: Any) -> Found | None:
+def asked(connection: Any) -> FoundIdentity | None:
     return identity_of(connection)
 
 
@@ -94,7 +94,7 @@ def asked(connection: Any) -> Found | None:
 def test_identity_is_one_row(uid: object) -> None:
     """It is asked for once, by a cursor that is closed, and is in the types of an identity, whatever the driver's."""
     connection = Connection((*ROW[:2], uid, *ROW[3:]))
-    assert asked(connection) == Found("aviary", "production", OTHER_UID, 7, "digest", None)
+    assert asked(connection) == FoundIdentity("aviary", "production", OTHER_UID, 7, "digest", None)
     assert connection.done == [QUERY, "close"]
 
 
@@ -168,7 +168,7 @@ def test_row_has_the_types_of_an_identity(place: int, value: object, is_legible:
         require_legible(row, "there")
         assert asked(Connection(tuple(row)))
     else:
-        with pytest.raises(IdentityError, match="The row of there is none"):
+        with pytest.raises(IdentityError, match="The row of there was not written by this package"):
             require_legible(row, "there")
         with pytest.raises(IdentityError, match="The row of wagtail_multihost_identity in the database aviary__aurora"):
             asked(Connection(tuple(row)))
@@ -200,7 +200,7 @@ def test_what_is_no_table_is_named(row: object, found: str | None) -> None:
         require_table(connection, "t", "aurora")
     else:
         with pytest.raises(
-            IdentityError, match=f"t in the database of aurora is no table, but a {found}. As the owner"
+            IdentityError, match=f"t in the database of aurora is not a table but a {found}. As the owner"
         ):
             require_table(connection, "t", "aurora")
     assert connection.done == [(KIND, ["t"])]
@@ -265,10 +265,10 @@ def test_revision_is_written_for_sqlite_without_a_wait(become: Become) -> None:
 def test_connection_is_dropped_whatever_it_says() -> None:
     """One that cannot be closed is not used again either."""
     connection: Any = Connection()
-    drop(connection)
+    drop_connection(connection)
     assert (connection.done, connection.connection) == (["close"], None)
     broken: Any = SimpleNamespace(connection="open")
-    drop(broken)
+    drop_connection(broken)
     assert broken.connection is None
 
 
@@ -287,9 +287,9 @@ def test_database_is_named_by_its_place(vendor: str, host: str, name: str) -> No
     assert database_name(connection) == name
 
 
-def found_as(own: Any, **changes: Any) -> Found:
+def found_as(own: Any, **changes: Any) -> FoundIdentity:
     columns = {**own.columns(), "retired_at": None, **changes}
-    return Found(**columns)
+    return FoundIdentity(**columns)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_reasons_are_told_apart_at_their_bounds(become: Become, changes: dict[st
     """A revision is impossible just beyond the bounds, and later just beyond the process's own."""
     own = become()
     every = ["uid", "environment", "retired", "impossible"]
-    assert list(differences(found_as(own, **changes), own)) == (every if reasons is None else reasons)
+    assert list(identity_differences(found_as(own, **changes), own)) == (every if reasons is None else reasons)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_reasons_are_told_apart_at_their_bounds(become: Become, changes: dict[st
         (("environment",), "belongs to the environment 'staging'."),
         (("retired",), "is retired: its site has moved elsewhere."),
         (("revision",), "was used under revision 11 of the registry"),
-        (("impossible",), "has the revision 11, which no registry can have"),
+        (("impossible",), "has the revision 11, but the highest possible one is"),
         (("uid", "retired"), "belongs to another site and is retired"),
     ],
 )
@@ -329,7 +329,7 @@ def test_report_says_each_reason(become: Become, reasons: tuple[str, ...], words
     """The report has what is wrong, and the registry for a source where the record states none."""
     own = become()
     found = found_as(own, environment="staging", revision=11)
-    text = report(Connection(), found, own, reasons)  # type: ignore[arg-type]
+    text = identity_report(Connection(), found, own, reasons)  # type: ignore[arg-type]
     assert words in text.splitlines()[0]
     assert text.startswith("The site aurora (the registry) points to the database aviary__aurora on db.internal:5432,")
     assert len(text.splitlines()) == 4

@@ -11,14 +11,20 @@ from wagtail.models import Site
 
 from tests.identity.conftest import Become
 from wagtail_multihost.identity import claim, wagtail_site
-from wagtail_multihost.identity.wagtail_site import Row, address_of, forget_root_paths, is_untouched, plan_for
+from wagtail_multihost.identity.wagtail_site import (
+    SiteRow,
+    canonical_address,
+    forget_root_paths,
+    is_untouched,
+    plan_for,
+)
 from wagtail_multihost.models import Identity
 from wagtail_multihost.spec import TlsSpec
 
 WANTED = ("aurora.example.org", 443)
-DEFAULT = Row(1, "old.example.org", 80, True)
-NAMED = Row(2, *WANTED, False)
-OTHER = Row(3, "shop.example.org", 443, False)
+DEFAULT = SiteRow(1, "old.example.org", 80, True)
+NAMED = SiteRow(2, *WANTED, False)
+OTHER = SiteRow(3, "shop.example.org", 443, False)
 TLS = TlsSpec(certificate="/c.pem", key="/k.pem")
 
 
@@ -34,7 +40,7 @@ TLS = TlsSpec(certificate="/c.pem", key="/k.pem")
 )
 def test_address_is_the_canonical_origins(become: Become, origin: str, tls: Any, address: tuple[str, int]) -> None:
     """The port is the origin's own, or that of its scheme."""
-    assert address_of(become({"tls": tls}, origin=origin)) == address
+    assert canonical_address(become({"tls": tls}, origin=origin)) == address
 
 
 @pytest.mark.parametrize(
@@ -44,13 +50,13 @@ def test_address_is_the_canonical_origins(become: Become, origin: str, tls: Any,
         ([DEFAULT, OTHER], {1: {"hostname": WANTED[0], "port": WANTED[1]}}, [OTHER]),
         ([DEFAULT, NAMED, OTHER], {1: {"is_default_site": False}, 2: {"is_default_site": True}}, [OTHER]),
         ([NAMED, OTHER], {2: {"is_default_site": True}}, [OTHER]),
-        ([Row(1, *WANTED, True), OTHER], {}, [OTHER]),
-        ([Row(1, "AURORA.example.org", 443, True)], {1: {"hostname": WANTED[0], "port": WANTED[1]}}, []),
-        ([Row(1, WANTED[0], 80, True)], {1: {"hostname": WANTED[0], "port": WANTED[1]}}, []),
+        ([SiteRow(1, *WANTED, True), OTHER], {}, [OTHER]),
+        ([SiteRow(1, "AURORA.example.org", 443, True)], {1: {"hostname": WANTED[0], "port": WANTED[1]}}, []),
+        ([SiteRow(1, WANTED[0], 80, True)], {1: {"hostname": WANTED[0], "port": WANTED[1]}}, []),
     ],
 )
 def test_plan_changes_the_default_row_alone(
-    rows: list[Row], changes: dict[int, dict[str, object]], kept: list[Row]
+    rows: list[SiteRow], changes: dict[int, dict[str, object]], kept: list[SiteRow]
 ) -> None:
     """The default row gets the address, or the row that has it becomes the default one; no other row changes."""
     plan = plan_for(WANTED, rows)
@@ -62,7 +68,7 @@ def test_plan_changes_the_default_row_alone(
 @pytest.mark.parametrize(
     "rows", [[], [OTHER], [DEFAULT, DEFAULT._replace(pk=9)], [DEFAULT, NAMED._replace(is_default=True)]]
 )
-def test_plan_that_would_be_a_guess_is_a_problem(rows: list[Row]) -> None:
+def test_plan_that_would_be_a_guess_is_a_problem(rows: list[SiteRow]) -> None:
     """Without exactly one default row nothing is changed."""
     plan = plan_for(WANTED, rows)
     assert plan.problem
@@ -72,13 +78,13 @@ def test_plan_that_would_be_a_guess_is_a_problem(rows: list[Row]) -> None:
 @pytest.mark.parametrize(
     ("row", "untouched"),
     [
-        (Row(1, "localhost", 80, True), True),
-        (Row(1, "localhost", 8000, True), False),
-        (Row(1, "localhost", 80, False), False),
-        (Row(1, "example.org", 80, True), False),
+        (SiteRow(1, "localhost", 80, True), True),
+        (SiteRow(1, "localhost", 8000, True), False),
+        (SiteRow(1, "localhost", 80, False), False),
+        (SiteRow(1, "example.org", 80, True), False),
     ],
 )
-def test_only_wagtails_own_row_is_untouched(row: Row, untouched: bool) -> None:
+def test_only_wagtails_own_row_is_untouched(row: SiteRow, untouched: bool) -> None:
     """A row that somebody has edited, or a second one, is an editor's."""
     assert is_untouched([row]) is untouched
     assert is_untouched([row, OTHER]) is False

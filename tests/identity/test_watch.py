@@ -17,7 +17,14 @@ from tests.identity.conftest import Become
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost import running
 from wagtail_multihost.identity import deadline as deadlines
-from wagtail_multihost.identity.deadline import SilentDatabaseError, Waiting, Watch, deadline, hang_up, silence
+from wagtail_multihost.identity.deadline import (
+    PendingAnswer,
+    SilentDatabaseError,
+    Watch,
+    deadline,
+    hang_up,
+    silence_message,
+)
 from wagtail_multihost.running import Running, become
 
 
@@ -52,7 +59,7 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_who_waits_is_hung_up_at_the_deadline(clock: SimpleNamespace, after: float, is_over: bool) -> None:
     """Not before it; the connection is the one that the project has at that moment."""
     connection = connected()
-    waiting = Waiting(connection, 5)
+    waiting = PendingAnswer(connection, 5)
     assert waiting.is_over is False
     connection.connection = driver = Driver()
     clock.now += after
@@ -68,7 +75,7 @@ def test_watch_ends_when_nobody_has_waited_for_a_while(clock: SimpleNamespace) -
     assert watch.thread is None
     assert 130 < clock.now <= 131 and clock.slept == 121
     connection = connected()
-    waiting = Waiting(connection, 1)
+    waiting = PendingAnswer(connection, 1)
     watch.waiting.add(waiting)
     real = waiting.hang_up_if_late
 
@@ -152,9 +159,9 @@ def test_sentence_names_the_site(become: Become, monkeypatch: pytest.MonkeyPatch
     """A process of a site says which one it is; another does not."""
     become()
     said = "The database aviary__aurora of the site aurora has not answered within 10 seconds,"
-    assert silence(connected(), "answered", 10.0).startswith(said)
+    assert silence_message(connected(), "answered", 10.0).startswith(said)
     monkeypatch.setattr(running, "_current", None)
-    assert silence(connected(), "answered", 10.0).startswith(said.replace(" of the site aurora", ""))
+    assert silence_message(connected(), "answered", 10.0).startswith(said.replace(" of the site aurora", ""))
 
 
 def test_socket_is_shut_and_not_closed() -> None:

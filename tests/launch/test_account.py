@@ -63,9 +63,9 @@ def test_home_is_a_folder_that_is_there(tmp_path: Path) -> None:
         ("aurora", "none", "no group none"),
         ("toor", "", "is root"),
         ("toor", "www", "is root"),
-        ("aurora", "wheel", "in root's group"),
-        ("staff", "", "in root's group"),
-        ("rooted", "", "in root's group"),
+        ("aurora", "wheel", "its group is root's"),
+        ("staff", "", "its group is root's"),
+        ("rooted", "", "its group is root's"),
     ],
 )
 def test_account_that_is_missing_or_roots_is_refused(user: str, group: str, said: str) -> None:
@@ -102,5 +102,5 @@ def test_a_change_that_did_not_take_is_noticed(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setattr(os, name, lambda answer=answer: answer)
     Account("games", 5, 60).become()
     monkeypatch.setattr(os, kept, lambda: [*answers[kept][:-1], 0])
-    with pytest.raises(LaunchError, match="could not be given up"):
+    with pytest.raises(LaunchError, match="could not be dropped"):
         Account("games", 5, 60).become()

@@ -16,7 +16,16 @@ import pytest
 
 from tests.launch.child import in_child
 from wagtail_multihost.launch import copying, terminal
-from wagtail_multihost.launch.copying import BLOCK, MOST_LEFT, Input, Output, copy_until, serve, watch, written
+from wagtail_multihost.launch.copying import (
+    BLOCK,
+    MOST_LEFT,
+    Input,
+    Output,
+    copy_until,
+    handle_event,
+    update_selector,
+    write_all,
+)
 from wagtail_multihost.launch.letters import Raw
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -138,7 +147,7 @@ def test_all_is_written_to_a_target_that_is_full_now_and_then(pipe: Pipe) -> Non
     text = os.urandom(300_000)
     found: list[bytes] = []
     done: list[bool] = []
-    writer = threading.Thread(target=lambda: done.append(written(target, text)))
+    writer = threading.Thread(target=lambda: done.append(write_all(target, text)))
     writer.start()
     while sum(map(len, found)) < len(text):
         found.append(os.read(read, 9999))
@@ -150,8 +159,8 @@ def test_nothing_is_written_where_there_is_nothing(pipe: Pipe) -> None:
     """Writing nothing succeeds, also where nobody reads; writing something there does not."""
     nobody, target = pipe()
     os.close(nobody)
-    assert written(target, b"") is True
-    assert written(target, b"x") is False
+    assert write_all(target, b"") is True
+    assert write_all(target, b"x") is False
 
 
 def given_of(target: int, *, is_terminal: bool, left: list[bool] | None = None) -> Input:
@@ -269,10 +278,10 @@ def test_only_what_can_go_on_is_watched(
         selector.register(report, READ)
         expected = {target if name == "target" else name: events for name, events in wanted.items()}
         for _ in range(2):
-            watch(selector, [output], given)
+            update_selector(selector, [output], given)
             assert events_of(selector) == {**expected, report: READ, source: READ}
         output.is_open = False
-        watch(selector, [output], None)
+        update_selector(selector, [output], None)
         assert events_of(selector) == {report: READ}
 
 
@@ -288,7 +297,7 @@ def test_a_terminal_that_is_read_and_written_is_watched_for_both(stdin: int) -> 
         seen = []
         for waiting, is_open in ((b"", True), (b"x", True), (b"", True), (b"x", False)):
             given.waiting, output.is_open = waiting, is_open
-            watch(selector, [output], given)
+            update_selector(selector, [output], given)
             seen.append(events_of(selector)[ours])
             assert selector.get_key(ours).data is (output if is_open else given)
     os.close(ours)
@@ -334,7 +343,7 @@ def test_each_event_is_served_in_its_direction(
     output = Output(pipe()[0], 1, Raw())
     monkeypatch.setattr(output, "copy", lambda: spy.calls.append("copy"))
     key: Any = SimpleNamespace(data=spy if data == "input" else output)
-    serve(key, events, spy)  # type: ignore[arg-type]
+    handle_event(key, events, spy)  # type: ignore[arg-type]
     assert spy.calls == calls
 
 
@@ -343,7 +352,7 @@ def test_output_is_served_where_there_is_no_input(pipe: Pipe, monkeypatch: pytes
     output, calls = Output(pipe()[0], 1, Raw()), list[str]()
     monkeypatch.setattr(output, "copy", lambda: calls.append("copy"))
     for events in (READ, WRITE):
-        serve(SimpleNamespace(data=output), events, None)  # type: ignore[arg-type]
+        handle_event(SimpleNamespace(data=output), events, None)  # type: ignore[arg-type]
     assert calls == ["copy"]
 
 

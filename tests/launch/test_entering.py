@@ -21,12 +21,12 @@ from wagtail_multihost.launch.account import Account
 from wagtail_multihost.launch.entering import (
     Streams,
     close_others,
+    describe_failure,
     enter,
     enter_folder,
-    limit,
     place_streams,
-    refusal,
     restore_signals,
+    set_limits,
 )
 from wagtail_multihost.launch.plan import Launch
 
@@ -111,7 +111,7 @@ def test_limits_are_lowered_and_never_raised(
     calls: list[object] = []
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (3, hard))
     monkeypatch.setattr(resource, "setrlimit", lambda kind, value: calls.append((kind, value)))
-    limit({resource.RLIMIT_NOFILE: wanted, resource.RLIMIT_CORE: 0})
+    set_limits({resource.RLIMIT_NOFILE: wanted, resource.RLIMIT_CORE: 0})
     assert calls == [(resource.RLIMIT_NOFILE, (expected, expected)), (resource.RLIMIT_CORE, (0, 0))]
 
 
@@ -156,7 +156,7 @@ def test_ignored_signals_are_given_back() -> None:
 @pytest.mark.parametrize(("number", "has_hint"), [(errno.EACCES, True), (errno.ENOENT, False), (errno.ENOEXEC, False)])
 def test_program_that_cannot_be_run_is_a_sentence(number: int, has_hint: bool) -> None:
     """It names account and program, and says what to open where that may be the reason."""
-    said = refusal(LAUNCH, OSError(number, os.strerror(number)))
+    said = describe_failure(LAUNCH, OSError(number, os.strerror(number)))
     assert said.startswith(f"The account games cannot run /usr/bin/x: {os.strerror(number)}.")
     assert ("folder above it must be open" in said) is has_hint
 
@@ -209,7 +209,7 @@ def test_steps_are_taken_in_an_order_that_holds(monkeypatch: pytest.MonkeyPatch)
     def note(name: str, target: object = entering) -> None:
         monkeypatch.setattr(target, name, lambda *arguments, **keywords: steps.append(name))
 
-    for name in ("place_streams", "close_others", "limit", "leave_keyring", "forbid_new_privileges"):
+    for name in ("place_streams", "close_others", "set_limits", "leave_keyring", "forbid_new_privileges"):
         note(name)
     for name in ("end_with_parent", "enter_folder"):
         note(name)
@@ -219,7 +219,7 @@ def test_steps_are_taken_in_an_order_that_holds(monkeypatch: pytest.MonkeyPatch)
     note("become", Account)
     monkeypatch.setattr(os, "environ", {"PLATFORM_KEY": "k"})
     enter(LAUNCH, Streams(0, 1, 2, 9), parent=1)
-    order = ["setsid", "ioctl", "place_streams", "close_others", "limit", "umask", "leave_keyring", "become"]
+    order = ["setsid", "ioctl", "place_streams", "close_others", "set_limits", "umask", "leave_keyring", "become"]
     assert steps == [*order, "forbid_new_privileges", "end_with_parent", "enter_folder"]
     assert os.environ == {"HOME": "/"}
 
@@ -227,7 +227,14 @@ def test_steps_are_taken_in_an_order_that_holds(monkeypatch: pytest.MonkeyPatch)
 def test_terminal_is_asked_for_by_its_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
     """The controlling terminal is the one that was made, taken from nobody."""
     calls: list[object] = []
-    for name in ("place_streams", "close_others", "limit", "leave_keyring", "forbid_new_privileges", "end_with_parent"):
+    for name in (
+        "place_streams",
+        "close_others",
+        "set_limits",
+        "leave_keyring",
+        "forbid_new_privileges",
+        "end_with_parent",
+    ):
         monkeypatch.setattr(entering, name, lambda *arguments: None)
     monkeypatch.setattr(os, "setsid", lambda: None)
     monkeypatch.setattr(os, "umask", lambda mode: None)

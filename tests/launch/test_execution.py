@@ -21,7 +21,7 @@ from tests.launch.test_entering import numbers
 from wagtail_multihost.exceptions import LaunchError
 from wagtail_multihost.launch import execution
 from wagtail_multihost.launch.account import Account
-from wagtail_multihost.launch.execution import Ends, execute, flush, open_missing_streams, passing_on
+from wagtail_multihost.launch.execution import Ends, execute, flush_streams, open_missing_streams, pass_signals_on
 from wagtail_multihost.launch.guard import END, PASSED_ON, WATCHED
 from wagtail_multihost.launch.letters import Lines, Raw, Screen
 from wagtail_multihost.launch.plan import Launch
@@ -75,7 +75,7 @@ pytestmark = pytest.mark.projects
         (shell("printf 'a\\033[6nb\\r'"), b"", [0, "", "a\\x1b[6nb\\r", "", ""]),
         (shell("printf 'a\\033[6nb\\r'; printf '\\033' >&2", raw=True), b"", [0, "", "a\x1b[6nb\r", "\x1b", ""]),
         (shell("kill -9 $$"), b"", [137, "", "", "", ""]),
-        (shell("sleep 9", seconds=0.2), b"", [124, "It was ended after 0.2 seconds.", "", "", ""]),
+        (shell("sleep 9", seconds=0.2), b"", [124, "The command was ended after 0.2 seconds.", "", "", ""]),
         (
             replace(LAUNCH, words=("/none",)),
             b"",
@@ -91,7 +91,7 @@ def test_launch_is_like_a_call(launch: Launch, given: bytes, seen: list[Any]) ->
 @needs_root
 def test_launch_without_a_guard_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that is killed reports nothing, and that is said."""
-    monkeypatch.setattr(execution, "stand_guard", lambda *arguments: os._exit(9))
+    monkeypatch.setattr(execution, "run_guard", lambda *arguments: os._exit(9))
     assert executed(LAUNCH) == [2, "The guard of the site's process was killed.", "", "", ""]
 
 
@@ -269,7 +269,7 @@ def test_signals_are_passed_on_for_a_while(monkeypatch: pytest.MonkeyPatch) -> N
         raise ProcessLookupError(errno.ESRCH, "gone")
 
     before = [signal.getsignal(signum) for signum in PASSED_ON]
-    with pytest.raises(ZeroDivisionError), passing_on(4711):
+    with pytest.raises(ZeroDivisionError), pass_signals_on(4711):
         monkeypatch.setattr(os, "kill", kill)
         for signum in PASSED_ON:
             signal.raise_signal(signum)
@@ -292,7 +292,7 @@ def test_what_python_keeps_is_written_first(monkeypatch: pytest.MonkeyPatch) -> 
     for stdout, stderr in ((Stream("out"), Stream("err")), (None, Stream("err")), (Stream("out"), None)):
         monkeypatch.setattr(sys, "stdout", stdout)
         monkeypatch.setattr(sys, "stderr", stderr)
-        flush()
+        flush_streams()
     assert flushed == ["out", "err", "err", "out"]
 
 

@@ -21,7 +21,15 @@ from wagtail_multihost.launch import guard
 from wagtail_multihost.launch.account import Account
 from wagtail_multihost.launch.descendants import MOST_REAPED, ControlGroup, descendants
 from wagtail_multihost.launch.entering import Streams
-from wagtail_multihost.launch.guard import END, WATCHED, Ended, awaited, leave_callers_streams, pass_on, status_of
+from wagtail_multihost.launch.guard import (
+    END,
+    WATCHED,
+    Ended,
+    leave_callers_streams,
+    reap_child,
+    signal_group,
+    wait_for_child,
+)
 from wagtail_multihost.launch.kernel import libc
 from wagtail_multihost.launch.plan import Launch
 
@@ -41,8 +49,10 @@ class Scene:
         self.answers: list[Ended | None] = []
         monkeypatch.setattr(guard.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(signal, "sigtimedwait", self.wait)
-        monkeypatch.setattr(guard, "status_of", lambda child: self.answers.pop(0) if child == 42 else None)
-        monkeypatch.setattr(guard, "pass_on", lambda child, signum: self.passed.append(signum) if child == 42 else None)
+        monkeypatch.setattr(guard, "reap_child", lambda child: self.answers.pop(0) if child == 42 else None)
+        monkeypatch.setattr(
+            guard, "signal_group", lambda child, signum: self.passed.append(signum) if child == 42 else None
+        )
 
     def wait(self, watched: object, seconds: float) -> object:
         assert watched == WATCHED
@@ -60,17 +70,17 @@ class Scene:
 @pytest.mark.parametrize(
     ("signals", "seconds", "ended", "passed", "took"),
     [
-        ([], 5.0, Ended(124, "It was ended after 5 seconds."), [], 5),
-        ([], 0.5, Ended(124, "It was ended after 0.5 seconds."), [], 0.5),
+        ([], 5.0, Ended(124, "The command was ended after 5 seconds."), [], 5),
+        ([], 0.5, Ended(124, "The command was ended after 0.5 seconds."), [], 0.5),
         ([(8000, CHLD)], None, DONE, [], 8000),
         ([(2, CHLD)], 5.0, DONE, [], 2),
-        ([(5, CHLD)], 5.0, Ended(124, "It was ended after 5 seconds."), [], 5),
+        ([(5, CHLD)], 5.0, Ended(124, "The command was ended after 5 seconds."), [], 5),
         ([(1, INT), (1, CHLD)], None, DONE, [INT], 2),
         ([(1, INT), (50, CHLD)], None, DONE, [INT], 51),
         ([(1, INT), (1, QUIT), (1, CHLD)], None, DONE, [INT, QUIT], 3),
         ([(1, INT), (1, QUIT), (1, INT)], None, Ended(130), [INT, QUIT, INT], 3),
         ([(1, INT), (1, INT), (1, QUIT)], None, Ended(131), [INT, INT, QUIT], 3),
-        ([(1, INT)], 5.0, Ended(124, "It was ended after 5 seconds."), [INT], 5),
+        ([(1, INT)], 5.0, Ended(124, "The command was ended after 5 seconds."), [INT], 5),
         ([(1, TERM)], None, Ended(143), [TERM], 11),
         ([(1, HUP)], None, Ended(129), [HUP], 11),
         ([(1, TERM), (9, CHLD)], None, DONE, [TERM], 10),
@@ -97,7 +107,7 @@ def test_guard_waits_until_something_ends_the_command(
     """
     scene = Scene(monkeypatch, signals)
     scene.answers = [DONE]
-    assert awaited(42, seconds) == ended
+    assert wait_for_child(42, seconds) == ended
     assert (scene.passed, scene.now - 100) == (passed, took)
 
 
@@ -105,7 +115,7 @@ def test_guard_goes_on_while_others_end(monkeypatch: pytest.MonkeyPatch) -> None
     """That another process has ended is not that the command has; an exit code of 0 is an end."""
     scene = Scene(monkeypatch, [(1, CHLD), (1, CHLD), (1, CHLD)])
     scene.answers = [None, None, Ended(0)]
-    assert awaited(42, 60) == Ended(0)
+    assert wait_for_child(42, 60) == Ended(0)
     assert scene.waits == [60, 59, 58]
 
 
@@ -114,7 +124,7 @@ def test_guard_never_waits_for_less_than_nothing(monkeypatch: pytest.MonkeyPatch
     scene = Scene(monkeypatch, [(1, TERM), (0, TERM)])
     clock = iter([100.0, 100.0, 101.0, 101.0, 103.0, 103.0, 113.0, 200.0, 200.0])
     monkeypatch.setattr(guard.time, "monotonic", lambda: next(clock, 200.0))
-    awaited(42, None)
+    wait_for_child(42, None)
     assert scene.waits[0] == 3600 and min(scene.waits) >= 0
 
 
@@ -134,11 +144,11 @@ def test_status_is_the_childs() -> None:
             child = started(f"read line; {ends}", stdin)
             for other in [started("exit 9", stdin) for _ in range(3)]:
                 wait(other)
-            found.append(status_of(child))
+            found.append(reap_child(child))
             found.append(len(list(descendants(os.getpid()))))
             os.write(go, b"\n")
             wait(child)
-            found += [status_of(child), status_of(child)]
+            found += [reap_child(child), reap_child(child)]
         return found
 
     codes = [3, 0, 143, 137]
@@ -162,7 +172,7 @@ def test_the_child_is_asked_for_first(
     calls: list[tuple[int, int]] = []
     coming = iter(answers)
     monkeypatch.setattr(os, "waitpid", lambda pid, options: calls.append((pid, options)) or next(coming))
-    assert status_of(42) == status
+    assert reap_child(42) == status
     assert calls == [(pid, os.WNOHANG) for pid in asked]
 
 
@@ -189,7 +199,7 @@ def test_signal_is_for_the_group(monkeypatch: pytest.MonkeyPatch, error: OSError
 
     monkeypatch.setattr(os, "killpg", killpg)
     monkeypatch.setattr(os, "kill", kill)
-    pass_on(42, INT)
+    signal_group(42, INT)
     assert made == calls
 
 
@@ -228,7 +238,7 @@ def test_program_starts_when_its_control_group_has_it(error: OSError | None) -> 
 
         def work() -> list[object]:
             launch = replace(LAUNCH, words=("/bin/sh", "-c", f"read pid < {folder}/taken; test $pid = $$ && exit 3"))
-            child, told = guard.start(launch, Streams(0, 1, 2), Group(folder / "taken", error))
+            child, told = guard.start_site_process(launch, Streams(0, 1, 2), Group(folder / "taken", error))
             return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), os.read(told, 99).decode()]
 
         assert in_child(work) == [3, ""]
@@ -249,7 +259,7 @@ def test_program_that_cannot_start_tells_why(changes: dict[str, Any], said: str)
 
     def work() -> list[object]:
         before = len(numbers())
-        child, told = guard.start(replace(LAUNCH, **changes), Streams(0, 1, 2), None)
+        child, told = guard.start_site_process(replace(LAUNCH, **changes), Streams(0, 1, 2), None)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         return [code, os.read(told, 999).decode(), len(numbers()) - before]
 
@@ -264,7 +274,7 @@ def output_of(launch: Launch) -> str:
         os.dup2(0, 50, inheritable=False)
         os.dup2(0, 51, inheritable=True)
         signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
-        child, _ = guard.start(launch, Streams(0, write, write), None)
+        child, _ = guard.start_site_process(launch, Streams(0, write, write), None)
         os.waitpid(child, 0)
         return os.read(read, 9999).decode()
 
@@ -302,7 +312,7 @@ def guarded(launch: Launch, prepare: Callable[[], None] = lambda: None) -> list[
         pid = os.fork()
         if not pid:
             prepare()
-            guard.stand_guard(launch, Streams(0, 1, 2), None, caller, reports)
+            guard.run_guard(launch, Streams(0, 1, 2), None, caller, reports)
         os.close(reports)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         return [b"".join(iter(lambda: os.read(report, 99), b"")).decode(), code]
@@ -317,7 +327,7 @@ def guarded(launch: Launch, prepare: Callable[[], None] = lambda: None) -> list[
     [
         ({}, "3 "),
         ({"words": ("/bin/sh", "-c", "kill -TERM $$")}, "143 "),
-        ({"words": ("/bin/sh", "-c", "exec sleep 9"), "seconds": 0.2}, "124 It was ended after 0.2 seconds."),
+        ({"words": ("/bin/sh", "-c", "exec sleep 9"), "seconds": 0.2}, "124 The command was ended after 0.2 seconds."),
         ({"words": ("/nonexistent",)}, "2 The account games cannot run /nonexistent: No such file or directory."),
     ],
 )
@@ -346,7 +356,7 @@ def test_guard_removes_the_private_folder(tmp_path: Path, is_made: bool) -> None
         ({}, "3 Processes of games are left."),
         (
             {"words": ("/bin/sleep", "9"), "seconds": 0.1},
-            "124 It was ended after 0.1 seconds. Processes of games are left.",
+            "124 The command was ended after 0.1 seconds. Processes of games are left.",
         ),
     ],
 )
@@ -358,7 +368,7 @@ def test_guard_says_what_is_left(monkeypatch: pytest.MonkeyPatch, changes: dict[
 
 def test_guard_that_fails_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An error before the program starts is reported, and the private folder goes in any case."""
-    monkeypatch.setattr(guard, "start", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(guard, "start_site_process", lambda *arguments: 1 / 0)
     assert guarded(replace(LAUNCH, private=tmp_path)) == ["2 The guard of the site's process failed.", 0]
     assert not tmp_path.exists()
 
@@ -371,7 +381,7 @@ def test_guard_is_a_subreaper_with_a_session_that_ends_with_its_caller(tmp_path:
     def prepare() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         os.dup2(0, 77)
-        guard.awaited = look
+        guard.wait_for_child = look
 
     def look(child: int, seconds: float | None) -> Ended:
         import ctypes

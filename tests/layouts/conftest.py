@@ -88,7 +88,7 @@ def layout(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def before(layout: str, tmp_path: Path) -> Project:
-    """The project as it was."""
+    """The project before the change."""
     return made(layout, "before", tmp_path / "before")
 
 
@@ -100,7 +100,7 @@ def after(layout: str, tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of both sites' data, with migrated databases: migrating anew for every layout would take a minute."""
+    """A folder with both sites' data and migrated databases: migrating for every layout would take a minute."""
     project = made("single", "after", tmp_path_factory.mktemp("migrated") / "project")
     for site in SITES:
         result = project.manage("multihost_as", site, "migrate")

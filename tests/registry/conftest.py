@@ -21,7 +21,7 @@ PACKAGE = Path(wagtail_multihost.__file__).parent
 
 
 def shown_by_error_pages(error: BaseException) -> str:
-    """Return the traceback with the variables of every frame of the package, and of what went before."""
+    """Return the traceback with the variables of every frame of the package, including earlier exceptions."""
     trace = error.__traceback__
     while trace and not Path(trace.tb_frame.f_code.co_filename).is_relative_to(PACKAGE):
         trace = trace.tb_next

@@ -11,7 +11,7 @@ import pytest
 
 from tests.spec.samples import ACCESS_KEY, BUCKET_KEY, CACHE_PASSWORD, DATABASE_PASSWORD, PLATFORM_KEY
 from wagtail_multihost import resolver, running
-from wagtail_multihost.resolver.setting import Setting, revealed
+from wagtail_multihost.resolver.setting import Setting, reveal_secrets
 
 # Not by attribute: a function of the package has the module's name.
 RESOLVED = importlib.import_module("wagtail_multihost.resolver.resolved")
@@ -61,4 +61,4 @@ def registry_file(tmp_path: Path) -> Path:
 
 
 def values_of(settings: Iterable[Setting]) -> dict[str, object]:
-    return {setting.name: revealed(setting.value) for setting in settings}
+    return {setting.name: reveal_secrets(setting.value) for setting in settings}

@@ -70,7 +70,7 @@ module = sys.modules["settings_of_template"]
 default = tempfile.gettempdir()
 watch = deadline._watch
 bucket_mark._next[None, "bucket"] = float("inf")
-generations._known["server", "prefix"] = generations.Known("1", float("inf"))
+generations._known["server", "prefix"] = generations.KnownGeneration("1", float("inf"))
 
 
 def answer(path):

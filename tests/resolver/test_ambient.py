@@ -10,7 +10,7 @@ import pytest
 from tests.resolver.test_resolve import AMBIENT
 from tests.spec.samples import PLATFORM_KEY
 from wagtail_multihost.resolver import ambient, resolve
-from wagtail_multihost.resolver.ambient import Watched, ambient_names
+from wagtail_multihost.resolver.ambient import WatchedVariables, ambient_names
 
 LOGGER = "wagtail_multihost.resolver"
 
@@ -84,7 +84,7 @@ def test_role_of_a_machine_is_not_ambient() -> None:
 
 def test_watched_variables_are_those_that_were_looked_up() -> None:
     """A look at all names uses none of them, and the values do not print."""
-    watched = Watched({"A": "hidden", "B": "2"})
+    watched = WatchedVariables({"A": "hidden", "B": "2"})
     assert (sorted(watched), len(watched), watched.used) == (["A", "B"], 2, set())
     assert watched.get("B") == "2"
     assert watched.used == {"B"}

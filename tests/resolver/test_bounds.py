@@ -18,16 +18,30 @@ import pytest
 
 from tests.spec.samples import a_site, postgresql, s3
 from wagtail_multihost.resolver import ambient, masking
-from wagtail_multihost.resolver.ambient import Watched, is_amazon, warn_of_ambient
-from wagtail_multihost.resolver.caches import without_password
-from wagtail_multihost.resolver.csp import is_service, is_shared, media_sources, sources_of, with_media, words
+from wagtail_multihost.resolver.ambient import WatchedVariables, is_amazon, warn_of_ambient
+from wagtail_multihost.resolver.caches import move_password_to_options
+from wagtail_multihost.resolver.csp import (
+    add_media_sources,
+    is_service,
+    is_shared,
+    media_sources,
+    sources_of,
+    split_sources,
+)
 from wagtail_multihost.resolver.django_version import django_version
-from wagtail_multihost.resolver.explain import finer, is_same, plain, present, stated_key
-from wagtail_multihost.resolver.inert import build_settings, ephemeral_site, throw_away
-from wagtail_multihost.resolver.logs import is_plain, own_file, with_site
-from wagtail_multihost.resolver.mail import in_folder, writes_files
-from wagtail_multihost.resolver.masking import certain_secrets, is_certain, is_open, masked, masked_setting, without
-from wagtail_multihost.resolver.setting import ABSENT, revealed, table_of
+from wagtail_multihost.resolver.explain import is_same_value, jsonable, source_of_field, stated_fields, stated_key
+from wagtail_multihost.resolver.inert import build_settings, ephemeral_site, throwaway_options
+from wagtail_multihost.resolver.logs import add_site_to_format, is_standard_handler, log_file_path
+from wagtail_multihost.resolver.mail import move_mail_to_folder, writes_files
+from wagtail_multihost.resolver.masking import (
+    certain_secrets,
+    is_certain,
+    is_open,
+    mask_known_secrets,
+    mask_setting,
+    mask_value,
+)
+from wagtail_multihost.resolver.setting import ABSENT, aliases_of, reveal_secrets
 from wagtail_multihost.resolver.starting import TEST_COMMANDS, start_of_process
 from wagtail_multihost.spec import Secret
 
@@ -96,22 +110,29 @@ def test_throw_away_site_is_of_the_run_alone(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_database_of_a_test_run_leads_nowhere(own: dict[str, object], command: str, kept: dict[str, object]) -> None:
     """SQLite is in memory, and a server is reached by tests alone."""
-    assert throw_away(own, command) == kept
+    assert throwaway_options(own, command) == kept
 
 
 @pytest.mark.parametrize("command", ["test", "pytest", ""])
 def test_database_of_a_test_run_on_a_server_is_its_own(command: str) -> None:
     """Both names are new, and what the project says of tests besides is kept."""
-    found = throw_away({"ENGINE": POSTGRESQL, "NAME": "db", "HOST": "h", "TEST": {"NAME": "t", "MIRROR": "x"}}, command)
+    found = throwaway_options(
+        {"ENGINE": POSTGRESQL, "NAME": "db", "HOST": "h", "TEST": {"NAME": "t", "MIRROR": "x"}}, command
+    )
     name = str(found["NAME"])
     assert re.fullmatch("multihost_[0-9a-f]{16}", name)
     assert found == {"ENGINE": POSTGRESQL, "NAME": name, "HOST": "h", "TEST": {"NAME": f"test_{name}", "MIRROR": "x"}}
-    assert throw_away({"ENGINE": POSTGRESQL, "TEST": None}, command)["TEST"] != {}
+    assert throwaway_options({"ENGINE": POSTGRESQL, "TEST": None}, command)["TEST"] != {}
 
 
 def test_key_of_build_mode_is_long_and_of_the_moment() -> None:
     """It has 64 random bytes."""
-    keys = [revealed(setting.value) for _ in range(2) for setting in build_settings({}) if setting.name == "SECRET_KEY"]
+    keys = [
+        reveal_secrets(setting.value)
+        for _ in range(2)
+        for setting in build_settings({})
+        if setting.name == "SECRET_KEY"
+    ]
     assert len(set(keys)) == 2 and [len(str(key)) for key in keys] == [86, 86]
 
 
@@ -148,9 +169,9 @@ def test_warning_is_given_once_and_for_something(
     """A process without such variables may be warned later; one that was is not warned again."""
     monkeypatch.setattr(ambient, "_has_warned", False)
     caplog.set_level(logging.WARNING, "wagtail_multihost.resolver")
-    warn_of_ambient(Watched({"PATH": "x"}))
+    warn_of_ambient(WatchedVariables({"PATH": "x"}))
     assert ambient._has_warned is False
-    watched = Watched({"PGHOST": "x", "PGUSER": "x", "DATABASE_URL": "x"})
+    watched = WatchedVariables({"PGHOST": "x", "PGUSER": "x", "DATABASE_URL": "x"})
     assert watched["PGUSER"] == "x"
     for _ in range(2):
         warn_of_ambient(watched)
@@ -160,7 +181,7 @@ def test_warning_is_given_once_and_for_something(
 
 def test_variables_that_are_watched_print_their_number() -> None:
     """And none of their values."""
-    assert repr(Watched({"A": "hidden", "B": "hidden"})) == "Watched(2 variables)"
+    assert repr(WatchedVariables({"A": "hidden", "B": "hidden"})) == "Watched(2 variables)"
 
 
 # Django's version
@@ -198,15 +219,15 @@ def test_version_of_django_is_the_installed_one(
 def test_tables_are_copied_two_levels_deep() -> None:
     """What is no table of tables has none, and names are texts."""
     options = {"a": 1}
-    found = table_of({"X": {"one": options, 2: {}, "bad": None}}, "X")
+    found = aliases_of({"X": {"one": options, 2: {}, "bad": None}}, "X")
     assert found == {"one": {"a": 1}, "2": {}} and found["one"] is not options
-    assert table_of({"X": [1]}, "X") == {} == table_of({}, "X")
+    assert aliases_of({"X": [1]}, "X") == {} == aliases_of({}, "X")
 
 
 def test_secrets_are_revealed_in_copies() -> None:
     """In tables and lists, however deep; anything else is what it was."""
     inner: dict[str, object] = {"a": [Secret("s"), {"b": Secret("t")}], "c": (Secret("u"),)}
-    found: Any = revealed(inner)
+    found: Any = reveal_secrets(inner)
     assert found["a"] == ["s", {"b": "t"}] and found is not inner and found["a"] is not inner["a"]
     assert found["c"] is inner["c"]
     assert repr(ABSENT) == "(not set)"
@@ -294,7 +315,7 @@ def test_services_of_s3_are_no_buckets(labels: list[str], is_theirs: bool) -> No
 def test_sources_are_read_as_django_reads_them(values: object, sources: list[str] | None) -> None:
     """A directive may be left out, have none, or be in any of several forms."""
     assert sources_of(values) == sources
-    assert words(["A b", "C"]) == ["a", "b", "c"]
+    assert split_sources(["A b", "C"]) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -316,7 +337,7 @@ def test_sources_are_read_as_django_reads_them(values: object, sources: list[str
 def test_media_host_is_added_where_it_is_not_let_in(policy: Any, own: list[str], expected: dict[str, Any]) -> None:
     """A directive follows the default one, and one that lets everything in stays."""
     before = dict(policy)
-    assert with_media(policy, own) == expected
+    assert add_media_sources(policy, own) == expected
     assert policy == before
 
 
@@ -350,15 +371,15 @@ def test_media_host_of_an_endpoint_has_the_buckets_path() -> None:
 )
 def test_values_are_the_same_as_settings(value: object, other: object, same: bool) -> None:
     """Lists and tuples, paths and their texts; a secret is equal to nothing."""
-    assert is_same(value, other) is same
+    assert is_same_value(value, other) is same
 
 
 def test_fields_that_say_nothing_are_left_out() -> None:
     """None, blanks and empty tuples; numbers and switches say something."""
-    found = dict(present(postgresql(options=(("sslmode", "require"),))))
+    found = dict(stated_fields(postgresql(options=(("sslmode", "require"),))))
     assert found["options"] == {"sslmode": "require"} and "path" not in found
-    assert list(present(None)) == [] == list(present("x"))
-    assert dict(present(a_site().cache)) == {"backend": "locmem", "port": 6379, "number": 0, "tls": False}
+    assert list(stated_fields(None)) == [] == list(stated_fields("x"))
+    assert dict(stated_fields(a_site().cache)) == {"backend": "locmem", "port": 6379, "number": 0, "tls": False}
 
 
 @pytest.mark.parametrize(
@@ -373,7 +394,7 @@ def test_fields_that_say_nothing_are_left_out() -> None:
 )
 def test_facts_are_plain(value: object, shown: object) -> None:
     """Numbers and texts are themselves, and everything else is a text."""
-    assert plain(value) == shown
+    assert jsonable(value) == shown
 
 
 LABELS = {
@@ -400,7 +421,7 @@ LABELS = {
 )
 def test_source_of_a_field_is_as_fine_as_it_is_known(source: str, site: str, key: str, found: str) -> None:
     """The field's own key, the platform's below a table that is laid over it, or the table."""
-    assert finer(source, site, key, LABELS) == found
+    assert source_of_field(source, site, key, LABELS) == found
 
 
 def test_key_may_be_stated_by_a_file() -> None:
@@ -428,14 +449,14 @@ def test_key_may_be_stated_by_a_file() -> None:
 def test_value_is_open_by_its_name_and_itself(name: str, value: object, is_shown: bool) -> None:
     """Nothing, and a switch, are no secrets, whatever they are called."""
     assert is_open(name, value) is is_shown
-    assert masked_setting(name, value) == (value if is_shown else "***")
+    assert mask_setting(name, value) == (value if is_shown else "***")
 
 
 def test_lists_of_secrets_show_their_number() -> None:
     """A list under a telling name is masked item by item."""
-    assert masked_setting("SECRET_KEYS", ["a", "b"]) == ["***", "***"]
-    assert masked_setting("SECRET_KEYS", []) == []
-    assert masked_setting("NAMES", ("a",)) == ["a"]
+    assert mask_setting("SECRET_KEYS", ["a", "b"]) == ["***", "***"]
+    assert mask_setting("SECRET_KEYS", []) == []
+    assert mask_setting("NAMES", ("a",)) == ["a"]
 
 
 @pytest.mark.parametrize("make", [lambda inner: {"a": inner}, lambda inner: [inner], lambda inner: (inner,)])
@@ -444,28 +465,28 @@ def test_values_are_shown_to_a_depth(make: Callable[[object], object]) -> None:
     value: object = "inside"
     for _ in range(20):
         value = make(value)
-    assert "inside" in repr(masked(value))
-    assert "inside" not in repr(masked(make(value))) and "…" in repr(masked(make(value)))
-    assert "inside" in repr(masked({frozenset({"inside"}): 1, "set": {"inside"}}))
+    assert "inside" in repr(mask_value(value))
+    assert "inside" not in repr(mask_value(make(value))) and "…" in repr(mask_value(make(value)))
+    assert "inside" in repr(mask_value({frozenset({"inside"}): 1, "set": {"inside"}}))
 
 
 def test_long_text_is_shown_to_a_length() -> None:
     """A character more is its length alone."""
-    assert masking.masked_text("a " * 5000) == "a " * 5000
-    assert masking.masked_text("a " * 5000 + "b") == "<10001 characters>"
+    assert masking.mask_text("a " * 5000) == "a " * 5000
+    assert masking.mask_text("a " * 5000 + "b") == "<10001 characters>"
 
 
 def test_types_of_json_are_themselves() -> None:
     """Numbers, switches and nothing; dates and patterns are texts, and other objects their types."""
-    assert masked([1, 1.5, True, None]) == [1, 1.5, True, None]
-    assert masked(datetime.date(2026, 1, 2)) == "2026-01-02"
-    assert masked(Path("/a")) == "/a"
-    assert masked({1: "a", None: "b", 2.5: "c"}) == {"1": "a", "None": "b", "2.5": "c"}
-    assert masked({"b", "a"}) == ["a", "b"]
+    assert mask_value([1, 1.5, True, None]) == [1, 1.5, True, None]
+    assert mask_value(datetime.date(2026, 1, 2)) == "2026-01-02"
+    assert mask_value(Path("/a")) == "/a"
+    assert mask_value({1: "a", None: "b", 2.5: "c"}) == {"1": "a", "None": "b", "2.5": "c"}
+    assert mask_value({"b", "a"}) == ["a", "b"]
     assert (
-        masked(object()) == "<builtins.object>"
-        and masked(len) == "<builtins.len>"
-        and masked(Path) != "<builtins.type>"
+        mask_value(object()) == "<builtins.object>"
+        and mask_value(len) == "<builtins.len>"
+        and mask_value(Path) != "<builtins.type>"
     )
 
 
@@ -501,7 +522,7 @@ def test_certain_secrets_are_looked_for_to_a_depth() -> None:
 def test_secrets_are_taken_out_longest_first() -> None:
     """In keys, lists and texts."""
     secrets = frozenset({"abc", "abcdef"})
-    assert without({"abcdef": ["xabcx", 7, {"a": "abcdef"}]}, secrets) == {"***": ["x***x", 7, {"a": "***"}]}
+    assert mask_known_secrets({"abcdef": ["xabcx", 7, {"a": "abcdef"}]}, secrets) == {"***": ["x***x", 7, {"a": "***"}]}
 
 
 # Logs, mail and caches
@@ -522,14 +543,15 @@ def test_secrets_are_taken_out_longest_first() -> None:
 )
 def test_file_is_the_sites_when_its_id_is_a_word_of_it(filename: str, path: str) -> None:
     """Streams stay, and other files go to the site's folder."""
-    assert own_file(filename, "h", a_site(), Path("/logs"), {}) == path
+    assert log_file_path(filename, "h", a_site(), Path("/logs"), {}) == path
 
 
 def test_files_of_one_name_are_told_apart_by_their_handlers() -> None:
     """The same file of two handlers is one."""
     taken: dict[str, str] = {}
     found = [
-        own_file(name, str(number), a_site(), Path("/l"), taken) for number, name in enumerate(("/a/x", "/b/x", "/a/x"))
+        log_file_path(name, str(number), a_site(), Path("/l"), taken)
+        for number, name in enumerate(("/a/x", "/b/x", "/a/x"))
     ]
     assert found == ["/l/x", "/l/1-x", "/l/x"]
 
@@ -554,18 +576,18 @@ def test_files_of_one_name_are_told_apart_by_their_handlers() -> None:
 )
 def test_formatter_says_the_site_once(formatter: dict[str, object], text: str) -> None:
     """A plain one that does not say it yet."""
-    found: Any = with_site(formatter)
+    found: Any = add_site_to_format(formatter)
     assert found["format"] == text
     assert {key: value for key, value in found.items() if key != "format"} == {
         key: value for key, value in formatter.items() if key != "format"
     }
-    assert with_site(None) is None
+    assert add_site_to_format(None) is None
 
 
 def test_plain_handlers_are_the_standard_librarys() -> None:
     """By the class that is named."""
-    assert is_plain({"class": "logging.StreamHandler"}) is True
-    assert is_plain({"class": "project.logging.X"}) is False and is_plain({}) is False
+    assert is_standard_handler({"class": "logging.StreamHandler"}) is True
+    assert is_standard_handler({"class": "project.logging.X"}) is False and is_standard_handler({}) is False
 
 
 @pytest.mark.parametrize(
@@ -582,7 +604,7 @@ def test_mailer_that_writes_files_has_the_sites_folder(mailer: dict[str, Any], w
     """By its backend or by its options; the others stay as they are."""
     assert writes_files(mailer) is writes
     options = {**(mailer.get("OPTIONS") or {}), "file_path": "/f"}
-    assert in_folder(mailer, "/f") == ({**mailer, "OPTIONS": options} if writes else mailer)
+    assert move_mail_to_folder(mailer, "/f") == ({**mailer, "OPTIONS": options} if writes else mailer)
 
 
 REDIS = "wagtail_multihost.backends.cache.SiteRedisCache"
@@ -610,6 +632,6 @@ def test_password_moves_where_there_is_one_for_all(
     options: dict[str, Any], expected: tuple[object, object] | None
 ) -> None:
     """An alias without one, or with several, stays as it is."""
-    found: Any = revealed(without_password(dict(options)))
+    found: Any = reveal_secrets(move_password_to_options(dict(options)))
     wanted = options if expected is None else {**options, "LOCATION": expected[0], "OPTIONS": expected[1]}
     assert found == wanted

@@ -11,7 +11,7 @@ from tests.resolver.conftest import values_of
 from tests.spec.samples import CACHE_PASSWORD, a_site, files, redis
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver.caches import SCOPED_BACKENDS, cache_settings
-from wagtail_multihost.resolver.explain import masked
+from wagtail_multihost.resolver.explain import mask_value
 from wagtail_multihost.spec import SiteSpec
 
 DATA = Path("/srv/data")
@@ -167,7 +167,7 @@ def test_cache_password_in_an_address_moves_into_the_options(
     pages = caches_of(a_site(), project)["pages"]
     assert (pages["LOCATION"], pages["OPTIONS"]) == (bare, {option: "p@ss", "a": 1})
     (setting,) = cache_settings(a_site(), DATA, project)
-    assert "p@ss" not in str(masked(setting.value)) and "p%40ss" not in str(masked(setting.value))
+    assert "p@ss" not in str(mask_value(setting.value)) and "p%40ss" not in str(mask_value(setting.value))
 
 
 @pytest.mark.parametrize(

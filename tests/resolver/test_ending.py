@@ -12,7 +12,7 @@ import pytest
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.resolver import resolve
-from wagtail_multihost.resolver.ending import GUNICORN, Hook, drop_frames, end_with_report
+from wagtail_multihost.resolver.ending import GUNICORN, ReportHook, drop_frames, end_with_report
 
 ERROR = ConfigurationError.because("It is broken.", where="sites.toml")
 
@@ -46,7 +46,7 @@ def test_other_errors_are_told_as_before(told: list[BaseException]) -> None:
     end_with_report()
     hook = sys.excepthook
     end_with_report()
-    assert sys.excepthook is hook and isinstance(hook, Hook)
+    assert sys.excepthook is hook and isinstance(hook, ReportHook)
     error = ValueError()
     end(error)
     assert told == [error]
@@ -88,11 +88,11 @@ def test_resolve_that_fails_has_the_process_end_so(
     monkeypatch.delenv("PYTEST_VERSION")
     with pytest.raises(ConfigurationError):
         resolve(registry_file, environ={"MULTIHOST_SITE": "dromos"})
-    assert not isinstance(sys.excepthook, Hook)
+    assert not isinstance(sys.excepthook, ReportHook)
     monkeypatch.setenv("MULTIHOST_SITE", site)
     if is_told:
         with pytest.raises(ConfigurationError):
             resolve(registry_file)
     else:
         resolve(registry_file)
-    assert isinstance(sys.excepthook, Hook) is is_told
+    assert isinstance(sys.excepthook, ReportHook) is is_told

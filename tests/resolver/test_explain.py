@@ -12,7 +12,7 @@ from wagtail_multihost.exceptions import SecretUnreadableError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.lines import located_labels
 from wagtail_multihost.resolver import ResolvedSettings, resolve
-from wagtail_multihost.resolver.explain import explain, explain_project, facts, is_same
+from wagtail_multihost.resolver.explain import explain, explain_project, is_same_value, site_facts
 from wagtail_multihost.spec import Secret
 
 COLUMNS = {"kind", "name", "value", "rule", "source", "overrides", "overrode"}
@@ -85,10 +85,10 @@ def test_settings_are_compared_without_reading_a_secret(tmp_path: Path) -> None:
     unreadable = Secret.from_file(tmp_path / "none")
     with pytest.raises(SecretUnreadableError):
         unreadable.reveal()
-    assert not is_same({"a": [unreadable]}, {"a": ["x"]})
-    assert not is_same(unreadable, Secret("x"))
-    assert is_same({"a": [tmp_path, (1,)]}, {"a": (str(tmp_path), [1])})
-    assert not is_same({"a": 1}, {"a": 1, "b": 2})
+    assert not is_same_value({"a": [unreadable]}, {"a": ["x"]})
+    assert not is_same_value(unreadable, Secret("x"))
+    assert is_same_value({"a": [tmp_path, (1,)]}, {"a": (str(tmp_path), [1])})
+    assert not is_same_value({"a": 1}, {"a": 1, "b": 2})
 
 
 def test_the_projects_own_settings_are_those_that_no_site_changes(registry_file: Path) -> None:
@@ -135,7 +135,7 @@ def test_facts_say_where_data_goes_and_where_that_is_written(tmp_path: Path) -> 
     path.write_text(OVERLAID)
     registry = open_registry(path, {})
     platform, site = registry.site("aurora", reads_secrets=False)
-    rows = facts(ResolvedSettings(platform, site), located_labels(registry))
+    rows = site_facts(ResolvedSettings(platform, site), located_labels(registry))
     found = {str(row["name"]): (row["value"], row["source"]) for row in rows}
     assert found["database.engine"] == ("postgresql", "sites.toml:3: platform.database.engine")
     assert found["database.password"] == ("***", "sites.toml:3: platform.database.password_file")
@@ -167,7 +167,7 @@ def test_facts_name_the_variables_that_they_are_from() -> None:
     registry = open_registry("env:", environ)
     platform, site = registry.site("aurora", reads_secrets=False)
     resolved, located = ResolvedSettings(platform, site), located_labels(registry)
-    found = {str(row["name"]): row["source"] for row in facts(resolved, located)}
+    found = {str(row["name"]): row["source"] for row in site_facts(resolved, located)}
     assert found["database.host"] == "MULTIHOST_PLATFORM_DATABASE__HOST"
     assert found["database.password"] == "MULTIHOST_SITE_DATABASE__PASSWORD"
     assert found["cache.host"] == "MULTIHOST_SITE_CACHE"
@@ -178,4 +178,4 @@ def test_facts_name_the_variables_that_they_are_from() -> None:
 
 def test_build_mode_has_no_facts() -> None:
     """Without a site there is nothing to tell of one."""
-    assert facts(ResolvedSettings()) == []
+    assert site_facts(ResolvedSettings()) == []

@@ -61,7 +61,7 @@ def test_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "sites").mkdir(parents=True)
     (data / "sites/aurora").touch()
-    with pytest.raises(ConfigurationError, match="cannot be made: File exists"):
+    with pytest.raises(ConfigurationError, match="cannot be created: File exists"):
         prepare_folders(a_platform(data=data), local(data))
 
 

@@ -21,10 +21,10 @@ from unittest.mock import patch
 import pytest
 
 from tests.spec.samples import a_platform, a_site, postgresql, redis, s3
-from wagtail_multihost.resolver.explain import explain, facts
+from wagtail_multihost.resolver.explain import explain, site_facts
 from wagtail_multihost.resolver.inert import ephemeral_site
 from wagtail_multihost.resolver.resolved import ResolvedSettings
-from wagtail_multihost.resolver.rotation import credentials
+from wagtail_multihost.resolver.rotation import site_credentials
 from wagtail_multihost.spec import Secret, TlsSpec
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.mail import MailSpec
@@ -219,10 +219,10 @@ def settings_lines(resolved: ResolvedSettings, project: dict[str, Any]) -> Itera
 def site_lines(resolved: ResolvedSettings) -> Iterator[str]:
     if resolved.platform and resolved.site:
         located = {"<epoch>": "sites.toml:3: sites.aurora.epoch", "key": "sites.toml:4: key"}
-        for row in facts(resolved, located):
+        for row in site_facts(resolved, located):
             yield f"{row['name']} is {row['value']!r} ({row['source']}{', explained' if row['rule'] else ''})"
-        for entry in credentials(resolved.platform, resolved.site, located):
-            yield f"{entry.name}: {entry.made} ({entry.source}), {len(entry.invalidates)} and {len(entry.steps)}"
+        for entry in site_credentials(resolved.platform, resolved.site, located):
+            yield f"{entry.name}: {entry.made} ({entry.source}), {len(entry.invalidates)}"
 
 
 def test_cases_are_stated(pytestconfig: pytest.Config) -> None:

@@ -52,7 +52,7 @@ def test_link_in_the_place_of_a_folder_is_refused_and_not_followed(registry: Pat
     victim.mkdir(mode=0o755)
     (registry.parent / "data" / "sites" / "aurora" / name).symlink_to(victim)
     before = victim.stat()
-    with pytest.raises(ConfigurationError, match="cannot be made"):
+    with pytest.raises(ConfigurationError, match="cannot be created"):
         resolve(registry, environ={"MULTIHOST_SITE": "aurora"}).apply(dict(PROJECT))
     assert (victim.stat().st_mode, victim.stat().st_uid, list(victim.iterdir())) == (before.st_mode, before.st_uid, [])
 

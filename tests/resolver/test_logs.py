@@ -132,7 +132,7 @@ def test_logging_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sites").write_text("a file")
     platform, site = a_platform(data=tmp_path), a_site()
     values = values_of(log_settings(platform, site, with_handlers({"file": {"class": FILE, "filename": "a.log"}})))
-    with pytest.raises(ConfigurationError, match="cannot be made"):
+    with pytest.raises(ConfigurationError, match="cannot be created"):
         prepare_private_folders(platform, site, values)
 
 

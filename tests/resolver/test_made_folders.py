@@ -24,13 +24,13 @@ from wagtail_multihost.resolver.folders import (
     make_folder,
     make_private_folder,
     make_site_folder,
-    own_folder,
     prepare_folders,
     prepare_private_folders,
     private_folders,
     refuse_foreign_folder,
     refuse_root,
     refuse_stranger,
+    secure_folder,
 )
 
 ME = os.geteuid()
@@ -150,10 +150,10 @@ def test_only_who_may_changes_a_folders_mode(
         patch.setattr(os, "fchmod", lambda *arguments: done.append(arguments))
         patch.setattr(os, "fchown", lambda *arguments: done.append(arguments))
         patch.setattr(os, "access", lambda path, rights, dir_fd: (path, rights, dir_fd) == (".", 3, 9))
-        own_folder(9, 0o750, SimpleNamespace(st_uid=7, st_gid=8))  # type: ignore[arg-type]
+        secure_folder(9, 0o750, SimpleNamespace(st_uid=7, st_gid=8))  # type: ignore[arg-type]
         patch.setattr(os, "access", lambda *arguments, **keywords: False)
         try:
-            own_folder(9, 0o777, None)
+            secure_folder(9, 0o777, None)
         except PermissionError as error:
             caught.append(error)
     assert done == [*([(9, 7, 8)] if euid == 0 else []), *([(9, 0o750)] if closes else [])]
@@ -347,7 +347,7 @@ def test_uid_of_a_mark_is_read_or_blank(mark: bytes, uid: str) -> None:
     assert uid_in(mark) == uid
 
 
-@pytest.mark.parametrize(("mark", "words"), [("x", "has a mark that cannot be read"), ('{"uid": "u"}', "the uid 'u'")])
+@pytest.mark.parametrize(("mark", "words"), [("x", "has a mark that is not valid"), ('{"uid": "u"}', "the uid 'u'")])
 def test_mark_of_another_is_told(tmp_path: Path, mark: str, words: str) -> None:
     """Whose the folder is, or that it cannot be read; no descriptor is left open."""
     folder = tmp_path / "sites/aurora"
@@ -374,7 +374,7 @@ def test_long_mark_is_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_sentence_of_a_folder_names_it() -> None:
     """The folder, the reason, and where it is stated."""
-    error = folders.not_made(Path("/srv/a"), OSError(errno.EROFS, "Read-only file system"), a_site())
+    error = folders.folder_error(Path("/srv/a"), OSError(errno.EROFS, "Read-only file system"), a_site())
     (problem,) = error.problems
     assert (problem.where, problem.site) == ("data", "aurora")
-    assert problem.message == "The folder '/srv/a' cannot be made: Read-only file system."
+    assert problem.message == "The folder '/srv/a' cannot be created: Read-only file system."

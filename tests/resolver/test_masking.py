@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wagtail_multihost.resolver.masking import certain_secrets, masked, masked_setting, masked_text, without
+from wagtail_multihost.resolver.masking import certain_secrets, mask_known_secrets, mask_setting, mask_text, mask_value
 from wagtail_multihost.spec import Secret
 
 MARKER = "hunter2hunter2"
@@ -22,7 +22,7 @@ PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{MARKER}\n-----END RSA PRIVATE KEY-----
 def test_masked_values_have_the_types_of_json() -> None:
     """Tables, lists, sets and secrets in any depth become JSON."""
     value = {"a": (1, [Secret("x"), Path("/srv")]), 7: None, "b": 1.5, "c": True, "d": {"z", "y"}}
-    assert masked(value) == {"a": [1, ["***", "/srv"]], "7": None, "b": 1.5, "c": True, "d": ["y", "z"]}
+    assert mask_value(value) == {"a": [1, ["***", "/srv"]], "7": None, "b": 1.5, "c": True, "d": ["y", "z"]}
 
 
 def test_project_secrets_are_masked() -> None:
@@ -32,7 +32,7 @@ def test_project_secrets_are_masked() -> None:
         "OPTIONS": {"password": "hidden", "basic_auth": ("user", "hidden"), "KEY_PREFIX": "shown"},
         "URLS": ["https://user:hidden@search.internal"],
     }
-    assert masked(project) == {
+    assert mask_value(project) == {
         "LOCATION": "redis://***@cache.internal:6379/0",
         "OPTIONS": {"password": "***", "basic_auth": "***", "KEY_PREFIX": "shown"},
         "URLS": ["https://***@search.internal"],
@@ -75,7 +75,7 @@ SECRET_TEXTS = [
 @pytest.mark.parametrize("text", SECRET_TEXTS)
 def test_texts_with_a_secret_in_them_are_masked(text: str) -> None:
     """URLs, connection strings, JSON, headers, keys and tokens do not show their secret, at any place of a text."""
-    shown = [masked_text(text), masked_text(f"before {text}"), masked_text(f"{text}\nafter")]
+    shown = [mask_text(text), mask_text(f"before {text}"), mask_text(f"{text}\nafter")]
     hidden = (MARKER, "".join(f"{ord(c):x}" for c in MARKER))
     assert not [form for form in shown if any(secret in form for secret in hidden)]
     assert all("***" in form for form in shown)
@@ -104,7 +104,7 @@ def test_texts_with_a_secret_in_them_are_masked(text: str) -> None:
 )
 def test_plain_texts_are_shown_as_they_are(text: str) -> None:
     """Addresses without credentials, dotted paths, ids, mail addresses and formats are shown."""
-    assert masked_text(text) == text
+    assert mask_text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_plain_texts_are_shown_as_they_are(text: str) -> None:
 )
 def test_settings_are_told_by_their_names(name: str, value: object, shown: object) -> None:
     """A telling name hides all that is below it, and of a list all but the length; a few names only look telling."""
-    found = masked_setting(name, value)
+    found = mask_setting(name, value)
     assert MARKER not in json.dumps(found)
     assert shown in (None, found)
 
@@ -139,13 +139,13 @@ class Client:
 
 def test_long_texts_are_not_shown() -> None:
     """A text of many pages is shown by its length, quickly and whatever is in it."""
-    assert masked_text("a:b," * 10_000) == "<40000 characters>"
-    assert masked_text("x" * 10_000) == "x" * 10_000
+    assert mask_text("a:b," * 10_000) == "<40000 characters>"
+    assert mask_text("x" * 10_000) == "x" * 10_000
 
 
 def test_objects_are_shown_by_their_types() -> None:
     """What is neither text nor a plain value has no text of its own in a report."""
-    found = masked([Client(), Client, len, MARKER.encode(), datetime.timedelta(1), re.compile("a"), {Client(): 1}])
+    found = mask_value([Client(), Client, len, MARKER.encode(), datetime.timedelta(1), re.compile("a"), {Client(): 1}])
     assert MARKER not in json.dumps(found)
     assert found == [
         "<tests.resolver.test_masking.Client>",
@@ -162,7 +162,7 @@ def test_values_that_hold_themselves_come_to_an_end() -> None:
     """A list in itself is shown to a limit."""
     value: list[object] = [MARKER]
     value.append(value)
-    assert "…" in json.dumps(masked(value), ensure_ascii=False)
+    assert "…" in json.dumps(mask_value(value), ensure_ascii=False)
     assert list(certain_secrets("PASSWORDS", {"a": value}))
 
 
@@ -172,7 +172,7 @@ def test_a_secret_of_one_setting_is_masked_in_all_others() -> None:
     found = frozenset(text for name, value in project.items() for text in certain_secrets(name, value))
     assert found == {MARKER, f"{MARKER}-longer"}
     shown = {f"https://example.org/?t={MARKER}": [f"a {MARKER}-longer", "short", 1]}
-    assert without(shown, found) == {"https://example.org/?t=***": ["a ***", "short", 1]}
+    assert mask_known_secrets(shown, found) == {"https://example.org/?t=***": ["a ***", "short", 1]}
 
 
 NAMES = st.sampled_from(["HOST", "NAME", "LOCATION", "OPTIONS", "urls", "default", "backend"])
@@ -187,11 +187,11 @@ HIDDEN = st.sampled_from(SECRET_TEXTS) | st.dictionaries(
 @given(st.recursive(HIDDEN, lambda inner: st.lists(inner | NESTED) | st.dictionaries(NAMES, inner | NESTED)))
 def test_no_marker_is_shown_wherever_it_is(value: object) -> None:
     """Secrets under telling keys, in URLs and in strings are hidden in every nesting of lists and tables."""
-    shown = json.dumps(masked({"VALUE": value, "TUPLE": (value,)}))
+    shown = json.dumps(mask_value({"VALUE": value, "TUPLE": (value,)}))
     assert MARKER not in shown
     assert "".join(f"{ord(c):x}" for c in MARKER) not in shown
 
 
 def test_secret_is_masked_by_its_type() -> None:
     """A secret needs no telling name and no telling looks."""
-    assert masked({"colour": Secret("opal")}) == {"colour": "***"}
+    assert mask_value({"colour": Secret("opal")}) == {"colour": "***"}

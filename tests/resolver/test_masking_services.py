@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from wagtail_multihost.resolver.masking import masked_text
+from wagtail_multihost.resolver.masking import mask_text
 
 LETTERS = "hunterhunterhunter"
 RUN = "7hunt2er9hunt4er3hunt"
@@ -75,7 +75,7 @@ ORDINARY = [
 def test_keys_and_webhooks_of_services_are_masked(text: str) -> None:
     """Keys of one case, and the part of a webhook's address that lets one use it, are not shown, wherever they are."""
     for form in (text, f"before {text}", f"{text}\nafter", json.dumps({"a": text})):
-        shown = masked_text(form)
+        shown = mask_text(form)
         assert "***" in shown
         assert all(secret.lower() not in shown.lower() for secret in (LETTERS, RUN, "HUNTERHUNT"))
 
@@ -83,10 +83,10 @@ def test_keys_and_webhooks_of_services_are_masked(text: str) -> None:
 @pytest.mark.parametrize("text", ORDINARY)
 def test_words_paths_and_addresses_are_shown(text: str) -> None:
     """Names, paths, times, versions and addresses that look a little like keys are shown as they are."""
-    assert masked_text(text) == text
+    assert mask_text(text) == text
 
 
 def test_host_of_a_webhook_is_shown() -> None:
     """Of a webhook's address one sees which service it is."""
-    assert masked_text(f"https://hooks.slack.com/services/T0/B0/{LETTERS}") == "https://hooks.slack.com/***"
-    assert masked_text(f"https://chat.example.org/hooks/{LETTERS}") == "https://chat.example.org/hooks/***"
+    assert mask_text(f"https://hooks.slack.com/services/T0/B0/{LETTERS}") == "https://hooks.slack.com/***"
+    assert mask_text(f"https://chat.example.org/hooks/{LETTERS}") == "https://chat.example.org/hooks/***"

@@ -282,6 +282,6 @@ def test_folders_that_cannot_be_made_are_an_error(registry_file: Path, tmp_path:
     """A file in the way of a folder is an error that names the folder."""
     (tmp_path / blocked).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / blocked).write_text("")
-    with pytest.raises(ConfigurationError, match="cannot be made") as refused:
+    with pytest.raises(ConfigurationError, match="cannot be created") as refused:
         resolve(registry_file, environ={"MULTIHOST_SITE": "borealis"})
     assert [(problem.where, problem.site) for problem in refused.value.problems] == [("data", "borealis")]

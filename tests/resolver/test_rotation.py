@@ -15,7 +15,7 @@ from wagtail.images.utils import generate_signature, verify_signature
 
 from tests.spec.samples import PLATFORM_KEY, SECRETS, a_platform, a_site, postgresql, redis, s3
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.resolver.rotation import credentials
+from wagtail_multihost.resolver.rotation import site_credentials
 from wagtail_multihost.resolver.secret_key import derived_keys
 from wagtail_multihost.spec import Secret
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
@@ -34,11 +34,11 @@ def rotated(*, with_fallback: bool) -> override_settings:
 
 def test_a_site_on_local_files_has_derived_keys_alone() -> None:
     """No password that there is none of is listed."""
-    assert [entry.name for entry in credentials(a_platform(), a_site())] == DERIVED
+    assert [entry.name for entry in site_credentials(a_platform(), a_site())] == DERIVED
 
 
 def test_every_key_and_password_is_listed_and_none_is_shown() -> None:
-    """Each credential has what it invalidates and steps, and no secret is in any text."""
+    """Each credential has where it is and what it invalidates, and no secret is in any text."""
     site = a_site(
         database=postgresql(),
         cache=redis(),
@@ -47,18 +47,17 @@ def test_every_key_and_password_is_listed_and_none_is_shown() -> None:
         frontend=FrontendCacheSpec(backend="cloudflare", zone="a1", token=Secret("token-hunter8")),
         tls=TlsSpec(certificate="/srv/a.pem", key="/srv/a.key"),
     )
-    found = list(credentials(a_platform(), site))
+    found = list(site_credentials(a_platform(), site))
     assert [entry.name for entry in found] == [*DERIVED, *SERVERS, *DELIVERY]
-    assert all(entry.invalidates and entry.steps and entry.made for entry in found)
+    assert all(entry.invalidates and entry.made for entry in found)
     assert not [secret for secret in (*SECRETS, "hunter7", "hunter8") if secret in repr(found)]
 
 
-def test_a_key_of_its_own_is_changed_otherwise() -> None:
-    """A site with its own secret_key has nothing to do with the platform's; its fallbacks are in its record."""
+def test_a_key_of_its_own_is_listed_alone() -> None:
+    """A site with its own secret_key has nothing to do with the platform's."""
     own = Secret.from_environment("AURORA_KEY", {})
-    (entry,) = credentials(a_platform(), a_site(secret_key=own))
+    (entry,) = site_credentials(a_platform(), a_site(secret_key=own))
     assert "in the variable AURORA_KEY" in entry.made
-    assert "secret_key_fallbacks" in entry.steps[0]
 
 
 def test_no_secret_is_read(tmp_path: Path) -> None:
@@ -70,21 +69,20 @@ def test_no_secret_is_read(tmp_path: Path) -> None:
         'database = { engine = "postgresql", host = "db.internal", password_file = "/none/{site}" }\n'
     )
     platform, site = open_registry(path, {}).site("aurora", reads_secrets=False)
-    found = {entry.name: entry for entry in credentials(platform, site)}
+    found = {entry.name: entry for entry in site_credentials(platform, site)}
     assert "in the file /none/aurora" in found["The database's password"].made
     assert found["The platform's key"].source == "sites.toml: platform.secret_key_file"
 
 
-def test_raising_the_epoch_does_as_the_steps_say() -> None:
+def test_raising_the_epoch_does_as_the_how_to_says() -> None:
     """The next epoch has the old key as a fallback, and the one after that does not know it."""
     platform = a_platform()
     old = derived_keys(platform, a_site(epoch=3))[0].reveal()
     assert old in [key.reveal() for key in derived_keys(platform, a_site(epoch=4))[1:]]
     assert old not in [key.reveal() for key in derived_keys(platform, a_site(epoch=5))]
-    assert "to 5." in next(credentials(platform, a_site(epoch=3))).steps[-1]
 
 
-def test_moving_to_a_new_platform_key_does_as_the_steps_say() -> None:
+def test_moving_to_a_new_platform_key_does_as_the_how_to_says() -> None:
     """In a keyring the old key stays a fallback under any id, until it is taken out."""
     new = Secret("another-platform-key-0123456789-0123456789")
     old = derived_keys(a_platform(), a_site())[0].reveal()

@@ -53,7 +53,7 @@ def _s3(workshop: Workshop) -> Iterator[S3Server]:
 
 @pytest.fixture(name="enforcing_s3", scope="session")
 def _enforcing_s3(workshop: Workshop) -> Iterator[S3Server]:
-    """Give an S3 server of its own to the test that has policies enforced."""
+    """Give a separate S3 server to the test that enforces policies."""
     with running_s3(workshop.folder / "enforcing-s3", workshop.python) as server:
         yield server
 

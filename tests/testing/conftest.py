@@ -60,7 +60,7 @@ def _shared(tmp_path: Path) -> Path:
 def isolation_of(
     tmp_path: Path, shared: Path, databases: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Isolation]:
-    """Make two sites of a project whose settings end with the lines ``code``; SHARED is a folder of both."""
+    """Make two sites of a project whose settings end with the lines ``code``; both share the folder SHARED."""
     monkeypatch.syspath_prepend(EXAMPLE)
     monkeypatch.syspath_prepend(tmp_path)
 

@@ -15,10 +15,10 @@ from tests.test_imports import modules_after, of
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.testing.canaries import CANARIES
 from wagtail_multihost.testing.isolation import Isolation
-from wagtail_multihost.testing.process import environ_of
+from wagtail_multihost.testing.process import tenant_environ
 from wagtail_multihost.testing.registry import SITES, write_registry
 from wagtail_multihost.testing.report import Finding, IsolationError
-from wagtail_multihost.testing.tenant import Tenant, answer
+from wagtail_multihost.testing.tenant import Tenant, run_command
 
 pytestmark = pytest.mark.projects
 
@@ -133,7 +133,7 @@ def test_report_names_what_crossed_by_setting_and_both_sites() -> None:
         "    - wagtail-sites: from left to right: The hostname is there.",
         "  SECRET_KEY",
         "    - signing: from right to left: A signed value is accepted.",
-        "Canaries that could not tell:",
+        "Canaries that failed:",
         "    - tasks: from left to right: It could not be planted: OSError",
     ]
 
@@ -141,7 +141,7 @@ def test_report_names_what_crossed_by_setting_and_both_sites() -> None:
 def test_process_of_a_site_inherits_no_site_and_no_test_run() -> None:
     """What the surrounding run says about sites, and that it is one of pytest, does not reach a site's process."""
     inherited = {"MULTIHOST_SITE": "a", "MULTIHOST_SITE_DATABASE": "b", "PYTEST_VERSION": "9", "LANG": "C"}
-    environ = environ_of(inherited, "left", "website.settings", "sites.toml")
+    environ = tenant_environ(inherited, "left", "website.settings", "sites.toml")
     assert environ.pop("PYTHONPATH").split(os.pathsep)
     assert environ == {
         "LANG": "C",
@@ -162,7 +162,7 @@ def test_error_in_a_step_is_an_answer() -> None:
     """A canary's error reaches the other process with its classes, so that a refusal is known as one."""
     tenant = Tenant()
     tenant.canaries["failing"] = Failing()
-    found = answer(tenant, {"do": "step", "with": {"path": "failing", "step": "plant", "token": "t"}})
+    found = run_command(tenant, {"do": "step", "with": {"path": "failing", "step": "plant", "token": "t"}})
     assert found["error"] == "KeyError: 'perch'"
     assert "LookupError" in list(found["kinds"])  # type: ignore[call-overload]
 

@@ -1,1 +1,1 @@
-"""A command of the project, run as a site: from its record to the account, a snapshot for this run, and the launch."""
+"""Running a command of the project as a site: its account, a snapshot for this run, and the launch."""

@@ -1,25 +1,13 @@
-"""The entrance of ``multihost-as``, and of ``python -m wagtail_multihost.as_site``."""
+"""The entrance of ``multihost-as``, and of ``python -P -m wagtail_multihost.as_site``."""
 
-from __future__ import annotations
-
-import os
 import sys
-from contextlib import suppress
 
-
-def leave_working_folder() -> None:
-    """
-    Look for no module in the working folder, which ``python -m`` puts first: a file there that is named like one would
-    run with the rights of the caller.
-    """
-    with suppress(FileNotFoundError):
-        if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
-            del sys.path[0]
+from wagtail_multihost.import_path import leave_working_folder
 
 
 def main() -> int:
-    """Do what the arguments of this process say; return the exit code."""
-    from wagtail_multihost.as_site.command import run  # and what it imports, from where it was installed
+    """Run the command that this process's arguments name; return the exit code."""
+    from wagtail_multihost.as_site.command import run  # only now, when the working folder is left
 
     return run()
 

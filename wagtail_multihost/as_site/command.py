@@ -1,7 +1,7 @@
 """
 The command ``multihost-as``: the quick form of ``manage.py multihost_as``.
 
-It loads neither settings nor Django, and starts the manage.py of the working folder, or else ``python -m django``.
+It loads neither settings nor Django, and starts manage.py in the working folder, or else ``python -m django``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from wagtail_multihost.as_site.options import REGISTRY_HELP, add_launch_options, wishes_of
-from wagtail_multihost.as_site.program import program, refuse_foreign_program, refuse_foreign_registry
+from wagtail_multihost.as_site.options import REGISTRY_HELP, add_launch_options, run_request
+from wagtail_multihost.as_site.program import manage_words, refuse_foreign_program, refuse_foreign_registry
 from wagtail_multihost.as_site.run import run_as_site
 from wagtail_multihost.exceptions import COULD_NOT, MultihostError
 from wagtail_multihost.registry import DEFAULT_FILE, REGISTRY_VARIABLE, open_registry
@@ -23,10 +23,12 @@ EPILOG = "Exit codes: the command's own, 124 after --timeout, or 2 when it could
 
 
 def run() -> int:
-    """Do what the arguments of this process say; return the exit code."""
+    """Run the command that this process's arguments name; return the exit code."""
     parser = argparse.ArgumentParser(prog="multihost-as", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("--registry", metavar="URL", help=REGISTRY_HELP)
-    parser.add_argument("--settings", metavar="MODULE", default="", help="the settings (default: those of manage.py)")
+    parser.add_argument(
+        "--settings", metavar="MODULE", default="", help="the settings module (default: that of manage.py)"
+    )
     add_launch_options(parser)
     options = parser.parse_args()
     if not options.command:
@@ -35,14 +37,14 @@ def run() -> int:
         registry = open_registry(options.registry, os.environ)
         if options.registry is None and REGISTRY_VARIABLE not in os.environ:
             refuse_foreign_registry(Path(DEFAULT_FILE))
-        wishes = wishes_of(options, options.settings)
-        ended = run_as_site(options.site, registry, program(), options.command, wishes, refuse_foreign_program)
+        request = run_request(options, options.settings)
+        ended = run_as_site(options.site, registry, manage_words(), options.command, request, refuse_foreign_program)
     except MultihostError as error:
-        return tell(str(error), COULD_NOT)
-    return tell(ended.sentence, ended.code)
+        return print_sentence(str(error), COULD_NOT)
+    return print_sentence(ended.sentence, ended.code)
 
 
-def tell(sentence: str, code: int) -> int:
+def print_sentence(sentence: str, code: int) -> int:
     if sentence and sys.stderr is not None:
         print(printable(sentence), file=sys.stderr)
     return code

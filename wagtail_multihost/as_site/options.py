@@ -3,42 +3,55 @@
 from __future__ import annotations
 
 from argparse import REMAINDER, ArgumentParser, ArgumentTypeError, Namespace
+from contextlib import suppress
 
-from wagtail_multihost.as_site.run import Wishes
+from wagtail_multihost.as_site.run import RunRequest
+from wagtail_multihost.spec.identifiers import shown
 
 MOST_SECONDS = 7 * 24 * 3600
-REGISTRY_HELP = "the registry (default: MULTIHOST_REGISTRY, or sites.toml in this folder)"
+REGISTRY_HELP = "the registry (default: MULTIHOST_REGISTRY, or sites.toml in the working folder)"
 
 
 def add_launch_options(parser: ArgumentParser) -> None:
     """Add the options that say how the command is launched, and the command."""
     parser.add_argument(
-        "--timeout", type=seconds, metavar="SECONDS", help="end it, and all that it has started, after this time"
+        "--timeout",
+        type=parse_timeout,
+        metavar="SECONDS",
+        help="end the command, and all that it started, after this time",
     )
     parser.add_argument(
         "--stdin",
         action="store_true",
-        help="pass standard input on to it; shell, dbshell, createsuperuser, changepassword and loaddata get it anyway",
+        help="pass standard input on to the command (shell, dbshell, createsuperuser, changepassword, loaddata and "
+        "multihost_adopt always get it)",
     )
     parser.add_argument(
-        "--raw", action="store_true", help="leave its output as it is, with what may steer a terminal and other bytes"
+        "--raw",
+        action="store_true",
+        help="pass output on unchanged, even control sequences for the terminal and bytes that are not text",
     )
     parser.add_argument(
-        "--env", action="append", default=[], metavar="NAME", help="pass this variable on to it as well"
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="pass this environment variable on as well (may be repeated)",
     )
     parser.add_argument("site", metavar="SITE", help="the id of the site")
     parser.add_argument("command", metavar="COMMAND", nargs=REMAINDER, help="the command and its arguments")
 
 
-def seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= MOST_SECONDS:  # not a number is neither
-        raise ArgumentTypeError(f"{text} is not accepted: more than 0 and up to {MOST_SECONDS} seconds are.")
-    return value
+def parse_timeout(text: str) -> float:
+    with suppress(ValueError):
+        value = float(text)
+        if 0 < value <= MOST_SECONDS:  # false for nan too
+            return value
+    raise ArgumentTypeError(f"{shown(text)} is not accepted: give more than 0 and at most {MOST_SECONDS} seconds.")
 
 
-def wishes_of(options: Namespace, settings: str) -> Wishes:
-    return Wishes(
+def run_request(options: Namespace, settings: str) -> RunRequest:
+    return RunRequest(
         settings=settings,
         registry=options.registry,
         seconds=options.timeout,

@@ -24,7 +24,7 @@ from wagtail_multihost.launch.terminal import has_terminal, is_in_foreground
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE, Registry
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
 
-#: What reads standard input. A command that does not must leave it to the loop that calls it.
+#: Commands that read standard input. Any other must leave it to a shell loop that calls it.
 READERS = frozenset({"changepassword", "createsuperuser", "dbshell", "loaddata", "multihost_adopt", "shell"})
 
 
@@ -32,15 +32,15 @@ READERS = frozenset({"changepassword", "createsuperuser", "dbshell", "loaddata",
 Refuse = Callable[[Sequence[str], Account | None], None]
 
 
-def nothing_refused(program: Sequence[str], account: Account | None) -> None:
-    """Accept any program: whoever runs manage.py has started it already."""
+def refuse_nothing(program: Sequence[str], account: Account | None) -> None:
+    """Accept any program: the caller is already running this manage.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class RunRequest:
     """
-    What the caller asks for: ``settings`` (a module) and the ``registry`` as it was stated, the ``seconds`` that the
-    command may take, its standard input (``takes_input``), its output as it is (``raw``), and further ``variables``.
+    What the caller asks for: the ``settings`` module and the ``registry`` as given, how many ``seconds`` the command
+    may take, whether it ``takes_input`` and its output is passed on ``raw``, and further ``variables`` to pass on.
     """
 
     settings: str = ""
@@ -52,7 +52,7 @@ class Wishes:
 
     @property
     def own(self) -> dict[str, str]:
-        """The variables that the wishes make."""
+        """The variables that the request sets."""
         return {"DJANGO_SETTINGS_MODULE": self.settings} if self.settings else {}
 
 
@@ -61,29 +61,29 @@ def run_as_site(
     registry: Registry,
     program: Sequence[str],
     words: Sequence[str],
-    wishes: Wishes,
-    refuse: Refuse = nothing_refused,
+    request: RunRequest,
+    refuse: Refuse = refuse_nothing,
 ) -> Ended:
     """
-    Run ``program`` (Python and the project's manage.py) with ``words`` as ``site``; return how it ended. Where this
-    process need not change its account, the program takes its place. Raises MultihostError, also where ``refuse`` does.
+    Run ``program`` (Python and the project's manage.py) with ``words`` as ``site``; return how it ended. Where the
+    account need not change, the program replaces this process. Raises MultihostError, also where ``refuse`` does.
     """
     platform, spec = registry.site(site, reads_secrets=False)
     account = account_to_become(platform, spec)
     refuse(program, account)
     if account is None:
-        take_place(site, program, words, wishes)
+        replace_process(site, program, words, request)
     with ExitStack() as stack:
-        own = {SITE_VARIABLE: site, **wishes.own}
+        own = {SITE_VARIABLE: site, **request.own}
         folder = None
-        if isinstance(registry, SnapshotRegistry):  # it is for the site's processes as it is
+        if isinstance(registry, SnapshotRegistry):  # the site's processes can use it directly
             own |= snapshot_variables(registry, os.environ)
         else:
             folder = stack.enter_context(private_folder())
             platform, spec = registry.site(site)
             write_snapshot(folder, registry, platform, spec, account)
             own[REGISTRY_VARIABLE] = f"{folder}/"
-        return execute(launch_of(account, program, words, own, wishes, folder))
+        return execute(make_launch(account, program, words, own, request, folder))
 
 
 def snapshot_variables(registry: SnapshotRegistry, environ: Mapping[str, str]) -> dict[str, str]:
@@ -91,42 +91,42 @@ def snapshot_variables(registry: SnapshotRegistry, environ: Mapping[str, str]) -
     return {REGISTRY_VARIABLE: f"{registry.url}/", **key}
 
 
-def launch_of(
+def make_launch(
     account: Account,
     program: Sequence[str],
     words: Sequence[str],
     own: Mapping[str, str],
-    wishes: Wishes,
+    request: RunRequest,
     private: Path | None,
 ) -> Launch:
-    """Return how the program is launched: at a terminal with one of its own."""
+    """Return how the program is launched; if the caller is at a terminal, with a terminal of its own."""
     is_terminal = has_terminal()
-    takes_input = is_terminal or wishes.takes_input or words[0] in READERS
+    takes_input = is_terminal or request.takes_input or words[0] in READERS
     if not is_terminal and os.isatty(0):
         takes_input = takes_input and is_in_foreground(0)
     script = [Path(word) for word in program[1:] if word.endswith(".py")]
     return Launch(
         account=account,
-        environ=site_environ(os.environ, account, own, named=wishes.variables, has_terminal=is_terminal),
+        environ=site_environ(os.environ, account, own, named=request.variables, has_terminal=is_terminal),
         words=(*program, *words),
         folders=(working_folder(), *(path.parent for path in script)),
         reads=(*script, Path(str(wagtail_multihost.__file__))),
         takes_input=takes_input,
         has_terminal=is_terminal,
-        raw=wishes.raw,
-        seconds=wishes.seconds,
+        raw=request.raw,
+        seconds=request.seconds,
         private=private.parent if private else None,
     )
 
 
-def take_place(site: str, program: Sequence[str], words: Sequence[str], wishes: Wishes) -> NoReturn:
+def replace_process(site: str, program: Sequence[str], words: Sequence[str], request: RunRequest) -> NoReturn:
     """
-    Have the program take this process's place, under the same account: so signals, the terminal, the variables and
-    the exit code are its own.
+    Replace this process with the program, under the same account, so that signals, the terminal, the variables and
+    the exit code are the program's.
     """
-    environ = {**os.environ, SITE_VARIABLE: site, **wishes.own}
-    if wishes.registry is not None:
-        environ[REGISTRY_VARIABLE] = wishes.registry
+    environ = {**os.environ, SITE_VARIABLE: site, **request.own}
+    if request.registry is not None:
+        environ[REGISTRY_VARIABLE] = request.registry
     if sys.stdout is not None:
         sys.stdout.flush()
     try:

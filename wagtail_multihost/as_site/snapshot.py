@@ -1,4 +1,4 @@
-"""A snapshot for one run: the site's process need not read the registry, nor the variables that its secrets are in."""
+"""A snapshot for one run, so that the site's process need read neither the registry nor variables with secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
-#: In memory and root's, where there is such a folder; elsewhere it is that for temporary files.
+#: In memory and owned by root. Without it, the folder for temporary files is used.
 MEMORY = Path("/run")
 PASSABLE = 0o711
 
@@ -29,8 +29,8 @@ PASSABLE = 0o711
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """
-    Make a folder that nobody else can list, in which one with an unguessable name is for the account: who is in the
-    account's group too (a front server) does not find what is in it. It is gone at the end.
+    Make a folder that no other account can list, and in it one with an unguessable name for the account, so that other
+    members of the account's group (a front server) cannot find what is in it. Both are removed at the end.
     """
     place = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix="multihost-run-", dir=place, ignore_cleanup_errors=True) as name:
@@ -48,4 +48,6 @@ def write_snapshot(folder: Path, registry: Registry, platform: PlatformSpec, sit
     snapshot = snapshot._replace(document=sealed(snapshot.document, None))
     write([Change(snapshot.path, State.CREATED, snapshot, account.gid)])
     if snapshot.path.stat().st_uid != ROOT:
-        raise ConfigurationError.because("The snapshot for this run is not root's.", where=str(folder), site=site.id)
+        raise ConfigurationError.because(
+            "The snapshot for this run does not belong to root.", where=str(folder), site=site.id
+        )

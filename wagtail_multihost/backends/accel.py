@@ -1,7 +1,7 @@
 """
-SENDFILE_BACKEND for Wagtail behind the emitted nginx: Wagtail asks who may read a document, nginx sends it.
+SENDFILE_BACKEND for Wagtail behind the emitted nginx: Wagtail checks who may read a document, nginx sends it.
 
-``SENDFILE_BACKEND = "wagtail_multihost.backends.accel"``. Without that nginx in front documents are empty.
+``SENDFILE_BACKEND = "wagtail_multihost.backends.accel"``. Without that nginx in front, documents are empty.
 """
 
 from __future__ import annotations

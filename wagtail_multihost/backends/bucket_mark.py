@@ -1,4 +1,4 @@
-"""Whose a bucket is: the object ``.multihost-site`` in it, compared before its first use in a process."""
+"""The mark of a bucket's site: the object ``.multihost-site``, compared before a process first uses the bucket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from wagtail_multihost.backends.markers import compared, own_mark, written
+from wagtail_multihost.backends.markers import check_mark, encode_mark, own_mark
 from wagtail_multihost.running import register_reset
 
 if TYPE_CHECKING:
@@ -34,31 +34,31 @@ def check_bucket(storage: S3Storage) -> None:
     """
     Compare the bucket's mark with this process's site; write it where there is none.
 
-    Raises IdentityError for another site's. A mark that cannot be read or written is logged, and no error.
+    Raises IdentityError for another site's. A mark that cannot be read or written is logged, and is not an error.
     """
     place = (storage.endpoint_url, storage.bucket_name)
     own = own_mark()
     if own is None or time.monotonic() < _next.get(place, 0):
         return
     try:
-        with contextlib.closing(client_of(storage)) as client:
-            found = read(client, storage.bucket_name)
+        with contextlib.closing(make_mark_client(storage)) as client:
+            found = read_bucket_mark(client, storage.bucket_name)
             if found is None:
                 client.put_object(
-                    Bucket=storage.bucket_name, Key=NAME, Body=written(own), ContentType="application/json"
+                    Bucket=storage.bucket_name, Key=NAME, Body=encode_mark(own), ContentType="application/json"
                 )
-                # Whoever wrote last has it.
-                found = read(client, storage.bucket_name) or written(own)
+                # The last one to write it has the bucket.
+                found = read_bucket_mark(client, storage.bucket_name) or encode_mark(own)
     except (BotoCoreError, ClientError) as error:
         if place not in _next:
-            warn(storage.bucket_name, error)
+            warn_of_unknown_owner(storage.bucket_name, error)
         _next[place] = time.monotonic() + AGAIN
         return
-    compared(found, own, f"the bucket {storage.bucket_name} ({NAME})")
+    check_mark(found, own, f"the bucket {storage.bucket_name} ({NAME})")
     _next[place] = float("inf")
 
 
-def client_of(storage: S3Storage) -> Any:
+def make_mark_client(storage: S3Storage) -> Any:
     return storage._create_session().client(
         "s3",
         region_name=storage.region_name,
@@ -69,7 +69,7 @@ def client_of(storage: S3Storage) -> Any:
     )
 
 
-def read(client: Any, bucket: str) -> bytes | None:
+def read_bucket_mark(client: Any, bucket: str) -> bytes | None:
     """Return the mark of a bucket, None when it has none."""
     try:
         return bytes(client.get_object(Bucket=bucket, Key=NAME)["Body"].read())
@@ -79,11 +79,11 @@ def read(client: Any, bucket: str) -> bytes | None:
         raise
 
 
-def warn(bucket: str, error: Exception) -> None:
+def warn_of_unknown_owner(bucket: str, error: Exception) -> None:
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     logger.warning(
-        "The mark %s in the bucket %s could not be compared (%s): whether the bucket is this site's is not known. "
-        "Files are used all the same.",
+        "The mark %s in the bucket %s could not be compared (%s), so it is not known whether the bucket is this "
+        "site's. Files are used anyway.",
         NAME,
         bucket,
         code,

@@ -1,7 +1,7 @@
 """
 Database connections in build mode.
 
-DATABASES has no NAME there, so none can be opened; this says why in words that help.
+There DATABASES has no NAME, so none can be opened; the error says why, and what to do.
 """
 
 from __future__ import annotations
@@ -29,40 +29,41 @@ def refuse_connections() -> None:
     create = connections.create_connection
 
     def create_refusing(alias: str) -> BaseDatabaseWrapper:
-        return refusing(create(alias))
+        return make_refusing(create(alias))
 
     connections.create_connection = create_refusing  # type: ignore[method-assign]
     for connection in connections.all(initialized_only=True):
-        refusing(connection)
+        make_refusing(connection)
 
 
-def refuse_where_none_leads() -> None:
+def refuse_without_database() -> None:
     """Refuse connections where the process's settings have no database: build mode, makemigrations without SQLite."""
     running = current()
-    if running and not has_name(running.values.get("DATABASES")):
+    if running and not has_database_name(running.values.get("DATABASES")):
         refuse_connections()
 
 
 @register_reset
 def forget_connections() -> None:
-    """Have connections made anew, by the settings that Django has by then, and refused or not as the process is now."""
+    """Drop all connections, so that new ones follow the settings of that time, and refuse them if they lead to no
+    database."""
     vars(connections).pop("create_connection", None)
     for connection in connections.all(initialized_only=True):
         connection.close()
         del connections[connection.alias]
-    refuse_where_none_leads()
+    refuse_without_database()
     connections._settings = None  # type: ignore[attr-defined]
     vars(connections).pop("settings", None)
 
 
-def has_name(databases: object) -> bool:
+def has_database_name(databases: object) -> bool:
     return not isinstance(databases, dict) or bool(databases["default"]["NAME"])
 
 
-def refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
-    connection.connect = refuse  # type: ignore[method-assign]
-    # dbshell: without a name psql would connect to whatever its own variables say.
-    connection.client.runshell = refuse  # type: ignore[assignment, method-assign]
+def make_refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
+    connection.connect = refuse_connection  # type: ignore[method-assign]
+    # dbshell: without a name psql would connect to what its environment variables say.
+    connection.client.runshell = refuse_connection  # type: ignore[assignment, method-assign]
     if connection.vendor == "sqlite":
         import sqlite3  # loads only with the backend that has loaded it
 
@@ -71,5 +72,5 @@ def refusing(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     return connection
 
 
-def refuse(*arguments: object) -> NoReturn:
+def refuse_connection(*arguments: object) -> NoReturn:
     raise ConnectionRefusedInBuildModeError(MESSAGE)

@@ -1,7 +1,7 @@
 """
 The cache of a site on a Redis server that other sites use too.
 
-It sends no transactions and no scripts, which hold the server for all sites (spec.redis_rules).
+It sends no transactions and no scripts, which block the server for all sites (spec.redis_rules).
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def remove_keys(client: Any, prefix: str) -> None:
     Remove the entries of all generations below ``prefix``; nothing where the user may not SCAN, which shows
     the names of every site's keys, and among them the keys of sessions.
     """
-    from redis.exceptions import NoPermissionError
+    from redis.exceptions import NoPermissionError  # loads with the first client, as Django's backend has it
 
     with contextlib.suppress(NoPermissionError):
         keys = []
-        # A prefix has no character that means something in a pattern (spec.names).
+        # A prefix has no character that is special in a pattern (spec.names).
         for key in client.scan_iter(match=f"{prefix}:@*", count=BATCH):
             keys.append(key)
             if len(keys) == BATCH:

@@ -1,4 +1,4 @@
-"""Amazon's credentials: a site's own, or the role of the container or the machine, and none of the surroundings."""
+"""Amazon's credentials: a site's own, or the role of the container or the machine, and none from the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AMBIENT_PROVIDERS = (
     "ec2-credentials-file",
     "boto-config",
 )
-# Certificates, a profile and the files of the user that runs the process; each is its name in the file, variable,
+# Certificates, a profile and the files of the user that runs the process; each has its name in the file, its variable,
 # default and conversion.
 NO_FILES = {
     "ca_bundle": (None, None, None, None),

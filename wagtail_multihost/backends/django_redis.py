@@ -9,7 +9,7 @@ from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import ConnectionError, TimeoutError
 
 from wagtail_multihost.backends.cache import remove_keys
-from wagtail_multihost.backends.generations import GenerationCache, Known
+from wagtail_multihost.backends.generations import GenerationCache, KnownGeneration
 from wagtail_multihost.backends.session_names import HashedName, session_prefix
 
 LOST = (ConnectionError, TimeoutError, OSError)
@@ -54,7 +54,7 @@ class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  
             return self.client.get_server(self.owner_key)
         return self.client.get_client(write=True)
 
-    def current_generation(self, known: Known | None) -> str:
+    def current_generation(self, known: KnownGeneration | None) -> str:
         try:
             return super().current_generation(known)
         except LOST as error:
@@ -87,8 +87,8 @@ class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  
 
 def reverse_key(key: str) -> str:
     """
-    Return the key that a site's code gave, from the one on the server: prefix, generation, version, key. The key of
-    a session cannot be had; the name of its entry is returned, as one that reaches the entry.
+    Return the key that a site's code gave, from the one on the server: prefix, generation, version, key. A session's
+    key cannot be recovered; the name of its entry is returned, in a type that reaches the entry.
     """
     name = key.split(":", 3)[3]
     return HashedName(name) if session_prefix(name) else name

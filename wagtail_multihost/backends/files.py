@@ -11,7 +11,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
 
-from wagtail_multihost.backends.markers import refuse_other
+from wagtail_multihost.backends.markers import require_site
 
 #: The umask is the process's: two threads that change it must not restore each other's.
 UMASK = threading.Lock()
@@ -21,14 +21,14 @@ UMASK = threading.Lock()
 class SiteFileSystemStorage(FileSystemStorage):
     """
     Django's FileSystemStorage, which in the process of another site raises ConfigurationError: Wagtail puts a
-    storage's arguments into the queue of the task that deletes a file, and the path would be one of that site's too.
+    storage's arguments into the queue of the task that deletes a file, and the path could exist there too.
 
-    Without a ``location`` its folder is MEDIA_ROOT. A folder that hands its group down, to the front server, does so
-    to new folders in it.
+    Without a ``location`` its folder is MEDIA_ROOT. A folder with the setgid bit passes its group, the front server's,
+    on to new folders in it.
     """
 
     def __init__(self, *, site: str, **options: Any) -> None:
-        refuse_other(site, "storage")
+        require_site(site, "storage")
         super().__init__(**options)
 
     def _save(self, name: str, content: File[Any]) -> str:
@@ -39,8 +39,8 @@ class SiteFileSystemStorage(FileSystemStorage):
 
 def make_folders(folder: Path, mode: int) -> None:
     """
-    Make the missing ones of ``folder`` and its parents with ``mode``, whatever the umask is, and without a chmod:
-    Django's takes the bit that hands the group down, and Linux gives it back to nobody out of that group (chmod(2)).
+    Make ``folder`` and its missing parents with ``mode``, whatever the umask is, and without a chmod: Django's chmod
+    clears the setgid bit, and Linux lets nobody outside of that group set it again (chmod(2)).
     """
     if folder.is_dir():
         return

@@ -1,6 +1,6 @@
 """
 Accounts of frontend caches. Their parameters are a site's id and its hosts; zone and credentials are those of
-the running process's site. Who queues a purge with its settings, as Wagtail lets callers do, queues no secret.
+the running process's site. Code that queues a purge with its settings, as Wagtail allows, queues no secret.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from wagtail.contrib.frontend_cache.backends import BaseBackend, CloudflareBackend, CloudfrontBackend
 
-from wagtail_multihost.backends.markers import refuse_other
+from wagtail_multihost.backends.markers import require_site
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
 
@@ -31,21 +31,21 @@ class SiteCloudfrontBackend(CloudfrontBackend):  # type: ignore[misc]  # Wagtail
 
     def __init__(self, params: dict[str, Any]) -> None:
         own = own_frontend(params.get("SITE", ""), "cloudfront")
-        # Not CloudfrontBackend's: its client would take keys and endpoints from the surroundings.
+        # Not CloudfrontBackend's: its client would take keys and endpoints from the environment.
         BaseBackend.__init__(self, params)
-        self.client = own_client(own)
+        self.client = cloudfront_client(own)
         self.cloudfront_distribution_id = own.zone
 
 
 def own_frontend(site: str, backend: str) -> FrontendCacheSpec:
-    running = refuse_other(site, "frontend cache")
+    running = require_site(site, "frontend cache")
     if running.frontend is None or running.frontend.backend != backend:
-        raise ConfigurationError.because(f"The site {site} has no frontend cache of the backend {backend}.")
+        raise ConfigurationError.because(f"The site {site} has no frontend cache with the backend {backend}.")
     return running.frontend
 
 
-def own_client(own: FrontendCacheSpec) -> Any:
-    import boto3
+def cloudfront_client(own: FrontendCacheSpec) -> Any:
+    import boto3  # takes long to load, and Cloudflare does not need it
     from botocore.config import Config
 
     from wagtail_multihost.backends.credentials import own_session

@@ -1,9 +1,9 @@
 """
-Caches on servers that sites share: whose a prefix is, and ``clear`` without touching what others keep there.
+Caches on shared servers: the mark of a prefix's site, and a ``clear`` that leaves other sites' entries alone.
 
 Beside its entries each cache alias of a site has one key, ``<prefix>:owner``, with the site's mark and a random
-generation. Entries have the generation in their prefix, so that a new one empties the cache, whatever the server
-lets the site list or delete. The key is read once a second and process at most.
+generation. Entries have the generation in their prefix, so that a new one empties the cache, whatever the server lets
+the site list or delete. Each process reads the key at most once a second.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
-from wagtail_multihost.backends.markers import compared, own_mark, written
+from wagtail_multihost.backends.markers import check_mark, encode_mark, own_mark
 from wagtail_multihost.backends.session_names import older_names
 from wagtail_multihost.running import register_reset
 
@@ -25,7 +25,7 @@ FRESH = 1.0  # seconds
 GENERATION = "generation"
 
 
-class Known(NamedTuple):
+class KnownGeneration(NamedTuple):
     """The generation of a prefix, and until when it need not be read again (seconds of the monotonic clock)."""
 
     generation: str
@@ -33,7 +33,7 @@ class Known(NamedTuple):
 
 
 # Of this process: Django makes a cache object per thread. The key is server and prefix.
-_known: dict[tuple[str, str], Known] = {}
+_known: dict[tuple[str, str], KnownGeneration] = {}
 register_reset(_known.clear)
 
 
@@ -61,7 +61,7 @@ class GenerationCache(BaseCache):
 
     @property
     def owner_key(self) -> str:
-        """The key of the mark, as the server has it. No entry has it: theirs go on with a generation."""
+        """The key of the mark, as the server has it. No entry has it: theirs contain a generation."""
         return f"{self.site_prefix}:{OWNER}"
 
     @abstractmethod
@@ -70,20 +70,20 @@ class GenerationCache(BaseCache):
 
     @abstractmethod
     def add_owner(self, value: bytes) -> None:
-        """Write the owner key, for good, unless there is one."""
+        """Write the owner key, without expiry, unless there is one."""
 
     @abstractmethod
     def write_owner(self, value: bytes) -> None:
-        """Write the owner key for good."""
+        """Write the owner key, without expiry."""
 
     def generation(self) -> str:
         known = _known.get(self.place)
         if known is None or time.monotonic() >= known.until:
-            known = Known(self.current_generation(known), time.monotonic() + FRESH)
+            known = KnownGeneration(self.current_generation(known), time.monotonic() + FRESH)
             _known[self.place] = known
         return known.generation
 
-    def current_generation(self, known: Known | None) -> str:
+    def current_generation(self, known: KnownGeneration | None) -> str:
         """Return the generation that the server has; one of this process alone where the server keeps none."""
         new = new_generation()
         own = own_mark()
@@ -92,14 +92,14 @@ class GenerationCache(BaseCache):
             found = self.read_owner()
             if found is None:
                 # Also when the server has dropped the key: what it has of an older generation must not come back.
-                self.add_owner(written({**own, GENERATION: new}))
+                self.add_owner(encode_mark({**own, GENERATION: new}))
                 found = self.read_owner()
         if own is None or found is None:
             return known.generation if known else new
-        return str(compared(found, own, f"the cache prefix {self.site_prefix}").get(GENERATION, ""))
+        return str(check_mark(found, own, f"the cache prefix {self.site_prefix}").get(GENERATION, ""))
 
     def get(self, key: Any, default: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Return an entry; that of a session also where an earlier SECRET_KEY has named it."""
+        """Return an entry; a session's also under the name that an earlier SECRET_KEY gave it."""
         for name in (key, *older_names(key)):
             found = super().get(name, self._missing_key, *arguments, **options)
             if found is not self._missing_key:
@@ -113,10 +113,10 @@ class GenerationCache(BaseCache):
     def set(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None, *arguments: Any, **options: Any
     ) -> Any:
-        """Write an entry. That of a session has one name at a time, also while its SECRET_KEY is changed."""
+        """Write an entry. A session's has one name at a time, even while SECRET_KEY is changed."""
         done = super().set(key, value, timeout, version, *arguments, **options)
-        if done is not False:  # what a condition (nx, xx) of django-redis has kept from being written replaces nothing
-            place = {"client": client} if (client := client_of(arguments, options)) is not None else {}
+        if done is not False:  # a write that a condition (nx, xx) of django-redis prevented replaces nothing
+            place = {"client": client} if (client := client_argument(arguments, options)) is not None else {}
             for name in older_names(key):
                 super().delete(name, version=version, **place)
         return done
@@ -136,15 +136,15 @@ class GenerationCache(BaseCache):
         self.current_generation(None)
         generation = new_generation()
         if own is not None:
-            self.write_owner(written({**own, GENERATION: generation}))
-        _known[self.place] = Known(generation, time.monotonic() + FRESH)
+            self.write_owner(encode_mark({**own, GENERATION: generation}))
+        _known[self.place] = KnownGeneration(generation, time.monotonic() + FRESH)
         self.remove_entries()
 
     def remove_entries(self) -> None:
         """Remove the entries of all generations, where the server can list them."""
 
 
-def client_of(arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+def client_argument(arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
     """Return the client that a call of django-redis names, after the version or by its name; None for the usual one."""
     return arguments[0] if arguments else options.get("client")
 

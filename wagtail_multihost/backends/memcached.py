@@ -1,4 +1,5 @@
-"""Caches of a site on a memcached that other sites use too. It cannot list keys, and ``flush_all`` spares nobody."""
+"""Caches of a site on a memcached that other sites use too. It cannot list keys, and ``flush_all`` empties it for all
+sites."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from django.core.cache.backends.memcached import BaseMemcachedCache, PyLibMCCach
 
 from wagtail_multihost.backends.generations import GenerationCache
 
-FOR_GOOD = 0  # seconds; https://github.com/memcached/memcached/wiki/Commands
+NO_EXPIRY = 0  # seconds; https://github.com/memcached/memcached/wiki/Commands
 
 
 class SiteMemcachedCache(GenerationCache, BaseMemcachedCache):
@@ -20,10 +21,10 @@ class SiteMemcachedCache(GenerationCache, BaseMemcachedCache):
         return cast("bytes | None", self._cache.get(self.owner_key))
 
     def add_owner(self, value: bytes) -> None:
-        self._cache.add(self.owner_key, value, FOR_GOOD)
+        self._cache.add(self.owner_key, value, NO_EXPIRY)
 
     def write_owner(self, value: bytes) -> None:
-        self._cache.set(self.owner_key, value, FOR_GOOD)
+        self._cache.set(self.owner_key, value, NO_EXPIRY)
 
 
 class SitePyMemcacheCache(SiteMemcachedCache, PyMemcacheCache):

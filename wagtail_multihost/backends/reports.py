@@ -10,11 +10,11 @@ from typing import Any
 from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
-from wagtail_multihost.resolver.masking import OPEN_NAMES, masked_text
+from wagtail_multihost.resolver.masking import OPEN_NAMES, mask_text
 from wagtail_multihost.spec.secret import Secret
 
 PACKAGE = "wagtail_multihost"
-# Variables have plainer names than settings: "key" and "author" tell nothing.
+# Variables have plainer names than settings: "key" and "author" are seldom secret.
 TELLING_VARIABLE = re.compile("PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|DSN|_KEY$|CONN_PARAMS", re.IGNORECASE)
 DEEPEST = 20
 
@@ -22,8 +22,8 @@ DEEPEST = 20
 class SiteExceptionReporterFilter(SafeExceptionReporterFilter):
     """
     Django's filter, which masks by the names of settings, and on top of it the credentials inside URLs, connection
-    strings and lists, whatever they are called. Frames of this package show no values, and others none that are
-    called a password or have one.
+    strings and lists, whatever they are called. Frames of this package show no values, and other frames none that are
+    named like a password or contain one.
     """
 
     hidden_settings = re.compile(
@@ -40,9 +40,9 @@ class SiteExceptionReporterFilter(SafeExceptionReporterFilter):
         if isinstance(value, Secret) or depth > DEEPEST:
             return self.cleansed_substitute
         if isinstance(value, str):
-            return masked_text(value)
+            return mask_text(value)
         if isinstance(value, bytes):
-            return masked_text(value.decode(errors="replace"))
+            return mask_text(value.decode(errors="replace"))
         if isinstance(value, dict):
             return {key: self.without_credentials(inner, depth + 1) for key, inner in value.items()}
         if isinstance(value, list | tuple | set | frozenset):

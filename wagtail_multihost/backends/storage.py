@@ -11,7 +11,8 @@ from storages.backends.s3 import S3Storage
 
 from wagtail_multihost.backends.bucket_mark import check_bucket
 from wagtail_multihost.backends.credentials import own_session
-from wagtail_multihost.backends.markers import refuse_other
+from wagtail_multihost.backends.forked import note_storage
+from wagtail_multihost.backends.markers import require_site
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
 
@@ -46,8 +47,9 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
 
     def __init__(self, *, site: str, location: str = "") -> None:
         self.site = site
-        super().__init__(**options_of(refuse_other(site, "storage").storage), location=location)
-        # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the surroundings where no endpoint is given.
+        note_storage(self)
+        super().__init__(**bucket_options(require_site(site, "storage").storage), location=location)
+        # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the environment where no endpoint is given.
         self.client_config = self.client_config.merge(Config(ignore_configured_endpoint_urls=True))
 
     @property
@@ -55,7 +57,7 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
         is_new = getattr(self._connections, "connection", None) is None
         connection = super().connection
         if is_new:
-            # Before whatever is asked of the bucket, by whoever has the client; signing a URL asks nothing.
+            # Before each request to the bucket, whoever has the client; signing a URL sends none.
             # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html
             connection.meta.client.meta.events.register("before-call.s3", self._check_bucket)
         return connection
@@ -64,18 +66,18 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
         check_bucket(self)
 
     def _create_session(self) -> boto3.Session:
-        storage = refuse_other(self.site, "storage").storage
+        storage = require_site(self.site, "storage").storage
         return boto3.Session(botocore_session=own_session(storage.access_key, storage.secret_key))
 
     def get_default_settings(self) -> dict[str, Any]:
         return {**super().get_default_settings(), **NOT_AMBIENT, "file_overwrite": False, "default_acl": None}
 
 
-def options_of(storage: StorageSpec) -> dict[str, Any]:
+def bucket_options(storage: StorageSpec) -> dict[str, Any]:
     return {
         "bucket_name": storage.bucket,
-        "access_key": clear(storage.access_key),
-        "secret_key": clear(storage.secret_key),
+        "access_key": reveal_or_none(storage.access_key),
+        "secret_key": reveal_or_none(storage.secret_key),
         "region_name": storage.region or None,
         "endpoint_url": storage.endpoint or None,
         "custom_domain": storage.domain or None,
@@ -87,5 +89,5 @@ def options_of(storage: StorageSpec) -> dict[str, Any]:
     }
 
 
-def clear(secret: Secret | None) -> str | None:
+def reveal_or_none(secret: Secret | None) -> str | None:
     return secret.reveal() if secret else None

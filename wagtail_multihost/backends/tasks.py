@@ -1,9 +1,9 @@
 """
-Task backends whose tasks say whose they are.
+Task backends whose tasks carry a stamp of their site.
 
 Tasks name rows and files by keys that every site has, so a worker that takes another site's task off a shared queue
-would do its work on the wrong data. A stamp travels in the task's keyword arguments; the task's function, wherever
-and however a backend calls it, takes it out again and compares.
+would work on the wrong data. The stamp travels in the task's keyword arguments; the task's function, wherever and
+however a backend calls it, takes it out again and compares.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ GUARDED = "_multihost_guarded"
 def site_task_backend(alias: str, params: dict[str, Any]) -> Any:
     """Return the backend that TASKS of the project names, with stamps. Django calls this as it would call a class."""
     options = dict(params)
-    return stamping(import_string(options.pop(WRAPPED)))(alias=alias, params=options)
+    return stamping_class(import_string(options.pop(WRAPPED)))(alias=alias, params=options)
 
 
 @functools.cache
-def stamping(backend: type[Any]) -> type[Any]:
+def stamping_class(backend: type[Any]) -> type[Any]:
     """Return a subclass of ``backend``: workers of some ask for an instance of their own class."""
     task_class = backend.task_class
 
     def guarded_task(**fields: Any) -> Any:
-        return task_class(**{**fields, "func": guarded(fields["func"])})
+        return task_class(**{**fields, "func": guard_function(fields["func"])})
 
     def enqueue(self: Any, task: Any, args: Any, kwargs: Any) -> Any:
-        return super(stamped, self).enqueue(task=task, args=args, kwargs=stamped_arguments(task, kwargs))
+        return super(stamped, self).enqueue(task=task, args=args, kwargs=stamp_arguments(task, kwargs))
 
     async def aenqueue(self: Any, task: Any, args: Any, kwargs: Any) -> Any:
-        arguments = stamped_arguments(task, kwargs)
+        arguments = stamp_arguments(task, kwargs)
         return await super(stamped, self).aenqueue(task=task, args=args, kwargs=arguments)
 
     body = {
@@ -59,27 +59,27 @@ def stamping(backend: type[Any]) -> type[Any]:
     return stamped
 
 
-def stamped_arguments(task: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments that are queued: those of a task that can take the stamp out again get one."""
+def stamp_arguments(task: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments to queue, with a stamp if the task can take it out again."""
     site = own_site()
     if site is None or not hasattr(task.func, GUARDED):
         return kwargs
     return {**kwargs, STAMP: {"site": site.id, "uid": str(site.uid)}}
 
 
-def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+def guard_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``function`` with the same name and signature, which refuses to run with the stamp of another site."""
     if hasattr(function, GUARDED):
         return function
 
     @functools.wraps(function)
     async def run_async(*args: Any, **kwargs: Any) -> Any:
-        refuse_foreign(function.__name__, kwargs.pop(STAMP, None))
+        refuse_foreign_task(function.__name__, kwargs.pop(STAMP, None))
         return await function(*args, **kwargs)
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        refuse_foreign(function.__name__, kwargs.pop(STAMP, None))
+        refuse_foreign_task(function.__name__, kwargs.pop(STAMP, None))
         return function(*args, **kwargs)
 
     wrapper = run_async if iscoroutinefunction(function) else run
@@ -87,8 +87,8 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def refuse_foreign(task: str, stamp: Any) -> None:
-    """Raise IdentityError for the stamp of another site. Code that calls a task's function itself gives none."""
+def refuse_foreign_task(task: str, stamp: Any) -> None:
+    """Raise IdentityError for the stamp of another site. Code that calls a task's function itself passes none."""
     if stamp is None:
         return
     named = stamp if isinstance(stamp, dict) else {}
@@ -96,4 +96,6 @@ def refuse_foreign(task: str, stamp: Any) -> None:
     if own is None or named.get("uid") != str(own.uid):
         theirs = f"the site {shown(str(named.get('site', '')))} (uid {shown(str(named.get('uid', '')))})"
         found = f"the site {own.id} (uid {own.uid})" if own else "no site"
-        raise IdentityError(f"The task {task} is {theirs}'s, and this worker has {found}. Their queues must be apart.")
+        raise IdentityError(
+            f"The task {task} belongs to {theirs}, but this worker serves {found}. Give each site its own queue."
+        )

@@ -1,4 +1,4 @@
-"""What is wrong with settings that were set beside the resolver, or after it."""
+"""Settings that were set without the resolver, or after it."""
 
 from __future__ import annotations
 
@@ -41,19 +41,21 @@ def check_applied(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> 
                 id="wagtail_multihost.E005",
             )
         ]
-    changed = [name for name, value in running.values.items() if not holds(getattr(settings, name, None), value)]
+    changed = [
+        name for name, value in running.values.items() if not is_as_applied(getattr(settings, name, None), value)
+    ]
     return [
         Error(
-            f"{name} was set again after resolve().apply(globals()), so it is not the site's.",
+            f"{name} was set again after resolve().apply(globals()), so it no longer has the site's value.",
             hint="Move the line resolve().apply(globals()) to the end of the settings module that sets it.",
             id="wagtail_multihost.E002",
         )
         for name in sorted(changed)
-        if not is_test_runners(name)
+        if not is_set_by_test_runner(name)
     ]
 
 
-def holds(current: object, applied: object) -> bool:
+def is_as_applied(current: object, applied: object) -> bool:
     """
     Return whether a setting still has the value that ``apply`` gave it. Aliases may not come or go; an
     alias may have gained keys, because Django fills DATABASES with defaults in place.
@@ -61,17 +63,17 @@ def holds(current: object, applied: object) -> bool:
     if not isinstance(applied, Mapping) or not isinstance(current, Mapping):
         return current == applied
     return current.keys() == applied.keys() and all(
-        gained(current[alias], options) for alias, options in applied.items()
+        includes_options(current[alias], options) for alias, options in applied.items()
     )
 
 
-def gained(current: object, options: object) -> bool:
+def includes_options(current: object, options: object) -> bool:
     if not isinstance(options, Mapping) or not isinstance(current, Mapping):
         return current == options
-    return all(key in current and gained(current[key], value) for key, value in options.items())
+    return all(key in current and includes_options(current[key], value) for key, value in options.items())
 
 
-def is_test_runners(name: str) -> bool:
+def is_set_by_test_runner(name: str) -> bool:
     """
     Return whether Django's test runner sets ``name`` itself: it adds a host, renames the database and keeps
     mail in memory (django.test.utils.setup_test_environment, which also makes mail.outbox).
@@ -85,7 +87,7 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
     names = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS")
     return [
         Error(
-            f"{name} has the wildcard {value!r}, which lets other sites' hosts in.",
+            f"{name} has the wildcard {value!r}, which allows other sites' hosts.",
             hint="List the site's own hostnames; resolve().apply(globals()) does.",
             id="wagtail_multihost.E003",
         )

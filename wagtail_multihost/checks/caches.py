@@ -1,4 +1,4 @@
-"""What is wrong with caches that were set beside the resolver, or after it."""
+"""Caches that were set without the resolver, or after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
-from wagtail_multihost.backends.session_names import ENGINES, prefixes_with
+from wagtail_multihost.backends.session_names import ENGINES, session_prefixes
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.resolver.caches import KEY_FUNCTION
 from wagtail_multihost.running import current, own_site
@@ -19,7 +19,7 @@ from wagtail_multihost.spec.site import SiteSpec
 
 OWN = "wagtail_multihost."
 CACHE_ENGINES = ("django.contrib.sessions.backends.cache", "django.contrib.sessions.backends.cached_db")
-# Nothing of theirs is outside this process, or outside the site's own database.
+# They keep nothing outside this process or the site's own database.
 CONTAINED = (
     "django.core.cache.backends.db.DatabaseCache",
     "django.core.cache.backends.dummy.DummyCache",
@@ -31,36 +31,37 @@ FILES = "django.core.cache.backends.filebased.FileBasedCache"
 
 @register(TAG)
 def check_caches(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """E008, W003, W025: an alias without the prefix, one whose clear() spares nobody, one that shows session keys."""
+    """E008, W003, W025: an alias without the prefix, one whose clear() empties the server, one that shows session
+    keys."""
     site = own_site()
     if site is None:
         return []
-    return [message for alias, options in settings.CACHES.items() for message in messages(alias, options, site)]
+    return [message for alias, options in settings.CACHES.items() for message in cache_messages(alias, options, site)]
 
 
-def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Iterator[CheckMessage]:
+def cache_messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Iterator[CheckMessage]:
     backend = str(options.get("BACKEND"))
     if backend in CONTAINED:
         return
     if shows_sessions(alias, options):
         yield Warning(
-            f"CACHES[{shown(alias)}] has sessions, and the names of its entries show what the visitors' cookies hold.",
+            f"CACHES[{shown(alias)}] has sessions, and the names of its entries reveal the visitors' session keys.",
             hint=f'Set its KEY_FUNCTION to "{KEY_FUNCTION}", or set CACHES before resolve().apply(globals()).',
             id="wagtail_multihost.W025",
         )
-    fault = fault_of(options, site.names.key_prefix)
+    fault = prefix_fault(options, site.names.key_prefix)
     if fault:
         yield Error(
             f"CACHES[{shown(alias)}] {fault}, so sites could read each other's entries.",
-            hint="Set CACHES before resolve().apply(globals()), which gives every alias a prefix of the site's own.",
+            hint="Set CACHES before resolve().apply(globals()), which gives every alias the site's prefix.",
             id="wagtail_multihost.E008",
         )
     elif not is_contained(backend) and not is_in_folder(backend, options, site):
         yield Warning(
             f"CACHES[{shown(alias)}] has the backend {shown(backend)}, whose clear() may remove the entries of all "
             "sites on its server.",
-            hint="Never call clear() on it, or give each site a server or a database number of its own. Backends of "
-            "this package remove the site's entries alone.",
+            hint="Never call clear() on it, or give each site its own server or database number. Backends of "
+            "this package remove only the site's entries.",
             id="wagtail_multihost.W003",
         )
 
@@ -68,16 +69,16 @@ def messages(alias: str, options: Mapping[str, object], site: SiteSpec) -> Itera
 def shows_sessions(alias: str, options: Mapping[str, object]) -> bool:
     """Return whether the names of an alias's entries hold the keys of sessions, as Django makes them."""
     engine = settings.SESSION_ENGINE
-    keeps_sessions = engine in CACHE_ENGINES or prefixes_with(engine) != ENGINES
+    keeps_sessions = engine in CACHE_ENGINES or session_prefixes(engine) != ENGINES
     return alias == settings.SESSION_CACHE_ALIAS and keeps_sessions and not options.get("KEY_FUNCTION")
 
 
-def fault_of(options: Mapping[str, object], prefix: str) -> str:
-    """Return what is wrong with the keys of an alias, blank when they are the site's own."""
+def prefix_fault(options: Mapping[str, object], prefix: str) -> str:
+    """Return what is wrong with the prefix of an alias; blank when it is the site's."""
     if options.get("KEY_FUNCTION") not in (None, KEY_FUNCTION):
         return "has a KEY_FUNCTION, which may leave out the site's prefix"
     own = str(options.get("KEY_PREFIX"))
-    return "" if own == prefix or own.startswith(f"{prefix}.") else "has not the site's KEY_PREFIX"
+    return "" if own == prefix or own.startswith(f"{prefix}.") else "does not have the site's KEY_PREFIX"
 
 
 def is_in_folder(backend: str, options: Mapping[str, object], site: SiteSpec) -> bool:
@@ -89,7 +90,7 @@ def is_in_folder(backend: str, options: Mapping[str, object], site: SiteSpec) ->
 
 
 def is_contained(backend: str) -> bool:
-    """Return whether a backend is one of ours, or of those that are contained, under a name of its own."""
+    """Return whether a backend is, or derives from, one of ours or of CONTAINED."""
     try:
         found = import_string(backend)
         return isinstance(found, type) and (

@@ -1,4 +1,4 @@
-"""What is wrong with cookies that were set beside the resolver, or after it."""
+"""Cookies that were set without the resolver, or after it."""
 
 from __future__ import annotations
 

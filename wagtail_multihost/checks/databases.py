@@ -1,4 +1,4 @@
-"""What is wrong with database connections, and with what a copied database brought along."""
+"""Database connections, and what a copied database brought along."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
+from wagtail_multihost.backends.forked import opened_while_loading
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.identifiers import shown
@@ -23,16 +24,30 @@ MOST_SHOWN = 5
 
 @register(TAG)
 def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """E014 and E015: a pool whose connections are kept as well, and names that PostgreSQL cuts."""
+    """E014 and E015: a pool whose connections are kept as well, and names that PostgreSQL truncates."""
     return [
         message
         for alias, options in settings.DATABASES.items()
         if str(options.get("ENGINE")).endswith(POSTGRESQL)
-        for message in messages(alias, options)
+        for message in database_messages(alias, options)
     ]
 
 
-def messages(alias: str, options: Mapping[str, object]) -> Iterator[CheckMessage]:
+@register(TAG)
+def check_opened_while_loading(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """W028: an app that queries a database while Django loads."""
+    return [
+        Warning(
+            f"The app {shown(app)} opens the database {shown(alias)} while Django loads. Workers that are forked "
+            "afterwards do not use that connection, but each start waits for the database, and fails without it.",
+            hint="Move the query out of AppConfig.ready() and out of modules that are imported.",
+            id="wagtail_multihost.W028",
+        )
+        for alias, app in opened_while_loading.items()
+    ]
+
+
+def database_messages(alias: str, options: Mapping[str, object]) -> Iterator[CheckMessage]:
     more = options.get("OPTIONS")
     if isinstance(more, Mapping) and more.get("pool") and options.get("CONN_MAX_AGE", 0) != 0:
         yield checks.Error(
@@ -46,9 +61,9 @@ def messages(alias: str, options: Mapping[str, object]) -> Iterator[CheckMessage
     for key, name in names.items():
         if len(str(name or "").encode(errors="replace")) > NAME_BYTES:
             yield checks.Error(
-                f"The {key} of DATABASES[{shown(alias)}] has more than {NAME_BYTES} bytes. PostgreSQL cuts it there "
-                "without an error, and what is left may be another site's.",
-                hint=f"Take a name of at most {NAME_BYTES} bytes; derived names have at most 54.",
+                f"The {key} of DATABASES[{shown(alias)}] has more than {NAME_BYTES} bytes. PostgreSQL truncates it "
+                "without an error, and the rest may be another site's name.",
+                hint=f"Choose a name of at most {NAME_BYTES} bytes; derived names have at most 54.",
                 id="wagtail_multihost.E015",
             )
 
@@ -61,7 +76,7 @@ def check_leftovers(
     site = own_site()
     if site is None or DEFAULT_DB_ALIAS not in (databases or ()) or not apps.is_installed("wagtail"):
         return []
-    from wagtail.models import Site
+    from wagtail.models import Site  # Wagtail may be missing
 
     own = {*site.hosts, FIRST_HOSTNAME}
     try:
@@ -76,9 +91,9 @@ def check_leftovers(
     named = ", ".join(shown(hostname) for hostname in foreign[:MOST_SHOWN])
     return [
         Warning(
-            f"Wagtail's table of sites has {len(foreign)} hostnames that are not of the site {site.id}: {named}. "
-            "Links and purges would lead there.",
-            hint="If the database is a copy, run multihost_adopt. Else add them to the aliases, or remove the rows.",
+            f"Wagtail's table of sites has {len(foreign)} hostnames that the site {site.id} does not have: "
+            f"{named}. Links and purges would lead there.",
+            hint="If the database is a copy, run multihost_adopt. If not, add them to the aliases, or remove the rows.",
             id="wagtail_multihost.W005",
         )
     ]

@@ -1,4 +1,4 @@
-"""What suits only development: looked at with ``check --deploy``."""
+"""What suits only development: checked with ``check --deploy``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from wagtail_multihost.checks import TAG
-from wagtail_multihost.checks.hosted import Hosted, hosted, is_served_here
+from wagtail_multihost.checks.hosted import KnownDeployment, is_served_here, known_deployment
 from wagtail_multihost.project import codebase, transport
 from wagtail_multihost.spec.origins import misread_origin
 from wagtail_multihost.spec.platform import PRODUCTION
 
-# What finds things is loaded where checks run, not by each process that serves.
+# Modules of ``production`` are imported where checks run, not by each process that serves.
 
 
 @register(TAG, deploy=True)
@@ -25,7 +25,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
         return []
     from wagtail_multihost.production.settings import debug_findings, module_findings
 
-    known, module = hosted(), str(settings.SETTINGS_MODULE)
+    known, module = known_deployment(), str(settings.SETTINGS_MODULE)
     return [
         *(
             Error(found.sentence, hint=found.hint, id="wagtail_multihost.E022")
@@ -41,17 +41,17 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 @register(TAG, deploy=True)
 def check_platform(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """W008, W009, W010, W011 and W026: the environment, who reads the registry, whose the key is, what is local."""
-    known = hosted()
+    known = known_deployment()
     return list(platform_messages(known)) if known else []
 
 
-def platform_messages(known: Hosted) -> Iterator[CheckMessage]:
+def platform_messages(known: KnownDeployment) -> Iterator[CheckMessage]:
     from wagtail_multihost.production import platform as find
 
     platform, sites = known.platform, known.sites
     for found in find.environment_findings(platform):
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W008")
-    # E006 says it of a site's process in production.
+    # E006 reports it for a site's process in production.
     files = () if known.is_of_site and platform.environment == PRODUCTION else known.files
     for found in find.registry_findings(platform, files, os.geteuid()):
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W009")
@@ -66,7 +66,7 @@ def platform_messages(known: Hosted) -> Iterator[CheckMessage]:
 @register(TAG)
 def check_links(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """W027: a port by which Wagtail takes https for http, or the other way round."""
-    known = hosted()
+    known = known_deployment()
     found = [misread_origin(known.platform, site) for site in known.sites] if known else []
     return [
         Warning(
@@ -81,11 +81,11 @@ def check_links(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
 @register(TAG, deploy=True)
 def check_transport(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """W012, W013, W014 and W015: http, no redirect, a scheme that Django does not learn, no HSTS."""
-    known = hosted()
+    known = known_deployment()
     return list(transport_messages(known)) if known else []
 
 
-def transport_messages(known: Hosted) -> Iterator[CheckMessage]:
+def transport_messages(known: KnownDeployment) -> Iterator[CheckMessage]:
     from wagtail_multihost.production import transport as find
 
     platform, sites, django = known.platform, known.sites, transport()
@@ -105,11 +105,11 @@ def check_folders(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> 
     if not is_served_here():
         return []
     from wagtail_multihost.production.build_context import context_findings, repository_findings
-    from wagtail_multihost.production.folders import folders_of
+    from wagtail_multihost.production.folders import find_platform_files
 
-    known = hosted()
+    known = known_deployment()
     data = known.platform.data if known else None
-    project, paths, committed = folders_of(
+    project, paths, committed = find_platform_files(
         codebase().directory, data, known.sites if known else (), known.files if known else ()
     )
     return [

@@ -1,4 +1,4 @@
-"""A site's process that can read more than its own record, and a snapshot that nobody renews."""
+"""A site's process that can read more than its own record, and a snapshot that is not renewed."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def check_age(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list
         return []
     return [
         Warning(
-            f"The site's snapshot is of {created.date()}, and no run of multihost_snapshot has renewed it since.",
-            hint="Run multihost_snapshot after every change of the registry, and by a timer.",
+            f"The site's snapshot dates from {created.date()}; multihost_snapshot has not renewed it since.",
+            hint="Run multihost_snapshot after every change of the registry, and from a timer.",
             id="wagtail_multihost.W001",
         )
     ]

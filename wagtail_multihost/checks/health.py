@@ -1,8 +1,9 @@
-"""What is wrong with ``MULTIHOST_HEALTH``: mistakes, tokens and networks that are everybody's, URLs that clash."""
+"""``MULTIHOST_HEALTH``: mistakes, weak or shared tokens, networks that are too large, URLs that clash."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 WAGTAIL_PAGES = "wagtail_serve"
 ELSEWHERE = "/multihost-no-such-page/"
-#: Of 32 random hexadecimal digits fewer differ once in ten million tokens.
+#: Of ten million tokens of 32 random hexadecimal digits, one has fewer different ones.
 VARIETY = 8
 NAMES = ("live", "ready", "startup", "drain", "health", "health.json", "metrics", "site/x")
 
@@ -32,7 +33,7 @@ def check_health_settings(app_configs: Sequence[AppConfig] | None, **kwargs: obj
     return [
         Error(
             str(problem),
-            hint="Mend it: a process with it does not start. docs/reference/health.md has every key.",
+            hint="Correct it: no process starts with it. docs/reference/health.md has every key.",
             id="wagtail_multihost.E017",
         )
         for problem in problems
@@ -40,7 +41,7 @@ def check_health_settings(app_configs: Sequence[AppConfig] | None, **kwargs: obj
 
 
 def stated_health() -> tuple[HealthSettings | None, Sequence[object]]:
-    """Return the setting as read, None where it has problems, and those; none of them tells a token."""
+    """Return the setting as read, None where it has problems, and the problems, which never quote a token."""
     from wagtail_multihost.health.process import health_settings  # with the modules of all probes: only for checks
 
     try:
@@ -52,13 +53,11 @@ def stated_health() -> tuple[HealthSettings | None, Sequence[object]]:
 @register(TAG)
 def check_health_networks(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """E018: the networks that see details are the whole internet."""
-    from ipaddress import ip_network
-
     stated, _ = stated_health()
     networks = stated.options.networks if stated else ()
     return [
         Error(
-            f"MULTIHOST_HEALTH['NETWORKS'] has {network!r}: everybody would see the details of the health.",
+            f"MULTIHOST_HEALTH['NETWORKS'] has {network!r}: everybody could see the details of the health.",
             hint="Name the networks of those who look at it, or give them a token.",
             id="wagtail_multihost.E018",
         )
@@ -70,17 +69,17 @@ def check_health_networks(app_configs: Sequence[AppConfig] | None, **kwargs: obj
 @register(TAG)
 def check_health_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """E019: the project has a URL where the health endpoint answers."""
-    from wagtail_multihost.health.options import stated_prefix
+    from wagtail_multihost.health.options import read_prefix
 
     try:
-        prefix = stated_prefix(conf.MULTIHOST_HEALTH)
+        prefix = read_prefix(conf.MULTIHOST_HEALTH)
     except ConfigurationError:
         return []
     shadowed = dict.fromkeys(route for name in NAMES if (route := shadowed_route(f"{prefix}{name}")))
     return [
         Error(
-            f"The health endpoint answers in the place of a URL of the project: {route}",
-            hint="Set MULTIHOST_HEALTH['PREFIX'] to a path that the project has no URL below, and Wagtail no page.",
+            f"The health endpoint hides a URL of the project: {route}",
+            hint="Set MULTIHOST_HEALTH['PREFIX'] to a path below which the project has no URL, and Wagtail no page.",
             id="wagtail_multihost.E019",
         )
         for route in shadowed
@@ -88,22 +87,22 @@ def check_health_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object)
 
 
 def shadowed_route(path: str) -> str:
-    """Return a sentence on the project's URL for ``path``, blank for none; one for every path, as of pages, is none."""
+    """Return a sentence on the project's URL for ``path``; blank for none, and for a pattern that takes every path."""
     for url in (path, f"{path}/"):
-        match = resolved(url)
-        if match and match.view_name != WAGTAIL_PAGES and match.func is not elsewhere(url):
+        match = resolve_url(url)
+        if match and match.view_name != WAGTAIL_PAGES and match.func is not view_elsewhere(url):
             return f"{url} is {match.route!r}."
     return ""
 
 
-def elsewhere(url: str) -> object:
-    """Return the view that the project has for the same words below a path that it has no URL for."""
-    match = resolved(f"{ELSEWHERE}{url.lstrip('/')}")
+def view_elsewhere(url: str) -> object:
+    """Return the project's view for the same path below one for which it has no URL."""
+    match = resolve_url(f"{ELSEWHERE}{url.lstrip('/')}")
     return match.func if match else None
 
 
-def resolved(url: str) -> ResolverMatch | None:
-    """Return what the project has for ``url``; None for nothing."""
+def resolve_url(url: str) -> ResolverMatch | None:
+    """Return the project's match for ``url``; None without one."""
     from django.urls import Resolver404, resolve
 
     try:
@@ -118,8 +117,8 @@ def check_health_freshness(app_configs: Sequence[AppConfig] | None, **kwargs: ob
     stated, _ = stated_health()
     return [
         Error(
-            f"The probe {name!r} of MULTIHOST_HEALTH may run every {pause:g} seconds, and its result is believed for "
-            f"{fresh:g}: the process would not be ready in between.",
+            f"The probe {name!r} of MULTIHOST_HEALTH may run every {pause:g} seconds, but its result is valid for "
+            f"{fresh:g}: in between the process would not be ready.",
             hint="Make STALE longer than INTERVAL and the probe's timeout together, by a tenth at least.",
             id="wagtail_multihost.E020",
         )
@@ -130,14 +129,14 @@ def check_health_freshness(app_configs: Sequence[AppConfig] | None, **kwargs: ob
 def stale_probes(stated: HealthSettings) -> Iterator[tuple[str, float, float]]:
     """Yield the name of each critical probe whose results grow old, the longest it may take, and their longest age."""
     from wagtail_multihost.health.probe import passed
-    from wagtail_multihost.health.report import Entry, Result, fresh_until
+    from wagtail_multihost.health.report import ProbeEntry, ProbeResult, fresh_until
     from wagtail_multihost.health.task import JITTER
 
     options = stated.options
     for name, probe in stated.probes.items():
         longest = max(probe.interval or options.interval, probe.retry or options.retry)
         pause = longest * (1 + JITTER) + probe.timeout
-        fresh = fresh_until(Result(Entry(name, probe), (passed(),), 0, 0, 0), options.stale)
+        fresh = fresh_until(ProbeResult(ProbeEntry(name, probe), (passed(),), 0, 0, 0), options.stale)
         if fresh is not None and fresh <= pause:
             yield name, pause, fresh
 
@@ -147,11 +146,11 @@ def check_health_tokens(app_configs: Sequence[AppConfig] | None, **kwargs: objec
     """E021 and W007: a token that can be guessed, and one that every site knows."""
     stated, _ = stated_health()
     tokens = stated.options.tokens if stated else ()
-    weak = [(position, why) for position, token in enumerate(tokens) if (why := weakness(token))]
+    weak = [(position, why) for position, token in enumerate(tokens) if (why := token_weakness(token))]
     messages: list[CheckMessage] = [
         Error(
             f"The token {position} of MULTIHOST_HEALTH['TOKENS'] {why}.",
-            hint='Make another: python -c "import secrets; print(secrets.token_urlsafe(32))".',
+            hint='Generate another: python -c "import secrets; print(secrets.token_urlsafe(32))".',
             id="wagtail_multihost.E021",
         )
         for position, why in weak
@@ -160,19 +159,19 @@ def check_health_tokens(app_configs: Sequence[AppConfig] | None, **kwargs: objec
         messages.append(
             Warning(
                 "MULTIHOST_HEALTH['TOKENS'] is known to every site's code, which can drain its neighbours with it.",
-                hint="Leave it out: each site has a token of its own, which multihost_health --token shows.",
+                hint="Leave it out: each site has its own token, which multihost_health --token shows.",
                 id="wagtail_multihost.W007",
             )
         )
     return messages
 
 
-def weakness(token: str) -> str:
-    """Return why a token is no secret of its own, blank for none; nothing of it is told."""
+def token_weakness(token: str) -> str:
+    """Return why a token is weak, without quoting it; blank when it is not."""
     keys = [str(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS) if key]
     if any(token in key or key in token for key in keys):
-        return "is a part of SECRET_KEY, or has it in it"
+        return "is a part of SECRET_KEY, or contains it"
     if len(set(token)) < VARIETY:
         return f"has fewer than {VARIETY} different characters"
-    # A text that is found in its double elsewhere than at both ends repeats a part of it.
+    # A string that is found in the middle of its double repeats a part of itself.
     return "repeats itself" if token in (token + token)[1:-1] else ""

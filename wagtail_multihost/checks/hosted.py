@@ -12,7 +12,7 @@ from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 
-class Hosted(NamedTuple):
+class KnownDeployment(NamedTuple):
     """
     The ``platform``, those of its ``sites`` that are known here, and the registry's ``files``. ``has_keys`` says
     whether the registry is where the platform's keys are stated, as a snapshot is not; ``is_of_site`` whether this is
@@ -32,18 +32,22 @@ def is_served_here() -> bool:
     return running is not None and not running.ephemeral
 
 
-def hosted() -> Hosted | None:
-    """Return the platform and the site of this process, or with no site named all that the registry's file has."""
+def known_deployment() -> KnownDeployment | None:
+    """Return the platform and the site of this process, or, with no site named, all that the registry's file has."""
     running = current()
     if running is None or running.ephemeral:
         return None
     platform, site, opened = running.platform, running.site, running.opened
     if platform is not None and site is not None:
         has_keys = opened is not None and opened.has_servers
-        return Hosted(platform, (site,), opened.files if opened else (), has_keys, is_of_site=True)
+        return KnownDeployment(platform, (site,), opened.files if opened else (), has_keys, is_of_site=True)
     try:
         registry = registry_of(None)
         contents = registry.load(requires_pins=False) if is_whole(registry) else None
     except ConfigurationError:
-        return None  # E007 says it
-    return Hosted(contents.platform, contents.enabled, registry.files, True, is_of_site=False) if contents else None
+        return None  # E007 reports it
+    return (
+        KnownDeployment(contents.platform, contents.enabled, registry.files, True, is_of_site=False)
+        if contents
+        else None
+    )

@@ -1,4 +1,4 @@
-"""What is wrong with the identity of the site's database."""
+"""The identity of the site's database."""
 
 from __future__ import annotations
 

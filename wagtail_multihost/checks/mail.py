@@ -1,4 +1,4 @@
-"""What is wrong with how mail is sent."""
+"""How mail is sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def check_mail(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> lis
     former = [name for name in REPLACED if settings.is_overridden(name)]
     if django.VERSION >= MAILERS_SINCE and not former:
         return []
-    fault = f"set beside {', '.join(former)}, of which Django reads one" if former else "set, which Django 6.1 brought"
+    beside = f"set together with {', '.join(former)}, and Django reads only one of the two"
+    fault = beside if former else "set, but Django reads it only from 6.1 on"
     return [
         Error(
             f"MAILERS is {fault}: mail would leave through an account that is not the site's.",

@@ -1,4 +1,4 @@
-"""Uploads that the front server can read only by a group that reads more."""
+"""Uploads that the front server can read only through a group that can read more."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def check_media_group(app_configs: Sequence[AppConfig] | None, **kwargs: object)
         return []
     return [
         Warning(
-            "The folder of uploads has the group that reads the site's snapshot: a front server that is in this group "
-            "to serve the uploads reads the site's secrets as well.",
+            "The folder of uploads has the group that reads the site's snapshot: a front server in this group "
+            "can read the site's secrets too.",
             hint="State media_group, a group for uploads alone, in [platform], and put the front server's account "
             "into that group instead.",
             id="wagtail_multihost.W020",

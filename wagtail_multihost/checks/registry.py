@@ -1,4 +1,4 @@
-"""What is wrong with the registry as a whole: each site's own process sees no more than its record."""
+"""The registry as a whole, of which a site's own process sees only its record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_registry(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
         return [
             Error(
                 str(problem),
-                hint="Mend it in the registry. multihost_sites reports the same, and exits with 2 until it is mended.",
+                hint="Correct it in the registry. Until then multihost_sites reports the same, and exits with 2.",
                 id="wagtail_multihost.E007",
             )
             for problem in error.problems
@@ -39,9 +39,9 @@ def check_registry(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 
 def is_whole(registry: Registry) -> bool:
     """
-    Return whether this process has all of the registry before it: not the snapshots of sites, of which its account
-    reads one, nor a file that is not there, as where images are built.
+    Return whether this process can read the whole registry: not snapshots, of which its account reads one, nor a file
+    that is missing, as where images are built.
     """
-    from wagtail_multihost.registry.toml import TomlRegistry
+    from wagtail_multihost.registry.toml import TomlRegistry  # processes with a snapshot do without it
 
     return isinstance(registry, TomlRegistry) and os.access(registry.path, os.R_OK)

@@ -1,4 +1,4 @@
-"""What is wrong with search indexes that were set beside the resolver, or after it."""
+"""Search indexes that were set without the resolver, or after it."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def check_search(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
     return [
         Error(
             f"WAGTAILSEARCH_BACKENDS[{shown(alias)}] {fault}.",
-            hint="Set WAGTAILSEARCH_BACKENDS before resolve().apply(globals()), which gives every backend an "
-            "INDEX_PREFIX of the site's own, and leave INDEX out.",
+            hint="Set WAGTAILSEARCH_BACKENDS before resolve().apply(globals()), which gives every backend the "
+            "site's INDEX_PREFIX, and leave INDEX out.",
             id="wagtail_multihost.E009",
         )
         for alias, options in backends.items()
-        if (fault := fault_of(options, site.names.index_prefix))
+        if (fault := index_fault(options, site.names.index_prefix))
     ]
 
 
-def fault_of(options: Mapping[str, object], prefix: str) -> str:
-    """Return what is wrong with the names of a backend's indexes, blank when they are the site's own."""
+def index_fault(options: Mapping[str, object], prefix: str) -> str:
+    """Return what is wrong with the names of a backend's indexes; blank when they are the site's own."""
     if str(options.get("BACKEND")).startswith(CONTAINED):
         return ""
     if options.get("INDEX") and wagtail.VERSION[0] >= IGNORED_SINCE:
-        return "has INDEX, which this version of Wagtail ignores: all sites would have the same indexes"
+        return "has INDEX, which this version of Wagtail ignores: all sites would share the same indexes"
     # Before Wagtail 8 an index without a prefix has its own name, and an underscore, as one.
     own = options.get("INDEX_PREFIX", f"{options.get('INDEX')}_")
-    return (
-        "" if str(own).startswith(prefix) else "has not the site's INDEX_PREFIX, so other sites have the same indexes"
-    )
+    if str(own).startswith(prefix):
+        return ""
+    return "does not have the site's INDEX_PREFIX, so other sites use the same indexes"

@@ -1,4 +1,4 @@
-"""What is wrong with storages that were set beside the resolver, or after it."""
+"""Storages that were set without the resolver, or after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wagtail_multihost.spec.identifiers import shown
 
 STATIC = "staticfiles"
 RENDITIONS = "WAGTAILIMAGES_RENDITION_STORAGE"
-# Parts of the names that django-storages' backends have for what opens a bucket.
+# Parts of the names that django-storages' backends give to credentials.
 CREDENTIALS = (
     "secret",
     "password",
@@ -32,17 +32,17 @@ IDENTIFIERS = ("_id", "_name", "_file", "_path")
 
 @register(TAG)
 def check_storages(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """E010, E011 and E016: a storage that overwrites files, that tells its keys, or that cannot be used."""
+    """E010, E011 and E016: a storage that overwrites files, that reveals its keys, or that cannot be used."""
     if own_site() is None:
         return []
     found: list[CheckMessage] = []
     for alias, options in settings.STORAGES.items():
         if alias != STATIC:  # the project's, for all sites; it is meant to overwrite, and no task has it
             found += credential_messages(alias, options.get("OPTIONS") or {})
-            found += messages(f"STORAGES[{shown(alias)}]", alias)
+            found += storage_messages(f"STORAGES[{shown(alias)}]", alias)
     renditions = getattr(settings, RENDITIONS, None)
     if renditions and not (isinstance(renditions, str) and renditions in settings.STORAGES):
-        found += messages(RENDITIONS, renditions)
+        found += storage_messages(RENDITIONS, renditions)
     return found
 
 
@@ -52,7 +52,7 @@ def credential_messages(alias: str, options: Mapping[str, object]) -> Iterator[C
         yield Error(
             f"STORAGES[{shown(alias)}] has {', '.join(names)} in its OPTIONS, which Wagtail writes into the queue with "
             "every task that deletes a file.",
-            hint="Give them to the site's storage in the registry: this package's storage keeps them out of queues.",
+            hint="State them in the site's storage in the registry: this package's storage keeps them out of queues.",
             id="wagtail_multihost.E011",
         )
 
@@ -64,24 +64,24 @@ def is_credential(name: str, value: object) -> bool:
     return bool(value) and not isinstance(value, bool) and (has_user or is_named)
 
 
-def messages(where: str, reference: object) -> Iterator[CheckMessage]:
+def storage_messages(where: str, reference: object) -> Iterator[CheckMessage]:
     try:
-        storage = opened(reference)
+        storage = open_storage(reference)
     except Exception as error:  # of any class, and some repeat the options
-        yield unusable(where, f"cannot be used: {type(error).__name__}")
+        yield unusable_error(where, f"cannot be used: {type(error).__name__}")
         return
     if hasattr(storage, "bucket_name") and not storage.bucket_name:
-        yield unusable(where, "has no bucket, which would show when the first file is written")
+        yield unusable_error(where, "has no bucket, so writing the first file would fail")
     if getattr(storage, "file_overwrite", False) or getattr(storage, "_allow_overwrite", False):
         yield Error(
-            f"{where} overwrites files: an upload takes the place of another one with its name.",
+            f"{where} overwrites files: an upload replaces another one with the same name.",
             hint="Set STORAGES before resolve().apply(globals()), or set file_overwrite (AWS_S3_FILE_OVERWRITE) or "
             "allow_overwrite to False.",
             id="wagtail_multihost.E010",
         )
 
 
-def unusable(where: str, fault: str) -> CheckMessage:
+def unusable_error(where: str, fault: str) -> CheckMessage:
     return Error(
         f"{where} {fault}.",
         hint="Set STORAGES before resolve().apply(globals()), and state the storage in the registry.",
@@ -89,7 +89,7 @@ def unusable(where: str, fault: str) -> CheckMessage:
     )
 
 
-def opened(reference: object) -> object:
+def open_storage(reference: object) -> object:
     """Return the storage that an alias, a dotted path, a class or an instance stands for, as Wagtail does."""
     if isinstance(reference, str):
         if reference in settings.STORAGES:

@@ -1,4 +1,4 @@
-"""What is wrong with the queue of a site's tasks."""
+"""The queue of a site's tasks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wagtail_multihost.checks import TAG
 from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.identifiers import shown
 
-# Those that run a task where it comes from, or drop it, and those whose queue is in the site's own database.
+# Those that run a task at once, or drop it, and those whose queue is in the site's own database.
 OWN_QUEUES = (
     "django.tasks.backends.dummy.",
     "django.tasks.backends.immediate.",
@@ -37,7 +37,7 @@ def check_tasks(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
     return [
         Warning(
             f"TASKS[{shown(alias)}] has the backend {shown(backend)}, whose queue the workers of other sites may read.",
-            hint="A worker refuses another site's task, and the task is lost. Give each site a broker of its own, or "
+            hint="A worker refuses another site's task, and the task is lost. Give each site its own broker, or "
             "keep tasks in the site's database. The names of queues do not help: Wagtail's tasks go to default.",
             id="wagtail_multihost.W004",
         )

@@ -1,4 +1,4 @@
-"""What is possible, and seldom meant: sentences for who has the files of a plan written."""
+"""Cautions: sentences about what is possible in a plan, and seldom intended."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from wagtail_multihost.spec.origins import hosts_without_login, misread_origin
 from wagtail_multihost.spec.platform import PRODUCTION
 from wagtail_multihost.spec.runner import RUNNERS, Runner
 
-#: What a site's own code must have for its processes to start, below the value of each option.
+#: What must exist below the value of each option for a site's own code to start.
 NEEDED = {"directory": "", "virtualenv": "/bin/python3"}
 
 
 def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
-    """Yield a sentence for everything in ``plan`` that its ``targets`` can do, and that is seldom meant."""
+    """Yield a sentence for everything in ``plan`` that its ``targets`` allow, and that is seldom intended."""
     chosen = [emitters()[target] for target in dict.fromkeys(targets)]
     running = [emitter.name for emitter in chosen if emitter.runs_sites]
     for target in running:
@@ -32,27 +32,27 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
 
 
 def caches_apart(plan: Plan, target: str) -> Iterator[str]:
-    """Yield the sites whose workers have a cache each, where ``target`` is known to give them more than one."""
+    """Yield a caution about sites whose workers have separate caches, if ``target`` starts more than one worker."""
     for runner in started_by(plan, target):
         cached = [site for site in plan.chosen if site.cache.backend == "locmem"]
         found = [site for site in cached if runner.workers_of(plan.options(runner.options, site)) > 1]
         if found:
             yield (
                 f"The cache of {listed(found)} is in local memory, and {target}.{runner.workers} is more than 1: each "
-                "worker process has a cache of its own, and goes on with what another one has changed. Give the sites "
+                "worker process has its own cache, and does not see what another one has changed. Give the sites "
                 "Redis, or one worker."
             )
 
 
 def started_by(plan: Plan, target: str) -> Iterator[Runner]:
-    """Yield the runner that a target starts: units start that of the platform, and others' files no other."""
+    """Yield the runner that a target starts: with systemd units, only the platform's."""
     for runner in RUNNERS.values():
         if runner.options.target == target and (runner is plan.runner or not runner.has_units):
             yield runner
 
 
 def one_account(plan: Plan) -> Iterator[str]:
-    """Yield what sites that have one account do to each other, unless the platform says that they may."""
+    """Yield a caution if all sites have one account, unless the platform says that they trust each other."""
     platform = plan.platform
     has_own = "{site}" in platform.user or len(plan.sites) < 2 or platform.shares_registry
     if has_own or not (platform.user or platform.environment == PRODUCTION):
@@ -60,12 +60,12 @@ def one_account(plan: Plan) -> Iterator[str]:
     account = f"the account {platform.user}" if platform.user else "the account of their server"
     yield (
         f"platform.user: All {len(plan.sites)} sites run under {account}, so the code of each can read, change and "
-        "stop the others. Give each its own, such as site-{site}."
+        "stop the others. Give each site its own account, such as site-{site}."
     )
 
 
 def code_not_found(plan: Plan) -> Iterator[str]:
-    """Yield the folders of sites' own code that this machine does not have."""
+    """Yield a caution about each folder of sites' own code that this machine does not have."""
     for site in plan.chosen:
         for name, value in site.code:
             if name in NEEDED and not os.path.exists(f"{value}{NEEDED[name]}"):

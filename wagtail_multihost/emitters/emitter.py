@@ -1,4 +1,4 @@
-"""What a target is: how its files are made, and how they are checked before they are used."""
+"""What a target is: how its files are made, and how they are validated before they are used."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from wagtail_multihost.spec.options import Options
 @dataclass(frozen=True, slots=True)
 class Stage:
     """
-    A scratch copy of a target's files: the ``plan`` that they were made of, the ``folder`` that they lie below, with
-    the relative paths that they will have, and which of them are ``changed``. The folder is not the plan's directory.
+    A scratch copy of a target's files: the ``plan`` that they were made from, the ``folder`` that has them at the
+    relative paths that they will have, and which of them are ``changed``. The folder is not the plan's directory.
     """
 
     plan: Plan
@@ -49,17 +49,16 @@ def no_line(plan: Plan) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emitter:
     """
-    A target: its ``name``, a ``summary`` for lists, the ``folders`` below the output folder that its files lie in (a
+    A target: its ``name``, a ``summary`` for lists, the ``folders`` below the output folder that contain its files (a
     ``*`` in a name stands for any characters), ``emit``, which yields the files of a plan, and ``validate``, which
-    yields the commands that check a stage. ``options`` is the class whose declarations say what a registry may state
-    in the tables of the target's name, and ``cautions`` yields a sentence for whatever of a plan is seldom meant.
+    yields the commands that check a stage. ``options`` is the class that declares what a registry may state in the
+    tables of the target's name, and ``cautions`` yields a sentence for anything in a plan that is seldom intended.
 
-    ``runs_sites`` says that the files belong to a machine that sites run on, and not to the one in front.
-    ``generation`` makes the file whose token (letters and digits) the running server shows once it uses it.
-    ``paths_of`` returns the paths that files of a site's id can have: where the site is chosen, those that are not
-    emitted go. ``emits_all`` says that all files are emitted whatever sites are chosen: then all that are not emitted
-    go. ``wants_proxy_line`` says of a plan whether who connects to the server must say a line of the PROXY protocol
-    first.
+    ``runs_sites`` says that the files belong on a machine that sites run on, and not on the front server.
+    ``generation`` makes the file whose token (letters and digits) the running server shows once it uses the file.
+    ``paths_of`` returns the paths that files of a site's id can have: if the site is chosen, those that are not
+    emitted are removed. ``emits_all`` says that all files are emitted whatever sites are chosen, so all others are
+    removed. ``wants_proxy_line`` says of a plan whether clients must begin with a line of the PROXY protocol.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One quoting function per grammar. Nothing reaches a template but through one of these."""
+"""One quoting function per grammar. Nothing reaches a template except through one of these."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import shlex
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
 
-# Outside of these, nginx's own punctuation, a "~" (regular expression) or a "." or "*" (wildcard) may be meant.
+# Anything else might be nginx's punctuation, a "~" (regular expression) or a "." or "*" (wildcard).
 NGINX_BARE = re.compile(r"[A-Za-z0-9/\[][A-Za-z0-9._/:@+=,\[\]-]*")
 # nginx's parser reads a configuration in blocks of 4,096 bytes (ngx_conf_file.c, NGX_CONF_BUFFER).
 NGINX_LENGTH = 4000
 # Expanded by uWSGI in every value, while it reads the file and in the passes after it (core/utils.c, magic_sub).
 UWSGI_MAGIC = re.compile(r"%|\$\(|@\(")
-# Words with a meaning of their own in the place of a map's key; a backslash before one takes it away
+# Words with a special meaning as keys of a map; a backslash before one takes it away
 # (https://nginx.org/en/docs/http/ngx_http_map_module.html).
 NGINX_MAP_WORDS = frozenset({"default", "hostnames", "include", "volatile"})
 GLOB_SPECIAL = re.compile(r"[*?\[\\]")
-# Outside of these, quotes, escapes, or one of systemd's own marks may be meant.
+# Anything else might be a quote, an escape, or punctuation of systemd's.
 SYSTEMD_BARE = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._/:@+=,-]*")
 
 
@@ -26,8 +26,8 @@ def nginx_quote(value: str) -> str:
     """
     Return ``value`` as one argument of an nginx directive.
 
-    Raises RenderError for what has no spelling there: ``$`` (always a variable), control characters,
-    and more than 4,000 bytes.
+    Raises RenderError for what cannot be written there: ``$`` (always a variable), control characters, and more than
+    4,000 bytes.
     """
     if len(value) <= NGINX_LENGTH and NGINX_BARE.fullmatch(value):
         return value
@@ -72,7 +72,7 @@ def uwsgi_quote(value: str) -> str:
 
 def uwsgi_quote_route(value: str) -> str:
     """
-    Return ``value`` as a part of what a uWSGI route does, where ``$1`` and ``${NAME}`` are expanded too.
+    Return ``value`` as part of the action of a uWSGI route, where ``$1`` and ``${NAME}`` are expanded too.
 
     Raises RenderError as uwsgi_quote, and for every ``$``.
     """
@@ -88,14 +88,14 @@ def uwsgi_quote_part(value: str) -> str:
     Raises RenderError as uwsgi_quote, and for every colon.
     """
     if ":" in value:
-        raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI configuration: it has a colon.")
+        raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI configuration: it contains a colon.")
     return uwsgi_quote(value)
 
 
 def systemd_quote(value: str) -> str:
     """
-    Return ``value`` as one word of a systemd setting that takes words (``Environment=``, ``ReadWritePaths=``), or as
-    a field of tmpfiles.d. A ``%`` is doubled: it starts a specifier (systemd.unit(5), tmpfiles.d(5)).
+    Return ``value`` as one word of a systemd setting that takes a list (``Environment=``, ``ReadWritePaths=``), or as a
+    field of tmpfiles.d. A ``%`` is doubled: it starts a specifier (systemd.unit(5), tmpfiles.d(5)).
 
     Raises RenderError for control characters, which would end the line or the text.
     """
@@ -111,9 +111,9 @@ def systemd_quote_program(value: str) -> str:
     """
     Return ``value`` as the program of ``ExecStart=``.
 
-    Raises RenderError as systemd_quote; for what is no absolute path, since characters before one have meanings; for
-    quotes and backslashes, which systemd takes in no program's path; and for ``$``, which it expands in the
-    arguments' first word and not in the path.
+    Raises RenderError as systemd_quote; for anything but an absolute path, since characters before one have meanings;
+    for quotes and backslashes, which systemd does not accept in a program's path; and for ``$``, which it expands in
+    the first argument and not in the path.
     """
     if not value.startswith("/") or any(special in value for special in "$\\\"'"):
         raise RenderError(f"The program {shown(value)} cannot be written in a systemd unit.")
@@ -122,11 +122,11 @@ def systemd_quote_program(value: str) -> str:
 
 def systemd_quote_line(value: str) -> str:
     """
-    Return ``value`` as all that a systemd setting has, where quotes mean themselves (``WorkingDirectory=``,
+    Return ``value`` as the whole value of a systemd setting in which quotes are literal (``WorkingDirectory=``,
     ``ListenStream=``).
 
     Raises RenderError for control characters, for blanks at either end, which do not survive, and for a backslash,
-    which joins the next line to this one where it is the last character.
+    which as the last character would join the next line to this one.
     """
     if not value.isprintable() or value != value.strip() or "\\" in value:
         raise RenderError(f"The value {shown(value)} cannot be written in a systemd unit.")
@@ -135,13 +135,15 @@ def systemd_quote_line(value: str) -> str:
 
 def systemd_quote_part(value: str) -> str:
     """
-    Return ``value`` as a path in a systemd setting that has parts between colons (``BindPaths=``).
+    Return ``value`` as a path in a systemd setting with colons between its parts (``BindPaths=``).
 
-    Raises RenderError as systemd_quote; and for every colon, and every backslash: ``TemporaryFileSystem=`` takes
-    escapes away twice.
+    Raises RenderError as systemd_quote, and for every colon and every backslash: ``TemporaryFileSystem=`` removes
+    escapes twice.
     """
     if ":" in value or "\\" in value:
-        raise RenderError(f"The value {shown(value)} cannot be written in a systemd unit: it has a colon or backslash.")
+        raise RenderError(
+            f"The value {shown(value)} cannot be written in a systemd unit: it contains a colon or a backslash."
+        )
     return systemd_quote(value)
 
 
@@ -155,18 +157,18 @@ def systemd_unexpanded(value: str) -> str:
 
 
 def shell_quote(value: str) -> str:
-    """Return ``value`` as one word of a shell. Raises RenderError for control characters."""
+    """Return ``value`` as one word of a shell command. Raises RenderError for control characters."""
     if not value.isprintable():
-        raise RenderError(f"The value {shown(value)} cannot be given to a shell.")
+        raise RenderError(f"The value {shown(value)} cannot be passed to a shell.")
     return shlex.quote(value)
 
 
 def uwsgi_quote_shell(value: str) -> str:
     """
-    Return ``value`` as a part of a path that uWSGI puts between double quotes and gives to a shell.
+    Return ``value`` as part of a path that uWSGI puts between double quotes and passes to a shell.
 
-    Raises RenderError as uwsgi_quote, and for what a shell reads there.
+    Raises RenderError as uwsgi_quote, and for characters that a shell would interpret there.
     """
     if any(character in value for character in '"$`\\'):
-        raise RenderError(f"The value {shown(value)} cannot be given to a shell by uWSGI.")
+        raise RenderError(f"The value {shown(value)} cannot be passed to a shell by uWSGI.")
     return uwsgi_quote(value)

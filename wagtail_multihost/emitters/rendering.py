@@ -1,4 +1,4 @@
-"""The one template engine: Jinja2, in which a missing name is an error."""
+"""The template engine for all targets: Jinja2, with missing names as errors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, S
 
 from wagtail_multihost.exceptions import RenderError
 
-#: The first line of every emitted file. Only files that have it are ever overwritten or removed.
+#: The first line of every emitted file. Without --force only files with it are overwritten or removed.
 OWNERSHIP_LINE = "# Managed by wagtail-multihost; do not edit."
 
 
 @cache
-def template(name: str, templates: Path | None) -> Template:
+def load_template(name: str, templates: Path | None) -> Template:
     packaged = PackageLoader("wagtail_multihost.emitters")
-    # S701: the output is no HTML; every value has passed the quoting function of its grammar.
+    # S701: the output is not HTML; every value has passed the quoting function of its grammar.
     environment = Environment(  # noqa: S701
         loader=ChoiceLoader([FileSystemLoader(templates), packaged]) if templates else packaged,
         undefined=StrictUndefined,
@@ -30,13 +30,13 @@ def template(name: str, templates: Path | None) -> Template:
 def render(name: str, *, templates: Path | None = None, **values: object) -> str:
     """
     Return the template ``name`` (``nginx/nginx.conf``) with ``values``, which must be quoted already. A template of
-    that name below the folder ``templates`` takes the place of the package's.
+    that name below the folder ``templates`` replaces the package's.
 
-    Raises RenderError when it is no template, asks for a value that is not there, or does not start with the
+    Raises RenderError when the template is invalid, uses a value that does not exist, or does not start with the
     ownership line.
     """
     try:
-        text = template(name, templates).render(ownership_line=OWNERSHIP_LINE, **values)
+        text = load_template(name, templates).render(ownership_line=OWNERSHIP_LINE, **values)
     except TemplateError as error:
         raise RenderError(f"The template {name} cannot be rendered: {error}.") from None
     if not text.startswith(f"{OWNERSHIP_LINE}\n"):

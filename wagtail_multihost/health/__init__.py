@@ -1,1 +1,1 @@
-"""What a running process answers about itself: probes, the sampler that runs them, and the endpoint."""
+"""The health of a running process: probes, the sampler that runs them, and the endpoint that shows the results."""

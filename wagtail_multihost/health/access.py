@@ -1,4 +1,4 @@
-"""Who may see details: a token in a header, or an address in a network."""
+"""Who may see details: requests with a token, or from a network."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 SCHEME = "bearer"
 
-#: By these a proxy tells that it speaks for somebody. The emitted front servers always set ``X-Request-Id`` or leave
-#: ``X-Forwarded-For`` behind, blank even, and give the application the visitor's address in place of their own.
+#: Headers that show that a proxy forwarded the request. The emitted front servers always set ``X-Request-Id`` or leave
+#: ``X-Forwarded-For``, even if it is empty, and pass the visitor's address to the application instead of their own.
 FORWARDING = (
     "CDN-Loop",
     "CF-Connecting-IP",
@@ -34,7 +34,7 @@ FORWARDING = (
     "X-Real-IP",
     "X-Request-Id",
 )
-#: The same as WSGI and Django have them.
+#: The same as keys of a WSGI environment.
 FORWARDING_VARIABLES = tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in FORWARDING)
 
 
@@ -46,14 +46,14 @@ class Access(Enum):
     DETAILS = "details"
     """Everything."""
     REFUSED = "refused"
-    """Nothing: it has a token, and a wrong one."""
+    """Nothing: its token is wrong."""
 
 
-class Question(NamedTuple):
+class HealthRequest(NamedTuple):
     """
-    What is looked at of a request: its ``method`` and ``path``, the headers ``authorization`` and ``accept``, the
-    address ``remote`` of who has connected, blank where there is none, and whether a proxy says that it was
-    ``forwarded`` by any header of :data:`FORWARDING`.
+    The parts of a request that matter: its ``method`` and ``path``, the headers ``authorization`` and ``accept``, the
+    client's address ``remote`` (blank if there is none), and whether any header of :data:`FORWARDING` shows that it was
+    ``forwarded`` by a proxy.
     """
 
     method: str
@@ -66,44 +66,44 @@ class Question(NamedTuple):
 
 class Gate:
     """
-    Decides by ``tokens``, which returns those that are accepted and is asked only where a request has one, and
-    ``networks``.
+    Decides what a request may see, by its token and its address. ``tokens`` returns the accepted tokens, and is called
+    only if a request has one; ``networks`` lists the addresses that need none.
     """
 
     def __init__(self, tokens: Callable[[], Sequence[str]], networks: Sequence[str]) -> None:
         self.tokens = tokens
         self.networks = [ip_network(network) for network in networks]
 
-    def access(self, question: Question) -> Access:
-        """Return what ``question`` may see; nothing else runs before."""
-        token = token_of(question)
+    def access(self, request: HealthRequest) -> Access:
+        """Return what ``request`` may see."""
+        token = token_of(request)
         if token is not None:
             return Access.DETAILS if self.knows(token) else Access.REFUSED
-        return Access.DETAILS if self.is_near(question) else Access.STATUS
+        return Access.DETAILS if self.is_near(request) else Access.STATUS
 
-    def has_token(self, question: Question) -> bool:
-        """Return whether ``question`` has an accepted token, wherever it comes from."""
-        token = token_of(question)
+    def has_token(self, request: HealthRequest) -> bool:
+        """Return whether ``request`` has an accepted token, whatever its address."""
+        token = token_of(request)
         return token is not None and self.knows(token)
 
     def knows(self, token: str) -> bool:
-        """Return whether ``token`` is accepted; every accepted one is compared, in constant time."""
+        """Return whether ``token`` is accepted: it is compared with every accepted one, in constant time."""
         if not token or not token.isascii():  # accepted ones are ASCII
             return False
         given = token.encode()
         return sum(compare_digest(given, accepted.encode()) for accepted in self.tokens()) > 0
 
-    def is_near(self, question: Question) -> bool:
-        """Return whether it comes from a network, and not through a proxy: behind one everybody has its address."""
+    def is_near(self, request: HealthRequest) -> bool:
+        """Return whether it comes from a network, and not through a proxy, whose clients all have its address."""
         try:
-            address = ip_address(question.remote)
+            address = ip_address(request.remote)
         except ValueError:
             return False
         plain = getattr(address, "ipv4_mapped", None) or address
-        return not question.forwarded and any(plain in network for network in self.networks)
+        return not request.forwarded and any(plain in network for network in self.networks)
 
 
-def token_of(question: Question) -> str | None:
-    """Return the token that ``question`` has, accepted or not; None without one. Other schemes are not looked at."""
-    scheme, *rest = [*question.authorization.split(None, 1), ""]
+def token_of(request: HealthRequest) -> str | None:
+    """Return the token of ``request``, accepted or not; None if it has none. Other schemes are ignored."""
+    scheme, *rest = [*request.authorization.split(None, 1), ""]
     return "".join(rest).strip() if scheme.lower() == SCHEME else None

@@ -1,5 +1,5 @@
 """
-The health endpoint in front of an ASGI application, which answers before that is loaded. In the project's
+The health endpoint in front of an ASGI application, which answers before the application is loaded. In the project's
 ``asgi.py``::
 
     import os
@@ -17,8 +17,8 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from wagtail_multihost.health.access import FORWARDING, Question
-from wagtail_multihost.health.awaiting import POLL_SECONDS, first_report
+from wagtail_multihost.health.access import FORWARDING, HealthRequest
+from wagtail_multihost.health.awaiting import POLL_SECONDS, wait_for_report
 from wagtail_multihost.health.endpoint import Answer
 from wagtail_multihost.health.loading import Loading
 
@@ -39,9 +39,9 @@ class HealthApplication:
     function, or its dotted path) returns: see :class:`wagtail_multihost.health.wsgi.HealthApplication`, whose
     arguments and behaviour it has.
 
-    A server that speaks the lifespan protocol hears at once that the application has started, as it lets nobody in
-    before. The application gets its own events when it is loaded, if it takes any, and requests wait until it has
-    started.
+    A server that uses the lifespan protocol is told at once that the application has started, because it accepts no
+    requests before. The application gets the events once it is loaded, if it supports them, and requests wait until it
+    has started.
     """
 
     def __init__(
@@ -60,23 +60,23 @@ class HealthApplication:
             self.lifespan = Lifespan(self.loading, scope)
             await self.lifespan.run(receive, send)
             return
-        if scope["type"] == "http" and path_of(scope).startswith(self.prefix):
-            answer = await self.answer(question_of(scope))
+        if scope["type"] == "http" and scope_path(scope).startswith(self.prefix):
+            answer = await self.answer(request_from_scope(scope))
             if answer is not None:
                 await respond(answer, scope["method"], send)
                 return
-        application = await loaded(self.loading)
+        application = await await_application(self.loading)
         if self.lifespan:
             await self.lifespan.started.wait()
             application = self.loading.application()
         await application(scope, receive, send)
 
-    async def answer(self, question: Question) -> Answer | None:
+    async def answer(self, request: HealthRequest) -> Answer | None:
         endpoint = self.loading.endpoint()
         if endpoint is None or (self.lifespan and not self.lifespan.started.is_set()):
-            return self.loading.answer(question)
-        await first_report(endpoint, question)
-        return endpoint.answer(question)
+            return self.loading.answer(request)
+        await wait_for_report(endpoint, request)
+        return endpoint.answer(request)
 
 
 class Lifespan:
@@ -92,7 +92,7 @@ class Lifespan:
         self.events: asyncio.Queue[Message] = asyncio.Queue()
 
     async def run(self, receive: Receive, send: Send) -> None:
-        """Answer the server's events."""
+        """Answer the server's events until it shuts down."""
         self.events.put_nowait(await receive())
         own = asyncio.ensure_future(self.pass_on())
         await send({"type": "lifespan.startup.complete"})
@@ -106,19 +106,19 @@ class Lifespan:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def pass_on(self) -> None:
-        """Give the events to the application, once it is loaded."""
+        """Pass the events to the application once it is loaded."""
         try:
-            application = await loaded(self.loading)
+            application = await await_application(self.loading)
             await application(self.scope, self.events.get, self.hear)
         except Exception:
-            # An application that does not take these events raises.
+            # An application that does not support these events raises.
             level = logging.ERROR if self.is_taken else logging.DEBUG
             logger.log(level, "The application's lifespan has ended.", exc_info=True)
         finally:
             self.started.set()
 
     async def hear(self, message: Message) -> None:
-        """Take what the application says."""
+        """Take a message from the application."""
         self.is_taken = True
         if message["type"].endswith(".failed"):
             self.loading.fail(RuntimeError(message.get("message", "")))
@@ -126,10 +126,10 @@ class Lifespan:
             self.started.set()
 
 
-async def loaded(loading: Loading[Application]) -> Application:
+async def await_application(loading: Loading[Application]) -> Application:
     """
-    Return the application; raises RuntimeError when it cannot be loaded. Who waits long looks seldom: thousands of
-    visitors must not take the time that the loading needs.
+    Wait for the application and return it; raises RuntimeError if it cannot be loaded. The longer the wait, the longer
+    the pauses: thousands of waiting requests must not slow down the loading.
     """
     pause = POLL_SECONDS
     while not loading.is_done:
@@ -138,20 +138,20 @@ async def loaded(loading: Loading[Application]) -> Application:
     return loading.application()
 
 
-def path_of(scope: Scope) -> str:
-    """Return the path below the application's own, as Django does."""
+def scope_path(scope: Scope) -> str:
+    """Return the path below the application's root path, as Django does."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path") or "")
 
 
-def question_of(scope: Scope) -> Question:
+def request_from_scope(scope: Scope) -> HealthRequest:
     headers: dict[bytes, str] = {}
     for name, value in scope["headers"]:
         text = value.decode("latin-1")
         headers[name] = f"{headers[name]},{text}" if name in headers else text
-    return Question(
+    return HealthRequest(
         method=scope["method"],
-        path=path_of(scope),
+        path=scope_path(scope),
         authorization=headers.get(b"authorization", ""),
         accept=headers.get(b"accept", ""),
         remote=(scope.get("client") or ("",))[0] or "",

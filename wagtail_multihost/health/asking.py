@@ -1,5 +1,5 @@
 """
-What the commands that ask have in common: their options, what they ask for, and what an answer means.
+What the commands that ask a server share: their options, the request, and what the answer means.
 
 Nothing here imports Django: see :mod:`~wagtail_multihost.http_client.client`.
 """
@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Collection
 
-from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask
+from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask_server
 
 MAX_TOKEN_BYTES = 4096
 TOKEN_FORM = re.compile(r"[!-~]+")
@@ -24,63 +24,63 @@ CODES = """\
 Exit codes:
   0  pass
   1  fail, draining, starting or stale
-  2  it could not be told
+  2  unknown
   3  warn
-With --probe: 0 pass or warn, 1 all else, as Docker's HEALTHCHECK and ECS want it."""
+With --probe: 0 for pass and warn, otherwise 1, as Docker's HEALTHCHECK and ECS require."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, asks_always: bool) -> argparse._MutuallyExclusiveGroup:
     """
-    Add the options of both commands; ``asks_always`` is of the one that cannot look for itself. Return the group of
-    those that say what to do.
+    Add the options that both commands have; ``asks_always`` is for the one that cannot run probes itself. Return the
+    group of options that choose what to do.
     """
     parser.add_argument(
         "--url",
         required=asks_always,
         help=(
             "the running server to ask: http://HOST:PORT, https://HOST, unix:/PATH.sock (HTTP), uwsgi:/PATH.sock or "
-            "uwsgi://HOST:PORT (uWSGI's protocol). A path to ask for may follow, after a colon where a socket is named"
+            "uwsgi://HOST:PORT (uWSGI's protocol). A path may follow; after that of a socket it is separated by a colon"
         ),
     )
     work = parser.add_mutually_exclusive_group()
     work.add_argument("--probe", action="store_true", help="print one line, and exit 0 or 1: for HEALTHCHECK")
     work.add_argument("--json", action="store_true", help="print application/health+json")
-    work.add_argument("--drain", action="store_true", help="begin to drain: ready answers 503 draining")
+    work.add_argument("--drain", action="store_true", help="start to drain: ready answers 503 draining")
     work.add_argument("--undrain", action="store_true", help="end the drain")
     parser.add_argument(
-        "--wait", metavar="SECONDS", type=seconds_to_wait, default=0.0, help="how long to wait after --drain"
+        "--wait", metavar="SECONDS", type=parse_wait, default=0.0, help="how long to wait after --drain"
     )
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=seconds_to_ask,
+        type=parse_timeout,
         default=SECONDS,
-        help=f"how long the whole answer to --url may take (default: {SECONDS})",
+        help=f"how long the whole answer may take with --url (default: {SECONDS})",
     )
     parser.add_argument("--token-file", metavar="FILE", help="a file with the token to send to --url")
-    parser.add_argument("--ca-file", metavar="FILE", help="the authorities that https is verified with")
+    parser.add_argument("--ca-file", metavar="FILE", help="a file with the certificate authorities to trust for https")
     return work
 
 
-def seconds_to_ask(text: str) -> float:
-    return seconds(text, 0.001, 300)
+def parse_timeout(text: str) -> float:
+    return parse_seconds(text, 0.001, 300)
 
 
-def seconds_to_wait(text: str) -> float:
-    return seconds(text, 0, MAX_WAIT_SECONDS)
+def parse_wait(text: str) -> float:
+    return parse_seconds(text, 0, MAX_WAIT_SECONDS)
 
 
-def seconds(text: str, least: float, most: float) -> float:
+def parse_seconds(text: str, least: float, most: float) -> float:
     value = float(text)
-    if not least <= value <= most:  # not a number is neither
-        raise argparse.ArgumentTypeError(f"{text} is not accepted: {least:g} to {most:g} seconds are.")
+    if not least <= value <= most:  # false for NaN too
+        raise argparse.ArgumentTypeError(f"{text} is not accepted: it must be {least:g} to {most:g} seconds.")
     return value
 
 
-class Question:
+class ServerQuery:
     """
-    What the options ask for. ``prefix`` is the endpoint's, ``token`` one that is known without ``--token-file``: on
-    this machine it is for servers of ``accounts`` alone.
+    The request that the options describe. ``prefix`` is the endpoint's. ``token`` is sent if there is no
+    ``--token-file``: on this machine only to servers that run as one of ``accounts``.
     """
 
     def __init__(
@@ -107,30 +107,30 @@ class Question:
         return "POST" if self.options.drain else "DELETE" if self.options.undrain else "GET"
 
     def reply(self) -> Reply:
-        """Return the answer; raises NoAnswerError."""
+        """Ask the server and return its answer; raises NoAnswerError."""
         given = {"token": self.token, "seconds": self.options.timeout, "ca_file": self.options.ca_file}
-        return ask(self.target, self.path, method=self.method, accounts=self.accounts, **given)
+        return ask_server(self.target, self.path, method=self.method, accounts=self.accounts, **given)
 
 
-def shown(reply: Reply, *, json: bool) -> str:
-    """Return what is printed of an answer. Raises NoAnswerError where JSON is asked for and it is none."""
+def format_reply(reply: Reply, *, json: bool) -> str:
+    """Return the text to print for an answer. Raises NoAnswerError if JSON is wanted and it is not JSON."""
     if not json:
         return reply.text
-    document = document_of(reply)
+    document = parse_document(reply)
     if document is None:
         raise NoAnswerError("The answer is not a JSON object.")
     from json import dumps
 
     try:
-        return dumps(document, indent=2, allow_nan=False)  # it is ASCII, and nothing in it steers a terminal
-    except (ValueError, RecursionError):  # what Python reads beyond JSON, and what is too deep
+        return dumps(document, indent=2, allow_nan=False)  # ASCII, without control characters for a terminal
+    except (ValueError, RecursionError):  # NaN, which Python reads, or nested too deeply
         raise NoAnswerError("The answer is not a JSON object.") from None
 
 
-def drained(reply: Reply) -> str:
-    """Return what the server says after --drain or --undrain; raises NoAnswerError when it did not do it."""
+def drain_word(reply: Reply) -> str:
+    """Return the server's word after --drain or --undrain; raises NoAnswerError if it refused."""
     if reply.status != 200 or reply.text not in ("draining", "serving"):
-        raise NoAnswerError(f"It was not done: {problem(reply)}")
+        raise NoAnswerError(f"The server did not do it: {describe_refusal(reply)}")
     return reply.text
 
 
@@ -140,32 +140,32 @@ def exit_code(word: str, *, probe: bool) -> int:
     return FAIL
 
 
-def word_of(reply: Reply) -> str:
-    """Return the status word of an answer. Raises NoAnswerError for one that the endpoint does not give."""
-    word = stated_word(reply)
+def status_word(reply: Reply) -> str:
+    """Return the status word of an answer. Raises NoAnswerError if the answer is not the endpoint's."""
+    word = find_word(reply)
     if (word in UP and reply.status == 200) or (word in DOWN and reply.status == 503):
         return word
-    raise NoAnswerError(f"It could not be told: {problem(reply)}")
+    raise NoAnswerError(f"The health is unknown: {describe_refusal(reply)}")
 
 
-def problem(reply: Reply) -> str:
+def describe_refusal(reply: Reply) -> str:
     if 300 <= reply.status < 400:
         return f"the answer is a redirect (status {reply.status}), which is not followed."
     if reply.status == 401:
         return "the token is missing or not accepted (status 401)."
-    return f"the answer (status {reply.status}) is not the health endpoint's."
+    return f"the answer (status {reply.status}) is not from the health endpoint."
 
 
-def stated_word(reply: Reply) -> str:
+def find_word(reply: Reply) -> str:
     if not reply.is_json:
         return reply.text.partition("\n")[0].strip()
-    document = document_of(reply) or {}
+    document = parse_document(reply) or {}
     words = [str(document.get(name, "")) for name in ("output", "status")]
     return next((word for word in words if word in UP | DOWN), "")
 
 
-def document_of(reply: Reply) -> dict[str, object] | None:
-    import json  # loads only for who needs it
+def parse_document(reply: Reply) -> dict[str, object] | None:
+    import json  # not at start: most probes do not need it
 
     try:
         document = json.loads(reply.body)
@@ -175,7 +175,7 @@ def document_of(reply: Reply) -> dict[str, object] | None:
 
 
 def read_token(path: str) -> str:
-    """Return the token in a file. Raises NoAnswerError when there is none."""
+    """Return the token in a file. Raises NoAnswerError if there is none."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -183,7 +183,7 @@ def read_token(path: str) -> str:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise NoAnswerError(f"The token cannot be read: {error.strerror}.") from None
+        raise NoAnswerError(f"The token file cannot be read: {error.strerror}.") from None
     if not TOKEN_FORM.fullmatch(token):
-        raise NoAnswerError("The file of the token has none: printable ASCII without blanks is accepted.")
+        raise NoAnswerError("The token file holds no token: printable ASCII without spaces is accepted.")
     return token

@@ -1,4 +1,4 @@
-"""What is answered to which path, for middleware and wrappers alike: no framework's request or response is needed."""
+"""The answer to each path, for middleware and wrappers alike, without any framework's requests or responses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from wagtail_multihost.health.access import Access, Gate, Question
+from wagtail_multihost.health.access import Access, Gate, HealthRequest
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.options import HealthOptions
 from wagtail_multihost.health.report import Report
@@ -22,7 +22,7 @@ logger = logging.getLogger("wagtail_multihost.health")
 
 
 class Answer(NamedTuple):
-    """A response: ``status`` code, ``body``, ``content_type``, and ``headers`` besides those that all answers have."""
+    """A response: ``status`` code, ``body``, ``content_type``, and ``headers`` in addition to those of all answers."""
 
     status: int
     body: bytes
@@ -39,8 +39,8 @@ class Answer(NamedTuple):
         ]
 
 
-class Source(Protocol):
-    """What reports come from: see :class:`~wagtail_multihost.health.sampler.Sampler`."""
+class ReportSource(Protocol):
+    """Where reports come from: see :class:`~wagtail_multihost.health.sampler.Sampler`."""
 
     def ask(self) -> Report | None: ...
 
@@ -56,14 +56,14 @@ FAILED = Answer(503, b"fail")
 
 class Endpoint:
     """
-    Answers the paths below ``options.prefix``. ``source`` has the reports, ``gate`` decides who sees details,
-    ``service`` names the process (its site) and ``version`` returns that of the code, both for who may see details.
+    Answers the paths below ``options.prefix``. ``source`` has the reports and ``gate`` decides who sees details.
+    ``service`` names the process (its site) and ``version`` returns the version of the code; both are details.
     """
 
     def __init__(
         self,
         options: HealthOptions,
-        source: Source,
+        source: ReportSource,
         gate: Gate,
         drain: Drain,
         *,
@@ -74,77 +74,77 @@ class Endpoint:
         self.options, self.source, self.gate, self.drain = options, source, gate, drain
         self.prefix = options.prefix
         self.sites, self.service, self.version = sites, service, version
-        answers: dict[str, Callable[[Question], Answer]] = {
+        answers: dict[str, Callable[[HealthRequest], Answer]] = {
             "live": self.live,
             "startup": self.live,
             "ready": self.ready,
-            "drain": self.draining,
+            "drain": self.answer_drain,
             **dict.fromkeys(FORMATS, self.health),
             **{f"site/{site}": self.site for site in sites},
         }
         self.routes = {f"{self.prefix}{name}{slash}": answer for name, answer in answers.items() for slash in ("", "/")}
         self.live_paths = frozenset(path for path, answer in self.routes.items() if answer == self.live)
 
-    def answer(self, question: Question) -> Answer | None:
-        """Return the answer to ``question``, None for a path that is not the endpoint's."""
-        route = self.routes.get(question.path)
+    def answer(self, request: HealthRequest) -> Answer | None:
+        """Return the answer to ``request``; None if its path is not the endpoint's."""
+        route = self.routes.get(request.path)
         if route is None:
-            if not question.path.startswith(f"{self.prefix}site/"):
+            if not request.path.startswith(f"{self.prefix}site/"):
                 return None
             route = self.unknown_site
-        allowed = DRAIN_METHODS if route == self.draining else METHODS
-        if question.method not in allowed:
+        allowed = DRAIN_METHODS if route == self.answer_drain else METHODS
+        if request.method not in allowed:
             return Answer(405, b"", headers=(("Allow", ", ".join(allowed)),))
         try:
-            return route(question)
-        except Exception:  # who asks is told that something is wrong, and never what
-            logger.exception("The answer to %s cannot be given.", question.path)
+            return route(request)
+        except Exception:  # the client learns that something is wrong, and never what
+            logger.exception("The health endpoint cannot answer %s.", request.path)
             return FAILED
 
-    def waits(self, question: Question) -> bool:
-        """Return whether the answer to ``question`` has to wait for a first report; asks for none that is refused."""
-        route = self.routes.get(question.path)
-        if question.method not in METHODS or route not in (self.ready, self.health, self.site):
+    def must_wait(self, request: HealthRequest) -> bool:
+        """Return whether the answer to ``request`` must wait for a first report; a refused one starts no probes."""
+        route = self.routes.get(request.path)
+        if request.method not in METHODS or route not in (self.ready, self.health, self.site):
             return False
         try:
-            if route != self.ready and self.gate.access(question) is Access.REFUSED:
+            if route != self.ready and self.gate.access(request) is Access.REFUSED:
                 return False
             return self.source.is_awaited()
-        except Exception:  # what the answer is told of, and logs
+        except Exception:  # answer() runs into it again, and logs it
             return False
 
-    def live(self, question: Question) -> Answer:
+    def live(self, request: HealthRequest) -> Answer:
         return LIVE
 
-    def ready(self, question: Question) -> Answer:
-        word = self.word(self.report())
+    def ready(self, request: HealthRequest) -> Answer:
+        word = self.status_word(self.report())
         return Answer(200 if word in UP else 503, word.encode())
 
-    def health(self, question: Question) -> Answer:
-        return self.written(question, "")
+    def health(self, request: HealthRequest) -> Answer:
+        return self.write_report(request, "")
 
-    def site(self, question: Question) -> Answer:
-        return self.written(question, question.path.removeprefix(self.prefix).split("/")[1])
+    def site(self, request: HealthRequest) -> Answer:
+        return self.write_report(request, request.path.removeprefix(self.prefix).split("/")[1])
 
-    def unknown_site(self, question: Question) -> Answer:
-        return REFUSED if self.gate.access(question) is Access.REFUSED else Answer(404, b"unknown site")
+    def unknown_site(self, request: HealthRequest) -> Answer:
+        return REFUSED if self.gate.access(request) is Access.REFUSED else Answer(404, b"unknown site")
 
-    def written(self, question: Question, site: str) -> Answer:
-        access = self.gate.access(question)
+    def write_report(self, request: HealthRequest, site: str) -> Answer:
+        access = self.gate.access(request)
         if access is Access.REFUSED:
             return REFUSED
-        from wagtail_multihost.health.formats import form_of  # loads only for who asks
+        from wagtail_multihost.health.formats import find_form  # loads only if it is needed
 
-        health = self.seen(access, site)
-        form = form_of("site" if site else question.path.removeprefix(self.prefix).rstrip("/"), question.accept)
+        health = self.visible_health(access, site)
+        form = find_form("site" if site else request.path.removeprefix(self.prefix).rstrip("/"), request.accept)
         body, content_type = form.write(health)
         status = 200 if health.is_up or not form.tells_by_code else 503
         return Answer(status, body, content_type, (*SEEN_HEADERS, *form.headers))
 
-    def seen(self, access: Access, site: str) -> Health:
-        """Return what may be seen with ``access``."""
+    def visible_health(self, access: Access, site: str) -> Health:
+        """Return the health as ``access`` may see it."""
         report, now = self.report(), time.monotonic()
-        word = self.word(report, site)
+        word = self.status_word(report, site)
         if access is not Access.DETAILS:
             return Health(word, None, False, now, self.prefix)
         options = self.options
@@ -152,21 +152,21 @@ class Endpoint:
             word, report, True, now, self.prefix, site, self.service, self.version(), options.metrics_subjects
         )
 
-    def draining(self, question: Question) -> Answer:
-        """Show, begin (POST) or end (DELETE) the drain; to change it a token is needed, wherever one asks from."""
-        if question.method in METHODS:
-            if self.gate.access(question) is Access.REFUSED:
+    def answer_drain(self, request: HealthRequest) -> Answer:
+        """Show, start (POST) or end (DELETE) the drain; changing it needs a token, even from the networks."""
+        if request.method in METHODS:
+            if self.gate.access(request) is Access.REFUSED:
                 return REFUSED
             return Answer(200, b"draining" if self.drain.is_on() else b"serving")
-        if not self.gate.has_token(question):
+        if not self.gate.has_token(request):
             return REFUSED
         try:
-            return self.drained(question.method)
+            return self.change_drain(request.method)
         except OSError:
-            logger.exception("The file that drains cannot be written or removed.")
-            return Answer(503, b"cannot drain" if question.method == "POST" else b"cannot serve")
+            logger.exception("The drain file cannot be written or removed.")
+            return Answer(503, b"cannot drain" if request.method == "POST" else b"cannot serve")
 
-    def drained(self, method: str) -> Answer:
+    def change_drain(self, method: str) -> Answer:
         if method == "POST":
             self.drain.begin()
             return Answer(200, b"draining")
@@ -176,7 +176,7 @@ class Endpoint:
     def report(self) -> Report | None:
         return self.source.wait(self.options.budget / 1000)
 
-    def word(self, report: Report | None, site: str = "") -> str:
+    def status_word(self, report: Report | None, site: str = "") -> str:
         """Return the status word of the process, or of ``site``."""
         if not site and self.drain.is_on():
             return "draining"
@@ -187,6 +187,6 @@ class Endpoint:
         return str(report.sites.get(site, Status.FAIL) if site else report.status)
 
 
-# A browser must neither guess another type nor keep what one token has shown for who has none.
+# A browser must neither guess another type nor show a cached page with details to somebody without a token.
 SEEN_HEADERS = (("Vary", "Accept, Authorization"), ("X-Content-Type-Options", "nosniff"))
 REFUSED = Answer(401, b"unauthorized", headers=(("WWW-Authenticate", 'Bearer realm="health"'),))

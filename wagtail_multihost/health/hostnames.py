@@ -1,4 +1,4 @@
-"""The hostnames that probes ask for."""
+"""The hostnames that probes use."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def own_hostnames() -> tuple[str, ...]:
     return (*site.hostnames, *site.aliases) if site else ()
 
 
-def checked_hostnames(stated: Iterable[str]) -> tuple[str, ...]:
-    """Return hostnames as they are written in certificates; raises ValueError."""
-    return tuple(parse_hostname(hostname) for hostname in checked_texts("hostnames", stated))
+def check_hostnames(stated: Iterable[str]) -> tuple[str, ...]:
+    """Return the hostnames in the form that certificates have; raises ValueError."""
+    return tuple(parse_hostname(hostname) for hostname in check_texts("hostnames", stated))
 
 
-def checked_texts(name: str, stated: Iterable[str]) -> tuple[str, ...]:
-    """Return the list of text that the option ``name`` states; raises ValueError."""
+def check_texts(name: str, stated: Iterable[str]) -> tuple[str, ...]:
+    """Return the list of strings in the option ``name``; raises ValueError."""
     if not isinstance(stated, list | tuple) or not all(isinstance(item, str) for item in stated):
-        raise ValueError(f"The option {name} is not accepted: it must be a list of text.")
+        raise ValueError(f"The option {name} is not accepted: it must be a list of strings.")
     return tuple(stated)

@@ -11,8 +11,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, ResponseHeaders
 
-from wagtail_multihost.health.access import FORWARDING_VARIABLES, Question
-from wagtail_multihost.health.awaiting import first_report
+from wagtail_multihost.health.access import FORWARDING_VARIABLES, HealthRequest
+from wagtail_multihost.health.awaiting import wait_for_report
 from wagtail_multihost.health.endpoint import LIVE, Answer
 from wagtail_multihost.health.process import is_idle, own_endpoint, refuse_to_serve
 
@@ -23,9 +23,9 @@ class HealthMiddleware:
     """
     Answers probes before anything else sees them; must be first in MIDDLEWARE. Sync and async.
 
-    Raises BuildModeError when a server is started without a site, and ConfigurationError when it can read more than
-    its own site's record or when ``MULTIHOST_HEALTH`` has mistakes. A process without a site that does not serve, such
-    as a management command, has it raised by the first request.
+    Raises BuildModeError if a server is started without a site, and ConfigurationError if it can read more than its own
+    site's record or if ``MULTIHOST_HEALTH`` has mistakes. In a process without a site that does not serve, such as a
+    management command, only the first request raises.
     """
 
     sync_capable = True
@@ -51,20 +51,20 @@ class HealthMiddleware:
         if self.is_async:
             return self.respond_async(request)
         if request.method == "GET" and request.path_info in self.live_paths:
-            return copied(model_of(LIVE))  # the same answer, in a third of the time
-        answer = own_endpoint().answer(question_of(request))
-        return self.get_response(request) if answer is None else response_of(answer, request)
+            return copy_response(cached_response(LIVE))  # the same answer, in a third of the time
+        answer = own_endpoint().answer(request_from_django(request))
+        return self.get_response(request) if answer is None else response_for(answer, request)
 
     async def respond_async(self, request: HttpRequest) -> HttpResponseBase:
-        endpoint, question = own_endpoint(), question_of(request)
-        await first_report(endpoint, question)
-        answer = endpoint.answer(question)
-        return await self.get_response(request) if answer is None else response_of(answer, request)
+        endpoint, health_request = own_endpoint(), request_from_django(request)
+        await wait_for_report(endpoint, health_request)
+        answer = endpoint.answer(health_request)
+        return await self.get_response(request) if answer is None else response_for(answer, request)
 
 
-def question_of(request: HttpRequest) -> Question:
+def request_from_django(request: HttpRequest) -> HealthRequest:
     meta = request.META
-    return Question(
+    return HealthRequest(
         request.method or "",
         request.path_info,
         meta.get("HTTP_AUTHORIZATION", ""),
@@ -74,21 +74,21 @@ def question_of(request: HttpRequest) -> Question:
     )
 
 
-def response_of(answer: Answer, request: HttpRequest) -> HttpResponse:
-    """Return ``answer`` as Django has it, with the headers that middleware further down would have set."""
+def response_for(answer: Answer, request: HttpRequest) -> HttpResponse:
+    """Return ``answer`` as a Django response."""
     if request.method == "HEAD":
-        return made(answer, b"")
-    return made(answer, answer.body) if answer.headers else copied(model_of(answer))
+        return make_response(answer, b"")
+    return make_response(answer, answer.body) if answer.headers else copy_response(cached_response(answer))
 
 
 @lru_cache(maxsize=16)
-def model_of(answer: Answer) -> HttpResponse:
-    """Return the response for one of the status words: what is asked every second is made once."""
-    return made(answer, answer.body)
+def cached_response(answer: Answer) -> HttpResponse:
+    """Return the response for a status word, which is built only once because it is requested every second."""
+    return make_response(answer, answer.body)
 
 
-def copied(model: HttpResponse) -> HttpResponse:
-    """Return a response that shares nothing with ``model`` which somebody could change."""
+def copy_response(model: HttpResponse) -> HttpResponse:
+    """Return a copy of ``model`` that shares nothing that could be changed."""
     response = HttpResponse.__new__(HttpResponse)
     response.__dict__.update(
         {name: list(value) if type(value) is list else value for name, value in model.__dict__.items()}
@@ -99,9 +99,9 @@ def copied(model: HttpResponse) -> HttpResponse:
     return response
 
 
-def made(answer: Answer, body: bytes) -> HttpResponse:
+def make_response(answer: Answer, body: bytes) -> HttpResponse:
     response = HttpResponse(body, status=answer.status, headers=dict(answer.all_headers))
-    # Django would log each 503 as an error, and mail it to the admins (django.utils.log.log_response): what fails is
-    # in the log already, once.
+    # Django would log each 503 as an error, and mail it to the admins (django.utils.log.log_response): the failure has
+    # been logged already, once.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response

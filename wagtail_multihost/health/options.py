@@ -1,4 +1,4 @@
-"""The setting ``MULTIHOST_HEALTH``: each key declared once, and the probes that it names."""
+"""The setting ``MULTIHOST_HEALTH``: its keys, each declared once, and the probes that it names."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ DEFAULT_PROBES: Mapping[str, Mapping[str, object]] = {
 
 
 def check_tokens(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Return tokens that can be sent in a header and are long enough; no message has any of one."""
+    """Return tokens that can be sent in a header and are long enough; no message contains any part of one."""
     for position, value in enumerate(values):
         if not value.isascii() or not value.isprintable() or " " in value:
-            raise ValueError(f"The token {position} is not accepted: printable ASCII without blanks is.")
+            raise ValueError(f"The token {position} is not accepted: it must be printable ASCII without spaces.")
         if len(value) < TOKEN_LENGTH:
-            raise ValueError(f"The token {position} is too short: at least {TOKEN_LENGTH} characters.")
+            raise ValueError(f"The token {position} is too short: it must have at least {TOKEN_LENGTH} characters.")
     return values
 
 
@@ -51,84 +51,84 @@ class HealthOptions(Options):
 
     prefix: str = option("/-/", PREFIX, "The URL path that all paths of the endpoint start with.")
     tokens: tuple[str, ...] = option(
-        (), TOKENS, "Tokens that show details and drain, besides the site's own (`multihost_health --token`)."
+        (), TOKENS, "Tokens that show details and drain, in addition to the site's own (`multihost_health --token`)."
     )
     networks: tuple[str, ...] = option(
-        (), NETWORKS, "Where details are shown without a token; never through a proxy that says so."
+        (), NETWORKS, "Networks that see details without a token; never through a proxy that says so."
     )
     interval: int = option(10, integer(1, 86_400), "Seconds until a probe that passed runs again.")
-    retry: int = option(2, integer(1, 86_400), "Seconds until any other runs again.")
-    stale: int = option(60, integer(2, 864_000), "The age in seconds of a critical result that is not believed.")
-    idle: int = option(300, integer(10, 864_000), "After how many seconds without a question probes stop running.")
-    budget: int = option(900, integer(50, 60_000), "How long, in milliseconds, the first question waits for a report.")
+    retry: int = option(2, integer(1, 86_400), "Seconds until a probe that did not pass runs again.")
+    stale: int = option(60, integer(2, 864_000), "The age in seconds beyond which a critical result is not believed.")
+    idle: int = option(300, integer(10, 864_000), "After how many seconds without a request probes stop running.")
+    budget: int = option(900, integer(50, 60_000), "How long, in milliseconds, the first request waits for a report.")
     quorum: int = option(50, integer(0, 100), "The percentage of its sites that must work for a process to be ready.")
-    concurrency: int = option(16, integer(1, 1000), "How many probes run at once; what is stuck is not counted.")
+    concurrency: int = option(16, integer(1, 1000), "How many probes run at once; stuck ones are not counted.")
     metrics_subjects: bool = option(
-        False, SWITCH, "Whether metrics have a label for what a probe looks at: hostnames, names of files."
+        False, SWITCH, "Whether metrics have a label for the subject of a probe: hostnames, names of files."
     )
     drain_file: Path | None = option(
         None,
         OPTIONAL_PATH,
-        "The file (`{site}` in it) whose presence drains; none: one in the site's temporary folder.",
+        "The drain file (`{site}` is the site's id); none: one in the site's temporary folder.",
     )
 
 
 @dataclass(frozen=True)
 class HealthSettings:
-    """``MULTIHOST_HEALTH`` as read: its options, and the probes by their names."""
+    """``MULTIHOST_HEALTH`` after reading: its options, and the probes by name."""
 
     options: HealthOptions
     probes: Mapping[str, Probe]
 
 
 def read_settings(stated: object) -> HealthSettings:
-    """Return what the setting states, of a mapping or nothing; raises ConfigurationError with all problems at once."""
+    """Read the setting, a mapping or None; raises ConfigurationError with all problems at once."""
     if stated is None:
         stated = {}
     if not isinstance(stated, Mapping):
         raise ConfigurationError.because("It is not a dictionary.", where=SETTING)
     problems: list[Problem] = []
-    options = read_options({key: value for key, value in stated.items() if key != "PROBES"}, problems)
+    options = read_health_options({key: value for key, value in stated.items() if key != "PROBES"}, problems)
     probes = dict(read_probes(stated.get("PROBES", DEFAULT_PROBES), problems))
     if problems:
         raise ConfigurationError(problems)
     return HealthSettings(options, probes)
 
 
-def stated_prefix(stated: object) -> str:
-    """Return the prefix alone, for what looks at no probe; raises ConfigurationError."""
+def read_prefix(stated: object) -> str:
+    """Read the prefix alone, without importing any probe; raises ConfigurationError."""
     problems: list[Problem] = []
     found = {"PREFIX": stated["PREFIX"]} if isinstance(stated, Mapping) and "PREFIX" in stated else {}
-    prefix = read_options(found, problems).prefix
+    prefix = read_health_options(found, problems).prefix
     if problems:
         raise ConfigurationError(problems)
     return prefix
 
 
-def read_options(stated: Mapping[str, Any], problems: list[Problem]) -> HealthOptions:
+def read_health_options(stated: Mapping[str, Any], problems: list[Problem]) -> HealthOptions:
     declared = {field.name.upper(): field for field in fields(HealthOptions)}
     for key in [key for key in stated if key not in declared]:
-        problems.append(unknown(f"{SETTING}[{key!r}]", key, [*declared, "PROBES"]))
+        problems.append(unknown_key(f"{SETTING}[{key!r}]", key, [*declared, "PROBES"]))
     values = {}
     for key, field in declared.items():
         if key in stated:
             try:
                 kind = field.metadata[DECLARED].kind
-                values[field.name] = kind.check(converted(stated[key], kind))
+                values[field.name] = kind.check(convert_value(stated[key], kind))
             except (TypeError, ValueError) as error:
                 problems.append(Problem(f"{SETTING}[{key!r}]", str(error)))
     return HealthOptions(**values)
 
 
-def converted(value: Any, kind: Kind) -> Any:
-    """Return ``value`` in the type of its kind: settings have lists where options have tuples, and text for paths."""
+def convert_value(value: Any, kind: Kind) -> Any:
+    """Return ``value`` in the type of its kind: settings may have lists for tuples, and text for paths."""
     if kind.type is tuple and isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
     if kind.type is Path and isinstance(value, str | Path):
         return Path(value)
     if type(value) is kind.type:
         return value
-    raise TypeError(f"It is {type(value).__name__}; accepted is {kind.label}.")
+    raise TypeError(f"It is {type(value).__name__}; it must be {kind.label}.")
 
 
 def read_probes(stated: object, problems: list[Problem]) -> Iterator[tuple[str, Probe]]:
@@ -141,7 +141,7 @@ def read_probes(stated: object, problems: list[Problem]) -> Iterator[tuple[str, 
             yield str(name), read_probe(name, table)
         except (ImportError, TypeError, ValueError) as error:
             problems.append(Problem(where, str(error)))
-        except Exception as error:  # a project's own probe may raise anything, with a secret in its text
+        except Exception as error:  # a project's own probe may raise anything, and the text may contain a secret
             problems.append(Problem(where, f"The probe does not accept its OPTIONS: it raises {type(error).__name__}."))
 
 
@@ -149,34 +149,34 @@ def read_probe(name: object, table: object) -> Probe:
     if not isinstance(name, str) or not NAME_FORM.fullmatch(name):
         raise ValueError(f"The name {shown(str(name))} is not accepted: it must match {NAME_FORM.pattern}.")
     if not isinstance(table, Mapping) or set(table) - {"BACKEND", "OPTIONS"} or "BACKEND" not in table:
-        raise ValueError("It must be a dictionary with BACKEND, the dotted path of a probe, and at most OPTIONS.")
-    backend, options = probe_class(str(table["BACKEND"])), table.get("OPTIONS", {})
+        raise ValueError("It must be a dictionary with BACKEND, the dotted path of a probe, and optionally OPTIONS.")
+    backend, options = import_probe(str(table["BACKEND"])), table.get("OPTIONS", {})
     if not isinstance(options, Mapping):
-        raise TypeError(f"Its OPTIONS are {type(options).__name__}; accepted is a dictionary.")
+        raise TypeError(f"Its OPTIONS are {type(options).__name__}; they must be a dictionary.")
     accepted = [field.name for field in fields(backend) if field.init]
     for key in [str(key) for key in options if key not in accepted]:
-        raise ValueError(unknown("", key, accepted).message)
+        raise ValueError(unknown_key("", key, accepted).message)
     probe = backend(**options)
-    Probe.__post_init__(probe)  # a project's own may leave it out, and the sampler relies on it
+    Probe.__post_init__(probe)  # a project's own may not call it, and the sampler relies on it
     return probe
 
 
-def probe_class(path: str) -> type[Probe]:
+def import_probe(path: str) -> type[Probe]:
     module, _, name = path.rpartition(".")
     try:
         found = getattr(import_module(module), name)
     except (AttributeError, ImportError, ValueError) as error:
         reason = str(error).removesuffix(".")
         raise ImportError(f"The probe {shown(path)} cannot be imported: {reason}.") from None
-    except (Exception, SystemExit) as error:  # what a module does when it is imported, with a secret in its text
+    except (Exception, SystemExit) as error:  # a module may raise anything, and the text may contain a secret
         raise ImportError(f"The probe {shown(path)} cannot be imported: {type(error).__name__}.") from error
     if not isinstance(found, type) or not issubclass(found, Probe):
         raise TypeError(f"{shown(path)} is not a probe: it must derive from {Probe.__module__}.{Probe.__name__}.")
     return found
 
 
-def unknown(where: str, key: object, accepted: Iterable[str]) -> Problem:
-    from difflib import get_close_matches  # loads only where there is a mistake
+def unknown_key(where: str, key: object, accepted: Iterable[str]) -> Problem:
+    from difflib import get_close_matches  # loads only if there is a mistake
 
     accepted = sorted(accepted)
     close = get_close_matches(str(key), accepted, n=1)

@@ -1,4 +1,4 @@
-"""What probes have in common."""
+"""The base of all probes, and their outcomes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wagtail_multihost.health.status import Criticality, Status
 
 #: The codes that the sampler gives to any probe.
 CODES: Mapping[str, str] = {
-    "ok": "It is as it should be.",
-    "error": "The probe raised an exception; the process's log has it.",
-    "stuck": "The probe has not ended within its timeout. It is not started again before it has.",
+    "ok": "Everything is as it should be.",
+    "error": "The probe raised an exception, which is in the log of the process.",
+    "stuck": "The probe did not end within its timeout. It is not started again until it has ended.",
 }
-#: What is accepted for options of these types. True is a whole number to Python, and to nobody else.
+#: The accepted values of options of these types. Only Python takes True for a whole number.
 TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "bool": (bool, "True or False"),
     "int": (int, "a whole number"),
@@ -27,10 +27,10 @@ TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 
 class Outcome(NamedTuple):
     """
-    One thing that a probe has found: its ``status``, a ``code`` that may be published, and what was
-    observed, in a ``unit`` (``seconds``, ``bytes``, ``percent``, ``days``, …). ``subject`` is the thing, where a probe
-    looks at several (a hostname, a file's name, an alias); blank otherwise. None of them ever has an
-    exception's text, a password or an address of a server.
+    One finding of a probe: its ``status``, a ``code`` that may be published, and the observed ``value`` in a ``unit``
+    (``seconds``, ``bytes``, ``percent``, ``days``, …). ``subject`` is what it is about if the probe examines several
+    things (a hostname, the name of a file, an alias), otherwise blank. None of them may contain the text of an
+    exception, a password or the address of a server.
     """
 
     status: Status
@@ -43,18 +43,18 @@ class Outcome(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Probe(ABC):
     """
-    A question to something that a process needs. Subclasses are frozen dataclasses whose fields are their options;
-    ``measure`` may block and raise: the sampler runs it in a thread of its own, and holds it to ``timeout``.
+    Examines something that a process needs. Subclasses are frozen dataclasses whose fields are their options.
+    ``measure`` may block and raise: the sampler runs it in a separate thread, and counts it as stuck after ``timeout``.
 
     ``criticality`` is ``critical``, ``degraded`` or ``informative``. ``timeout`` is in seconds. ``interval`` and
-    ``retry`` are the seconds until the next run after a pass and after anything else; 0 takes the endpoint's.
+    ``retry`` are the seconds until the next run after a pass and after anything else; 0 means the endpoint's.
     """
 
-    #: The codes of the probe's own outcomes, and what each means: the reference is made of them.
+    #: The codes of the probe's own outcomes with their meanings, from which the reference is generated.
     codes: ClassVar[Mapping[str, str]] = {}
-    #: Whether the probe looks at the machine or container, and not at the site.
+    #: Whether the probe examines the machine or container, and not the site.
     is_shared: ClassVar[bool] = False
-    #: What the thing is: https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06#section-4.2
+    #: The kind of thing that it examines: https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06#section-4.2
     component: ClassVar[str] = "component"
 
     criticality: Criticality = field(default=Criticality.CRITICAL, metadata={"meaning": "What a failure means."})
@@ -64,10 +64,10 @@ class Probe(ABC):
 
     @abstractmethod
     def measure(self) -> Iterator[Outcome]:
-        """Yield what is found, one outcome or more; none at all counts as a failure."""
+        """Yield one outcome or more; none counts as a failure."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError, with a sentence, for options that are not accepted."""
+        """Raise ValueError if an option is not accepted."""
         for declared in fields(self):
             check_type(declared, getattr(self, declared.name))
         if not isinstance(self.criticality, Criticality):
@@ -84,7 +84,7 @@ class Probe(ABC):
 
 
 def check_type(declared: Field[Any], value: object) -> None:
-    """Raise ValueError for what an option of one of :data:`TYPES` cannot be; other types are the probe's to check."""
+    """Raise ValueError if the value of an option of one of :data:`TYPES` is wrong; probes check other types."""
     types, wanted = TYPES.get(getattr(declared.type, "__name__", str(declared.type)), (object, "finite"))
     is_endless = isinstance(value, float) and not math.isfinite(value)
     is_switch = isinstance(value, bool) and types not in (bool, object)

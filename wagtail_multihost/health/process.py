@@ -1,4 +1,4 @@
-"""The endpoint of this process, as its settings describe it."""
+"""The endpoint of this process, built from its settings."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from wagtail_multihost.health.access import Gate
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import Endpoint
 from wagtail_multihost.health.options import SETTING, HealthSettings, read_settings
-from wagtail_multihost.health.report import Entry, Report
+from wagtail_multihost.health.report import ProbeEntry, Report
 from wagtail_multihost.health.sampler import Sampler
 from wagtail_multihost.resolver.exposure import refuse_exposed
 from wagtail_multihost.running import current, own_id, register_reset
+from wagtail_multihost.signals import health_changed
 from wagtail_multihost.version import own_version
 
 TOKEN_SALT = "wagtail_multihost.health.token"  # noqa: S105  # a salt
@@ -32,16 +33,16 @@ def health_settings() -> HealthSettings:
 
 def site_tokens() -> tuple[str, ...]:
     """
-    Return the site's own tokens, newest key first. They derive from its secret keys: every site has another, and
-    nobody has to hand it around. A blank key, of a variable that is not set, is everybody's.
+    Return the site's own tokens, newest key first. They are derived from its secret keys, so every site has a different
+    one, which nobody has to distribute. A blank key, from an unset variable, gives no token: everybody would know it.
     """
     site, keys = own_id(), [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return tuple(salted_hmac(TOKEN_SALT, site, secret=key, algorithm="sha256").hexdigest() for key in keys if key)
 
 
-def entries_of(stated: HealthSettings, site: str) -> tuple[Entry, ...]:
-    """Return the configured probes; those of the site under its id."""
-    return tuple(Entry(name, probe, "" if probe.is_shared else site) for name, probe in stated.probes.items())
+def probe_entries(stated: HealthSettings, site: str) -> tuple[ProbeEntry, ...]:
+    """Return an entry for each configured probe; probes of the site have its id."""
+    return tuple(ProbeEntry(name, probe, "" if probe.is_shared else site) for name, probe in stated.probes.items())
 
 
 _own: dict[str, Endpoint] = {}
@@ -49,14 +50,14 @@ _own: dict[str, Endpoint] = {}
 
 def own_endpoint() -> Endpoint:
     """
-    Return the endpoint of this process: middleware and wrapper have the same one, and one sampler. It starts nothing,
-    so a fork may come before or after.
+    Return the endpoint of this process; middleware and wrapper share it and its sampler. Nothing is started, so the
+    process may fork before or after.
     """
     return _own.get(SETTING) or _own.setdefault(SETTING, make_endpoint())
 
 
 def forget_endpoint(**signal: object) -> None:
-    """Stop the sampler, and have the endpoint made anew: tests have overridden a setting, and probes look at many."""
+    """Stop the sampler, and let the endpoint be built again: tests override settings, and probes read many."""
     endpoint = _own.pop(SETTING, None)
     if endpoint and isinstance(endpoint.source, Sampler):
         endpoint.source.stop()
@@ -67,15 +68,15 @@ register_reset(forget_endpoint)
 
 
 def is_idle() -> bool:
-    """Return whether this process has no site and serves none: it may become one that does, as a template's child."""
+    """Return whether this process has no site and does not serve; as the child of a template, it may get one later."""
     running = current()
     return running is not None and running.site is None and not running.serves
 
 
 def refuse_to_serve() -> None:
     """
-    Raise BuildModeError in a process without a site, and ConfigurationError in one that can read more than its own
-    site's record: neither may serve.
+    Raise BuildModeError if this process has no site, and ConfigurationError if it can read more than the record of its
+    own site: in both cases it must not serve.
     """
     running = current()
     if running and running.site is None:
@@ -85,10 +86,10 @@ def refuse_to_serve() -> None:
 
 
 def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
-    """Return the endpoint of this process and its sampler, which starts with the first question."""
+    """Build the endpoint of this process and its sampler, which starts with the first request."""
     stated, site = stated or health_settings(), own_id()
     sites = (site,) if site else ()
-    sampler = Sampler(entries_of(stated, site), sites, stated.options, announce_apart)
+    sampler = Sampler(probe_entries(stated, site), sites, stated.options, announce_in_thread)
     return Endpoint(
         stated.options,
         sampler,
@@ -104,8 +105,8 @@ def accepted_tokens(stated: HealthSettings) -> Sequence[str]:
     return (*stated.options.tokens, *site_tokens())
 
 
-def announce_apart(before: Report | None, after: Report) -> None:
-    """Announce in a thread of the sampler's; no connection that a receiver has opened there is left behind."""
+def announce_in_thread(before: Report | None, after: Report) -> None:
+    """Announce in the notifier's thread, and close the connections that receivers opened there."""
     try:
         announce(before, after)
     finally:
@@ -114,17 +115,15 @@ def announce_apart(before: Report | None, after: Report) -> None:
 
 
 def announce(before: Report | None, after: Report) -> None:
-    """Send :data:`~wagtail_multihost.signals.health_changed` for each status that is another than before."""
-    from wagtail_multihost.signals import health_changed
-
+    """Send :data:`~wagtail_multihost.signals.health_changed` for each status that has changed."""
     statuses = {"": after.status, **after.sites}
     known = {"": before.status, **before.sites} if before else {}
     for site, status in statuses.items():
         if known.get(site) is not status:
-            codes = sorted(codes_of(after, site))
+            codes = sorted(found_codes(after, site))
             health_changed.send_robust(sender=Sampler, site=site, before=known.get(site), after=status, codes=codes)
 
 
-def codes_of(report: Report, site: str) -> set[str]:
+def found_codes(report: Report, site: str) -> set[str]:
     results = [result for result in report.results if not site or result.entry.site == site]
     return {outcome.code for result in results for outcome in result.outcomes if outcome.status}

@@ -1,4 +1,4 @@
-"""What is known at one moment, and what it means for the process and for each of its sites."""
+"""The results at one moment, and what they mean for the process and for each of its sites."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from wagtail_multihost.health.probe import Outcome, Probe
 from wagtail_multihost.health.status import Criticality, Status
 
 
-class Entry(NamedTuple):
-    """A configured probe: its ``name``, and the ``site`` that it is about; blank where all sites share the thing."""
+class ProbeEntry(NamedTuple):
+    """A configured probe: its ``name``, and the ``site`` that it is about, blank for something that all sites share."""
 
     name: str
     probe: Probe
     site: str = ""
 
 
-class Result(NamedTuple):
+class ProbeResult(NamedTuple):
     """
-    What a probe's last run found. ``ended`` is a reading of the sampler's clock and ``time`` the same moment in seconds
-    since the epoch; ``duration`` is in seconds.
+    The result of a probe's last run. ``ended`` is when it ended by the sampler's clock, and ``time`` the same moment in
+    seconds since the epoch; ``duration`` is in seconds.
     """
 
-    entry: Entry
+    entry: ProbeEntry
     outcomes: tuple[Outcome, ...]
     ended: float
     time: float
@@ -32,24 +32,24 @@ class Result(NamedTuple):
 
     @property
     def status(self) -> Status:
-        """The worst of what was found."""
+        """The worst status of its outcomes."""
         return max((outcome.status for outcome in self.outcomes), default=Status.FAIL)
 
     @property
     def weight(self) -> Status:
-        """What it means for the site, or for the process where sites share the thing."""
+        """The status that it gives the site, or the process if all sites share the thing."""
         return self.entry.probe.criticality.weigh(self.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """
-    All results of one moment. ``sites`` has the status of every site that the process answers for. ``status`` is the
-    process's own. ``fresh_until`` is the reading of the sampler's clock beyond which it must not be believed, ``made``
-    the reading when it was made, and ``time`` that moment in seconds since the epoch.
+    All results at one moment. ``sites`` has the status of every site that the process answers for. ``status`` is the
+    status of the process. By the sampler's clock, the report was made at ``made`` and must not be believed after
+    ``fresh_until``; ``time`` is when it was made in seconds since the epoch.
     """
 
-    results: tuple[Result, ...] = ()
+    results: tuple[ProbeResult, ...] = ()
     sites: Mapping[str, Status] = field(default_factory=dict)
     status: Status = Status.PASS
     fresh_until: float = 0
@@ -58,11 +58,11 @@ class Report:
 
 
 def make_report(
-    results: Iterable[Result], sites: Iterable[str], *, quorum: int, stale: float, now: float, time: float
+    results: Iterable[ProbeResult], sites: Iterable[str], *, quorum: int, stale: float, now: float, time: float
 ) -> Report:
     """
     Return the report on ``sites``. ``quorum`` is the percentage of them that must work, ``stale`` the age in seconds
-    that a critical result may reach. A result of a site that is not among them is only listed.
+    that a critical result may reach. The results of other sites are only listed.
     """
     results = tuple(results)
     statuses = dict.fromkeys(sites, Status.PASS)
@@ -76,18 +76,18 @@ def make_report(
     return Report(
         results=results,
         sites=statuses,
-        status=container_status(shared, statuses, quorum),
+        status=process_status(shared, statuses, quorum),
         fresh_until=min((until for result in results if (until := fresh_until(result, stale))), default=float("inf")),
         made=now,
         time=time,
     )
 
 
-def fresh_until(result: Result, stale: float) -> float | None:
+def fresh_until(result: ProbeResult, stale: float) -> float | None:
     """
-    Return the reading of the sampler's clock until which ``result`` is believed; None where that does not matter. An
-    old failure is still a failure: it fails what it belongs to, and must not make all else look old. A probe that
-    runs seldom, or may take long, has the time for it.
+    Return until when ``result`` is believed, by the sampler's clock; None if that does not matter. An old failure is
+    still a failure, and must not make everything else look stale. Probes that run rarely or may take long are given
+    more time.
     """
     probe = result.entry.probe
     if probe.criticality is not Criticality.CRITICAL or result.status is Status.FAIL:
@@ -95,10 +95,10 @@ def fresh_until(result: Result, stale: float) -> float | None:
     return result.ended + max(stale, 2 * (probe.interval + probe.timeout))
 
 
-def container_status(shared: Status, sites: Mapping[str, Status], quorum: int) -> Status:
+def process_status(shared: Status, sites: Mapping[str, Status], quorum: int) -> Status:
     """
-    Return the status of the process. A site that fails is a warning, as long as ``quorum`` percent of the sites, and
-    one at least, work: its neighbours must not lose their process.
+    Return the status of the process. A failing site is only a warning as long as ``quorum`` percent of the sites, and
+    at least one, work: its neighbours must not lose their process.
     """
     working = sum(status is not Status.FAIL for status in sites.values())
     if sites and (not working or working * 100 < quorum * len(sites)):

@@ -1,4 +1,4 @@
-"""What one request may see of the health, in the terms that all formats share."""
+"""The part of the health that one request may see, in the terms that all formats share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from wagtail_multihost.health.probe import Outcome
-from wagtail_multihost.health.report import Report, Result
+from wagtail_multihost.health.report import ProbeResult, Report
 from wagtail_multihost.health.status import Status
 
 TEXT = "text/plain; charset=utf-8"
@@ -19,9 +19,9 @@ LABEL_LENGTH = 253
 class Health(NamedTuple):
     """
     What a format writes. ``word`` is one of :data:`WORDS`: ``pass``, ``warn``, ``fail``, or the reason for not being
-    ready. Who may not see ``details`` is written nothing but the word: there is no ``report``, ``site``, ``service`` or
-    ``version`` then, so that no format can show any. ``site`` is the only site to write about, blank for all. ``now``
-    is a reading of the sampler's clock. ``subjects`` is whether metrics are labelled with what probes look at.
+    ready. Without ``details`` there is nothing but the word: no ``report``, ``site``, ``service`` or ``version``, so
+    that no format can show any. ``site`` is the only site to write about, blank for all. ``now`` is the time by the
+    sampler's clock. ``subjects`` says whether metrics are labelled with the subjects of probes.
     """
 
     word: str
@@ -40,7 +40,7 @@ class Health(NamedTuple):
 
     @property
     def age(self) -> float | None:
-        """How old the report is, in seconds; None without one."""
+        """The age of the report in seconds; None without one."""
         return max(0.0, self.now - self.report.made) if self.report else None
 
     @property
@@ -50,37 +50,39 @@ class Health(NamedTuple):
         return {site: status for site, status in sites.items() if self.site in ("", site)}
 
     @property
-    def results(self) -> tuple[Result, ...]:
+    def results(self) -> tuple[ProbeResult, ...]:
         """
-        What to write. About one site: its own results, and of what it shares with others only the codes, which say
-        nothing about them.
+        The results to write. For one site: its own results, and only the codes of what it shares with others, because
+        values and subjects could say something about those.
         """
         results = self.report.results if self.report else ()
         if not self.site:
-            return tuple(map(printable, results))
+            return tuple(map(make_printable, results))
         return tuple(
-            printable(result) if result.entry.site else bare(printable(result))
+            make_printable(result) if result.entry.site else without_details(make_printable(result))
             for result in results
             if result.entry.site in ("", self.site)
         )
 
-    def age_of(self, result: Result) -> float:
-        """Return how long ago a result was found, in seconds."""
+    def age_of(self, result: ProbeResult) -> float:
+        """Return the age of a result in seconds."""
         return max(0.0, self.now - result.ended)
 
 
-def printable(result: Result) -> Result:
-    """Return ``result`` with texts that cannot break any format, and numbers that all of them have."""
-    return result._replace(outcomes=tuple(map(cleaned, result.outcomes)))
+def make_printable(result: ProbeResult) -> ProbeResult:
+    """Return ``result`` with texts and numbers that every format can write."""
+    return result._replace(outcomes=tuple(map(clean_outcome, result.outcomes)))
 
 
-def cleaned(outcome: Outcome) -> Outcome:
+def clean_outcome(outcome: Outcome) -> Outcome:
     status, code, value, unit, subject = outcome
-    known = number(value)
-    return Outcome(status, label(code), known, label(unit) if known is not None else "", label(subject))
+    known = finite_number(value)
+    return Outcome(
+        status, clean_label(code), known, clean_label(unit) if known is not None else "", clean_label(subject)
+    )
 
 
-def number(value: object) -> float | None:
+def finite_number(value: object) -> float | None:
     try:
         found = float(value) if isinstance(value, int | float) else math.nan
     except OverflowError:
@@ -88,11 +90,11 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def label(text: object) -> str:
+def clean_label(text: object) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:LABEL_LENGTH])
 
 
-def bare(result: Result) -> Result:
-    """Return ``result`` without what was observed, and on what."""
+def without_details(result: ProbeResult) -> ProbeResult:
+    """Return ``result`` without values and subjects."""
     codes = dict.fromkeys(Outcome(outcome.status, outcome.code) for outcome in result.outcomes)
     return result._replace(outcomes=tuple(codes))

@@ -1,4 +1,4 @@
-"""What can be known of the application server that a process runs in."""
+"""Facts about the application server that a process runs in."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 logger = logging.getLogger("wagtail_multihost.health")
 
 
-def uwsgi() -> Any:
-    """Return the module that only uWSGI's processes have; None elsewhere."""
+def uwsgi_module() -> Any:
+    """Return the module that exists only in uWSGI's processes; None elsewhere."""
     try:
         module = import_module("uwsgi")
     except ImportError:
@@ -20,30 +20,30 @@ def uwsgi() -> Any:
 
 def is_uwsgi_without_threads() -> bool:
     """
-    Return whether threads run only while a request is answered: uWSGI starts with neither ``enable-threads`` nor more
-    than one thread (https://uwsgi-docs.readthedocs.io/en/latest/WSGIquickstart.html#a-note-on-python-threads).
+    Return whether threads run only while a request is answered: uWSGI has neither ``enable-threads`` nor more than one
+    thread (https://uwsgi-docs.readthedocs.io/en/latest/WSGIquickstart.html#a-note-on-python-threads).
     """
-    module = uwsgi()
+    module = uwsgi_module()
     if module is None:
         return False
-    stated = {text(name): text(value) for name, value in module.opt.items()}
+    stated = {option_text(name): option_text(value) for name, value in module.opt.items()}
     threads = stated.get("threads", "1")
     return "enable-threads" not in stated and not (threads.isdecimal() and int(threads) > 1)
 
 
 def is_before_fork_of_uwsgi() -> bool:
-    """Return whether this is uWSGI's first process, whose workers are forked without telling Python."""
-    module = uwsgi()
+    """Return whether this is uWSGI's first process, which forks workers without Python noticing."""
+    module = uwsgi_module()
     return module is not None and module.worker_id() == 0
 
 
-def complain_of_missing_threads() -> None:
+def log_missing_threads() -> None:
     if is_uwsgi_without_threads():
         logger.error(
-            "uWSGI has neither enable-threads nor threads: probes run only while somebody asks for health, whose "
-            "question waits for them. Set enable-threads = true."
+            "uWSGI has neither enable-threads nor threads: probes run only during requests for health, which wait for "
+            "them. Set enable-threads = true."
         )
 
 
-def text(value: object) -> str:
+def option_text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,4 +1,4 @@
-"""The words for how something is."""
+"""The statuses, and what a probe's status means for the whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum, IntEnum
 
 class Status(IntEnum):
     """
-    How a thing is, the worst last. The words ``pass``, ``warn`` and ``fail`` are those of
+    The status of something, the worst last. The words ``pass``, ``warn`` and ``fail`` are those of
     https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06 (expired, a work in progress).
     """
 
@@ -20,17 +20,17 @@ class Status(IntEnum):
 
 
 class Criticality(Enum):
-    """What a failing probe makes of what it belongs to."""
+    """What a failing probe means for its site or process."""
 
     CRITICAL = "critical"
     """It fails."""
     DEGRADED = "degraded"
     """It works, with a warning."""
     INFORMATIVE = "informative"
-    """It is as it was; the probe is shown."""
+    """Nothing changes; the probe is only shown."""
 
     def weigh(self, status: Status) -> Status:
-        """Return what ``status`` of a probe is worth."""
+        """Return the status that a probe's ``status`` gives its site or process."""
         if self is Criticality.CRITICAL:
             return status
         return min(status, Status.WARN if self is Criticality.DEGRADED else Status.PASS)

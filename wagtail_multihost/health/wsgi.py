@@ -1,5 +1,6 @@
 """
-The health endpoint in front of a WSGI application, which answers before that is loaded. In the project's ``wsgi.py``::
+The health endpoint in front of a WSGI application, which answers before the application is loaded. In the project's
+``wsgi.py``::
 
     import os
 
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from wagtail_multihost.health.access import FORWARDING_VARIABLES, Question
+from wagtail_multihost.health.access import FORWARDING_VARIABLES, HealthRequest
 from wagtail_multihost.health.endpoint import Answer
 from wagtail_multihost.health.loading import Loading
 
@@ -30,18 +31,18 @@ class HealthApplication:
     dotted path) returns.
 
     Loading begins at once, in a thread. Meanwhile ``live`` passes, all other paths of the endpoint answer 503
-    ``starting``, and other requests wait, as they waited in the server's queue before. An application that cannot be
-    loaded is logged; every path of the endpoint, ``live`` too, answers 503 ``failed`` then, so that whatever looks
-    after the process starts it anew, and other requests raise RuntimeError.
+    ``starting``, and other requests wait, as they would otherwise wait in the server's queue. If the application cannot
+    be loaded, that is logged, every path of the endpoint, ``live`` too, answers 503 ``failed``, so that the process is
+    restarted, and other requests raise RuntimeError.
 
-    A master that forks workers (``gunicorn --preload``) waits until it is loaded before it does. In uWSGI's master,
-    which has the application before it forks, and with ``background=False`` it is loaded on the spot, and what it
-    raises is raised: with ``lazy-apps`` uWSGI's workers answer while they load. An application whose loading sets
-    signal handlers, which only the main thread can, needs ``background=False``.
+    A master that forks workers (``gunicorn --preload``) waits for the application before it does. In uWSGI's master,
+    and with ``background=False``, the application is loaded immediately, and its exceptions are raised; with
+    ``lazy-apps``, uWSGI's workers answer while they load. An application that sets signal handlers while it is loaded,
+    which only the main thread can, needs ``background=False``.
 
-    ``prefix`` must be that of ``MULTIHOST_HEALTH``, which nobody has read when the first probe comes; otherwise it
-    counts as an application that cannot be loaded (ConfigurationError). What the middleware refuses to serve is
-    refused here as well.
+    ``prefix`` must be the one in ``MULTIHOST_HEALTH``, which is not known when the first probe arrives; otherwise the
+    application counts as one that cannot be loaded (ConfigurationError). Processes in which the middleware refuses to
+    serve are refused here as well.
     """
 
     def __init__(
@@ -56,15 +57,15 @@ class HealthApplication:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith(self.prefix):
-            question = question_of(environ)
-            answer = (self.loading.endpoint() or self.loading).answer(question)
+            request = request_from_environ(environ)
+            answer = (self.loading.endpoint() or self.loading).answer(request)
             if answer is not None:
-                return respond(answer, question, start_response)
+                return respond(answer, request, start_response)
         return self.loading.application()(environ, start_response)
 
 
-def question_of(environ: Environ) -> Question:
-    return Question(
+def request_from_environ(environ: Environ) -> HealthRequest:
+    return HealthRequest(
         method=environ.get("REQUEST_METHOD", ""),
         path=environ["PATH_INFO"],
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
@@ -74,6 +75,6 @@ def question_of(environ: Environ) -> Question:
     )
 
 
-def respond(answer: Answer, question: Question, start_response: Callable[..., Any]) -> list[bytes]:
+def respond(answer: Answer, request: HealthRequest, start_response: Callable[..., Any]) -> list[bytes]:
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.all_headers)
-    return [] if question.method == "HEAD" else [answer.body]
+    return [] if request.method == "HEAD" else [answer.body]

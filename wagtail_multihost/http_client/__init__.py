@@ -1,1 +1,1 @@
-"""One client of HTTP and of the uwsgi protocol: nobody keeps it waiting or fills its memory, and it loads fast."""
+"""A client for HTTP and the uwsgi protocol that is bounded in time and memory, and loads fast."""

@@ -1,8 +1,8 @@
 """
-Ask a running server how it is: over HTTP by TCP or a unix socket, or over uWSGI's own protocol.
+Send one request to a server: over HTTP, by TCP or a unix socket, or over uWSGI's own protocol.
 
 Neither Django nor settings are loaded, and of the standard library only what loads fast: http.client takes longer to
-import than Python to start. The answer is read with a deadline for all of it, which http.client has not either.
+import than Python to start. The whole answer has one deadline, which http.client does not offer either.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ CHUNK_FORM = re.compile(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r\n")
 STATUS_FORM = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |$)")
 Address = tuple[int, Any]
 PORTS = {"http": 80, "https": 443}
-#: For a connection that a proxy makes for itself: who takes the line goes on with the address that it sees
+#: For a connection that a proxy makes for itself: the receiver uses the address that it sees
 #: (https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, 2.1).
 PROXY_LINE = b"PROXY UNKNOWN\r\n"
 
 
 class NoAnswerError(MultihostError):
-    """It could not be told how the server is."""
+    """The server gave no answer that can be used."""
 
 
 class Target:
@@ -49,7 +49,7 @@ class Target:
         place, mark, query = url.partition("?") if takes_query else (url, "", "")
         found = TCP_FORM.fullmatch(place) or UNIX_FORM.fullmatch(place)
         if found is None:
-            raise NoAnswerError(f"The URL {url!r} is not accepted: {ACCEPTED}.")
+            raise NoAnswerError(f"The URL {url!r} is not accepted. {ACCEPTED}")
         parts = {name: text or "" for name, text in found.groupdict().items()}
         self.scheme = "http" if parts["scheme"] == "unix" else parts["scheme"]
         self.socket = parts.get("socket", "")
@@ -64,20 +64,20 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What the header ``Host`` has."""
+        """The value of the header ``Host``."""
         usual = self.socket or self.port == PORTS.get(self.scheme)
         return self.authority if usual else f"{self.authority}:{self.port}"
 
     @property
     def keeps_secrets(self) -> bool:
-        """Whether what is sent cannot be read on the way: a token is sent by itself only there."""
-        return bool(self.socket) or self.scheme == "https" or is_loopback(self.host)
+        """Whether what is sent cannot be read on the way: a token is sent unasked only there."""
+        return bool(self.socket) or self.scheme == "https" or is_loopback_host(self.host)
 
 
-ACCEPTED = "accepted are http://HOST:PORT, https://HOST, unix:/PATH.sock, uwsgi:/PATH.sock and uwsgi://HOST:PORT"
+ACCEPTED = "Accepted: http://HOST:PORT, https://HOST, unix:/PATH.sock, uwsgi:/PATH.sock, uwsgi://HOST:PORT."
 
 
-def is_loopback(host: str) -> bool:
+def is_loopback_host(host: str) -> bool:
     return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
 
 
@@ -94,12 +94,12 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The body for a terminal: what would steer it is left out."""
+        """The body for a terminal, without characters that would control it."""
         text = self.body.decode("utf-8", "replace")
         return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t").strip()
 
 
-def ask(
+def ask_server(
     target: Target,
     path: str,
     *,
@@ -118,8 +118,9 @@ def ask(
     ``accounts`` are stated, a server of this machine gets the ``token`` only when it is one of theirs. Raises
     NoAnswerError when there is no answer within ``seconds``.
 
-    Where so many bytes of the body are ``enough`` the rest of it is not read. ``is_proxy`` says, to a listener that
-    wants a line of the PROXY protocol, that the connection is this machine's own. ``trusts_any`` checks no certificate.
+    After ``enough`` bytes of the body the rest is not read (0: all of it is). ``is_proxy`` says, to a listener that
+    wants a line of the PROXY protocol, that the connection is this machine's own. ``trusts_any`` accepts any
+    certificate.
     """
     deadline = time.monotonic() + seconds
     headers = {"Host": target.name, "Accept": "*/*", "User-Agent": agent}
@@ -127,18 +128,18 @@ def ask(
         headers["Authorization"] = f"Bearer {token}"
     make = uwsgi_request if target.scheme == "uwsgi" else http_request
     try:
-        with connected(target, deadline, ca_file, is_proxy=is_proxy, trusts_any=trusts_any) as connection:
-            if token and accounts and target.scheme != "https" and not is_of(connection, accounts):
+        with connect(target, deadline, ca_file, is_proxy=is_proxy, trusts_any=trusts_any) as connection:
+            if token and accounts and target.scheme != "https" and not is_served_by(connection, accounts):
                 headers.pop("Authorization")
             connection.sendall(make(target, method, path, headers))
-            return parsed(*received(connection, deadline, enough), is_whole=not enough)
+            return parse_reply(*receive_answer(connection, deadline, enough), is_whole=not enough)
     except TimeoutError:
         raise NoAnswerError(f"There was no answer within {seconds:g} seconds.") from None
     except (OSError, ValueError) as error:  # a name that cannot be written for DNS is a ValueError
         raise NoAnswerError(f"There was no answer: {getattr(error, 'strerror', None) or error}.") from None
 
 
-def is_of(connection: socket.socket, accounts: Collection[int]) -> bool:
+def is_served_by(connection: socket.socket, accounts: Collection[int]) -> bool:
     """Return whether it is certain that the server at the other end belongs to ``accounts``, and not to a neighbour."""
     from wagtail_multihost.http_client.listener import accounts_of  # loads only for who needs it
 
@@ -172,40 +173,40 @@ def uwsgi_request(target: Target, method: str, path: str, headers: dict[str, str
     return b"\x00" + len(body).to_bytes(2, "little") + b"\x00" + body
 
 
-def connected(
+def connect(
     target: Target, deadline: float, ca_file: str | None, *, is_proxy: bool = False, trusts_any: bool = False
 ) -> socket.socket:
     if target.socket:
-        connection = connected_unix(target.socket, deadline)
+        connection = connect_unix(target.socket, deadline)
     else:
-        connection = connected_tcp(addresses(target, deadline), deadline)
+        connection = connect_tcp(resolve_in_time(target, deadline), deadline)
     try:
-        connection.settimeout(left(deadline))
+        connection.settimeout(seconds_left(deadline))
         if is_proxy:
             connection.sendall(PROXY_LINE)
     except BaseException:
         connection.close()
         raise
-    return secured(connection, target, ca_file, trusts_any=trusts_any) if target.scheme == "https" else connection
+    return wrap_in_tls(connection, target, ca_file, trusts_any=trusts_any) if target.scheme == "https" else connection
 
 
-def addresses(target: Target, deadline: float) -> list[Address]:
+def resolve_in_time(target: Target, deadline: float) -> list[Address]:
     """Return the addresses of a host; raises OSError, and TimeoutError when no name server answers in time."""
     with suppress(socket.gaierror):
-        return resolved(target, socket.AI_NUMERICHOST)
+        return resolve_addresses(target, socket.AI_NUMERICHOST)
     import threading  # loads only for who needs it
 
     found: list[list[Address] | OSError | ValueError] = []
 
     def resolve() -> None:
         try:
-            found.append(resolved(target))
+            found.append(resolve_addresses(target))
         except (OSError, ValueError) as error:
             found.append(error)
 
     thread = threading.Thread(target=resolve, daemon=True)  # the system's resolver takes no deadline
     thread.start()
-    thread.join(left(deadline))
+    thread.join(seconds_left(deadline))
     if not found:
         raise TimeoutError
     if isinstance(found[0], Exception):
@@ -213,18 +214,19 @@ def addresses(target: Target, deadline: float) -> list[Address]:
     return found[0]
 
 
-def resolved(target: Target, flags: int = 0) -> list[Address]:
+def resolve_addresses(target: Target, flags: int = 0) -> list[Address]:
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=flags)
     return [(family, address) for family, *_, address in found]
 
 
-def connected_tcp(addresses: list[Address], deadline: float) -> socket.socket:
-    """Return a connection to the first of ``addresses`` that takes one: each has its share of the time that is left."""
+def connect_tcp(addresses: list[Address], deadline: float) -> socket.socket:
+    """Return a connection to the first of ``addresses`` that accepts one; each has its share of the time that is
+    left."""
     problem = OSError("The host has no address")
     for position, (family, address) in enumerate(addresses):
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            connection.settimeout(left(deadline) / (len(addresses) - position))
+            connection.settimeout(seconds_left(deadline) / (len(addresses) - position))
             connection.connect(address)
             return connection
         except OSError as error:
@@ -236,11 +238,11 @@ def connected_tcp(addresses: list[Address], deadline: float) -> socket.socket:
     raise problem
 
 
-def connected_unix(path: str, deadline: float) -> socket.socket:
+def connect_unix(path: str, deadline: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     try:
         while True:
-            connection.settimeout(left(deadline))
+            connection.settimeout(seconds_left(deadline))
             try:
                 connection.connect(path)
                 return connection
@@ -251,7 +253,7 @@ def connected_unix(path: str, deadline: float) -> socket.socket:
         raise
 
 
-def secured(
+def wrap_in_tls(
     connection: socket.socket, target: Target, ca_file: str | None, *, trusts_any: bool = False
 ) -> socket.socket:
     """Return the connection with TLS, whose certificate is verified unless any is trusted."""
@@ -267,7 +269,7 @@ def secured(
         raise
 
 
-def left(deadline: float) -> float:
+def seconds_left(deadline: float) -> float:
     """Return the seconds until ``deadline``; raises TimeoutError when it has passed."""
     seconds = deadline - time.monotonic()
     if seconds <= 0:
@@ -275,14 +277,14 @@ def left(deadline: float) -> float:
     return seconds
 
 
-def received(connection: socket.socket, deadline: float, enough: int = 0) -> tuple[bytes, bytes]:
+def receive_answer(connection: socket.socket, deadline: float, enough: int = 0) -> tuple[bytes, bytes]:
     """
     Return the head and the body of an answer, which ends as it says, or else with the connection; or so much of the
     body as is ``enough``.
     """
     data, start, size = bytearray(), 0, -1
     while not start or size < 0 or len(data) < start + size:
-        connection.settimeout(left(deadline))
+        connection.settimeout(seconds_left(deadline))
         block = connection.recv(1 << 16)
         if not block:
             break
@@ -304,24 +306,24 @@ def stated_size(head: bytes) -> int:
     return int(found[1]) if found else -1
 
 
-def parsed(head: bytes, body: bytes, *, is_whole: bool = True) -> Reply:
+def parse_reply(head: bytes, body: bytes, *, is_whole: bool = True) -> Reply:
     first, *lines = head.decode("latin-1").split("\r\n")
     status = STATUS_FORM.match(first.encode("latin-1"))
     if status is None:
         raise NoAnswerError("The answer is not HTTP, or was cut off.")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     is_chunked = headers.get("transfer-encoding", "identity").lower() == "chunked"
-    return Reply(int(status[1]), headers, joined(body, is_whole=is_whole) if is_chunked else body)
+    return Reply(int(status[1]), headers, join_chunks(body, is_whole=is_whole) if is_chunked else body)
 
 
-def joined(body: bytes, *, is_whole: bool = True) -> bytes:
+def join_chunks(body: bytes, *, is_whole: bool = True) -> bytes:
     """
     Return the chunks of ``body``, or of its beginning, without their sizes
     (https://www.rfc-editor.org/rfc/rfc9112#section-7.1).
     """
     found: list[bytes] = []
     start = 0
-    # The rest is never copied: of a few megabytes in the smallest chunks that would take an hour.
+    # The rest is never copied: with a few megabytes in the smallest chunks that would take an hour.
     while line := CHUNK_FORM.match(body, start):
         size, start = int(line[1], 16), line.end()
         if not size:

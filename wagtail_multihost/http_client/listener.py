@@ -1,4 +1,4 @@
-"""Whose server it is that answers on this machine."""
+"""The account of a server on this machine."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ LISTENS = "0A"
 
 
 def accounts_of(connection: socket.socket) -> set[int]:
-    """Return the accounts of who may be at the other end of ``connection``; none where the system does not tell."""
+    """Return the accounts that may be at the other end of ``connection``; none where the system does not say."""
     if connection.family == socket.AF_UNIX:
         # Those of the moment in which the server began to listen: SO_PEERCRED in unix(7).
         option = getattr(socket, "SO_PEERCRED", None)
         return {struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, option, 12))[1]} if option else set()
-    return set(listeners(connection.getpeername()[1]))
+    return set(listening_accounts(connection.getpeername()[1]))
 
 
-def listeners(port: int) -> Iterator[int]:
+def listening_accounts(port: int) -> Iterator[int]:
     """Yield the account of each server at a TCP ``port``, whatever its address (proc_net_tcp in proc_net(5))."""
     for table in TABLES:
         with contextlib.suppress(OSError):

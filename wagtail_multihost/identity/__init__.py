@@ -1,1 +1,1 @@
-"""The identity fuse: whose database this is, kept in the database."""
+"""The identity fuse: each database holds the identity of its site."""

@@ -1,4 +1,4 @@
-"""A database that nobody has claimed is the site's that migrates it first."""
+"""An unclaimed database belongs to the first site that migrates it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import wagtail_site
 from wagtail_multihost.identity.deadline import deadline
-from wagtail_multihost.identity.own import Own, own_identity
+from wagtail_multihost.identity.own import OwnIdentity, own_identity
 from wagtail_multihost.identity.relation import require_table
+from wagtail_multihost.models import Identity
 
 
 def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
-    """Claim the database when nobody has, and give Wagtail's first Site row the site's hostname."""
+    """Claim an unclaimed database, and give Wagtail's first Site row the site's hostname."""
     own = own_identity()
-    # Django's test runner makes mail.outbox (django.test.utils.setup_test_environment); its databases are nobody's.
+    # Django's test runner makes mail.outbox (django.test.utils.setup_test_environment); its databases belong to no
+    # site.
     if own is None or using != DEFAULT_DB_ALIAS or hasattr(mail, "outbox"):
         return
     with deadline(connections[using], "been claimed"):
@@ -31,30 +33,28 @@ def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
             stdout.write(f"{line}\n")
 
 
-def claim(own: Own, using: str) -> Iterator[str]:
-    """Make the row that says whose the database is, unless there is one or its table is not made yet."""
-    from wagtail_multihost.models import Identity
-
+def claim(own: OwnIdentity, using: str) -> Iterator[str]:
+    """Insert the row that says whose the database is, unless there is one or its table does not exist yet."""
     require_table(connections[using], Identity._meta.db_table, own.site.id)
     if not has_table(Identity._meta.db_table, using):
         return
-    with committed(using):
+    with commit_at_end(using):
         _, is_new = Identity.objects.using(using).get_or_create(defaults=own.columns())
         Identity.objects.using(using).filter(uid=own.uid, revision__lt=own.revision, retired_at=None).update(
             revision=own.revision, digest=own.digest
         )
     if is_new:
-        yield f"The database is now the site {own.site.id}'s."
+        yield f"The database now belongs to the site {own.site.id}."
 
 
-def name_first_site(own: Own, using: str) -> Iterator[str]:
+def name_first_site(own: OwnIdentity, using: str) -> Iterator[str]:
     """Rewrite the Site row that Wagtail's migrations make, while it is the only one."""
-    rows = wagtail_site.rows(using)
+    rows = wagtail_site.site_rows(using)
     if rows is None or not wagtail_site.is_untouched(rows):
         return
-    plan = wagtail_site.plan_for(wagtail_site.address_of(own), rows)
-    with committed(using):
-        wagtail_site.apply(plan, using)
+    plan = wagtail_site.plan_for(wagtail_site.canonical_address(own), rows)
+    with commit_at_end(using):
+        wagtail_site.take_steps(plan, using)
     wagtail_site.forget_root_paths()
     yield from plan.lines
 
@@ -64,7 +64,7 @@ def has_table(table: str, using: str) -> bool:
 
 
 @contextmanager
-def committed(using: str) -> Iterator[None]:
+def commit_at_end(using: str) -> Iterator[None]:
     """Run in one transaction that is committed at the end, in projects with AUTOCOMMIT False too."""
     connection = connections[using]
     with transaction.atomic(using=using):
@@ -73,8 +73,8 @@ def committed(using: str) -> Iterator[None]:
         connection.commit()
 
 
-def is_later(found: Any, given: Any) -> bool:
-    """Return whether the row that was found says more than the one that is given."""
+def is_later_identity(found: Any, given: Any) -> bool:
+    """Return whether the row that was found is of a later state than the one that is given."""
     if found is None:
         return False
     return bool(found.revision > given.revision or (found.retired_at and not given.retired_at))
@@ -83,10 +83,10 @@ def is_later(found: Any, given: Any) -> bool:
 def refuse_foreign_fixture(instance: Any, raw: bool, using: str = DEFAULT_DB_ALIAS, **kwargs: object) -> None:
     """Raise IdentityError when a fixture would give the database another site's identity, or an earlier state."""
     own = own_identity()
-    if raw and own and is_later(type(instance).objects.using(using).filter(pk=instance.pk).first(), instance):
+    if raw and own and is_later_identity(type(instance).objects.using(using).filter(pk=instance.pk).first(), instance):
         raise IdentityError(
-            f"The fixture has an earlier identity of {own.site.id} than its database ({instance}): stale machines "
-            "would be let in again. Leave it out: dumpdata --exclude wagtail_multihost"
+            f"The fixture has an earlier identity of {own.site.id} than its database ({instance}): machines "
+            "with an old registry could connect again. Leave it out: dumpdata --exclude wagtail_multihost"
         )
     if raw and own and (instance.uid, instance.environment) != (own.uid, own.platform.environment):
         raise IdentityError(

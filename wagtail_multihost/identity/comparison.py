@@ -1,7 +1,7 @@
 """
-The fuse: every new connection is asked whose database it leads to, before anything else uses it.
+The fuse: every new connection is asked for the identity of its database, before anything else uses it.
 
-One query, past Django's cursors: projects count and log queries of their own.
+It sends one query, which bypasses Django's cursors: projects count and log their own queries.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import COULD_NOT, IdentityError
 from wagtail_multihost.identity.deadline import deadline
-from wagtail_multihost.identity.own import Own, own_identity
+from wagtail_multihost.identity.own import OwnIdentity, own_identity
 from wagtail_multihost.identity.relation import require_legible
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import HIGHEST_REVISION
 from wagtail_multihost.spec.printing import one_line
 
 TABLE = "wagtail_multihost_identity"
-# The table's key and constraint leave room for one row; what a hostile site puts in its place may have any number, all
-# of which the driver would keep. Asking for the row by its key would take a new connection to
-# PostgreSQL a fifth longer: what compares keys is looked up first (measured with PostgreSQL 15).
+# The table's key and constraint allow one row; what a hostile site puts in its place may have any number, and the
+# driver would keep them all. Selecting the row by its key would make a new connection to PostgreSQL a fifth slower,
+# because the operator is looked up first (measured with PostgreSQL 15).
 QUERY = f"SELECT platform, environment, uid, revision, digest, retired_at FROM {TABLE} LIMIT 1"  # noqa: S608
 UNDEFINED_TABLE = "42P01"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 NO_TABLE = f"no such table: {TABLE}"  # SQLite's message
@@ -36,7 +36,7 @@ _suspended: ContextVar[bool] = ContextVar("wagtail_multihost_identity_suspended"
 _raised: set[UUID] = set()
 
 
-class Found(NamedTuple):
+class FoundIdentity(NamedTuple):
     """The identity that a database has."""
 
     platform: str
@@ -63,7 +63,7 @@ class DatabaseIdentityError(IdentityError, CommandError):
         self.reasons = reasons
 
 
-def compare(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+def compare_identity(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     """Raise DatabaseIdentityError, and close ``connection``, when it leads to a database that is not the site's."""
     if connection.alias != DEFAULT_DB_ALIAS or _suspended.get():
         return
@@ -71,28 +71,28 @@ def compare(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     if own is None:
         return
     try:
-        with deadline(connection, "said whose it is"):
-            compare_with(connection, own)
+        with deadline(connection, "returned its identity"):
+            compare_with_own(connection, own)
     except BaseException:
-        drop(connection)
+        drop_connection(connection)
         raise
 
 
-def compare_with(connection: BaseDatabaseWrapper, own: Own) -> None:
+def compare_with_own(connection: BaseDatabaseWrapper, own: OwnIdentity) -> None:
     found = identity_of(connection)
     if found is None:
         return
-    reasons = tuple(differences(found, own))
+    reasons = tuple(identity_differences(found, own))
     if reasons:
-        raise DatabaseIdentityError(report(connection, found, own, reasons), reasons)
+        raise DatabaseIdentityError(identity_report(connection, found, own, reasons), reasons)
     if found.revision < own.revision and own.uid not in _raised:
         _raised.add(own.uid)
         raise_revision(connection, own)
 
 
 @contextmanager
-def suspended() -> Iterator[None]:
-    """Let this thread connect to any database: for who changes its identity."""
+def suspend_comparison() -> Iterator[None]:
+    """Let this thread connect to any database, in order to change its identity."""
     token = _suspended.set(True)
     try:
         yield
@@ -100,7 +100,7 @@ def suspended() -> Iterator[None]:
         _suspended.reset(token)
 
 
-def identity_of(connection: BaseDatabaseWrapper) -> Found | None:
+def identity_of(connection: BaseDatabaseWrapper) -> FoundIdentity | None:
     """Return the identity of the database behind an open connection; None where there is no table or no row."""
     driver: Any = connection
     with connection.wrap_database_errors:
@@ -119,16 +119,16 @@ def identity_of(connection: BaseDatabaseWrapper) -> Found | None:
         return None
     require_legible(row, f"{TABLE} in {database_name(connection)}")
     platform, environment, uid, *rest = row
-    return Found(platform, environment, UUID(str(uid)), *rest)
+    return FoundIdentity(platform, environment, UUID(str(uid)), *rest)
 
 
 def is_missing_table(error: Exception) -> bool:
-    # psycopg says sqlstate, psycopg2 pgcode.
+    # psycopg has sqlstate, psycopg2 pgcode.
     code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     return code == UNDEFINED_TABLE or str(error) == NO_TABLE
 
 
-def differences(found: Found, own: Own) -> Iterator[str]:
+def identity_differences(found: FoundIdentity, own: OwnIdentity) -> Iterator[str]:
     """Yield the reasons for which a process must not use a database."""
     if found.uid != own.uid:
         yield "uid"
@@ -142,10 +142,10 @@ def differences(found: Found, own: Own) -> Iterator[str]:
         yield "revision"
 
 
-def raise_revision(connection: BaseDatabaseWrapper, own: Own) -> None:
+def raise_revision(connection: BaseDatabaseWrapper, own: OwnIdentity) -> None:
     """
-    Note that a later revision has reached the database. Where that cannot be written (a standby, a lock that another
-    has) the next process will; nobody waits for it.
+    Record that a later revision has reached the database. Where that cannot be written (a standby, a lock), the next
+    process does it; nothing waits.
     """
     driver: Any = connection
     raw = driver.connection
@@ -160,7 +160,7 @@ def raise_revision(connection: BaseDatabaseWrapper, own: Own) -> None:
             raise
 
 
-def write_revision(cursor: Any, own: Own, vendor: str) -> None:
+def write_revision(cursor: Any, own: OwnIdentity, vendor: str) -> None:
     own_row = "SELECT id FROM {} WHERE id = 1 AND uid = {} AND revision < {} AND retired_at IS NULL{}"
     statement = "UPDATE {} SET revision = {}, digest = {} WHERE id = ({})"
     values = (own.revision, own.digest, own.uid.hex, own.revision)
@@ -176,8 +176,8 @@ def write_revision(cursor: Any, own: Own, vendor: str) -> None:
         cursor.execute(f"PRAGMA busy_timeout = {timeout}")
 
 
-def drop(connection: BaseDatabaseWrapper) -> None:
-    """Close a connection. Django keeps one whose receiver raises, and would use it the next time."""
+def drop_connection(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection. Django would keep and reuse one whose receiver raises."""
     with suppress(Exception):
         connection.close()
     connection.connection = None
@@ -191,7 +191,9 @@ def database_name(connection: BaseDatabaseWrapper) -> str:
     return f"the database {settings['NAME']} on {settings['HOST'] or 'this machine'}:{settings['PORT']}"
 
 
-def report(connection: BaseDatabaseWrapper, found: Found, own: Own, reasons: tuple[str, ...]) -> str:
+def identity_report(
+    connection: BaseDatabaseWrapper, found: FoundIdentity, own: OwnIdentity, reasons: tuple[str, ...]
+) -> str:
     """Return which record points where, what was found, and what to do."""
     site = own.site
     source = site.sources.get("database", "the registry")
@@ -203,7 +205,7 @@ def report(connection: BaseDatabaseWrapper, found: Found, own: Own, reasons: tup
             f"was used under revision {one_line(found.revision)} of the registry, which keeps the site's data in other "
             f"places; this process has revision {own.revision}"
         ),
-        "impossible": f"has the revision {found.revision}, which no registry can have: they end at {HIGHEST_REVISION}",
+        "impossible": f"has the revision {found.revision}, but the highest possible one is {HIGHEST_REVISION}",
     }
     return "\n".join(
         [

@@ -1,9 +1,9 @@
 """
-A deadline on what this package asks a site's database.
+A deadline for this package's own queries to a site's database.
 
-The database belongs to the site, hostile or not: a view that sleeps may stand in a table's place. A timeout that the
-server keeps is no bound, because a function may catch it (``EXCEPTION WHEN query_canceled``), and the drivers have none
-for an answer. So the client hangs up.
+The site may be hostile, and have a view that sleeps in a table's place. A timeout on the server is no bound, because a
+function may catch it (``EXCEPTION WHEN query_canceled``), and the drivers have none for an answer. So the client closes
+the connection.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wagtail_multihost.exceptions import COULD_NOT, IdentityError
 from wagtail_multihost.identity.own import own_identity
 from wagtail_multihost.running import register_reset
 
-#: How long this package's own queries may take: a thousand times what they need.
+#: How long a query may take: a thousand times what it needs.
 SECONDS = 10.0
 LOOK_SECONDS = 0.25
 IDLE_SECONDS = 30.0
@@ -36,8 +36,8 @@ class SilentDatabaseError(IdentityError, CommandError):
         super().__init__(message, returncode=COULD_NOT)
 
 
-class Waiting:
-    """Who waits for an answer on ``connection``, and until when."""
+class PendingAnswer:
+    """An answer that is awaited on ``connection``, and until when."""
 
     def __init__(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
         self.connection = connection
@@ -52,25 +52,26 @@ class Waiting:
 
 class Watch:
     """
-    Hangs up for whoever waits too long: one thread for all, started by the first. A thread for each would take a new
-    connection a tenth longer. It ends when nobody has waited for a while, and a forked child starts its own.
+    Closes connections whose answers are late, in one thread for all: a thread for each would make a new connection a
+    tenth slower. The first query starts it; it ends when none has waited for a while, and a forked child starts its
+    own.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.waiting: set[Waiting] = set()
+        self.waiting: set[PendingAnswer] = set()
         self.thread: threading.Thread | None = None
 
-    def add(self, waiting: Waiting) -> None:
+    def add(self, waiting: PendingAnswer) -> None:
         with self.lock:
             self.waiting.add(waiting)
             if self.thread is None or not self.thread.is_alive():
                 self.thread = threading.Thread(target=self.run, name="identity-deadline", daemon=True)
-                with suppress(RuntimeError):  # an interpreter that ends starts no thread, nor does a full account
+                with suppress(RuntimeError):  # an ending interpreter starts no thread, nor does an account at its limit
                     self.thread.start()
 
-    def remove(self, waiting: Waiting) -> None:
-        with self.lock:  # so that it never hangs up a descriptor that has been closed, and may be another's by now
+    def remove(self, waiting: PendingAnswer) -> None:
+        with self.lock:  # so that it never shuts down a descriptor that was closed and reused
             self.waiting.discard(waiting)
 
     def run(self) -> None:
@@ -102,10 +103,10 @@ register_reset(_forget_parents_watch)
 def deadline(connection: BaseDatabaseWrapper, what: str, seconds: float | None = None) -> Iterator[None]:
     """
     Hang up ``connection`` when the block takes more than ``seconds``, and raise SilentDatabaseError then, which says
-    ``what`` the database has not done.
+    ``what`` the database has not done ("returned its identity").
     """
     seconds = SECONDS if seconds is None else seconds
-    waiting, watch = Waiting(connection, seconds), _watch
+    waiting, watch = PendingAnswer(connection, seconds), _watch
     watch.add(waiting)
     try:
         yield
@@ -115,21 +116,21 @@ def deadline(connection: BaseDatabaseWrapper, what: str, seconds: float | None =
     finally:
         watch.remove(waiting)
     if waiting.is_over:
-        raise SilentDatabaseError(silence(connection, what, seconds)) from None
+        raise SilentDatabaseError(silence_message(connection, what, seconds)) from None
 
 
-def silence(connection: BaseDatabaseWrapper, what: str, seconds: float) -> str:
+def silence_message(connection: BaseDatabaseWrapper, what: str, seconds: float) -> str:
     own, name = own_identity(), connection.settings_dict["NAME"]
     whose = f" of the site {own.site.id}" if own else ""
     return (
-        f"The database {name}{whose} has not {what} within {seconds:g} seconds, so the connection was hung up. "
-        "The server is overloaded, another session has locked the table, or what stands in its place never ends."
+        f"The database {name}{whose} has not {what} within {seconds:g} seconds, so the connection was closed. "
+        "The server is overloaded, another session has locked the table, or a view in its place never ends."
     )
 
 
 def hang_up(driver: Any) -> None:
     """End what a driver's thread waits for: shut its socket, or interrupt SQLite."""
-    # Several drivers, each with errors of its own, and a connection that may break at this moment.
+    # Each driver has its own errors, and the connection may break at this moment.
     with suppress(Exception):
         if hasattr(driver, "interrupt"):
             driver.interrupt()

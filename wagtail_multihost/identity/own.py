@@ -12,8 +12,8 @@ from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 
-class Own(NamedTuple):
-    """What this process takes itself for."""
+class OwnIdentity(NamedTuple):
+    """The identity that this process expects its database to have."""
 
     platform: PlatformSpec
     site: SiteSpec
@@ -46,7 +46,7 @@ class Own(NamedTuple):
         }
 
 
-def own_identity() -> Own | None:
+def own_identity() -> OwnIdentity | None:
     """Return the identity of this process; None in build mode and for the throw-away site of a test run."""
     registered = registered_site()
-    return Own(*registered) if registered else None
+    return OwnIdentity(*registered) if registered else None

@@ -1,4 +1,4 @@
-"""Whether the table of the identity is the one that ``migrate`` makes, and its row one that this package writes."""
+"""Whether the identity's table is the one that ``migrate`` makes, and its row one that this package writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from wagtail_multihost.exceptions import COULD_NOT, IdentityError
 from wagtail_multihost.spec.identifiers import shown
 
-# A role's search_path may put functions and operators of its own before PostgreSQL's.
+# A role's search_path may put other functions and operators before PostgreSQL's.
 KINDS = {
     "postgresql": (
         "SELECT relkind::pg_catalog.text FROM pg_catalog.pg_class "
@@ -23,20 +23,20 @@ TABLES = ("r", "table")
 # https://www.postgresql.org/docs/current/catalog-pg-class.html
 MEANINGS = {"f": "foreign table", "m": "materialized view", "p": "partitioned table", "v": "view"}
 REMEDY = (
-    "As the owner of the database, drop it. Then make it anew: manage.py multihost_as {site} migrate "
+    "As the owner of the database, drop it. Then create it again: manage.py multihost_as {site} migrate "
     "wagtail_multihost zero --fake, and manage.py multihost_as {site} migrate wagtail_multihost"
 )
 
 
 class ForeignTableError(IdentityError, CommandError):
-    """What has the name of the identity's table is not ours. A CommandError, so that manage.py prints no traceback."""
+    """Something else has the name of the identity's table. A CommandError, so that manage.py prints no traceback."""
 
     def __init__(self, message: object) -> None:
         super().__init__(message, returncode=COULD_NOT)
 
 
 def require_table(connection: BaseDatabaseWrapper, table: str, site: str) -> None:
-    """Raise ForeignTableError where something else than a table of the site's database has the name ``table``."""
+    """Raise ForeignTableError where something other than a table has the name ``table``."""
     query = KINDS.get(connection.vendor)
     if query is None:
         return
@@ -46,7 +46,7 @@ def require_table(connection: BaseDatabaseWrapper, table: str, site: str) -> Non
     if row and row[0] not in TABLES:
         found = MEANINGS.get(row[0], row[0])
         raise ForeignTableError(
-            f"{table} in the database of {site} is no table, but a {shown(found)}. {REMEDY.format(site=site)}"
+            f"{table} in the database of {site} is not a table but a {shown(found)}. {REMEDY.format(site=site)}"
         )
 
 
@@ -57,7 +57,8 @@ def require_legible(row: Sequence[object], where: str) -> None:
     if is_text and isinstance(revision, int) and is_uuid(uid):
         return
     raise ForeignTableError(
-        f"The row of {where} is none that this package writes: columns have other types. {REMEDY.format(site='SITE')}"
+        f"The row of {where} was not written by this package: its columns have other types. "
+        f"{REMEDY.format(site='SITE')}"
     )
 
 

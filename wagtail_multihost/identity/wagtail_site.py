@@ -14,19 +14,19 @@ from typing import NamedTuple
 from django.apps import apps
 from django.db import connections
 
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.spec.origins import origins_of, port_of
 from wagtail_multihost.spec.printing import one_line
 
-#: What Wagtail's first migration makes, and the migrations of projects made by ``wagtail start`` again.
+#: What Wagtail's first migration makes, and also the migrations of projects made by ``wagtail start``.
 INITIAL = ("localhost", 80)
 FIELDS = ("pk", "hostname", "port", "is_default_site")
 
 logger = logging.getLogger("wagtail_multihost.identity")
 
 
-class Row(NamedTuple):
-    """What matters here of a Site row."""
+class SiteRow(NamedTuple):
+    """The columns of a Site row that matter here."""
 
     pk: int
     hostname: str
@@ -38,7 +38,7 @@ class Row(NamedTuple):
         return one_line(f"{self.hostname}:{self.port}")  # the site writes it
 
 
-class Step(NamedTuple):
+class SiteRowStep(NamedTuple):
     """New values of the row ``pk``."""
 
     pk: int
@@ -46,11 +46,11 @@ class Step(NamedTuple):
     line: str
 
 
-class Plan(NamedTuple):
-    """What becomes of the rows: ``steps`` to take, ``kept`` rows, or the ``problem`` for which nothing is done."""
+class SiteRowPlan(NamedTuple):
+    """The changes to the rows: ``steps`` to take, ``kept`` rows, or the ``problem`` for which nothing is done."""
 
-    steps: tuple[Step, ...] = ()
-    kept: tuple[Row, ...] = ()
+    steps: tuple[SiteRowStep, ...] = ()
+    kept: tuple[SiteRow, ...] = ()
     problem: str = ""
 
     @property
@@ -58,56 +58,58 @@ class Plan(NamedTuple):
         return tuple(step.line for step in self.steps)
 
 
-def address_of(own: Own) -> tuple[str, int]:
+def canonical_address(own: OwnIdentity) -> tuple[str, int]:
     """Return the hostname and the port of the site's canonical origin."""
     return own.site.canonical, port_of(origins_of(own.platform, own.site)[0])
 
 
-def rows(using: str) -> tuple[Row, ...] | None:
-    """Return all Site rows; None where Wagtail, or its table, is not there."""
+def site_rows(using: str) -> tuple[SiteRow, ...] | None:
+    """Return all Site rows; None where Wagtail or its table is missing."""
     if not apps.is_installed("wagtail"):
         return None
-    from wagtail.models import Site
+    from wagtail.models import Site  # Wagtail may be missing
 
     if Site._meta.db_table not in connections[using].introspection.table_names():
         return None
-    return tuple(Row(*values) for values in Site._base_manager.using(using).order_by("pk").values_list(*FIELDS))
+    return tuple(SiteRow(*values) for values in Site._base_manager.using(using).order_by("pk").values_list(*FIELDS))
 
 
-def is_untouched(found: Sequence[Row]) -> bool:
+def is_untouched(found: Sequence[SiteRow]) -> bool:
     """Return whether there is nothing but the row that migrations make."""
     return [row[1:] for row in found] == [(*INITIAL, True)]
 
 
-def plan_for(wanted: tuple[str, int], found: Sequence[Row] | None) -> Plan:
+def plan_for(wanted: tuple[str, int], found: Sequence[SiteRow] | None) -> SiteRowPlan:
     """
-    Return what makes the default row the one with the hostname and port ``wanted``. Where another row has them
-    already, that one becomes the default, because visitors of the hostname see its pages now. No row is deleted.
+    Return the steps that give the default row the hostname and port ``wanted``. Where another row has them already,
+    that one becomes the default, because visitors of the hostname see its pages now. No row is deleted.
     """
     if found is None:
-        return Plan(problem="There is no table of Site rows. Run first: manage.py multihost_as SITE migrate")
+        return SiteRowPlan(problem="There is no table of Site rows. Run first: manage.py multihost_as SITE migrate")
     address = "{}:{}".format(*wanted)
     defaults = [row for row in found if row.is_default]
     named = next((row for row in found if (row.hostname, row.port) == wanted), None)
     if len(defaults) > 1:
-        return Plan(problem=f"{len(defaults)} Site rows are the default one. Leave one of them, in the admin.")
+        return SiteRowPlan(problem=f"{len(defaults)} Site rows are marked as the default. Keep one, in the admin.")
     if named is None and not defaults:
-        return Plan(problem="No Site row is the default one. Make one, or mark one, in the admin.")
+        return SiteRowPlan(problem="No Site row is marked as the default. Create or mark one in the admin.")
     if named is None:
         (row,) = defaults
-        step = Step(row.pk, {"hostname": wanted[0], "port": wanted[1]}, f"Site row {row.address} becomes {address}.")
-        return Plan((step,), tuple(other for other in found if other != row))
+        step = SiteRowStep(
+            row.pk, {"hostname": wanted[0], "port": wanted[1]}, f"Site row {row.address} becomes {address}."
+        )
+        return SiteRowPlan((step,), tuple(other for other in found if other != row))
     steps = [
-        Step(row.pk, {"is_default_site": False}, f"Site row {row.address} is no longer the default one.")
+        SiteRowStep(row.pk, {"is_default_site": False}, f"Site row {row.address} is no longer the default.")
         for row in defaults
         if row != named
     ]
     if not named.is_default:
-        steps.append(Step(named.pk, {"is_default_site": True}, f"Site row {address} becomes the default one."))
-    return Plan(tuple(steps), tuple(other for other in found if other not in (named, *defaults)))
+        steps.append(SiteRowStep(named.pk, {"is_default_site": True}, f"Site row {address} becomes the default."))
+    return SiteRowPlan(tuple(steps), tuple(other for other in found if other not in (named, *defaults)))
 
 
-def apply(plan: Plan, using: str) -> None:
+def take_steps(plan: SiteRowPlan, using: str) -> None:
     """Take the steps of a plan."""
     if not plan.steps:
         return
@@ -118,12 +120,12 @@ def apply(plan: Plan, using: str) -> None:
 
 
 def forget_root_paths() -> bool:
-    """Empty Wagtail's cache of what the rows say; return whether the cache could be asked."""
+    """Empty Wagtail's cache of the rows; return whether the cache could be reached."""
     from wagtail.models import Site
 
     try:
         Site.clear_site_root_paths_cache()
-    except Exception:  # every cache server's client has errors of its own
+    except Exception:  # each cache server's client has its own errors
         logger.warning("The cache cannot be reached; Wagtail may use old addresses for an hour.", exc_info=True)
         return False
     return True

@@ -15,7 +15,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Account(NamedTuple):
-    """A user with one group. It has no further groups, whatever the system's files say: a site's server has none."""
+    """A user with one group. Further groups in the system's files are ignored: a site's server has none."""
 
     name: str
     uid: int
@@ -24,21 +24,21 @@ class Account(NamedTuple):
 
     def become(self) -> None:
         """
-        Give up root for this account, for good. The groups are set in any case: root's would stay where the account
-        has no entry among the system's.
+        Change from root to this account irrevocably. The groups are always set: otherwise an account without an entry
+        in the system's files would keep root's.
         """
         os.setgroups([self.gid])
         os.setresgid(self.gid, self.gid, self.gid)
         os.setresuid(self.uid, self.uid, self.uid)
         kept = {*os.getresuid(), *os.getresgid(), *os.getgroups()}
         if kept - {self.uid, self.gid}:
-            raise LaunchError("The rights of root could not be given up.")
+            raise LaunchError("Root's privileges could not be dropped.")
 
 
 def account_named(user: str, group: str = "") -> Account:
     """
-    Return the account ``user`` of this machine, with ``group`` or else the group named like it, as emitted servers
-    have it, or else its first one. Raises LaunchError.
+    Return the account ``user`` of this machine, with ``group``, or else the group of the same name, as in emitted
+    configurations, or else its primary group. Raises LaunchError.
     """
     try:
         entry = pwd.getpwnam(user)
@@ -46,7 +46,9 @@ def account_named(user: str, group: str = "") -> Account:
         raise LaunchError(f"This machine has no account {user}, which the registry names for the site.") from None
     gid = gid_of(group) if group else gid_of(user, otherwise=entry.pw_gid)
     if ROOT in (entry.pw_uid, gid):
-        raise LaunchError(f"The account {user} is root, or in root's group. Name another one in the platform's user.")
+        raise LaunchError(
+            f"The account {user} is root, or its group is root's. Name another account in the platform's user."
+        )
     home = entry.pw_dir if Path(entry.pw_dir).is_dir() else "/"
     return Account(user, entry.pw_uid, gid, home)
 

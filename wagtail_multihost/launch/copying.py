@@ -1,4 +1,4 @@
-"""What goes between the caller and the site's process, while it runs."""
+"""Copying input and output between the caller and the site's process while it runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from wagtail_multihost.launch.letters import Filter
 from wagtail_multihost.launch.terminal import Presses
 
 BLOCK = 1 << 16
-#: What is read at most of a stream when everything has ended: more than a pipe holds.
+#: The most that is read from a stream once everything has ended: more than a pipe holds.
 MOST_LEFT = 1 << 20
-#: What is kept at most of what is typed at a command that takes nothing.
+#: The most that is kept of what is typed at a command that reads nothing.
 MOST_WAITING = 1 << 20
 
 
 class Output:
-    """A stream that is copied from ``source`` to the caller's ``target``; nothing of it is kept."""
+    """A stream that is copied from ``source`` to the caller's ``target``; nothing of it is stored."""
 
     def __init__(self, source: int, target: int, letters: Filter) -> None:
         self.source, self.target, self.letters = source, target, letters
@@ -27,21 +27,21 @@ class Output:
         os.set_blocking(source, False)
 
     def copy(self) -> int:
-        """Copy what there is; return how much, 0 where there is nothing now or never again."""
+        """Copy what is available; return how much, 0 where nothing is available now or the stream has ended."""
         try:
             data = os.read(self.source, BLOCK)
         except BlockingIOError:
             return 0
-        except OSError:  # of a terminal that nobody has open any more
+        except OSError:  # a terminal that no process has open any more
             data = b""
         if not data:
             self.is_open = False
-        elif not written(self.target, self.letters.feed(data)):
+        elif not write_all(self.target, self.letters.feed(data)):
             self.refuse()
         return len(data)
 
     def refuse(self) -> None:
-        """Close a pipe whose output nobody reads any more: who writes must notice, and would wait for ever."""
+        """Close a pipe whose output is no longer read, so that the writer notices and does not wait forever."""
         self.is_open = False
         if not os.isatty(self.source):
             nothing = os.open(os.devnull, os.O_RDONLY)
@@ -49,17 +49,17 @@ class Output:
             os.close(nothing)
 
     def finish(self) -> None:
-        """Copy what is left when all who could write have ended."""
+        """Copy what is left when all processes that could write have ended."""
         total = 0
         while self.is_open and total < MOST_LEFT and (count := self.copy()):
             total += count
-        written(self.target, self.letters.end())
+        write_all(self.target, self.letters.end())
 
 
 class Input:
     """
-    The caller's input, for ``target``. It is read no faster than it is taken; from a terminal it is read in any case,
-    because the keys that leave a command must be seen when it takes none.
+    The caller's input, for ``target``. It is read no faster than the command takes it. A terminal is always read,
+    because the keys that leave a command must be noticed even if the command reads nothing.
     """
 
     def __init__(self, target: int, *, is_terminal: bool, leave: Callable[[], None]) -> None:
@@ -85,7 +85,7 @@ class Input:
             self.waiting = self.waiting[os.write(self.target, self.waiting) :]
         except BlockingIOError:
             pass
-        except OSError:  # nobody takes it
+        except OSError:  # nothing reads it any more
             self.waiting = b""
             if not self.is_terminal:
                 self.close()
@@ -97,8 +97,8 @@ class Input:
             os.close(self.target)
 
 
-def written(target: int, data: bytes) -> bool:
-    """Write all of ``data``; return False where nobody reads it any more."""
+def write_all(target: int, data: bytes) -> bool:
+    """Write all of ``data``; return False where the reader has gone."""
     while data:
         try:
             data = data[os.write(target, data) :]
@@ -110,21 +110,21 @@ def written(target: int, data: bytes) -> bool:
 
 
 def copy_until(report: int, outputs: list[Output], given: Input | None) -> bytes:
-    """Copy until the guard reports, which it does when all who could write have ended; return its report."""
+    """Copy until the guard reports, when all processes that could write have ended; return its report."""
     with selectors.PollSelector() as selector:
         selector.register(report, selectors.EVENT_READ)
         while True:
-            watch(selector, outputs, given)
+            update_selector(selector, outputs, given)
             for key, events in selector.select():
                 if key.fd == report:
                     for output in outputs:
                         output.finish()
                     return os.read(report, BLOCK)
-                serve(key, events, given)
+                handle_event(key, events, given)
 
 
-def watch(selector: selectors.PollSelector, outputs: list[Output], given: Input | None) -> None:
-    """Have the selector look at what can go on."""
+def update_selector(selector: selectors.PollSelector, outputs: list[Output], given: Input | None) -> None:
+    """Make the selector watch the streams that can be read or written now."""
     wanted: dict[int, tuple[int, Output | Input]] = {
         output.source: (selectors.EVENT_READ, output) for output in outputs if output.is_open
     }
@@ -143,7 +143,7 @@ def watch(selector: selectors.PollSelector, outputs: list[Output], given: Input 
             selector.modify(descriptor, events, data)
 
 
-def serve(key: selectors.SelectorKey, events: int, given: Input | None) -> None:
+def handle_event(key: selectors.SelectorKey, events: int, given: Input | None) -> None:
     if isinstance(key.data, Output) and events & selectors.EVENT_READ:
         key.data.copy()
     if given and given.is_open and events & selectors.EVENT_WRITE:

@@ -1,4 +1,4 @@
-"""The end of everything that a process has started, whatever sessions it has made."""
+"""Ending everything that a process has started, whatever sessions it has made."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 
 PROC = Path("/proc")
 MOUNT = re.compile(r"^\d+ \d+ \S+ / (?P<place>\S+) .* - cgroup2 ", re.MULTILINE)
-#: The name of a group: the process that asked for it, and what makes it the only one of this name.
+#: The name of a group: the process that asked for it, and a random part that makes it unique.
 GROUP = re.compile(r"multihost-(?P<caller>\d+)-[0-9a-f]{8}")
 END_SECONDS = 10
 PAUSE = 0.01
-#: What is reaped at once. Processes can end faster than they are reaped, and who reaps has other work too.
+#: The most that are reaped at once. Processes can end faster than they are reaped, and other work waits.
 MOST_REAPED = 1000
 
 
 class ControlGroup:
-    """A control group of version 2, which no process leaves that is not root's."""
+    """A control group of version 2, which only root's processes can leave."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -31,7 +31,7 @@ class ControlGroup:
         (self.folder / "cgroup.procs").write_text(str(pid))
 
     def kill(self) -> None:
-        """Kill all processes in it, also those that are just being made (Linux 5.14)."""
+        """Kill all processes in it, even those that are being forked (Linux 5.14)."""
         (self.folder / "cgroup.kill").write_text("1")
 
     def remove(self) -> None:
@@ -39,7 +39,7 @@ class ControlGroup:
             self.folder.rmdir()
 
     def end(self) -> bool:
-        """Kill what is in it, and remove it; return whether it is gone."""
+        """Kill its processes and remove it; return whether it is gone."""
         deadline = time.monotonic() + END_SECONDS
         while self.folder.exists():
             with suppress(OSError):
@@ -71,7 +71,7 @@ def new_control_group() -> ControlGroup | None:
 
 
 def remove_left_over(place: Path) -> None:
-    """Remove empty groups of runs that were killed with their guards, and could not."""
+    """Remove the empty groups that runs left behind when they were killed together with their guards."""
     for folder in place.glob("multihost-*"):
         run = GROUP.fullmatch(folder.name)
         if run and not (PROC / run["caller"]).exists():

@@ -1,4 +1,4 @@
-"""From root into a site's account."""
+"""Changing from root to a site's account."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Streams(NamedTuple):
 
 def enter(launch: Launch, streams: Streams, *, parent: int) -> None:
     """
-    Make this process, a child of the root process ``parent`` that was forked for it, one of the site: account, session,
-    descriptors, limits, variables and folder. Of the memory of a template it keeps everything: only one that was
-    started by ``execute``, and has read no secret since, may be forked. Raises LaunchError, and the process must end.
+    Turn this process, which the root process ``parent`` has forked for this, into one of the site: account, session,
+    descriptors, limits, variables and folder. It keeps the whole memory of a template, so only a template that was
+    started by ``execute``, and has read no secret since, may be forked. After a LaunchError the process must end.
     """
     os.setsid()
     if streams.terminal is not None:
         fcntl.ioctl(streams.terminal, termios.TIOCSCTTY, 0)
     place_streams(streams)
     close_others(launch.descriptors)
-    limit(launch.limits)
+    set_limits(launch.limits)
     os.umask(UMASK)
     leave_keyring()
     launch.account.become()
@@ -54,14 +54,14 @@ def enter(launch: Launch, streams: Streams, *, parent: int) -> None:
 
 
 def place_streams(streams: Streams) -> None:
-    # Those that are in each other's place already must not be overwritten before they are moved.
+    # A stream may have the number of another one, and must not be overwritten before it is moved.
     moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE) for descriptor in streams[:3]]
     for target, descriptor in enumerate(moved):
         os.dup2(descriptor, target)
 
 
 def close_others(kept: Iterable[int]) -> None:
-    """Close every descriptor but the standard ones and ``kept``."""
+    """Close every descriptor except the standard ones and ``kept``."""
     start = FIRST_FREE
     for descriptor in sorted(kept):
         os.closerange(start, descriptor)
@@ -73,8 +73,8 @@ def close_others(kept: Iterable[int]) -> None:
             os.close(int(name))
 
 
-def limit(limits: Mapping[int, int]) -> None:
-    """Lower limits of resources, the hard ones too; one that is lower already stays."""
+def set_limits(limits: Mapping[int, int]) -> None:
+    """Lower the soft and hard resource limits; one that is lower already stays."""
     for kind, wanted in limits.items():
         _, hard = resource.getrlimit(kind)
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -82,7 +82,7 @@ def limit(limits: Mapping[int, int]) -> None:
 
 
 def enter_folder(launch: Launch) -> None:
-    """Work in the first of the folders that the account can enter; root's own may be closed to it."""
+    """Change to the first of the folders that the account can enter; root's working folder may be closed to it."""
     for folder in launch.folders:
         try:
             os.chdir(folder)
@@ -95,8 +95,8 @@ def enter_folder(launch: Launch) -> None:
 
 def restore_signals() -> None:
     """
-    Give a program that is executed the signals that Python ignores, or whoever started this process in the background
-    (sh ignores SIGINT and SIGQUIT there), and unblock all.
+    Reset the signals that Python ignores, or that were ignored because this process was started in the background (sh
+    ignores SIGINT and SIGQUIT there), and unblock all, for the program that is executed next.
     """
     for signum in signal.valid_signals():
         if signal.getsignal(signum) is signal.SIG_IGN:
@@ -104,7 +104,7 @@ def restore_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def refusal(launch: Launch, error: OSError) -> str:
+def describe_failure(launch: Launch, error: OSError) -> str:
     """Return why the program of ``launch`` could not be executed, as a sentence."""
     program = Path(launch.words[0])
     hint = " Every folder above it must be open to the account." if isinstance(error, PermissionError) else ""

@@ -1,4 +1,4 @@
-"""The variables that a site's process gets: few, and none that holds a secret of the caller's."""
+"""The variables that a site's process gets: few, and none with a secret of the caller's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from wagtail_multihost.launch.account import PATH, Account
 
-#: What changes words, dates and colours, and nothing else. ``LC_…`` are passed on too.
+#: Variables that only change language, dates and colours. ``LC_…`` are passed on too.
 PASSED = frozenset({"LANG", "LANGUAGE", "TZ", "NO_COLOR", "DJANGO_CONFIGURATION", "DJANGO_SETTINGS_MODULE"})
 #: What only a process at a terminal needs.
 TERMINAL = frozenset({"TERM", "COLORTERM"})
@@ -21,7 +21,7 @@ def site_environ(
     has_terminal: bool = False,
 ) -> dict[str, str]:
     """
-    Return the variables of a process of ``account``: of the ``caller`` those that are passed on and those that are
+    Return the variables of a process of ``account``: those of the ``caller`` that are always passed on or are
     ``named``, and the process's ``own``.
     """
     wanted = PASSED | set(named) | (TERMINAL if has_terminal else frozenset())

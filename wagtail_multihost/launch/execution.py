@@ -13,7 +13,7 @@ from wagtail_multihost.exceptions import LaunchError
 from wagtail_multihost.launch.copying import Input, Output, copy_until
 from wagtail_multihost.launch.descendants import ControlGroup, new_control_group
 from wagtail_multihost.launch.entering import Streams
-from wagtail_multihost.launch.guard import END, PASSED_ON, REFUSED, WATCHED, Ended, stand_guard
+from wagtail_multihost.launch.guard import END, PASSED_ON, REFUSED, WATCHED, Ended, run_guard
 from wagtail_multihost.launch.letters import Filter, Lines, Raw, Screen
 from wagtail_multihost.launch.plan import Launch
 from wagtail_multihost.launch.terminal import new_terminal, raw_mode
@@ -23,7 +23,7 @@ STDOUT, STDERR = 1, 2
 
 
 class Ends:
-    """Our ends of the site's streams, and theirs."""
+    """Both ends of the site's streams: ours, and those of the site's process."""
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
@@ -67,24 +67,24 @@ class Ends:
 
 def execute(launch: Launch) -> Ended:
     """
-    Start the program of ``launch``; return how it ended, when all its descendants have too. Signals are passed on.
+    Run the program of ``launch``; return how it ended, once all its descendants have ended too. Signals are passed on.
 
-    It is a new process with variables of its own, and not one that goes on from this: /proc/PID/environ keeps showing
-    what a process was started with. Raises LaunchError for anyone but root, who alone can give a process away.
+    The program is executed anew with its own variables, because /proc/PID/environ keeps showing what a process was
+    started with. Raises LaunchError unless this is root, who alone can change the account of a process.
     """
     if os.geteuid() != ROOT:
-        raise LaunchError("Only root starts processes of other accounts.")
+        raise LaunchError("Only root can start processes of other accounts.")
     open_missing_streams()
-    flush()
+    flush_streams()
     with ExitStack() as stack:
         ends = Ends(launch)
         stack.callback(ends.close)
         group = new_control_group()
         if group:
-            stack.callback(group.end)  # where the guard did not: it was not started, or killed
+            stack.callback(group.end)  # if the guard did not, because it was not started or was killed
         report, guard = start_guard(launch, ends, group)
         stack.callback(os.close, report)
-        stack.enter_context(passing_on(guard))
+        stack.enter_context(pass_signals_on(guard))
         if ends.terminal is not None:
             stack.enter_context(raw_mode(ends.terminal))
         given = None
@@ -105,15 +105,16 @@ def execute(launch: Launch) -> Ended:
 
 def start_guard(launch: Launch, ends: Ends, group: ControlGroup | None) -> tuple[int, int]:
     """
-    Start the guard, which starts the program; return a descriptor that it reports on, and its id. Raises LaunchError.
+    Start the guard, which starts the program; return the descriptor that it reports on and its process id. Raises
+    LaunchError.
     """
     report, reports = os.pipe()
     caller = os.getpid()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)  # what is sent meanwhile waits for it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)  # signals that arrive meanwhile wait for it
     try:
         guard = os.fork()
         if guard == 0:
-            stand_guard(launch, ends.theirs, group, caller, reports)
+            run_guard(launch, ends.theirs, group, caller, reports)
     except OSError as error:
         os.close(report)
         os.close(reports)
@@ -126,7 +127,7 @@ def start_guard(launch: Launch, ends: Ends, group: ControlGroup | None) -> tuple
 
 
 @contextmanager
-def passing_on(guard: int) -> Iterator[None]:
+def pass_signals_on(guard: int) -> Iterator[None]:
     """Pass signals on to the guard, which passes them on to the site's process."""
 
     def pass_on(signum: int, frame: FrameType | None) -> None:
@@ -142,16 +143,16 @@ def passing_on(guard: int) -> Iterator[None]:
 
 
 def open_missing_streams() -> None:
-    """Have standard streams that were closed (``>&-``) lead nowhere: new descriptors would take their numbers."""
+    """Open closed standard streams (``>&-``) to /dev/null, or new descriptors would take their numbers."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
 
 
-def flush() -> None:
-    """Write what Python keeps before the process forks, or it would be written twice."""
+def flush_streams() -> None:
+    """Flush Python's buffers before the process forks, or their contents would be written twice."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

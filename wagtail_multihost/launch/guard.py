@@ -1,6 +1,7 @@
 """
-The process between the caller and the site's: root's, so that the site cannot reach it, and the subreaper of all that
-the site starts. It ends them when the site's process has ended, when it is told to, and when the caller has gone.
+The process between the caller and the site's process. It belongs to root, so that the site cannot reach it, and is the
+subreaper of everything that the site starts, which it ends when the site's process has ended, on request, and when
+the caller has gone.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from typing import NamedTuple, NoReturn
 
 from wagtail_multihost.exceptions import COULD_NOT, LaunchError
 from wagtail_multihost.launch.descendants import MOST_REAPED, ControlGroup, end_descendants
-from wagtail_multihost.launch.entering import Streams, close_others, enter, refusal, restore_signals
+from wagtail_multihost.launch.entering import Streams, close_others, describe_failure, enter, restore_signals
 from wagtail_multihost.launch.kernel import adopt_orphans, end_with_parent
 from wagtail_multihost.launch.plan import Launch
 
 #: Ends everything at once.
 END = signal.SIGUSR1
-#: Passed on; after one of the latter two the site's process has some seconds left.
+#: Passed on. After one of the last two the site's process has a few seconds left.
 PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 LAST = (signal.SIGTERM, signal.SIGHUP)
 WATCHED = frozenset({signal.SIGCHLD, END, *PASSED_ON})
@@ -34,13 +35,13 @@ LONGEST_SENTENCE = 4096
 
 
 class Ended(NamedTuple):
-    """How it ended: the exit ``code`` as shells say it, and a ``sentence`` where there is something to say."""
+    """How a program ended: the exit ``code`` as shells report it, and a ``sentence`` that explains it, if any."""
 
     code: int
     sentence: str = ""
 
 
-def stand_guard(launch: Launch, streams: Streams, group: ControlGroup | None, parent: int, report: int) -> NoReturn:
+def run_guard(launch: Launch, streams: Streams, group: ControlGroup | None, parent: int, report: int) -> NoReturn:
     """Run the program of ``launch`` in this process, which was forked for it with signals blocked; never return."""
     ended = Ended(REFUSED, "The guard of the site's process failed.")
     try:
@@ -48,9 +49,9 @@ def stand_guard(launch: Launch, streams: Streams, group: ControlGroup | None, pa
         os.setsid()
         adopt_orphans()
         end_with_parent(parent, END)
-        child, told = start(launch, streams, group)
+        child, told = start_site_process(launch, streams, group)
         leave_callers_streams(told, report)
-        ended = awaited(child, launch.seconds)
+        ended = wait_for_child(child, launch.seconds)
         if refused := os.read(told, LONGEST_SENTENCE):
             ended = Ended(REFUSED, refused.decode())
     finally:
@@ -65,8 +66,8 @@ def stand_guard(launch: Launch, streams: Streams, group: ControlGroup | None, pa
             os._exit(0)
 
 
-def start(launch: Launch, streams: Streams, group: ControlGroup | None) -> tuple[int, int]:
-    """Start the site's process; return its id and a descriptor that tells why it could not be."""
+def start_site_process(launch: Launch, streams: Streams, group: ControlGroup | None) -> tuple[int, int]:
+    """Start the site's process; return its id and a descriptor from which to read why it could not be started."""
     told, tell = os.pipe()
     wait, go = os.pipe()
     guard = os.getpid()
@@ -74,7 +75,7 @@ def start(launch: Launch, streams: Streams, group: ControlGroup | None) -> tuple
     if child == 0:
         os.close(go)
         os.read(wait, 1)
-        become(launch, streams, guard, tell)
+        execute_program(launch, streams, guard, tell)
     os.close(wait)
     os.close(tell)
     if group:
@@ -84,50 +85,50 @@ def start(launch: Launch, streams: Streams, group: ControlGroup | None) -> tuple
     return child, told
 
 
-def become(launch: Launch, streams: Streams, guard: int, tell: int) -> NoReturn:
-    """Become the program of ``launch``, or tell why not."""
+def execute_program(launch: Launch, streams: Streams, guard: int, tell: int) -> NoReturn:
+    """Replace this process with the program of ``launch``, or write to ``tell`` why that failed."""
     try:
         os.set_blocking(tell, False)
         enter(replace(launch, descriptors=(*launch.descriptors, tell)), streams, parent=guard)
         os.set_inheritable(tell, False)
         restore_signals()
-        # The words are the operator's, as in any other call of a program.
+        # The command line is the operator's, as in any other call of a program.
         os.execve(launch.words[0], launch.words, dict(launch.environ))  # noqa: S606
     except LaunchError as error:
         os.write(tell, str(error).encode())
     except OSError as error:
-        os.write(tell, refusal(launch, error).encode())
+        os.write(tell, describe_failure(launch, error).encode())
     finally:
         os._exit(REFUSED)
 
 
 def leave_callers_streams(*kept: int) -> None:
-    """Close what was inherited: who reads the site's output waits for the site's processes alone."""
+    """Close inherited streams, so that readers of the site's output wait only for the site's processes."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(nothing, descriptor)
     close_others(kept)
 
 
-def awaited(child: int, seconds: float | None) -> Ended:
-    """Pass signals on until ``child`` ends, or until it must; its descendants that end are reaped on the way."""
+def wait_for_child(child: int, seconds: float | None) -> Ended:
+    """Pass signals on until ``child`` ends or must be ended, and reap its descendants that end meanwhile."""
     deadline = time.monotonic() + seconds if seconds else None
-    late = Ended(TIMED_OUT, f"It was ended after {seconds:g} seconds." if seconds else "")
+    late = Ended(TIMED_OUT, f"The command was ended after {seconds:g} seconds." if seconds else "")
     at_once = Ended(SIGNALLED + signal.SIGKILL)
     received, is_ending = 0, False
     while True:
         left = 3600.0 if deadline is None else max(0.0, deadline - time.monotonic())
         found = signal.sigtimedwait(WATCHED, left)
-        if deadline is not None and time.monotonic() >= deadline:  # also while children end without a pause
+        if deadline is not None and time.monotonic() >= deadline:  # even while children keep ending
             return late
         signum = found.si_signo if found else 0
         if signum == signal.SIGCHLD:
-            if (status := status_of(child)) is not None:
+            if (status := reap_child(child)) is not None:
                 return status
         elif signum in PASSED_ON:
             received += 1
             at_once = Ended(SIGNALLED + signum)
-            pass_on(child, signum)
+            signal_group(child, signum)
         if signum == END or received >= PATIENCE or (is_ending and signum in LAST):
             return at_once
         if signum in LAST:
@@ -136,8 +137,8 @@ def awaited(child: int, seconds: float | None) -> Ended:
             late, is_ending = at_once, True
 
 
-def status_of(child: int) -> Ended | None:
-    """Reap what has ended; return how ``child`` did, None while it goes on."""
+def reap_child(child: int) -> Ended | None:
+    """Reap processes that have ended; return how ``child`` ended, None while it runs."""
     # It comes first: others may end faster than they are reaped.
     for pid in (child, *repeat(-1, MOST_REAPED)):
         try:
@@ -152,8 +153,8 @@ def status_of(child: int) -> Ended | None:
     return None
 
 
-def pass_on(child: int, signum: int) -> None:
-    """Send a signal to the group of processes that the site's process began with."""
+def signal_group(child: int, signum: int) -> None:
+    """Send a signal to the process group of the site's process."""
     with suppress(OSError):
         try:
             os.killpg(child, signum)

@@ -1,4 +1,4 @@
-"""What Python has no function for: prctl(2) and keyctl(2)."""
+"""System calls that Python has no function for: prctl(2) and keyctl(2)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYCTL = {
     **dict.fromkeys(("ppc64le", "ppc64", "ppc"), (271, 271)),
     **dict.fromkeys(("s390x", "s390"), (280, 280)),
 }
-#: A kernel without keys, or a filter of a container engine's, which the site's process has too.
+#: A kernel without keys, or a container engine's system call filter, which the site's process has too.
 NO_KEYS = frozenset({errno.ENOSYS, errno.EPERM})
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -41,14 +41,14 @@ def prctl(option: int, value: int) -> None:
 
 
 def forbid_new_privileges() -> None:
-    """No program that is executed from here on has more rights, whatever its mode says."""
+    """Keep programs that are executed from now on from gaining privileges, whatever their mode."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
 def end_with_parent(parent: int, signum: int = signal.SIGKILL) -> None:
     """
-    Get ``signum`` when the process ``parent`` has gone, also when it has already. A change of account takes this back
-    (prctl(2)), so it comes after one.
+    Receive ``signum`` when the process ``parent`` ends, or now if it has ended already. A change of account undoes this
+    (prctl(2)), so call it afterwards.
     """
     prctl(PR_SET_PDEATHSIG, signum)
     if os.getppid() != parent:
@@ -56,15 +56,15 @@ def end_with_parent(parent: int, signum: int = signal.SIGKILL) -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of all descendants whose own parent ends, also of those in sessions of their own."""
+    """Become the parent of all descendants whose parent ends, even in other sessions."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def leave_keyring() -> None:
     """
-    Leave the session's keyring, whose keys its members may read (session-keyring(7)), for one that is empty. Still as
-    root: a site may have used up its account's quota of keys, and there would be no room for another keyring. Raises
-    LaunchError where it is not known how.
+    Leave the session's keyring, whose keys its members may read (session-keyring(7)), for an empty one. Call it as
+    root: a site may have used up its account's quota of keys, which leaves no room for another keyring. Raises
+    LaunchError on machines for which the system call's number is not known.
     """
     number = keyctl_number(platform.machine(), is_wide=sys.maxsize > 2**32)
     if libc.syscall(ctypes.c_long(number), ctypes.c_long(KEYCTL_JOIN_SESSION_KEYRING), None) == -1:

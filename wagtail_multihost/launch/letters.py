@@ -1,4 +1,4 @@
-"""What of a site's output reaches the caller: no sequence that makes a terminal answer, type, or lie for long."""
+"""Filters for a site's output: no sequence passes that makes a terminal answer, type, or stay changed."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ LONGEST = 72
 #: Colours, and moves of the cursor within the screen.
 FINALS = frozenset("@ABCDEFGHJKLMPSTXdfmr")
 NUMBERS = re.compile(r"[0-9;:]{0,40}")
-#: Cursor keys, wrapping, the cursor, the other screen, marked pastes. All others report something, or change keys.
+#: Cursor keys, wrapping, cursor, alternate screen, bracketed paste. All others report something, or change keys.
 MODE = re.compile(r"\?(1|7|12|25|47|1047|1048|1049|2004)")
 SHORTS = frozenset(f"\x1b{rest}" for rest in ("7", "8", "D", "E", "M", "=", ">", "(B", "(0", ")B", ")0"))
 KEPT = "\n\r\t\b\x07"
-#: The lines that scroll are all again, and the cursor stays where it is.
+#: The whole screen scrolls again, and the cursor stays where it is.
 RESET = "\x1b[0m\x1b(B\x1b>\x1b7\x1b[r\x1b8\x1b[?7h\x1b[?25h"
 
 
 class Filter(Protocol):
-    """Takes output as it comes and gives what is passed on."""
+    """Takes output as it arrives and returns what is passed on."""
 
     def feed(self, data: bytes) -> bytes:
-        """Return what is passed on of ``data`` and of what was kept."""
+        """Return what is passed on of ``data`` and of what was held back before."""
 
     def end(self) -> bytes:
-        """Return what is passed on after the last."""
+        """Return what is passed on at the end."""
 
 
 class Raw:
-    """Everything as it is."""
+    """Passes everything on unchanged."""
 
     def feed(self, data: bytes) -> bytes:
         return data
@@ -46,15 +46,15 @@ class Raw:
         return b""
 
 
-def decoder() -> codecs.IncrementalDecoder:
+def make_decoder() -> codecs.IncrementalDecoder:
     return codecs.getincrementaldecoder(ENCODING)("backslashreplace")
 
 
 class Lines:
-    """For output that is no terminal's: lines of text, everything else is shown escaped."""
+    """For output that does not go to a terminal: lines of text, with everything else escaped."""
 
     def __init__(self) -> None:
-        self.decoder = decoder()
+        self.decoder = make_decoder()
         self.rest = ""
 
     def feed(self, data: bytes, *, final: bool = False) -> bytes:
@@ -68,10 +68,10 @@ class Lines:
 
 
 class Screen:
-    """For a terminal: letters, colours and moves of the cursor. What makes a terminal answer or act is left out."""
+    """For a terminal: text, colours and cursor movement. Sequences that make a terminal answer or act are left out."""
 
     def __init__(self) -> None:
-        self.decoder = decoder()
+        self.decoder = make_decoder()
         self.rest = ""
         self.is_in_string = False
         self.modes: set[str] = set()
@@ -93,7 +93,7 @@ class Screen:
         return "".join(passed).encode(ENCODING)
 
     def after_string(self, text: str, position: int) -> int:
-        """Leave out a string that is for the terminal itself, such as a title; return where the rest begins."""
+        """Leave out a string that is addressed to the terminal, such as a title; return where the rest begins."""
         if found := STRING_END.search(text, position):
             self.is_in_string = False
             return found.end()
@@ -101,7 +101,7 @@ class Screen:
         return len(text)
 
     def after_sequence(self, text: str, position: int, passed: list[str]) -> int:
-        """Pass on a sequence that is accepted; return where the rest begins."""
+        """Pass on a sequence if it is accepted; return where the rest begins."""
         if begun := STRING.match(text, position):
             self.is_in_string = True
             return begun.end()
@@ -109,7 +109,7 @@ class Screen:
         if found is None and not text.startswith("\x1b[", position):
             found = SHORT.match(text, position)
         if found is None:
-            if len(text) - position < LONGEST and is_begun(text[position:]):
+            if len(text) - position < LONGEST and may_continue(text[position:]):
                 self.rest = text[position:]
                 return len(text)
             return position + 1
@@ -133,11 +133,11 @@ class Screen:
         return True
 
     def end(self) -> bytes:
-        """Give the terminal back as it was: its colours, cursor, keys and screen."""
+        """Return what restores the terminal's colours, cursor, keys and screen."""
         off = "".join(f"\x1b[{mode}l" for mode in sorted(self.modes - {"?25", "?7"}))
         return f"{off}{RESET}".encode(ENCODING)
 
 
-def is_begun(text: str) -> bool:
-    """Return whether more may follow that makes a sequence of ``text``."""
+def may_continue(text: str) -> bool:
+    """Return whether ``text`` may be the start of a sequence."""
     return re.fullmatch(r"\x1b(\[[0-?]*[ -/]*|[ -/]?)", text) is not None

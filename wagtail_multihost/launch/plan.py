@@ -9,21 +9,21 @@ from pathlib import Path
 
 from wagtail_multihost.launch.account import Account
 
-#: No memory of a site is written to a file, and nobody takes all of the machine's descriptors and processes. The last
-#: counts all processes and threads of the account, those of its servers too (getrlimit(2)).
+#: No core dump of a site is written, and no site uses up the machine's descriptors and processes. The last counts all
+#: processes and threads of the account, including those of its servers (getrlimit(2)).
 LIMITS = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: 4096, resource.RLIMIT_NPROC: 1024}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """
-    The ``account``, the variables (``environ``), and the words of the program (``words``; an absolute path comes
-    first; none for a child that is forked).
+    The ``account``, the variables (``environ``), and the command line (``words``, which start with an absolute path;
+    none for a child that is forked).
 
-    ``folders`` are where it may work: the first that the account can enter. ``reads`` are files that the account must
-    be able to read. ``takes_input`` passes standard input on, ``has_terminal`` gives it a terminal of its own, ``raw``
-    leaves its output as it is. ``seconds`` is how long it may take. ``descriptors`` stay open. ``private`` is a folder
-    that is removed at the end, whatever ends it.
+    ``folders`` are possible working folders: the first that the account can enter is used. ``reads`` are files that the
+    account must be able to read. ``takes_input`` passes standard input on, ``has_terminal`` gives the program its own
+    terminal, ``raw`` passes its output on unchanged. ``seconds`` is how long it may take. ``descriptors`` stay open.
+    ``private`` is a folder that is removed at the end, however the program ends.
     """
 
     account: Account

@@ -1,4 +1,4 @@
-"""The caller's terminal, and one that is made for the site's process."""
+"""The caller's terminal, and the one that is made for the site's process."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ PRESSES, WITHIN = 3, 1.0
 
 
 def has_terminal() -> bool:
-    """Return whether this process is used at a terminal, by its input and its output, and would not be stopped."""
+    """Return whether input and output are a terminal, in whose foreground this process is."""
     return os.isatty(0) and os.isatty(1) and not is_in_background(0)
 
 
 def is_in_foreground(descriptor: int) -> bool:
-    """Return whether this process may read from the terminal, and would not be stopped."""
+    """Return whether this process may read from the terminal without being stopped."""
     with suppress(OSError):
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     return False
 
 
 def is_in_background(descriptor: int) -> bool:
-    """Return whether this process would be stopped when it changes the terminal's modes, as after ``&``."""
+    """Return whether this process would be stopped if it changed the terminal's modes, as after ``&``."""
     with suppress(OSError):
         return os.tcgetpgrp(descriptor) != os.getpgrp()
     return False
 
 
 def new_terminal(account: Account) -> tuple[int, int]:
-    """Return both ends of a new terminal, with the size of the caller's; the latter is the account's."""
+    """Return both ends of a new terminal, with the size of the caller's; the second belongs to the account."""
     ours, theirs = os.openpty()
     os.fchown(theirs, account.uid, -1)
     os.fchmod(theirs, 0o600)
@@ -54,7 +54,7 @@ def copy_size(ours: int) -> None:
 
 @contextmanager
 def raw_mode(ours: int) -> Iterator[None]:
-    """Pass all keys on as they are, and the size when it changes; the terminal's modes come back in any case."""
+    """Pass all keys on unchanged, and the size when it changes; the terminal's modes are always restored."""
 
     def resize(signum: int, frame: FrameType | None) -> None:
         copy_size(ours)
@@ -70,7 +70,7 @@ def raw_mode(ours: int) -> Iterator[None]:
 
 
 class Presses:
-    """Notices the keys that leave a site's process which leaves the terminal to nobody."""
+    """Notices the keys with which the caller leaves a site's process that does not respond."""
 
     def __init__(self) -> None:
         self.times: list[float] = []

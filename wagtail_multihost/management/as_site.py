@@ -1,4 +1,4 @@
-"""Commands that run as a site, in a process of its own."""
+"""Commands that run as a site, in a separate process."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
-from wagtail_multihost.as_site.run import Wishes, run_as_site
+from wagtail_multihost.as_site.run import RunRequest, run_as_site
 from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError
-from wagtail_multihost.identity.own import Own, own_identity
+from wagtail_multihost.identity.own import OwnIdentity, own_identity
 from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE
 from wagtail_multihost.running import registry_of
@@ -25,12 +25,12 @@ from wagtail_multihost.spec.printing import one_line, printable
 REGISTRY_OPTION = "--registry"
 
 
-def start_as(site: str, words: Sequence[str], wishes: Wishes) -> NoReturn:
+def start_as_site(site: str, words: Sequence[str], request: RunRequest) -> NoReturn:
     """
-    Start manage.py with ``words`` as ``site``, and end as it does. Raises ConfigurationError when the site is unknown,
-    disabled or has problems, and LaunchError when it cannot be started.
+    Run manage.py with ``words`` as ``site``, and exit with its code. Raises ConfigurationError when the site is
+    unknown, disabled or has problems, and LaunchError when it cannot be started.
     """
-    ended = run_as_site(site, registry_of(wishes.registry), program(), words, wishes)
+    ended = run_as_site(site, registry_of(request.registry), restart_words(), words, request)
     if ended.sentence:
         print(printable(ended.sentence), file=sys.stderr)
     sys.exit(ended.code)
@@ -54,7 +54,7 @@ def without_registry(words: Sequence[str]) -> list[str]:
     return kept
 
 
-def program() -> list[str]:
+def restart_words() -> list[str]:
     """Return the words that start this project's manage.py again."""
     script = Path(sys.argv[0])
     if script.suffix == ".py" and script.name != "__main__.py" and script.is_file():
@@ -62,8 +62,8 @@ def program() -> list[str]:
     return [sys.executable, "-m", "django"]
 
 
-def own_or_start(name: str, site: str, registry: str | None) -> Own:
-    """Return the identity of ``site``; from a process of no site start the command ``name`` again."""
+def own_identity_or_start(name: str, site: str, registry: str | None) -> OwnIdentity:
+    """Return the identity of ``site``; in a process without a site, start the command ``name`` again as the site."""
     own = own_identity()
     if own and own.site.id != site:
         message = f"It names the site {own.site.id}, but the command is for {shown(site)}. Unset it."
@@ -71,14 +71,14 @@ def own_or_start(name: str, site: str, registry: str | None) -> Own:
     if own and registry in (None, os.environ.get(REGISTRY_VARIABLE)):
         return own
     if sys.argv[1:2] != [name]:
-        message = f"It must name the site {shown(site)} where {name} is not run by manage.py."
+        message = f"It must name the site {shown(site)} when {name} is not run by manage.py."
         raise ConfigurationError.because(message, where=SITE_VARIABLE)
-    # The process that is started finds its registry in its variables, and may have no right to read this one.
-    start_as(site, without_registry(sys.argv[1:]), Wishes(settings=settings_module(), registry=registry))
+    # The new process finds its registry in its variables, and may not be allowed to read this one.
+    start_as_site(site, without_registry(sys.argv[1:]), RunRequest(settings=settings_module(), registry=registry))
 
 
 class SiteCommand(MultihostCommand):
-    """A command about one site's database. Where the process is no site's, it starts again as the site."""
+    """A command about one site's database. In a process without a site it starts again as the site."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -92,9 +92,9 @@ class SiteCommand(MultihostCommand):
             raise CommandError(f"The database cannot be used: {one_line(error)}", returncode=COULD_NOT) from None
 
     @abstractmethod
-    def run_as(self, own: Own, **options: Any) -> None:
+    def run_as(self, own: OwnIdentity, **options: Any) -> None:
         """Do the command's work as the site."""
 
-    def own(self, site: str, registry: str | None) -> Own:
-        """Return the identity of the site, in a process of the site."""
-        return own_or_start(type(self).__module__.rpartition(".")[2], site, registry)
+    def own(self, site: str, registry: str | None) -> OwnIdentity:
+        """Return the identity of the site; in a process without a site, start again as the site."""
+        return own_identity_or_start(type(self).__module__.rpartition(".")[2], site, registry)

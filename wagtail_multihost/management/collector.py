@@ -1,4 +1,4 @@
-"""Python's cycle collector, while much is read."""
+"""Python's garbage collector, paused while a large registry is read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """
-    Do without Python's cycle collector. All that is read from a registry is in use until the end, yet the
-    collector would look through it again and again: a tenth of the time with 10,000 sites.
+    Pause Python's garbage collector. Everything that is read from a registry is in use until the end, yet the
+    collector would search it again and again: a tenth of the time with 10,000 sites.
     """
     was_enabled = gc.isenabled()
     gc.disable()

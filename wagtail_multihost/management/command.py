@@ -18,7 +18,7 @@ NO_READER = 128 + 13  # what shells report of a program that SIGPIPE ended
 
 
 class Printed:
-    """A stream of a command on which nothing steers the terminal that a site may have written: it is shown escaped."""
+    """A command's output stream that shows control sequences, which a site may have written, escaped."""
 
     def __init__(self, stream: OutputWrapper | Printed) -> None:
         self.stream = stream
@@ -40,13 +40,13 @@ class MultihostCommand(BaseCommand):
             "--registry",
             metavar="URL",
             help=(
-                "the registry: a TOML file, a folder of snapshots or env: (default: MULTIHOST_REGISTRY, or sites.toml "
-                "in this folder)"
+                "the registry: a TOML file, a folder of snapshots, or env: for environment variables (default: "
+                "MULTIHOST_REGISTRY, or sites.toml in the working folder)"
             ),
         )
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """End quietly, as other programs do, when who reads the output has gone: ``| head -1``, or ``>&-``."""
+        """Exit quietly, as other programs do, when the reader of the output has gone: ``| head -1``, or ``>&-``."""
         if sys.stdout is None:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for as long as the process lives
             self.stdout = OutputWrapper(sys.stdout)
@@ -59,13 +59,13 @@ class MultihostCommand(BaseCommand):
             left = [stream for stream in (sys.stdout, sys.stderr) if has_no_reader(stream)]
             if not left:  # it was another pipe, or a connection
                 raise
-            # Python writes what is left when it ends (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+            # Python writes what is left when it exits (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
             for stream in left:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             sys.exit(NO_READER)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        self.stderr = Printed(self.stderr)  # type: ignore[assignment]  # it has what is used of one
+        self.stderr = Printed(self.stderr)  # type: ignore[assignment]  # it has what commands use of one
         return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -75,11 +75,11 @@ class MultihostCommand(BaseCommand):
         except MultihostError as error:
             raise CommandError(str(error), returncode=COULD_NOT) from None
         finally:
-            # Before an error is told: where the reader of the output has gone, there is nobody to tell.
+            # Before an error is reported: if the reader of the output has gone, the command exits quietly instead.
             self.stdout.flush()
 
     def caution(self, sentences: Iterable[str], verbosity: int) -> None:
-        """Write sentences to stderr, unless nothing is to be said."""
+        """Write sentences to stderr, unless ``verbosity`` is 0."""
         for sentence in sentences if verbosity >= 1 else ():
             self.stderr.write(f"Caution: {sentence}", self.style.WARNING)
 
@@ -89,11 +89,11 @@ class MultihostCommand(BaseCommand):
 
 
 def has_no_reader(stream: TextIO) -> bool:
-    """Return whether ``stream`` is a pipe that nobody reads any more."""
+    """Return whether ``stream`` is a pipe whose reader has gone."""
     try:
         descriptor = stream.fileno()
-    except (OSError, ValueError):  # it is no file
+    except (OSError, ValueError):  # it is not a file
         return False
     poll = select.poll()
-    poll.register(descriptor, 0)  # errors are told of without being asked for
+    poll.register(descriptor, 0)  # errors are always reported
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

@@ -13,13 +13,13 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from wagtail_multihost.emitters import Emitter, Plan, emitters
-from wagtail_multihost.emitters.apply.wish import Wish
+from wagtail_multihost.emitters.apply.request import ApplyRequest
 from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.output import Change
 from wagtail_multihost.emitters.planning import loaded, plan
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.management.production import production_cautions, refuse_development
-from wagtail_multihost.management.progress import progress
+from wagtail_multihost.management.progress import progress_bar
 from wagtail_multihost.project import codebase
 from wagtail_multihost.registry.release import read_release
 from wagtail_multihost.running import registry_of
@@ -33,10 +33,10 @@ LEFT_OUT = frozenset({"site", "targets", "stdout", "stderr", "verbosity", "json"
 
 
 def add_targets(parser: CommandParser, nargs: str) -> None:
-    parser.add_argument("targets", nargs=nargs, type=target, metavar="TARGET", help=" or ".join(emitters()))
+    parser.add_argument("targets", nargs=nargs, type=parse_target, metavar="TARGET", help=" or ".join(emitters()))
 
 
-def target(name: str) -> Emitter:
+def parse_target(name: str) -> Emitter:
     """Return the target of a name, as an argument's type."""
     if name not in emitters():
         raise ArgumentTypeError(f"There is no target {shown(name)}; accepted: {', '.join(emitters())}.")
@@ -72,7 +72,7 @@ def add_choice(parser: CommandParser) -> None:
     )
 
 
-def plan_of(
+def load_plan(
     registry_url: str | None, directory: Path, only: list[str], node: str = "", release: Path | None = None
 ) -> Plan:
     """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
@@ -89,28 +89,28 @@ def refuse_front(chosen: Iterable[Emitter], plan: Plan) -> None:
             raise EmitError(f"The target {emitter.name} is for a node; give --node and one of {names}.")
 
 
-def wish_of(
+def apply_request(
     options: dict[str, Any], directory: Path, caution: Callable[[Iterable[str], int], None], **more: Any
-) -> Wish:
+) -> ApplyRequest:
     """Return what a command's options ask for; ``caution`` is told what is possible and seldom meant."""
     chosen = tuple(dict.fromkeys(options["targets"]))
 
     def load() -> Plan:
-        made = plan_of(options["registry"], directory, options["site"], options["node"], options["codebase"])
+        made = load_plan(options["registry"], directory, options["site"], options["node"], options["codebase"])
         refuse_front(chosen, made)
         refuse_development(made)
         told = [*cautions(made, [emitter.name for emitter in chosen]), *production_cautions(made)]
         caution(told, options["verbosity"])
         return made
 
-    return Wish(
+    return ApplyRequest(
         emitters=chosen,
         directory=directory,
         load=load,
         sites=frozenset(options["site"]),
         force=options["force"],
         allow_mass_delete=options["allow_mass_delete"],
-        watch=progress,
+        watch=progress_bar,
         fingerprint=fingerprint(options),
         **more,
     )
@@ -127,14 +127,14 @@ def fingerprint(options: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([told, variables, place], sort_keys=True).encode()).hexdigest()
 
 
-def lines(changes: Iterable[Change], prefix: str) -> Iterable[str]:
+def change_lines(changes: Iterable[Change], prefix: str) -> Iterable[str]:
     """Yield a line for each file and what becomes of it."""
     for change in changes:
         words = f"{prefix} {change.word}".strip()
         yield f"{words[0].upper()}{words[1:]}: {change.path}"
 
 
-def listing(as_json: bool) -> str:
+def list_targets(as_json: bool) -> str:
     """Return the name and the summary of each target, those of other packages too."""
     found = {name: emitter.summary for name, emitter in emitters().items()}
     if as_json:

@@ -1,4 +1,4 @@
-"""What is told, and refused, of a platform that is on its way to where visitors come."""
+"""Cautions and refusals for a platform that is in production, or that visitors can reach."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from django.conf import settings
 
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.production import Finding
+from wagtail_multihost.production import ProductionFinding
 from wagtail_multihost.production.build_context import context_findings, repository_findings
-from wagtail_multihost.production.folders import folders_of
+from wagtail_multihost.production.folders import find_platform_files
 from wagtail_multihost.production.platform import environment_findings, is_public, key_findings, loopback_findings
 from wagtail_multihost.production.settings import debug_findings, module_findings
 from wagtail_multihost.production.transport import (
@@ -26,7 +26,7 @@ from wagtail_multihost.spec.platform import PRODUCTION
 
 
 def refuse_development(plan: Plan) -> None:
-    """Raise EmitError for settings of development on a platform in production."""
+    """Raise EmitError for development settings on a platform in production."""
     if plan.platform.environment != PRODUCTION:
         return
     found = list(settings_findings(plan))
@@ -35,14 +35,14 @@ def refuse_development(plan: Plan) -> None:
         raise EmitError(f"The platform's environment is production. {sentences} {found[0].hint}")
 
 
-def settings_findings(plan: Plan) -> Iterator[Finding]:
+def settings_findings(plan: Plan) -> Iterator[ProductionFinding]:
     module = plan.codebase.settings_module
     yield from debug_findings(module, debug=settings.DEBUG)
     yield from module_findings(module, plan.sites)
 
 
 def production_cautions(plan: Plan) -> Iterator[str]:
-    """Yield what ``check --deploy`` finds of a platform that is in production, or whose names lead visitors to it."""
+    """Yield what ``check --deploy`` finds, for a platform in production or with hostnames that visitors can use."""
     platform = plan.platform
     if platform.environment != PRODUCTION and not is_public(plan.sites):
         return
@@ -50,30 +50,30 @@ def production_cautions(plan: Plan) -> Iterator[str]:
         yield f"{found.sentence} {found.hint}"
 
 
-def platform_findings(plan: Plan) -> Iterator[Finding]:
+def platform_findings(plan: Plan) -> Iterator[ProductionFinding]:
     platform = plan.platform
-    if platform.environment == DEVELOPMENT:  # another one was somebody's choice
+    if platform.environment == DEVELOPMENT:  # any other value was chosen by someone
         yield from environment_findings(platform)
         yield from settings_findings(plan)
     yield from key_findings(platform, plan.sites)
     yield from loopback_findings(plan.sites)
     if platform.environment == PRODUCTION and not (platform.snapshots or platform.shares_registry):
-        yield Finding(
-            "The sites' processes read the whole registry, and in production they refuse to serve with it.",
-            "State the folder that multihost_snapshot writes as snapshots in [platform], or shares_registry = true "
-            "where the sites trust each other.",
+        yield ProductionFinding(
+            "Each site's process reads the whole registry, and in production refuses to serve that way.",
+            "Set snapshots in [platform] to the folder that multihost_snapshot writes, or shares_registry = true if "
+            "the sites trust each other.",
         )
 
 
-def transport_findings(plan: Plan) -> Iterator[Finding]:
+def transport_findings(plan: Plan) -> Iterator[ProductionFinding]:
     if plan.platform.environment == PRODUCTION:
         yield from plain_findings(plan.platform, plan.sites)
         for find in (redirect_findings, scheme_findings, hsts_findings):
             yield from find(plan.platform, plan.sites, transport())
 
 
-def folder_findings(plan: Plan) -> Iterator[Finding]:
+def folder_findings(plan: Plan) -> Iterator[ProductionFinding]:
     data, files = plan.platform.data, [Path(plan.source)] if plan.source else []
-    project, paths, committed = folders_of(codebase().directory, data, plan.sites, files)
+    project, paths, committed = find_platform_files(codebase().directory, data, plan.sites, files)
     yield from context_findings(paths, data)
     yield from repository_findings(project, committed, data)

@@ -12,22 +12,22 @@ from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.spec.site import SiteSpec
 
 
-def folders_of(
+def find_platform_files(
     directory: Path, data: Path | None, sites: Iterable[SiteSpec], registries: Collection[Path]
 ) -> tuple[Path, list[Path], list[Path]]:
     """
-    Return the folder of the project whose code is in ``directory``, what there is of the platform's files, and those
-    of them that a repository must not have: a registry belongs into one where it has no secret in it.
+    Return the folder of the project whose code is in ``directory``, the platform's files that exist, and those of
+    them that must not be in a repository: a registry may be in one if it contains no secret.
     """
     project = project_folder(directory)
     local = [path for site in sites for path in (site.database.path, site.storage.path) if path]
     outside = [path for path in local if data is None or not path.is_relative_to(data)]
     paths = own_paths(project, data, [*registries, *outside])
-    safe = {path for path in (*registries, project / DEFAULT_FILE) if not holds_secret(path)}
+    safe = {path for path in (*registries, project / DEFAULT_FILE) if not file_has_secret(path)}
     return project, paths, [path for path in paths if path not in safe]
 
 
-def holds_secret(path: Path) -> bool:
+def file_has_secret(path: Path) -> bool:
     """Return whether the file of a registry has a secret as a value, or cannot be read."""
     try:
         registry = open_registry(path, {})

@@ -1,9 +1,9 @@
 """
-What .dockerignore and .gitignore leave out.
+What .dockerignore and .gitignore exclude.
 
 Their grammars differ and are larger than what is read here
 (https://docs.docker.com/build/concepts/context/#dockerignore-files, https://git-scm.com/docs/gitignore). A line counts
-as leaving out only where it surely does, and as taking in again wherever it might.
+as an exclusion only where it certainly is one, and as an exception from one wherever it might be.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-#: Grammars agree on ``*`` and ``?``; what has one of these may mean something else to each.
+#: The grammars agree on ``*`` and ``?``; a pattern with one of these may mean something else in each.
 UNSURE = frozenset("[]\\{}")
 
 
@@ -19,9 +19,9 @@ def leaves_out(
     lines: Iterable[str], path: Sequence[str], *, at_any_depth: bool, is_out: bool = False, is_folder: bool = False
 ) -> bool:
     """
-    Return whether ``lines`` leave out ``path``, given as its parts below the file's folder; the last line that is
-    about it decides, and before all of them ``is_out``. ``at_any_depth`` is git's rule for a line without a slash
-    inside; Docker's lines all start at the top. ``is_folder`` says what is at the path.
+    Return whether ``lines`` exclude ``path``, given as its parts below the ignore file's folder; the last line that
+    applies decides, and ``is_out`` if none does. ``at_any_depth`` is git's rule for a line without a slash inside;
+    Docker's lines all start at the top. ``is_folder`` says that the path is a folder.
     """
     for line in (line.strip() for line in lines):
         if not line or line.startswith("#"):
@@ -38,13 +38,13 @@ def leaves_out(
     return is_out
 
 
-def parts_of(pattern: str) -> list[str]:
+def pattern_parts(pattern: str) -> list[str]:
     return [part for part in pattern.split("/") if part and part != "."]
 
 
 def surely_matches(pattern: str, path: Sequence[str], *, is_anywhere: bool) -> bool:
-    """Return whether a pattern is about ``path``, a folder above it, or all that one of them holds."""
-    parts = parts_of(pattern)
+    """Return whether a pattern certainly matches ``path``, a folder above it, or everything in one of them."""
+    parts = pattern_parts(pattern)
     if not parts or UNSURE.intersection(pattern) or ".." in parts:
         return False
     if parts[0] == "**":
@@ -62,8 +62,8 @@ def begins_with(path: Sequence[str], parts: Sequence[str]) -> bool:
 
 
 def may_match(pattern: str, path: Sequence[str], *, is_anywhere: bool) -> bool:
-    """Return whether a pattern could be about ``path``, a folder above it or something in it."""
-    parts = parts_of(pattern)
+    """Return whether a pattern might match ``path``, a folder above it or something in it."""
+    parts = pattern_parts(pattern)
     if not parts or UNSURE.intersection(pattern) or "**" in pattern or ".." in parts:
         return True
     starts = range(len(path)) if is_anywhere else (0,)

@@ -1,18 +1,18 @@
-"""Settings modules that are for development."""
+"""Settings modules for development."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from wagtail_multihost.production import Finding
+from wagtail_multihost.production import ProductionFinding
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
 #: The last part of a module's name, without ``settings_`` or ``_settings``.
 FOR_DEVELOPMENT = frozenset({"dev", "development", "local", "debug", "test"})
 HINT = (
-    "Name the module for production with --settings or DJANGO_SETTINGS_MODULE, such as mysite.settings.production; a "
-    "site's own stands in its code.settings_module."
+    "Name the module for production with --settings or DJANGO_SETTINGS_MODULE, such as mysite.settings.production; for "
+    "one site, in its code.settings_module."
 )
 
 
@@ -22,7 +22,7 @@ def is_for_development(module: str) -> bool:
     return last.removeprefix("settings_").removesuffix("_settings") in FOR_DEVELOPMENT
 
 
-def module_findings(module: str, sites: Iterable[SiteSpec]) -> Iterator[Finding]:
+def module_findings(module: str, sites: Iterable[SiteSpec]) -> Iterator[ProductionFinding]:
     """Yield the settings modules for development: the platform's ``module``, and those of ``sites`` with own code."""
     places = {"DJANGO_SETTINGS_MODULE": module}
     for site in sites:
@@ -32,13 +32,13 @@ def module_findings(module: str, sites: Iterable[SiteSpec]) -> Iterator[Finding]
     for place, name in places.items():
         if is_for_development(name):
             accepted = "a module whose name does not end in dev, development, local, debug or test"
-            yield Finding(f"{place} is {shown(name)}, a module for development; accepted: {accepted}.", HINT)
+            yield ProductionFinding(f"{place} is {shown(name)}, a module for development; accepted: {accepted}.", HINT)
 
 
-def debug_findings(module: str, *, debug: bool) -> Iterator[Finding]:
-    """Yield that visitors would see settings, code and variables of every error."""
+def debug_findings(module: str, *, debug: bool) -> Iterator[ProductionFinding]:
+    """Yield a finding if errors would show settings, code and variables to visitors."""
     if debug:
-        yield Finding(
-            f"DEBUG is true in {shown(module)}: after an error visitors see settings and code; accepted: false.",
+        yield ProductionFinding(
+            f"DEBUG is true in {shown(module)}: after an error, visitors see settings and code; accepted: false.",
             HINT,
         )

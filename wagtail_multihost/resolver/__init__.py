@@ -16,7 +16,7 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE, open_registry
-from wagtail_multihost.resolver.ambient import Watched, warn_of_ambient
+from wagtail_multihost.resolver.ambient import WatchedVariables, warn_of_ambient
 from wagtail_multihost.resolver.folders import prepare_folders, refuse_root
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.starting import TEST_COMMANDS, TEST_RUNS, Start, start_of, start_of_process
@@ -38,8 +38,8 @@ def resolve(
     and the result is inert (build mode), or a throw-away site for ``manage.py test`` and pytest.
 
     ``command`` is the name of the management command that the process runs (``pytest`` for a test run), or blank for
-    a server; by default the process's command line says it. The outcome, an error too, is kept for the life of the
-    process, and an error that nobody handles ends it with the report alone, and exit code 2.
+    a server; by default it is read from the process's command line. The outcome, even an error, is kept for the life of
+    the process. An error that is not handled ends the process with the report alone, and exit code 2.
 
     With ``environ`` given nothing but the arguments is read (``command`` is blank by default), and nothing is kept.
     Raises ConfigurationError with all problems at once.
@@ -49,7 +49,7 @@ def resolve(
     key = registry, command
     if key not in _outcomes:
         start = start_of_process() if command is None else start_of(command)
-        _outcomes[key] = outcome(lambda: resolve_anew(registry, os.environ, start))
+        _outcomes[key] = result_or_error(lambda: resolve_anew(registry, os.environ, start))
     known = _outcomes[key]
     if isinstance(known, ConfigurationError):
         from wagtail_multihost.resolver.ending import end_with_report  # loads only for the report
@@ -60,7 +60,7 @@ def resolve(
     return known
 
 
-def outcome(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | ConfigurationError:
+def result_or_error(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | ConfigurationError:
     try:
         return attempt()
     except ConfigurationError as error:
@@ -69,20 +69,20 @@ def outcome(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | Confi
 
 def activate(namespace: MutableMapping[str, object], *, environ: Mapping[str, str], command: str = "") -> Running:
     """
-    Make a process that has applied settings, those of build mode as a rule, the process of the site that ``environ``
-    names, as a child of a template does. ``namespace`` is the settings module's: what was set there before is taken
-    away, and the site's settings are set on top of the project's. From then on ``resolve()`` returns the site's.
+    Turn a process that has applied settings, usually those of build mode, into the process of the site that ``environ``
+    names, as a child of a template does. ``namespace`` is that of the settings module: what was set there before is
+    removed, and the site's settings are set on top of the project's. From then on ``resolve()`` returns the site's.
 
-    Then whatever is registered with :func:`~wagtail_multihost.running.register_reset` is called. Django's own
-    settings are left to the caller. Raises ConfigurationError, and changes nothing, when the site cannot be resolved
-    or ``environ`` names none.
+    Then every function that is registered with :func:`~wagtail_multihost.running.register_reset` is called. Django's
+    own settings are left to the caller. Raises ConfigurationError, and changes nothing, when the site cannot be
+    resolved or ``environ`` names none.
     """
     before = current()
     if before is None:
         raise ConfigurationError.because("This process has not called resolve().apply(globals()) yet.")
     resolved = resolve_anew(before.registry, environ, start_of(command))
     if resolved.is_build_mode:
-        raise ConfigurationError.because("It must name the site that this process becomes.", where=SITE_VARIABLE)
+        raise ConfigurationError.because("Set it to the site that this process becomes.", where=SITE_VARIABLE)
     made = dict(before.project)
     running = resolved.overlay(made)
     for name in before.values.keys() - made.keys():
@@ -101,8 +101,8 @@ def resolve_anew(registry: Path | str | None, environ: Mapping[str, str], start:
             "It is blank. Name a site, or unset it to run commands that need none.", where=SITE_VARIABLE
         )
     if site is None or start.command in TEST_RUNS:
-        return without_site(registry, start)
-    watched = Watched(environ)
+        return resolve_without_site(registry, start)
+    watched = WatchedVariables(environ)
     opened = open_registry(None if REGISTRY_VARIABLE in environ else registry, watched)
     platform, spec = opened.site(site)
     warn_of_ambient(watched)
@@ -111,7 +111,7 @@ def resolve_anew(registry: Path | str | None, environ: Mapping[str, str], start:
     return ResolvedSettings(platform, spec, None, registry, opened, *start)
 
 
-def without_site(registry: Path | str | None, start: Start) -> ResolvedSettings:
+def resolve_without_site(registry: Path | str | None, start: Start) -> ResolvedSettings:
     if start.command not in TEST_COMMANDS:
         return ResolvedSettings(None, None, None, registry, None, *start)
     from wagtail_multihost.resolver.inert import ephemeral_site  # loads only where no site is served

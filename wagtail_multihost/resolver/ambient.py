@@ -25,14 +25,14 @@ LIBPQ = (
     "PGUSER",
 )
 AMAZON = "AWS_"
-# What a container or a machine tells about itself and its role, which a site without keys of its own uses.
+# Set for the role of a container or a machine, which a site without keys of its own uses.
 ROLE = ("AWS_CONTAINER_", "AWS_DEFAULT_REGION", "AWS_EC2_", "AWS_EXECUTION_ENV", "AWS_REGION", "AWS_ROLE_")
 WEB_IDENTITY = "AWS_WEB_IDENTITY_TOKEN_FILE"
 
 _has_warned = False
 
 
-class Watched(Mapping[str, str]):
+class WatchedVariables(Mapping[str, str]):
     """Variables that remember in ``used`` which of them were looked up."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -63,8 +63,8 @@ def is_amazon(name: str) -> bool:
     return name.startswith(AMAZON) and name.isidentifier() and not name.startswith(ROLE) and name != WEB_IDENTITY
 
 
-def warn_of_ambient(environ: Watched) -> None:
-    """Log one warning in the life of the process with the names that are set and that no record uses."""
+def warn_of_ambient(environ: WatchedVariables) -> None:
+    """Warn, once per process, of the variables that are set and that no record uses."""
     global _has_warned
     names = [name for name in ambient_names(environ) if name not in environ.used]
     if _has_warned or not names:
@@ -73,7 +73,7 @@ def warn_of_ambient(environ: Watched) -> None:
     import logging  # loads only where there is something to say
 
     logging.getLogger("wagtail_multihost.resolver").warning(
-        "The site's settings take nothing from these variables of its process: %s.", ", ".join(names)
+        "The site's settings ignore these environment variables: %s.", ", ".join(names)
     )
 
 

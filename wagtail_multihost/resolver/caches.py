@@ -1,4 +1,4 @@
-"""CACHES: every alias of the project gets keys of the site's own."""
+"""CACHES: every alias of the project gets a key prefix of the site."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.secret import Secret
@@ -19,14 +19,14 @@ LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 REDIS = "wagtail_multihost.backends.cache.SiteRedisCache"
 FILES = "FileBasedCache"
 DJANGO_REDIS = "wagtail_multihost.backends.django_redis.SiteDjangoRedisCache"
-# Backends whose clear() empties the whole server, and ours, which do all the rest alike.
+# Backends whose clear() empties the whole server, and ours, which behave the same otherwise.
 REPLACED = {
     "django.core.cache.backends.redis.RedisCache": REDIS,
     "django.core.cache.backends.memcached.PyMemcacheCache": "wagtail_multihost.backends.memcached.SitePyMemcacheCache",
     "django.core.cache.backends.memcached.PyLibMCCache": "wagtail_multihost.backends.memcached.SitePyLibMCCache",
     "django_redis.cache.RedisCache": DJANGO_REDIS,
 }
-#: Backends whose every method, clear() too, reaches the site's own entries alone.
+#: Backends whose methods, including clear(), reach only the site's own entries.
 SCOPED_BACKENDS = frozenset(
     {
         *REPLACED.values(),
@@ -42,7 +42,7 @@ CREDENTIALS_IN_URL = r"(://[^/?#:]*):([^?#]*)@"
 UNSAFE_IN_PREFIX = r"[^A-Za-z0-9_-]"
 # The parts of an alias that say where its entries are; the rest (TIMEOUT, OPTIONS …) is kept.
 ADDRESS = ("BACKEND", "LOCATION", "KEY_PREFIX", "OPTIONS")
-#: Puts a keyed hash in place of the keys of sessions, and leaves all other names as Django makes them.
+#: Replaces the keys of sessions with a keyed hash, and leaves all other names as Django makes them.
 KEY_FUNCTION = "wagtail_multihost.backends.session_names.entry_name"
 
 
@@ -51,7 +51,7 @@ def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Set
     Yield CACHES of the site. ``default`` becomes the site's cache; the project's other aliases stay where
     they are, under prefixes and folders of the site. Raises ConfigurationError for a KEY_FUNCTION.
     """
-    aliases = table_of(project, "CACHES")
+    aliases = aliases_of(project, "CACHES")
     for alias, options in aliases.items():
         if options.pop("KEY_FUNCTION", None) not in (None, KEY_FUNCTION):
             raise ConfigurationError.because(
@@ -60,14 +60,14 @@ def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Set
                 site=site.id,
             )
     default = {key: value for key, value in aliases.pop(CACHE_DEFAULT, {}).items() if key not in ADDRESS}
-    value = {CACHE_DEFAULT: {**default, **backend(site.cache), "KEY_PREFIX": site.names.key_prefix}}
+    value = {CACHE_DEFAULT: {**default, **cache_backend(site.cache), "KEY_PREFIX": site.names.key_prefix}}
     value[CACHE_DEFAULT]["KEY_FUNCTION"] = KEY_FUNCTION
     for alias, options in aliases.items():
-        value[alias] = scoped(alias, options, site, data)
+        value[alias] = scope_cache(alias, options, site, data)
     yield Setting("CACHES", value, "every alias with the site's key prefix", site.sources.get("cache", ""))
 
 
-def backend(cache: CacheSpec) -> dict[str, object]:
+def cache_backend(cache: CacheSpec) -> dict[str, object]:
     if cache.backend == "locmem":
         return {"BACKEND": LOCMEM}
     host = f"[{cache.host}]" if ":" in cache.host else cache.host
@@ -81,31 +81,31 @@ def backend(cache: CacheSpec) -> dict[str, object]:
     return {"BACKEND": REDIS, "LOCATION": location, **({"OPTIONS": options} if options else {})}
 
 
-def scoped(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
+def scope_cache(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
     safe_alias = re.sub(UNSAFE_IN_PREFIX, "-", alias)
     options["BACKEND"] = REPLACED.get(str(options.get("BACKEND")), options.get("BACKEND"))
     prefix = f"{site.names.key_prefix}.{safe_alias}"
     scope: dict[str, object] = {"KEY_PREFIX": prefix, "KEY_FUNCTION": KEY_FUNCTION}
     if str(options["BACKEND"]).endswith(FILES):
-        scope["LOCATION"] = str(own_folder(safe_alias, site, data))
-    return {**without_password(options), **scope}
+        scope["LOCATION"] = str(file_cache_folder(safe_alias, site, data))
+    return {**move_password_to_options(options), **scope}
 
 
-def own_folder(alias: str, site: SiteSpec, data: Path) -> Path:
+def file_cache_folder(alias: str, site: SiteSpec, data: Path) -> Path:
     """Return the folder of a file cache, which Django makes for its owner alone."""
     folder = data / "sites" / site.id / "cache" / alias
     if site.storage.path is not None and folder.is_relative_to(site.storage.path):
         raise ConfigurationError.because(
-            f"The folder of uploads, {shown(str(site.storage.path))}, has the site's file cache in it, and the front "
-            "server serves what is there. Choose another folder for uploads.",
+            f"The folder of uploads, {shown(str(site.storage.path))}, contains the site's file cache, and the front "
+            "server would serve it. Choose another folder for uploads.",
             where=site.sources.get("storage") or "storage",
             site=site.id,
         )
     return folder
 
 
-def without_password(options: dict[str, object]) -> dict[str, object]:
-    """Return an alias whose password is in OPTIONS, which error pages mask, and not in LOCATION, which they show."""
+def move_password_to_options(options: dict[str, object]) -> dict[str, object]:
+    """Move the password of an alias from LOCATION, which error pages show, to OPTIONS, which they mask."""
     option = PASSWORD_OPTIONS.get(str(options["BACKEND"]))
     location = options.get("LOCATION")
     servers = re.split("[;,](?=[a-z]+://)", location) if isinstance(location, str) else location
@@ -115,7 +115,7 @@ def without_password(options: dict[str, object]) -> dict[str, object]:
     # Servers with passwords of their own need them in their addresses.
     if len(found) < len(servers) or len(set(found)) != 1 or not found[0]:
         return options
-    # A name stays: django-redis has a pool of connections per address.
+    # The user name stays: django-redis has a pool of connections per address.
     bare = [
         re.sub(CREDENTIALS_IN_URL, lambda match: f"{match[1]}@" if match[1] != "://" else match[1], str(each))
         for each in servers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -46,7 +46,7 @@ def content_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
 
 
 def admin_settings(site: SiteSpec) -> Iterator[Setting]:
-    """Yield ADMINS and MANAGERS where the site has admins; elsewhere those of the project get its error reports."""
+    """Yield ADMINS and MANAGERS of a site that has admins; the project's get the error reports of the others."""
     if not site.admins:
         return
     from wagtail_multihost.resolver.django_version import django_version  # loads only for a site that has admins
@@ -65,7 +65,7 @@ def search_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     (https://docs.wagtail.org/en/stable/releases/7.2.html). Raises ConfigurationError for an alias that
     cannot be a part of an index's name.
     """
-    aliases = table_of(project, SEARCH)
+    aliases = aliases_of(project, SEARCH)
     if not aliases:
         return
     for alias, options in aliases.items():
@@ -73,7 +73,7 @@ def search_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
             continue
         # Elasticsearch refuses other characters in an index's name.
         if not alias.isascii() or not alias.replace("_", "").replace("-", "").isalnum():
-            message = f"The alias {shown(alias)} is not accepted: it must be letters, digits, hyphens and underscores."
+            message = f"The alias {shown(alias)} is not accepted: use letters, digits, hyphens and underscores."
             raise ConfigurationError.because(message, where=SEARCH, site=site.id)
         options.pop("INDEX", None)
         suffix = "" if alias == "default" else f"{alias.lower()}_"

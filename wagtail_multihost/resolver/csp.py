@@ -1,4 +1,4 @@
-"""SECURE_CSP and SECURE_CSP_REPORT_ONLY: the site's own media host, and nobody else's uploads."""
+"""SECURE_CSP and SECURE_CSP_REPORT_ONLY: the site's own media host, and no other site's uploads."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RUNS = frozenset(
     }
 )
 EVERYWHERE = frozenset({"*", "http:", "https:", "http://*", "https://*"})
-# Hosts at which anybody's uploads are served, and how many labels before them are not yet a bucket's name.
+# Hosts that serve anybody's uploads, and how many labels in front of them do not name a bucket.
 SHARED_HOSTS = {
     "amazonaws.com": 0,
     "azureedge.net": 0,
@@ -56,7 +56,7 @@ def csp_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     """
     Yield the project's policies with the host of the site's bucket among the sources of images and media.
 
-    Raises ConfigurationError for a source that lets in what other sites' editors upload.
+    Raises ConfigurationError for a source that allows what editors of other sites upload.
     """
     own = media_sources(site.storage)
     problems: list[Problem] = []
@@ -65,7 +65,7 @@ def csp_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
         if not isinstance(policy, Mapping) or not policy:
             continue
         problems.extend(policy_problems(name, policy, site))
-        yield Setting(name, with_media(policy, own), "the project's, with the site's media host", "")
+        yield Setting(name, add_media_sources(policy, own), "the project's, with the site's media host", "")
     if problems:
         raise ConfigurationError(problems)
 
@@ -94,18 +94,18 @@ def sources_of(values: object) -> list[str] | None:
     return list(values) if isinstance(values, list | tuple) else [str(values)]
 
 
-def words(sources: list[str]) -> list[str]:
-    """Return single sources, in lower case, where the project may have written several in one text."""
+def split_sources(sources: list[str]) -> list[str]:
+    """Return single sources, in lower case; the project may have written several in one string."""
     return " ".join(map(str, sources)).lower().split()
 
 
-def with_media(policy: Mapping[object, object], own: list[str]) -> dict[object, object]:
+def add_media_sources(policy: Mapping[object, object], own: list[str]) -> dict[object, object]:
     extended = dict(policy)
     for directive in MEDIA if own else ():
         sources = sources_of(policy.get(directive))
         if sources is None:
             sources = sources_of(policy.get(FALLBACK))
-        if sources is None or EVERYWHERE.intersection(words(sources)):
+        if sources is None or EVERYWHERE.intersection(split_sources(sources)):
             continue
         kept = [source for source in sources if source != NONE]
         extended[directive] = [*kept, *(source for source in own if source not in kept)]
@@ -114,21 +114,21 @@ def with_media(policy: Mapping[object, object], own: list[str]) -> dict[object, 
 
 def policy_problems(name: str, policy: Mapping[object, object], site: SiteSpec) -> Iterator[Problem]:
     for directive, values in policy.items():
-        sources = words(sources_of(values) or [])
-        # A browser that knows strict-dynamic ignores hosts beside it; they are for those that do not.
+        sources = split_sources(sources_of(values) or [])
+        # A browser that supports strict-dynamic ignores hosts beside it; they are for older browsers.
         judges_all = directive in RUNS and STRICT not in sources
         for source in sources:
             if is_shared(source) or (judges_all and source in EVERYWHERE):
                 yield Problem(
                     name,
-                    f"The source {shown(source)} of {shown(str(directive))} lets in what editors of other sites "
-                    "upload. Name hosts of the platform; the host of the site's own bucket is added for it.",
+                    f"The source {shown(source)} of {shown(str(directive))} allows what editors of other sites "
+                    "upload. Name the platform's hosts only; the host of the site's own bucket is added automatically.",
                     site.id,
                 )
 
 
 def is_shared(source: str) -> bool:
-    """Return whether a source has the buckets of several owners."""
+    """Return whether a source covers the buckets of several owners."""
     if source.startswith(("'", "<")):
         return False
     host, _, path = (source.partition("://")[2] or source).lstrip("/").partition("/")
@@ -149,5 +149,5 @@ def is_shared(source: str) -> bool:
 
 
 def is_service(labels: list[str]) -> bool:
-    """Return whether the labels before amazonaws.com name S3 itself, and no bucket."""
+    """Return whether the labels before amazonaws.com name S3 itself and not a bucket."""
     return labels[0] == "s3" or (labels[0].startswith("s3-") and len(labels) == 1) or labels[0] == "s3-accelerate"

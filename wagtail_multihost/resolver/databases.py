@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.database import POSTGRESQL_OPTIONS, DatabaseSpec
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.names import shortened
@@ -29,7 +29,7 @@ KEPT = (
 # (https://docs.djangoproject.com/en/stable/ref/databases/#sqlite-transaction-behavior).
 SQLITE_OPTIONS = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
 CONNECT_TIMEOUT = 5  # seconds
-# libpq takes what is not given from PG… variables and ~/.pgpass; a blank is given, and means its default
+# libpq takes what is not given from PG… variables and ~/.pgpass; a blank counts as given, and means the default
 # (https://www.postgresql.org/docs/current/libpq-envars.html).
 NOT_AMBIENT = {
     "channel_binding": "prefer",
@@ -43,18 +43,18 @@ NOT_AMBIENT = {
     "sslmode": "prefer",
     "target_session_attrs": "any",
 }
-# What Django knows in an alias; a misspelt key would be ignored without a word.
+# The keys of an alias that Django knows; it ignores a misspelt one silently.
 KNOWN = frozenset({*KEPT, "ENGINE", "HOST", "NAME", "OPTIONS", "PASSWORD", "PORT", "TEST", "USER"})
-# Options of the project that say how to connect. Of libpq's, those that a site may state too, but no client's
+# Options of the project that say how to connect: of libpq's, those that a site may state too, except a client's
 # certificate, which is an identity.
 KEPT_OPTIONS = {
     "sqlite": frozenset({"init_command", "timeout", "transaction_mode"}),
     "postgresql": POSTGRESQL_OPTIONS - {"sslcert", "sslkey"} | {"isolation_level", "pool", "server_side_binding"},
 }
-# psycopg's pool opens four connections by itself, in every process of every site
+# psycopg's pool opens four connections by default, in every process of every site
 # (https://www.psycopg.org/psycopg3/docs/api/pool.html).
 POOL = {"min_size": 1, "max_size": 4}
-# Of the 63 that Postgres keeps, four are for the number of a clone, as of a parallel test run.
+# Of the 63 bytes that Postgres keeps, four are for the number of a clone in a parallel test run.
 TEST_NAME_BYTES = 59
 
 
@@ -63,7 +63,7 @@ def database_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     Yield DATABASES of the site. Raises ConfigurationError when the project has aliases other than default,
     keys that Django does not know, or a pool beside persistent connections.
     """
-    aliases = table_of(project, "DATABASES")
+    aliases = aliases_of(project, "DATABASES")
     others = sorted(set(aliases) - {DATABASE_DEFAULT})
     if others:
         raise ConfigurationError.because(
@@ -74,21 +74,21 @@ def database_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
         )
     stated = aliases.get(DATABASE_DEFAULT, {})
     if unknown := sorted(stated.keys() - KNOWN):
-        raise ConfigurationError(Problem("DATABASES", unknown_key(key), site.id) for key in unknown)
+        raise ConfigurationError(Problem("DATABASES", unknown_key_message(key), site.id) for key in unknown)
     kept = {key: value for key, value in stated.items() if key in KEPT}
     options = kept_options(site.database, stated)
     if options.get("pool") and kept.get("CONN_MAX_AGE", 0) != 0:
         raise ConfigurationError.because(
-            "DATABASES has a pool and a CONN_MAX_AGE; a pool keeps connections itself. Remove one of the two.",
+            "DATABASES has both a pool and a CONN_MAX_AGE, but a pool keeps connections itself. Remove one of the two.",
             where="DATABASES",
             site=site.id,
         )
     engine = engine_of(site.database, str(stated.get("ENGINE", "")))
-    value = {DATABASE_DEFAULT: {**kept, **connection(site, engine, options)}}
+    value = {DATABASE_DEFAULT: {**kept, **connection_settings(site, engine, options)}}
     yield Setting("DATABASES", value, "the site's own database and role", site.sources.get("database", ""))
 
 
-def unknown_key(key: str) -> str:
+def unknown_key_message(key: str) -> str:
     import difflib  # loads only for the message
 
     close = difflib.get_close_matches(key, KNOWN, 1)
@@ -97,7 +97,7 @@ def unknown_key(key: str) -> str:
 
 
 def kept_options(database: DatabaseSpec, stated: Mapping[str, object]) -> dict[str, object]:
-    """Return the project's options, where its server is of the site's kind."""
+    """Return the project's options if its database is of the same kind as the site's."""
     own, project_engine = stated.get("OPTIONS"), str(stated.get("ENGINE", "")).rpartition(".")[2]
     is_same = project_engine in (ENGINES[database.engine].rpartition(".")[2], *VARIANTS[database.engine])
     if not is_same or not isinstance(own, Mapping):
@@ -111,7 +111,7 @@ def engine_of(database: DatabaseSpec, project_engine: str) -> str:
     return project_engine if variant else ENGINES[database.engine]
 
 
-def connection(site: SiteSpec, engine: str, kept: Mapping[str, object]) -> dict[str, object]:
+def connection_settings(site: SiteSpec, engine: str, kept: Mapping[str, object]) -> dict[str, object]:
     database = site.database
     if database.engine == "sqlite":
         return {"ENGINE": engine, "NAME": str(database.path), "OPTIONS": {**SQLITE_OPTIONS, **kept}}

@@ -1,4 +1,4 @@
-"""How a process ends whose settings cannot be resolved: with the report alone."""
+"""How a process whose settings cannot be resolved ends: with the report alone."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from types import TracebackType
 from wagtail_multihost.exceptions import COULD_NOT, MultihostError
 
 GUNICORN = "gunicorn.error"
-Told = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+ExceptHook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 
 
 def end_with_report() -> None:
     """
-    Have an error of this package that ends this process told without the frames of the settings module, which say
-    nothing of a mistake in the registry; in the log of gunicorn's workers, too.
+    Print an error of this package that ends this process without a traceback, which would say nothing about a mistake
+    in the registry; likewise in the log of gunicorn's workers.
     """
-    if not isinstance(sys.excepthook, Hook):
-        sys.excepthook = Hook(sys.excepthook)
+    if not isinstance(sys.excepthook, ReportHook):
+        sys.excepthook = ReportHook(sys.excepthook)
     logging.getLogger(GUNICORN).addFilter(drop_frames)
 
 
-class Hook:
-    """A ``sys.excepthook`` that tells errors of this package by their report, and has ``before`` tell others."""
+class ReportHook:
+    """A ``sys.excepthook`` that prints the report of this package's errors, and leaves other errors to ``before``."""
 
-    def __init__(self, before: Told) -> None:
+    def __init__(self, before: ExceptHook) -> None:
         self.before = before
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -34,13 +34,13 @@ class Hook:
             self.before(kind, error, trace)
             return
         print(error, file=sys.stderr)
-        # uWSGI's master knows by a code of its own that no application was loaded, and a terminal's session goes on.
+        # uWSGI's master has its own exit code for an application that did not load; an interactive session goes on.
         if "uwsgi" not in sys.modules and not hasattr(sys, "ps1"):
             sys.exit(COULD_NOT)
 
 
 def drop_frames(record: logging.LogRecord) -> bool:
-    """Put the report of an error of this package in the place of its traceback; let every record pass."""
+    """Replace the traceback of an error of this package with its report; let every record pass."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, MultihostError):
         record.msg, record.args, record.exc_info = f"{record.getMessage()}: {error}", (), None

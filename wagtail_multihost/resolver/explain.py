@@ -1,4 +1,4 @@
-"""Everything about a site, where it came from, and what of the project gave way to it."""
+"""Everything about a site, where it came from, and what it replaced in the project."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import PurePath
 
 from wagtail_multihost.registry.environment import PLATFORM_PREFIX, SITE_PREFIX
 from wagtail_multihost.registry.keys import PLATFORM, SITE, declared
-from wagtail_multihost.resolver.masking import JsonValue, certain_secrets, masked, masked_setting, without
+from wagtail_multihost.resolver.masking import JsonValue, certain_secrets, mask_known_secrets, mask_setting, mask_value
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import Project
 from wagtail_multihost.spec.secret import MASK, Secret
 
-__all__ = ["JsonValue", "Row", "explain", "explain_project", "facts", "masked"]
+__all__ = ["JsonValue", "Row", "explain", "explain_project", "site_facts", "mask_value"]
 
 Row = dict[str, JsonValue]
 Located = Mapping[str, str]
@@ -31,26 +31,26 @@ def explain(resolved: ResolvedSettings, project: Project, located: Located = NOW
     ``source`` (with the line, where ``located`` has it), ``overrides`` (whether the project had another value)
     and ``overrode`` (that value).
     """
-    secrets = secrets_of(project)
+    secrets = find_secrets(project)
     rows = []
     for setting in sorted(resolved.settings(project), key=lambda setting: setting.name):
         before = project.get(setting.name, MISSING)
-        differs = before is not MISSING and not is_same(setting.value, before)
+        differs = before is not MISSING and not is_same_value(setting.value, before)
         rows.append(
-            row(
+            make_row(
                 "setting",
                 setting.name,
-                without(masked_setting(setting.name, setting.value), secrets),
+                mask_known_secrets(mask_setting(setting.name, setting.value), secrets),
                 setting.rule,
                 located.get(setting.source, setting.source),
                 overrides=differs,
-                overrode=without(masked_setting(setting.name, before), secrets) if differs else None,
+                overrode=mask_known_secrets(mask_setting(setting.name, before), secrets) if differs else None,
             )
         )
     return rows
 
 
-def row(
+def make_row(
     kind: str,
     name: str,
     value: JsonValue,
@@ -71,12 +71,12 @@ def row(
     }
 
 
-def is_same(value: object, other: object) -> bool:
+def is_same_value(value: object, other: object) -> bool:
     """Return whether two values are equal as settings. A secret is equal to nothing: it is not read."""
     if isinstance(value, Mapping) and isinstance(other, Mapping):
-        return value.keys() == other.keys() and all(is_same(inner, other[key]) for key, inner in value.items())
+        return value.keys() == other.keys() and all(is_same_value(inner, other[key]) for key, inner in value.items())
     if isinstance(value, list | tuple) and isinstance(other, list | tuple):
-        return len(value) == len(other) and all(map(is_same, value, other))
+        return len(value) == len(other) and all(map(is_same_value, value, other))
     if isinstance(value, Secret) or isinstance(other, Secret):
         return False
     if isinstance(value, PurePath) or isinstance(other, PurePath):
@@ -90,21 +90,21 @@ def explain_project(resolved: ResolvedSettings, project: Project, current: Proje
     not Django's default, masked.
     """
     ours = {setting.name for setting in resolved.settings(project)}
-    secrets = secrets_of({**project, **current})
+    secrets = find_secrets({**project, **current})
     rows = []
     for name in sorted(current):
-        if name in ours or (name in defaults and is_same(current[name], defaults[name])):
+        if name in ours or (name in defaults and is_same_value(current[name], defaults[name])):
             continue
-        value = without(masked_setting(name, current[name]), secrets)
-        rows.append(row("project", name, value, "the project's", ""))
+        value = mask_known_secrets(mask_setting(name, current[name]), secrets)
+        rows.append(make_row("project", name, value, "the project's", ""))
     return rows
 
 
-def secrets_of(project: Project) -> frozenset[str]:
+def find_secrets(project: Project) -> frozenset[str]:
     return frozenset(text for name, value in project.items() for text in certain_secrets(name, value))
 
 
-def facts(resolved: ResolvedSettings, located: Located = NOWHERE) -> list[Row]:
+def site_facts(resolved: ResolvedSettings, located: Located = NOWHERE) -> list[Row]:
     """Return a row of the kind ``fact`` for each field of the site that says who it is and where its data goes."""
     platform, site = resolved.platform, resolved.site
     if platform is None or site is None:
@@ -115,17 +115,17 @@ def facts(resolved: ResolvedSettings, located: Located = NOWHERE) -> list[Row]:
     ]
     found += [("site", SITE, key, getattr(site, key), site.sources.get(key, "")) for key in SITE_FACTS]
     for part in PARTS:
-        for key, value in present(getattr(site, part)):
-            source = finer(site.sources.get(part, ""), site.id, key, located)
+        for key, value in stated_fields(getattr(site, part)):
+            source = source_of_field(site.sources.get(part, ""), site.id, key, located)
             found.append((part, part, key, value, source))
     return [
-        row("fact", f"{group}.{key}", plain(value), meanings.get((table, key), ""), located.get(source, source))
+        make_row("fact", f"{group}.{key}", jsonable(value), meanings.get((table, key), ""), located.get(source, source))
         for group, table, key, value, source in found
     ]
 
 
-def present(part: object) -> Iterator[tuple[str, object]]:
-    """Yield the fields of a part of a site that say something."""
+def stated_fields(part: object) -> Iterator[tuple[str, object]]:
+    """Yield the fields of a part of a site that are not empty."""
     if not is_dataclass(part):
         return
     for field in fields(part):
@@ -134,7 +134,7 @@ def present(part: object) -> Iterator[tuple[str, object]]:
             yield field.name, dict(value) if field.name == "options" else value
 
 
-def finer(source: str, site: str, key: str, located: Located) -> str:
+def source_of_field(source: str, site: str, key: str, located: Located) -> str:
     """
     Return the source of one field of a part whose source is known: its own key where a file or the environment has
     it, the platform's where the site's table is laid over it, and ``default`` where neither states it.
@@ -155,9 +155,9 @@ def stated_key(source: str, key: str, located: Located) -> str:
     return next((label for label in labels if label in located), "")
 
 
-def plain(value: object) -> JsonValue:
+def jsonable(value: object) -> JsonValue:
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): jsonable(inner) for key, inner in value.items()}
     return value if isinstance(value, int | str) else str(value)

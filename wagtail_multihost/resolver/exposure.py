@@ -1,4 +1,4 @@
-"""What a site's process can read and must not: in production a site whose code is hostile would read it too."""
+"""What a site's process can read but must not: in production, a site's hostile code could read it too."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PRODUCTION
 
 HINT = (
-    "Serve it from a snapshot (manage.py multihost_snapshot), under an account that can read no other; or state "
-    "shares_registry = true in [platform] where the sites trust each other."
+    "Serve it from a snapshot (manage.py multihost_snapshot), under an account that cannot read any other; or state "
+    "shares_registry = true in [platform] if the sites trust each other."
 )
 
 
@@ -28,7 +28,7 @@ def refuse_exposed(running: Running) -> None:
 
 
 def exposures(running: Running) -> Iterator[str]:
-    """Yield a sentence for everything that this process can read and must not; nothing outside production."""
+    """Yield a sentence for everything that this process can read but must not; nothing outside production."""
     platform, site, registry = running.platform, running.site, running.opened
     if platform is None or site is None or running.ephemeral or registry is None:
         return
@@ -41,14 +41,14 @@ def exposures(running: Running) -> Iterator[str]:
         return
     for file in (*registry.files, *registry.private_files(site.id), platform.data / FILE_NAME):
         if is_readable(file):
-            yield f"This process can read {shown(str(file))}, which is not its site's alone."
+            yield f"This process can read {shown(str(file))}, which a site's process must not read."
     others = registry.neighbours(site.id, sites_of_groups(platform.group))
     neighbours = [file for file in others if is_readable(file)]
     if neighbours:
         more = f" and {len(neighbours) - 1} more files" if len(neighbours) > 1 else ""
         yield f"This process can read {shown(str(neighbours[0]))}{more} of other sites."
     elif platform.group and "{site}" not in platform.group:
-        yield "The snapshots of all sites have one group: platform.group has no {site} in it."
+        yield "The snapshots of all sites have the same group: platform.group does not contain {site}."
 
 
 def runs_as_root() -> bool:
@@ -70,5 +70,5 @@ def sites_of_groups(group: str) -> set[str]:
 
 
 def is_readable(file: Path) -> bool:
-    """Return whether this process, with the account that it now has, may read the file."""
+    """Return whether this process can read the file with its current account."""
     return os.access(file, os.R_OK, effective_ids=os.access in os.supports_effective_ids)

@@ -1,7 +1,7 @@
 """
-Whose a site's local folder is: a file in it with the uid of the site, compared whenever a process of a site starts.
+The mark of a site's local folder: a file in it with the site's uid, compared whenever a process of the site starts.
 
-A folder is named for the site's id, which may be used again; what an earlier site left there is not the new one's.
+A folder is named after the site's id, which may be reused; what an earlier site left there is not the new one's.
 """
 
 from __future__ import annotations
@@ -33,42 +33,42 @@ def compare_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
     try:
         opened = os.open(folder, OPENED)
     except OSError:
-        return  # it is still to be made, or what is to be done there fails
+        return  # it does not exist yet, or what needs it will fail
     try:
-        found = read(opened)
+        found = read_folder_mark(opened)
     except OSError as error:
-        raise refusal(folder, site, f"The mark of the folder cannot be read: {error.strerror}.") from None
+        raise folder_mark_error(folder, site, f"The mark of the folder cannot be read: {error.strerror}.") from None
     finally:
         os.close(opened)
     if found is None:
         return
     if (uid := uid_in(found)) != str(site.uid):
-        whose = f"belongs to the uid {shown(uid)}" if uid else "has a mark that cannot be read"
-        raise refusal(
+        whose = f"belongs to the uid {shown(uid)}" if uid else "has a mark that is not valid"
+        raise folder_mark_error(
             folder,
             site,
-            f"The folder {whose}, and the site {site.id} has the uid {site.uid}. If it is what an earlier site of this "
-            "id left, move the folder away or delete it. Only if all in it is this site's, remove the mark.",
+            f"The folder {whose}, but the site {site.id} has the uid {site.uid}. If an earlier site with this id left "
+            "it, move the folder away or delete it. Remove the mark only if everything in the folder is this site's.",
         )
 
 
 def leave_folder_mark(platform: PlatformSpec, site: SiteSpec) -> None:
     """Write the mark of the site's folder where it has none and this process may."""
-    with suppress(OSError):  # it is another account's, or only to be read
+    with suppress(OSError):  # it is another account's, or read-only
         opened = os.open(platform.data / "sites" / site.id, OPENED)
         try:
-            if read(opened) is None:
-                write(opened, platform, site)
+            if read_folder_mark(opened) is None:
+                write_folder_mark(opened, platform, site)
         finally:
             os.close(opened)
 
 
-def refusal(folder: Path, site: SiteSpec, message: str) -> ConfigurationError:
+def folder_mark_error(folder: Path, site: SiteSpec, message: str) -> ConfigurationError:
     return ConfigurationError.because(message, where=str(folder / NAME), site=site.id)
 
 
-def read(folder: int) -> bytes | None:
-    """Return what is in the mark of an open folder; None without one. Whatever a site put in its place ends soon."""
+def read_folder_mark(folder: int) -> bytes | None:
+    """Return the content of an open folder's mark; None without one. It never waits, whatever a site puts there."""
     try:
         file = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
@@ -80,15 +80,15 @@ def read(folder: int) -> bytes | None:
 
 
 def uid_in(mark: bytes) -> str:
-    """Return the uid in a mark; blank when it is none."""
+    """Return the uid in a mark; blank when the mark is not valid."""
     try:
         return str(json.loads(mark)["uid"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
 
 
-def write(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
-    """Write the mark of an open folder, which another process of the site may do at the same time."""
+def write_folder_mark(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
+    """Write the mark of an open folder, as another process of the site may do at the same time."""
     from wagtail_multihost.files.writing import NewFile, draft_name, write_new  # only where there is no mark yet
 
     mark = {"platform": platform.name, "environment": platform.environment, "uid": str(site.uid)}

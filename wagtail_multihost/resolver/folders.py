@@ -26,8 +26,8 @@ def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
     """
     Make the site's folder (0750) below the platform's data folder (0711) when the site keeps anything in it.
 
-    Folders that exist are left as they are. Raises ConfigurationError when one cannot be made, and when the site's is
-    that of another uid, whatever the site keeps in it.
+    Folders that exist are left as they are. Raises ConfigurationError when one cannot be created, and when the site's
+    folder has the mark of another uid, whatever the site keeps in it.
     """
     compare_folder_mark(platform, site)
     sites = platform.data / "sites"
@@ -37,14 +37,14 @@ def prepare_folders(platform: PlatformSpec, site: SiteSpec) -> None:
     try:
         make_site_folder(platform, site)
     except OSError as error:
-        raise not_made(sites / site.id, error, site) from None
+        raise folder_error(sites / site.id, error, site) from None
 
 
 def prepare_private_folders(platform: PlatformSpec, site: SiteSpec, values: Mapping[str, object]) -> dict[str, object]:
     """
-    Make the folders (0700) that the settings ``values`` name, and return the settings that must be others.
+    Make the folders (0700) that the settings ``values`` name, and return the settings that must change.
 
-    Where the folder of temporary files cannot be made or written, the system's is used, with a warning: a site
+    Where the folder of temporary files cannot be created or written, the system's is used, with a warning: a site
     all of whose data is on servers needs no disk. Raises ConfigurationError for folders of sessions, mail and logs.
     """
     others: dict[str, object] = {}
@@ -55,7 +55,7 @@ def prepare_private_folders(platform: PlatformSpec, site: SiteSpec, values: Mapp
             make_private_folder(folder, LOGS_MODE if folder == logs else PRIVATE_MODE)
         except OSError as error:
             if name != TEMPORARY:
-                raise not_made(folder, error, site) from None
+                raise folder_error(folder, error, site) from None
             others[name] = None
             warn_of_shared_temporary_files(folder, error)
     return others
@@ -81,8 +81,8 @@ def log_folder(values: Mapping[str, object], logs: Path) -> Iterator[tuple[str, 
             return
 
 
-def not_made(folder: Path, error: OSError, site: SiteSpec) -> ConfigurationError:
-    message = f"The folder {shown(str(folder))} cannot be made: {error.strerror}."
+def folder_error(folder: Path, error: OSError, site: SiteSpec) -> ConfigurationError:
+    message = f"The folder {shown(str(folder))} cannot be created: {error.strerror}."
     return ConfigurationError.because(message, where="data", site=site.id)
 
 
@@ -108,23 +108,23 @@ def make_site_folder(platform: PlatformSpec, site: SiteSpec) -> None:
 
 def make_private_folder(path: Path, mode: int = PRIVATE_MODE) -> None:
     """
-    Make a folder with ``mode``, for its owner alone by default, who is the owner of the folder around it: a command
-    that root runs must not lock the site's processes out. Raises OSError when this process cannot write there, and
-    for a link: the site may have made it, to get at a folder that this process can change.
+    Make a folder with ``mode`` (for its owner alone by default) and the owner of its parent folder: a command that root
+    runs must not lock the site's processes out. Raises OSError when this process cannot write there, and for a link, by
+    which the site may want to reach a folder that this process can change.
     """
     around = os.open(path.parent, OPENED)
     try:
-        is_new = made(path.name, mode, around)
+        is_new = make_if_missing(path.name, mode, around)
         folder = os.open(path.name, OPENED, dir_fd=around)
         try:
-            own_folder(folder, mode, os.fstat(around) if is_new else None)
+            secure_folder(folder, mode, os.fstat(around) if is_new else None)
         finally:
             os.close(folder)
     finally:
         os.close(around)
 
 
-def made(name: str, mode: int, around: int) -> bool:
+def make_if_missing(name: str, mode: int, around: int) -> bool:
     """Make a folder in the open folder ``around``; return whether it is new."""
     try:
         os.mkdir(name, mode, dir_fd=around)
@@ -133,8 +133,8 @@ def made(name: str, mode: int, around: int) -> bool:
     return True
 
 
-def own_folder(folder: int, mode: int, around: os.stat_result | None) -> None:
-    """Give an open folder its ``mode``, and from root the owner of the one ``around`` it where it is new."""
+def secure_folder(folder: int, mode: int, around: os.stat_result | None) -> None:
+    """Remove permissions beyond ``mode`` from an open folder; as root, give a new one the owner of its parent."""
     own = os.geteuid()
     if own == ROOT and around is not None:
         os.fchown(folder, around.st_uid, around.st_gid)
@@ -146,7 +146,7 @@ def own_folder(folder: int, mode: int, around: os.stat_result | None) -> None:
 
 
 def refuse_stranger(platform: PlatformSpec, site: SiteSpec) -> None:
-    """Raise OSError where this process would make a folder that the site's account, as stated, could not use."""
+    """Raise OSError where this process would make a folder that the site's stated account could not use."""
     user = platform.account_of(site.id)
     if not user:
         return
@@ -159,13 +159,13 @@ def refuse_stranger(platform: PlatformSpec, site: SiteSpec) -> None:
             return
         uid = -1
     if uid != os.geteuid():
-        raise PermissionError(errno.EPERM, f"It must belong to {user}, as who this process does not run")
+        raise PermissionError(errno.EPERM, f"It must belong to {user}, but this process runs as another account")
 
 
 def refuse_root(platform: PlatformSpec, site: SiteSpec) -> None:
     """
-    Raise ConfigurationError for root where the site has another account, which the registry says, or in production
-    none: root would read what the site has written, pickles in its cache and links in its folder.
+    Raise ConfigurationError for root where the registry states another account for the site, or in production none:
+    root would read what the site has written, such as pickles in its cache and links in its folder.
     """
     if os.geteuid() != ROOT:
         return
@@ -177,27 +177,27 @@ def refuse_root(platform: PlatformSpec, site: SiteSpec) -> None:
             site=site.id,
         )
     if platform.environment == PRODUCTION:
-        raise no_account(site)
+        raise missing_account_error(site)
     refuse_foreign_folder(platform, site)
 
 
-def no_account(site: SiteSpec) -> ConfigurationError:
+def missing_account_error(site: SiteSpec) -> ConfigurationError:
     message = (
-        "No account is stated for the site, and in production its code does not run as root: it would read what the "
+        "No account is stated for the site, and in production its code must not run as root, which would read what the "
         'site has written. State the platform\'s user, such as user = "site-{site}".'
     )
     return ConfigurationError.because(message, where="platform.user", site=site.id)
 
 
 def refuse_foreign_folder(platform: PlatformSpec, site: SiteSpec) -> None:
-    """Raise ConfigurationError where the site's folder is another account's: what is in it may be links."""
+    """Raise ConfigurationError where the site's folder belongs to another account, which may have put links there."""
     try:
         owner = (platform.data / "sites" / site.id).lstat().st_uid
     except OSError:
         return
     if owner != os.geteuid():
         raise ConfigurationError.because(
-            f"This process runs as root, but the site's folder belongs to the uid {owner}, who may have put links to "
+            f"This process runs as root, but the site's folder belongs to the uid {owner}, which may have put links to "
             "other files there. Run it under that account, or state it as the platform's user.",
             where="data",
             site=site.id,

@@ -31,14 +31,14 @@ def frontend_settings(
     platform: PlatformSpec, site: SiteSpec, project: Project, *, is_test_run: bool = False
 ) -> Iterator[Setting]:
     """
-    Yield WAGTAILFRONTENDCACHE. Entries of the project without an account stay; the site's own takes the place
-    of the others. Raises ConfigurationError for an account where the site has no cache of its own.
+    Yield WAGTAILFRONTENDCACHE. Entries of the project without an account stay; the site's own replaces the others.
+    Raises ConfigurationError for an account where the site has no cache of its own.
     """
     if is_test_run:
         yield Setting(FRONTEND, {}, "test run: nothing is purged", "")
         return
-    hosts = hostnames(platform, site)
-    own = entry(site, site.frontend, hosts) if site.frontend else None
+    hosts = purged_hosts(platform, site)
+    own = site_entry(site, site.frontend, hosts) if site.frontend else None
     value: dict[str, object] = {}
     problems = []
     for alias, options in project_entries(project).items():
@@ -73,13 +73,13 @@ def project_entries(project: Project) -> dict[str, Mapping[str, object]]:
     return {} if location is None else {FRONTEND_DEFAULT: {"BACKEND": HTTP, "LOCATION": location}}
 
 
-def hostnames(platform: PlatformSpec, site: SiteSpec) -> list[str]:
+def purged_hosts(platform: PlatformSpec, site: SiteSpec) -> list[str]:
     """Return the site's hosts as they stand in its pages' URLs: Wagtail compares the port too."""
     return list(dict.fromkeys([*(urlsplit(origin).netloc for origin in origins_of(platform, site)), *site.hosts]))
 
 
-def entry(site: SiteSpec, frontend: FrontendCacheSpec, hosts: list[str]) -> dict[str, object]:
+def site_entry(site: SiteSpec, frontend: FrontendCacheSpec, hosts: list[str]) -> dict[str, object]:
     if frontend.backend == "http":
         return {"BACKEND": HTTP, "LOCATION": frontend.location, "HOSTNAMES": hosts}
-    # Neither zone nor token: who queues a purge with these settings queues the site's id.
+    # Neither zone nor token: code that queues a purge with these settings queues the site's id alone.
     return {"BACKEND": SITE_BACKENDS[frontend.backend], "SITE": site.id, "HOSTNAMES": hosts}

@@ -11,7 +11,7 @@ from wagtail_multihost.spec.site import SiteSpec
 
 # https://docs.djangoproject.com/en/stable/ref/settings/ (the defaults of the three names)
 COOKIES = {"SESSION_COOKIE": "sessionid", "CSRF_COOKIE": "csrftoken", "LANGUAGE_COOKIE": "django_language"}
-# A browser takes a cookie of this name from the host itself only, over https, with the path / and no domain
+# A browser accepts a cookie with this prefix from the host itself only, over https, with the path / and no domain
 # (https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-the-__host-prefix).
 HOST_PREFIX = "__Host-"
 SECURE_PREFIX = "__Secure-"
@@ -30,7 +30,7 @@ def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> I
             "WAGTAILAPI_BASE_URL", origins[0], "origin of the first hostname, where the project has it", origin
         )
     yield from cookie_settings(site, project, origin, is_https=origins[0].startswith("https:"))
-    # One host's name would take the visitors of every site there.
+    # A host here would get the visitors of every site.
     yield Setting("SECURE_SSL_HOST", None, "none: a redirect to https stays on its host", "")
     if platform.secure_proxy_ssl_header:
         source = platform.sources.get("secure_proxy_ssl_header", "")
@@ -39,7 +39,7 @@ def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> I
 
 def cookie_settings(site: SiteSpec, project: Project, origin: str, *, is_https: bool) -> Iterator[Setting]:
     for prefix, default in COOKIES.items():
-        # Once, however often apply is called.
+        # Added once, however often apply is called.
         bare = str(project.get(f"{prefix}_NAME") or default).removeprefix(HOST_PREFIX).removeprefix(SECURE_PREFIX)
         own = f"{bare.removesuffix(f'_{site.id}')}_{site.id}"
         if is_https and (project.get(f"{prefix}_PATH") or "/") == "/":

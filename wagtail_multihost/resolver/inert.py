@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wagtail_multihost.resolver.databases import DATABASE_DEFAULT, ENGINES
-from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.names import derive_names
@@ -27,16 +27,16 @@ UNSERVED_HOST = "build-mode.invalid"  # RFC 2606: never a real host
 
 def build_settings(project: Project) -> Iterator[Setting]:
     """
-    Yield values that nothing can be served or reached with. The database engine stays the project's:
+    Yield values with which nothing can be served or reached. The database engine stays the project's:
     models may take their shape from the vendor. Without a NAME no connection can be opened.
     """
     # Every alias of the project: routers, and tests that name one, look it up.
-    databases: dict[str, dict[str, object]] = {DATABASE_DEFAULT: {}, **table_of(project, "DATABASES")}
-    yield Setting("DATABASES", {alias: nameless(options) for alias, options in databases.items()}, RULE, "")
-    caches = dict.fromkeys({"default", *table_of(project, "CACHES")})
+    databases: dict[str, dict[str, object]] = {DATABASE_DEFAULT: {}, **aliases_of(project, "DATABASES")}
+    yield Setting("DATABASES", {alias: without_name(options) for alias, options in databases.items()}, RULE, "")
+    caches = dict.fromkeys({"default", *aliases_of(project, "CACHES")})
     dummy = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
     yield Setting("CACHES", {alias: dict(dummy) for alias in sorted(caches)}, RULE, "")
-    storages = table_of(project, "STORAGES")
+    storages = aliases_of(project, "STORAGES")
     if storages and STORAGE_DEFAULT not in storages:
         yield Setting("STORAGES", {**storages, STORAGE_DEFAULT: {"BACKEND": IN_MEMORY}}, RULE, "")
     yield Setting("SECRET_KEY", Secret(secrets.token_urlsafe(64)), RULE, "")
@@ -44,12 +44,12 @@ def build_settings(project: Project) -> Iterator[Setting]:
     yield Setting("ALLOWED_HOSTS", [UNSERVED_HOST], RULE, "")
 
 
-def nameless(options: Mapping[str, object]) -> dict[str, object]:
+def without_name(options: Mapping[str, object]) -> dict[str, object]:
     return {"ENGINE": str(options.get("ENGINE") or ENGINES["sqlite"]), "NAME": ""}
 
 
 def ephemeral_site() -> tuple[PlatformSpec, SiteSpec, tempfile.TemporaryDirectory[str]]:
-    """Return a site with a database in memory, a cache in the process, and files in a folder that goes with it."""
+    """Return a site with a database in memory, a cache in the process, and files in a temporary folder."""
     folder = tempfile.TemporaryDirectory(prefix="multihost-test-")
     # Removed at exit without the ResourceWarning of an implicit clean-up.
     atexit.register(folder.cleanup)
@@ -75,17 +75,17 @@ def ephemeral_database(project: Project, command: str) -> Setting:
     that exists nowhere, from which Django makes a test database of its own. ``makemigrations`` compares
     the history in memory only, and reaches no server.
     """
-    databases: dict[str, dict[str, object]] = {DATABASE_DEFAULT: {}, **table_of(project, "DATABASES")}
-    value = {alias: throw_away(options, command) for alias, options in databases.items()}
+    databases: dict[str, dict[str, object]] = {DATABASE_DEFAULT: {}, **aliases_of(project, "DATABASES")}
+    value = {alias: throwaway_options(options, command) for alias, options in databases.items()}
     return Setting("DATABASES", value, "test run: in memory, or of its own on the project's server", "")
 
 
-def throw_away(own: Mapping[str, object], command: str) -> dict[str, object]:
+def throwaway_options(own: Mapping[str, object], command: str) -> dict[str, object]:
     engine = str(own.get("ENGINE") or ENGINES["sqlite"])
     if engine in SQLITE_ENGINES:
         return {**own, "ENGINE": engine, "NAME": ":memory:"}
     if command == "makemigrations":
-        return nameless(own)
+        return without_name(own)
     name = f"multihost_{secrets.token_hex(8)}"
     kept = own.get("TEST")
     test = {**(kept if isinstance(kept, Mapping) else {}), "NAME": f"test_{name}"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wagtail_multihost.resolver.django_version import django_version
-from wagtail_multihost.resolver.setting import ABSENT, Project, Setting, table_of
+from wagtail_multihost.resolver.setting import ABSENT, Project, Setting, aliases_of
 from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -39,21 +39,23 @@ OWN_FOLDER = "a folder of the site, where the project writes mail to files"
 def mail_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> Iterator[Setting]:
     """Yield the settings of the site's mail server; without one the project's stay, and mail files get a folder."""
     if site.mail is None:
-        yield from file_settings(platform, site, project)
+        yield from mail_file_settings(platform, site, project)
         return
     source = site.sources.get("mail", "")
     if django_version() >= MAILERS_SINCE:
-        aliases = dict.fromkeys([MAILER_DEFAULT, *table_of(project, "MAILERS")])
-        yield Setting("MAILERS", {alias: mailer(site.mail) for alias in aliases}, f"every alias is {OWN}", source)
+        aliases = dict.fromkeys([MAILER_DEFAULT, *aliases_of(project, "MAILERS")])
+        yield Setting(
+            "MAILERS", {alias: mailer_options(site.mail) for alias in aliases}, f"every alias is {OWN}", source
+        )
         for name in REPLACED:
             if name in project:
                 yield Setting(name, ABSENT, "removed: MAILERS takes its place", source)
         return
-    for name, value in legacy(site.mail).items():
+    for name, value in legacy_email_settings(site.mail).items():
         yield Setting(name, value, OWN, source)
 
 
-def mailer(mail: MailSpec) -> dict[str, object]:
+def mailer_options(mail: MailSpec) -> dict[str, object]:
     """Return the alias of MAILERS for a mail server."""
     if mail.backend == "console":
         return {"BACKEND": BACKENDS["console"]}
@@ -69,8 +71,8 @@ def mailer(mail: MailSpec) -> dict[str, object]:
     return {"BACKEND": BACKENDS["smtp"], "OPTIONS": options}
 
 
-def legacy(mail: MailSpec) -> dict[str, object]:
-    """Return the EMAIL_ settings for a mail server. All of them: none of the project's may stay between."""
+def legacy_email_settings(mail: MailSpec) -> dict[str, object]:
+    """Return the EMAIL_ settings for a mail server. All of them, so that none of the project's stays."""
     return {
         "EMAIL_BACKEND": BACKENDS[mail.backend],
         "EMAIL_HOST": mail.host or "localhost",
@@ -85,14 +87,14 @@ def legacy(mail: MailSpec) -> dict[str, object]:
     }
 
 
-def file_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> Iterator[Setting]:
+def mail_file_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> Iterator[Setting]:
     """Yield the project's mail settings with the site's folder, where it writes mail to files."""
     folder = str(platform.local_path(site.id, "mail"))
     if project.get("EMAIL_FILE_PATH"):
         yield Setting("EMAIL_FILE_PATH", folder, OWN_FOLDER, "")
-    aliases = table_of(project, "MAILERS")
+    aliases = aliases_of(project, "MAILERS")
     if any(map(writes_files, aliases.values())):
-        value = {alias: in_folder(options, folder) for alias, options in aliases.items()}
+        value = {alias: move_mail_to_folder(options, folder) for alias, options in aliases.items()}
         yield Setting("MAILERS", value, OWN_FOLDER, "")
 
 
@@ -101,7 +103,7 @@ def writes_files(mailer: Mapping[str, object]) -> bool:
     return mailer.get("BACKEND") == FILES or (isinstance(options, Mapping) and "file_path" in options)
 
 
-def in_folder(mailer: Mapping[str, object], folder: str) -> dict[str, object]:
+def move_mail_to_folder(mailer: Mapping[str, object], folder: str) -> dict[str, object]:
     if not writes_files(mailer):
         return dict(mailer)
     options = mailer.get("OPTIONS")

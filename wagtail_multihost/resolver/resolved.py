@@ -15,7 +15,7 @@ from wagtail_multihost.resolver.hosts import host_settings
 from wagtail_multihost.resolver.reports import report_settings
 from wagtail_multihost.resolver.secret_key import secret_key_settings
 from wagtail_multihost.resolver.sessions import session_settings
-from wagtail_multihost.resolver.setting import ABSENT, Project, Setting, revealed
+from wagtail_multihost.resolver.setting import ABSENT, Project, Setting, reveal_secrets
 from wagtail_multihost.resolver.storages import storage_settings
 from wagtail_multihost.resolver.uploads import upload_settings
 from wagtail_multihost.running import Running, become
@@ -81,10 +81,10 @@ class ResolvedSettings(Frozen):
         become(self.overlay(namespace))
 
     def overlay(self, namespace: MutableMapping[str, object]) -> Running:
-        """Do what ``apply`` does to ``namespace``, and return what the process is with it, but do not become that."""
+        """Do what ``apply`` does to ``namespace``, and return the process's new state without setting it."""
         project = {name: value for name, value in namespace.items() if name.isupper()}
         settings = list(self.settings(project))
-        values = {setting.name: revealed(setting.value) for setting in settings if setting.value is not ABSENT}
+        values = {setting.name: reveal_secrets(setting.value) for setting in settings if setting.value is not ABSENT}
         if self.platform is not None and self.site is not None:
             values.update(prepare_private_folders(self.platform, self.site, values))
         namespace.update(values)
@@ -98,7 +98,7 @@ class ResolvedSettings(Frozen):
             opened=self.opened,
             project=project,
             # A copy of tables and lists alone: Django changes some in place, and LOGGING may hold open streams.
-            values={name: revealed(value) for name, value in values.items()},
+            values={name: reveal_secrets(value) for name, value in values.items()},
             command=self.command,
             serves=self.serves,
             ephemeral=self.ephemeral is not None,
@@ -150,12 +150,12 @@ class ResolvedSettings(Frozen):
         """Return the value of the setting ``name``; raises KeyError when it is not one of the resolved ones."""
         for setting in self.settings(project or {}):
             if setting.name == name and setting.value is not ABSENT:
-                return revealed(setting.value)
+                return reveal_secrets(setting.value)
         raise KeyError(name)
 
     @property
     def databases(self) -> dict[str, dict[str, Any]]:
-        """DATABASES, for who assigns single settings."""
+        """DATABASES, for projects that assign single settings."""
         return cast("dict[str, dict[str, Any]]", self.value("DATABASES"))
 
     @property

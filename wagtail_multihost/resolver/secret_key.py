@@ -18,7 +18,7 @@ OWN_RULE = "the site's own"
 
 
 def secret_key_settings(platform: PlatformSpec, site: SiteSpec) -> Iterator[Setting]:
-    """Yield SECRET_KEY and SECRET_KEY_FALLBACKS: the site's own keys, or those that derive from the platform's."""
+    """Yield SECRET_KEY and SECRET_KEY_FALLBACKS: the site's own keys, or those derived from the platform's."""
     if site.secret_key is not None:
         source = site.sources.get("secret_key") or site.sources.get("secret_key_file", "")
         yield Setting("SECRET_KEY", site.secret_key, OWN_RULE, source)
@@ -26,36 +26,36 @@ def secret_key_settings(platform: PlatformSpec, site: SiteSpec) -> Iterator[Sett
         yield Setting("SECRET_KEY_FALLBACKS", list(site.secret_key_fallbacks), OWN_RULE, fallbacks)
         return
     keys = derived_keys(platform, site)
-    source = source_of(platform)
+    source = source_of_platform_key(platform)
     yield Setting("SECRET_KEY", keys[0], RULE, source)
     yield Setting("SECRET_KEY_FALLBACKS", [*keys[1:], *site.secret_key_fallbacks], FALLBACK_RULE, source)
 
 
 def with_own_keys(platform: PlatformSpec, site: SiteSpec) -> SiteSpec:
-    """Return ``site`` with the keys that derive from the platform's as its own, so that it needs no other."""
+    """Return ``site`` with the keys derived from the platform's as its own, so that it needs no other."""
     if site.secret_key is not None:
         return replace(site, key_id="")
     keys = derived_keys(platform, site)
     return replace(site, key_id="", secret_key=keys[0], secret_key_fallbacks=(*keys[1:], *site.secret_key_fallbacks))
 
 
-def source_of(platform: PlatformSpec) -> str:
+def source_of_platform_key(platform: PlatformSpec) -> str:
     stated = (platform.sources.get(key) for key in ("secret_key", "secret_key_file", "secret_keys"))
     return next((source for source in stated if source), "the key in the data folder")
 
 
 def derived_keys(platform: PlatformSpec, site: SiteSpec) -> list[Secret]:
     """
-    Return the site's key, then those that it had: of the epoch before, and of this epoch under each other key
-    of the platform's keyring. Nothing is derived before a key is revealed.
+    Return the site's key, then its fallbacks: that of the epoch before, and those of this epoch under each other key of
+    the platform's keyring. Nothing is derived before a key is revealed.
     """
     current = site.key_id or platform.key_id
     others = [key_id for key_id in platform.keyring if key_id != current]
     generations = [(current, site.epoch), (current, site.epoch - 1), *((key_id, site.epoch) for key_id in others)]
-    return [secret_key(platform, site, key_id, epoch) for key_id, epoch in generations if epoch]
+    return [derived_key(platform, site, key_id, epoch) for key_id, epoch in generations if epoch]
 
 
-def secret_key(platform: PlatformSpec, site: SiteSpec, key_id: str, epoch: int) -> Secret:
+def derived_key(platform: PlatformSpec, site: SiteSpec, key_id: str, epoch: int) -> Secret:
     def derive() -> str:
         keyring = platform.keyring
         if not keyring:

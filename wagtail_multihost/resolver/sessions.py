@@ -1,4 +1,4 @@
-"""Sessions, messages and the page cache: what is kept of a visitor between two requests."""
+"""Sessions, messages and the page cache: what is kept between two requests of a visitor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wagtail_multihost.spec.site import SiteSpec
 
 FILE_ENGINE = "django.contrib.sessions.backends.file"
 SESSION_MESSAGES = "django.contrib.messages.storage.session.SessionStorage"
-# Their cookie is named "messages" on every site, and has the path / and no name of its own
+# Their cookie is named "messages" on every site, has the path /, and cannot be renamed by a setting
 # (django.contrib.messages.storage.cookie.CookieStorage.cookie_name).
 COOKIE_MESSAGES = (
     "django.contrib.messages.storage.cookie.CookieStorage",

@@ -23,7 +23,7 @@ class Setting(NamedTuple):
 
 
 class Absent:
-    """The value of a setting that the process must not have, whatever the project says."""
+    """The value of a setting that the process must not have, whatever the project states."""
 
     def __repr__(self) -> str:
         return "(not set)"
@@ -32,18 +32,18 @@ class Absent:
 ABSENT = Absent()
 
 
-def revealed(value: object) -> object:
-    """Return ``value`` as Django takes it: a copy with every secret in the clear."""
+def reveal_secrets(value: object) -> object:
+    """Return a copy of ``value`` with every secret in clear text, as Django needs it."""
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, Mapping):
-        return {key: revealed(inner) for key, inner in value.items()}
+        return {key: reveal_secrets(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [revealed(inner) for inner in value]
+        return [reveal_secrets(inner) for inner in value]
     return value
 
 
-def table_of(project: Project, name: str) -> dict[str, dict[str, object]]:
+def aliases_of(project: Project, name: str) -> dict[str, dict[str, object]]:
     """Return a copy, two levels deep, of the project's setting ``name``: alias to options."""
     value = project.get(name)
     if not isinstance(value, Mapping):

@@ -6,12 +6,12 @@ import os
 import sys
 from typing import NamedTuple
 
-#: Commands that serve, or that ask whether a site may be served; others go on, whoever runs them.
+#: Commands that serve, or that check whether a site may be served; other commands run whatever the process can read.
 SERVING = ("check", "runserver", "testserver")
 PROGRAMS = ("manage.py", "django-admin", "django/__main__.py")
-#: Commands that have a site of their own where none is named.
+#: Commands that get a throw-away site where none is named.
 TEST_COMMANDS = frozenset({"test", "makemigrations", "testserver", "pytest"})
-#: Those that write files and empty caches: never a site's, even where one is named.
+#: They write files and empty caches, so they never run on a real site, even where one is named.
 TEST_RUNS = ("test", "pytest")
 
 
@@ -23,7 +23,7 @@ class Start(NamedTuple):
 
 
 def start_of(command: str) -> Start:
-    """Return what a process that is told its ``command`` was started for."""
+    """Return what a process that runs ``command`` was started for."""
     return Start(command, command in ("", *SERVING))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.setting import Project, Setting, table_of
+from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -30,26 +30,28 @@ def storage_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[S
     other aliases become folders of the site's own storage. Raises ConfigurationError for one that cannot.
     """
     source = site.sources.get("storage", "")
-    aliases = table_of(project, "STORAGES")
-    value: dict[str, object] = {STORAGE_DEFAULT: backend(site), STATIC: aliases.pop(STATIC, STATIC_DEFAULT)}
+    aliases = aliases_of(project, "STORAGES")
+    value: dict[str, object] = {STORAGE_DEFAULT: storage_backend(site), STATIC: aliases.pop(STATIC, STATIC_DEFAULT)}
     aliases.pop(STORAGE_DEFAULT, None)
     for alias in aliases:
-        value[alias] = scoped(alias, site, data)
+        value[alias] = scope_storage(alias, site, data)
     yield Setting("STORAGES", value, "the site's own folder or bucket; staticfiles is the project's", source)
-    # With a bucket too: whoever writes to MEDIA_ROOT without asking STORAGES must not meet another site's files.
-    yield Setting("MEDIA_ROOT", str(site.storage.path or media_folder(site, data)), "the site's own folder", source)
+    # With a bucket too: code that writes to MEDIA_ROOT directly must not reach another site's files.
+    yield Setting(
+        "MEDIA_ROOT", str(site.storage.path or default_media_folder(site, data)), "the site's own folder", source
+    )
     yield Setting("MEDIA_URL", media_url(project), "the project's, or /media/", "")
     refuse_foreign_renditions(site, project, value)
     yield from document_settings(site, project)
 
 
 def refuse_foreign_renditions(site: SiteSpec, project: Project, storages: Mapping[str, object]) -> None:
-    """Raise ConfigurationError for renditions in anything but a storage that is the site's."""
+    """Raise ConfigurationError for renditions in a storage that is not one of the site's."""
     stated = project.get(RENDITIONS)
     own = sorted(storages.keys() - {STATIC})
     if stated and not (isinstance(stated, str) and stated in own):
         raise ConfigurationError.because(
-            f"It is not the alias of a storage that is the site's own. Accepted: {', '.join(map(shown, own))}.",
+            f"It is not the alias of one of the site's storages. Accepted: {', '.join(map(shown, own))}.",
             where=RENDITIONS,
             site=site.id,
         )
@@ -57,14 +59,14 @@ def refuse_foreign_renditions(site: SiteSpec, project: Project, storages: Mappin
 
 def document_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     """
-    Yield WAGTAILDOCS_SERVE_METHOD for a bucket behind a domain. There a file's address is public and for good, so
-    documents come through Wagtail, which asks who may read them. Addresses without a domain are signed and expire.
+    Yield WAGTAILDOCS_SERVE_METHOD for a bucket behind a domain. There a file's address is public and permanent, so
+    Wagtail serves documents, and checks who may read them. Addresses without a domain are signed and expire.
     """
     if not site.storage.domain:
         return
     if project.get(SERVE_METHOD) == "direct":
         raise ConfigurationError.because(
-            "It is \"direct\", so pages would link to documents at the storage's domain, past Wagtail's permissions. "
+            "With \"direct\", pages would link to documents at the storage's domain, bypassing Wagtail's permissions. "
             "Remove it.",
             where=SERVE_METHOD,
             site=site.id,
@@ -83,29 +85,30 @@ def media_url(project: Project) -> str:
     return url if "//" in url or url.startswith("/") else f"/{url}"
 
 
-def media_folder(site: SiteSpec, data: Path) -> Path:
+def default_media_folder(site: SiteSpec, data: Path) -> Path:
     return data / "sites" / site.id / "media"
 
 
-def backend(site: SiteSpec, location: str = "") -> dict[str, object]:
+def storage_backend(site: SiteSpec, location: str = "") -> dict[str, object]:
     if site.storage.backend == "s3":
         # No credentials: Wagtail queues the storage's options with the task that deletes a file.
         return {"BACKEND": SITE_S3, "OPTIONS": {"site": site.id, "location": location}}
-    return {"BACKEND": FILES, "OPTIONS": {"site": site.id, **modes()}}
+    return {"BACKEND": FILES, "OPTIONS": {"site": site.id, **mode_options()}}
 
 
-def modes() -> dict[str, object]:
+def mode_options() -> dict[str, object]:
     return {"file_permissions_mode": FILE_MODE, "directory_permissions_mode": FOLDER_MODE}
 
 
-def scoped(alias: str, site: SiteSpec, data: Path) -> dict[str, object]:
+def scope_storage(alias: str, site: SiteSpec, data: Path) -> dict[str, object]:
     if not re.fullmatch(ALIAS, alias):
         raise ConfigurationError.because(
-            f"The alias {shown(alias)} is not accepted: its files would have no folder of their own.",
+            f"The alias {shown(alias)} is not accepted: it names a folder, so use at most 63 letters, digits, hyphens "
+            "and underscores, the first of them a letter or digit.",
             where="STORAGES",
             site=site.id,
         )
     if site.storage.backend == "s3":
-        return backend(site, location=alias)
+        return storage_backend(site, location=alias)
     folder = str(data / "sites" / site.id / "storages" / alias)
-    return {"BACKEND": FILES, "OPTIONS": {"site": site.id, "location": folder, **modes()}}
+    return {"BACKEND": FILES, "OPTIONS": {"site": site.id, "location": folder, **mode_options()}}

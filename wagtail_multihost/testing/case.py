@@ -20,13 +20,13 @@ class MultihostIsolationMixin:
             pass
     """
 
-    #: A registry of your own that has both sites; None for one with SQLite and files in a temporary folder.
+    #: Your own registry with both sites; None for one with SQLite and files in a temporary folder.
     multihost_registry: Path | str | None = None
     #: The ids of the two sites in the registry.
     multihost_sites: tuple[str, str] = SITES
     #: The dotted paths of the canaries.
     multihost_canaries: Sequence[str] = CANARIES
-    #: A folder that keeps the migrated SQLite files of both sites for other runs with the same apps and migrations.
+    #: A folder that keeps the migrated SQLite files of both sites for later runs with the same apps and migrations.
     multihost_databases: Path | None = None
 
     def test_sites_are_isolated(self) -> None:

@@ -1,4 +1,4 @@
-"""What a migrated database is made from, as one digest: so that a kept one is not used after that has changed."""
+"""A digest of what a migrated database is made from, so that a kept one is not used after a change."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from django.db.migrations.loader import MigrationLoader
 
 def digest_migrations() -> str:
     """
-    Return a digest, in hexadecimal, of every app that has models, of the text of its migrations, and of the settings
-    that migrations of Django and Wagtail read. Imports no migration.
+    Return a hexadecimal digest of every app with models, the text of its migrations, and the settings that migrations
+    of Django and Wagtail read. Imports no migration.
     """
     digest = hashlib.sha256()
-    for text in migrated_from():
+    for text in digest_parts():
         digest.update(f"{len(text)}:".encode() + text)
     return digest.hexdigest()[:32]
 
 
-def migrated_from() -> Iterator[bytes]:
-    # Wagtail's migrations write the default language into rows; swapped models are other tables.
+def digest_parts() -> Iterator[bytes]:
+    # Wagtail's migrations write the default language into rows; swapped models have other tables.
     for value in (django.__version__, settings.LANGUAGE_CODE, settings.AUTH_USER_MODEL):
         yield str(value).encode()
     for config in apps.get_app_configs():
@@ -38,7 +38,7 @@ def migrated_from() -> Iterator[bytes]:
 
 
 def migration_files(label: str) -> list[Path]:
-    """Return the files of an app's migrations, sorted; none where MIGRATION_MODULES says that it has none."""
+    """Return the sorted files of an app's migrations; none if MIGRATION_MODULES says that it has none."""
     module, _ = MigrationLoader.migrations_module(label)
     spec = find_spec(module) if module else None
     folders = spec.submodule_search_locations if spec else None

@@ -1,5 +1,5 @@
 """
-The pytest plugin: fixtures of the isolation kit. It does nothing unless a test asks for one.
+The pytest plugin: the fixtures of the isolation kit. It does nothing unless a test uses one.
 
     def test_sites_are_isolated(multihost_isolation):
         multihost_isolation.check()
@@ -28,7 +28,7 @@ def multihost_settings_module() -> str:
 
 @pytest.fixture(scope="session")
 def multihost_registry() -> Path | str | None:
-    """A registry of your own that has both sites; None for one with SQLite and files in a temporary folder."""
+    """Your own registry with both sites; None for one with SQLite and files in a temporary folder."""
     return None
 
 
@@ -48,7 +48,7 @@ def multihost_canaries() -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def multihost_databases() -> Path | None:
-    """A folder that keeps the migrated SQLite files of both sites for other runs with the same apps and migrations."""
+    """A folder that keeps the migrated SQLite files of both sites for later runs with the same apps and migrations."""
     return None
 
 
@@ -60,7 +60,7 @@ def multihost_isolation(
     multihost_canaries: tuple[str, ...],
     multihost_databases: Path | None,
 ) -> Isolation:
-    """Two sites of the project; ``check()`` fails with a report when anything crosses."""
+    """Two sites of the project; ``check()`` fails with a report if anything crosses between them."""
     from wagtail_multihost.testing.isolation import Isolation
 
     return Isolation(

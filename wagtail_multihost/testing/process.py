@@ -1,4 +1,4 @@
-"""The other end of a tenant's pipes."""
+"""The process of a site, seen from the test run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from wagtail_multihost.exceptions import MultihostError
 ANSWER_SECONDS = 300
 STOP_SECONDS = 10
 LOG_LINES = 20
-# Of the run that this process belongs to, not of the sites.
+# Variables of the test run, not of the sites.
 NOT_INHERITED = ("MULTIHOST_", "PYTEST_")
 
 
 class TenantError(MultihostError):
-    """A step failed in the process of a site; ``kinds`` are the names of the error's classes."""
+    """A step failed in the process of a site; ``kinds`` are the class names of the error and its bases."""
 
     def __init__(self, message: str, kinds: tuple[str, ...] = (), details: str = "") -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class TenantProcess:
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "wagtail_multihost.testing.tenant"],
-                env=environ_of(os.environ, site, settings_module, registry),
+                env=tenant_environ(os.environ, site, settings_module, registry),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
@@ -68,17 +68,17 @@ class TenantProcess:
             pipe.write(json.dumps({"do": do, "with": arguments}) + "\n")
             pipe.flush()
         except BrokenPipeError:
-            raise self.ended() from None
+            raise self.end_error() from None
 
     def receive(self) -> Any:
-        """Return the result of the command that was sent; raises TenantError when it failed or the process is gone."""
+        """Return the result of the command that was sent; raises TenantError if it failed or the process has ended."""
         pipe = self.pipe(self.process.stdout)
         if not select.select([pipe], [], [], ANSWER_SECONDS)[0]:
             self.process.kill()
             raise TenantError(f"The process of {self.site} did not answer within {ANSWER_SECONDS} s.")
         line = pipe.readline()
         if not line:
-            raise self.ended()
+            raise self.end_error()
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise TenantError(answer["error"], tuple(answer["kinds"]), answer["traceback"])
@@ -89,7 +89,7 @@ class TenantProcess:
         self.send(do, **arguments)
         return self.receive()
 
-    def ended(self) -> TenantError:
+    def end_error(self) -> TenantError:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
         return TenantError("\n".join([f"The process of {self.site} has ended.", *lines]))
 
@@ -99,8 +99,8 @@ class TenantProcess:
         return pipe
 
 
-def environ_of(environ: Mapping[str, str], site: str, settings_module: str, registry: Path | str) -> dict[str, str]:
-    """Return the environment of a site's process: this one's, the import path, and which site it is."""
+def tenant_environ(environ: Mapping[str, str], site: str, settings_module: str, registry: Path | str) -> dict[str, str]:
+    """Return the environment of a site's process: this process's, the import path, and the site."""
     kept = {name: value for name, value in environ.items() if not name.startswith(NOT_INHERITED)}
     return {
         **kept,

@@ -1,4 +1,4 @@
-"""The registry of two sites that the kit makes where an adopter gives none."""
+"""The registry with two sites that the kit writes if an adopter gives none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SITES = ("left", "right")
 
 
 def write_registry(folder: Path, sites: tuple[str, str] = SITES) -> Path:
-    """Write a registry of ``sites`` with everything in the process or below ``folder``; return its path."""
+    """Write a registry of ``sites`` that keep everything in the process or below ``folder``; return its path."""
     path = folder / "sites.toml"
     text = TEXT.format(data=folder / "data", key=secrets.token_urlsafe(48))
     path.write_text(text + "".join(SITE.format(site=site) for site in sites), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the kit says."""
+"""The findings of the kit, and the report on them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 class Finding(NamedTuple):
     """
-    One thing that a canary told: what it had planted at the site ``source`` was met from the site ``target``, as
-    ``evidence`` says, because of ``setting``. A blank setting: the canary could not do its work.
+    One finding of a canary: what it had planted in the site ``source`` was reached from the site ``target``, as
+    ``evidence`` says, because of ``setting``. If the setting is blank, the canary could not do its work.
     """
 
     canary: str
@@ -24,26 +24,26 @@ class Finding(NamedTuple):
 
 
 class IsolationError(AssertionError):
-    """Two sites are not isolated, or a canary could not tell; ``findings`` is a tuple of :class:`Finding`."""
+    """Two sites are not isolated, or a canary failed; ``findings`` is a tuple of :class:`Finding`."""
 
     def __init__(self, settings: str, findings: Iterable[Finding]) -> None:
         self.settings = settings
         self.findings = tuple(findings)
-        super().__init__(report(settings, self.findings))
+        super().__init__(format_report(settings, self.findings))
 
     @property
     def crossings(self) -> tuple[Finding, ...]:
-        """What crossed."""
+        """The findings about what crossed."""
         return tuple(finding for finding in self.findings if finding.setting)
 
     @property
     def failures(self) -> tuple[Finding, ...]:
-        """What could not be told."""
+        """The findings about canaries that failed."""
         return tuple(finding for finding in self.findings if not finding.setting)
 
 
-def report(settings: str, findings: Sequence[Finding]) -> str:
-    """Return a text that has the settings which are behind the crossings, and below each what crossed."""
+def format_report(settings: str, findings: Sequence[Finding]) -> str:
+    """Return a text with the settings that cause the crossings, and below each setting what crossed."""
     crossings = sorted((finding for finding in findings if finding.setting), key=lambda finding: finding.setting)
     failures = [finding for finding in findings if not finding.setting]
     lines = []
@@ -52,5 +52,5 @@ def report(settings: str, findings: Sequence[Finding]) -> str:
         for setting, group in groupby(crossings, lambda finding: finding.setting):
             lines += [f"  {setting}", *(f"    - {finding}" for finding in group)]
     if failures:
-        lines += ["Canaries that could not tell:", *(f"    - {finding}" for finding in failures)]
+        lines += ["Canaries that failed:", *(f"    - {finding}" for finding in failures)]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """
 The process of one site, which plants canaries and looks for them.
 
-``python -m wagtail_multihost.testing.tenant`` with MULTIHOST_SITE, MULTIHOST_REGISTRY and DJANGO_SETTINGS_MODULE
-reads a command from each line of its input, and writes an answer for each: both are objects in JSON.
+``python -P -m wagtail_multihost.testing.tenant`` with MULTIHOST_SITE, MULTIHOST_REGISTRY and DJANGO_SETTINGS_MODULE
+reads a command from each line of its input, and writes an answer for each; both are JSON objects.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 
 class Tenant:
-    """What this process can be told to do."""
+    """The commands of this process."""
 
     def __init__(self) -> None:
         self.canaries: dict[str, Any] = {}
@@ -35,7 +35,7 @@ class Tenant:
         return {alias: str(found.settings_dict["NAME"]) for alias, found in names.items() if found.vendor == "sqlite"}
 
     def migrations(self) -> str:
-        """Return a digest of what a migrated database is made from."""
+        """Return a digest of everything that a migrated database is made from."""
         from wagtail_multihost.testing.migrations import digest_migrations
 
         return digest_migrations()
@@ -54,13 +54,13 @@ class Tenant:
 
         from wagtail_multihost.testing.canaries.database import is_replica
 
-        # Without routers nothing uses another alias unless it is named.
+        # Without routers, other aliases are used only where code names them.
         for alias in connections if settings.DATABASE_ROUTERS else [DEFAULT_DB_ALIAS]:
             if not is_replica(alias):
                 call_command("migrate", database=alias, interactive=False, verbosity=0)
 
     def meet(self, path: str) -> dict[str, object]:
-        """Return what is to be known of the canary at a dotted path."""
+        """Create the canary at a dotted path; return its attributes."""
         from django.utils.module_loading import import_string
 
         self.canaries[path] = canary = import_string(path)()
@@ -68,7 +68,7 @@ class Tenant:
         return {**attributes, "applies": canary.applies()}
 
     def step(self, path: str, step: str, token: str, planted: Any = None) -> Any:
-        """Return what a step of a canary returns."""
+        """Run a step of a canary and return its result."""
         canary = self.canaries[path]
         if step == "plant":
             return canary.plant(token)
@@ -76,8 +76,8 @@ class Tenant:
         return [list(crossing) for crossing in outcome] if step in ("crossed", "lost") else None
 
 
-def answer(tenant: Tenant, command: Mapping[str, Any]) -> dict[str, object]:
-    """Return the answer to a command: its ``result``, or the ``error`` with its class and traceback."""
+def run_command(tenant: Tenant, command: Mapping[str, Any]) -> dict[str, object]:
+    """Run a command; return its ``result``, or the ``error`` with its classes and traceback."""
     do: Callable[..., object] = getattr(tenant, command["do"])
     try:
         return {"result": do(**command["with"])}
@@ -90,7 +90,7 @@ def answer(tenant: Tenant, command: Mapping[str, Any]) -> dict[str, object]:
 
 
 def own_pipes() -> tuple[IO[str], IO[str]]:
-    """Return this process's input and output, and leave the project an empty input, and the log as its output."""
+    """Return this process's input and output; give the project an empty input, and the log as its output."""
     commands, answers = os.dup(0), os.dup(1)
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
@@ -104,7 +104,7 @@ def main() -> None:
     tenant = Tenant()
     with commands, answers:
         for line in commands:
-            answers.write(json.dumps(answer(tenant, json.loads(line)), default=str) + "\n")
+            answers.write(json.dumps(run_command(tenant, json.loads(line)), default=str) + "\n")
             answers.flush()
 
 

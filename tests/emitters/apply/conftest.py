@@ -10,7 +10,7 @@ import pytest
 
 from tests.emitters.conftest import make_plan, make_site
 from wagtail_multihost.emitters import EmittedFile, Emitter, Plan, Stage, Validation
-from wagtail_multihost.emitters.apply import Result, Wish, apply
+from wagtail_multihost.emitters.apply import ApplyRequest, ApplyResult, apply
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 
 HOOK = """\
@@ -82,7 +82,7 @@ class World:
         ids = [Path(path).stem for path in self.texts if path.startswith("conf/sites/")]
         return make_plan(*map(make_site, ids), directory=self.directory, only=frozenset(sites))
 
-    def wish(self, *sites: str, **options: object) -> Wish:
+    def request(self, *sites: str, **options: object) -> ApplyRequest:
         values = {
             "emitters": (self.emitter,),
             "directory": self.directory,
@@ -91,10 +91,10 @@ class World:
             "lock_timeout": 30,
             "verify_timeout": 0.3,
         }
-        return Wish(**{**values, **options})  # type: ignore[arg-type]
+        return ApplyRequest(**{**values, **options})  # type: ignore[arg-type]
 
-    def apply(self, *sites: str, **options: object) -> Result:
-        return apply(self.wish(*sites, **options))
+    def apply(self, *sites: str, **options: object) -> ApplyResult:
+        return apply(self.request(*sites, **options))
 
     def found(self) -> dict[str, str]:
         """Return the text of every file in the output folder, but for the generation."""

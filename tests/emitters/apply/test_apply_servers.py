@@ -16,7 +16,7 @@ from tests.emitters.conftest import make_plan
 from tests.servers.nginx import PROGRAM, raw, running_nginx, status_of
 from tests.servers.processes import free_port, wait_for
 from wagtail_multihost.emitters import EmittedFile, Emitter, Plan, Stage, Validation
-from wagtail_multihost.emitters.apply import Result, Wish, apply
+from wagtail_multihost.emitters.apply import ApplyRequest, ApplyResult, apply
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import ApplyError, EmitError
 
@@ -73,7 +73,7 @@ class Front:
     def hook(self) -> tuple[str, ...]:
         return (str(PROGRAM), "-e", "stderr", "-c", str(self.config), "-s", "reload")
 
-    def apply(self, **options: object) -> Result:
+    def apply(self, **options: object) -> ApplyResult:
         emitter = Emitter(
             name="front",
             summary="nginx of a test",
@@ -90,7 +90,7 @@ class Front:
             "reload": self.hook,
             "verify": f"http://127.0.0.1:{self.port}/-/generation",
         }
-        return apply(Wish(**{**values, **options}))  # type: ignore[arg-type]
+        return apply(ApplyRequest(**{**values, **options}))  # type: ignore[arg-type]
 
     def serves(self) -> str:
         answer = raw(self.port, "GET / HTTP/1.1", "Host: example.org")

@@ -16,11 +16,11 @@ import pytest
 from tests.emitters.apply.conftest import World, emitted, text_of
 from wagtail_multihost.emitters import EmittedFile, Emitter, Plan, Stage
 from wagtail_multihost.emitters.apply import journal, transaction
-from wagtail_multihost.emitters.apply.differences import differences
+from wagtail_multihost.emitters.apply.differences import compare_targets
 from wagtail_multihost.emitters.apply.manifest import Manifest
-from wagtail_multihost.emitters.apply.place import Place, prepared
-from wagtail_multihost.emitters.apply.tickets import Waiting, serve
-from wagtail_multihost.emitters.apply.verification import parsed, verify
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, prepare_output
+from wagtail_multihost.emitters.apply.tickets import WaitingTicket, answer_tickets
+from wagtail_multihost.emitters.apply.verification import parse_url, verify
 from wagtail_multihost.exceptions import ApplyError, EmitError
 from wagtail_multihost.management import emitting
 
@@ -29,12 +29,12 @@ def making(world: World, *files: EmittedFile) -> Emitter:
     return replace(world.emitter, emit=lambda plan: iter(files), generation=None)
 
 
-def interrupted(world: World) -> Place:
+def interrupted(world: World) -> OutputFolder:
     """Return the place of a run that has died with its journal written."""
     world.apply()
     world.texts["conf/main"] = "two"
-    place = prepared(world.directory)
-    journal.keep(place, differences((world.emitter,), world.plan(), Manifest(place)).changes)
+    place = prepare_output(world.directory)
+    journal.keep_old_files(place, compare_targets((world.emitter,), world.plan(), Manifest(place)).changes)
     return place
 
 
@@ -48,7 +48,7 @@ def test_a_target_writes_and_removes_nothing_out_of_its_folders(world: World, pa
     victim.write_text("precious")
     path = path.replace("{victim}", str(victim))
     emitter = replace(making(world, emitted(path, "x")), folders=("conf", "conf/sites", "*"))
-    with pytest.raises(EmitError, match="out of its folders") as caught:
+    with pytest.raises(EmitError, match="outside its folders") as caught:
         world.apply(emitters=(replace(emitter, folders=emitter.folders[: 2 + path.startswith(".multi")]),))
     assert not isinstance(caught.value, ApplyError)
     assert victim.read_text() == "precious"
@@ -60,7 +60,7 @@ def test_a_folder_with_a_star_has_the_files_of_its_folders_alone(world: World) -
     starred = replace(making(world, emitted("conf/a.d/x", "x")), folders=("conf/*.d",))
     assert world.apply(emitters=(starred,)).changed == ("conf/a.d/x",)
     for path in ("conf/a.d/b.d/x", "conf/a/x", "x/conf/a.d/x"):
-        with pytest.raises(EmitError, match="out of its folders"):
+        with pytest.raises(EmitError, match="outside its folders"):
             world.apply(emitters=(replace(starred, emit=lambda plan, path=path: iter([emitted(path, "x")])),))
 
 
@@ -69,7 +69,7 @@ def test_a_path_that_is_emitted_twice_is_refused(world: World) -> None:
     twice = making(world, emitted("conf/a", "x"), emitted("conf/a", "y"))
     other = replace(making(world, emitted("conf/a", "y")), name="other")
     for emitters in ((twice,), (making(world, emitted("conf/a", "x")), other)):
-        with pytest.raises(EmitError, match="there is already"):
+        with pytest.raises(EmitError, match="another one has already"):
             world.apply(emitters=emitters)
     assert world.found() == {}
 
@@ -144,7 +144,7 @@ def test_a_backup_that_is_lost_is_told_with_the_way_out(world: World) -> None:
     """Where the old files are gone the report names the file without which the next run goes on."""
     place = interrupted(world)
     shutil.rmtree(place.backups)
-    with pytest.raises(EmitError, match=r"Cannot bring back.*Without .*journal\.json the next run goes on"):
+    with pytest.raises(EmitError, match=r"Cannot restore.*remove .*journal\.json\."):
         world.apply()
     place.journal.unlink()
     world.apply()
@@ -156,7 +156,7 @@ def test_a_rollback_that_fails_says_what_it_was_for(world: World) -> None:
     world.apply()
     world.texts["conf/main"] = "two"
     hook = ("sh", "-c", f"rm -r {world.directory}/.multihost/backups; exit 3")
-    with pytest.raises(EmitError, match=r"exit code 3.*Cannot bring back.*The next run tries again"):
+    with pytest.raises(EmitError, match=r"exit code 3.*Cannot restore.*The next run tries again"):
         world.apply(reload=hook)
 
 
@@ -165,7 +165,7 @@ def test_a_commit_that_fails_late_does_not_claim_a_rollback(world: World, monkey
     world.apply()
     world.texts["conf/main"] = "two"
 
-    def forget(place: Place) -> None:
+    def forget(place: OutputFolder) -> None:
         if place.journal.exists():
             place.journal.unlink()
             raise OSError(5, "Input/output error", "folder")
@@ -185,7 +185,7 @@ def test_a_full_disk_does_not_make_a_success_of_one_run_a_failure(tmp_path: Path
     folder.mkdir()
     ticket = tmp_path / "1.ticket"
     ticket.write_text("{}\n")
-    serve([Waiting(folder, frozenset()), Waiting(ticket, frozenset())], {"result": {}})
+    answer_tickets([WaitingTicket(folder, frozenset()), WaitingTicket(ticket, frozenset())], {"result": {}})
     assert ticket.read_text() == '{}\n{"result": {}}\n'
 
 
@@ -258,7 +258,7 @@ def test_a_server_that_never_ends_its_answer_is_left(dripping: int) -> None:
 )
 def test_the_end_of_an_address_is_no_port(url: str, expected: tuple[str, int]) -> None:
     """An IPv6 address is asked at its own port."""
-    target = parsed(url)
+    target = parse_url(url)
     assert (target.host, target.port) == expected
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.emitters.apply.conftest import FAILING, World
-from wagtail_multihost.emitters.apply.place import prepared
-from wagtail_multihost.emitters.apply.tickets import Ticket, Waiting, taken
-from wagtail_multihost.emitters.apply.transaction import joined
+from wagtail_multihost.emitters.apply.output_folder import prepare_output
+from wagtail_multihost.emitters.apply.tickets import Ticket, WaitingTicket, take_ticket
+from wagtail_multihost.emitters.apply.transaction import join_waiting
 from wagtail_multihost.exceptions import ApplyError
 
 SITES = ("aurora", "borealis", "corona")
@@ -26,7 +26,7 @@ def three(world: World) -> World:
 
 
 def waits(world: World, *sites: str) -> Ticket:
-    return taken(prepared(world.directory), "", sites)
+    return take_ticket(prepare_output(world.directory), "", sites)
 
 
 def changed(world: World) -> set[str]:
@@ -87,8 +87,8 @@ def test_the_sites_of_a_joint_run(
 ) -> None:
     """The plan is for the sites of all that are served; where one of them asks for all, for all."""
     world.texts["conf/sites/corona"] = "c"
-    waiters = [Waiting(Path(str(number)), frozenset(sites)) for number, sites in enumerate(others)]
-    plan, answered = joined(world.plan(*asked), world.wish(*asked), waiters)
+    waiters = [WaitingTicket(Path(str(number)), frozenset(sites)) for number, sites in enumerate(others)]
+    plan, answered = join_waiting(world.plan(*asked), world.request(*asked), waiters)
     assert plan.only == only
     assert answered == [waiters[number] for number in served]
 

@@ -19,24 +19,30 @@ import pytest
 
 from tests.accounts import NOBODY, needs_root
 from tests.emitters.apply.conftest import World, emitted
-from wagtail_multihost.emitters.apply import Result, hook, journal
-from wagtail_multihost.emitters.apply.differences import Differences, differences, is_folder, named
-from wagtail_multihost.emitters.apply.lock import locked
+from wagtail_multihost.emitters.apply import ApplyResult, hook, journal
+from wagtail_multihost.emitters.apply.differences import Differences, compare_targets, list_paths, matches_folder
+from wagtail_multihost.emitters.apply.lock import hold_lock
 from wagtail_multihost.emitters.apply.manifest import Manifest, digest
+from wagtail_multihost.emitters.apply.output_folder import (
+    OutputFolder,
+    make_empty,
+    prepare_output,
+    refuse_writable,
+    write_json,
+)
 from wagtail_multihost.emitters.apply.pending import Pending
-from wagtail_multihost.emitters.apply.place import Place, emptied, prepared, refuse_writable, write_json
-from wagtail_multihost.emitters.apply.programs import environment, found, running
-from wagtail_multihost.emitters.apply.signals import Stopped, handled, pass_over, stop
-from wagtail_multihost.emitters.apply.stage import inodes, mirror
-from wagtail_multihost.emitters.apply.tickets import serve, taken, waiting
-from wagtail_multihost.emitters.apply.transaction import answered
+from wagtail_multihost.emitters.apply.programs import find_program, program_environment, run_program
+from wagtail_multihost.emitters.apply.signals import Stopped, handle_signals, ignore_signal, raise_stopped
+from wagtail_multihost.emitters.apply.stage import mirror_folder, read_inodes
+from wagtail_multihost.emitters.apply.tickets import answer_tickets, find_waiting, take_ticket
+from wagtail_multihost.emitters.apply.transaction import read_answer
 from wagtail_multihost.emitters.output import Change, State, sentence
 from wagtail_multihost.exceptions import ApplyError, EmitError
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return prepared(tmp_path / "out")
+def place(tmp_path: Path) -> OutputFolder:
+    return prepare_output(tmp_path / "out")
 
 
 def mode(path: Path) -> int:
@@ -47,14 +53,14 @@ def change(path: str, old: str = "", new: str = "") -> Change:
     return Change(PurePosixPath(path), State.CHANGED, old, emitted(path, new) if new else None)
 
 
-def test_what_is_kept_is_for_the_owner_alone(place: Place) -> None:
+def test_what_is_kept_is_for_the_owner_alone(place: OutputFolder) -> None:
     """Folders, and files that are written whole, are closed to everybody else under an open umask too."""
     before = os.umask(0)
     try:
-        other = prepared(place.directory / "another")
+        other = prepare_output(place.directory / "another")
         write_json(other.changed, "text")
-        emptied(other.backups)
-        with taken(other, "", []) as ticket, locked(other, 1):
+        make_empty(other.backups)
+        with take_ticket(other, "", []) as ticket, hold_lock(other, 1):
             assert mode(ticket.path) == mode(other.lock) == mode(other.changed) == 0o600
     finally:
         os.umask(before)
@@ -62,45 +68,45 @@ def test_what_is_kept_is_for_the_owner_alone(place: Place) -> None:
     assert mode(other.directory) == 0o755
 
 
-def test_folder_is_emptied_with_all_that_is_in_it(place: Place) -> None:
+def test_folder_is_emptied_with_all_that_is_in_it(place: OutputFolder) -> None:
     """Nothing of an earlier run is among the backups of this one."""
-    (emptied(place.backups) / "inner").mkdir()
+    (make_empty(place.backups) / "inner").mkdir()
     (place.backups / "inner" / "file").touch()
-    assert list(emptied(place.backups).iterdir()) == []
+    assert list(make_empty(place.backups).iterdir()) == []
 
 
 @needs_root
 @pytest.mark.parametrize("subfolder", ["", "conf"])
-def test_folder_of_another_account_is_refused(place: Place, subfolder: str) -> None:
+def test_folder_of_another_account_is_refused(place: OutputFolder, subfolder: str) -> None:
     """Who owns a folder changes what is in it; a missing folder is made later."""
     (place.directory / "conf").mkdir()
     refuse_writable(place.directory, "conf", "missing")
     os.chown(place.directory / subfolder, NOBODY, 0)
-    with pytest.raises(EmitError, match="is not safe for configurations"):
+    with pytest.raises(EmitError, match="is not safe for server configurations"):
         refuse_writable(place.directory, "conf")
 
 
 @needs_root
 @pytest.mark.parametrize("name", ["", ".multihost"])
-def test_folder_of_the_lock_is_this_accounts_own(place: Place, name: str) -> None:
+def test_folder_of_the_lock_is_this_accounts_own(place: OutputFolder, name: str) -> None:
     """Who owns it could exchange what is remembered, however closed it is."""
     os.chown(place.directory / name, NOBODY, 0)
-    with pytest.raises(EmitError, match=r"0700, and no link|not accepted for root's files"):
-        prepared(place.directory)
+    with pytest.raises(EmitError, match=r"0700 that belongs to this account|not accepted for root's files"):
+        prepare_output(place.directory)
 
 
 @needs_root
-def test_folder_below_that_of_another_account_is_refused(place: Place) -> None:
+def test_folder_below_that_of_another_account_is_refused(place: OutputFolder) -> None:
     """Who owns a folder on the way leads root to another one, however closed the last folder is."""
     (place.directory / "conf/sites").mkdir(parents=True)
     os.chown(place.directory / "conf", NOBODY, 0)
-    with pytest.raises(EmitError, match="is not safe for configurations"):
+    with pytest.raises(EmitError, match="is not safe for server configurations"):
         refuse_writable(place.directory, "conf/sites")
 
 
 @pytest.mark.parametrize(("mode", "is_safe"), [(0o755, True), (0o775, False), (0o757, False), (0o1777, False)])
 def test_folder_that_others_write_to_is_refused_for_every_account(
-    place: Place, monkeypatch: pytest.MonkeyPatch, mode: int, is_safe: bool
+    place: OutputFolder, monkeypatch: pytest.MonkeyPatch, mode: int, is_safe: bool
 ) -> None:
     """Who is not root has its own path to answer for, and still no folder that everybody changes."""
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
@@ -109,7 +115,7 @@ def test_folder_that_others_write_to_is_refused_for_every_account(
     if is_safe:
         refuse_writable(place.directory, "conf")
     else:
-        with pytest.raises(EmitError, match="is not safe for configurations"):
+        with pytest.raises(EmitError, match="is not safe for server configurations"):
             refuse_writable(place.directory, "conf")
 
 
@@ -119,72 +125,76 @@ def test_error_names_its_file() -> None:
     assert sentence(OSError(28, "No space left on device")) == "Cannot write a file: No space left on device."
 
 
-def test_lock_is_waited_for_until_its_time_is_over(place: Place) -> None:
+def test_lock_is_waited_for_until_its_time_is_over(place: OutputFolder) -> None:
     """The run that holds it is named; who is served goes on without it."""
-    with locked(place, 0):
+    with hold_lock(place, 0):
         started = time.monotonic()
         with (
             pytest.raises(EmitError, match=rf"process {os.getpid()}\) has held .* for 0.2 seconds"),
-            locked(place, 0.2),
+            hold_lock(place, 0.2),
         ):
             pass
         assert 0.2 <= time.monotonic() - started < 5
-        with locked(place, 0, lambda: True):
+        with hold_lock(place, 0, lambda: True):
             pass
-    with locked(place, 0):
+    with hold_lock(place, 0):
         assert place.lock.read_text() == str(os.getpid())
 
 
-def test_lock_has_the_number_of_its_holder_alone(place: Place) -> None:
+def test_lock_has_the_number_of_its_holder_alone(place: OutputFolder) -> None:
     """A longer number of an earlier holder leaves no digit behind."""
     place.lock.write_text("1234567890123")
-    with locked(place, 0):
+    with hold_lock(place, 0):
         assert place.lock.read_text() == str(os.getpid())
 
 
-def test_lock_follows_no_link(place: Place) -> None:
+def test_lock_follows_no_link(place: OutputFolder) -> None:
     """A link in its place is refused."""
     place.lock.symlink_to(place.directory / "elsewhere")
-    with pytest.raises(EmitError, match="Cannot lock"), locked(place, 0):
+    with pytest.raises(EmitError, match="Cannot lock"), hold_lock(place, 0):
         pass
 
 
-def test_tickets_of_the_same_kind_are_found(place: Place) -> None:
+def test_tickets_of_the_same_kind_are_found(place: OutputFolder) -> None:
     """Others' are left, as are one's own and those that have an answer."""
-    with taken(place, "a", ["s2", "s1"]) as own, taken(place, "a", ["s3"]) as same, taken(place, "b", []) as other:
-        [found] = waiting(place, "a", own)
+    with (
+        take_ticket(place, "a", ["s2", "s1"]) as own,
+        take_ticket(place, "a", ["s3"]) as same,
+        take_ticket(place, "b", []) as other,
+    ):
+        [found] = find_waiting(place, "a", own)
         assert (found.path, found.sites) == (same.path, {"s3"})
-        assert [ticket.path for ticket in waiting(place, "b", own)] == [other.path]
-        serve([found], {"result": 1})
-        assert waiting(place, "a", own) == []
+        assert [ticket.path for ticket in find_waiting(place, "b", own)] == [other.path]
+        answer_tickets([found], {"result": 1})
+        assert find_waiting(place, "a", own) == []
         assert (same.answer(), own.answer(), other.answer()) == ({"result": 1}, None, None)
         assert json.loads(own.path.read_text()) == {"fingerprint": "a", "sites": ["s1", "s2"]}
     assert list(place.tickets.iterdir()) == []
 
 
-def test_half_an_answer_is_none(place: Place) -> None:
+def test_half_an_answer_is_none(place: OutputFolder) -> None:
     """A disk that is full in the middle of an answer answers nothing."""
-    with taken(place, "a", []) as ticket:
+    with take_ticket(place, "a", []) as ticket:
         with ticket.path.open("a") as file:
             file.write('{"result"')
         assert ticket.answer() is None
 
 
-def test_ticket_is_held_as_long_as_it_is_taken(place: Place) -> None:
+def test_ticket_is_held_as_long_as_it_is_taken(place: OutputFolder) -> None:
     """Its lock tells a run that waits from one that has ended."""
-    with taken(place, "a", []) as ticket, ticket.path.open() as file, pytest.raises(BlockingIOError):
+    with take_ticket(place, "a", []) as ticket, ticket.path.open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_ticket_that_is_gone_is_no_error(place: Place) -> None:
+def test_ticket_that_is_gone_is_no_error(place: OutputFolder) -> None:
     """Who was served and has left needs no answer."""
-    with taken(place, "a", []) as own:
-        with taken(place, "a", []):
-            found = waiting(place, "a", own)
-        serve(found, {"result": 1})
+    with take_ticket(place, "a", []) as own:
+        with take_ticket(place, "a", []):
+            found = find_waiting(place, "a", own)
+        answer_tickets(found, {"result": 1})
 
 
-def test_manifest_accepts_old_and_new_until_it_is_settled(place: Place) -> None:
+def test_manifest_accepts_old_and_new_until_it_is_settled(place: OutputFolder) -> None:
     """While files are replaced both contents are known, afterwards the new one alone; what goes is forgotten."""
     manifest = Manifest(place)
     changes = [change("a", "old", "new"), change("b", "old")]
@@ -204,7 +214,7 @@ def test_manifest_accepts_old_and_new_until_it_is_settled(place: Place) -> None:
 @pytest.mark.parametrize(
     "text", ['{"files": []}', '{"files": {"a": 1}}', '{"generations": {"a": null}}', '{"generations": 1}', "[]", "{"]
 )
-def test_manifest_that_is_none_is_told(place: Place, text: str) -> None:
+def test_manifest_that_is_none_is_told(place: OutputFolder, text: str) -> None:
     """What has another form is damaged, and nothing is guessed from it."""
     place.manifest.write_text(text)
     with pytest.raises(EmitError, match="is damaged"):
@@ -212,7 +222,7 @@ def test_manifest_that_is_none_is_told(place: Place, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ['{"a": "b"}', '{"a": [1]}', '{"a": {}}', "3"])
-def test_pending_that_is_none_is_told(place: Place, text: str) -> None:
+def test_pending_that_is_none_is_told(place: OutputFolder, text: str) -> None:
     """The same holds for the mark of a reload."""
     place.pending.write_text(text)
     with pytest.raises(EmitError, match="is damaged"):
@@ -220,14 +230,14 @@ def test_pending_that_is_none_is_told(place: Place, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ['{"entries": {}}', '{"entries": [["a"]]}', '{"entries": [["a", 1]]}', '{"x": []}'])
-def test_journal_that_is_none_is_told(place: Place, text: str) -> None:
+def test_journal_that_is_none_is_told(place: OutputFolder, text: str) -> None:
     """Nothing is brought back by a journal that says something else."""
     place.journal.write_text(text)
     with pytest.raises(EmitError, match="is damaged"):
         journal.undo(place)
 
 
-def test_pending_paths_are_added_once_and_cleared_by_target(place: Place) -> None:
+def test_pending_paths_are_added_once_and_cleared_by_target(place: OutputFolder) -> None:
     """What is owed to one target stays when another's is done; a file without any is removed."""
     Pending(place).add({"a": ["1", "2"], "b": ["3"]})
     Pending(place).add({"a": ["2", "4"]})
@@ -240,13 +250,13 @@ def test_pending_paths_are_added_once_and_cleared_by_target(place: Place) -> Non
     assert not place.pending.exists()
 
 
-def test_journal_brings_back_what_was_there(place: Place) -> None:
+def test_journal_brings_back_what_was_there(place: OutputFolder) -> None:
     """Replaced, removed and new files are as they were; an unfinished journal can be undone again."""
     (place.directory / "conf").mkdir()
     for name in ("replaced", "removed"):
         (place.directory / "conf" / name).write_text("old")
     inode = (place.directory / "conf/removed").stat().st_ino
-    journal.keep(
+    journal.keep_old_files(
         place, [change("conf/replaced", "old", "n"), change("conf/removed", "old"), change("conf/new", "", "n")]
     )
     text = place.journal.read_text()
@@ -266,12 +276,14 @@ def test_journal_brings_back_what_was_there(place: Place) -> None:
 def test_program_is_found_where_shells_of_operators_do_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """PATH comes first, then the folders of servers; a relative path stays where it was meant."""
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert environment()["PATH"] == ("/nonexistent:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    assert found("sh") in ("/usr/bin/sh", "/bin/sh")
+    assert program_environment()["PATH"] == (
+        "/nonexistent:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    )
+    assert find_program("sh") in ("/usr/bin/sh", "/bin/sh")
     monkeypatch.delenv("PATH")
-    assert environment()["PATH"].startswith("/usr/local/sbin:")
+    assert program_environment()["PATH"].startswith("/usr/local/sbin:")
     with pytest.raises(EmitError, match=r"^The program no-such-program is not installed, or cannot be run\.$"):
-        found("no-such-program")
+        find_program("no-such-program")
 
 
 @pytest.mark.parametrize(
@@ -282,15 +294,15 @@ def test_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("wagtail_multihost.emitters.apply.programs.FOLDERS", "/nonexistent")
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(EmitError, match=f"the package {package}"):
-        found(f"/usr/nowhere/{program}")
+        find_program(f"/usr/nowhere/{program}")
 
 
 def test_program_has_few_variables_no_input_and_a_session_of_its_own() -> None:
     """It runs in the root folder, sees the end of its input, and a signal to our group does not reach it."""
     script = "import os, sys; print(os.getcwd(), os.getsid(0) == os.getpid(), sys.stdin.read() == '', os.environ['A'])"
-    with running([sys.executable, "-c", script], environment(A="b"), output=subprocess.PIPE) as process:
+    with run_program([sys.executable, "-c", script], program_environment(A="b"), output=subprocess.PIPE) as process:
         assert process.communicate(timeout=30)[0].split() == ["/", "True", "True", "b"]
-    assert environment(A="b")["A"] == "b"
+    assert program_environment(A="b")["A"] == "b"
 
 
 @pytest.mark.parametrize("kept", [{}, {"LANG": "de_DE.UTF-8"}, {"LANG": "C", "HOME": "/root"}])
@@ -299,9 +311,9 @@ def test_program_keeps_language_and_home_where_there_are_any(
 ) -> None:
     """Beside the path and what is given it sees these, as they are, and nothing else."""
     monkeypatch.setattr(os, "environ", {**kept, "PATH": "/x", "UWSGI_INI": "evil", "SECRET": "s"})
-    path = environment()["PATH"]
+    path = program_environment()["PATH"]
     assert path.startswith("/x:")
-    assert environment(A="b") == {"PATH": path, **kept, "A": "b"}
+    assert program_environment(A="b") == {"PATH": path, **kept, "A": "b"}
 
 
 @pytest.mark.parametrize("kind", ["file", "link to a file", "dangling link"])
@@ -317,24 +329,24 @@ def test_folder_of_the_lock_that_is_none_is_refused(tmp_path: Path, kind: str) -
         if kind == "link to a file":
             target.touch(0o600)
     with pytest.raises(EmitError, match=r"File exists|Not a directory"):
-        prepared(directory)
+        prepare_output(directory)
     assert target.exists() == (kind == "link to a file")
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("exit 7", "ended with exit code 7"), ("kill -9 $$", "ended by signal 9")]
+    ("command", "words"), [("exit 7", "ended with exit code 7"), ("kill -9 $$", "killed by signal 9")]
 )
-def test_hook_that_fails_says_how(place: Place, command: str, words: str) -> None:
+def test_hook_that_fails_says_how(place: OutputFolder, command: str, words: str) -> None:
     """An exit code and a signal are told apart."""
     with pytest.raises(ApplyError, match=words):
-        hook.reload(place, ("sh", "-c", command), 30, {})
+        hook.run_reload_hook(place, ("sh", "-c", command), 30, {})
 
 
-def test_hook_is_given_the_targets_and_the_changed_paths(place: Place, tmp_path: Path) -> None:
+def test_hook_is_given_the_targets_and_the_changed_paths(place: OutputFolder, tmp_path: Path) -> None:
     """Names are in a variable, paths in a file, each once, with the folder before them."""
     log = tmp_path / "log"
     command = ("sh", "-c", f'echo "$MULTIHOST_TARGETS" > {log}; cat "$MULTIHOST_CHANGED" >> {log}')
-    hook.reload(place, command, 30, {"a": ["1", "2"], "b": ["2", "3"]})
+    hook.run_reload_hook(place, command, 30, {"a": ["1", "2"], "b": ["2", "3"]})
     paths = [f"{place.directory}/{name}" for name in ("1", "2", "3")]
     assert log.read_text().splitlines() == ["a b", *paths]
 
@@ -344,12 +356,12 @@ def test_signal_is_heeded_while_it_is_handled_and_not_afterwards() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         term = signal.getsignal(signal.SIGTERM)
-        with pytest.raises(Stopped, match="SIGTERM"), handled(stop):
+        with pytest.raises(Stopped, match="SIGTERM"), handle_signals(raise_stopped):
             os.kill(os.getpid(), signal.SIGHUP)
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(5)
         assert signal.getsignal(signal.SIGTERM) is term
-        with handled(pass_over):
+        with handle_signals(ignore_signal):
             os.kill(os.getpid(), signal.SIGTERM)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
@@ -361,8 +373,8 @@ def test_handler_that_python_does_not_know_becomes_the_default(monkeypatch: pyte
     done: list[tuple[int, object]] = []
     monkeypatch.setattr(signal, "signal", lambda number, handler: done.append((number, handler)))
     monkeypatch.setattr(signal, "getsignal", lambda number: None)
-    with handled(stop):
-        assert done == [(number, stop) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)]
+    with handle_signals(raise_stopped):
+        assert done == [(number, raise_stopped) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)]
     assert done[3:] == [(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)]
 
 
@@ -371,7 +383,7 @@ def test_other_threads_leave_signals_alone() -> None:
     ran: list[bool] = []
 
     def run() -> None:
-        with handled(stop):
+        with handle_signals(raise_stopped):
             ran.append(True)
 
     thread = threading.Thread(target=run)
@@ -380,35 +392,35 @@ def test_other_threads_leave_signals_alone() -> None:
     assert ran == [True]
 
 
-def test_scratch_copy_has_the_inodes_of_the_original(place: Place) -> None:
+def test_scratch_copy_has_the_inodes_of_the_original(place: OutputFolder) -> None:
     """Files are linked, changed ones anew, and what is not there goes; drafts and folders are left out."""
     original, copy = place.directory / "conf", place.stage / "conf"
     (original / "inner").mkdir(parents=True)
     for name in ("a", "b", ".a.01234567.tmp"):
         (original / name).write_text(name)
-    mirror(original, copy)
-    assert inodes(copy) == inodes(original)
-    assert set(inodes(copy)) == {"a", "b"}
+    mirror_folder(original, copy)
+    assert read_inodes(copy) == read_inodes(original)
+    assert set(read_inodes(copy)) == {"a", "b"}
     assert (mode(copy), mode(place.stage)) == (0o700, mode(place.stage))
     (original / "a").unlink()
     (original / "c").write_text("new")
     os.replace(original / "c", original / "b")
     (copy / "foreign").touch()
-    mirror(original, copy)
-    assert (set(inodes(copy)), inodes(copy)) == ({"b"}, inodes(original))
-    assert inodes(place.directory / "missing") == {}
+    mirror_folder(original, copy)
+    assert (set(read_inodes(copy)), read_inodes(copy)) == ({"b"}, read_inodes(original))
+    assert read_inodes(place.directory / "missing") == {}
 
 
-def test_scratch_copy_has_links_as_links(place: Place) -> None:
+def test_scratch_copy_has_links_as_links(place: OutputFolder) -> None:
     """An operator's link is read where it leads by the parser, and not laid as the file that it leads to."""
     original, copy = place.directory / "conf", place.stage / "conf"
     original.mkdir()
     (place.directory / "elsewhere").touch()
     (original / "link").symlink_to("../elsewhere")
     (original / "dangling").symlink_to("nowhere")
-    mirror(original, copy)
+    mirror_folder(original, copy)
     assert {path.name: os.readlink(path) for path in copy.iterdir()} == {"link": "../elsewhere", "dangling": "nowhere"}
-    assert inodes(copy) == inodes(original)
+    assert read_inodes(copy) == read_inodes(original)
 
 
 @pytest.mark.parametrize(
@@ -428,34 +440,34 @@ def test_scratch_copy_has_links_as_links(place: Place) -> None:
 )
 def test_path_is_in_a_folder_of_a_target(path: str, folder: str, expected: bool) -> None:
     """A star stands for characters of one name; nothing is in our own folder, or above."""
-    assert is_folder(PurePosixPath(path), PurePosixPath(folder)) is expected
+    assert matches_folder(PurePosixPath(path), PurePosixPath(folder)) is expected
 
 
 def test_many_paths_are_counted() -> None:
     """Twenty are named, of more the number."""
     paths = [str(number) for number in range(22)]
-    assert named(paths) == f"{', '.join(paths[:20])} and 2 more"
-    assert named(paths[:21]).endswith("19 and 1 more")
-    assert named(paths[:20]) == ", ".join(paths[:20])
+    assert list_paths(paths) == f"{', '.join(paths[:20])} and 2 more"
+    assert list_paths(paths[:21]).endswith("19 and 1 more")
+    assert list_paths(paths[:20]) == ", ".join(paths[:20])
 
 
 def test_answer_of_another_run_is_its_result_or_its_error() -> None:
     """What it did is told as done together; what it was refused for is raised."""
-    done = Result(changed=("a",), removed=("b", "c"), reloaded=True, verified=True, generation="g", seconds=2.5)
+    done = ApplyResult(changed=("a",), removed=("b", "c"), reloaded=True, verified=True, generation="g", seconds=2.5)
     told = json.loads(json.dumps({"result": asdict(done)}))
-    assert answered(told) == replace(done, together=True)
+    assert read_answer(told) == replace(done, together=True)
     with pytest.raises(ApplyError, match=r"^It was refused\.$"):
-        answered({"error": "It was refused."})
+        read_answer({"error": "It was refused."})
 
 
 def test_generation_is_new_where_something_differs_or_a_reload_is_owed(world: World) -> None:
     """A target that shows one gets another for its changes, and for those of an earlier run that nobody reloaded."""
     world.apply()
-    place = Place(world.directory)
+    place = OutputFolder(world.directory)
     old = Manifest(place).generations["fake"]
 
     def found(*renewed: str) -> Differences:
-        return differences([world.emitter], world.plan(), Manifest(place), renewed=frozenset(renewed))
+        return compare_targets([world.emitter], world.plan(), Manifest(place), renewed=frozenset(renewed))
 
     for same in (found(), found("other")):
         assert (same.changes, same.generations, same.kept, same.paths) == ([], {}, 3, {})

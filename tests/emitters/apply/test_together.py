@@ -11,9 +11,9 @@ import pytest
 
 from tests.emitters.apply.conftest import World
 from tests.servers.processes import wait_for
-from wagtail_multihost.emitters.apply import Result
-from wagtail_multihost.emitters.apply.place import prepared
-from wagtail_multihost.emitters.apply.tickets import taken, waiting
+from wagtail_multihost.emitters.apply import ApplyResult
+from wagtail_multihost.emitters.apply.output_folder import prepare_output
+from wagtail_multihost.emitters.apply.tickets import find_waiting, take_ticket
 from wagtail_multihost.exceptions import ApplyError
 
 
@@ -33,7 +33,7 @@ class Door:
         return len(list((self.world.directory / ".multihost/tickets").glob("*.ticket")))
 
 
-def changes(world: World, number: int, *sites: str, **options: object) -> Result | str:
+def changes(world: World, number: int, *sites: str, **options: object) -> ApplyResult | str:
     world.texts[f"conf/sites/s{number}"] = "s"
     try:
         return world.apply(*sites, reload=world.hook, **options)
@@ -60,7 +60,7 @@ def test_changes_that_wait_are_taken_together(world: World, door: Door, by_site:
     assert first.result().changed == ()
     assert world.found() == world.texts
     assert len(world.reloads) == 2
-    assert sum(result.together for result in results if isinstance(result, Result)) == 29
+    assert sum(result.together for result in results if isinstance(result, ApplyResult)) == 29
     assert len({replace(result, seconds=0.0, together=False) for result in results}) == 1  # type: ignore[type-var]
     assert door.waiters() == 0
 
@@ -100,27 +100,27 @@ def test_runs_with_other_options_are_not_taken_together(world: World, door: Door
         door.opened.set()
         results = [other.result() for other in others]
     first.result()
-    assert not any(result.together for result in results if isinstance(result, Result))
+    assert not any(result.together for result in results if isinstance(result, ApplyResult))
     assert world.found() == world.texts
 
 
 def test_a_site_that_is_not_there_is_not_taken_for_others(world: World) -> None:
     """Who asks for an unknown site gets no answer from another run, and that run does not fail for it."""
-    place = prepared(world.directory)
-    with taken(place, "", ["nobody"]) as ticket:
+    place = prepare_output(world.directory)
+    with take_ticket(place, "", ["nobody"]) as ticket:
         world.apply("aurora")
         assert ticket.answer() is None
 
 
 def test_a_ticket_of_a_dead_run_is_removed(world: World) -> None:
     """A ticket that nobody holds is not served, and goes."""
-    place = prepared(world.directory)
+    place = prepare_output(world.directory)
     pid = os.fork()
     if not pid:
-        taken(place, "", [])
+        take_ticket(place, "", [])
         os._exit(0)
     os.waitpid(pid, 0)
     assert len(os.listdir(place.tickets)) == 1
-    with taken(place, "", []) as own:
-        assert waiting(place, "", own) == []
+    with take_ticket(place, "", []) as own:
+        assert find_waiting(place, "", own) == []
         assert os.listdir(place.tickets) == [own.path.name]

@@ -17,7 +17,7 @@ import pytest
 
 from tests.emitters.apply.conftest import FAILING, World, text_of
 from tests.servers.processes import is_running, wait_for
-from wagtail_multihost.emitters.apply import Result, journal, validation
+from wagtail_multihost.emitters.apply import ApplyResult, journal, validation
 from wagtail_multihost.emitters.apply.manifest import Manifest
 from wagtail_multihost.emitters.apply.signals import SIGNALS
 from wagtail_multihost.exceptions import ApplyError, ConfigurationError, EmitError
@@ -48,7 +48,7 @@ def test_apply_again_changes_and_reloads_nothing(world: World) -> None:
     first = world.apply(reload=world.hook)
     before = {path: path.stat().st_mtime_ns for path in world.directory.rglob("conf/**/*")}
     second = world.apply(reload=world.hook)
-    assert replace(second, seconds=0.0) == Result(generation=first.generation)
+    assert replace(second, seconds=0.0) == ApplyResult(generation=first.generation)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(world.reloads) == 1
 
@@ -134,7 +134,11 @@ def test_parser_that_cannot_be_heard_is_no_refusal(
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{world.folder}:{os.environ['PATH']}")
     world.validations = [program]
-    words = "has read the files for 0.2 seconds" if program is NEVER else "Cannot run no-rights: No such file"
+    words = (
+        "did not finish reading the files within 0.2 seconds"
+        if program is NEVER
+        else "Cannot run no-rights: No such file"
+    )
     with pytest.raises(EmitError, match=words) as caught:
         world.apply()
     assert not isinstance(caught.value, ApplyError)
@@ -168,7 +172,7 @@ def test_a_parser_that_is_missing_is_named_with_its_package(world: World, monkey
     ("options", "words"),
     [
         ({"reload": FAILING}, "exit code 3"),
-        ({"reload": NEVER, "reload_timeout": 0.2}, "had not ended after 0.2 seconds"),
+        ({"reload": NEVER, "reload_timeout": 0.2}, "did not end within 0.2 seconds"),
         ({"verify": "http://127.0.0.1:9/"}, "did not answer with the generation"),
     ],
 )
@@ -405,7 +409,7 @@ def test_a_failure_before_the_swap_is_told_as_it_is(
     def fail(*args: object) -> None:
         raise ApplyError("It has failed.")
 
-    monkeypatch.setattr(part, "keep" if part is journal else "expect", fail)
+    monkeypatch.setattr(part, "keep_old_files" if part is journal else "expect", fail)
     with pytest.raises(ApplyError, match=r"^It has failed\.$"):
         world.apply(reload=world.hook)
     assert world.found()["conf/main"] == "one"
@@ -471,7 +475,7 @@ def test_a_folder_below_that_others_can_write_to_is_refused(world: World) -> Non
     """Nor into one of a target's own folders in it."""
     (world.directory / "conf").mkdir(parents=True)
     (world.directory / "conf").chmod(0o777)
-    with pytest.raises(EmitError, match="conf is not safe for configurations"):
+    with pytest.raises(EmitError, match="conf is not safe for server configurations"):
         world.apply()
 
 
@@ -484,7 +488,7 @@ def test_a_folder_of_the_lock_that_is_not_ours_is_refused(world: World, what: st
     else:
         (world.directory / ".multihost").mkdir()
         (world.directory / ".multihost").chmod(0o755)
-    with pytest.raises(EmitError, match="0700, and no link"):
+    with pytest.raises(EmitError, match="0700 that belongs to this account"):
         world.apply()
 
 

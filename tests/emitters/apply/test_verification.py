@@ -15,8 +15,8 @@ import pytest
 from wagtail_multihost.emitters.apply import verification
 from wagtail_multihost.emitters.apply.verification import (
     MOST_BYTES,
-    parsed,
-    refusal,
+    ask_once,
+    parse_url,
     verify,
 )
 from wagtail_multihost.exceptions import ApplyError, EmitError
@@ -69,7 +69,7 @@ def test_the_token_is_in_the_answer(address: str) -> None:
 @pytest.mark.parametrize(
     ("path", "token", "words"),
     [
-        ("/200/generation-abd", "abc", "does not have it"),
+        ("/200/generation-abd", "abc", "does not contain it"),
         ("/200/generation-abd", "abc", "with the generation abc within 0.01 seconds"),
         ("/404/abc", "abc", "status 404"),
         ("/500/", "", "status 500"),
@@ -98,14 +98,14 @@ def test_without_a_token_a_status_is_enough(address: str, status: int) -> None:
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     """Only http, https and unix sockets are asked, and no URL smuggles a header in."""
-    with pytest.raises(EmitError, match="is no address"):
-        parsed(url)
+    with pytest.raises(EmitError, match="is not a URL"):
+        parse_url(url)
 
 
 def test_a_password_in_an_address_is_not_repeated() -> None:
     """The report on an address with an account does not have its password."""
     with pytest.raises(EmitError) as caught:
-        parsed("http://user:not-printed@example.org/")
+        parse_url("http://user:not-printed@example.org/")
     assert "not-printed" not in str(caught.value)
 
 
@@ -113,7 +113,7 @@ def test_addresses_are_read() -> None:
     """Ports, queries and sockets are taken from the URL."""
 
     def told(url: str) -> tuple[object, ...]:
-        target = parsed(url)
+        target = parse_url(url)
         return target.scheme, target.host, target.port, target.socket, target.path
 
     assert told("https://a.example:8443/x?y=1") == ("https", "a.example", 8443, "", "/x?y=1")
@@ -136,7 +136,7 @@ def test_a_token_is_looked_for_at_the_beginning_of_an_answer(address: str, blank
     """A server that sends without an end fills no memory."""
     Handler.blanks = blanks
     try:
-        refused = refusal(parsed(f"{address}/200/abc"), "abc", 10)
+        refused = ask_once(parse_url(f"{address}/200/abc"), "abc", 10)
     finally:
         Handler.blanks = 0
     assert bool(refused) is not found
@@ -145,14 +145,14 @@ def test_a_token_is_looked_for_at_the_beginning_of_an_answer(address: str, blank
 @pytest.mark.parametrize(("status", "accepted"), [(200, True), (399, True), (400, False), (599, False)])
 def test_a_status_of_success_is_accepted(address: str, status: int, accepted: bool) -> None:
     """2xx and 3xx, to their ends."""
-    assert bool(refusal(parsed(f"{address}/{status}/"), "", 10)) is not accepted
+    assert bool(ask_once(parse_url(f"{address}/{status}/"), "", 10)) is not accepted
 
 
 def test_what_is_no_answer_is_told() -> None:
     """Bytes that are no HTTP, silence and a closed port are refusals with a reason."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        assert refusal(parsed(url), "", 0.1) == "it cannot be asked (There was no answer within 0.1 seconds)"
+        assert ask_once(parse_url(url), "", 0.1) == "it cannot be asked (There was no answer within 0.1 seconds)"
         listener.accept()[0].close()
 
         def answer() -> None:
@@ -162,9 +162,9 @@ def test_what_is_no_answer_is_told() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        assert refusal(parsed(url), "", 10) == "it cannot be asked (The answer is not HTTP, or was cut off)"
+        assert ask_once(parse_url(url), "", 10) == "it cannot be asked (The answer is not HTTP, or was cut off)"
         thread.join()
-    assert refusal(parsed(url), "", 10) == "it cannot be asked (Connection refused)"
+    assert ask_once(parse_url(url), "", 10) == "it cannot be asked (Connection refused)"
 
 
 class Clock:
@@ -202,7 +202,7 @@ def test_a_server_is_asked_until_the_time_is_up(
     """Each question may take what is left, but three seconds at most; there is time for one at least."""
     clock = Clock(refusals)
     monkeypatch.setattr(verification, "time", clock)
-    monkeypatch.setattr(verification, "refusal", clock.refusal)
+    monkeypatch.setattr(verification, "ask_once", clock.refusal)
     if refusals == 9 or timeout == 0.05:
         with pytest.raises(ApplyError, match=f"within {timeout} seconds: no"):
             verify("http://a.example/", timeout, "")
@@ -222,8 +222,8 @@ def test_certificates_are_checked_but_on_this_machine(monkeypatch: pytest.Monkey
         asked.append(options)
         return Reply(200, {}, b"")
 
-    monkeypatch.setattr(verification, "ask", ask)
-    assert refusal(parsed(f"https://{host}/"), "", 7) == ""
+    monkeypatch.setattr(verification, "ask_server", ask)
+    assert ask_once(parse_url(f"https://{host}/"), "", 7) == ""
     assert [(options["trusts_any"], options["seconds"]) for options in asked] == [(trusts, 7)]
 
 

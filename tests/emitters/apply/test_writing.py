@@ -9,20 +9,20 @@ import pytest
 from tests.accounts import NOBODY, needs_root
 from tests.emitters.apply.conftest import World, text_of
 from wagtail_multihost.emitters.apply import journal
-from wagtail_multihost.emitters.apply.differences import differences
-from wagtail_multihost.emitters.apply.lock import locked
+from wagtail_multihost.emitters.apply.differences import compare_targets
+from wagtail_multihost.emitters.apply.lock import hold_lock
 from wagtail_multihost.emitters.apply.manifest import Manifest
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, prepare_output
 from wagtail_multihost.emitters.apply.pending import Pending
-from wagtail_multihost.emitters.apply.place import Place, prepared
-from wagtail_multihost.emitters.apply.writing import compared, written
+from wagtail_multihost.emitters.apply.writing import find_changes, write_changes
 from wagtail_multihost.exceptions import ApplyError, EmitError
 
 
 def test_written_files_are_remembered_and_owe_a_reload(world: World) -> None:
     """What is written is known as ours afterwards, and the next apply reloads it; nothing is left of the way."""
-    found = written(world.wish())
+    found = write_changes(world.request())
     assert world.found() == world.texts
-    place = Place(world.directory)
+    place = OutputFolder(world.directory)
     assert Pending(place).paths == found.paths == {"fake": [*world.texts, "conf/generation"]}
     assert set(Manifest(place).files) == {*world.texts, "conf/generation"}
     assert Manifest(place).generations == {"fake": text_of(world.directory / "conf/generation")}
@@ -35,12 +35,12 @@ def test_nothing_is_noted_where_nothing_differs(world: World) -> None:
     """A second run writes nothing, and owes nothing."""
     world.apply(reload=world.hook)
     before = (world.directory / ".multihost/manifest.json").stat().st_ino
-    assert written(world.wish()).changes == []
+    assert write_changes(world.request()).changes == []
     assert (world.directory / ".multihost/manifest.json").stat().st_ino == before
     assert not (world.directory / ".multihost/pending.json").exists()
 
 
-@pytest.mark.parametrize("run", [compared, written])
+@pytest.mark.parametrize("run", [find_changes, write_changes])
 def test_what_must_not_be_done_unasked_is_refused(world: World, run: object) -> None:
     """Others' files, edited ones and most of all files stay, until each is allowed by its own option."""
     world.texts |= {f"conf/sites/s{number}": "s" for number in range(20)}
@@ -48,17 +48,17 @@ def test_what_must_not_be_done_unasked_is_refused(world: World, run: object) -> 
     full = dict(world.texts)
     (world.directory / "conf/main").write_text("of others\n")
     with pytest.raises(ApplyError, match="--force replaces them"):
-        run(world.wish(allow_mass_delete=True))  # type: ignore[operator]
+        run(world.request(allow_mass_delete=True))  # type: ignore[operator]
     world.texts = {"conf/main": "one"}
     with pytest.raises(ApplyError, match="--allow-mass-delete"):
-        run(world.wish(force=True))  # type: ignore[operator]
+        run(world.request(force=True))  # type: ignore[operator]
     assert len(list((world.directory / "conf/sites").iterdir())) == len(full) - 1
-    assert len(run(world.wish(force=True, allow_mass_delete=True)).changes) == 24  # type: ignore[operator]
+    assert len(run(world.request(force=True, allow_mass_delete=True)).changes) == 24  # type: ignore[operator]
 
 
 def test_comparing_writes_nothing(world: World) -> None:
     """What differs is told, and the folder is not even made."""
-    assert len(compared(world.wish()).changes) == 4
+    assert len(find_changes(world.request()).changes) == 4
     assert not world.directory.exists()
 
 
@@ -66,18 +66,18 @@ def test_a_run_that_died_is_undone_first(world: World) -> None:
     """The journal of a dead run is heeded before files are compared."""
     world.apply()
     world.texts["conf/main"] = "two"
-    place = prepared(world.directory)
-    journal.keep(place, differences((world.emitter,), world.plan(), Manifest(place)).changes)
+    place = prepare_output(world.directory)
+    journal.keep_old_files(place, compare_targets((world.emitter,), world.plan(), Manifest(place)).changes)
     (world.directory / "conf/main").unlink()
     del world.texts["conf/main"]
-    assert "conf/main" in written(world.wish()).paths["fake"]
+    assert "conf/main" in write_changes(world.request()).paths["fake"]
     assert not place.journal.exists() and not (world.directory / "conf/main").exists()
 
 
 def test_writing_waits_for_other_runs(world: World) -> None:
     """It holds the same lock as an apply, for as long as it is told."""
-    with locked(prepared(world.directory), 0), pytest.raises(EmitError, match=r"for 0\.1 seconds or more"):
-        written(world.wish(lock_timeout=0.1))
+    with hold_lock(prepare_output(world.directory), 0), pytest.raises(EmitError, match=r"for 0\.1 seconds or more"):
+        write_changes(world.request(lock_timeout=0.1))
     assert world.found() == {}
 
 
@@ -89,5 +89,5 @@ def test_folder_that_leads_elsewhere_is_refused(world: World, folder: str) -> No
     world.texts["conf/main"] = "two"
     os.chown(world.directory / folder, NOBODY, 0)
     with pytest.raises(EmitError, match="not accepted for root's files"):
-        written(world.wish())
+        write_changes(world.request())
     assert text_of(world.directory / "conf/main") == "one"

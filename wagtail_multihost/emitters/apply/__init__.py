@@ -1,8 +1,8 @@
-"""Bringing emitted files into use: locked, validated, reloaded, verified, and rolled back when it does not work."""
+"""Putting emitted files into use: lock, validate, reload, verify, and roll back when that fails."""
 
 from __future__ import annotations
 
+from wagtail_multihost.emitters.apply.request import ApplyRequest, ApplyResult
 from wagtail_multihost.emitters.apply.transaction import apply
-from wagtail_multihost.emitters.apply.wish import Result, Wish
 
-__all__ = ["Result", "Wish", "apply"]
+__all__ = ["ApplyResult", "ApplyRequest", "apply"]

@@ -9,62 +9,62 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place, discard, emptied, read_json, write_json
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard_file, make_empty, read_json, write_json
 from wagtail_multihost.emitters.output import FOLDER_MODE, Change
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.files.writing import draft_name, modified, refresh, sync
 
 
-def keep(place: Place, changes: Iterable[Change]) -> None:
-    """Keep the old files by a second name, and note how to bring them back; raises EmitError when it cannot be done."""
+def keep_old_files(output: OutputFolder, changes: Iterable[Change]) -> None:
+    """Keep the old files under second names, and record how to restore them; raises EmitError when that fails."""
     entries = []
-    path = str(place.backups)
+    path = str(output.backups)
     try:
-        emptied(place.backups)
+        make_empty(output.backups)
         for number, change in enumerate(changes):
-            path = f"{place.directory}/{change.path}"
+            path = f"{output.directory}/{change.path}"
             backup = ""
             if os.path.lexists(path):
                 backup = str(number)
-                os.link(path, place.backups / backup, follow_symlinks=False)
+                os.link(path, output.backups / backup, follow_symlinks=False)
             entries.append([str(change.path), backup])
-        sync([str(place.backups)])
-        write_json(place.journal, {"entries": entries})
+        sync([str(output.backups)])
+        write_json(output.journal, {"entries": entries})
     except OSError as error:
         raise EmitError(f"Cannot keep the old {path}: {error.strerror}.") from None
 
 
-def undo(place: Place) -> bool:
+def undo(output: OutputFolder) -> bool:
     """
-    Bring back the files of the journal, newer than what they replace, and return whether there was one.
+    Restore the files of the journal, newer than what they replace, and return whether there was a journal.
 
-    It can be interrupted and run again. Raises EmitError when a file cannot be brought back.
+    It can be interrupted and run again. Raises EmitError when a file cannot be restored.
     """
-    found = read_json(place.journal, has_entries)
+    found = read_json(output.journal, has_entries)
     if not found:
         return False
-    path = str(place.journal)
+    path = str(output.journal)
     try:
         for name, backup in found["entries"]:
-            path = f"{place.directory}/{name}"
+            path = f"{output.directory}/{name}"
             if backup:
-                bring_back(place.backups / backup, path)
+                bring_back(output.backups / backup, path)
             else:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
-        folders = {os.path.dirname(f"{place.directory}/{name}") for name, _ in found["entries"]}
+        folders = {os.path.dirname(f"{output.directory}/{name}") for name, _ in found["entries"]}
         sync([folder for folder in folders if os.path.isdir(folder)])
-        forget(place)
+        forget(output)
     except OSError as error:
         raise EmitError(
-            f"Cannot bring back the old {path}: {error.strerror}. Without {place.journal} the next run goes on with "
-            "the files that are there."
+            f"Cannot restore the old {path}: {error.strerror}. To keep the files that are there now, remove "
+            f"{output.journal}."
         ) from None
     return True
 
 
 def has_entries(found: dict[str, Any]) -> bool:
-    """Return whether a journal says what ``keep`` writes."""
+    """Return whether a journal has the form that ``keep_old_files`` writes."""
     entries = found.get("entries")
     return isinstance(entries, list) and all(
         isinstance(entry, list) and [type(part) for part in entry] == [str, str] for entry in entries
@@ -72,18 +72,18 @@ def has_entries(found: dict[str, Any]) -> bool:
 
 
 def bring_back(backup: Path, path: str) -> None:
-    # One file by two names is what was never replaced, or is back already.
+    # One file under both names was never replaced, or is restored already.
     if os.path.lexists(path) and os.path.samestat(os.lstat(backup), os.lstat(path)):
         return
     os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
     draft = draft_name(path)
     os.link(backup, draft, follow_symlinks=False)
-    renew(draft, path)
+    renew_time(draft, path)
     os.replace(draft, path)
 
 
-def renew(draft: str, path: str) -> None:
-    """Give an old file a new time: now, or later when what it replaces, or it itself, is as new as that."""
+def renew_time(draft: str, path: str) -> None:
+    """Give an old file a new time: now, or later if it, or what it replaces, is as new as that."""
     before = modified(draft)
     os.utime(draft, follow_symlinks=False)
     refresh(draft, path)
@@ -91,7 +91,7 @@ def renew(draft: str, path: str) -> None:
         os.utime(draft, (before + 1, before + 1), follow_symlinks=False)
 
 
-def forget(place: Place) -> None:
-    """Let the files that are there be the ones that stay."""
-    discard(place.journal)
-    shutil.rmtree(place.backups, ignore_errors=True)
+def forget(output: OutputFolder) -> None:
+    """Make the files that are there permanent, by discarding the way back."""
+    discard_file(output.journal)
+    shutil.rmtree(output.backups, ignore_errors=True)

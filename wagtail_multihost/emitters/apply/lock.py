@@ -1,4 +1,4 @@
-"""One run at a time in an output folder."""
+"""The lock that allows one run at a time in an output folder."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from wagtail_multihost.emitters.apply.place import Place
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.files.locking import lock
 
-#: Of the number of a process.
+#: Of a process id.
 MOST_DIGITS = 20
 
 
 @contextmanager
-def locked(place: Place, timeout: float, is_served: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def hold_lock(output: OutputFolder, timeout: float, is_served: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """
-    Keep other runs out, once they are done; go on without the lock as soon as ``is_served`` says so.
+    Wait for other runs, then keep them out; go on without the lock as soon as ``is_served`` returns true.
 
-    Raises EmitError when it takes longer than ``timeout`` seconds.
+    Raises EmitError when that takes longer than ``timeout`` seconds.
     """
     try:
-        descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(output.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise EmitError(f"Cannot lock {place.lock}: {error.strerror}.") from None
+        raise EmitError(f"Cannot lock {output.lock}: {error.strerror}.") from None
     try:
         if lock(descriptor, time.monotonic() + timeout, is_served):
             os.ftruncate(descriptor, 0)
@@ -34,8 +34,8 @@ def locked(place: Place, timeout: float, is_served: Callable[[], bool] = lambda:
         holder = os.pread(descriptor, MOST_DIGITS, 0).decode() or "unknown"
         os.close(descriptor)
         raise EmitError(
-            f"Another run (process {holder}) has held {place.lock} for {timeout:g} seconds or more; "
-            "nothing was changed. --lock-timeout waits longer."
+            f"Another run (process {holder}) has held {output.lock} for {timeout:g} seconds or more; nothing was "
+            "changed. To wait longer, give --lock-timeout."
         ) from None
     except BaseException:
         os.close(descriptor)

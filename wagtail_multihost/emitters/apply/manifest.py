@@ -1,4 +1,4 @@
-"""The manifest: the digest of each file that was written, which tells an edited file from one that is as it was."""
+"""The manifest: the digest of each file that was written, by which edited files are recognised."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place, read_json, write_json
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, read_json, write_json
 from wagtail_multihost.emitters.output import Change
 
 
 class Manifest:
     """
-    The digests, and the generation of each target that shows one. While files are being replaced both the old and
-    the new digest of a file are accepted, so that a crash makes no file look edited.
+    The digests, and the generation of each target that shows one. While files are being replaced, both the old and
+    the new digest of a file are accepted, so that no file looks edited after a crash.
     """
 
-    def __init__(self, place: Place) -> None:
-        found = read_json(place.manifest, has_texts)
-        self.place = place
+    def __init__(self, output: OutputFolder) -> None:
+        found = read_json(output.manifest, has_texts)
+        self.output = output
         self.files: dict[str, str] = found.get("files", {})
         self.generations: dict[str, str] = found.get("generations", {})
 
     def knows(self, path: str, text: str) -> bool:
-        """Return whether ``text`` is what was written to ``path``; yes for a file from before the manifest."""
+        """Return whether ``text`` is what was written to ``path``; true for a file older than the manifest."""
         digests = self.files.get(path)
         return digests is None or digest(text) in digests.split()
 
@@ -35,7 +35,7 @@ class Manifest:
         self.save()
 
     def settle(self, changes: Iterable[Change], generations: dict[str, str] | None = None) -> None:
-        """Accept the new contents alone."""
+        """Accept only the new contents."""
         for change in changes:
             if change.new:
                 self.files[str(change.path)] = digest(change.new.text)
@@ -45,7 +45,7 @@ class Manifest:
         self.save()
 
     def save(self) -> None:
-        write_json(self.place.manifest, {"files": self.files, "generations": self.generations})
+        write_json(self.output.manifest, {"files": self.files, "generations": self.generations})
 
 
 def digest(text: str) -> str:

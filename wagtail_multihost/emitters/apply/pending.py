@@ -1,41 +1,41 @@
-"""The mark of a reload that is still to be done: it outlives the process that owes it (frappe/press#2703)."""
+"""The record of reloads still to be done: it outlives the process that should do them (frappe/press#2703)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place, discard, read_json, write_json
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard_file, read_json, write_json
 
 
 class Pending:
-    """The changed paths by the target whose servers have not been reloaded since."""
+    """The changed paths, by target, for which the servers have not been reloaded yet."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.paths: dict[str, list[str]] = read_json(place.pending, has_paths)
+    def __init__(self, output: OutputFolder) -> None:
+        self.output = output
+        self.paths: dict[str, list[str]] = read_json(output.pending, has_paths)
 
     def of(self, targets: Iterable[str]) -> frozenset[str]:
-        """Return those of ``targets`` that wait for a reload."""
+        """Return those of ``targets`` that need a reload."""
         return frozenset(targets) & self.paths.keys()
 
     def add(self, paths: dict[str, list[str]]) -> None:
-        """Note changes, before they are made."""
+        """Record changes, before they are made."""
         for target, changed in paths.items():
             self.paths[target] = list(dict.fromkeys([*self.paths.get(target, []), *changed]))
         self.save()
 
     def clear(self, targets: Iterable[str]) -> None:
-        """Note that the servers of ``targets`` use what is there."""
+        """Record that the servers of ``targets`` use the files that are there."""
         for target in targets:
             self.paths.pop(target, None)
         self.save()
 
     def save(self) -> None:
         if self.paths:
-            write_json(self.place.pending, self.paths)
+            write_json(self.output.pending, self.paths)
         else:
-            discard(self.place.pending)
+            discard_file(self.output.pending)
 
 
 def has_paths(found: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Running others' programs: with few variables, no input, a time limit, and an end for all that they started."""
+"""Running other programs: with few variables, no input, and an end for everything that they started."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from wagtail_multihost.emitters.apply.signals import hold_back
+from wagtail_multihost.emitters.apply.signals import defer_signals
 from wagtail_multihost.exceptions import EmitError
 
 KEPT = ("LANG", "HOME")
-#: Where a program is looked for that PATH does not lead to: an operator's shell may lack the folders of servers.
+#: Searched after PATH, which in an operator's shell may lack the folders of servers.
 FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#: Debian's packages, for the sentence that says that a program is missing.
+#: Debian's packages, for the message that a program is missing.
 PACKAGES = {"nginx": "nginx", "systemd-analyze": "systemd", "uwsgi": "uwsgi-core"}
 
 
-def environment(**variables: str) -> dict[str, str]:
-    """Return the variables of a program: uWSGI takes each UWSGI_ variable as an option, and others have secrets."""
+def program_environment(**variables: str) -> dict[str, str]:
+    """Return a program's variables: uWSGI reads each UWSGI_ variable as an option, and others may hold secrets."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return {"PATH": f"{os.environ.get('PATH', '')}:{FOLDERS}".lstrip(":"), **kept, **variables}
 
 
-def found(program: str) -> str:
-    """Return where ``program`` is; raises EmitError, which names its package, when this machine does not have it."""
-    path = shutil.which(program, path=environment()["PATH"])
+def find_program(program: str) -> str:
+    """Return the path of ``program``; raises EmitError, which names its package, if this machine does not have it."""
+    path = shutil.which(program, path=program_environment()["PATH"])
     if path:
         return os.path.abspath(path)
     package = PACKAGES.get(os.path.basename(program))
@@ -36,12 +36,14 @@ def found(program: str) -> str:
 
 
 @contextmanager
-def running(command: Sequence[str], variables: Mapping[str, str], *, output: int) -> Iterator[subprocess.Popen[str]]:
-    """Run a command in a session of its own, which is killed as a whole when the block is left by an error."""
+def run_program(
+    command: Sequence[str], variables: Mapping[str, str], *, output: int
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in its own session, which is killed as a whole when the block is left by an error."""
     process = None
     try:
-        with hold_back():  # a signal in the middle of starting it would leave it running
-            process = start(command, variables, output)
+        with defer_signals():  # a signal while it is being started would leave it running
+            process = start_program(command, variables, output)
         yield process
     except BaseException:
         if process:
@@ -54,10 +56,10 @@ def running(command: Sequence[str], variables: Mapping[str, str], *, output: int
             process.stdout.close()
 
 
-def start(command: Sequence[str], variables: Mapping[str, str], output: int) -> subprocess.Popen[str]:
-    # S603: the command is the operator's, or of the emitters, and no shell reads it.
+def start_program(command: Sequence[str], variables: Mapping[str, str], output: int) -> subprocess.Popen[str]:
+    # S603: the command is the operator's or the emitters', and no shell reads it.
     return subprocess.Popen(  # noqa: S603
-        [found(command[0]), *command[1:]],
+        [find_program(command[0]), *command[1:]],
         env=dict(variables),
         cwd="/",
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Ending in good order when the process is told to stop."""
+"""Stopping cleanly when the process gets a signal."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Handler = Callable[[int, FrameType | None], Any]
 
 
 class Stopped(BaseException):
-    """A signal told the process to stop. It is no Exception, so that nothing on the way takes it for a failure."""
+    """A signal told the process to stop. Not an Exception, so that no handler on the way mistakes it for a failure."""
 
 
 @contextmanager
-def handled(handler: Handler) -> Iterator[None]:
-    """Let ``handler`` have the signals. It is Python's, so a program that is started does not inherit it."""
+def handle_signals(handler: Handler) -> Iterator[None]:
+    """Handle the signals with ``handler``, a Python function, which programs that are started do not inherit."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # Who started it with nohup wants it to go on.
+    # Started with nohup, the process is meant to go on.
     heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in heeded}
     try:
@@ -34,18 +34,18 @@ def handled(handler: Handler) -> Iterator[None]:
 
 
 @contextmanager
-def hold_back() -> Iterator[None]:
-    """Let signals wait until the block is left, where the first of them is as if it came then."""
+def defer_signals() -> Iterator[None]:
+    """Hold signals back until the block is left; then the first of them is raised again."""
     waiting: list[int] = []
-    with handled(lambda number, frame: waiting.append(number)):
+    with handle_signals(lambda number, frame: waiting.append(number)):
         yield
     for number in waiting[:1]:
         signal.raise_signal(number)
 
 
-def stop(number: int, frame: FrameType | None) -> None:
+def raise_stopped(number: int, frame: FrameType | None) -> None:
     raise Stopped(signal.Signals(number).name)
 
 
-def pass_over(number: int, frame: FrameType | None) -> None:
-    """Go on: what is being done ends soon, and half of it would be worse."""
+def ignore_signal(number: int, frame: FrameType | None) -> None:
+    """Go on: the work at hand ends soon, and half of it would be worse."""

@@ -1,7 +1,7 @@
 """
-The scratch copy that is validated, kept from run to run: site's files are hard links of those that are in use.
+The scratch copy that is validated, kept from run to run: sites' files are hard links to those that are in use.
 
-10,000 links take a third of a second; that the copy has the same inodes as the original is seen in a few milliseconds.
+10,000 links take a third of a second; checking that the copy has the original's inodes takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -10,35 +10,37 @@ import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from wagtail_multihost.emitters.apply.place import PRIVATE_FOLDER, Place
+from wagtail_multihost.emitters.apply.output_folder import PRIVATE_FOLDER, OutputFolder
 from wagtail_multihost.emitters.output import Change, matching, new_file
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.files.writing import DRAFT, write_new
 
 
-def staged(place: Place, folders: Collection[str], changes: Iterable[Change], drafts: dict[str, str]) -> Path:
+def make_stage(
+    output: OutputFolder, folders: Collection[str], changes: Iterable[Change], drafts: dict[str, str]
+) -> Path:
     """
-    Make the scratch copy of ``folders`` as it will be after ``changes``, and return it.
+    Make the scratch copy of ``folders`` as they will be after ``changes``, and return its folder.
 
     Raises EmitError when it cannot be written.
     """
     try:
         # Sorted, so that a folder is mirrored before those in it.
-        for folder in sorted({*matching(place.directory, folders), *matching(place.stage, folders)}):
-            mirror(place.directory / folder, place.stage / folder)
+        for folder in sorted({*matching(output.directory, folders), *matching(output.stage, folders)}):
+            mirror_folder(output.directory / folder, output.stage / folder)
         for change in changes:
-            lay(place, change, drafts)
+            stage_change(output, change, drafts)
     except OSError as error:
-        raise EmitError(f"Cannot write the scratch copy {place.stage}: {error.strerror}.") from None
-    return place.stage
+        raise EmitError(f"Cannot write the scratch copy {output.stage}: {error.strerror}.") from None
+    return output.stage
 
 
-def mirror(original: Path, copy: Path) -> None:
-    """Make ``copy`` the same files as ``original``, with as few changes as it takes."""
-    if copy.is_symlink():  # what is laid into it would be in use
+def mirror_folder(original: Path, copy: Path) -> None:
+    """Make ``copy`` contain the same files as ``original``, with as few changes as possible."""
+    if copy.is_symlink():  # files written through it would be in use
         copy.unlink()
     copy.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    wanted, there = inodes(original), inodes(copy)
+    wanted, there = read_inodes(original), read_inodes(copy)
     for name, inode in there.items():
         if wanted.get(name) != inode:
             os.unlink(copy / name)
@@ -47,7 +49,7 @@ def mirror(original: Path, copy: Path) -> None:
             os.link(original / name, copy / name, follow_symlinks=False)
 
 
-def inodes(folder: Path) -> dict[str, int]:
+def read_inodes(folder: Path) -> dict[str, int]:
     """Return the inodes of the files and links to files in a folder, without drafts; none when there is no folder."""
     try:
         with os.scandir(folder) as entries:
@@ -58,13 +60,13 @@ def inodes(folder: Path) -> dict[str, int]:
         return {}
 
 
-def lay(place: Place, change: Change, drafts: dict[str, str]) -> None:
-    path = place.stage / change.path
+def stage_change(output: OutputFolder, change: Change, drafts: dict[str, str]) -> None:
+    path = output.stage / change.path
     path.unlink(missing_ok=True)
     if not change.new:
         return
     path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     if change.new.site:
-        os.link(drafts[f"{place.directory}/{change.path}"], path)
+        os.link(drafts[f"{output.directory}/{change.path}"], path)
     else:
-        write_new(str(path), new_file(place.stage, change.new))
+        write_new(str(path), new_file(output.stage, change.new))

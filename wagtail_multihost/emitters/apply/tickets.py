@@ -1,8 +1,8 @@
 """
 Tickets: each run takes one before it waits for the lock, and the run that holds the lock serves all of its kind.
 
-It reads the registry after it has seen the tickets, so that what their takers had changed by then is in it. A taker
-holds a lock on its ticket: one that nobody holds is of a run that has ended.
+That run reads the registry after it has seen the tickets, so that it includes what their takers had changed by then. A
+taker holds a lock on its ticket: a ticket that is not locked belongs to a run that has ended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.emitters.apply.place import Place
+from wagtail_multihost.emitters.apply.output_folder import OutputFolder
 from wagtail_multihost.files.writing import named
 
 SUFFIX = ".ticket"
@@ -25,7 +25,7 @@ SUFFIX = ".ticket"
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The open file of a run that waits: its ``path``, and what it says."""
+    """The ticket of this run: the ``path`` and the open ``descriptor`` of its file."""
 
     path: Path
     descriptor: int
@@ -39,31 +39,31 @@ class Ticket:
         os.close(self.descriptor)
 
     def answer(self) -> dict[str, Any] | None:
-        """Return what the run that served this ticket wrote, None before that."""
-        _, line, answer = read(self.descriptor).partition("\n")
+        """Return what the run that served this ticket wrote; None if none has yet."""
+        _, line, answer = read_ticket(self.descriptor).partition("\n")
         return json.loads(answer) if line and answer.endswith("\n") else None
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Another run's ticket: its ``path`` and the ``sites`` it is for, none of them for all."""
+class WaitingTicket:
+    """Another run's ticket: its ``path`` and the ``sites`` it is for (none: all)."""
 
     path: Path
     sites: frozenset[str]
 
 
-def taken(place: Place, fingerprint: str, sites: Iterable[str]) -> Ticket:
-    """Leave a ticket, which others see when it is whole and held."""
+def take_ticket(output: OutputFolder, fingerprint: str, sites: Iterable[str]) -> Ticket:
+    """Create a ticket, which others see once it is complete and locked."""
     text = json.dumps({"fingerprint": fingerprint, "sites": sorted(sites)}).encode() + b"\n"
     while True:
-        draft = place.tickets / f"{secrets.token_hex(8)}.tmp"
+        draft = output.tickets / f"{secrets.token_hex(8)}.tmp"
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             with named(draft):
                 os.write(descriptor, text)
             os.replace(draft, path := draft.with_suffix(SUFFIX))
-        except FileNotFoundError:  # another run took it for abandoned before it was held
+        except FileNotFoundError:  # another run found it unlocked, and removed it
             os.close(descriptor)
         except BaseException:
             os.close(descriptor)
@@ -73,10 +73,10 @@ def taken(place: Place, fingerprint: str, sites: Iterable[str]) -> Ticket:
             return Ticket(path, descriptor)
 
 
-def waiting(place: Place, fingerprint: str, own: Ticket) -> list[Waiting]:
+def find_waiting(output: OutputFolder, fingerprint: str, own: Ticket) -> list[WaitingTicket]:
     """Return the other tickets of the same kind, and remove those whose runs have ended."""
     found = []
-    for path in sorted(place.tickets.iterdir()):
+    for path in sorted(output.tickets.iterdir()):
         if path == own.path or is_abandoned(path):
             continue
         with suppress(FileNotFoundError):
@@ -84,12 +84,12 @@ def waiting(place: Place, fingerprint: str, own: Ticket) -> list[Waiting]:
             if path.suffix == SUFFIX and line and not answer.endswith("\n"):
                 ticket = json.loads(first)
                 if ticket["fingerprint"] == fingerprint:
-                    found.append(Waiting(path, frozenset(ticket["sites"])))
+                    found.append(WaitingTicket(path, frozenset(ticket["sites"])))
     return found
 
 
 def is_abandoned(path: Path) -> bool:
-    """Return whether nobody holds the ticket any more, which is then removed."""
+    """Return whether the ticket's run has ended, and remove it then."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -106,8 +106,8 @@ def is_abandoned(path: Path) -> bool:
         os.close(descriptor)
 
 
-def serve(tickets: Iterable[Waiting], answer: dict[str, Any]) -> None:
-    """Tell the takers of ``tickets`` what was done for them; who cannot be told does it himself."""
+def answer_tickets(tickets: Iterable[WaitingTicket], answer: dict[str, Any]) -> None:
+    """Tell the takers of ``tickets`` what was done for them; one that cannot be told does the work itself."""
     for ticket in tickets:
         with suppress(OSError):
             descriptor = os.open(ticket.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -117,5 +117,5 @@ def serve(tickets: Iterable[Waiting], answer: dict[str, Any]) -> None:
                 os.close(descriptor)
 
 
-def read(descriptor: int) -> str:
+def read_ticket(descriptor: int) -> str:
     return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()

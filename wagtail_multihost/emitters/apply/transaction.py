@@ -1,6 +1,6 @@
 """
-The transaction: all that an apply does, in its order. Until the journal is written nothing that servers read is
-changed; from then until it is gone every failure, a crash too, brings the old files back.
+The transaction: everything that an apply does, in order. Until the journal is written, nothing that servers read is
+changed; from then until it is removed, any failure, even a crash, restores the old files.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import Any
 from wagtail_multihost.emitters.apply import journal
 from wagtail_multihost.emitters.apply.differences import (
     Differences,
-    differences,
-    heeded,
-    refuse_foreign,
+    call_target,
+    compare_targets,
     refuse_mass_delete,
+    refuse_overwriting,
 )
-from wagtail_multihost.emitters.apply.hook import reload
-from wagtail_multihost.emitters.apply.lock import locked
+from wagtail_multihost.emitters.apply.hook import run_reload_hook
+from wagtail_multihost.emitters.apply.lock import hold_lock
 from wagtail_multihost.emitters.apply.manifest import Manifest
+from wagtail_multihost.emitters.apply.output_folder import NAME, OutputFolder, prepare_output, refuse_writable
 from wagtail_multihost.emitters.apply.pending import Pending
-from wagtail_multihost.emitters.apply.place import NAME, Place, prepared, refuse_writable
-from wagtail_multihost.emitters.apply.programs import found as program
-from wagtail_multihost.emitters.apply.signals import Stopped, handled, pass_over, stop
-from wagtail_multihost.emitters.apply.stage import staged
-from wagtail_multihost.emitters.apply.tickets import Ticket, Waiting, serve, taken, waiting
-from wagtail_multihost.emitters.apply.validation import validate
-from wagtail_multihost.emitters.apply.verification import parsed, verify
-from wagtail_multihost.emitters.apply.wish import Result, Wish
+from wagtail_multihost.emitters.apply.programs import find_program
+from wagtail_multihost.emitters.apply.request import ApplyRequest, ApplyResult
+from wagtail_multihost.emitters.apply.signals import Stopped, handle_signals, ignore_signal, raise_stopped
+from wagtail_multihost.emitters.apply.stage import make_stage
+from wagtail_multihost.emitters.apply.tickets import Ticket, WaitingTicket, answer_tickets, find_waiting, take_ticket
+from wagtail_multihost.emitters.apply.validation import run_validations
+from wagtail_multihost.emitters.apply.verification import parse_url, verify
 from wagtail_multihost.emitters.emitter import Stage
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.output import draft, matching, reported, sentence, swap
@@ -38,102 +38,104 @@ from wagtail_multihost.exceptions import ApplyError, EmitError
 from wagtail_multihost.files.writing import remove, remove_drafts
 
 
-def apply(wish: Wish) -> Result:
+def apply(request: ApplyRequest) -> ApplyResult:
     """
-    Bring the files of ``wish`` into use, or leave everything as it was.
+    Put the files of ``request`` into use, or leave everything as it was.
 
     Raises ApplyError when the configuration is refused or was rolled back, EmitError (and what loading the registry
     raises) when it could not be tried.
     """
     started = time.monotonic()
-    folders = [folder for emitter in wish.emitters for folder in emitter.folders]
-    refuse_impossible(wish)
-    with stoppable(), reported():
-        place = prepared(wish.directory)
-        refuse_writable(place.directory, *matching(place.directory, folders))
+    folders = [folder for emitter in request.emitters for folder in emitter.folders]
+    refuse_impossible(request)
+    with report_stop(), reported():
+        output = prepare_output(request.directory)
+        refuse_writable(output.directory, *matching(output.directory, folders))
         with (
-            taken(place, wish.fingerprint, wish.sites) as ticket,
-            locked(place, wish.lock_timeout, lambda: ticket.answer() is not None),
+            take_ticket(output, request.fingerprint, request.sites) as ticket,
+            hold_lock(output, request.lock_timeout, lambda: ticket.answer() is not None),
         ):
             answer = ticket.answer()
-            result = answered(answer) if answer else together(place, wish, ticket)
+            result = read_answer(answer) if answer else apply_for_all(output, request, ticket)
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
-def refuse_impossible(wish: Wish) -> None:
-    """Raise EmitError for a hook that is not there or an address that is none, before anything is done."""
-    if wish.reload:
-        program(wish.reload[0])
-    if wish.verify:
-        parsed(wish.verify)
+def refuse_impossible(request: ApplyRequest) -> None:
+    """Raise EmitError for a missing hook or an invalid URL, before anything is done."""
+    if request.reload:
+        find_program(request.reload[0])
+    if request.verify:
+        parse_url(request.verify)
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def report_stop() -> Iterator[None]:
     """Turn a signal that stops the process into our error."""
     try:
-        with handled(stop):
+        with handle_signals(raise_stopped):
             yield
     except Stopped as stopped:
         raise ApplyError(f"Stopped by {stopped}; nothing was changed.") from None
 
 
-def answered(answer: dict[str, Any]) -> Result:
+def read_answer(answer: dict[str, Any]) -> ApplyResult:
     """Return what another run did for this one; raises ApplyError when it failed."""
     if "error" in answer:
         raise ApplyError(answer["error"])
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in answer["result"].items()
     }
-    return Result(**{**fields, "together": True})
+    return ApplyResult(**{**fields, "together": True})
 
 
-def together(place: Place, wish: Wish, ticket: Ticket) -> Result:
-    """Do what is wished, for those that wait for the same too."""
-    others = waiting(place, wish.fingerprint, ticket)
-    recover(place, wish)
-    served: list[Waiting] = []
+def apply_for_all(output: OutputFolder, request: ApplyRequest, ticket: Ticket) -> ApplyResult:
+    """Carry out ``request``, and those of waiting runs of the same kind."""
+    others = find_waiting(output, request.fingerprint, ticket)
+    recover(output, request)
+    served: list[WaitingTicket] = []
     transaction: Transaction | None = None
     try:
-        plan, served = joined(wish.load(), wish, others)
-        transaction = Transaction(place, wish, plan)
+        plan, served = join_waiting(request.load(), request, others)
+        transaction = Transaction(output, request, plan)
         result = transaction.run()
     except Exception as error:
         if not transaction or not transaction.has_swapped:
-            settle_debt(place, wish)
+            reload_pending(output, request)
         if isinstance(error, ApplyError):
-            serve(served, {"error": str(error)})
+            answer_tickets(served, {"error": str(error)})
         raise
-    serve(served, {"result": asdict(result)})
+    answer_tickets(served, {"result": asdict(result)})
     return result
 
 
-def recover(place: Place, wish: Wish) -> None:
-    """Undo a run that crashed, and remove what it left."""
-    with handled(pass_over):
-        journal.undo(place)
-        journal.forget(place)
-        folders = [folder for emitter in wish.emitters for folder in emitter.folders]
-        for folder in (NAME, *matching(place.directory, folders)):
-            remove_drafts(place.directory / folder)
+def recover(output: OutputFolder, request: ApplyRequest) -> None:
+    """Undo a run that crashed, and remove what it left behind."""
+    with handle_signals(ignore_signal):
+        journal.undo(output)
+        journal.forget(output)
+        folders = [folder for emitter in request.emitters for folder in emitter.folders]
+        for folder in (NAME, *matching(output.directory, folders)):
+            remove_drafts(output.directory / folder)
 
 
-def settle_debt(place: Place, wish: Wish) -> None:
-    """Reload the files that are there, where an earlier run that changed them did not, and this one changes nothing."""
-    pending = Pending(place)
-    owed = pending.of(wish.targets)
-    if wish.reload and owed:
-        # What made this run fail is what is to be told; the mark stays for the next one.
-        with handled(pass_over), suppress(EmitError, OSError):
-            reload(place, wish.reload, wish.reload_timeout, {name: pending.paths[name] for name in owed})
+def reload_pending(output: OutputFolder, request: ApplyRequest) -> None:
+    """Reload changes that an earlier run left without a reload, when this run changes nothing."""
+    pending = Pending(output)
+    owed = pending.of(request.targets)
+    if request.reload and owed:
+        # The failure of this run is the one to report; the record stays for the next run.
+        with handle_signals(ignore_signal), suppress(EmitError, OSError):
+            run_reload_hook(
+                output, request.reload, request.reload_timeout, {name: pending.paths[name] for name in owed}
+            )
             pending.clear(owed)
 
 
-def joined(plan: Plan, wish: Wish, others: list[Waiting]) -> tuple[Plan, list[Waiting]]:
-    """Return the plan with the sites of others too, and whom it serves: not who asks for a site that is not there."""
+def join_waiting(plan: Plan, request: ApplyRequest, others: list[WaitingTicket]) -> tuple[Plan, list[WaitingTicket]]:
+    """Return the plan with the sites of others too, and the tickets it serves: those whose sites all exist."""
     known = {site.id for site in plan.sites}
     served = [ticket for ticket in others if ticket.sites <= known]
-    if not wish.sites or not all(ticket.sites for ticket in served):
+    if not request.sites or not all(ticket.sites for ticket in served):
         return replace(plan, only=frozenset()), served
     return replace(plan, only=plan.only.union(*(ticket.sites for ticket in served))), served
 
@@ -141,27 +143,27 @@ def joined(plan: Plan, wish: Wish, others: list[Waiting]) -> tuple[Plan, list[Wa
 class Transaction:
     """One run, inside the lock."""
 
-    def __init__(self, place: Place, wish: Wish, plan: Plan) -> None:
-        self.place = place
-        self.wish = wish
+    def __init__(self, output: OutputFolder, request: ApplyRequest, plan: Plan) -> None:
+        self.output = output
+        self.request = request
         self.plan = plan
-        self.manifest = Manifest(place)
-        self.pending = Pending(place)
+        self.manifest = Manifest(output)
+        self.pending = Pending(output)
         self.found = Differences()
         self.has_swapped = False
 
-    def run(self) -> Result:
-        """Do it all; raises ApplyError or EmitError, and then nothing has changed."""
-        owed = self.pending.of(self.wish.targets) if self.wish.reload else frozenset()
-        watched = self.wish.watch(len(self.plan.chosen))
-        self.found = differences(self.wish.emitters, self.plan, self.manifest, watched, renewed=owed)
+    def run(self) -> ApplyResult:
+        """Carry out the transaction; after an ApplyError or EmitError nothing has changed."""
+        owed = self.pending.of(self.request.targets) if self.request.reload else frozenset()
+        watched = self.request.watch(len(self.plan.chosen))
+        self.found = compare_targets(self.request.emitters, self.plan, self.manifest, watched, renewed=owed)
         if not self.found.changes and not owed:
-            return Result(generation=self.generation)
-        if not self.wish.force:
-            refuse_foreign(self.found.changes, self.plan.directory)
-        if not self.wish.allow_mass_delete:
+            return ApplyResult(generation=self.generation)
+        if not self.request.force:
+            refuse_overwriting(self.found.changes, self.plan.directory)
+        if not self.request.allow_mass_delete:
             refuse_mass_delete(self.found)
-        drafts = draft(self.place.directory, self.found.changes)
+        drafts = draft(self.output.directory, self.found.changes)
         try:
             self.validate(drafts)
             self.activate(drafts)
@@ -170,70 +172,70 @@ class Transaction:
         return self.result
 
     def validate(self, drafts: dict[str, str]) -> None:
-        """Let the parsers read the scratch copy of each target that changes."""
-        for emitter in self.wish.emitters:
+        """Have the parsers check the scratch copy of each target that changes."""
+        for emitter in self.request.emitters:
             changes = self.found.by_target.get(emitter.name, [])
             if changes:
-                folder = staged(self.place, emitter.folders, changes, drafts)
+                folder = make_stage(self.output, emitter.folders, changes, drafts)
                 stage = Stage(self.plan, folder, frozenset(change.path for change in changes))
-                validate(heeded(emitter, emitter.validate, stage), folder, self.plan.directory)
+                run_validations(call_target(emitter, emitter.validate, stage), folder, self.plan.directory)
 
     def activate(self, drafts: dict[str, str]) -> None:
-        """Swap, reload and verify; raises ApplyError when that fails, after the old state is back."""
+        """Swap, reload and verify; raises ApplyError when that fails and the old state has been restored."""
         before = dict(self.pending.paths)
         self.pending.add(self.found.paths)
         try:
-            journal.keep(self.place, self.found.changes)
+            journal.keep_old_files(self.output, self.found.changes)
             self.manifest.expect(self.found.changes)
             self.has_swapped = True
-            swap(self.place.directory, self.found.changes, drafts)
+            swap(self.output.directory, self.found.changes, drafts)
             self.reload()
             self.verify()
-            with handled(pass_over):
+            with handle_signals(ignore_signal):
                 self.commit()
         except BaseException as error:
-            with handled(pass_over):
+            with handle_signals(ignore_signal):
                 self.roll_back(error, before)
             raise
 
     def reload(self) -> None:
-        if self.wish.reload:
-            paths = {name: self.pending.paths[name] for name in sorted(self.pending.of(self.wish.targets))}
-            reload(self.place, self.wish.reload, self.wish.reload_timeout, paths)
+        if self.request.reload:
+            paths = {name: self.pending.paths[name] for name in sorted(self.pending.of(self.request.targets))}
+            run_reload_hook(self.output, self.request.reload, self.request.reload_timeout, paths)
 
     def verify(self) -> None:
-        if self.wish.verify:
-            wants_line = any(emitter.wants_proxy_line(self.plan) for emitter in self.wish.emitters)
-            verify(self.wish.verify, self.wish.verify_timeout, self.generation, wants_line=wants_line)
+        if self.request.verify:
+            wants_line = any(emitter.wants_proxy_line(self.plan) for emitter in self.request.emitters)
+            verify(self.request.verify, self.request.verify_timeout, self.generation, wants_line=wants_line)
 
     def commit(self) -> None:
-        """Let the new files be the ones that stay, which they are from the moment on that the journal is gone."""
-        journal.forget(self.place)
-        # The manifest accepts both contents until then, and a mark that stays costs a reload more.
+        """Make the new files permanent, which they are from the moment that the journal is gone."""
+        journal.forget(self.output)
+        # Until then the manifest accepts both contents, and a record that stays costs one more reload.
         with suppress(OSError):
             self.manifest.settle(self.found.changes, self.found.generations)
-            if self.wish.reload:
-                self.pending.clear(self.wish.targets)
+            if self.request.reload:
+                self.pending.clear(self.request.targets)
 
     def roll_back(self, error: BaseException, before: dict[str, list[str]]) -> None:
-        """Bring the old files back and reload them; raises ApplyError that says what was done, and why."""
+        """Restore and reload the old files; raises an ApplyError that says what was done, and why."""
         try:
-            is_undone = journal.undo(self.place)
+            is_undone = journal.undo(self.output)
         except EmitError as failure:
-            raise EmitError(f"{reason_of(error)} {failure} The next run tries again.") from error
+            raise EmitError(f"{describe_error(error)} {failure} The next run tries again.") from error
         if not self.has_swapped:
             self.pending.paths = before
             self.pending.save()
             return
-        if not is_undone:  # the new files were the ones that stay already
-            raise EmitError(f"{reason_of(error)} The new files are in place.") from error
-        said = f"{reason_of(error)} The old files are back"
+        if not is_undone:  # the new files were permanent already
+            raise EmitError(f"{describe_error(error)} The new files are in place.") from error
+        said = f"{describe_error(error)} The old files are back"
         try:
             self.reload()
         except EmitError as failure:
             raise ApplyError(f"{said}, but could not be reloaded: {failure} The next run tries again.") from error
-        if self.wish.reload:
-            self.pending.clear(self.wish.targets)
+        if self.request.reload:
+            self.pending.clear(self.request.targets)
             said += " and reloaded"
         raise ApplyError(f"{said}.") from error
 
@@ -241,21 +243,21 @@ class Transaction:
     def generation(self) -> str:
         """The generation that the first target that shows one will serve, blank when none does."""
         tokens = {**self.manifest.generations, **self.found.generations}
-        return next((tokens[emitter.name] for emitter in self.wish.emitters if tokens.get(emitter.name)), "")
+        return next((tokens[emitter.name] for emitter in self.request.emitters if tokens.get(emitter.name)), "")
 
     @property
-    def result(self) -> Result:
+    def result(self) -> ApplyResult:
         changes = self.found.changes
-        return Result(
+        return ApplyResult(
             changed=tuple(str(change.path) for change in changes if change.new),
             removed=tuple(str(change.path) for change in changes if not change.new),
-            reloaded=bool(self.wish.reload),
-            verified=bool(self.wish.verify),
+            reloaded=bool(self.request.reload),
+            verified=bool(self.request.verify),
             generation=self.generation,
         )
 
 
-def reason_of(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     if isinstance(error, Stopped):
         return f"Stopped by {error}."
     if isinstance(error, OSError):

@@ -18,7 +18,7 @@ def answers_balancers(front: Front) -> bool:
     return bool(front.options.health_from) and not front.plan.node
 
 
-def balancers(front: Front) -> str:
+def render_balancers(front: Front) -> str:
     """
     Return balancers.conf; blank where nobody may ask.
 

@@ -1,13 +1,13 @@
 """
-What nginx keeps, and the files of buckets that it reaches.
+What nginx caches, and the files in buckets that it serves.
 
-Pages are kept for visitors without a session, under keys that start with the site. nginx of Debian cannot delete a
-kept page. It fetches it anew, and keeps that one: PURGE does so behind its answer, because the process that asks may
-be the only one that the site has.
+Pages are cached for visitors without a session, under keys that start with the site. Debian's nginx cannot delete a
+cached page, so PURGE makes it fetch the page again, after it has answered: the process that sends the PURGE may be the
+only one that the site has.
 
-Files in buckets are below the media URL of the site: fetched and kept, or by a redirect. Both are for storages with a
-``domain`` alone, where whoever knows a file's address may read it. nginx signs nothing. Names are looked up while
-nginx runs: a domain that has gone would otherwise keep nginx, and all sites, from starting.
+Files in buckets are served below the site's media URL, either fetched and cached or by a redirect, and only for
+storages with a ``domain``, where anyone who knows a file's address may read it. nginx signs nothing. Names are looked
+up while nginx runs: otherwise a domain that no longer exists would keep nginx, and all sites, from starting.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.spec.site import SiteSpec
 
-# What takes the place of an old page: an answer of another status leaves the old page as it is.
+# Answers that replace a cached page; one with any other status leaves it as it is.
 STATUSES = "200 301 302 404 410"
-#: The key of a page. The host is one of the site's: no other finds a site.
+#: The key of a page. The host is always one of the site's: no other leads to a site.
 PAGE_KEY = "page|$multihost_site|$multihost_page_scheme|$request_method|$host|$request_uri"
 
 
-def cache(front: Front) -> str:
-    """Return cache.conf, blank where nothing is kept."""
+def render_cache(front: Front) -> str:
+    """Return cache.conf; blank if nothing is cached."""
     if not front.caches_pages and not front.fetches_files:
         return ""
     plan, options = front.plan, front.options
     return plan.render(
         "nginx/cache.conf",
-        # nginx makes the last folder of a path only. A zone is of one module.
+        # nginx creates only the last folder of a path. A zone belongs to one module.
         pages_path=nginx_quote(f"{options.cache_path}-pages"),
         files_path=nginx_quote(f"{options.cache_path}-files"),
         files=front.fetches_files,
@@ -40,40 +40,40 @@ def cache(front: Front) -> str:
         sites=[nginx_quote_key(site.id) for site in plan.sites if front.options_of(site).cache],
         purgers=[nginx_quote(network) for network in options.purgers],
         scheme=front.visitor_scheme,
-        **purged_scheme(front),
+        **purge_values(front),
     )
 
 
-def purged_scheme(front: Front) -> dict[str, str]:
-    """Return which purged pages have another scheme than the purge: those with a certificate, here or at a proxy."""
+def purge_values(front: Front) -> dict[str, str]:
+    """Return which purged pages have another scheme than the PURGE: those with a certificate, here or at a proxy."""
     is_ended_there = front.read_header is not None and front.plan.platform.scheme == "https"
     return {"secure_purge": '"~^purge:"' if is_ended_there else "purge:on", "secure": "https"}
 
 
-def own_duration(front: Front, site: SiteSpec) -> bool:
-    """Return whether the site's pages are kept for another time than everybody's."""
+def has_own_duration(front: Front, site: SiteSpec) -> bool:
+    """Return whether the site's pages are cached for another time than those of the platform."""
     return not front.plan.node and front.options_of(site).cache not in (0, front.options.cache)
 
 
-def durations(front: Front, seconds: int) -> list[str]:
-    """Return the directives of a server whose pages are kept for ``seconds``, where they say nothing else."""
+def cache_directives(front: Front, seconds: int) -> list[str]:
+    """Return the directives of a server whose pages are cached for ``seconds`` unless they say otherwise."""
     if not front.caches_pages or not seconds:
         return []
     return [f"{front.module}_cache_valid {STATUSES} {seconds}s"]
 
 
-def buckets(front: Front) -> str:
+def render_buckets(front: Front) -> str:
     """
-    Return buckets.conf; blank where nginx has nothing to do with buckets.
+    Return buckets.conf; blank if nginx serves nothing from buckets.
 
-    Raises EmitError where nginx fetches files and has no server to look names up.
+    Raises EmitError if nginx is to fetch files and has no DNS server to look up names.
     """
     if not front.fetches_files and not front.redirects_files:
         return ""
     options, sites = front.options, front.plan.sites
     if front.fetches_files and not options.resolvers:
         raise EmitError(
-            'platform.nginx.resolvers: bucket_media = "proxy" needs the DNS servers that nginx asks for the domains.'
+            'platform.nginx.resolvers: bucket_media = "proxy" needs DNS servers, with which nginx looks up the domains.'
         )
     return front.plan.render(
         "nginx/buckets.conf",

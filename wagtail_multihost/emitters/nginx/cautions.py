@@ -1,4 +1,4 @@
-"""What nginx can do in production, and is seldom meant to."""
+"""What nginx can be configured to do in production, and is seldom intended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wagtail_multihost.spec.platform import PRODUCTION
 
 
 def cautions(plan: Plan) -> Iterator[str]:
-    """Yield a sentence for everything in ``plan`` that is seldom meant."""
+    """Yield a sentence for everything in ``plan`` that is seldom intended."""
     if plan.platform.environment == PRODUCTION:
         yield from open_logs(plan)
         yield from believed_sites(plan)
@@ -20,7 +20,7 @@ def cautions(plan: Plan) -> Iterator[str]:
 
 
 def open_logs(plan: Plan) -> Iterator[str]:
-    """Yield the folder of nginx's logs where everybody enters it: nginx makes new logs 0644, always."""
+    """Yield a caution if every account can enter the log folder: nginx always creates logs with the mode 0644."""
     options = plan.options(NginxOptions)
     folder = options.logs
     try:
@@ -29,20 +29,20 @@ def open_logs(plan: Plan) -> Iterator[str]:
         return
     if is_open:
         yield (
-            f"platform.nginx.logs: Every account can enter {shown(str(folder))}, and nginx makes new logs readable for "
-            "all, with the addresses that visitors of all sites ask for. Close it: "
+            f"platform.nginx.logs: Every account can enter {shown(str(folder))}, and nginx creates logs that all can "
+            "read, with the URLs that visitors of all sites request. Close the folder: "
             f"install -d -o root -g {options.user} -m 0750 {folder}."
         )
 
 
 def believed_sites(plan: Plan) -> Iterator[str]:
-    """Yield the networks of proxies that sites connect from, where they are on the machine of nginx."""
+    """Yield a caution about networks of proxies from which sites on the machine of nginx can connect."""
     for network, whose in (
         networks_with(plan.options(NginxOptions).proxies, LOOPBACK) if not plan.platform.nodes else ()
     ):
         yield (
-            f"platform.nginx.proxies: {network} has the address of {whose}, so the code of every site can pass for a "
-            "proxy, and state the visitor's address, by which health_from, purgers and limits go."
+            f"platform.nginx.proxies: {network} includes the address of {whose}, so the code of every site can pose "
+            "as a proxy and forge the visitor's address, on which health_from, purgers and limits rely."
         )
 
 

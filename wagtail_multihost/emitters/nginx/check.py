@@ -1,4 +1,4 @@
-"""nginx's own test of a scratch copy of its files."""
+"""Having nginx test a scratch copy of its files."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from wagtail_multihost.spec.permissions import ROOT
 
 # https://nginx.org/en/docs/switches.html
 HAS_ERROR_LOG_SWITCH = (1, 19, 5)
-#: Debian's programs of administrators, which are not on every user's path.
+#: The folders of administrators' programs, which are not on every user's path.
 PROGRAMS = "/usr/local/sbin:/usr/sbin:/sbin"
 UNPRIVILEGED = "unprivileged"
-#: What no plan yields, as nginx.conf includes it.
+#: The files that no plan yields, with the pattern by which nginx.conf includes them.
 GENERATIONS = "generation*.conf"
 
 
-def checks(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]]) -> Iterator[Validation]:
+def check_commands(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]]) -> Iterator[Validation]:
     """
-    Yield ``nginx -t`` of the stage. It opens the logs and the pid file that are configured, makes missing folders of
-    temporary files, and binds addresses. Who is not root may do nothing of that: then a copy is tested
-    that has places of its own for these, and is the same otherwise.
+    Yield ``nginx -t`` of the stage. It opens the configured logs and pid file, creates missing folders for temporary
+    files, and binds addresses. Only root may do that: for others a copy is tested that has paths and addresses of its
+    own for these, and is otherwise the same.
     """
     folder = stage.folder if os.geteuid() == ROOT else unprivileged_copy(stage, emit)
     main = folder / "nginx/nginx.conf"
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:{PROGRAMS}") or "nginx"
-    # Without it nginx opens the error log that it was built with before it reads any file.
+    # Without it nginx opens its compiled-in error log before it reads any file.
     switch = ("-e", "stderr") if version_of(stage.plan.options(NginxOptions).version) >= HAS_ERROR_LOG_SWITCH else ()
     yield Validation((program, "-t", "-q", *switch, "-c", str(main)), str(main))
 
 
 def unprivileged_copy(stage: Stage, emit: Callable[[Plan], Iterator[EmittedFile]]) -> Path:
-    """Write a copy of the files, with logs, temporary files and addresses of its own, below the stage."""
+    """Write a copy of the files, with its own logs, temporary files and addresses, below the stage."""
     folder = stage.folder / UNPRIVILEGED
     places = {name: folder / name for name in ("logs", "temp", "cache_path")}
     for path in places.values():

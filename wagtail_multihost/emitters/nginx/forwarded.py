@@ -8,16 +8,16 @@ from __future__ import annotations
 from wagtail_multihost.emitters.nginx.front import FORWARDED_PROTO, Front
 from wagtail_multihost.emitters.quoting import nginx_quote
 
-#: Headers that nodes get none of: their own nginx states them.
+#: Headers that a front server removes: the nginx of the node sets them.
 REMOVED = ("X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Real-IP", "Forwarded", "Proxy")
-#: The variable of the word by which an application knows https, where that is another one.
+#: The variable with the application's own word for https, if it expects another one.
 WORD = "$multihost_scheme_word"
-#: The variable of the port that a visitor of a proxy used.
+#: The variable with the port of the visitor's address.
 PORT = "$multihost_port"
 HTTPS = "https"
 
 
-def scheme_maps(front: Front) -> str:
+def render_scheme_maps(front: Front) -> str:
     """Return forwarded.conf, which finds the visitor's scheme, and what follows from it."""
     header = front.read_header
     return front.plan.render(
@@ -31,7 +31,7 @@ def scheme_maps(front: Front) -> str:
     )
 
 
-def forwarded(front: Front) -> dict[str, object]:
+def forwarded_values(front: Front) -> dict[str, object]:
     """
     Return what applications are told of the scheme, in which header; the ``stated`` headers with their values, which
     they may read instead; and those that nodes never get.

@@ -1,4 +1,4 @@
-"""What nginx's files say of all sites: facts of a plan, each found out once and in one place."""
+"""Facts about all sites that nginx's files depend on, each derived once from a plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROXY_PROTOCOL = "proxy_protocol"
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
 #: How a front server tells its nodes the scheme.
 FRONT_SERVERS_WORD = (FORWARDED_PROTO, "https")
-#: What both ends' certificates take; all or none of them.
+#: The options for certificates at both ends; all or none of them must be stated.
 CERTIFICATES = (
     "node_certificate",
     "node_key",
@@ -35,9 +35,8 @@ CERTIFICATES = (
 @dataclass(frozen=True, slots=True)
 class Front:
     """
-    A plan as nginx sees it: its ``options``, and what is true of any of its sites: whether nginx ``caches_pages``,
-    ``fetches_files`` from buckets or ``redirects_files`` there, and ``has_tls``. ``written_folders`` are those that
-    sites write to, or may.
+    A plan as nginx sees it: its ``options``, and whether, for any site, nginx ``caches_pages``, ``fetches_files`` from
+    buckets, ``redirects_files`` to them, or ``has_tls``. ``written_folders`` are those that sites can write to.
     """
 
     plan: Plan
@@ -62,17 +61,17 @@ class Front:
 
     @property
     def speaks_http(self) -> bool:
-        """Whether the sites of this machine are asked by HTTP, and not in uwsgi's protocol."""
+        """Whether the sites on this machine are asked over HTTP, and not in uwsgi's protocol."""
         return self.plan.runner.protocol == "http" and not self.asks_nodes
 
     @property
     def module(self) -> str:
-        """The part of nginx that asks applications: over HTTP where these are on nodes."""
+        """The module of nginx that asks applications: proxy for HTTP, and for nodes."""
         return "proxy" if self.asks_nodes or self.speaks_http else "uwsgi"
 
     @property
     def request_id(self) -> str:
-        """The variable of the request's id: on a node the one that the front server gave it."""
+        """The variable with the request's id: on a node, the id that the front server gave it."""
         return "$multihost_request_id" if self.plan.node else "$request_id"
 
     @property
@@ -92,17 +91,17 @@ class Front:
 
     @property
     def page_scheme(self) -> str:
-        """The variable of the scheme that an application is told: the visitor's, also where Wagtail asks."""
+        """The variable with the scheme that applications are told: the visitor's, also when Wagtail purges."""
         return "$multihost_page_scheme" if self.caches_pages else self.visitor_scheme
 
     @property
     def upgrade(self) -> str:
-        """The variable that is set for requests that go to https."""
+        """The variable that is set for requests that are redirected to https."""
         return "$multihost_upgrade" if self.caches_pages else "$multihost_to_https"
 
     @property
     def origin_port(self) -> str:
-        """The port of visitors' addresses, with its colon; blank for the usual one."""
+        """The port in visitors' URLs, with its colon; blank for the default port."""
         port = urlsplit(self.plan.platform.origin.replace("{hostname}", "host")).port
         return f":{port}" if port else ""
 
@@ -119,11 +118,11 @@ class Front:
         return min(options.timeout or most, most)
 
     def http_timeout(self, site: SiteSpec | None = None) -> int:
-        """Return the same for what is asked by HTTP: the front server gives up a little after the node's nginx."""
+        """Return the same for HTTP: the front server gives up a little after the node's nginx."""
         return self.read_timeout(site) + (READ_MARGIN if self.asks_nodes else 0)
 
     def is_fetched(self, site: SiteSpec) -> bool:
-        """Return whether nginx fetches the site's files: only those that are public at the storage's domain anyway."""
+        """Return whether nginx fetches the site's files, which are public at the storage's domain anyway."""
         return has_bucket(self.plan, site, "proxy")
 
     def is_redirected(self, site: SiteSpec) -> bool:
@@ -132,7 +131,7 @@ class Front:
 
     @property
     def listening(self) -> dict[str, object]:
-        """The arguments of ``listen`` for http and https, and what else depends on the version."""
+        """The arguments of ``listen`` for http and https, and other values that depend on nginx's version."""
         options, version = self.options, version_of(self.options.version)
         proxied = " proxy_protocol" if takes_proxy_protocol(options) else ""
         http2 = " http2" if options.http2 and version < HAS_HTTP2_DIRECTIVE else ""
@@ -147,7 +146,7 @@ class Front:
 
 
 def front_of(plan: Plan) -> Front:
-    """Find out what nginx's files say of a plan."""
+    """Return the facts about a plan that nginx's files depend on."""
     options, sites = plan.options(NginxOptions), plan.sites
     return Front(
         plan=plan,
@@ -170,13 +169,13 @@ def has_certificates(options: NginxOptions) -> bool:
 
 
 def has_bucket(plan: Plan, site: SiteSpec, media: str) -> bool:
-    """Return whether ``media`` is how this nginx, and not that of the nodes behind it, answers for a site's bucket."""
+    """Return whether this nginx, and not that of a node behind it, answers for a site's bucket by ``media``."""
     is_asked = plan.codebase.media_url is not None and not asks_nodes(plan)
     return is_asked and bool(site.storage.domain) and plan.options(NginxOptions, site).bucket_media == media
 
 
 def written_folders(plan: Plan, options: NginxOptions) -> Iterator[Path]:
-    """Yield the folders that sites write to, or may: among them those of code that they bring themselves."""
+    """Yield the folders that sites can write to, including those of their own code."""
     yield from (plan.platform.data, plan.platform.sockets, options.temp, options.cache_path)
     for site in plan.sites:
         if site.storage.path:
@@ -187,7 +186,7 @@ def written_folders(plan: Plan, options: NginxOptions) -> Iterator[Path]:
 
 
 def takes_proxy_protocol(options: NginxOptions) -> bool:
-    """Return whether all who connect must say first, with a line of the PROXY protocol, for whom they do."""
+    """Return whether every connection must begin with a line of the PROXY protocol."""
     return bool(options.proxies) and options.real_ip_header == PROXY_PROTOCOL
 
 

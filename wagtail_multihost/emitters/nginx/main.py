@@ -1,4 +1,4 @@
-"""The main file: the http level, the closed default servers and the server that sites share."""
+"""The main file: the http level, the default servers, which refuse requests, and the server that sites share."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import re
 from collections.abc import Iterable
 
 from wagtail_multihost.emitters.nginx.balancers import answers_balancers
-from wagtail_multihost.emitters.nginx.cache import durations
-from wagtail_multihost.emitters.nginx.forwarded import forwarded
+from wagtail_multihost.emitters.nginx.cache import cache_directives
+from wagtail_multihost.emitters.nginx.forwarded import forwarded_values
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.hosts import bucket_size, hosts_of, table_size
-from wagtail_multihost.emitters.nginx.rules import limiting, map_keys, zones
-from wagtail_multihost.emitters.nginx.servers import ACCESS_LOG, included
-from wagtail_multihost.emitters.nginx.sizes import answer_sizes, request_sizes
+from wagtail_multihost.emitters.nginx.rules import limit_directives, map_keys, zone_directives
+from wagtail_multihost.emitters.nginx.servers import ACCESS_LOG, include_argument
+from wagtail_multihost.emitters.nginx.sizes import answer_size_values, request_size_values
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_include
 from wagtail_multihost.emitters.rendering import render
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
-# A connection of a visitor may have one to an application and a file; the rest is for logs and sockets.
+# A visitor's connection may need one to an application and a file; the rest is for logs and sockets.
 FILES_PER_CONNECTION = 3
 SPARE_FILES = 512
 TOKEN = re.compile(r"[A-Za-z0-9]{1,128}")
 PATTERN_SPECIAL = frozenset("*?[\\")
 
 
-def main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
-    """Return nginx.conf; ``shared`` are the sites without a server of their own, ``content`` files to include."""
+def render_main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
+    """Return nginx.conf; ``shared`` are the sites without their own server, ``content`` the files to include."""
     plan, options = front.plan, front.options
     refuse_pattern(str(plan.directory))
     keys = [*hosts_of(plan.sites), *map_keys(plan)]
@@ -35,7 +35,7 @@ def main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
     return plan.render(
         "nginx/nginx.conf",
         **front.listening,
-        **trust(front),
+        **proxy_values(front),
         content=content,
         upgrade=front.upgrade,
         request_id=front.request_id,
@@ -43,16 +43,16 @@ def main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
         has_shared=bool(shared),
         has_shared_tls=any(site.has_tls(host) for site in shared for host in site.hosts),
         has_own=len(shared) < len(plan.sites),
-        has_limits=bool(zones(front)),
-        directives=[*limiting(options), *durations(front, options.cache)],
-        site_include=included(front, options.site_include, "platform.nginx.site_include"),
-        include=included(front, options.include, "platform.nginx.include"),
+        has_limits=bool(zone_directives(front)),
+        directives=[*limit_directives(options), *cache_directives(front, options.cache)],
+        site_include=include_argument(front, options.site_include, "platform.nginx.site_include"),
+        include=include_argument(front, options.include, "platform.nginx.include"),
         user=nginx_quote(options.user),
         connections=options.connections,
         files=options.connections * FILES_PER_CONNECTION + len(plan.sites) + SPARE_FILES,
         body_size=nginx_quote(options.body_size),
-        **request_sizes(front),
-        **answer_sizes(),
+        **request_size_values(front),
+        **answer_size_values(),
         speaks_http=front.speaks_http,
         read_timeout=front.read_timeout(),
         bucket_size=bucket_size(keys),
@@ -67,27 +67,27 @@ def main(front: Front, shared: list[SiteSpec], content: Iterable[str]) -> str:
     )
 
 
-def trust(front: Front) -> dict[str, object]:
-    """Return what the main file says about proxies in front of nginx: whose word is taken, and on what."""
+def proxy_values(front: Front) -> dict[str, object]:
+    """Return the values about proxies in front of nginx: which are trusted, and what applications are told."""
     options = front.options
     return {
         "proxies": [nginx_quote(network) for network in options.proxies],
         "real_ip_header": nginx_quote(options.real_ip_header),
-        **forwarded(front),
+        **forwarded_values(front),
     }
 
 
 def refuse_pattern(directory: str) -> None:
-    """Raise RenderError for a folder that nginx would read as a pattern, with the names of included files in it."""
+    """Raise RenderError for a folder whose path nginx would read as a pattern when it includes files."""
     if PATTERN_SPECIAL.intersection(directory):
         raise RenderError(
-            f"nginx cannot include files from {shown(directory)}: the path of the output folder must be without "
-            "*, ?, [ and \\."
+            f"nginx cannot include files from {shown(directory)}: the path of the output folder must not contain "
+            "*, ?, [ or \\."
         )
 
 
-def generation(token: str) -> str:
-    """Return the file that shows ``token``. Raises RenderError unless it has 1 to 128 ASCII letters and digits."""
+def render_generation(token: str) -> str:
+    """Return the file that shows ``token``. Raises RenderError unless it is 1 to 128 ASCII letters and digits."""
     if not TOKEN.fullmatch(token):
-        raise RenderError(f"The token {shown(token)} is not accepted: it must be letters and digits.")
+        raise RenderError(f"The token {shown(token)} is not accepted: it must be 1 to 128 letters and digits.")
     return render("nginx/generation.conf", token=token)

@@ -1,6 +1,6 @@
 """
-What holds in every site's server before its content: challenges, redirects, closed sites and closed paths, how much
-one client may ask of one site, and who may ask for the health of sites.
+What applies in every site's server before its content: challenges, redirects, closed sites and closed paths, how many
+requests one client may make to one site, and who may ask for the health of sites.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from wagtail_multihost.spec.nginx import NginxOptions
 
 ACTIVE = "active"
 MAINTENANCE, SUSPENDED = "maintenance", "suspended"
-# Files that nginx sends itself are not counted: a page has many. The keys have the site in them: no site uses up
-# another's.
+# Files that nginx sends itself are not counted: a page has many. The keys include the site, so no site uses up
+# another's limit.
 REQUESTS_KEY = "$multihost_counted"
 CONNECTIONS_KEY = "$multihost_site$binary_remote_addr"
 # A state takes 128 bytes (https://nginx.org/en/docs/http/ngx_http_limit_req_module.html). A full zone of connections
-# turns every client away, so that one has room for more than a machine's workers can have.
+# rejects every client, so that one has room for more than a machine's workers can have.
 STATE_BYTES = 128
 MOST_WORKERS = 64
 SMALLEST_ZONE = 10 << 20
 
 
-def rules(front: Front) -> str:
+def render_rules(front: Front) -> str:
     options = front.options
     states = {site.state for site in front.plan.sites}
     return front.plan.render(
@@ -45,27 +45,27 @@ def rules(front: Front) -> str:
 
 def closed_urls(codebase: Codebase) -> list[tuple[str, str]]:
     """
-    Return the URL paths that are closed to visitors, without the final slash and with it, quoted. The last are of the
-    health endpoint.
+    Return the URL paths that are closed to visitors, quoted, without and with the final slash. The last pair is that of
+    the health endpoint.
     """
     urls = dict.fromkeys([OWN_PATH, codebase.health_prefix])
     return [(nginx_quote(url.removesuffix("/")), nginx_quote(url)) for url in urls]
 
 
 def file_urls(front: Front) -> list[str]:
-    """Return the URL paths, each with a location of its own, that no application answers for."""
+    """Return the URL paths with their own locations, for which no application answers."""
     codebase = front.plan.codebase
     urls = [codebase.static_url] if codebase.static_root else []
     return [*filter(None, [*urls, codebase.media_url]), *([CHALLENGES] if front.options.acme else [])]
 
 
 def url_pattern(url: str) -> str:
-    """Return the pattern of a map's key that matches URL paths that start with ``url``."""
+    """Return the key of a map that matches URL paths that start with ``url``."""
     return f"~^{re.escape(url)}"
 
 
-def closed(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield what a closed site answers to its own requests, and, suspended, to those for its files."""
+def closed_keys(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield map keys and states of closed sites: for their requests and, if suspended, those for their files."""
     for site in plan.sites:
         if site.state != ACTIVE:
             yield site.id, site.state
@@ -74,27 +74,27 @@ def closed(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def map_keys(plan: Plan) -> list[str]:
-    """Return the keys of maps that are no hostnames."""
-    return [key for key, _ in closed(plan)]
+    """Return the keys of maps that are not hostnames."""
+    return [key for key, _ in closed_keys(plan)]
 
 
-def zone(kind: str, key: str) -> str:
+def zone_name(kind: str, key: str) -> str:
     """
-    Return the name of the zone for ``key``. The key is part of it: nginx keeps its old configuration, though its
-    own test has passed, where a zone of the same name has another key.
+    Return the name of the zone for ``key``. The key is part of it: if a zone of the same name has another key, nginx
+    keeps its old configuration on reload, although its own test has passed.
     """
     return f"multihost_{kind}_{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
 def requests_zone(rate: int) -> str:
-    return f"{zone('requests', REQUESTS_KEY)}_{rate}"
+    return f"{zone_name('requests', REQUESTS_KEY)}_{rate}"
 
 
 def connections_zone() -> str:
-    return zone("connections", CONNECTIONS_KEY)
+    return zone_name("connections", CONNECTIONS_KEY)
 
 
-def limiting(options: NginxOptions) -> list[str]:
+def limit_directives(options: NginxOptions) -> list[str]:
     """Return the directives of a server that limit its clients."""
     directives = []
     if options.rate:
@@ -105,7 +105,7 @@ def limiting(options: NginxOptions) -> list[str]:
     return directives
 
 
-def zones(front: Front) -> list[str]:
+def zone_directives(front: Front) -> list[str]:
     """Return the directives of the zones that servers use."""
     every = [front.options, *(front.options_of(site) for site in front.plan.sites if site.options)]
     directives = [
@@ -118,18 +118,18 @@ def zones(front: Front) -> list[str]:
     return directives
 
 
-def limits(front: Front) -> str:
-    """Return limits.conf; blank where nothing is limited."""
-    directives = zones(front)
-    # Nobody but who is named gets below the prefix, and a probe that is turned away looks like a failure.
+def render_limits(front: Front) -> str:
+    """Return limits.conf; blank if nothing is limited."""
+    directives = zone_directives(front)
+    # Only named clients get below the prefix, and a probe that is rejected looks like a failure.
     probed = [front.plan.codebase.health_prefix] if front.options.health_from else []
     files = [nginx_quote(url_pattern(url)) for url in [*file_urls(front), *probed]]
     counts = any(directive.startswith("limit_req_zone") for directive in directives)
     return front.plan.render("nginx/limits.conf", zones=directives, counts=counts, files=files) if directives else ""
 
 
-def health(front: Front) -> str:
-    """Return health.conf, which says who may ask for the health of sites; blank where nobody may."""
+def render_health(front: Front) -> str:
+    """Return health.conf, which says who may ask for the health of sites; blank if nobody may."""
     options = front.options
     if not options.health_from:
         return ""
@@ -137,6 +137,6 @@ def health(front: Front) -> str:
         "nginx/health.conf",
         probers=[nginx_quote(network) for network in options.health_from],
         proxies=[nginx_quote(network) for network in options.proxies],
-        # A dot is the only character of such a path that a pattern reads.
+        # A dot is the only character of such a path with a meaning in a pattern.
         prefix=nginx_quote(front.plan.codebase.health_prefix.replace(".", "[.]")).strip('"'),
     )

@@ -1,12 +1,12 @@
-"""Servers of their own, for sites with options that nginx takes no variable for."""
+"""Separate servers for sites with options for which nginx accepts no variables."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from wagtail_multihost.emitters.nginx.cache import durations, own_duration
+from wagtail_multihost.emitters.nginx.cache import cache_directives, has_own_duration
 from wagtail_multihost.emitters.nginx.front import Front
-from wagtail_multihost.emitters.nginx.rules import limiting
+from wagtail_multihost.emitters.nginx.rules import limit_directives
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_include
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
@@ -16,21 +16,21 @@ ACCESS_LOG = "access.log"
 
 
 def needs_own_server(front: Front, site: SiteSpec) -> bool:
-    """Return whether the site has what the server that sites share cannot say."""
+    """Return whether the site has options that the shared server cannot express."""
     if not site.options:
         return False
     options = front.options_of(site)
     return (
         options.access_log
-        or bool(fixed(front, site))
-        or limiting(options) != limiting(front.options)
+        or bool(request_directives(front, site))
+        or limit_directives(options) != limit_directives(front.options)
         or options.site_include != front.options.site_include
-        or own_duration(front, site)
+        or has_own_duration(front, site)
     )
 
 
-def server(front: Front, site: SiteSpec) -> str:
-    """Return the file of a site's own server."""
+def render_server(front: Front, site: SiteSpec) -> str:
+    """Return the file with a site's own server."""
     options = front.options_of(site)
     return front.plan.render(
         "nginx/site.conf",
@@ -40,17 +40,17 @@ def server(front: Front, site: SiteSpec) -> str:
         https_port=front.https_port,
         upgrade=front.upgrade,
         directives=[
-            *fixed(front, site),
-            *limiting(options),
-            *logs(front, site),
-            *durations(front, options.cache),
+            *request_directives(front, site),
+            *limit_directives(options),
+            *log_directives(front, site),
+            *cache_directives(front, options.cache),
         ],
-        site_include=included(front, options.site_include, f"sites.{site.id}.nginx.site_include"),
+        site_include=include_argument(front, options.site_include, f"sites.{site.id}.nginx.site_include"),
     )
 
 
-def fixed(front: Front, site: SiteSpec) -> list[str]:
-    """Return the directives of the size of requests and of their time, where they are not everybody's."""
+def request_directives(front: Front, site: SiteSpec) -> list[str]:
+    """Return the directives for the size and time of requests, if they differ from the platform's."""
     options, timeout = front.options_of(site), front.read_timeout(site)
     directives = []
     if options.body_size != front.options.body_size:
@@ -60,22 +60,22 @@ def fixed(front: Front, site: SiteSpec) -> list[str]:
     return directives
 
 
-def logs(front: Front, site: SiteSpec) -> list[str]:
-    """Return the log of a site that has its own, and again the one that all sites share, which goes on."""
+def log_directives(front: Front, site: SiteSpec) -> list[str]:
+    """Return the directives for a site's own log and, repeated, the log that all sites share."""
     if not front.options_of(site).access_log:
         return []
     paths = [f"{front.options.logs}/{name}" for name in (ACCESS_LOG, f"{site.id}.{ACCESS_LOG}")]
     return [f"access_log {nginx_quote(path)} multihost" for path in paths]
 
 
-def included(front: Front, path: Path | None, key: str) -> str:
+def include_argument(front: Front, path: Path | None, key: str) -> str:
     """
-    Return the argument of ``include`` for a file of the integrator's, stated under ``key``; blank for none.
+    Return the argument of ``include`` for the integrator's file that is stated under ``key``; blank for none.
 
-    Raises RenderError for a file where sites write: what it says would be nginx's configuration.
+    Raises RenderError for a file that sites could write: they could change nginx's configuration.
     """
     if path is None:
         return ""
     if not front.written_folders.isdisjoint([path, *path.parents]):
-        raise RenderError(f"{key}: nginx cannot include {shown(str(path))}: sites write to that folder.")
+        raise RenderError(f"{key}: nginx must not include {shown(str(path))}: sites can write to that folder.")
     return nginx_quote_include(str(path))

@@ -17,7 +17,7 @@ from wagtail_multihost.emitters.limits import (
 from wagtail_multihost.emitters.nginx.front import Front
 
 
-def request_sizes(front: Front) -> dict[str, object]:
+def request_size_values(front: Front) -> dict[str, object]:
     """Return what a request may have. A node takes all that the front server lets through, and what that one adds."""
     field = FIELD_BYTES + (FRONT_SERVERS_FIELDS if front.plan.node else 0)
     return {
@@ -26,7 +26,7 @@ def request_sizes(front: Front) -> dict[str, object]:
     }
 
 
-def size_patterns(front: Front) -> dict[str, object]:
+def size_pattern_values(front: Front) -> dict[str, object]:
     """Return by which maps the front server knows what is too much; a node leaves that to it."""
     return {
         "sizes": not front.plan.node,
@@ -35,7 +35,7 @@ def size_patterns(front: Front) -> dict[str, object]:
     }
 
 
-def answer_sizes() -> dict[str, str]:
+def answer_size_values() -> dict[str, str]:
     """Return how much nginx sets aside for an answer: one buffer that holds all headers, and smaller ones."""
     return {
         "answer_buffer": kilobytes(ANSWER_BUFFER),

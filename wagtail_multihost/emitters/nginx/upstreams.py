@@ -1,8 +1,8 @@
 """
-Several machines: the front server passes requests on to the nodes of a site, by HTTP.
+Several machines: the front server passes requests on to the nodes of a site, over HTTP.
 
-Never by uwsgi's own protocol: whoever can speak it can make a process load code. A node hears the front server alone,
-by its address, by certificates, or both.
+Never in uwsgi's own protocol: anyone who can speak it can make a process load code. A node accepts only the front
+server, by its address, by certificates, or both.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.emitters.nginx.forwarded import forwarded
+from wagtail_multihost.emitters.nginx.forwarded import forwarded_values
 from wagtail_multihost.emitters.nginx.front import CERTIFICATES, Front, has_certificates
-from wagtail_multihost.emitters.nginx.sizes import answer_sizes
+from wagtail_multihost.emitters.nginx.sizes import answer_size_values
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -23,12 +23,12 @@ from wagtail_multihost.spec.site import SiteSpec
 
 FORWARDED_FOR = "X-Forwarded-For"
 EVERYBODY = ("0.0.0.0/0", "::/0")
-#: From any of these a program can connect to whatever listens on its own machine.
+#: From these addresses any program can connect to what listens on its own machine.
 LOOPBACK = {"the machine's own programs": "127.0.0.0/8", "the machine's own programs by IPv6": "::1"}
 
 
 def refuse_open_nodes(plan: Plan) -> None:
-    """Raise EmitError where anybody could speak to a node as the front server does."""
+    """Raise EmitError where anyone else could pose as the front server to a node."""
     options = plan.options(NginxOptions)
     stated = [name for name in CERTIFICATES if getattr(options, name)]
     if stated and not has_certificates(options):
@@ -39,24 +39,24 @@ def refuse_open_nodes(plan: Plan) -> None:
     if plan.platform.nodes and not stated and not options.fronts:
         raise EmitError(
             "platform.nginx.fronts: The platform has nodes, but neither fronts (the addresses of the front server) nor "
-            "certificates for both ends: whoever reaches a node could pass for the front server."
+            "certificates for both ends, so anyone who can reach a node could pose as the front server. Set either."
         )
     if plan.platform.environment == PRODUCTION and not stated:
         for network, whose in fronts_with_sites(plan):
             raise EmitError(
-                f"platform.nginx.fronts: {network} has the address of {whose}, where sites run: their code could speak "
-                "to nodes as the front server does. State exact addresses of machines without sites, or certificates."
+                f"platform.nginx.fronts: {network} includes the address of {whose}, where sites run: their code could "
+                "pose as the front server. Set exact addresses of machines without sites, or certificates."
             )
 
 
 def fronts_with_sites(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield each network of ``fronts`` that a machine with sites has an address in, and whose address that is."""
+    """Yield each network of ``fronts`` that includes an address of a machine with sites, and whose address it is."""
     nodes = {f"the node {name}": address.rpartition(":")[0] for name, address in plan.platform.nodes}
     return networks_with(plan.options(NginxOptions).fronts, {**LOOPBACK, **nodes})
 
 
 def networks_with(networks: Iterable[str], addresses: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each network and each name of an address, or of one of several, in it."""
+    """Yield each network with the name of each address, or network, that overlaps with it."""
     for network in networks:
         for whose, address in addresses.items():
             try:
@@ -69,8 +69,8 @@ def networks_with(networks: Iterable[str], addresses: Mapping[str, str]) -> Iter
 
 def as_node(plan: Plan) -> Plan:
     """
-    Return the plan as a node's nginx takes it: it listens at the node's address, whoever gets through is a proxy
-    whose word is taken, and what visitors meet first (TLS, challenges) is the front server's. Others' stay as they are.
+    Return the plan for a node's nginx: it listens at the node's address, trusts every client that gets through as a
+    proxy, and leaves TLS and challenges to the front server. A plan without a node is returned unchanged.
     """
     refuse_open_nodes(plan)
     if not plan.node:
@@ -87,8 +87,8 @@ def as_node(plan: Plan) -> Plan:
     return replace(plan, platform=plan.platform.with_options(options), sites=sites)
 
 
-def upstreams(front: Front) -> str:
-    """Return upstreams.conf; blank where all is on one machine."""
+def render_upstreams(front: Front) -> str:
+    """Return upstreams.conf; blank if everything is on one machine."""
     plan, options = front.plan, front.options
     if not plan.platform.nodes:
         return ""
@@ -99,14 +99,15 @@ def upstreams(front: Front) -> str:
         "nginx/upstreams.conf",
         front=front.asks_nodes,
         groups=[
-            (nginx_quote(group(nodes)), [nginx_quote(addresses[name]) for name in nodes]) for nodes in sorted(groups)
+            (nginx_quote(group_name(nodes)), [nginx_quote(addresses[name]) for name in nodes])
+            for nodes in sorted(groups)
         ],
-        sites=[(nginx_quote_key(site.id), nginx_quote(group(nodes_of(plan, site)))) for site in plan.sites],
+        sites=[(nginx_quote_key(site.id), nginx_quote(group_name(nodes_of(plan, site)))) for site in plan.sites],
         has_certificates=front.has_certificates,
         fronts=[nginx_quote(network) for network in options.fronts],
         scheme=front.page_scheme,
-        **forwarded(front),
-        **answer_sizes(),
+        **forwarded_values(front),
+        **answer_size_values(),
         speaks_http=front.speaks_http,
         read_timeout=front.http_timeout(),
         **files,
@@ -114,10 +115,10 @@ def upstreams(front: Front) -> str:
 
 
 def nodes_of(plan: Plan, site: SiteSpec) -> tuple[str, ...]:
-    """Return the names of the site's nodes, in one order."""
+    """Return the names of the site's nodes, sorted."""
     return tuple(sorted(site.nodes or dict(plan.platform.nodes)))
 
 
-def group(nodes: tuple[str, ...]) -> str:
-    # No node's name has a plus sign, no hostname that nginx would look up instead has one.
+def group_name(nodes: tuple[str, ...]) -> str:
+    # A plus sign occurs neither in names of nodes nor in hostnames, which nginx would look up instead.
     return f"multihost+{'+'.join(nodes)}"

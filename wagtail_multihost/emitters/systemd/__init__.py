@@ -1,5 +1,5 @@
 """
-systemd: what starts the sites, keeps them apart and makes their folders.
+systemd: starts the sites, keeps them apart and creates their folders.
 
 With gunicorn each site is an instance of one unit, started by the first connection to its socket. With uWSGI
 there is one unit for the emperor.
@@ -23,21 +23,21 @@ FOLDER = PurePosixPath("systemd")
 
 
 def emit(plan: Plan) -> Iterator[EmittedFile]:
-    """Yield the units of the platform's runner, and what sites state of their own."""
-    yield file(plan, "multihost.target", units=target_units(plan), platform=plan.platform.name)
-    yield file(plan, "tmpfiles.d/multihost.conf", **tmpfiles_values(plan))
+    """Yield the units of the platform's runner, and drop-ins for what sites state themselves."""
+    yield systemd_file(plan, "multihost.target", units=target_units(plan), platform=plan.platform.name)
+    yield systemd_file(plan, "tmpfiles.d/multihost.conf", **tmpfiles_values(plan))
     if plan.runner.has_units:
-        yield file(plan, "multihost@.service", **service_values(plan))
-        yield file(plan, "multihost@.socket", **socket_values(plan))
-        yield file(plan, "gunicorn.conf.py", **gunicorn_values(plan))
+        yield systemd_file(plan, "multihost@.service", **service_values(plan))
+        yield systemd_file(plan, "multihost@.socket", **socket_values(plan))
+        yield systemd_file(plan, "gunicorn.conf.py", **gunicorn_values(plan))
     else:
-        yield file(plan, "multihost-emperor.service", **emperor_values(plan))
+        yield systemd_file(plan, "multihost-emperor.service", **emperor_values(plan))
     if any(is_published(plan, site) for site in plan.sites):
-        yield file(plan, "multihost-publish@.service", **service_values(plan))
-        yield file(plan, "multihost-publish@.timer", **timer_values(plan))
+        yield systemd_file(plan, "multihost-publish@.service", **service_values(plan))
+        yield systemd_file(plan, "multihost-publish@.timer", **timer_values(plan))
     if plan.platform.snapshots and plan.source:
-        yield file(plan, "multihost-snapshot.service", **snapshot_values(plan))
-        yield file(plan, "multihost-snapshot.timer", platform=plan.platform.name)
+        yield systemd_file(plan, "multihost-snapshot.service", **snapshot_values(plan))
+        yield systemd_file(plan, "multihost-snapshot.timer", platform=plan.platform.name)
     for site in plan.chosen:
         for unit, section, settings in drop_ins(plan, site):
             text = plan.render("systemd/site.conf", section=section, settings=settings)
@@ -48,8 +48,8 @@ def drop_in_path(unit: str) -> PurePosixPath:
     return FOLDER / f"{unit}.d" / "50-site.conf"
 
 
-def paths_of(site: str) -> Iterator[PurePosixPath]:
-    """Yield where a site's drop-ins can be."""
+def drop_in_paths(site: str) -> Iterator[PurePosixPath]:
+    """Yield the paths that a site's drop-ins can have."""
     for unit in (
         "multihost@{}.service",
         "multihost@{}.socket",
@@ -59,7 +59,7 @@ def paths_of(site: str) -> Iterator[PurePosixPath]:
         yield drop_in_path(unit.format(site))
 
 
-def file(plan: Plan, name: str, **values: object) -> EmittedFile:
+def systemd_file(plan: Plan, name: str, **values: object) -> EmittedFile:
     return EmittedFile(FOLDER / name, plan.render(f"systemd/{name}", **values))
 
 
@@ -73,5 +73,5 @@ EMITTER = Emitter(
     validate=validate,
     cautions=folders_on_a_foreign_way,
     runs_sites=True,
-    paths_of=paths_of,
+    paths_of=drop_in_paths,
 )

@@ -1,4 +1,4 @@
-"""systemd's own word on staged units."""
+"""Having systemd check staged units."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wagtail_multihost.emitters.emitter import Stage, Validation
 
-# Each takes some milliseconds, and they are made of the same few lines.
+# Each takes some milliseconds, and they consist of the same few lines.
 MOST_SITES = 50
 PARSE = "import ast, sys; ast.parse(open(sys.argv[1], encoding='utf-8').read(), sys.argv[1])"
 
@@ -27,7 +27,7 @@ def validate(stage: Stage) -> Iterator[Validation]:
 
 
 def units_to_check(stage: Stage, folder: Path) -> Iterator[str]:
-    # Of units whose drop-in goes there may be no template any more.
+    # Units whose drop-in is removed may have no template any more.
     there = (path for path in stage.changed if path.name == "50-site.conf" and (stage.folder / path).is_file())
     changed = {path.parent.name.removesuffix(".d") for path in there}
     for path in sorted(folder.glob("multihost*")):

@@ -1,4 +1,4 @@
-"""What a site states of its own, as drop-ins of its units."""
+"""What a site states itself, as drop-ins for its units."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from wagtail_multihost.emitters.quoting import (
     systemd_quote_line,
     systemd_quote_part,
 )
-from wagtail_multihost.emitters.systemd.schedule import calendar, delay, is_published
+from wagtail_multihost.emitters.systemd.schedule import calendar_event, is_published, random_delay
 from wagtail_multihost.emitters.systemd.unit import (
     STOP_MARGIN,
     WORKER_MARGIN,
     code_folders,
-    config,
-    gunicorn,
+    config_path,
+    gunicorn_program,
     jitter,
+    needed_folders,
     protect_home,
-    python,
-    pythonpath,
-    socket_path,
-    used,
+    python_program,
+    pythonpath_variable,
+    quoted_socket_path,
 )
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import path_problem
@@ -37,7 +37,7 @@ Setting = tuple[str, object]
 
 
 class DropIn(NamedTuple):
-    """What a ``unit`` has instead, in its ``section``."""
+    """The ``settings`` that replace those of a ``unit`` in its ``section``."""
 
     unit: str
     section: str
@@ -45,33 +45,36 @@ class DropIn(NamedTuple):
 
 
 def drop_ins(plan: Plan, site: SiteSpec) -> Iterator[DropIn]:
-    """Yield what the units of ``site`` have that those of other sites have not."""
+    """Yield the drop-ins for what differs in the units of ``site``."""
     return (drop_in for drop_in in all_drop_ins(plan, site) if drop_in.settings)
 
 
 def all_drop_ins(plan: Plan, site: SiteSpec) -> Iterator[DropIn]:
-    shared = [*environment(plan, site), *limits(plan, site), *folders(plan, site)]
+    shared = [*code_settings(plan, site), *limit_settings(plan, site), *folder_settings(plan, site)]
     if plan.runner.has_units:
-        yield DropIn(f"multihost@{site.id}.service", "Service", [*serving(plan, site), *shared])
-        yield DropIn(f"multihost@{site.id}.socket", "Socket", list(listening(plan, site)))
+        yield DropIn(f"multihost@{site.id}.service", "Service", [*service_settings(plan, site), *shared])
+        yield DropIn(f"multihost@{site.id}.socket", "Socket", list(socket_settings(plan, site)))
     if is_published(plan, site):
-        yield DropIn(f"multihost-publish@{site.id}.service", "Service", [*publishing(plan, site), *shared])
-        yield DropIn(f"multihost-publish@{site.id}.timer", "Timer", list(timing(plan, site)))
+        yield DropIn(f"multihost-publish@{site.id}.service", "Service", [*publish_settings(plan, site), *shared])
+        yield DropIn(f"multihost-publish@{site.id}.timer", "Timer", list(timer_settings(plan, site)))
 
 
-def listening(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    address = socket_path(plan, site.names.socket)
+def socket_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+    address = quoted_socket_path(plan, site.names.socket)
     if site.names.socket != f"{site.id}.sock":
         yield "ListenStream", ""
         yield "ListenStream", address
 
 
-def serving(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    """Yield how the site's gunicorn is started, where it is not as the others are."""
+def service_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+    """Yield how the site's gunicorn is started, if not like the others."""
     codebase, options = plan.codebase_of(site), plan.options(SystemdOptions, site)
     if (codebase.virtualenv, codebase.wsgi) != (plan.codebase.virtualenv, plan.codebase.wsgi):
         yield "ExecStart", ""
-        yield "ExecStart", f"{gunicorn(codebase)} --config {config(plan)} {systemd_quote_argument(codebase.wsgi)}"
+        yield (
+            "ExecStart",
+            f"{gunicorn_program(codebase)} --config {config_path(plan)} {systemd_quote_argument(codebase.wsgi)}",
+        )
     if arguments := gunicorn_arguments(plan.options(SystemdOptions), options):
         yield "Environment", systemd_quote(f"GUNICORN_CMD_ARGS={' '.join(arguments)}")
     if options.timeout != plan.options(SystemdOptions).timeout:
@@ -94,34 +97,34 @@ def gunicorn_arguments(platform: SystemdOptions, site: SystemdOptions) -> list[s
     return arguments
 
 
-def publishing(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+def publish_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     codebase = plan.codebase_of(site)
     if codebase.virtualenv != plan.codebase.virtualenv:
         yield "ExecStart", ""
-        yield "ExecStart", f"{python(codebase)} -m django publish_scheduled"
+        yield "ExecStart", f"{python_program(codebase)} -m django publish_scheduled"
 
 
-def timing(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+def timer_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     minutes = plan.options(SystemdOptions, site).publish
-    # The unit of a platform that publishes nothing is made for the sites that state their own.
+    # A platform that publishes nothing itself has the unit for the sites that state a time.
     if minutes != plan.options(SystemdOptions).publish:
         yield "OnCalendar", ""
-        yield "OnCalendar", calendar(minutes)
-        yield "RandomizedDelaySec", delay(minutes)
+        yield "OnCalendar", calendar_event(minutes)
+        yield "RandomizedDelaySec", random_delay(minutes)
 
 
-def environment(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    """Yield the place and the variables of the site's own code."""
+def code_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+    """Yield the working directory and the variables of the site's own code."""
     own, shared = plan.codebase_of(site), plan.codebase
     if own.directory != shared.directory:
         yield "WorkingDirectory", systemd_quote_line(str(own.directory))
     if own.settings_module != shared.settings_module:
         yield "Environment", systemd_quote(f"DJANGO_SETTINGS_MODULE={own.settings_module}")
     if own.pythonpath != shared.pythonpath:
-        yield "Environment", pythonpath(own) or "PYTHONPATH="
+        yield "Environment", pythonpath_variable(own) or "PYTHONPATH="
 
 
-def limits(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+def limit_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
     own, shared = plan.options(SystemdOptions, site), plan.options(SystemdOptions)
     if own.memory != shared.memory:
         yield "MemoryMax", own.memory.upper() or "infinity"
@@ -131,23 +134,23 @@ def limits(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
         yield "IPAddressDeny", "any" if own.egress else ""
         yield "IPAddressAllow", ""
         for network in ("localhost", *own.egress) if own.egress else ():
-            # Quotes are none here: systemd would take them for a part of the address, and leave it out.
+            # Not quoted: systemd would take quotes for part of the address, and ignore it.
             yield "IPAddressAllow", systemd_quote_line(network)
 
 
-def folders(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
-    """Yield the folders that the site writes to besides its own, and whether homes stay in sight for what it needs."""
+def folder_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
+    """Yield the folders that the site writes to besides its own, and whether it must be able to see home folders."""
     elsewhere = writable_elsewhere(plan, site)
     for folder in elsewhere:
-        # Bound, because other sites' folders are hidden, and it may be among them.
+        # Bound, because other sites' folders are hidden, and this may be in one.
         yield "BindPaths", f"-{systemd_quote_part(str(folder))}"
     needed = [*elsewhere, *code_folders(plan.codebase_of(site))]
-    if protect_home([*used(plan), *needed]) != protect_home(used(plan)):
+    if protect_home([*needed_folders(plan), *needed]) != protect_home(needed_folders(plan)):
         yield "ProtectHome", protect_home(needed)
 
 
 def writable_elsewhere(plan: Plan, site: SiteSpec) -> list[Path]:
-    """Return the folders of the site's database and uploads that are not below the site's own."""
+    """Return the folders of the site's database and uploads that are not in the site's own folder."""
     own = plan.platform.data / "sites" / site.id
     # SQLite writes its journal beside the database.
     found = [site.database.path.parent if site.database.path else None, site.storage.path]
@@ -155,11 +158,11 @@ def writable_elsewhere(plan: Plan, site: SiteSpec) -> list[Path]:
 
 
 def folders_on_a_foreign_way(plan: Plan) -> Iterator[str]:
-    """Yield the folders that systemd, which is root, binds into a site's unit, where another account can move them."""
+    """Yield a caution about folders that systemd, as root, binds into a site's unit, and another account can move."""
     for site in plan.chosen:
         for folder in writable_elsewhere(plan, site):
             if problem := path_problem(folder.parent):
                 yield (
-                    f"sites.{site.id}: systemd shows the site its folder {shown(str(folder))}, and follows a link that "
-                    f"another account puts in its place. {problem}"
+                    f"sites.{site.id}: systemd shows the site its folder {shown(str(folder))}, and would follow a link "
+                    f"that another account puts there instead. {problem}"
                 )

@@ -1,4 +1,4 @@
-"""Units and folders of the platform as a whole."""
+"""Units and folders of the whole platform."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from wagtail_multihost.emitters.systemd.schedule import is_published
 from wagtail_multihost.emitters.systemd.unit import (
     STOP_MARGIN,
     front_group,
+    needed_folders,
     protect_home,
-    python,
-    pythonpath,
+    python_program,
+    pythonpath_variable,
     sockets_mode,
-    used,
 )
 from wagtail_multihost.emitters.uwsgi import max_fd
-from wagtail_multihost.emitters.uwsgi.emperor import program, refuse_open_sockets
+from wagtail_multihost.emitters.uwsgi.emperor import refuse_open_sockets, uwsgi_program
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.systemd import SystemdOptions
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
@@ -66,12 +66,12 @@ def tmpfiles_values(plan: Plan) -> dict[str, object]:
 
 def site_folders(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
     """
-    Yield path, mode, user and group of each folder that a site has. One that hands its group down (2750) holds what
-    the front server reads: uploads alone with a ``media_group``, else all of the site's folder.
+    Yield path, mode, user and group of each folder of a site. A folder that passes its group on (2750) holds what the
+    front server reads: only uploads with a ``media_group``, else the site's whole folder.
     """
     platform = plan.platform
     for site in plan.sites:
-        user, folder = systemd_quote_line(account(plan, site)), systemd_quote(f"{platform.data}/sites/{site.id}")
+        user, folder = systemd_quote_line(site_account(plan, site)), systemd_quote(f"{platform.data}/sites/{site.id}")
         if not platform.media_group:
             yield folder, "2750", user, front_group(plan)
             continue
@@ -81,13 +81,13 @@ def site_folders(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
             yield systemd_quote(str(site.storage.path)), "2750", user, group
 
 
-def account(plan: Plan, site: SiteSpec) -> str:
+def site_account(plan: Plan, site: SiteSpec) -> str:
     """Return the account that the site's processes run as."""
     return plan.platform.user_of(site.id) or plan.options(SystemdOptions).user
 
 
 def sockets_user(plan: Plan) -> str:
-    """Return who makes sockets: the sites' one account where uWSGI's emperor runs as that, else root."""
+    """Return the account that creates sockets: the sites' shared one if the emperor runs as that, else root."""
     is_shared = not plan.runner.has_units and not plan.platform.user
     return systemd_quote_line(plan.options(SystemdOptions).user) if is_shared else "root"
 
@@ -96,13 +96,13 @@ def snapshot_values(plan: Plan) -> dict[str, object]:
     snapshots = str(plan.platform.snapshots)
     return {
         "platform": plan.platform.name,
-        "python": python(plan.codebase),
+        "python": python_program(plan.codebase),
         "snapshots": systemd_quote_argument(snapshots),
         "writable": systemd_quote(snapshots),
         "directory": systemd_quote_line(str(plan.codebase.directory)),
         "source": systemd_quote(f"MULTIHOST_REGISTRY={plan.source}"),
         "settings_module": systemd_quote(f"DJANGO_SETTINGS_MODULE={plan.codebase.settings_module}"),
-        "pythonpath": pythonpath(plan.codebase),
+        "pythonpath": pythonpath_variable(plan.codebase),
     }
 
 
@@ -111,7 +111,7 @@ def emperor_values(plan: Plan) -> dict[str, object]:
     options, platform = plan.options(UwsgiOptions), plan.platform
     return {
         "platform": platform.name,
-        "uwsgi": systemd_quote_program(program(plan)),
+        "uwsgi": systemd_quote_program(uwsgi_program(plan)),
         "emperor": systemd_quote_argument(f"{plan.directory}/uwsgi-emperor/emperor.ini"),
         "stop_timeout": options.harakiri + STOP_MARGIN,
         "max_fd": max_fd(len(plan.sites)),
@@ -119,12 +119,12 @@ def emperor_values(plan: Plan) -> dict[str, object]:
         "binds": bool(options.http),
         "uses_cgroups": bool(options.cgroup),
         "user": systemd_quote_line(plan.options(SystemdOptions).user),
-        "protect_home": protect_home(used(plan)),
+        "protect_home": protect_home(needed_folders(plan)),
         "writable": [systemd_quote(str(path)) for path in emperor_folders(plan)],
     }
 
 
 def emperor_folders(plan: Plan) -> dict[Path, None]:
-    """Return the folders that any site writes to, and that of the sockets."""
+    """Return all folders that sites write to, and the folder of the sockets."""
     elsewhere = [folder for site in plan.sites for folder in writable_elsewhere(plan, site)]
     return dict.fromkeys([plan.platform.data, plan.platform.sockets, *elsewhere])

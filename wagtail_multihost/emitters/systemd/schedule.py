@@ -1,4 +1,4 @@
-"""Timers of single sites."""
+"""Timers for single sites."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ HOUR = 60
 
 
 def is_published(plan: Plan, site: SiteSpec) -> bool:
-    """Return whether this machine publishes the site's pages: of several nodes that serve it, the first does."""
+    """Return whether this machine publishes the site's pages: the first of the nodes that serve it does."""
     nodes = site.nodes or [name for name, _ in plan.platform.nodes]
     return plan.options(SystemdOptions, site).publish > 0 and (not plan.node or plan.node == nodes[0])
 
 
 def timer_values(plan: Plan) -> dict[str, object]:
     minutes = plan.options(SystemdOptions).publish or HOUR
-    return {"calendar": calendar(minutes), "delay": delay(minutes)}
+    return {"calendar": calendar_event(minutes), "delay": random_delay(minutes)}
 
 
-def calendar(minutes: int) -> str:
-    """Return the moments, ``minutes`` apart, as systemd writes them (systemd.time(7))."""
+def calendar_event(minutes: int) -> str:
+    """Return a calendar event every ``minutes`` minutes, in systemd's notation (systemd.time(7))."""
     return "hourly" if minutes == HOUR else f"*:0/{minutes}"
 
 
-def delay(minutes: int) -> str:
+def random_delay(minutes: int) -> str:
     return f"{minutes}min"

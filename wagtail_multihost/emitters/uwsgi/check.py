@@ -1,4 +1,4 @@
-"""How uWSGI itself reads vassals before they are used."""
+"""Having uWSGI itself read vassals before they are used."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 
 from wagtail_multihost.emitters.emitter import Stage, Validation
 from wagtail_multihost.emitters.uwsgi.accounts import account_of
-from wagtail_multihost.emitters.uwsgi.emperor import program
+from wagtail_multihost.emitters.uwsgi.emperor import uwsgi_program
 from wagtail_multihost.emitters.uwsgi.places import ON_DEMAND, VASSALS
 
-# nobody and nogroup, by number, for a check of a file that names no account.
+# nobody and nogroup, by number, for checking a file that names no account.
 NOBODY = "65534"
 # uWSGI ends when it has read its options. It would start the Python of the site's environment next, and as root: with
 # chown-socket it becomes the account when sockets are bound, which --no-server leaves out (core/uwsgi.c, uwsgi_start).
@@ -19,30 +19,30 @@ END = ("--hook-asap", "exit:0")
 
 def validate(stage: Stage) -> Iterator[Validation]:
     """
-    Yield commands with which uWSGI reads changed vassals, and loads no application.
+    Yield commands with which uWSGI reads changed vassals without loading an application.
 
-    Of vassals that have the same options one is read: a run takes uWSGI tens of milliseconds, what it refuses is the
-    name of an option, and values have passed their quoting function.
+    Of vassals with the same options only one is read: a run takes tens of milliseconds, uWSGI only rejects names of
+    options, and values have passed their quoting function.
     """
     plan = stage.plan
-    binary = program(plan)
-    for path in representatives(stage):
+    binary = uwsgi_program(plan)
+    for path in representative_vassals(stage):
         # Applications of --no-server are loaded unless they are lazy (core/uwsgi.c, uwsgi_start).
         command = [binary, "--ini", str(stage.folder / path), "--show-config", "--no-server", "--lazy-apps", *END]
         if not any(account_of(plan, site) for site in plan.sites[:1]):
-            # Root would start the site's Python; for anybody else these options mean nothing.
+            # Root would start the site's Python; for other accounts these options have no effect.
             command += ["--uid", NOBODY, "--gid", NOBODY]
         yield Validation(tuple(command), str(path))
 
 
-def representatives(stage: Stage) -> Iterator[PurePosixPath]:
-    """Yield the first of the changed vassals that have the same options in the same order."""
+def representative_vassals(stage: Stage) -> Iterator[PurePosixPath]:
+    """Yield one of each group of changed vassals with the same options in the same order."""
     seen = set()
     for path in sorted(stage.changed):
-        # An emperor starts even where uWSGI shall only show its options.
+        # An emperor starts even if uWSGI is only to show its options.
         if path.parent not in (VASSALS, ON_DEMAND) or path.suffix != ".ini":
             continue
-        # Among the changed are vassals that go.
+        # Some of the changed vassals are removed.
         if not (stage.folder / path).is_file():
             continue
         shape = option_names((stage.folder / path).read_bytes().decode())

@@ -24,13 +24,13 @@ WRAPPER_MODE = 0o755
 DEBIAN_PROGRAM = "/usr/bin/uwsgi-core"
 
 
-def emperor(plan: Plan) -> EmittedFile:
+def emperor_file(plan: Plan) -> EmittedFile:
     options = plan.options(UwsgiOptions)
     text = plan.render(
         "uwsgi/emperor.ini",
         build=options.build,
-        binary=uwsgi_quote(program(plan)),
-        vassals=pattern(f"{plan.directory / VASSALS}"),
+        binary=uwsgi_quote(uwsgi_program(plan)),
+        vassals=vassals_pattern(f"{plan.directory / VASSALS}"),
         on_demand=on_demand_pattern(plan) if has_on_demand(plan) else "",
         backlog=str(options.backlog),
         http=uwsgi_quote(options.http),
@@ -44,41 +44,41 @@ def emperor(plan: Plan) -> EmittedFile:
     return EmittedFile(EMPEROR / "emperor.ini", text)
 
 
-def wrapper(plan: Plan) -> EmittedFile:
-    """Return what starts each vassal where every site has an account. execvp(3) gives it, without "#!", to sh."""
-    words = {"program": shell_quote(program(plan)), "sockets": shell_quote(str(plan.platform.sockets))}
+def wrapper_file(plan: Plan) -> EmittedFile:
+    """Return the script that starts each vassal if sites have accounts. execvp(3) runs it, without "#!", by sh."""
+    words = {"program": shell_quote(uwsgi_program(plan)), "sockets": shell_quote(str(plan.platform.sockets))}
     return EmittedFile(WRAPPER, plan.render("uwsgi/start-vassal", **words), WRAPPER_MODE)
 
 
-def program(plan: Plan) -> str:
+def uwsgi_program(plan: Plan) -> str:
     """Return the path of uWSGI."""
     return DEBIAN_PROGRAM if plan.options(UwsgiOptions).build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
 
 
-def freeze(plan: Plan) -> EmittedFile:
+def freeze_file(plan: Plan) -> EmittedFile:
     return EmittedFile(EMPEROR / "freeze.py", plan.render("uwsgi/freeze.py"))
 
 
-def pattern(folder: str) -> str:
+def vassals_pattern(folder: str) -> str:
     # A colon in a vassal's path is for Zergs (https://uwsgi-docs.readthedocs.io/en/latest/Zerg.html).
     return uwsgi_quote_part(f"{literal_pattern(folder)}/*.ini")
 
 
 def on_demand_pattern(plan: Plan) -> str:
-    """Return the pattern of vassals on demand. The emperor gives every vassal's path to a shell then."""
+    """Return the pattern of vassals on demand, whose paths the emperor passes to a shell."""
     refuse_open_sockets(plan)
     uwsgi_quote_shell(str(plan.directory))
-    return pattern(f"{plan.directory / ON_DEMAND}")
+    return vassals_pattern(f"{plan.directory / ON_DEMAND}")
 
 
 def refuse_open_sockets(plan: Plan) -> None:
-    """Raise RenderError where sites on demand have their sockets, which are 0666, in a folder that all must enter."""
+    """Raise RenderError where sites on demand have their sockets, which are 0666, in a folder that all can enter."""
     snapshots = plan.platform.snapshots
     if has_on_demand(plan) and snapshots is not None and snapshots.is_relative_to(plan.platform.sockets):
         raise RenderError(
-            f"The platform's snapshots are in the folder of its sockets, {shown(str(plan.platform.sockets))}, which "
-            "every site's account would enter then; and uWSGI lets everybody who does connect to a site with "
-            "on_demand. Name another folder in the platform's snapshots."
+            f"The platform's snapshots are in the folder of its sockets, {shown(str(plan.platform.sockets))}, so every "
+            "site's account must be able to enter it, and could then connect to any site with on_demand. Name another "
+            "folder in the platform's snapshots."
         )
 
 
@@ -89,5 +89,5 @@ def has_on_demand(plan: Plan) -> bool:
 
 
 def max_fd(sites: int) -> int:
-    """Return how many files the emperor may open: one or two stay open for each vassal."""
+    """Return how many files the emperor may open: one or two are open for each vassal."""
     return max(SMALLEST_MAX_FD, 1 << (2 * sites + SMALLEST_MAX_FD // 2).bit_length())

@@ -1,4 +1,4 @@
-"""The files of uWSGI's HTTP router: which host leads to which socket."""
+"""The files of uWSGI's HTTP router, which say which host is served at which socket."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from wagtail_multihost.emitters.uwsgi.places import EMPEROR, VASSALS, socket_pat
 from wagtail_multihost.spec.codebase import OWN_PATH, Codebase
 from wagtail_multihost.spec.site import SiteSpec
 
-#: Answers unknown hosts; not a site id, which never starts with an underscore.
+#: The vassal that answers unknown hosts; no site id starts with an underscore.
 UNKNOWN = "_unknown"
 
 
 def router_files(plan: Plan, shared: dict[str, object]) -> Iterator[EmittedFile]:
     yield EmittedFile(EMPEROR / "hostmap.py", plan.render("uwsgi/hostmap.py"))
     yield EmittedFile(EMPEROR / "mime.types", plan.render("uwsgi/mime.types"))
-    yield EmittedFile(EMPEROR / "hosts.txt", host_list(plan))
+    yield EmittedFile(EMPEROR / "hosts.txt", render_host_list(plan))
     socket = uwsgi_quote(socket_path(plan, f"{UNKNOWN}.sock"))
     yield EmittedFile(VASSALS / f"{UNKNOWN}.ini", plan.render("uwsgi/unknown.ini", socket=socket, **shared))
 
 
-def host_list(plan: Plan) -> str:
+def render_host_list(plan: Plan) -> str:
     hosts = [
         (uwsgi_quote(host), uwsgi_quote(socket_path(plan, site.names.socket)))
         for site in plan.sites
@@ -33,9 +33,9 @@ def host_list(plan: Plan) -> str:
 
 
 def closed_patterns(codebase: Codebase) -> Iterator[str]:
-    """Yield the patterns of paths that are closed to visitors, with any number of slashes in the place of one."""
+    """Yield patterns of the paths that are closed to visitors, with any number of slashes for each slash."""
     for url in dict.fromkeys([OWN_PATH, codebase.health_prefix]):
-        # A dot is the only character of such a path that a pattern reads.
+        # A dot is the only character of such a path with a meaning in a pattern.
         yield f"^/+{'/+'.join(url.strip('/').split('/'))}(/|$)".replace(".", "[.]")
 
 

@@ -1,4 +1,4 @@
-"""A site's vassal: an ini of its own, whose text depends on nothing of another site."""
+"""A site's vassal: its own ini, whose text depends on nothing of other sites."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRIVATE_SOCKET_MODE = "600"
 KIBIBYTES = {"": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2}
 # uWSGI counts whole seconds, and may be one early: nginx is the one to tell a visitor that a request takes too long.
 HARAKIRI_MARGIN = 2
-# What a site with an account may have where nobody says: without a limit its code can use up the machine's.
+# The default for a site with its own account: without a limit its code could use up the machine's processes.
 ACCOUNT_TASKS = 256
 
 
@@ -40,7 +40,7 @@ def shared_values(plan: Plan) -> dict[str, object]:
     }
 
 
-def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
+def render_vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
     options, account = plan.options(UwsgiOptions, site), account_of(plan, site)
     return plan.render(
         "uwsgi/vassal.ini",
@@ -52,24 +52,24 @@ def vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> str:
         stats=uwsgi_quote(stats_path(plan, site)) if options.stats else "",
         cgroup=uwsgi_quote_part(options.cgroup.replace("{site}", site.id)),
         tasks=options.tasks or (ACCOUNT_TASKS if account else 0),
-        memory=megabytes(options.memory),
-        rss=megabytes(options.rss),
-        **numbers(plan, site),
-        **code(plan, site),
-        **served(plan, site),
+        memory=round_to_megabytes(options.memory),
+        rss=round_to_megabytes(options.rss),
+        **number_values(plan, site),
+        **code_values(plan, site),
+        **serving_values(plan, site),
         **shared,
     )
 
 
-def numbers(plan: Plan, site: SiteSpec) -> dict[str, object]:
+def number_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
     options = plan.options(UwsgiOptions, site)
     names = ("processes", "threads", "harakiri", "max_requests", "max_requests_delta", "cheaper", "idle", "backlog")
     values = {name: getattr(options, name) for name in names}
     return {**values, "harakiri": options.harakiri + HARAKIRI_MARGIN}
 
 
-def code(plan: Plan, site: SiteSpec) -> dict[str, object]:
-    """Return where the site's code is: the platform's, or its own."""
+def code_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
+    """Return where the site's code is: the platform's code, or the site's own."""
     codebase = plan.codebase_of(site)
     return {
         "virtualenv": uwsgi_quote(str(codebase.virtualenv)),
@@ -81,8 +81,8 @@ def code(plan: Plan, site: SiteSpec) -> dict[str, object]:
     }
 
 
-def served(plan: Plan, site: SiteSpec) -> dict[str, object]:
-    """Return what a vassal needs to serve files and redirects itself; nothing where nginx does."""
+def serving_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
+    """Return what a vassal needs to serve files and redirects itself; nothing if nginx does that."""
     if not plan.options(UwsgiOptions).http:
         return {}
     codebase = plan.codebase_of(site)
@@ -99,8 +99,8 @@ def served(plan: Plan, site: SiteSpec) -> dict[str, object]:
     }
 
 
-def megabytes(size: str) -> int:
-    """Return a size (``512m``, ``1g``; without a letter bytes) in MiB, not less than it says; 0 for a blank one."""
+def round_to_megabytes(size: str) -> int:
+    """Return a size (``512m``, ``1g``; without a letter, bytes) in MiB, rounded up; 0 for a blank one."""
     if not size:
         return 0
     digits, unit = (size[:-1], size[-1]) if size[-1].isalpha() else (size, "")

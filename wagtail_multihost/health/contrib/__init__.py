@@ -1,1 +1,1 @@
-"""Probes that need an extra each, and what is for other packages."""
+"""Probes that need an extra, and integrations with other packages."""

@@ -1,4 +1,4 @@
-"""For how long certificates in files are valid. Needs the extra ``certificates``."""
+"""How long certificates in files are valid. Needs the extra ``certificates``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
-from wagtail_multihost.health.hostnames import checked_texts
+from wagtail_multihost.health.hostnames import check_texts
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed
-from wagtail_multihost.health.probes.tls import DAY, judged
+from wagtail_multihost.health.probes.tls import DAY, judge_days_left
 from wagtail_multihost.health.status import Criticality
 
 try:
@@ -24,7 +24,7 @@ try:
     from cryptography.x509 import Certificate, load_pem_x509_certificates
 except ImportError as error:
     raise ImportError(
-        f"It needs the extra certificates: pip install 'wagtail-multihost[certificates]' ({error})."
+        f"The extra certificates is missing: pip install 'wagtail-multihost[certificates]' ({error})."
     ) from error
 
 SUFFIXES = (".pem", ".crt", ".cer")
@@ -35,9 +35,9 @@ STEM = "{stem}"
 @dataclass(frozen=True, kw_only=True)
 class CertificateFilesProbe(Probe):
     """
-    Counts the days of the certificates in PEM files, of the one in each that expires first: an intermediate one counts.
+    Counts the days until the first certificate in each PEM file expires; intermediate certificates count too.
 
-    What is shown of a file is its name, and where several have the same one the name of its folder too.
+    A file is shown by its name, and by the name of its folder too if several have the same name.
     """
 
     is_shared: ClassVar[bool] = True
@@ -47,8 +47,8 @@ class CertificateFilesProbe(Probe):
         "not_yet_valid": "The certificate is not valid yet.",
         "unreadable": "The file cannot be read.",
         "not_a_certificate": "The file has no certificate, or one that cannot be parsed.",
-        "key_unusable": "The file of the key is missing, cannot be read or needs a password.",
-        "key_mismatch": "The key is that of another certificate.",
+        "key_unusable": "The key file is missing, cannot be read or needs a password.",
+        "key_mismatch": "The key belongs to another certificate.",
         "missing": "There is no such file.",
     }
 
@@ -58,12 +58,12 @@ class CertificateFilesProbe(Probe):
     retry: float = field(default=300, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
     paths: tuple[str, ...] = field(
         default=(),
-        metadata={"meaning": "Files, patterns with `*`, and folders: all .pem, .crt and .cer there."},
+        metadata={"meaning": "Files, patterns with `*`, and folders, of which all .pem, .crt and .cer files count."},
     )
     key: str = field(
         default="",
         metadata={
-            "meaning": "The name of the key's file beside each certificate, such as `privkey.pem` or `{stem}.key`; "
+            "meaning": "The name of the key file beside each certificate, such as `privkey.pem` or `{stem}.key`; "
             "none: keys are not read."
         },
     )
@@ -72,16 +72,16 @@ class CertificateFilesProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "paths", checked_texts("paths", self.paths))
+        object.__setattr__(self, "paths", check_texts("paths", self.paths))
         if not self.paths:
-            raise ValueError("The option paths is missing: a list of files, patterns and folders.")
+            raise ValueError("The option paths is missing: it must be a list of files, patterns and folders.")
         if not 0 <= self.fail_days <= self.warn_days:
             raise ValueError("The limits are not accepted: 0 <= fail_days <= warn_days.")
         if os.path.basename(self.key) != self.key:
-            raise ValueError("The option key is not accepted: it is the name of a file beside the certificate.")
+            raise ValueError("The option key is not accepted: it must be the name of a file beside the certificate.")
 
     def measure(self) -> Iterator[Outcome]:
-        files = list(dict.fromkeys(file for path in self.paths for file in files_of(path, self.key)))
+        files = list(dict.fromkeys(file for path in self.paths for file in find_files(path, self.key)))
         names = Counter(file.name for file in files)
         for file in files:
             yield self.outcome(file, file.name if names[file.name] == 1 else f"{file.parent.name}/{file.name}")
@@ -90,29 +90,29 @@ class CertificateFilesProbe(Probe):
 
     def outcome(self, file: Path, subject: str) -> Outcome:
         try:
-            certificates = load_pem_x509_certificates(read(file))
+            certificates = load_pem_x509_certificates(read_regular_file(file))
         except FileNotFoundError:
             return failed("missing", subject=subject)
         except OSError as error:
-            complain("The certificate %s cannot be read: %s", file, error, subject=subject)
+            log_failure("The certificate %s cannot be read: %s", file, error, subject=subject)
             return failed("unreadable", subject=subject)
         except ValueError as error:
-            complain("The file %s has no certificate: %s", file, error, subject=subject)
+            log_failure("The file %s has no certificate: %s", file, error, subject=subject)
             return failed("not_a_certificate", subject=subject)
         if self.key and (
-            code := key_fault(certificates[0], file.with_name(self.key.replace(STEM, file.stem)), subject)
+            code := find_key_fault(certificates[0], file.with_name(self.key.replace(STEM, file.stem)), subject)
         ):
             return failed(code, subject=subject)
         if max(certificate.not_valid_before_utc for certificate in certificates) > datetime.now(UTC):
             return failed("not_yet_valid", subject=subject)
-        return judged(days_left(certificates), subject, self.warn_days, self.fail_days)
+        return judge_days_left(days_left(certificates), subject, self.warn_days, self.fail_days)
 
 
-def files_of(path: str, key: str) -> Iterator[Path]:
-    """Yield the files that a path, a pattern or a folder stands for; a path without a file is yielded too."""
+def find_files(path: str, key: str) -> Iterator[Path]:
+    """Yield the files of a path, a pattern or a folder; a path is yielded even if there is no such file."""
     if os.path.isdir(path):
         found = [file for file in sorted(Path(path).iterdir()) if file.suffix in SUFFIXES and file.is_file()]
-        # In one folder a pattern of keys' names may have the suffix of certificates.
+        # The keys may have the suffix of certificates.
         keys = {key.replace(STEM, file.stem) for file in found} if key else set()
         yield from (file for file in found if file.name not in keys)
     elif glob.has_magic(path):
@@ -121,8 +121,8 @@ def files_of(path: str, key: str) -> Iterator[Path]:
         yield Path(path)
 
 
-def read(file: Path) -> bytes:
-    """Return the content of a regular file; raises OSError for others, and where it is too large."""
+def read_regular_file(file: Path) -> bytes:
+    """Return the content of a regular file; raises OSError for anything else, and if it is too large."""
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as opened:
         status = os.fstat(descriptor)
@@ -131,12 +131,12 @@ def read(file: Path) -> bytes:
         return opened.read(MOST_BYTES)
 
 
-def key_fault(certificate: Certificate, file: Path, subject: str) -> str:
-    """Return the code of what is wrong with the key in ``file``, blank when it is the certificate's."""
+def find_key_fault(certificate: Certificate, file: Path, subject: str) -> str:
+    """Return the code of what is wrong with the key in ``file``; blank if it belongs to the certificate."""
     try:
-        key = load_pem_private_key(read(file), None)
+        key = load_pem_private_key(read_regular_file(file), None)
     except (OSError, TypeError, ValueError, UnsupportedAlgorithm) as error:
-        complain("The key %s cannot be used: %s", file, error, subject=subject)
+        log_failure("The key %s cannot be used: %s", file, error, subject=subject)
         return "key_unusable"
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     is_same = key.public_key().public_bytes(*form) == certificate.public_key().public_bytes(*form)

@@ -9,21 +9,24 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import router
+from django.db.models import Case, Count, F, Min, When
+from django.db.models.functions import Greatest
+from django.utils import timezone
 
-from wagtail_multihost.health.hostnames import checked_texts
+from wagtail_multihost.health.hostnames import check_texts
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.probes.connection import thread_connection
 from wagtail_multihost.health.status import Criticality
 
 if find_spec("django_tasks_db") is None:
-    raise ImportError("It needs the extra tasks: pip install 'wagtail-multihost[tasks]'.")
+    raise ImportError("The extra tasks is missing: pip install 'wagtail-multihost[tasks]'.")
 
-#: How many queues are shown, those that wait longest.
+#: How many queues are shown: those that have waited longest.
 MOST_QUEUES = 20
 
 
 class Queue(NamedTuple):
-    """What waits in a queue: how many tasks, and since when the first of them."""
+    """A queue: how many tasks wait in it, and since when the first of them."""
 
     name: str
     waiting: int
@@ -33,14 +36,14 @@ class Queue(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class TaskQueueProbe(Probe):
     """
-    Tells how long the tasks of each queue wait that could be run now. Tasks that are to run later do not count, nor
-    those that run.
+    Measures how long the tasks in each queue have been waiting that could run now. Tasks that run, or are scheduled for
+    later, do not count.
     """
 
     component: ClassVar[str] = "datastore"
     codes: ClassVar[Mapping[str, str]] = {
-        "lagging": "A task waits for too long: no worker runs, or too few.",
-        "crowded": "Too many tasks wait.",
+        "lagging": "A task has waited too long: there are no workers, or too few.",
+        "crowded": "Too many tasks are waiting.",
     }
 
     criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
@@ -54,7 +57,7 @@ class TaskQueueProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "queues", checked_texts("queues", self.queues))
+        object.__setattr__(self, "queues", check_texts("queues", self.queues))
         if not 0 <= self.warn_seconds <= self.fail_seconds:
             raise ValueError("The limits are not accepted: 0 <= warn_seconds <= fail_seconds.")
         if self.warn_waiting < 0:
@@ -71,8 +74,6 @@ class TaskQueueProbe(Probe):
             yield self.length(queue)
 
     def lag(self, queue: Queue) -> Outcome:
-        from django.utils import timezone
-
         seconds = round(max(0.0, (timezone.now() - queue.since).total_seconds()), 1) if queue.since else 0.0
         if seconds > self.fail_seconds:
             return failed("lagging", seconds, "seconds", subject=queue.name)
@@ -86,23 +87,21 @@ class TaskQueueProbe(Probe):
         return passed(queue.waiting, "tasks", subject=queue.name)
 
     def waiting(self) -> list[Queue]:
-        """Ask the database once."""
-        from django_tasks_db.models import DBTaskResult
+        """Query the database once."""
+        from django_tasks_db.models import DBTaskResult  # needs the apps
 
         alias = router.db_for_read(DBTaskResult)
         with thread_connection(alias, self.timeout):
             tasks = DBTaskResult.objects.using(alias).ready()
             if self.queues:
                 tasks = tasks.filter(queue_name__in=self.queues)
-            return list(grouped(tasks))
+            return list(group_by_queue(tasks))
 
 
-def grouped(tasks: Any) -> Iterator[Queue]:
-    from django.db.models import Case, Count, F, Min, When
-    from django.db.models.functions import Greatest
-    from django_tasks_db.models import get_date_max
+def group_by_queue(tasks: Any) -> Iterator[Queue]:
+    from django_tasks_db.models import get_date_max  # needs the apps
 
-    # A task without a time of its own has the last possible one.
+    # A task without a scheduled time has the latest possible one.
     since = Case(When(run_after=get_date_max(), then=F("enqueued_at")), default=Greatest("run_after", "enqueued_at"))
     rows = tasks.order_by().values("queue_name").annotate(waiting=Count("pk"), since=Min(since)).order_by("since")
     for row in rows[:MOST_QUEUES]:

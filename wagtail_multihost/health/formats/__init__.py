@@ -1,11 +1,16 @@
-"""How a report is written: each module has one form, loaded only when it is asked for."""
+"""The formats of a report, each in a module that is loaded when it is first needed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wagtail_multihost.health.endpoint import Writer
+
+if TYPE_CHECKING:
+    from django.http.request import MediaType
 
 BY_NAME = {
     "health.json": "json",
@@ -13,7 +18,7 @@ BY_NAME = {
     "health.html": "html",
     "health.rss": "rss",
 }
-#: The media types that ``health`` is written in, by preference; probes that accept anything get the first.
+#: The media types of ``health``, by preference; probes that accept anything get the first.
 MEDIA_TYPES = {
     "application/health+json": "json",
     "application/json": "json",
@@ -32,63 +37,62 @@ WRITERS = {
     "openmetrics": ("openmetrics", "write"),
     "prometheus": ("openmetrics", "write_text"),
 }
-#: What collects these takes any other status for a failure of the connection, and drops what it was told.
+#: Collectors of these take any other status for a failed connection, and drop the body.
 ALWAYS_OK = frozenset({"rss", "openmetrics", "prometheus"})
 ACCEPT_LENGTH = 2000
+#: The specificity of a media type in full; parameters, which no offer has, do not count.
+EXACT = 2
 
 
 class Form(NamedTuple):
-    """A form: what writes it, ``headers`` of its own, and whether the status code tells the health as well."""
+    """A format: its writer, its own ``headers``, and whether the status code shows the health too."""
 
     write: Writer
     headers: tuple[tuple[str, str], ...] = ()
     tells_by_code: bool = True
 
 
-def form_of(name: str, accept: str) -> Form:
+def find_form(name: str, accept: str) -> Form:
     """
-    Return the form of the path ``name``: ``health``, ``metrics`` and ``site`` are written as the header ``Accept``
-    wants. Metrics are the whole process's.
+    Return the format of the path ``name``; for ``health``, ``metrics`` and ``site`` the header ``Accept`` decides. Only
+    the whole process has metrics.
     """
     offers = {"metrics": METRICS, "site": SITE_MEDIA_TYPES}.get(name, MEDIA_TYPES)
-    form = BY_NAME.get(name) or negotiated(accept, offers)
+    form = BY_NAME.get(name) or negotiate_form(accept, offers)
     module_name, function = WRITERS[form]
     module = import_module(f"{__name__}.{module_name}")
     return Form(getattr(module, function), getattr(module, "HEADERS", ()), form not in ALWAYS_OK)
 
 
-def negotiated(accept: str, offers: dict[str, str]) -> str:
-    """Return which of ``offers`` the header wants most; the first where it has no wish that can be met."""
-    wishes = read_accept(accept)
+def negotiate_form(accept: str, offers: dict[str, str]) -> str:
+    """Return which of ``offers`` the header wants most; the first if it accepts none of them."""
+    accepted = list(read_accept(accept))
     best, chosen = (0.0, 0), next(iter(offers.values()))
     for media_type, form in offers.items():
-        wish = wish_for(media_type, wishes)
-        if wish[0] > 0 and wish > best:
-            best, chosen = wish, form
+        preference = rate_media_type(media_type, accepted)
+        if preference[0] > 0 and preference > best:
+            best, chosen = preference, form
     return chosen
 
 
-def wish_for(media_type: str, wishes: dict[str, float]) -> tuple[float, int]:
-    """Return the quality of ``media_type`` by the range that fits best, and how well that one fits."""
-    for specificity, name in ((3, media_type), (2, f"{media_type.partition('/')[0]}/*"), (1, "*/*")):
-        if name in wishes:
-            return wishes[name], specificity
-    return 0.0, 0
+def rate_media_type(media_type: str, accepted: Iterable[MediaType]) -> tuple[float, int]:
+    """
+    Return the quality that the closest range of ``accepted`` gives to ``media_type``, and how close that range is
+    (https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1).
+    """
+    # Not HttpRequest.get_preferred_type(): it drops what has the quality 0 before it looks for the closest range, and
+    # ranges with parameters, such as the versions that Prometheus states, do not match an offer without.
+    matching = [(min(known.specificity, EXACT), known.quality) for known in accepted if known.match(media_type)]
+    specificity, quality = max(matching, default=(0, 0.0))
+    return quality, specificity
 
 
-def read_accept(accept: str) -> dict[str, float]:
-    """Return the quality of each media range (https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)."""
-    wishes: dict[str, float] = {}
-    for part in accept[:ACCEPT_LENGTH].split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality = min((quality_of(text) for text in parameters if text.startswith("q=")), default=1.0)
-        wishes[name] = max(quality, wishes.get(name, 0.0))
-    return wishes
+def read_accept(accept: str) -> Iterator[MediaType]:
+    """Yield each different media range of the header once."""
+    if not accept:
+        return
+    from django.http.request import MediaType  # not at the top: the default, JSON, needs no Django
 
-
-def quality_of(text: str) -> float:
-    try:
-        quality = float(text.removeprefix("q="))
-    except ValueError:
-        return 0.0
-    return quality if 0 <= quality <= 1 else 0.0
+    for part in dict.fromkeys(accept[:ACCEPT_LENGTH].split(",")):
+        with suppress(ValueError):  # a parameter in an encoding that Python does not know
+            yield MediaType(part)

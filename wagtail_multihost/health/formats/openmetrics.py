@@ -11,23 +11,23 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from wagtail_multihost.health.probe import Outcome
-from wagtail_multihost.health.report import Result
+from wagtail_multihost.health.report import ProbeResult
 from wagtail_multihost.health.seen import WORDS, Health
 
-#: The units of which probes that look at several things tell what remains: less is worse.
+#: Units in which probes of several things say what remains: less is worse.
 REMAINING = frozenset({"days", "percent"})
 
 
 class Collector:
-    """What prometheus_client asks for metrics."""
+    """Gives prometheus_client the metrics."""
 
     def __init__(self, health: Health) -> None:
         self.health = health
 
     def collect(self) -> Iterable[Metric]:
-        yield words(self.health)
+        yield word_family(self.health)
         if self.health.details:
-            yield from details(self.health)
+            yield from detail_families(self.health)
 
 
 def write(health: Health) -> tuple[bytes, str]:
@@ -36,51 +36,53 @@ def write(health: Health) -> tuple[bytes, str]:
 
 
 def write_text(health: Health) -> tuple[bytes, str]:
-    """Return the same for collectors that do not read OpenMetrics."""
+    """Return the same in the older format, for collectors that do not read OpenMetrics."""
     return generate_text(Collector(health)), TEXT_TYPE
 
 
-def words(health: Health) -> Metric:
-    family = StateSetMetricFamily("multihost_health", "What the process answers to who asks whether it is ready.")
+def word_family(health: Health) -> Metric:
+    family = StateSetMetricFamily("multihost_health", "The answer of the process to readiness probes.")
     family.add_metric([], {word: word == health.word for word in WORDS})
     return family
 
 
-def details(health: Health) -> Iterator[Metric]:
+def detail_families(health: Health) -> Iterator[Metric]:
     yield InfoMetricFamily(
-        "multihost_process", "What runs.", value={"service": health.service, "version": health.version}
+        "multihost_process", "What is running.", value={"service": health.service, "version": health.version}
     )
-    yield GaugeMetricFamily("multihost_draining", "Whether the process drains.", value=health.word == "draining")
+    yield GaugeMetricFamily("multihost_draining", "Whether the process is draining.", value=health.word == "draining")
     if health.age is not None:
-        yield GaugeMetricFamily("multihost_report_age_seconds", "The age of all this.", value=health.age)
-    yield site_statuses(health)
-    yield of_results(health, "status", "How what a probe looks at is: 0 pass, 1 warn, 2 fail.", lambda it: it.status)
-    yield of_results(health, "duration_seconds", "How long a probe's last run took.", lambda it: it.duration)
-    yield of_results(health, "age_seconds", "How long ago it ended.", health.age_of)
-    yield values(health)
+        yield GaugeMetricFamily("multihost_report_age_seconds", "The age of the report.", value=health.age)
+    yield site_family(health)
+    yield result_family(health, "status", "The status of a probe: 0 pass, 1 warn, 2 fail.", lambda it: it.status)
+    yield result_family(health, "duration_seconds", "How long a probe's last run took.", lambda it: it.duration)
+    yield result_family(health, "age_seconds", "How long ago a probe's last run ended.", health.age_of)
+    yield value_family(health)
 
 
-def site_statuses(health: Health) -> Metric:
-    family = GaugeMetricFamily("multihost_site_status", "How a site is: 0 pass, 1 warn, 2 fail.", labels=["site"])
+def site_family(health: Health) -> Metric:
+    family = GaugeMetricFamily(
+        "multihost_site_status", "The status of a site: 0 pass, 1 warn, 2 fail.", labels=["site"]
+    )
     for site, status in health.sites.items():
         family.add_metric([site], status)
     return family
 
 
-def of_results(health: Health, name: str, meaning: str, value: Callable[[Result], float]) -> Metric:
+def result_family(health: Health, name: str, meaning: str, value: Callable[[ProbeResult], float]) -> Metric:
     family = GaugeMetricFamily(f"multihost_probe_{name}", meaning, labels=["site", "probe"])
     for result in health.results:
         family.add_metric([result.entry.site, result.entry.name], value(result))
     return family
 
 
-def values(health: Health) -> Metric:
+def value_family(health: Health) -> Metric:
     """
-    Return what was observed. Who looks at several things is asked for the worst of each unit, so that there are as
-    many series as probes; with ``METRICS_SUBJECTS`` for each of them.
+    Return the observed values. A probe of several things has only the worst value of each unit, so that the number of
+    series does not depend on them; with ``METRICS_SUBJECTS`` it has one for each.
     """
     labels = ["site", "probe", "unit", *(["subject"] if health.subjects else [])]
-    family = GaugeMetricFamily("multihost_probe_value", "What a probe has observed last.", labels=labels)
+    family = GaugeMetricFamily("multihost_probe_value", "The last value that a probe observed.", labels=labels)
     for result in health.results:
         worst: dict[tuple[str, ...], Outcome] = {}
         for outcome in result.outcomes:

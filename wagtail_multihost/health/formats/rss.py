@@ -1,4 +1,4 @@
-"""RSS 2.0: an item for each thing that is not well."""
+"""RSS 2.0: an item for each problem."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from urllib.parse import quote
 from django.utils.feedgenerator import Rss201rev2Feed
 
 from wagtail_multihost.health.formats.meanings import meaning_of_code, meaning_of_word
-from wagtail_multihost.health.formats.quantities import quantity
+from wagtail_multihost.health.formats.quantities import format_quantity
 from wagtail_multihost.health.seen import Health
 
 CONTENT_TYPE = "application/rss+xml; charset=utf-8"
 
 
 class Item(NamedTuple):
-    """What is not well: ``identity`` is the same, in every process, for as long as it is so."""
+    """A problem; ``identity`` is the same in every process for as long as the problem lasts."""
 
     title: str
     description: str
@@ -26,17 +26,19 @@ class Item(NamedTuple):
 def write(health: Health) -> tuple[bytes, str]:
     """Return the body and its content type."""
     title = f"Health of {health.service}" if health.service else "Health"
-    # Nothing but the request knows the server's name, and it may be anything: the links are the ids.
-    feed = Rss201rev2Feed(title=title, link=urn(identity(health)), description=meaning_of_word(health.word))
-    for item in items(health):
-        link = urn(item.identity)
+    # Only the request has the server's name, which may be anything: the ids serve as links.
+    feed = Rss201rev2Feed(
+        title=title, link=make_urn(process_identity(health)), description=meaning_of_word(health.word)
+    )
+    for item in find_items(health):
+        link = make_urn(item.identity)
         feed.add_item(item.title, link, item.description, unique_id=link, unique_id_is_permalink=False)
     return feed.writeString("utf-8").encode(), CONTENT_TYPE
 
 
-def items(health: Health) -> Iterator[Item]:
+def find_items(health: Health) -> Iterator[Item]:
     if health.word != "pass":
-        yield Item(f"{health.word}: this process", meaning_of_word(health.word), identity(health))
+        yield Item(f"{health.word}: this process", meaning_of_word(health.word), process_identity(health))
     for site, status in health.sites.items():
         if status:
             yield Item(f"{status}: {site}", meaning_of_word(str(status)), f"site:{site}:{status}")
@@ -45,14 +47,14 @@ def items(health: Health) -> Iterator[Item]:
             if status:
                 names = [*filter(None, (result.entry.site, result.entry.name, subject))]
                 meaning = meaning_of_code(result.entry.probe, code)
-                observed = quantity(value, unit)
+                observed = format_quantity(value, unit)
                 description = f"{code}: {meaning} {f'Observed: {observed}.' if observed else ''}".strip()
                 yield Item(f"{status}: {' '.join(names)}", description, ":".join(["probe", *names, str(status), code]))
 
 
-def identity(health: Health) -> str:
+def process_identity(health: Health) -> str:
     return ":".join(filter(None, ("process", health.service, health.word)))
 
 
-def urn(identity: str) -> str:
+def make_urn(identity: str) -> str:
     return f"urn:wagtail-multihost:health:{quote(identity, safe=':')}"

@@ -1,1 +1,1 @@
-"""The probes that need nothing but the site's own dependencies; ``contrib`` has those that need an extra."""
+"""Probes that need only the site's own dependencies; those that need an extra are in ``contrib``."""

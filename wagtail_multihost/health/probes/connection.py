@@ -1,8 +1,8 @@
 """
-Connections that probes open for one run: past any pool, with deadlines, and always closed.
+Connections that probes open for one run: without a pool, with deadlines, and always closed.
 
-Django's connections belong to threads, and the sampler's are not those that serve requests. One that was kept between
-runs would tell nothing about theirs, and would go stale in a thread that no request ends
+Django's connections belong to threads, and the sampler's threads serve no requests. A connection that was kept between
+runs would say nothing about theirs, and would go stale in a thread where no request ends
 (https://github.com/codingjoe/django-health-check/issues/755).
 """
 
@@ -19,37 +19,37 @@ from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wagtail_multihost.exceptions import IdentityError
-from wagtail_multihost.health.complaints import complain
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, failed, warned
-from wagtail_multihost.health.probes.deadline import hung_up_after
+from wagtail_multihost.health.probes.deadline import hang_up_after
 from wagtail_multihost.identity.deadline import SilentDatabaseError
 
-#: What any probe of a database may answer.
+#: Codes of all probes of databases.
 CODES: Mapping[str, str] = {
-    "unreachable": "No connection can be opened, or it does not answer.",
-    "foreign_database": "The database is another site's, or is retired: the identity fuse refused it.",
-    "locked": "Others have had the SQLite file locked for as long as the probe waits.",
+    "unreachable": "No connection can be opened, or the server does not answer.",
+    "foreign_database": "The database belongs to another site, or is retired: the identity fuse refused it.",
+    "locked": "The SQLite file stayed locked by others for as long as the probe waits.",
 }
-# libpq and psycopg take a second for two
+# libpq and psycopg treat one second as two
 # (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-CONNECT-TIMEOUT).
 LEAST_CONNECT_SECONDS = 2
 SQLITE_BUSY_PART = 0.5
 
 
-def unopened(alias: str) -> BaseDatabaseWrapper:
-    """Return Django's object for an alias, which is nobody else's; nothing is opened."""
+def unopened_connection(alias: str) -> BaseDatabaseWrapper:
+    """Return a new Django connection for an alias, not shared and not opened yet."""
     return connections.create_connection(alias)
 
 
 @contextmanager
 def new_connection(alias: str, seconds: float) -> Iterator[BaseDatabaseWrapper]:
     """
-    Open a connection as Django does, receivers of ``connection_created`` (the identity fuse) included, but never one
-    of a pool; close it afterwards. ``seconds`` is how long it may take where the project says nothing.
+    Open a connection as Django does, including receivers of ``connection_created`` (the identity fuse), but never from
+    a pool; close it afterwards. It may take ``seconds`` unless the project sets a timeout.
     """
-    connection = unopened(alias)
-    connection.settings_dict = settings_of_probe(connection, seconds)
-    with closing_driver(connection), hung_up_after(seconds, lambda: connection.connection):
+    connection = unopened_connection(alias)
+    connection.settings_dict = probe_settings(connection, seconds)
+    with closing_driver(connection), hang_up_after(seconds, lambda: connection.connection):
         connection.ensure_connection()
         yield connection
 
@@ -57,14 +57,14 @@ def new_connection(alias: str, seconds: float) -> Iterator[BaseDatabaseWrapper]:
 @contextmanager
 def thread_connection(alias: str, seconds: float) -> Iterator[None]:
     """
-    Have what asks Django for this thread's connection get one like :func:`new_connection`'s: it makes no file, and is
-    hung up when the block takes more than ``seconds``. It is closed afterwards.
+    Make this thread's connection of Django like one of :func:`new_connection`: it creates no file, and is closed by
+    force if the block takes more than ``seconds``. It is closed afterwards.
     """
     connection = connections[alias]
     stated = connection.settings_dict
-    connection.settings_dict = settings_of_probe(connection, seconds)
+    connection.settings_dict = probe_settings(connection, seconds)
     try:
-        with hung_up_after(seconds, lambda: connection.connection):
+        with hang_up_after(seconds, lambda: connection.connection):
             yield
     finally:
         connection.close()
@@ -79,12 +79,12 @@ def closing_driver(connection: BaseDatabaseWrapper) -> Iterator[None]:
     finally:
         driver, connection.connection = connection.connection, None
         if driver is not None:
-            with suppress(Exception):  # one that has broken
+            with suppress(Exception):  # a broken one
                 driver.close()
 
 
-def settings_of_probe(connection: BaseDatabaseWrapper, seconds: float) -> dict[str, Any]:
-    """Return the settings of an alias without its pool, and with deadlines. Nothing is asked of the server."""
+def probe_settings(connection: BaseDatabaseWrapper, seconds: float) -> dict[str, Any]:
+    """Return the settings of an alias without its pool, and with deadlines. Does not contact the server."""
     settings = connection.settings_dict
     options = {key: value for key, value in (settings.get("OPTIONS") or {}).items() if key != "pool"}
     if connection.vendor == "sqlite":
@@ -99,8 +99,8 @@ def settings_of_probe(connection: BaseDatabaseWrapper, seconds: float) -> dict[s
 
 def existing_file(name: object) -> str:
     """
-    Return the name of a SQLite database, as Django takes it, such that opening it makes no file: a probe that makes
-    the file finds an empty database where the disk was not mounted (https://www.sqlite.org/uri.html).
+    Return the name of a SQLite database in a form that creates no file when it is opened: a probe that created one
+    would find an empty database if the disk is not mounted (https://www.sqlite.org/uri.html).
     """
     text = str(name)
     if text in ("", ":memory:"):
@@ -116,17 +116,17 @@ def is_uri(name: str) -> bool:
 
 
 @contextmanager
-def logged(alias: str) -> Iterator[list[Outcome]]:
-    """Take an error of the database as an outcome, which is put into the list; its text goes to the log alone."""
+def catch_database_errors(alias: str) -> Iterator[list[Outcome]]:
+    """Turn an error of the database into an outcome in the list; the text of the error goes only to the log."""
     found: list[Outcome] = []
     try:
         yield found
     except (DatabaseError, IdentityError) as error:
-        complain("The database %s fails a probe: %s", alias, error)
-        found.append(outcome_of(error))
+        log_failure("The database %s fails a probe: %s", alias, error)
+        found.append(outcome_of_error(error))
 
 
-def outcome_of(error: Exception) -> Outcome:
+def outcome_of_error(error: Exception) -> Outcome:
     if isinstance(error, SilentDatabaseError):
         return failed("unreachable")
     if isinstance(error, IdentityError):

@@ -1,4 +1,4 @@
-"""A deadline on a server that has taken a connection and answers no more."""
+"""A deadline for servers that have accepted a connection and stop answering."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from wagtail_multihost.identity.deadline import hang_up
 
 
 @contextmanager
-def hung_up_after(seconds: float, driver: Callable[[], Any]) -> Iterator[None]:
+def hang_up_after(seconds: float, driver: Callable[[], Any]) -> Iterator[None]:
     """
-    Hang up what ``driver`` returns (the driver's connection, None before there is one) unless the block ends within
-    ``seconds``: its driver then raises. The drivers of PostgreSQL have no timeout of their own for an answer, and one
-    that the server keeps (statement_timeout) is not kept by a server that hangs.
+    Close the connection that ``driver`` returns (None before there is one) unless the block ends within ``seconds``, so
+    that the driver raises. The drivers of PostgreSQL have no timeout for an answer, and the server's own
+    (statement_timeout) has no effect if the server hangs.
     """
     ended = threading.Event()
 
@@ -29,4 +29,4 @@ def hung_up_after(seconds: float, driver: Callable[[], Any]) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        watcher.join()  # it must not see a descriptor that has been closed, and may be another's by now
+        watcher.join()  # it must not see a closed descriptor, which may have been reused

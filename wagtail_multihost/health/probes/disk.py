@@ -1,4 +1,4 @@
-"""Whether there is room on the disks that the process writes to."""
+"""Whether there is space on the disks that the process writes to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
+from django.conf import settings
+
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 from wagtail_multihost.running import current
@@ -17,22 +19,22 @@ from wagtail_multihost.running import current
 
 @dataclass(frozen=True, kw_only=True)
 class DiskProbe(Probe):
-    """Compares the free bytes and the free inodes, whichever are fewer, with limits."""
+    """Compares the free bytes or the free inodes, whichever are scarcer, with limits."""
 
     is_shared: ClassVar[bool] = True
     component: ClassVar[str] = "system"
     codes: ClassVar[Mapping[str, str]] = {
-        "few_bytes": "There is little room for data.",
-        "few_inodes": "There is little room for more files.",
-        "missing": "The folder is not there, or may not be looked at.",
+        "few_bytes": "There is little space left for data.",
+        "few_inodes": "There are few inodes left for more files.",
+        "missing": "The folder is missing, or cannot be accessed.",
     }
 
     criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
     paths: Mapping[str, str] = field(
         default_factory=dict,
         metadata={
-            "meaning": "Folders by the labels that are shown for them; none: the site's (`data`) and that of temporary "
-            "files (`temporary`)."
+            "meaning": "Folders by the labels to show; none: that of the site (`data`) and that of temporary files "
+            "(`temporary`)."
         },
     )
     warn_percent: float = field(default=10, metadata={"meaning": "The percentage left below which it warns."})
@@ -40,7 +42,7 @@ class DiskProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.paths, Mapping) or not all(map(is_folder, self.paths.items())):
+        if not isinstance(self.paths, Mapping) or not all(map(is_labelled_folder, self.paths.items())):
             raise ValueError("The option paths is not accepted: it must be a dictionary of labels and folders.")
         if not 0 <= self.fail_percent <= self.warn_percent <= 100:
             raise ValueError("The limits are not accepted: 0 <= fail_percent <= warn_percent <= 100.")
@@ -53,9 +55,9 @@ class DiskProbe(Probe):
         try:
             status = os.statvfs(path)
         except OSError:
-            complain("The folder %s (%s) cannot be looked at.", label, path, subject=label, traceback=True)
+            log_failure("The folder %s (%s) cannot be examined.", label, path, subject=label, traceback=True)
             return failed("missing", subject=label)
-        left, code = min(shares_left(status))
+        left, code = min(percentages_left(status))
         if left < self.fail_percent:
             return failed(code, left, "percent", subject=label)
         if left < self.warn_percent:
@@ -63,33 +65,31 @@ class DiskProbe(Probe):
         return passed(left, "percent", subject=label)
 
 
-def is_folder(item: tuple[object, object]) -> bool:
-    """Return whether ``item`` is a label with a folder: a number would be looked up as an open file's."""
+def is_labelled_folder(item: tuple[object, object]) -> bool:
+    """Return whether ``item`` is a label and a folder. A number would be taken for a file descriptor."""
     label, path = item
     return isinstance(label, str) and isinstance(path, str | os.PathLike) and "\0" not in str(path)
 
 
-def shares_left(status: os.statvfs_result) -> Iterator[tuple[float, str]]:
-    """Yield the percentages that are left to a process without privileges, as df(1) computes them."""
+def percentages_left(status: os.statvfs_result) -> Iterator[tuple[float, str]]:
+    """Yield the percentages left for an unprivileged process, computed as by df(1)."""
     used = status.f_blocks - status.f_bfree
-    yield share(status.f_bavail, used), "few_bytes"
+    yield percentage_left(status.f_bavail, used), "few_bytes"
     if status.f_files:  # file systems such as Btrfs have no fixed number of inodes
-        yield share(status.f_favail, status.f_files - status.f_ffree), "few_inodes"
+        yield percentage_left(status.f_favail, status.f_files - status.f_ffree), "few_inodes"
 
 
-def share(left: int, used: int) -> float:
+def percentage_left(left: int, used: int) -> float:
     return round(100 * left / (left + used), 1) if left + used else 100.0
 
 
 def own_folders() -> dict[str, str | Path]:
     """Return the folders that this process writes to."""
-    from django.conf import settings
-
     folders: dict[str, str | Path] = {}
     running = current()
     if running and running.platform and running.site:
         folder = running.platform.data / "sites" / running.site.id
-        # A site all of whose data is on servers has none.
+        # A site whose data is all on servers has none.
         if folder.is_dir():
             folders["data"] = folder
     return {**folders, "temporary": settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir()}

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
-from wagtail_multihost.health.hostnames import checked_hostnames, checked_texts, own_hostnames
+from wagtail_multihost.health.hostnames import check_hostnames, check_texts, own_hostnames
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
 from wagtail_multihost.health.status import Criticality
 
 
 @dataclass(frozen=True, kw_only=True)
 class DnsProbe(Probe):
-    """Asks the system's resolver for each hostname: the hosts file counts, and what a name server has cached."""
+    """Asks the system's resolver for each hostname, so the hosts file and cached answers count."""
 
     codes: ClassVar[Mapping[str, str]] = {
         "unresolved": "The hostname has no address.",
         "no_answer": "No name server answers.",
-        "points_elsewhere": "An address is none of those that the option `addresses` states.",
+        "points_elsewhere": "An address is not among those in the option `addresses`.",
         "not_applicable": "There is no hostname.",
     }
 
@@ -31,13 +31,13 @@ class DnsProbe(Probe):
     retry: float = field(default=60, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
     hostnames: tuple[str, ...] = field(default=(), metadata={"meaning": "The hostnames; none: all of the site's."})
     addresses: tuple[str, ...] = field(
-        default=(), metadata={"meaning": "The addresses and networks that they may resolve to; none: any."}
+        default=(), metadata={"meaning": "The addresses and networks that hostnames may resolve to; none: any."}
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "hostnames", checked_hostnames(self.hostnames))
-        object.__setattr__(self, "addresses", checked_texts("addresses", self.addresses))
+        object.__setattr__(self, "hostnames", check_hostnames(self.hostnames))
+        object.__setattr__(self, "addresses", check_texts("addresses", self.addresses))
         for address in self.addresses:
             try:
                 ip_network(address, strict=False)
@@ -55,11 +55,11 @@ class DnsProbe(Probe):
         try:
             found = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
-            complain("The hostname %s does not resolve: %s", hostname, error, subject=hostname)
+            log_failure("The hostname %s does not resolve: %s", hostname, error, subject=hostname)
             return failed("no_answer" if error.errno == socket.EAI_AGAIN else "unresolved", subject=hostname)
         addresses = {str(address[0]).partition("%")[0] for *_, address in found}
         if self.addresses and not all(map(self.is_accepted, addresses)):
-            complain("The hostname %s resolves to %s.", hostname, ", ".join(sorted(addresses)), subject=hostname)
+            log_failure("The hostname %s resolves to %s.", hostname, ", ".join(sorted(addresses)), subject=hostname)
             return failed("points_elsewhere", subject=hostname)
         return passed(subject=hostname)
 

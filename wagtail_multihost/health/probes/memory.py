@@ -1,4 +1,4 @@
-"""Whether there is memory left below the limits of the process's control group."""
+"""Whether the process's control group, or the machine, has memory left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wagtail_multihost.health.status import Criticality
 
 
 class Version(NamedTuple):
-    """The names of the files of one version of control groups."""
+    """The file names of one version of control groups."""
 
     limit: str
     used: str
@@ -26,7 +26,7 @@ V1 = Version("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_f
 
 
 class Usage(NamedTuple):
-    """Bytes."""
+    """Used memory and its limit, in bytes."""
 
     used: int
     limit: int
@@ -39,21 +39,21 @@ class Usage(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class MemoryProbe(Probe):
     """
-    Compares the memory that is used, without what the kernel can take back from files, with the limit of the process's
-    control group or of one above it, whichever is nearer; without a limit, with the machine's memory.
+    Compares the used memory, without file caches that the kernel can reclaim, with the limit of the process's control
+    group or of one above it, whichever is closer; without a limit, with the memory of the machine.
     """
 
     is_shared: ClassVar[bool] = True
     component: ClassVar[str] = "system"
     codes: ClassVar[Mapping[str, str]] = {
         "high": "Little memory is left.",
-        "unlimited": "Nothing limits the memory, and the system does not tell how much it has.",
+        "unlimited": "There is no memory limit, and the system does not say how much memory it has.",
     }
 
     criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
     warn_percent: float = field(default=90, metadata={"meaning": "The percentage used above which it warns."})
     fail_percent: float = field(default=97, metadata={"meaning": "The percentage used above which it fails."})
-    root: str = field(default="/", metadata={"meaning": "The folder that has `proc` and `sys`."})
+    root: str = field(default="/", metadata={"meaning": "The folder that contains `proc` and `sys`."})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,7 +61,7 @@ class MemoryProbe(Probe):
             raise ValueError("The limits are not accepted: 0 <= warn_percent <= fail_percent <= 100.")
 
     def measure(self) -> Iterator[Outcome]:
-        found = usage(Path(self.root))
+        found = nearest_usage(Path(self.root))
         if found is None:
             yield passed(code="unlimited")
         elif found.percent > self.fail_percent:
@@ -72,10 +72,10 @@ class MemoryProbe(Probe):
             yield passed(found.percent, "percent")
 
 
-def usage(root: Path) -> Usage | None:
-    """Return the usage below the nearest limit; None where nothing is known."""
+def nearest_usage(root: Path) -> Usage | None:
+    """Return the usage that is closest to its limit; None if nothing is known."""
     machine = machine_usage(root)
-    # Limits above the machine's memory, such as the first version's for "none", limit nothing.
+    # Limits above the machine's memory have no effect, such as the huge number of version 1 for none.
     most = machine.limit if machine else 1 << 60
     limited = [found for found in group_usages(root) if found.limit <= most]
     return max(limited, key=lambda found: found.percent, default=machine)
@@ -94,8 +94,8 @@ def machine_usage(root: Path) -> Usage | None:
 
 
 def group_usages(root: Path) -> Iterator[Usage]:
-    """Yield the usages of the process's control groups that have a limit, from its own upwards."""
-    for version, mount, folder in groups(root):
+    """Yield the usages of the process's control groups with a limit, from its own upwards."""
+    for version, mount, folder in find_groups(root):
         for group in (folder, *folder.parents):
             if not group.is_relative_to(mount):
                 break
@@ -108,7 +108,7 @@ def group_usage(folder: Path, version: Version) -> Usage | None:
         limit = (folder / version.limit).read_text().strip()
         used = int((folder / version.used).read_text())
         lines = (folder / "memory.stat").read_text().splitlines()
-    except OSError:  # the root group of the second version has no such files
+    except OSError:  # the root group of version 2 has no such files
         return None
     if not limit.isdecimal():  # "max"
         return None
@@ -116,20 +116,20 @@ def group_usage(folder: Path, version: Version) -> Usage | None:
     return Usage(max(0, used - reclaimable), int(limit))
 
 
-def groups(root: Path) -> Iterator[tuple[Version, Path, Path]]:
+def find_groups(root: Path) -> Iterator[tuple[Version, Path, Path]]:
     """Yield the version, the mount point and the process's folder of each hierarchy that can limit memory."""
     try:
-        own = dict(own_groups((root / "proc/self/cgroup").read_text()))
+        own = dict(parse_own_groups((root / "proc/self/cgroup").read_text()))
         mounts = (root / "proc/self/mountinfo").read_text()
     except OSError:
         return
-    for version, top, point in mounted(mounts):
+    for version, top, point in parse_mounts(mounts):
         if version in own:
             mount = root / point.lstrip("/")
-            yield version, mount, mount / below(own[version], top)
+            yield version, mount, mount / path_below_mount(own[version], top)
 
 
-def own_groups(text: str) -> Iterator[tuple[Version, str]]:
+def parse_own_groups(text: str) -> Iterator[tuple[Version, str]]:
     """Yield the versions and paths of lines such as ``0::/system.slice`` and ``4:memory:/docker/1``."""
     for line in text.splitlines():
         number, controllers, path = line.split(":", 2)
@@ -139,8 +139,8 @@ def own_groups(text: str) -> Iterator[tuple[Version, str]]:
             yield V1, path
 
 
-def mounted(text: str) -> Iterator[tuple[Version, str, str]]:
-    """Yield the version, the group that is mounted and the mount point: proc_pid_mountinfo(5)."""
+def parse_mounts(text: str) -> Iterator[tuple[Version, str, str]]:
+    """Yield the version, the mounted group and the mount point: proc_pid_mountinfo(5)."""
     for line in text.splitlines():
         place, _, kind = line.partition(" - ")
         top, point = place.split(" ")[3:5]
@@ -151,10 +151,10 @@ def mounted(text: str) -> Iterator[tuple[Version, str, str]]:
             yield V1, top, point
 
 
-def below(path: str, top: str) -> str:
+def path_below_mount(path: str, top: str) -> str:
     """
-    Return the path of a group below its mount point, to which ``top`` is mounted. In a container without a
-    namespace of its own they are the same; where the group is elsewhere, what is mounted stands for it.
+    Return the path of a group below the mount point of ``top``. In a container without its own namespace they are the
+    same; for a group outside ``top``, the mounted group is used.
     """
     relative = os.path.relpath(path, top)
     return "." if relative.startswith("..") else relative

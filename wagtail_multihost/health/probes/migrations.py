@@ -20,26 +20,26 @@ QUERY = "SELECT app, name FROM django_migrations ORDER BY id"
 NO_TABLE = "no such table: django_migrations"  # SQLite's message
 
 
-class Disk(NamedTuple):
-    """The migrations of the code: each with those that it replaces, and the apps that have any."""
+class CodeMigrations(NamedTuple):
+    """The migrations of the code, each with those that it replaces, and the apps that have migrations."""
 
     migrations: Mapping[Key, frozenset[Key]]
     apps: frozenset[str]
 
 
 @cache
-def migrations_on_disk() -> Disk:
-    """Return the migrations of the code, which do not change while a process runs."""
+def migrations_on_disk() -> CodeMigrations:
+    """Read the migrations of the code once, as they do not change while a process runs."""
     from django.db.migrations.loader import MigrationLoader  # loads every migration
 
     loader = MigrationLoader(None, load=False)
     loader.load_disk()
     stated = {key: frozenset(migration.replaces) for key, migration in loader.disk_migrations.items()}
-    return Disk({key: resolved(key, stated) for key in stated}, frozenset(loader.migrated_apps))
+    return CodeMigrations({key: all_replaced(key, stated) for key in stated}, frozenset(loader.migrated_apps))
 
 
-def resolved(key: Key, stated: Mapping[Key, frozenset[Key]]) -> frozenset[Key]:
-    """Return what a migration replaces, and what that replaces."""
+def all_replaced(key: Key, stated: Mapping[Key, frozenset[Key]]) -> frozenset[Key]:
+    """Return the migrations that a migration replaces, directly and indirectly."""
     found: set[Key] = set()
     waiting = list(stated[key])
     while waiting:
@@ -50,10 +50,10 @@ def resolved(key: Key, stated: Mapping[Key, frozenset[Key]]) -> frozenset[Key]:
     return frozenset(found)
 
 
-def missing(disk: Disk, applied: Collection[Key]) -> set[Key]:
+def unapplied_migrations(disk: CodeMigrations, applied: Collection[Key]) -> set[Key]:
     """
-    Return the migrations that ``migrate`` would run. As in Django's loader, one that replaces others stands for them
-    when all or none of them are applied, whatever is said of itself, and counts for nothing when some are.
+    Return the migrations that ``migrate`` would run. As in Django's loader, one that replaces others represents them if
+    all or none of them are applied, whether or not it is recorded itself, and is ignored if only some are.
     """
     lacking = {key for key, replaced in disk.migrations.items() if not replaced and key not in applied}
     stood_for: set[Key] = set()
@@ -67,10 +67,10 @@ def missing(disk: Disk, applied: Collection[Key]) -> set[Key]:
     return lacking - stood_for
 
 
-def ahead(disk: Disk, applied: Collection[Key]) -> set[Key]:
+def later_migrations(disk: CodeMigrations, applied: Collection[Key]) -> set[Key]:
     """
-    Return the applied migrations that a later version of the code has brought: those that are not known here, and were
-    applied after the last of their app that is. Earlier ones are what squashing has left.
+    Return the applied migrations of a later version of the code: those that are unknown here, and were applied after
+    the last known one of their app. Earlier unknown ones are left from squashing.
     """
     known = set(disk.migrations).union(*disk.migrations.values())
     later: dict[str, set[Key]] = {}
@@ -85,16 +85,16 @@ def ahead(disk: Disk, applied: Collection[Key]) -> set[Key]:
 @dataclass(frozen=True, kw_only=True)
 class MigrationsProbe(Probe):
     """
-    Compares the migrations of the code, which are read once in a process, with those that the database has: one
-    query. A database that lacks some is a failure. One that has more passes: in a rolling deploy the new code has
-    migrated it, and the old must go on serving until it is replaced.
+    Compares the migrations of the code, which a process reads once, with those applied in the database, by one query. A
+    database that lacks some is a failure. One that has more passes: in a rolling deployment the new code has migrated
+    it, and the old code must continue to serve until it is replaced.
     """
 
     component: ClassVar[str] = "datastore"
     codes: ClassVar[Mapping[str, str]] = {
         **opening.CODES,
-        "database_behind": "Migrations of the code are not applied; the value is how many.",
-        "database_ahead": "The database has migrations of a later version of the code; the value is how many.",
+        "database_behind": "Migrations of the code are not applied; the value is their number.",
+        "database_ahead": "The database has migrations of a later version of the code; the value is their number.",
     }
 
     alias: str = field(default="default", metadata={"meaning": "The alias in `DATABASES`."})
@@ -102,33 +102,36 @@ class MigrationsProbe(Probe):
 
     def measure(self) -> Iterator[Outcome]:
         disk = migrations_on_disk()
-        with opening.logged(self.alias) as outcomes, opening.new_connection(self.alias, self.timeout) as connection:
-            outcomes.append(compared(disk, applied_migrations(connection)))
+        with (
+            opening.catch_database_errors(self.alias) as outcomes,
+            opening.new_connection(self.alias, self.timeout) as connection,
+        ):
+            outcomes.append(compare_migrations(disk, applied_migrations(connection)))
         yield from outcomes
 
 
 def applied_migrations(connection: BaseDatabaseWrapper) -> dict[Key, None]:
-    """Return the applied migrations in the order in which they were; none where there is no table."""
+    """Return the applied migrations in the order of their application; none if there is no table."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(QUERY)
             return dict.fromkeys((app, name) for app, name in cursor.fetchall())
     except DatabaseError as error:
-        if not is_missing_table(error):
+        if not is_table_missing(error):
             raise
         return {}
 
 
-def is_missing_table(error: Exception) -> bool:
+def is_table_missing(error: Exception) -> bool:
     cause = error.__cause__
-    # psycopg says sqlstate, psycopg2 pgcode.
+    # psycopg has sqlstate, psycopg2 pgcode.
     code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     return code == UNDEFINED_TABLE or str(error) == NO_TABLE
 
 
-def compared(disk: Disk, applied: Collection[Key]) -> Outcome:
-    if lacking := missing(disk, applied):
+def compare_migrations(disk: CodeMigrations, applied: Collection[Key]) -> Outcome:
+    if lacking := unapplied_migrations(disk, applied):
         return failed("database_behind", len(lacking), "migrations")
-    if later := ahead(disk, applied):
+    if later := later_migrations(disk, applied):
         return passed(len(later), "migrations", code="database_ahead")
     return passed()

@@ -1,4 +1,4 @@
-"""The pool that serves a process's requests, where psycopg's is in use."""
+"""The pool of psycopg that serves a process's requests, if it uses one."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from wagtail_multihost.health.probe import Outcome, failed, passed, warned
-from wagtail_multihost.health.probes.connection import unopened
-from wagtail_multihost.health.probes.deadline import hung_up_after
+from wagtail_multihost.health.probes.connection import unopened_connection
+from wagtail_multihost.health.probes.deadline import hang_up_after
 
-#: Of each pool, how many requests it had served when it was first found to serve none, and when that was.
+#: How many requests each pool had served when it was first seen to stop serving, and when that was.
 _unserved: WeakKeyDictionary[Any, tuple[int, float]] = WeakKeyDictionary()
 
 
 def serving_pool(alias: str) -> Any:
-    """Return the process's pool of an alias, None where there is none. Django makes it for the first who asks."""
-    return getattr(unopened(alias), "pool", None)
+    """Return the process's pool of an alias; None if it has none. Django creates it on first use."""
+    return getattr(unopened_connection(alias), "pool", None)
 
 
 def ask_pool(pool: Any, seconds: float) -> Outcome:
     """
-    Take a connection of the pool, ask it something, and give it back. A broken one is replaced by the pool as it would
-    be for a request, so another is taken.
+    Take a connection from the pool, run a query, and give it back. The pool replaces a broken connection as it would
+    for a request, so another one is taken.
     """
     deadline = time.monotonic() + seconds
     served, is_broken = requests_served(pool), False
-    while (left := deadline - time.monotonic()) > 0 and (driver := connection_of(pool, left)) is not None:
-        if answers(pool, driver, left):
+    while (left := deadline - time.monotonic()) > 0 and (driver := take_connection(pool, left)) is not None:
+        if answers_query(pool, driver, left):
             _unserved.pop(pool, None)
             return passed()
         is_broken = True
-    return failed("pool_unusable") if is_broken else unserved(pool, served)
+    return failed("pool_unusable") if is_broken else judge_unserved(pool, served)
 
 
-def connection_of(pool: Any, seconds: float) -> Any:
-    from psycopg import OperationalError
+def take_connection(pool: Any, seconds: float) -> Any:
+    from psycopg import OperationalError  # an extra
 
-    with suppress(OperationalError):  # those of the pool derive from it
+    with suppress(OperationalError):  # the base class of the pool's errors
         pool.open()
         return pool.getconn(timeout=seconds)
     return None
 
 
-def answers(pool: Any, driver: Any, seconds: float) -> bool:
-    from psycopg import Error
+def answers_query(pool: Any, driver: Any, seconds: float) -> bool:
+    from psycopg import Error  # an extra
 
     try:
-        with hung_up_after(seconds, lambda: driver):
+        with hang_up_after(seconds, lambda: driver):
             driver.execute("SELECT 1")
             if not driver.autocommit:
                 driver.rollback()
@@ -59,10 +59,10 @@ def answers(pool: Any, driver: Any, seconds: float) -> bool:
         pool.putconn(driver)
 
 
-def unserved(pool: Any, served: int) -> Outcome:
+def judge_unserved(pool: Any, served: int) -> Outcome:
     """
-    Return what it means that the pool has given no connection. A full one that serves others meanwhile, or has served
-    nobody for less time than a request waits, is busy.
+    Return the outcome for a pool that has given no connection. A full pool that meanwhile serves others, or has served
+    no one for less time than a request waits, is only busy.
     """
     stats = pool.get_stats()
     is_full = stats["pool_size"] >= stats["pool_max"] and not stats["pool_available"]
@@ -78,9 +78,8 @@ def unserved(pool: Any, served: int) -> Outcome:
 
 def requests_served(pool: Any) -> int:
     """
-    Return a number that changes as soon as the pool gives somebody a connection, and not by who waits or gives up:
-    those stay in psycopg's queue until a connection comes back. Of a queue with a limit, who is turned away does not
-    count.
+    Return a number that changes as soon as the pool hands out a connection, and not because requests wait or give up:
+    those stay in psycopg's queue until a connection comes back. Requests that a full queue rejects do not count.
     """
     stats = pool.get_stats()
     return int(stats.get("requests_queued" if pool.max_waiting else "requests_num", 0) - stats["requests_waiting"])

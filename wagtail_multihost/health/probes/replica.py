@@ -1,4 +1,4 @@
-"""Whether a streaming replica of PostgreSQL follows."""
+"""Whether a streaming replica of PostgreSQL keeps up."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
 from wagtail_multihost.health.probes import connection as opening
 from wagtail_multihost.health.status import Criticality
-from wagtail_multihost.identity.comparison import differences, identity_of
+from wagtail_multihost.identity.comparison import identity_differences, identity_of
 from wagtail_multihost.identity.own import own_identity
 
-# Where everything that was received is replayed there is no lag, however long ago the primary last wrote. A replica
-# that has not replayed anything since it started says no time. pg_stat_wal_receiver has a row for every role; only its
+# If everything received is replayed, there is no lag, however long ago the primary last wrote. A replica that has
+# replayed nothing since it started has no time. pg_stat_wal_receiver has a row for every role; only its
 # columns need pg_read_all_stats
 # (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-RECOVERY-CONTROL).
 QUERY = """
@@ -32,8 +32,8 @@ REPLAYED = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
 SECOND_LOOK_PART = 0.25
 
 
-class State(NamedTuple):
-    """What a server says: ``received`` is the position up to which it has the primary's log, None without streaming."""
+class ReplicaState(NamedTuple):
+    """The state of a server: ``received`` is how far it has the primary's log, None without streaming."""
 
     is_replica: bool
     is_streaming: bool
@@ -44,44 +44,49 @@ class State(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class ReplicaProbe(Probe):
     """
-    Asks a replica how far behind the primary it is: how old the last transaction is that it has replayed, as long as it
-    has received more than that. A replica whose stream is interrupted, which cannot know, is a failure.
+    Asks a replica how far it is behind the primary: the age of the last transaction that it has replayed, if it has
+    received more. A replica whose stream is interrupted cannot know that, which is a failure.
     """
 
     component: ClassVar[str] = "datastore"
     codes: ClassVar[Mapping[str, str]] = {
         **opening.CODES,
         "lagging": "The replica is further behind than `max_lag`; the value is by how much.",
-        "not_a_replica": "The server is no replica: it has been promoted, or the alias leads to the primary.",
-        "not_streaming": "The replica has lost the primary: what it lacks is not known.",
-        "unsupported_database": "The alias does not lead to PostgreSQL, or to one that does not tell.",
+        "not_a_replica": "The server is not a replica: it has been promoted, or the alias leads to the primary.",
+        "not_streaming": "The replica has lost its connection to the primary, so its lag is unknown.",
+        "unsupported_database": "The alias does not lead to PostgreSQL, or the server does not report its replication.",
     }
 
     criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
     alias: str = field(default="replica", metadata={"meaning": "The alias in `DATABASES`."})
-    max_lag: float = field(default=30, metadata={"meaning": "How many seconds behind is too far."})
+    max_lag: float = field(default=30, metadata={"meaning": "The accepted lag in seconds."})
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.max_lag <= 864_000:
-            raise ValueError(f"The max_lag {self.max_lag!r} is not accepted: it must be above 0, at most 864000.")
+            raise ValueError(
+                f"The max_lag {self.max_lag!r} is not accepted: it must be above 0, at most 864000 seconds."
+            )
 
     def measure(self) -> Iterator[Outcome]:
-        with opening.logged(self.alias) as outcomes, opening.new_connection(self.alias, self.timeout) as connection:
-            outcomes.append(self.asked(connection))
+        with (
+            opening.catch_database_errors(self.alias) as outcomes,
+            opening.new_connection(self.alias, self.timeout) as connection,
+        ):
+            outcomes.append(self.ask(connection))
         yield from outcomes
 
-    def asked(self, connection: BaseDatabaseWrapper) -> Outcome:
+    def ask(self, connection: BaseDatabaseWrapper) -> Outcome:
         if connection.vendor != "postgresql":
             return failed("unsupported_database")
         if is_foreign(connection):
             return failed("foreign_database")
         try:
-            return self.judged(connection, state_of(connection))
-        except (NotSupportedError, ProgrammingError):  # servers that speak its protocol and replicate in other ways
+            return self.judge(connection, read_replica_state(connection))
+        except (NotSupportedError, ProgrammingError):  # servers that speak its protocol but replicate differently
             return failed("unsupported_database")
 
-    def judged(self, connection: BaseDatabaseWrapper, state: State) -> Outcome:
+    def judge(self, connection: BaseDatabaseWrapper, state: ReplicaState) -> Outcome:
         if not state.is_replica:
             return failed("not_a_replica")
         if state.received and not state.is_streaming:
@@ -92,8 +97,8 @@ class ReplicaProbe(Probe):
 
     def catches_up(self, connection: BaseDatabaseWrapper, received: str) -> bool:
         """
-        Look again whether all is replayed that had been received. After an idle night the last transaction is hours
-        old in the moment in which the next has arrived and is not replayed.
+        Check after a moment whether everything that had been received is replayed. After an idle night the last
+        transaction that was replayed is hours old when the next one has just arrived.
         """
         time.sleep(self.timeout * SECOND_LOOK_PART)
         with connection.cursor() as cursor:
@@ -101,14 +106,14 @@ class ReplicaProbe(Probe):
             return bool(cursor.fetchone()[0])
 
 
-def state_of(connection: BaseDatabaseWrapper) -> State:
+def read_replica_state(connection: BaseDatabaseWrapper) -> ReplicaState:
     with connection.cursor() as cursor:
         cursor.execute(QUERY)
         is_replica, is_streaming, received, lag = cursor.fetchone()
-    return State(is_replica, is_streaming, received, max(0.0, float(lag or 0)))
+    return ReplicaState(is_replica, is_streaming, received, max(0.0, float(lag or 0)))
 
 
 def is_foreign(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether a replica is another site's: the fuse compares the alias ``default`` alone."""
+    """Return whether a replica belongs to another site: the fuse checks only the alias ``default``."""
     own, found = own_identity(), identity_of(connection)
-    return own is not None and found is not None and bool({"uid", "environment"} & {*differences(found, own)})
+    return own is not None and found is not None and bool({"uid", "environment"} & {*identity_differences(found, own)})

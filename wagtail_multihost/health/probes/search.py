@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 
-from wagtail_multihost.health.complaints import complain
-from wagtail_multihost.health.hostnames import checked_texts
+from wagtail_multihost.health.hostnames import check_texts
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed
 from wagtail_multihost.health.probes.connection import thread_connection
 from wagtail_multihost.health.status import Criticality
@@ -23,15 +23,15 @@ DEFAULT = {"default": {"BACKEND": DATABASE[0]}}
 @dataclass(frozen=True, kw_only=True)
 class SearchProbe(Probe):
     """
-    Asks each search backend for the index of the pages: the table of the site's database, or the index on the server,
-    which needs no right but to see the site's own.
+    Asks each search backend for the index of the pages: a table of the site's database, or an index on the server, for
+    which the right to see the site's own index is enough.
     """
 
     component: ClassVar[str] = "datastore"
     codes: ClassVar[Mapping[str, str]] = {
-        "unreachable": "The index cannot be asked for.",
-        "index_missing": "The server has no index of the pages: `update_index` has not made one.",
-        "not_applicable": "The backend is one that the probe does not know.",
+        "unreachable": "The backend does not answer, or refuses access.",
+        "index_missing": "The server has no index of the pages: run `update_index`.",
+        "not_applicable": "The probe does not know this kind of backend.",
     }
 
     criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
@@ -45,7 +45,7 @@ class SearchProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "aliases", checked_texts("aliases", self.aliases))
+        object.__setattr__(self, "aliases", check_texts("aliases", self.aliases))
         if not 0 < self.request_timeout <= 300:
             raise ValueError("The request_timeout is not accepted: it must be above 0, at most 300 seconds.")
 
@@ -55,16 +55,16 @@ class SearchProbe(Probe):
             try:
                 code = self.code_of(alias, str(backends[alias]["BACKEND"]))
             except Exception:  # clients raise errors of many classes
-                complain("The search backend %s does not answer.", alias, subject=alias, traceback=True)
+                log_failure("The search backend %s does not answer.", alias, subject=alias, traceback=True)
                 code = "unreachable"
             is_well = code in ("ok", "not_applicable")
             yield passed(subject=alias, code=code) if is_well else failed(code, subject=alias)
 
     def code_of(self, alias: str, path: str) -> str:
         if path.startswith(DATABASE):
-            ask_table(self.timeout)
+            query_index_table(self.timeout)
             return "ok"
-        from wagtail.search.backends import get_search_backend
+        from wagtail.search.backends import get_search_backend  # needs the apps
 
         backend = get_search_backend(alias, TIMEOUT=self.request_timeout)
         if not hasattr(backend, "es"):
@@ -72,17 +72,17 @@ class SearchProbe(Probe):
         return "ok" if has_index(backend) else "index_missing"
 
 
-def ask_table(seconds: float) -> None:
-    """Read one row at most of the table of Wagtail's index."""
-    from wagtail.search.models import IndexEntry
+def query_index_table(seconds: float) -> None:
+    """Read at most one row of the table of Wagtail's index."""
+    from wagtail.search.models import IndexEntry  # needs the apps
 
     with thread_connection(DEFAULT_DB_ALIAS, seconds):
         IndexEntry.objects.using(DEFAULT_DB_ALIAS).exists()
 
 
 def has_index(backend: Any) -> bool:
-    """Ask an Elasticsearch or OpenSearch server for the site's index of pages; ``backend`` is Wagtail's."""
-    from wagtail.models import Page
+    """Return whether an Elasticsearch or OpenSearch server has the site's index of pages."""
+    from wagtail.models import Page  # needs the apps
 
     try:
         return bool(backend.es.indices.exists(index=backend.get_index_for_model(Page).name))

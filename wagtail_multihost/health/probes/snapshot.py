@@ -1,4 +1,4 @@
-"""Whether the process still has what its snapshot says, and could start again with it."""
+"""Whether the process matches its snapshot, and could start again with it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, SnapshotRegistry, content, opened
 from wagtail_multihost.running import current
 
 DAY = 86_400
-# What differs between two snapshots of the same content.
+# Fields that differ between two snapshots of the same content.
 PASSING = ("created", "revision")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotProbe(Probe):
-    """Compares the site's snapshot with the one that this process has started with."""
+    """Compares the site's snapshot with the one that this process started with."""
 
     codes: ClassVar[Mapping[str, str]] = {
-        "changed": "The snapshot is another than the one that the process started with: it has to be reloaded.",
-        "missing": "The snapshot is not there: the process could not start again.",
+        "changed": "The snapshot has changed since the process started: reload the process.",
+        "missing": "The snapshot is missing: the process could not start again.",
         "refused": "The snapshot cannot be read or trusted: the process could not start again.",
-        "too_old": "The snapshot was not written for too long.",
+        "too_old": "The snapshot has not been written for too long.",
         "not_applicable": "The site was not read from a snapshot.",
     }
 
@@ -35,7 +35,7 @@ class SnapshotProbe(Probe):
     timeout: float = field(default=5, metadata={"meaning": "How long, in seconds, a run may take."})
     interval: float = field(default=60, metadata={"meaning": "Seconds between runs that pass; 0: `INTERVAL`."})
     retry: float = field(default=60, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
-    max_age: float = field(default=0, metadata={"meaning": "The age in days that a snapshot may reach; 0: any."})
+    max_age: float = field(default=0, metadata={"meaning": "The accepted age of a snapshot in days; 0: any."})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,9 +57,9 @@ class SnapshotProbe(Probe):
         found, problem = opened(path)
         problem = problem or registry.mistrust(found, started.site)
         if problem:
-            complain("The snapshot %s would be refused: %s", path, problem)
+            log_failure("A start would refuse the snapshot %s: %s", path, problem)
             return failed("refused")
-        age = age_of(found)
+        age = age_in_days(found)
         if content(found.document, *PASSING) != content(started.document, *PASSING):
             return warned("changed", age, "days")
         if self.max_age and (age is None or age > self.max_age):
@@ -67,7 +67,7 @@ class SnapshotProbe(Probe):
         return passed(age, "days")
 
 
-def age_of(snapshot: Snapshot) -> float | None:
-    """Return the age in days, None where the snapshot does not tell."""
+def age_in_days(snapshot: Snapshot) -> float | None:
+    """Return the age in days; None if the snapshot has no time."""
     created = snapshot.created
     return round((datetime.now(UTC) - created).total_seconds() / DAY, 2) if created else None

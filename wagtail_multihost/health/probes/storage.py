@@ -1,4 +1,4 @@
-"""Whether a storage answers, and keeps what it is given."""
+"""Whether a storage answers, and keeps files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from wagtail_multihost.exceptions import IdentityError
-from wagtail_multihost.health.complaints import complain
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 
@@ -24,22 +24,22 @@ NOT_FOUND = 404
 @dataclass(frozen=True, kw_only=True)
 class StorageProbe(Probe):
     """
-    Asks for a file that is not there, which changes nothing; with ``write`` it also saves one, reads it and removes it.
+    Asks for a file that does not exist, which changes nothing; with ``write`` it also saves, reads and removes one.
 
-    Written files have names that begin with ``multihost-probe-``, so that a rule of the bucket can expire what could
-    not be removed. The probe has a storage object of its own, whose connections it closes.
+    The names of such files begin with ``multihost-probe-``, so that a rule of the bucket can expire those that could
+    not be removed. The probe uses a storage object of its own and closes its connections.
     """
 
     component: ClassVar[str] = "datastore"
     codes: ClassVar[Mapping[str, str]] = {
-        "unreachable": "The storage does not answer, or refuses.",
-        "folder_missing": "The folder of the files is not there, or may not be searched.",
-        "bucket_missing": "The bucket is not there.",
+        "unreachable": "The storage does not answer, or refuses access.",
+        "folder_missing": "The folder of the files is missing, or cannot be accessed.",
+        "bucket_missing": "The bucket does not exist.",
         "foreign_storage": "The bucket has the mark of another site.",
-        "missing": "The file that the option `known` names is not there.",
+        "missing": "The file named by the option `known` is missing.",
         "not_writable": "A file cannot be saved.",
-        "value_lost": "What was saved is not read back.",
-        "not_deleted": "What was saved cannot be removed.",
+        "value_lost": "A file was saved, but cannot be read back.",
+        "not_deleted": "A file was saved, but cannot be removed.",
     }
 
     criticality: Criticality = field(default=Criticality.DEGRADED, metadata={"meaning": "What a failure means."})
@@ -48,23 +48,23 @@ class StorageProbe(Probe):
     retry: float = field(default=10, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
     alias: str = field(default="default", metadata={"meaning": "The alias in `STORAGES`."})
     known: str = field(
-        default="", metadata={"meaning": "The name of a file that must be there, to ask for; none: a name by chance."}
+        default="", metadata={"meaning": "The name of a file that must exist; none: a random name is asked for."}
     )
     write: bool = field(default=False, metadata={"meaning": "Whether a file is saved, read and removed each time."})
 
     def measure(self) -> Iterator[Outcome]:
         storage = new_storage(self.alias)
         try:
-            hurry(storage)
-            outcome = self.asked(storage)
-            yield self.written(storage) if self.write and not outcome.status else outcome
+            shorten_timeouts(storage)
+            outcome = self.try_to_read(storage)
+            yield self.try_to_write(storage) if self.write and not outcome.status else outcome
         except IdentityError:
-            complain("The storage %s has the mark of another site.", self.alias, traceback=True)
+            log_failure("The storage %s has the mark of another site.", self.alias, traceback=True)
             yield failed("foreign_storage")
         finally:
-            disconnect(storage)
+            disconnect_storage(storage)
 
-    def asked(self, storage: Storage) -> Outcome:
+    def try_to_read(self, storage: Storage) -> Outcome:
         if isinstance(storage, FileSystemStorage) and not is_searchable(storage.location):
             return failed("folder_missing")
         try:
@@ -74,51 +74,51 @@ class StorageProbe(Probe):
                 return failed("bucket_missing")
         except IdentityError:
             raise
-        except Exception:  # storages raise what their clients raise
-            complain("The storage %s does not answer.", self.alias, traceback=True)
+        except Exception:  # storages raise the errors of their clients
+            log_failure("The storage %s does not answer.", self.alias, traceback=True)
             return failed("unreachable")
         return failed("missing") if self.known else passed()
 
-    def written(self, storage: Storage) -> Outcome:
+    def try_to_write(self, storage: Storage) -> Outcome:
         name, value = new_name(), secrets.token_bytes(16)
         try:
             saved = storage.save(name, ContentFile(value))
         except Exception:
-            complain("A file cannot be saved in the storage %s.", self.alias, traceback=True)
-            with suppress(Exception):  # a full disk leaves the beginning of a file
+            log_failure("A file cannot be saved in the storage %s.", self.alias, traceback=True)
+            with suppress(Exception):  # a full disk leaves an incomplete file
                 storage.delete(name)
             return failed("not_writable")
-        is_kept, is_deleted = self.reads(storage, saved, value), self.deletes(storage, saved)
+        is_kept, is_deleted = self.reads_back(storage, saved, value), self.deletes(storage, saved)
         if not is_kept:
             return failed("value_lost")
         return passed() if is_deleted else warned("not_deleted")
 
-    def reads(self, storage: Storage, saved: str, value: bytes) -> bool:
+    def reads_back(self, storage: Storage, saved: str, value: bytes) -> bool:
         try:
             with storage.open(saved) as file:
                 return bool(file.read() == value)
         except Exception:
-            complain("A file that was saved in the storage %s cannot be read.", self.alias, traceback=True)
+            log_failure("A file that was saved in the storage %s cannot be read.", self.alias, traceback=True)
             return False
 
     def deletes(self, storage: Storage, saved: str) -> bool:
-        """Remove the file under the name that the storage gave it, which may be another than was asked for."""
+        """Remove the file under the name that the storage gave it, which may differ from the requested one."""
         try:
             storage.delete(saved)
         except Exception:
-            complain("The file %s cannot be removed from the storage %s.", saved, self.alias, traceback=True)
+            log_failure("The file %s cannot be removed from the storage %s.", saved, self.alias, traceback=True)
             return False
         return True
 
 
 def new_storage(alias: str) -> Storage:
-    """Return a storage object that no request has."""
+    """Return a storage object that no request uses."""
     options: Any = storages.backends[alias]
     return storages.create_storage(options)
 
 
 def new_name() -> str:
-    """Return a name that nothing has, in no folder: a folder would stay."""
+    """Return an unused name without a folder, because a folder would be left behind."""
     return f"{PREFIX}{secrets.token_hex(16)}"
 
 
@@ -128,8 +128,8 @@ def is_searchable(folder: str | os.PathLike[str]) -> bool:
 
 def has_no_bucket(storage: Any) -> bool:
     """
-    Return whether the bucket of django-storages' S3Storage is missing: the HEAD of an object answers 404 for that too.
-    Who may not ask for the bucket itself gets another answer, and the bucket is there.
+    Return whether the bucket of django-storages' S3Storage is missing: HEAD of an object answers 404 for that too. For
+    an account that may not HEAD the bucket the answer differs, and the bucket exists.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
     """
     if not hasattr(storage, "bucket_name") or not hasattr(storage, "connection"):
@@ -142,15 +142,15 @@ def has_no_bucket(storage: Any) -> bool:
     return False
 
 
-def hurry(storage: Any) -> None:
-    """Have the client of an S3 storage give up after seconds; by default it tries for minutes."""
+def shorten_timeouts(storage: Any) -> None:
+    """Make the client of an S3 storage give up within seconds; by default it tries for minutes."""
     if hasattr(storage, "client_config"):
-        from wagtail_multihost.backends.bucket_mark import QUICK
+        from wagtail_multihost.backends.bucket_mark import QUICK  # needs botocore
 
         storage.client_config = storage.client_config.merge(QUICK)
 
 
-def disconnect(storage: Any) -> None:
+def disconnect_storage(storage: Any) -> None:
     """Close what django-storages' S3Storage keeps for this thread."""
     connection = getattr(getattr(storage, "_connections", None), "connection", None)
     if connection is not None:

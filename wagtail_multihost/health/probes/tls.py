@@ -1,4 +1,4 @@
-"""Whether clients get a certificate for the site's own hostnames that they accept, and for how long."""
+"""Whether clients get valid certificates for the site's hostnames, and for how long."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from wagtail_multihost.health.complaints import complain
-from wagtail_multihost.health.hostnames import checked_hostnames, own_hostnames
+from wagtail_multihost.health.hostnames import check_hostnames, own_hostnames
+from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
 
@@ -25,19 +25,19 @@ REASONS = {9: "not_yet_valid", 10: "expired", 62: "name_mismatch", 64: "name_mis
 @dataclass(frozen=True, kw_only=True)
 class TlsProbe(Probe):
     """
-    Connects to each hostname as a browser does, checks its certificate and counts its days.
+    Connects to each hostname as a browser does, and checks its certificate and the days until it expires.
 
-    With ``address`` it connects there in their place, to the front server on the same machine for instance, and asks
-    for the certificate of each hostname.
+    With ``address`` it connects there instead, for instance to the front server on the same machine, and asks for the
+    certificate of each hostname.
     """
 
     codes: ClassVar[Mapping[str, str]] = {
         "expires_soon": "The certificate expires soon.",
         "expired": "The certificate has expired.",
         "not_yet_valid": "The certificate is not valid yet.",
-        "name_mismatch": "The certificate is that of other hostnames.",
-        "untrusted": "The certificate is not from an authority that is trusted, or its chain is not complete.",
-        "unreachable": "There is no connection, or no handshake.",
+        "name_mismatch": "The certificate is for other hostnames.",
+        "untrusted": "The certificate is not from a trusted authority, or its chain is incomplete.",
+        "unreachable": "The connection or the handshake fails.",
         "not_applicable": "There is no hostname.",
     }
 
@@ -50,7 +50,7 @@ class TlsProbe(Probe):
         default="", metadata={"meaning": "Where to connect, such as `127.0.0.1:443`; none: to each hostname."}
     )
     ca_file: str = field(
-        default="", metadata={"meaning": "The file with the authorities that are trusted; none: the system's."}
+        default="", metadata={"meaning": "A file with the certificate authorities to trust; none: the system's."}
     )
     connect_timeout: float = field(default=5, metadata={"meaning": "How long, in seconds, each hostname may take."})
     warn_days: float = field(default=21, metadata={"meaning": "The days left below which it warns."})
@@ -58,13 +58,13 @@ class TlsProbe(Probe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "hostnames", checked_hostnames(self.hostnames))
+        object.__setattr__(self, "hostnames", check_hostnames(self.hostnames))
         if not 0 <= self.fail_days <= self.warn_days:
             raise ValueError("The limits are not accepted: 0 <= fail_days <= warn_days.")
         if not 0 < self.connect_timeout <= self.timeout:
             raise ValueError("The connect_timeout is not accepted: it must be above 0, at most the timeout.")
         if self.address:
-            parse_address(self.address)
+            parse_host_and_port(self.address)
 
     def measure(self) -> Iterator[Outcome]:
         hostnames = self.hostnames or own_hostnames()
@@ -75,20 +75,20 @@ class TlsProbe(Probe):
             yield self.outcome(hostname, context)
 
     def outcome(self, hostname: str, context: ssl.SSLContext) -> Outcome:
-        place = parse_address(self.address) if self.address else (hostname, PORT)
+        place = parse_host_and_port(self.address) if self.address else (hostname, PORT)
         try:
-            days = days_left(hostname, place, context, self.connect_timeout)
+            days = fetch_days_left(hostname, place, context, self.connect_timeout)
         except ssl.SSLCertVerificationError as error:
-            complain("The certificate of %s is not accepted: %s", hostname, error, subject=hostname)
+            log_failure("The certificate of %s is not accepted: %s", hostname, error, subject=hostname)
             return failed(REASONS.get(error.verify_code, "untrusted"), subject=hostname)
         except OSError as error:
-            complain("There is no connection with TLS to %s: %s", hostname, error, subject=hostname)
+            log_failure("No TLS connection to %s: %s", hostname, error, subject=hostname)
             return failed("unreachable", subject=hostname)
-        return judged(days, hostname, self.warn_days, self.fail_days)
+        return judge_days_left(days, hostname, self.warn_days, self.fail_days)
 
 
-def judged(days: float, subject: str, warn_days: float, fail_days: float) -> Outcome:
-    """Return what it means that a certificate is valid for ``days`` more."""
+def judge_days_left(days: float, subject: str, warn_days: float, fail_days: float) -> Outcome:
+    """Return the outcome for a certificate that is valid for another ``days`` days."""
     if days <= 0:
         return failed("expired", days, "days", subject=subject)
     if days < fail_days:
@@ -98,8 +98,8 @@ def judged(days: float, subject: str, warn_days: float, fail_days: float) -> Out
     return passed(days, "days", subject=subject)
 
 
-def days_left(hostname: str, place: tuple[str, int], context: ssl.SSLContext, timeout: float) -> float:
-    """Return for how many days the certificate of ``hostname`` at ``place`` is valid; raises OSError."""
+def fetch_days_left(hostname: str, place: tuple[str, int], context: ssl.SSLContext, timeout: float) -> float:
+    """Fetch the certificate of ``hostname`` at ``place`` and return the days until it expires; raises OSError."""
     with (
         socket.create_connection(place, timeout) as connection,
         context.wrap_socket(connection, server_hostname=hostname) as channel,
@@ -108,7 +108,7 @@ def days_left(hostname: str, place: tuple[str, int], context: ssl.SSLContext, ti
     return round((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / DAY, 1)
 
 
-def parse_address(address: str) -> tuple[str, int]:
+def parse_host_and_port(address: str) -> tuple[str, int]:
     """Return the host and the port of ``address``; raises ValueError."""
     found = ADDRESS_FORM.fullmatch(address)
     port = int(found["port"] or PORT) if found else 0

@@ -9,23 +9,24 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from wagtail_multihost.identity import wagtail_site
-from wagtail_multihost.identity.adoption import Adoption, carry_out, described, prepared
-from wagtail_multihost.identity.comparison import drop, suspended
-from wagtail_multihost.identity.own import Own
+from wagtail_multihost.identity.adoption import Adoption, carry_out_adoption, describe_adoption, prepare_adoption
+from wagtail_multihost.identity.comparison import drop_connection, suspend_comparison
+from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.management.as_site import SiteCommand
 
 DECLINED = 1
 
 EPILOG = """
-exit codes: 0 done, or there was nothing to do; 1 declined, nothing was changed; 2 it could not be done
+exit codes: 0 done, or nothing to do; 1 declined, nothing was changed; 2 could not be done
 """
 
 
 class Command(SiteCommand):
     help = (
-        "Make the database that the site's record points to the site's own, whoever had it: a copy of another site's, "
-        "one from staging, or a retired one. Wagtail's default Site row gets the site's canonical hostname. Says what "
-        "it will do and asks. It is the only command that connects to a database with another identity."
+        "Make the database in the site's record belong to the site, whichever site it belonged to before: a copy of "
+        "another site's database, one from staging, or a retired one. Wagtail's default Site row gets the site's "
+        "canonical hostname. Shows what it will do and asks first. This is the only command that connects to a "
+        "database with another identity."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,36 +35,38 @@ class Command(SiteCommand):
         parser.add_argument(
             "--retire",
             action="store_true",
-            help="retire the database instead: after a move, no process of the site connects to the old one any more",
+            help="retire the database instead, as after a move: the site never connects to it again",
         )
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-        parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
+        parser.add_argument(
+            "--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask for confirmation"
+        )
 
-    def run_as(self, own: Own, **options: Any) -> None:
+    def run_as(self, own: OwnIdentity, **options: Any) -> None:
         connection = connections[DEFAULT_DB_ALIAS]
         connection.close()
         try:
-            with suspended():
-                self.adopt(prepared(own, retires=options["retire"]), **options)
+            with suspend_comparison():
+                self.adopt(prepare_adoption(own, retires=options["retire"]), **options)
         finally:
-            drop(connection)
+            drop_connection(connection)
 
     def adopt(self, adoption: Adoption, *, dry_run: bool, interactive: bool, **options: Any) -> None:
-        for line in described(adoption):
+        for line in describe_adoption(adoption):
             self.stdout.write(line)
         if not adoption.is_needed:
             self.stdout.write("There is nothing to do.")
         if dry_run or not adoption.is_needed:
             return
-        if interactive and not confirmed(adoption):
+        if interactive and not ask_confirmation(adoption):
             raise CommandError("Declined. Nothing was changed.", returncode=DECLINED)
-        carry_out(adoption)
+        carry_out_adoption(adoption)
         if adoption.plan.steps and not wagtail_site.forget_root_paths():
-            self.stderr.write("The cache cannot be reached; Wagtail may use old addresses for an hour.")
+            self.stderr.write("The cache cannot be reached; Wagtail may use the old addresses for up to an hour.")
         self.stdout.write(f"Done. Restart the processes of {adoption.own.site.id}.")
 
 
-def confirmed(adoption: Adoption) -> bool:
+def ask_confirmation(adoption: Adoption) -> bool:
     what = "Retire this database of" if adoption.retires else "Take over this database for"
     try:
         answer = input(f"{what} the site {adoption.own.site.id}? [y/N] ")

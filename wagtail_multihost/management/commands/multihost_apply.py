@@ -1,23 +1,25 @@
-"""Bring server configurations into use: write, validate, reload, verify, or leave everything as it was."""
+"""Put server configurations into use: validate, write, reload and verify them, or leave everything as it was."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from wagtail_multihost.emitters.apply import Result, apply
-from wagtail_multihost.emitters.apply.writing import compared
+from wagtail_multihost.emitters.apply import ApplyResult, apply
+from wagtail_multihost.emitters.apply.writing import find_changes
 from wagtail_multihost.emitters.output import diff
 from wagtail_multihost.exceptions import ApplyError
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.management.emitting import add_choice, add_targets, lines, wish_of
+from wagtail_multihost.management.emitting import add_choice, add_targets, apply_request, change_lines
+from wagtail_multihost.spec.identifiers import shown
 
 REFUSED = 1
 
@@ -28,17 +30,17 @@ examples:
   manage.py multihost_apply uwsgi --output /etc/multihost --site aurora
   manage.py multihost_apply nginx uwsgi --output /etc/multihost --diff
 
-exit codes: 0 applied, or there was nothing to do; 1 refused or rolled back, the servers go on with the old
-configuration; 2 it could not be tried (usage, registry, a program that is missing, the lock)
+exit codes: 0 applied, or nothing to do; 1 refused or rolled back, the servers keep the old configuration; 2 could not
+be tried (usage, registry, a missing program, the lock)
 """
 
 
 class Command(MultihostCommand):
     help = (
-        "Write the configuration of the targets in one transaction. Each target's own parser reads a scratch copy "
-        "before anything is changed. Then the files are replaced, the servers reloaded by your hook and asked whether "
-        "they use the new configuration. When that fails the old files come back and are reloaded. No secret is in "
-        "the files, so none is in a diff."
+        "Write the configuration of the targets in one transaction. First each target's own parser checks a scratch "
+        "copy. Then the files are replaced, your hook reloads the servers, and they are asked whether they use the new "
+        "configuration. If that fails, the old files are restored and reloaded. The files contain no secrets, so a "
+        "diff shows none."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -50,45 +52,57 @@ class Command(MultihostCommand):
         add_choice(parser)
         parser.add_argument(
             "--reload",
-            type=command_words,
+            type=parse_command,
             default=(),
             metavar="CMD",
-            help="the hook that reloads the servers: a program and its arguments, which no shell reads",
+            help="the hook that reloads the servers: a program and its arguments, run without a shell",
         )
         parser.add_argument(
-            "--reload-timeout", type=seconds, default=60, metavar="SECONDS", help="kill the hook then (default: 60)"
+            "--reload-timeout",
+            type=parse_seconds,
+            default=60,
+            metavar="SECONDS",
+            help="kill the hook after this time (default: 60)",
         )
         parser.add_argument(
             "--verify",
             default="",
             metavar="URL",
             help=(
-                "after the reload ask http://HOST/PATH, https://HOST/PATH or unix:/SOCKET:/PATH until the answer has "
-                "the new generation, for a target that shows none until it is 2xx or 3xx (default: only the hook's "
-                "exit code counts, and nginx's is 0 when it goes on with its old configuration)"
+                "after the reload, request http://HOST/PATH, https://HOST/PATH or unix:/SOCKET:/PATH until the answer "
+                "has the new generation or, for a target that shows none, a status of 2xx or 3xx (default: only the "
+                "hook's exit code counts, and nginx's is 0 even when it keeps its old configuration)"
             ),
         )
         parser.add_argument(
-            "--verify-timeout", type=seconds, default=10, metavar="SECONDS", help="roll back then (default: 10)"
+            "--verify-timeout",
+            type=parse_seconds,
+            default=10,
+            metavar="SECONDS",
+            help="roll back after this time (default: 10)",
         )
         parser.add_argument(
-            "--lock-timeout", type=seconds, default=600, metavar="SECONDS", help="wait for other runs (default: 600)"
+            "--lock-timeout",
+            type=parse_seconds,
+            default=600,
+            metavar="SECONDS",
+            help="wait this long for other runs (default: 600)",
         )
         parser.add_argument("--json", action="store_true", help="print what was done as JSON")
         mode = parser.add_mutually_exclusive_group()
-        mode.add_argument("--dry-run", action="store_true", help="say what would be changed, change nothing")
-        mode.add_argument("--diff", action="store_true", help="show what would change as a diff, change nothing")
+        mode.add_argument("--dry-run", action="store_true", help="list the files that would change, and change nothing")
+        mode.add_argument("--diff", action="store_true", help="show changes as a diff, and change nothing")
 
     @collector_paused()
     def run(self, **options: Any) -> None:
         times = {name: options[name] for name in ("reload_timeout", "verify_timeout", "lock_timeout")}
         hook = {"reload": options["reload"], "verify": options["verify"]}
-        wish = wish_of(options, options["output"].absolute(), self.caution, **hook, **times)
+        request = apply_request(options, options["output"].absolute(), self.caution, **hook, **times)
         try:
             if options["dry_run"] or options["diff"]:
-                self.show(compared(wish).changes, **options)
+                self.show(find_changes(request).changes, **options)
             else:
-                self.report(apply(wish), **options)
+                self.report(apply(request), **options)
         except ApplyError as error:
             raise CommandError(str(error), returncode=REFUSED) from None
 
@@ -99,16 +113,16 @@ class Command(MultihostCommand):
         elif options["diff"]:
             self.stdout.write("".join(diff(change) for change in changes), ending="")
         elif options["verbosity"] >= 1:
-            self.stdout.write("\n".join(lines(changes, "Would be")) or "Nothing differs.")
+            self.stdout.write("\n".join(change_lines(changes, "Would be")) or "Nothing differs.")
 
-    def report(self, result: Result, **options: Any) -> None:
+    def report(self, result: ApplyResult, **options: Any) -> None:
         if options["json"]:
             self.stdout.write(json.dumps(asdict(result)))
         elif options["verbosity"] >= 1:
-            self.stdout.write("\n".join(sentences(result)))
+            self.stdout.write("\n".join(describe_result(result)))
 
 
-def sentences(result: Result) -> list[str]:
+def describe_result(result: ApplyResult) -> list[str]:
     """Return what was done, a line for each file and one for the servers."""
     files = [*(f"Changed: {path}" for path in result.changed), *(f"Removed: {path}" for path in result.removed)]
     done = [
@@ -121,18 +135,19 @@ def sentences(result: Result) -> list[str]:
     return [*files, f"{', '.join(['Applied', *done])} in {result.seconds:g} s."]
 
 
-def seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 86_400:
-        raise ArgumentTypeError("It must be between 0 and 86400 seconds.")
-    return value
+def parse_seconds(text: str) -> float:
+    with suppress(ValueError):
+        value = float(text)
+        if 0 < value < 86_400:
+            return value
+    raise ArgumentTypeError(f"{shown(text)} is not accepted: give more than 0 and less than 86400 seconds.")
 
 
-def command_words(text: str) -> tuple[str, ...]:
+def parse_command(text: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise ArgumentTypeError(f"It is no command: {error}.") from None
+        raise ArgumentTypeError(f"It is not a command line: {error}.") from None
     if not words:
-        raise ArgumentTypeError("It is blank.")
+        raise ArgumentTypeError("It is blank: give a program and its arguments.")
     return words

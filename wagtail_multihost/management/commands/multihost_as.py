@@ -7,18 +7,19 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from wagtail_multihost.as_site.options import add_launch_options, wishes_of
+from wagtail_multihost.as_site.options import add_launch_options, run_request
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.management.as_site import settings_module, start_as
+from wagtail_multihost.management.as_site import settings_module, start_as_site
 from wagtail_multihost.management.command import MultihostCommand
 
 
 class Command(MultihostCommand):
     help = (
-        "Run a management command as a site, in a process of its own: multihost_as SITE COMMAND [ARGUMENT…]. From root "
-        "it runs as the site's account, which the registry states, with a terminal and variables of its own, and all "
-        "that it has started ends with it. Exit codes: the command's own, 124 after --timeout, or 2 when the site is "
-        "unknown, disabled or has problems. multihost-as is its quick form."
+        "Run a management command as a site, in a separate process: multihost_as SITE COMMAND [ARGUMENT…]. When root "
+        "calls it, the command runs under the site's account, which the registry names, with a terminal and "
+        "environment variables of its own, and everything that it started ends with it. Exit codes: the command's "
+        "own, 124 after --timeout, or 2 when the site is unknown, disabled or has problems. multihost-as does the same "
+        "and starts faster."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,5 +28,5 @@ class Command(MultihostCommand):
 
     def run(self, **options: Any) -> None:
         if not options["command"]:
-            raise ConfigurationError.because("No command is given: multihost_as SITE COMMAND [ARGUMENT...].")
-        start_as(options["site"], options["command"], wishes_of(Namespace(**options), settings_module()))
+            raise ConfigurationError.because("No command is given. Usage: multihost_as SITE COMMAND [ARGUMENT...].")
+        start_as_site(options["site"], options["command"], run_request(Namespace(**options), settings_module()))

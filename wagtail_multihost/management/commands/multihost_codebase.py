@@ -1,4 +1,4 @@
-"""Write what servers' configurations take from the project, once per release."""
+"""Write what server configurations need to know about the project, once per release."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ examples:
   manage.py multihost_codebase --output /srv/releases/42/codebase.json
   manage.py multihost_emit nginx --codebase /srv/releases/42/codebase.json --output /etc/multihost
 
-exit codes: 0 done; 2 it could not be done
+exit codes: 0 done; 2 could not be done
 """
 
 
 class Command(MultihostCommand):
     help = (
-        "Write what plans and snapshots take from the project (its folder, virtual environment, settings module, WSGI "
-        "callable, the places of static and uploaded files and of health, and the installed version) as JSON, so that "
-        "they are made where the project is not loaded. No registry is read, and no secret is in it."
+        "Write what server configurations and snapshots need to know about the project as JSON: its folder, virtual "
+        "environment, settings module and WSGI callable, where static files, uploads and the health endpoint are, and "
+        "the installed version. With that file they can be written where the project is not loaded. No registry is "
+        "read, and the file has no secrets."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

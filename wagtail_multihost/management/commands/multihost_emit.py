@@ -10,12 +10,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.emitters import Emitter, Plan
-from wagtail_multihost.emitters.apply.writing import compared, written
+from wagtail_multihost.emitters.apply.writing import find_changes, write_changes
 from wagtail_multihost.emitters.output import diff
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.management.emitting import add_choice, add_targets, lines, listing, wish_of
+from wagtail_multihost.management.emitting import add_choice, add_targets, apply_request, change_lines, list_targets
 
 DEFAULT_FOLDER = Path("/etc/multihost")
 DIFFERS = 1
@@ -27,15 +27,15 @@ examples:
   manage.py multihost_emit nginx uwsgi --output /etc/multihost
   manage.py multihost_emit nginx uwsgi --output /etc/multihost --check
 
-exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 it could not be done
+exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 could not be done
 """
 
 
 class Command(MultihostCommand):
     help = (
-        "Write the configuration of servers for the sites of the registry. Nothing is validated or reloaded: that is "
-        "what multihost_apply does. Files that are the same are not touched; those that others have written, or that "
-        "were edited, are replaced only with --force."
+        "Write the servers' configuration for the sites of the registry. Nothing is validated or reloaded; "
+        "multihost_apply does that. Unchanged files are not touched. Files that these commands did not write, or that "
+        "were edited since, are replaced only with --force."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,29 +45,29 @@ class Command(MultihostCommand):
         add_targets(parser, "*")
         parser.add_argument("--output", type=Path, metavar="DIR", help="the folder to write to (default: stdout)")
         add_choice(parser)
-        parser.add_argument("--list", action="store_true", help="print the targets that there are, and write nothing")
-        parser.add_argument("--json", action="store_true", help="print the list as JSON")
+        parser.add_argument("--list", action="store_true", help="list the available targets, and write nothing")
+        parser.add_argument("--json", action="store_true", help="with --list: print JSON")
         mode = parser.add_mutually_exclusive_group()
-        mode.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
-        mode.add_argument("--diff", action="store_true", help="show what would change as a diff, write nothing")
-        mode.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything differs")
+        mode.add_argument("--dry-run", action="store_true", help="list the files that would change, and write nothing")
+        mode.add_argument("--diff", action="store_true", help="show what would change as a diff, and write nothing")
+        mode.add_argument("--check", action="store_true", help="write nothing; exit with 1 if anything differs")
 
     @collector_paused()
     def run(self, **options: Any) -> None:
         refuse_unclear(options)
         if options["list"]:
-            self.stdout.write(listing(options["json"]))
+            self.stdout.write(list_targets(options["json"]))
             return
-        wish = wish_of(options, (options["output"] or DEFAULT_FOLDER).absolute(), self.caution)
+        request = apply_request(options, (options["output"] or DEFAULT_FOLDER).absolute(), self.caution)
         looks = options["dry_run"] or options["diff"] or options["check"]
         if options["output"] is None:
-            self.print_files(wish.emitters, wish.load())
+            self.print_files(request.emitters, request.load())
             return
-        changes = (compared(wish) if looks else written(wish)).changes
+        changes = (find_changes(request) if looks else write_changes(request)).changes
         if options["diff"]:
             self.stdout.write("".join(diff(change) for change in changes), ending="")
         elif options["verbosity"] >= 1:
-            report = "\n".join(lines(changes, "Would be" if looks else "")) or "Nothing differs."
+            report = "\n".join(change_lines(changes, "Would be" if looks else "")) or "Nothing differs."
             self.stdout.write(report)
         if options["check"] and changes:
             raise CommandError(f"{len(changes)} files differ.", returncode=DIFFERS)
@@ -81,8 +81,8 @@ class Command(MultihostCommand):
 def refuse_unclear(options: dict[str, Any]) -> None:
     """Raise EmitError for options that do not go together."""
     if bool(options["targets"]) == options["list"]:
-        raise EmitError("Name at least one target, or give --list alone.")
+        raise EmitError("Name at least one target, or give --list without a target.")
     if options["json"] and not options["list"]:
-        raise EmitError("--json is for --list.")
+        raise EmitError("--json is accepted with --list only.")
     if options["output"] is None and (options["dry_run"] or options["diff"] or options["check"]):
-        raise EmitError("--dry-run, --diff and --check compare with a folder; give --output DIR.")
+        raise EmitError("--dry-run, --diff and --check compare with a folder: give --output DIR.")

@@ -1,4 +1,4 @@
-"""Show every setting of a site and where it came from, what a change of its keys breaks, or every key there is."""
+"""Show every setting of a site and where it came from, what a change of its keys invalidates, or all registry keys."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.keys import Key, declared
 from wagtail_multihost.registry.keys.schema import json_schema
 from wagtail_multihost.registry.lines import located_labels
-from wagtail_multihost.resolver.explain import Row, explain, explain_project, facts
+from wagtail_multihost.resolver.explain import Row, explain, explain_project, site_facts
 from wagtail_multihost.resolver.resolved import ResolvedSettings
-from wagtail_multihost.resolver.rotation import Credential, credentials
+from wagtail_multihost.resolver.rotation import HOW_TO, SiteCredential, site_credentials
 from wagtail_multihost.running import current, registry_of
 
 HEADINGS = {
@@ -31,35 +31,35 @@ HEADINGS = {
 
 class Command(MultihostCommand):
     help = (
-        "Show who a site is, where its data goes, and every setting that its process gets: the value, with secrets as "
-        "***, the rule that made it, the key with file and line that it was read from, and what it took the place of. "
-        "No secret is read. A secret in the project's own settings is told by its name, by a URL or by its looks; read "
-        "the output before you show it to others. "
-        "Exit codes: 0 done, 2 the site is unknown, disabled or has problems, or the arguments do not fit."
+        "Show who a site is, where its data goes, and every setting that its process gets: the value (secrets as ***), "
+        "the rule that made it, the key that it was read from, with file and line, and what it replaced. None of the "
+        "site's secrets is read. Secrets in the project's own settings are recognised by name, in URLs, or by how they "
+        "look; read the output before you share it. "
+        "Exit codes: 0 done; 2 the site is unknown, disabled or has problems, or the arguments do not fit together."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("site", metavar="SITE", nargs="?", help="the id of the site")
         parser.add_argument(
-            "--all", action="store_true", help="also the project's own settings, where they are not Django's defaults"
+            "--all", action="store_true", help="also show the project's own settings that differ from Django's defaults"
         )
         parser.add_argument(
             "--rotation",
             action="store_true",
-            help="instead, each key and password of the site: what a change of it invalidates, and how to change it",
+            help="show each key and password of the site instead, and what changing it invalidates",
         )
         parser.add_argument(
             "--variables",
             action="store_true",
-            help="instead, without a site, every key that a registry accepts, and the variable that sets it",
+            help="without a site: list every key that a registry accepts, and the variable that sets it",
         )
         parser.add_argument(
             "--schema",
             action="store_true",
-            help="instead, without a site, the JSON Schema of a registry file, by which editors complete and check it",
+            help="without a site: print the JSON Schema of a registry file, with which editors complete and check it",
         )
-        parser.add_argument("--json", action="store_true", help="print one JSON array, for machines")
+        parser.add_argument("--json", action="store_true", help="print one JSON array")
 
     def run(self, **options: Any) -> None:
         refuse_arguments(options)
@@ -74,11 +74,12 @@ class Command(MultihostCommand):
         located = located_labels(registry)
         if options["rotation"]:
             refuse_snapshots(registry)
-            found = list(credentials(platform, site, located))
-            self.report([entry._asdict() for entry in found], map(lines_of_credential, found), **options)
+            found = list(site_credentials(platform, site, located))
+            texts = [*map(lines_of_credential, found), [f"How to change them: {HOW_TO}"]]
+            self.report([entry._asdict() for entry in found], texts, **options)
             return
         resolved, project = ResolvedSettings(platform, site), project_settings()
-        parts = [facts(resolved, located), explain(resolved, project, located)]
+        parts = [site_facts(resolved, located), explain(resolved, project, located)]
         if options["all"]:
             parts.append(explain_project(resolved, project, current_settings(project), vars(global_settings)))
         rows = [row for part in parts for row in part]
@@ -99,26 +100,26 @@ def refuse_arguments(options: Mapping[str, Any]) -> None:
     """Raise CommandError unless the arguments ask for one thing."""
     general = [option for option in ("variables", "schema") if options[option]]
     if general and (options["site"] is not None or options["all"] or options["rotation"] or len(general) > 1):
-        message = f"--{general[0]} is about every registry: give no site and no other list."
+        message = f"--{general[0]} applies to any registry: give neither a site nor --all, --rotation or another list."
         raise CommandError(message, returncode=COULD_NOT)
     if options["site"] is None and not general:
         raise CommandError("Name a site, or give --variables or --schema.", returncode=COULD_NOT)
     if options["all"] and options["rotation"]:
-        raise CommandError("Give --all or --rotation, not both.", returncode=COULD_NOT)
+        raise CommandError("Give either --all or --rotation, not both.", returncode=COULD_NOT)
 
 
 def refuse_snapshots(registry: Registry) -> None:
-    """Raise CommandError for snapshots: their keys are made elsewhere, and how is not in them."""
-    from wagtail_multihost.registry.snapshot import SnapshotRegistry  # loads only where keys are changed
+    """Raise CommandError for snapshots: they have the keys, and not how these were made."""
+    from wagtail_multihost.registry.snapshot import SnapshotRegistry  # loaded only for --rotation
 
     if isinstance(registry, SnapshotRegistry):
         origins = " or ".join(sorted({str(snapshot.document["registry"]) for snapshot in registry.read.values()}))
-        message = f"Keys are not changed in snapshots. Name the registry that they were written from: {origins}"
+        message = f"Keys cannot be changed in snapshots. Name the registry that they were written from: {origins}"
         raise CommandError(message, returncode=COULD_NOT)
 
 
 def current_settings(project: Mapping[str, object]) -> dict[str, object]:
-    """Return the settings of this process that the resolver did not make, and what the project had in their place."""
+    """Return the settings of this process that the resolver did not make, and the project's values for the others."""
     running = current()
     made = running.values if running else {}
     stated = [name for name in dir(settings) if name.isupper() and settings.is_overridden(name) and name not in made]
@@ -131,27 +132,25 @@ def lines_of_rows(rows: list[Row]) -> Iterable[list[str]]:
     for index, row in enumerate(rows):
         if index == 0:
             yield [f"# {HEADINGS[str(row['kind'])]}"]
-        # What a fact means is in the reference, and of the project nothing more is known.
+        # The reference says what a fact means, and nothing more is known about the project's settings.
         shown = {"setting": ("rule", "source"), "fact": ("source",)}.get(str(row["kind"]), ())
         origin = "; ".join(str(row[key]) for key in shown if row[key])
         note = [f"overrides the project's {json.dumps(row['overrode'])}"] if row["overrides"] else []
         yield [f"{row['name']} = {json.dumps(row['value'])}", *([origin] if origin else []), *note]
 
 
-def lines_of_credential(credential: Credential) -> list[str]:
+def lines_of_credential(credential: SiteCredential) -> list[str]:
     origin = "; ".join(part for part in (credential.made, credential.source) if part)
     return [
         credential.name,
         origin,
         "A change invalidates:",
         *(f"- {sentence}" for sentence in credential.invalidates),
-        "To change it:",
-        *(f"{number}. {sentence}" for number, sentence in enumerate(credential.steps, 1)),
     ]
 
 
 def row_of_key(key: Key) -> dict[str, Any]:
-    """Return what is declared of a key, and the variables that set it, for machines."""
+    """Return the declaration of a key, and the variables that set it, as JSON prints them."""
     row = {name: value for name, value in key._asdict().items() if name not in ("shape", "reader", "schema")}
     return {**row, "path": key.path, "variables": list(key.variables)}
 

@@ -1,4 +1,4 @@
-"""Look how a site's processes are, ask a running server, or drain."""
+"""Check how a site's processes are, ask a running server, or drain."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError, Multihos
 from wagtail_multihost.health.asking import (
     CODES,
     FAIL,
-    Question,
+    ServerQuery,
     add_arguments,
-    drained,
+    drain_word,
     exit_code,
-    shown,
-    word_of,
+    format_reply,
+    status_word,
 )
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.options import HealthSettings
-from wagtail_multihost.health.process import entries_of, health_settings, site_tokens
+from wagtail_multihost.health.process import health_settings, probe_entries, site_tokens
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.identity.own import own_identity
-from wagtail_multihost.management.as_site import own_or_start
+from wagtail_multihost.management.as_site import own_identity_or_start
 from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.running import current, own_id
 from wagtail_multihost.spec.permissions import ROOT
@@ -50,7 +50,7 @@ Examples:
   manage.py multihost_health --site aurora --token > token
   manage.py multihost_health --site aurora --drain --wait 10
 
-multihost-health asks a server without settings, and starts in a small part of the time.
+multihost-health asks a server without loading the settings, and starts much faster.
 """
 
 
@@ -63,7 +63,7 @@ class HelpFormatter(DjangoHelpFormatter):
 
 class Command(MultihostCommand):
     help = (
-        "Run the health probes of a site in this process and show what they find; with --url ask a running server "
+        "Run the health probes of a site in this process and show what they find; with --url, ask a running server "
         "instead. Or drain the site's processes in this container, so that they get no new visitors."
     )
 
@@ -78,7 +78,7 @@ class Command(MultihostCommand):
         work.add_argument("--token", action="store_true", help="print the token that the site's endpoint accepts")
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """End with a code that says what is known, a probe with 0 or 1, whatever else would end it."""
+        """Exit with a code that says what is known, with --probe 0 or 1, whatever goes wrong."""
         could_not = FAIL if "--probe" in argv else COULD_NOT
         try:
             super().run_from_argv(argv)
@@ -108,7 +108,7 @@ class Command(MultihostCommand):
 
     def run(self, **options: Any) -> None:
         if options["site"]:
-            own_or_start(NAME, options["site"], options["registry"])
+            own_identity_or_start(NAME, options["site"], options["registry"])
         elif not options["url"]:
             refuse_no_site()
         stated = health_settings()
@@ -123,34 +123,35 @@ class Command(MultihostCommand):
 
     def print_token(self) -> None:
         if not own_id():
-            raise ConfigurationError.because("No site is named, so there is no token.", where="--site")
+            raise ConfigurationError.because("No site is named, so there is no token: give --site.", where="--site")
         self.stdout.write(site_tokens()[0])
 
     def ask(self, stated: HealthSettings, options: Namespace) -> None:
         """Ask the server at ``--url``."""
         token = site_tokens()[0] if own_id() else ""
-        question = Question(options, prefix=stated.options.prefix, token=token, accounts=server_accounts())
-        reply = question.reply()
+        query = ServerQuery(options, prefix=stated.options.prefix, token=token, accounts=server_accounts())
+        reply = query.reply()
         if options.drain or options.undrain:
-            self.stdout.write(drained(reply))
+            self.stdout.write(drain_word(reply))
             self.wait(options.drain, options.wait)
             return
-        word = word_of(reply)
-        text = word if options.probe else shown(reply, json=options.json)
+        word = status_word(reply)
+        text = word if options.probe else format_reply(reply, json=options.json)
         self.stdout.write(text, None if options.probe or options.json else self.coloured)
         self.end(word, probe=options.probe)
 
     def drain(self, stated: HealthSettings, **options: Any) -> None:
-        """Write or remove the file that drains: as the site's account, or what is in its folder may be links."""
+        """Write or remove the drain file: as the site's account, because its folder may hold links."""
         drain = Drain(stated.options.drain_file, own_id())
         if not stated.options.drain_file:
-            self.caution(shared_folder(), options["verbosity"])
+            self.caution(shared_folder_caution(), options["verbosity"])
         try:
             drain.begin() if options["drain"] else drain.end()
         except OSError as error:
             raise CommandError(f"{drain.path}: {error.strerror}", returncode=COULD_NOT) from None
         if drain.is_on() != options["drain"]:
-            raise CommandError(f"{drain.path}: It was written, but does not count.", returncode=COULD_NOT)
+            message = f"{drain.path}: The file was written or removed, but has no effect."
+            raise CommandError(message, returncode=COULD_NOT)
         self.stdout.write(f"{'draining' if options['drain'] else 'serving'}: {drain.path}")
         self.wait(options["drain"], options["wait"])
 
@@ -159,22 +160,22 @@ class Command(MultihostCommand):
         time.sleep(seconds if is_draining else 0)
 
     def look(self, stated: HealthSettings, **options: Any) -> None:
-        """Run the probes once, here."""
-        from wagtail_multihost.health.sampler import run_once
+        """Run the probes once, in this process."""
+        from wagtail_multihost.health.sampler import run_once  # loaded only to run probes here
 
         site = own_id()
         with redirect_stdout(sys.stderr):  # for what a probe of the project's own prints
-            report = run_once(entries_of(stated, site), (site,) if site else (), stated.options)
+            report = run_once(probe_entries(stated, site), (site,) if site else (), stated.options)
         word = "draining" if Drain(stated.options.drain_file, site).is_on() else str(report.status)
         if options["probe"]:
-            self.stdout.write(line_of(word, report))
+            self.stdout.write(format_line(word, report))
         else:
-            text = written("health.json" if options["json"] else "health.txt", word, report, stated, site)
+            text = format_report("health.json" if options["json"] else "health.txt", word, report, stated, site)
             self.stdout.write(text, None if options["json"] else self.coloured)
         self.end(word, probe=options["probe"])
 
     def coloured(self, text: str) -> str:
-        """Return ``text`` with the status words that its lines begin with in colours."""
+        """Return ``text`` with coloured status words at the starts of its lines."""
         styles = {"pass": self.style.SUCCESS, "warn": self.style.WARNING}
         return LEADING_WORD.sub(lambda found: str(styles.get(found[0], self.style.ERROR)(found[0])), text)
 
@@ -184,13 +185,13 @@ class Command(MultihostCommand):
 
 
 def drop_output() -> None:
-    """Have Python not write again, when it ends, what could not be written: it would end with a code of its own."""
-    with suppress(OSError, ValueError):  # it is no file
+    """Keep Python from writing again, at exit, what could not be written: it would change the exit code."""
+    with suppress(OSError, ValueError):  # it is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refuse_no_site() -> None:
-    """Raise ConfigurationError where the project resolves sites and this process is none's."""
+    """Raise ConfigurationError where the project resolves sites and this process has none."""
     running = current()
     if running and running.site is None:
         raise ConfigurationError.because("No site is named: give --site, or set MULTIHOST_SITE.", where="--site")
@@ -198,8 +199,8 @@ def refuse_no_site() -> None:
 
 def server_accounts() -> set[int]:
     """
-    Return the accounts whose servers get the site's token: a neighbour may listen where none of them does. This
-    process runs as the site's, or as one that the operator chose.
+    Return the accounts whose servers are sent the site's token: elsewhere a neighbour may be listening. This process
+    runs as the site's account, or as one that the operator chose.
     """
     return {ROOT, os.geteuid(), *stated_account()}
 
@@ -211,16 +212,16 @@ def stated_account() -> Iterator[int]:
             yield pwd.getpwnam(user).pw_uid
 
 
-def shared_folder() -> Iterator[str]:
+def shared_folder_caution() -> Iterator[str]:
     if own_id() and settings.FILE_UPLOAD_TEMP_DIR is None:
         yield (
-            "The site has no folder of temporary files of its own; its processes may look elsewhere. "
-            "Set DRAIN_FILE in MULTIHOST_HEALTH."
+            "The site has no folder of its own for temporary files, so its processes may look for the drain file "
+            "elsewhere. Set DRAIN_FILE in MULTIHOST_HEALTH."
         )
 
 
-def line_of(word: str, report: Report) -> str:
-    """Return the status word, and the codes of what is not as it should be, in one line."""
+def format_line(word: str, report: Report) -> str:
+    """Return the status word and the codes of what is wrong, in one line."""
     reasons = [
         f"{result.entry.name} {outcome.code}"
         for result in report.results
@@ -230,9 +231,9 @@ def line_of(word: str, report: Report) -> str:
     return f"{word}: {', '.join(reasons)}" if reasons else word
 
 
-def written(name: str, word: str, report: Report, stated: HealthSettings, site: str) -> str:
+def format_report(name: str, word: str, report: Report, stated: HealthSettings, site: str) -> str:
     """Return the report in the form of the endpoint's path ``name``, with all details."""
-    from wagtail_multihost.health.formats import form_of
+    from wagtail_multihost.health.formats import find_form
     from wagtail_multihost.health.seen import Health
 
     health = Health(
@@ -244,12 +245,12 @@ def written(name: str, word: str, report: Report, stated: HealthSettings, site: 
         service=site,
         version=own_version(),
     )
-    return form_of(name, "").write(health)[0].decode()
+    return find_form(name, "").write(health)[0].decode()
 
 
 @contextmanager
 def silent_logs() -> Iterator[None]:
-    """Keep what probes log from the output, which must be one line."""
+    """Keep log messages of probes out of the output, which must be one line."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -11,50 +11,51 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.identity import wagtail_site
 from wagtail_multihost.identity.adoption import site_plan
-from wagtail_multihost.identity.claim import committed
+from wagtail_multihost.identity.claim import commit_at_end
 from wagtail_multihost.identity.deadline import deadline
-from wagtail_multihost.identity.own import Own
-from wagtail_multihost.identity.wagtail_site import Plan
+from wagtail_multihost.identity.own import OwnIdentity
+from wagtail_multihost.identity.wagtail_site import SiteRowPlan
 from wagtail_multihost.management.as_site import SiteCommand
 
 DIFFERS = 1
 
 EPILOG = """
-exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 it could not be done
+exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 could not be done
 """
 
 
 class Command(SiteCommand):
     help = (
-        "Give Wagtail's default Site row the canonical hostname of the site and the port of its origin. Other Site "
-        "rows stay. The last step of changing a hostname: the site's process and the front server come first."
+        "Give Wagtail's default Site row the site's canonical hostname and the port of its origin. Other Site rows "
+        "stay as they are. Run it as the last step of a change of hostname, after the site's process and the front "
+        "server use the new one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.epilog, parser.formatter_class = EPILOG, RawDescriptionHelpFormatter
         group = parser.add_mutually_exclusive_group()
-        group.add_argument("--check", action="store_true", help="change nothing; exit with 1 when a row would change")
-        group.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+        group.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a row would change")
+        group.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
 
-    def run_as(self, own: Own, **options: Any) -> None:
+    def run_as(self, own: OwnIdentity, **options: Any) -> None:
         writes = not (options["check"] or options["dry_run"])
         with deadline(connections[DEFAULT_DB_ALIAS], "shown or changed its Site rows"):
-            plan = self.carried_out(own) if writes else self.planned(own)
+            plan = self.carry_out(own) if writes else self.make_plan(own)
         if writes and plan.steps and not wagtail_site.forget_root_paths():
-            self.stderr.write("The cache cannot be reached; Wagtail may use old addresses for an hour.")
+            self.stderr.write("The cache cannot be reached; Wagtail may use the old addresses for up to an hour.")
         for line in plan.lines or ["There is nothing to do."]:
             self.stdout.write(line)
         if options["check"] and plan.steps:
             raise CommandError("A Site row differs from the site's record.", returncode=DIFFERS)
 
-    def carried_out(self, own: Own) -> Plan:
-        with committed(DEFAULT_DB_ALIAS):
-            plan = self.planned(own)
-            wagtail_site.apply(plan, DEFAULT_DB_ALIAS)
+    def carry_out(self, own: OwnIdentity) -> SiteRowPlan:
+        with commit_at_end(DEFAULT_DB_ALIAS):
+            plan = self.make_plan(own)
+            wagtail_site.take_steps(plan, DEFAULT_DB_ALIAS)
         return plan
 
-    def planned(self, own: Own) -> Plan:
+    def make_plan(self, own: OwnIdentity) -> SiteRowPlan:
         plan = site_plan(own)
         if plan.problem:
             raise IdentityError(plan.problem)

@@ -26,41 +26,41 @@ examples:
   manage.py multihost_sites --pin --keep aurora borealis
   manage.py multihost_sites --pin --new aurora
 
-exit codes: 0 the registry is valid, and what was to be written is; 2 it is not or cannot be read, or it is not known
-whether a site is in use: nothing was written
+exit codes: 0 the registry is valid, and everything was written; 2 it is not valid or cannot be read, or it is not
+known whether a site is in use: nothing was written
 """
 
 
 class Command(MultihostCommand):
     help = (
-        "List the sites of the registry, or write their uids and names into it; every problem of every site is "
+        "List the sites of the registry, or write their uids and names into it. Every problem of every site is "
         "reported at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.epilog, parser.formatter_class = EPILOG, RawDescriptionHelpFormatter
-        parser.add_argument("--json", action="store_true", help="print one JSON array, for machines")
+        parser.add_argument("--json", action="store_true", help="print one JSON array")
         parser.add_argument(
             "--pin",
             action="store_true",
             help=(
-                "write the uid and the names of every site into the registry file, so that they never change: today's "
-                "for sites in use (a snapshot, files or a claimed database are found), a random uid for others"
+                "write the uid and the names of every site into the registry file, so that they never change: the "
+                "present ones for sites in use (with a snapshot, files or a claimed database), a random uid for others"
             ),
         )
         parser.add_argument(
             "--keep",
             nargs="*",
             metavar="ID",
-            help="with --pin: these sites are in use, or the same as before their tables were removed; without ID all",
+            help="with --pin: these sites (without ID: all) are in use, or are those whose tables were removed earlier",
         )
         parser.add_argument(
             "--new",
             nargs="+",
             default=[],
             metavar="ID",
-            help="with --pin: these sites are not those that had their ids; they get uids and names of their own",
+            help="with --pin: these sites are not the ones that had their ids before; they get new uids and names",
         )
 
     def run(self, **options: Any) -> None:
@@ -78,11 +78,11 @@ class Command(MultihostCommand):
             self.stdout.write(f"{site.id:<{width}}  {state:<8}  {' '.join(site.hosts)}")
 
     def pin(self, registry: Registry, options: dict[str, Any]) -> dict[str, Pin]:
-        """Write pins where that is asked for; return those that were written, by site."""
+        """Write pins if --pin is given; return those that were written, by site."""
         keep, new = options["keep"], options["new"]
         if not options["pin"]:
             if keep is not None or new:
-                raise CommandError("--keep and --new say something about --pin: give it too.", returncode=COULD_NOT)
+                raise CommandError("--keep and --new are accepted with --pin only.", returncode=COULD_NOT)
             return {}
         pins = pin(registry, Wishes(keep or (), new, keeps_all=keep == []), Asker())
         for written in pins:

@@ -1,4 +1,4 @@
-"""Write one file per site that has all its process needs, and nothing of another site."""
+"""Write one file per site, with everything that its process needs and nothing of other sites."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.management.progress import progress
+from wagtail_multihost.management.progress import progress_bar
 from wagtail_multihost.project import static_files
 from wagtail_multihost.publishing.pins import unrecorded_cautions
 from wagtail_multihost.publishing.snapshot_changes import Change, State
@@ -29,15 +29,15 @@ examples:
   manage.py multihost_snapshot --output /run/multihost/sites --site aurora
   manage.py multihost_snapshot --output build/sites --signing-key /etc/multihost/signing.pem
 
-exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 it could not be done
+exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 could not be done
 """
 
 
 class Command(MultihostCommand):
     help = (
-        "Write a snapshot of each enabled site: one file that has all its process needs, its secrets and derived keys "
-        "included, and nothing of another site. A folder of snapshots is a registry. Files that are the same are not "
-        "touched, and snapshots of sites that are gone or disabled are removed unless --site is given."
+        "Write a snapshot of each enabled site: one file with everything that its process needs, including its secrets "
+        "and derived keys, and nothing of other sites. A folder of snapshots is a registry. Unchanged files are not "
+        "touched, and snapshots of removed or disabled sites are deleted unless --site is given."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,7 +46,7 @@ class Command(MultihostCommand):
         parser.epilog = EPILOG
         parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder to write to")
         parser.add_argument(
-            "--site", nargs="+", action="extend", default=[], metavar="ID", help="only these sites' snapshots"
+            "--site", nargs="+", action="extend", default=[], metavar="ID", help="write only these sites' snapshots"
         )
         parser.add_argument(
             "--signing-key",
@@ -61,12 +61,12 @@ class Command(MultihostCommand):
             type=Path,
             default=[],
             metavar="FILE",
-            help="what multihost_codebase wrote of other releases: snapshots of sites with their virtual environments "
-            "have a format that these read",
+            help="what multihost_codebase wrote for other releases: snapshots of sites that run in their virtual "
+            "environments are written in a format that they can read",
         )
         mode = parser.add_mutually_exclusive_group()
-        mode.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
-        mode.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything differs")
+        mode.add_argument("--dry-run", action="store_true", help="list the files that would change, and write nothing")
+        mode.add_argument("--check", action="store_true", help="write nothing; exit with 1 if anything differs")
 
     @collector_paused()
     def run(self, **options: Any) -> None:
@@ -79,11 +79,11 @@ class Command(MultihostCommand):
             registry,
             contents,
             Path(os.path.abspath(options["output"])),
-            key=key_of(options["signing_key"]),
+            key=load_signing_key(options["signing_key"]),
             removes=not options["site"],
             writes=writes,
             releases=[read_release(path) for path in options["codebase"]],
-            watch=progress,
+            watch=progress_bar,
         )
         if options["check"]:
             changes = [change for change in changes if change.state is not State.RENEWED]
@@ -95,7 +95,7 @@ class Command(MultihostCommand):
         if contents.platform.environment == PRODUCTION and os.geteuid() != ROOT:
             self.stderr.write(
                 "The platform's environment is production, where snapshots must belong to root, and these do not. "
-                "Let root write them, or copy them as root."
+                "Run this command as root, or copy the files as root."
             )
 
     def report(self, changes: list[Change], prefix: str, verbosity: int) -> None:
@@ -107,9 +107,9 @@ class Command(MultihostCommand):
             self.stdout.write("Nothing differs.")
 
 
-def key_of(path: Path | None) -> Any:
+def load_signing_key(path: Path | None) -> Any:
     if path is None:
         return None
-    from wagtail_multihost.publishing.signing import signing_key  # loads only for who signs
+    from wagtail_multihost.publishing.signing import signing_key  # loaded only to sign
 
     return signing_key(path)

@@ -1,4 +1,4 @@
-"""The canaries, as dotted paths: each is imported in the process of a site, after Django's set-up."""
+"""The dotted paths of the canaries, which are imported in the process of a site after Django's setup."""
 
 from __future__ import annotations
 

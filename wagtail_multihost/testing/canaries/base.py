@@ -1,4 +1,4 @@
-"""What a canary is."""
+"""The base of all canaries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Crossing(NamedTuple):
-    """Something of one site that another has reached: the ``setting`` behind it, and what was seen (a sentence)."""
+    """Something of one site that another has reached: the ``setting`` that causes it, and a sentence as evidence."""
 
     setting: str
     evidence: str
@@ -17,16 +17,16 @@ class Canary:
     """
     Something that is put into one site and looked for from another.
 
-    An instance lives in the process of one site. The steps come in this order, each for all canaries before the
-    next: ``plant`` at the first site, ``crossed`` and ``disturb`` at the other, ``lost`` and ``remove`` at the first
+    An instance lives in the process of one site. The steps are run in this order, each for all canaries before the
+    next: ``plant`` in the first site, ``crossed`` and ``disturb`` in the other, ``lost`` and ``remove`` in the first
     again. ``token`` is 24 random letters; ``planted`` is what ``plant`` returned, as JSON carries it.
     """
 
-    #: What reports call it.
+    #: Its name in reports.
     name = ""
-    #: The setting that is named when the identity fuse, or the mark on a place, refuses before the canary can tell.
+    #: The setting to report if the identity fuse or a mark refuses access before the canary finds anything.
     setting = 'DATABASES["default"]'
-    #: Whether it repeats other canaries in other circumstances; it is heard only where those are silent.
+    #: Whether it repeats other canaries in other circumstances; it reports only settings that those do not.
     repeats = False
 
     def applies(self) -> bool:
@@ -34,19 +34,19 @@ class Canary:
         return True
 
     def plant(self, token: str) -> Any:
-        """Put the token into this site; return what the other steps need to know."""
+        """Put the token into this site; return what the other steps need."""
         raise NotImplementedError
 
     def crossed(self, token: str, planted: Any) -> Iterable[Crossing]:
-        """Yield where this site sees what another one has planted."""
+        """Yield a crossing for everything in which this site sees what the other has planted."""
         raise NotImplementedError
 
     def disturb(self, token: str, planted: Any) -> None:
-        """Do what is this site's right, such as clearing its cache, and must not touch what another has planted."""
+        """Do something that this site may do, such as clearing its cache, and that must not affect the other site."""
 
     def lost(self, token: str, planted: Any) -> Iterable[Crossing]:
-        """Yield what this site has planted and the other has taken away."""
+        """Yield a crossing for everything that this site has planted and the other has removed."""
         return ()
 
     def remove(self, token: str, planted: Any) -> None:
-        """Take away what this site has planted."""
+        """Remove what this site has planted."""

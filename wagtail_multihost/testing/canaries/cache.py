@@ -14,7 +14,7 @@ CONSTANT_KEY = "multihost-canary"
 
 
 class CacheCanary(Canary):
-    """An entry with a key of its own and one with a constant key, in every alias of CACHES."""
+    """An entry with a random key and one with a constant key, in every alias of CACHES."""
 
     name = "cache"
     setting = 'CACHES["default"]'
@@ -24,7 +24,7 @@ class CacheCanary(Canary):
             for key in keys_of(token):
                 caches[alias].set(key, token)
         # A dummy cache keeps nothing.
-        return [alias for alias in caches if has_entry(alias, own_key(token), token)]
+        return [alias for alias in caches if has_entry(alias, token_key(token), token)]
 
     def crossed(self, token: str, planted: list[str]) -> Iterator[Crossing]:
         for alias in caches:
@@ -34,26 +34,26 @@ class CacheCanary(Canary):
 
     def disturb(self, token: str, planted: list[str]) -> None:
         for alias in caches:
-            # A cache that cannot clear one site's keys alone may refuse.
+            # A cache that cannot clear only one site's keys may refuse.
             with contextlib.suppress(Exception):
                 caches[alias].clear()
 
     def lost(self, token: str, planted: list[str]) -> Iterator[Crossing]:
         for alias in planted:
-            if not has_entry(alias, own_key(token), token):
-                yield Crossing(cache_setting(alias), "clear() of the other site has emptied it.")
+            if not has_entry(alias, token_key(token), token):
+                yield Crossing(cache_setting(alias), "The other site's clear() has emptied it.")
 
     def remove(self, token: str, planted: list[str]) -> None:
         for alias in planted:
             caches[alias].delete_many(keys_of(token))
 
 
-def own_key(token: str) -> str:
+def token_key(token: str) -> str:
     return f"{CONSTANT_KEY}-{token}"
 
 
 def keys_of(token: str) -> tuple[str, str]:
-    return (own_key(token), CONSTANT_KEY)
+    return (token_key(token), CONSTANT_KEY)
 
 
 def cache_setting(alias: str) -> str:

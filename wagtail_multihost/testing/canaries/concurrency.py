@@ -1,4 +1,4 @@
-"""Threads and coroutines of a request: they must be of the same site as the request."""
+"""Threads and coroutines of a request: they must belong to the same site as the request."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ PATH = "multihost-canary/"
 
 
 class UnreachedViewError(Exception):
-    """The project's middleware has answered a request itself."""
+    """The project's middleware answered a request itself."""
 
 
 class ThreadsCanary(Canary):
-    """A row, cache entries and files that a thread makes which was started in a request."""
+    """A row, cache entries and files that are created by a thread which a request started."""
 
     name = "threads"
     repeats = True
     inner = (DatabaseCanary, CacheCanary, StorageCanary)
 
     def plant(self, token: str) -> list[Any]:
-        return in_request(lambda: in_thread(lambda: [canary().plant(token) for canary in self.inner]))
+        return run_in_request(lambda: run_in_thread(lambda: [canary().plant(token) for canary in self.inner]))
 
     def crossed(self, token: str, planted: list[Any]) -> Iterator[Crossing]:
-        for crossing in in_request(lambda: in_thread(lambda: self.seen(token, planted))):
+        for crossing in run_in_request(lambda: run_in_thread(lambda: self.inner_crossings(token, planted))):
             yield crossing._replace(evidence=f"In a thread: {crossing.evidence}")
 
-    def seen(self, token: str, planted: list[Any]) -> list[Crossing]:
+    def inner_crossings(self, token: str, planted: list[Any]) -> list[Crossing]:
         pairs = zip(self.inner, planted, strict=True)
         return [crossing for canary, trace in pairs for crossing in canary().crossed(token, trace)]
 
@@ -54,11 +54,11 @@ class ThreadsCanary(Canary):
             for canary, trace in zip(self.inner, planted, strict=True):
                 canary().remove(token, trace)
 
-        in_thread(clean)
+        run_in_thread(clean)
 
 
 class AsyncCanary(ThreadsCanary):
-    """The same in an async view: by ``sync_to_async``, and by the caches' own coroutines."""
+    """The same in an async view: with ``sync_to_async``, and with the caches' own coroutines."""
 
     name = "async"
 
@@ -66,9 +66,11 @@ class AsyncCanary(ThreadsCanary):
         async def work() -> list[Any]:
             for alias in caches:
                 await caches[alias].aset(async_key(token), token)
-            return await sync_to_async(closing_connections)(lambda: [canary().plant(token) for canary in self.inner])
+            return await sync_to_async(run_and_close_connections)(
+                lambda: [canary().plant(token) for canary in self.inner]
+            )
 
-        return in_async_request(work)
+        return run_in_async_request(work)
 
     def crossed(self, token: str, planted: list[Any]) -> Iterator[Crossing]:
         async def work() -> list[Crossing]:
@@ -77,9 +79,9 @@ class AsyncCanary(ThreadsCanary):
                 for alias in caches
                 if await caches[alias].aget(async_key(token)) == token
             ]
-            return found + await sync_to_async(closing_connections)(lambda: self.seen(token, planted))
+            return found + await sync_to_async(run_and_close_connections)(lambda: self.inner_crossings(token, planted))
 
-        for crossing in in_async_request(work):
+        for crossing in run_in_async_request(work):
             yield crossing._replace(evidence=f"In an async view: {crossing.evidence}")
 
     def remove(self, token: str, planted: list[Any]) -> None:
@@ -92,34 +94,34 @@ def async_key(token: str) -> str:
     return f"multihost-canary-async-{token}"
 
 
-def closing_connections(work: Callable[[], T]) -> T:
+def run_and_close_connections(work: Callable[[], T]) -> T:
     try:
         return work()
     finally:
         connections.close_all()
 
 
-def in_thread(work: Callable[[], T]) -> T:
-    """Return what ``work`` returns in a new thread."""
+def run_in_thread(work: Callable[[], T]) -> T:
+    """Run ``work`` in a new thread and return its result."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(closing_connections, work).result()
+        return pool.submit(run_and_close_connections, work).result()
 
 
-def in_request(work: Callable[[], T]) -> T:
-    """Return what ``work`` returns in a view, below the project's middleware."""
+def run_in_request(work: Callable[[], T]) -> T:
+    """Run ``work`` in a view, below the project's middleware, and return its result."""
     outcome: Future[T] = Future()
 
     def view(request: HttpRequest) -> HttpResponse:
         outcome.set_result(work())
         return HttpResponse()
 
-    with override_settings(ROOT_URLCONF=urls_with(view)):
+    with override_settings(ROOT_URLCONF=urls_before(view)):
         response = Client().get(f"/{PATH}", secure=True, headers={"host": own_host()})
-    return reached(outcome, response.status_code)
+    return view_result(outcome, response.status_code)
 
 
-def in_async_request(work: Callable[[], Awaitable[T]]) -> T:
-    """Return what ``work`` returns in an async view, below the project's middleware, on Django's ASGI handler."""
+def run_in_async_request(work: Callable[[], Awaitable[T]]) -> T:
+    """Run ``work`` in an async view, below the project's middleware and ASGI handler, and return its result."""
     outcome: Future[T] = Future()
     requests: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
     responses: list[Mapping[str, Any]] = []
@@ -127,25 +129,25 @@ def in_async_request(work: Callable[[], Awaitable[T]]) -> T:
     async def view(request: HttpRequest) -> HttpResponse:
         try:
             outcome.set_result(await work())
-        except Exception as error:  # the handler would make a response of it
+        except Exception as error:  # the handler would turn it into a response
             outcome.set_exception(error)
         return HttpResponse()
 
     async def receive() -> dict[str, Any]:
         if not requests:
-            await asyncio.Event().wait()  # as a client that stays does
+            await asyncio.Event().wait()  # like a client that stays connected
         return requests.pop()
 
     async def send(message: Mapping[str, Any]) -> None:
         responses.append(message)
 
     async def serve() -> None:
-        # Not the test client's: its host is always testserver.
+        # Not by the test client, whose host is always testserver.
         await ASGIHandler()(scope_of(own_host()), receive, send)
 
-    with override_settings(ROOT_URLCONF=urls_with(view)):
+    with override_settings(ROOT_URLCONF=urls_before(view)):
         async_to_sync(serve)()
-    return reached(outcome, responses[0]["status"])
+    return view_result(outcome, responses[0]["status"])
 
 
 def scope_of(host: str) -> dict[str, Any]:
@@ -164,8 +166,8 @@ def scope_of(host: str) -> dict[str, Any]:
     }
 
 
-def urls_with(view: Any) -> tuple[Any, ...]:
-    """Return the project's URL patterns behind one of ``view``, which needs no login."""
+def urls_before(view: Any) -> tuple[Any, ...]:
+    """Return a URL pattern for ``view``, which needs no login, followed by those of the project."""
     view.login_required = False  # what login_not_required sets
     return (path(PATH, view), *import_module(settings.ROOT_URLCONF).urlpatterns)
 
@@ -174,7 +176,7 @@ def own_host() -> str:
     return next(iter(own_hosts()), "localhost")
 
 
-def reached(outcome: Future[T], status: int) -> T:
+def view_result(outcome: Future[T], status: int) -> T:
     if not outcome.done():
         raise UnreachedViewError(f"The project's middleware answered the canary's request itself, with {status}.")
     return outcome.result()

@@ -16,7 +16,7 @@ CACHE = "ContentType.objects"
 
 
 class ContentTypesCanary(Canary):
-    """A content type that one site alone has; and the ids in the cache must be those of the site's own table."""
+    """A content type that only one site has; and the ids in the cache must be those of the site's own table."""
 
     name = "content-types"
 
@@ -25,7 +25,7 @@ class ContentTypesCanary(Canary):
 
     def plant(self, token: str) -> int:
         made = ContentType.objects.create(app_label=LABEL, model=token)
-        # As projects do: into the cache of the process.
+        # Puts it into the cache of the process, as projects do.
         return int(ContentType.objects.get_by_natural_key(LABEL, token).pk or made.pk)
 
     def crossed(self, token: str, planted: int) -> Iterator[Crossing]:
@@ -34,10 +34,12 @@ class ContentTypesCanary(Canary):
             yield Crossing(setting, "The content type is in the database.")
         elif is_known(token):
             yield Crossing(CACHE, "The content type is in the manager's cache, but not in the database.")
-        for content_type in cached():
+        for content_type in cached_content_types():
             own = ContentType.objects.filter(pk=content_type.pk).values_list("app_label", "model").first()
             if own != (content_type.app_label, content_type.model) and content_type.model != token:
-                yield Crossing(CACHE, f"The id {content_type.pk} is not that of {content_type} in the database.")
+                yield Crossing(
+                    CACHE, f"The cached id {content_type.pk} of {content_type} is not the one in the database."
+                )
 
     def remove(self, token: str, planted: int) -> None:
         ContentType.objects.filter(pk=planted).delete()
@@ -52,7 +54,7 @@ def is_known(token: str) -> bool:
     return True
 
 
-def cached() -> list[ContentType]:
+def cached_content_types() -> list[ContentType]:
     """Return every content type in the manager's cache (an attribute that Django does not document)."""
     models = [model for app in apps.get_app_configs() for model in app.get_models()]
     for model in models:

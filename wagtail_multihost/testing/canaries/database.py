@@ -12,7 +12,7 @@ TABLE = "multihost_canary"
 
 
 class DatabaseCanary(Canary):
-    """A row in a table of its own, in every alias of DATABASES but replicas, which Django's tests mirror too."""
+    """A row in a separate table, in every alias of DATABASES except replicas (those with TEST MIRROR)."""
 
     name = "database"
 

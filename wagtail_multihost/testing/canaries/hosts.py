@@ -17,7 +17,7 @@ COOKIES = ("SESSION_COOKIE", "CSRF_COOKIE", "LANGUAGE_COOKIE")
 
 
 class HostsCanary(Canary):
-    """The hostnames of a site, which no other may answer to, trust or link to."""
+    """The hostnames of a site, which no other site may answer to, trust or link to."""
 
     name = "hosts"
 
@@ -45,7 +45,7 @@ class CookiesCanary(Canary):
 
     def crossed(self, token: str, planted: dict[str, str]) -> Iterator[Crossing]:
         for name, domain in planted.items():
-            # The parent's hosts are known to neither site; whatever is wider than one host may be another site's.
+            # Neither site knows all hosts of a parent domain: a cookie for more than one host may reach another site.
             if any(host.endswith(f".{domain.lstrip('.')}") for host in own_hosts()) or domain.startswith("."):
                 yield Crossing(f"{name}_DOMAIN", f"Browsers send the cookie to every host below {domain}.")
 

@@ -14,7 +14,7 @@ LOGGER = "wagtail_multihost.testing"
 
 
 class LogsCanary(Canary):
-    """A line in every log file: it must not be in a file of the other site, unless it says which site wrote it."""
+    """A line in every log file, which must not be in a file of the other site unless it names its own site."""
 
     name = "logs"
 

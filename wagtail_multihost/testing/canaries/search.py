@@ -18,7 +18,7 @@ DATABASE = "wagtail.search.backends.database"
 
 
 class SearchCanary(Canary):
-    """A page, which is searched for in every alias of WAGTAILSEARCH_BACKENDS."""
+    """A page, for which every alias of WAGTAILSEARCH_BACKENDS is searched."""
 
     name = "search"
 
@@ -28,32 +28,32 @@ class SearchCanary(Canary):
     def plant(self, token: str) -> object:
         page = Page(title=token, slug=token)
         Page.get_first_root_node().add_child(instance=page)
-        for alias in aliases():
+        for alias in search_aliases():
             backend = get_search_backend(alias)
-            # Signals do this too, in a task that may wait for a worker.
+            # Signals do this too, but in a task that may wait for a worker.
             backend.add(page)
             backend.refresh_indexes()
         return page.pk
 
     def crossed(self, token: str, planted: object) -> Iterator[Crossing]:
-        for alias in aliases():
-            # The count is the index's own: results are looked up in this site's database.
+        for alias in search_aliases():
+            # The count comes from the index alone; results are looked up in this site's database.
             if get_search_backend(alias).search(token, Page).count():
-                yield Crossing(setting_of(alias), "A search finds the page.")
+                yield Crossing(search_setting(alias), "A search finds the page.")
 
     def remove(self, token: str, planted: object) -> None:
         Page.objects.get(pk=planted).delete()
 
 
-def configured() -> dict[str, dict[str, Any]]:
+def search_backends() -> dict[str, dict[str, Any]]:
     return getattr(settings, "WAGTAILSEARCH_BACKENDS", None) or {"default": {"BACKEND": DATABASE}}
 
 
-def aliases() -> list[str]:
-    return list(configured())
+def search_aliases() -> list[str]:
+    return list(search_backends())
 
 
-def setting_of(alias: str) -> str:
-    if str(configured()[alias].get("BACKEND", DATABASE)).startswith(DATABASE):
+def search_setting(alias: str) -> str:
+    if str(search_backends()[alias].get("BACKEND", DATABASE)).startswith(DATABASE):
         return database_setting(router.db_for_read(Page))
     return f'WAGTAILSEARCH_BACKENDS["{alias}"]'

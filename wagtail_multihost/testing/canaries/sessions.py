@@ -20,7 +20,7 @@ ENGINE = "django.contrib.sessions.backends."
 
 
 class SessionsCanary(Canary):
-    """A session, whose cookie is used at the other site, and ended there."""
+    """A session, whose cookie is used in the other site, and which is ended there."""
 
     name = "sessions"
 
@@ -28,42 +28,42 @@ class SessionsCanary(Canary):
         return apps.is_installed("django.contrib.sessions")
 
     def plant(self, token: str) -> str:
-        session = session_of(None)
+        session = open_session(None)
         session["canary"] = token
         session.save()
         return str(session.session_key)
 
     def crossed(self, token: str, planted: str) -> Iterator[Crossing]:
-        setting = setting_behind(planted)
-        if session_of(planted).get("canary") == token:
+        setting = session_setting(planted)
+        if open_session(planted).get("canary") == token:
             yield Crossing(setting, "The session cookie opens the session.")
-        elif session_of(planted).exists(planted):
-            yield Crossing(setting, "The session is there, though it cannot be read.")
+        elif open_session(planted).exists(planted):
+            yield Crossing(setting, "The session exists, but cannot be read.")
 
     def disturb(self, token: str, planted: str) -> None:
-        # As logging out, or coming with a cookie that another key has signed, does.
+        # Logging out does this, and so does a cookie that was signed with another key.
         with contextlib.suppress(KeyError):
-            session_of(planted).delete(planted)
+            open_session(planted).delete(planted)
 
     def lost(self, token: str, planted: str) -> Iterator[Crossing]:
-        if session_of(planted).get("canary") != token:
-            yield Crossing(setting_behind(planted), "The other site has ended the session.")
+        if open_session(planted).get("canary") != token:
+            yield Crossing(session_setting(planted), "The other site has ended the session.")
 
     def remove(self, token: str, planted: str) -> None:
-        session_of(planted).delete(planted)
+        open_session(planted).delete(planted)
 
 
-def session_of(key: str | None) -> Any:
+def open_session(key: str | None) -> Any:
     return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 
-def setting_behind(key: str) -> str:
-    """Return the setting that says where sessions are kept."""
+def session_setting(key: str) -> str:
+    """Return the setting that decides where sessions are stored."""
     engine = settings.SESSION_ENGINE.removeprefix(ENGINE)
-    if engine == "cache" or (engine == "cached_db" and session_of(key).cache_key in session_cache()):
+    if engine == "cache" or (engine == "cached_db" and open_session(key).cache_key in session_cache()):
         return cache_setting(settings.SESSION_CACHE_ALIAS)
     if engine in ("db", "cached_db"):
-        return database_setting(router.db_for_write(session_of(key).model))
+        return database_setting(router.db_for_write(open_session(key).model))
     return {"file": "SESSION_FILE_PATH", "signed_cookies": "SECRET_KEY"}.get(engine, "SESSION_ENGINE")
 
 

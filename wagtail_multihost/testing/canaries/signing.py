@@ -1,4 +1,4 @@
-"""What the secret key makes."""
+"""Everything that is made with the secret key."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
 
 from wagtail_multihost.testing.canaries.base import Canary, Crossing
@@ -17,20 +19,20 @@ IMAGE, FILTER = 1, "width-100"
 
 class SigningCanary(Canary):
     """
-    Signed values and cookies, and where the apps are installed password-reset tokens, session hashes and the
-    signatures of image URLs. The user is the same at both sites, as after copying a database.
+    Signed values and cookies, and, if the apps are installed, password-reset tokens, session hashes and the signatures
+    of image URLs. The user is the same in both sites, as after copying a database.
     """
 
     name = "signing"
 
     def plant(self, token: str) -> dict[str, Any]:
         planted: dict[str, Any] = {
-            "values": [signing.dumps(token, key=key, salt=SALT) for key in keys()],
+            "values": [signing.dumps(token, key=key, salt=SALT) for key in signing_keys()],
             "cookie": signing.get_cookie_signer(SALT).sign(token),
         }
         if has_users():
-            planted["reset"] = reset_tokens().make_token(user(token))
-            planted["session_hash"] = user(token).get_session_auth_hash()
+            planted["reset"] = default_token_generator.make_token(unsaved_user(token))
+            planted["session_hash"] = unsaved_user(token).get_session_auth_hash()
         if apps.is_installed("wagtail.images"):
             from wagtail.images.utils import generate_signature
 
@@ -39,14 +41,14 @@ class SigningCanary(Canary):
 
     def crossed(self, token: str, planted: dict[str, Any]) -> Iterator[Crossing]:
         setting = shared_setting(token, planted["values"])
-        if any(is_signed(value, key, token) for value in planted["values"] for key in keys()):
+        if any(is_signed_with(value, key, token) for value in planted["values"] for key in signing_keys()):
             yield Crossing(setting, "A signed value is accepted.")
-        if unsigned_cookie(planted["cookie"]) == token:
+        if unsign_cookie(planted["cookie"]) == token:
             yield Crossing(setting, "A signed cookie is accepted.")
         if has_users():
-            if reset_tokens().check_token(user(token), planted.get("reset")):
+            if default_token_generator.check_token(unsaved_user(token), planted.get("reset")):
                 yield Crossing(setting, "A password-reset token is accepted.")
-            if user(token).get_session_auth_hash() == planted.get("session_hash"):
+            if unsaved_user(token).get_session_auth_hash() == planted.get("session_hash"):
                 yield Crossing(setting, "The session hash of a user is the same.")
         if apps.is_installed("wagtail.images"):
             from wagtail.images.utils import verify_signature
@@ -55,11 +57,11 @@ class SigningCanary(Canary):
                 yield Crossing(setting, "The signature of an image URL is accepted.")
 
 
-def keys() -> list[Any]:
+def signing_keys() -> list[Any]:
     return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
 
 
-def is_signed(value: str, key: Any, token: str) -> bool:
+def is_signed_with(value: str, key: Any, token: str) -> bool:
     try:
         return bool(signing.loads(value, key=key, salt=SALT, fallback_keys=[]) == token)
     except signing.BadSignature:
@@ -67,11 +69,11 @@ def is_signed(value: str, key: Any, token: str) -> bool:
 
 
 def shared_setting(token: str, values: list[str]) -> str:
-    """Return SECRET_KEY when both sites' current keys are the same, otherwise SECRET_KEY_FALLBACKS."""
-    return "SECRET_KEY" if is_signed(values[0], settings.SECRET_KEY, token) else "SECRET_KEY_FALLBACKS"
+    """Return SECRET_KEY if both sites have the same current key, otherwise SECRET_KEY_FALLBACKS."""
+    return "SECRET_KEY" if is_signed_with(values[0], settings.SECRET_KEY, token) else "SECRET_KEY_FALLBACKS"
 
 
-def unsigned_cookie(value: str) -> str | None:
+def unsign_cookie(value: str) -> str | None:
     try:
         return signing.get_cookie_signer(SALT).unsign(value)
     except signing.BadSignature:
@@ -81,19 +83,9 @@ def unsigned_cookie(value: str) -> str | None:
 def has_users() -> bool:
     if not apps.is_installed("django.contrib.auth"):
         return False
-    from django.contrib.auth import get_user_model
-
     return hasattr(get_user_model(), "get_session_auth_hash")
 
 
-def user(token: str) -> Any:
+def unsaved_user(token: str) -> Any:
     """Return a user that is in no database."""
-    from django.contrib.auth import get_user_model
-
     return get_user_model()(pk=1, password=token)
-
-
-def reset_tokens() -> Any:
-    from django.contrib.auth.tokens import default_token_generator
-
-    return default_token_generator

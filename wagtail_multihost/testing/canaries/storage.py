@@ -12,15 +12,15 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from wagtail_multihost.testing.canaries.base import Canary, Crossing
 
 FOLDER = "multihost-canary"
-#: One version of the code has one set of these for all sites.
+#: All sites on one version of the code share these.
 SHARED = "staticfiles"
 MEDIA_ROOT = "MEDIA_ROOT"
 
 
 class StorageCanary(Canary):
     """
-    A file in every alias of STORAGES but staticfiles, and in MEDIA_ROOT. The other site looks for its name, lists
-    its folder, saves one of the same name, and deletes that.
+    A file in every alias of STORAGES except staticfiles, and in MEDIA_ROOT. The other site looks for its name, lists
+    its folder, saves a file of the same name, and deletes that.
     """
 
     name = "storage"
@@ -34,12 +34,12 @@ class StorageCanary(Canary):
 
     def crossed(self, token: str, planted: dict[str, str]) -> Iterator[Crossing]:
         for alias, storage in all_storages().items():
-            setting = setting_of(alias, storage)
-            # Another alias of the other site may lead into this one.
+            setting = storage_setting(alias, storage)
+            # This alias may lead to another alias of the first site.
             for name in dict.fromkeys(planted.values()):
-                if holds(storage, name, token):
+                if has_content(storage, name, token):
                     yield Crossing(setting, f"The file {name} can be read.")
-                elif name.rpartition("/")[2] in listed(storage, name.rpartition("/")[0]):
+                elif name.rpartition("/")[2] in list_files(storage, name.rpartition("/")[0]):
                     yield Crossing(setting, f"The file {name} is listed.")
 
     def disturb(self, token: str, planted: dict[str, str]) -> None:
@@ -52,8 +52,8 @@ class StorageCanary(Canary):
     def lost(self, token: str, planted: dict[str, str]) -> Iterator[Crossing]:
         found = all_storages()
         for alias, name in planted.items():
-            if not holds(found[alias], name, token):
-                setting = setting_of(alias, found[alias])
+            if not has_content(found[alias], name, token):
+                setting = storage_setting(alias, found[alias])
                 yield Crossing(setting, f"The other site has deleted or replaced the file {name}.")
 
     def remove(self, token: str, planted: dict[str, str]) -> None:
@@ -63,7 +63,7 @@ class StorageCanary(Canary):
 
 
 def all_storages() -> dict[str, Storage]:
-    """Return the storages by alias, and MEDIA_ROOT, which some code writes to without asking STORAGES."""
+    """Return the storages by alias, and MEDIA_ROOT, to which some code writes without using STORAGES."""
     found = {alias: storages[alias] for alias in storages.backends if alias != SHARED}
     own = {storage.location for storage in found.values() if isinstance(storage, FileSystemStorage)}
     media = FileSystemStorage(location=settings.MEDIA_ROOT) if settings.MEDIA_ROOT else None
@@ -72,7 +72,7 @@ def all_storages() -> dict[str, Storage]:
     return found
 
 
-def setting_of(alias: str, storage: Storage) -> str:
+def storage_setting(alias: str, storage: Storage) -> str:
     if alias == MEDIA_ROOT:
         return MEDIA_ROOT
     backends: Any = storages.backends
@@ -82,15 +82,15 @@ def setting_of(alias: str, storage: Storage) -> str:
     return f'STORAGES["{alias}"]'
 
 
-def holds(storage: Storage, name: str, token: str) -> bool:
+def has_content(storage: Storage, name: str, token: str) -> bool:
     if not storage.exists(name):
         return False
     with storage.open(name) as file:
         return bool(file.read() == token.encode())
 
 
-def listed(storage: Storage, folder: str) -> list[str]:
-    """Return the files' names in a folder; none where there is no folder, or the storage cannot list."""
+def list_files(storage: Storage, folder: str) -> list[str]:
+    """Return the names of the files in a folder; none if there is no folder, or the storage cannot list."""
     try:
         return storage.listdir(folder)[1]
     except (FileNotFoundError, NotImplementedError):

@@ -15,15 +15,16 @@ from wagtail_multihost.testing.canaries.base import Canary, Crossing
 
 
 @task()
-def sing(token: str) -> str:
-    """Return the token: something that a worker could run."""
+def return_token(token: str) -> str:
+    """Return the token: a task that a worker could run."""
     return token
 
 
 class TasksCanary(Canary):
     """
-    A task, enqueued in every alias of TASKS. The other site looks for it, and runs it as a worker does: it must not
-    be there, or be refused. Queues that are no backend of Django's tasks (Celery, RQ) need a canary of the project's.
+    A task, enqueued in every alias of TASKS. The other site looks for it, and runs it as a worker would: it must not
+    be there, or must be refused. Queues that are not backends of Django's tasks (Celery, RQ) need a canary of the
+    project's own.
     """
 
     name = "tasks"
@@ -33,25 +34,25 @@ class TasksCanary(Canary):
 
     def crossed(self, token: str, planted: dict[str, str]) -> Iterator[Crossing]:
         for alias in task_backends:
-            if any(runs(task_of(alias, result)) for result in planted.values()):
+            if any(run_task(find_result(alias, result)) for result in planted.values()):
                 yield Crossing(f'TASKS["{alias}"]', "The task is in the queue, and a worker runs it.")
 
 
 def enqueue(alias: str, token: str) -> str:
     queues = task_backends[alias].queues
     queue = min(queues) if queues and DEFAULT_TASK_QUEUE_NAME not in queues else DEFAULT_TASK_QUEUE_NAME
-    return str(sing.using(backend=alias, queue_name=queue).enqueue(token).id)
+    return str(return_token.using(backend=alias, queue_name=queue).enqueue(token).id)
 
 
-def task_of(alias: str, result: str) -> Any:
-    """Return a task's result, which has the task and its arguments; None when it is not there or cannot be asked."""
+def find_result(alias: str, result: str) -> Any:
+    """Return the result of a task, with the task and its arguments; None if there is none or the queue cannot tell."""
     try:
         return task_backends[alias].get_result(result)
     except (TaskResultDoesNotExist, NotImplementedError):
         return None
 
 
-def runs(result: Any) -> bool:
+def run_task(result: Any) -> bool:
     if result is None:
         return False
     try:

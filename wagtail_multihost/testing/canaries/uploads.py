@@ -17,17 +17,17 @@ class UploadsCanary(Canary):
     name = "uploads"
 
     def plant(self, token: str) -> str:
-        # The name that Django gives them.
-        with tempfile.NamedTemporaryFile(suffix=f".{token}.upload", dir=folder(), delete=False) as file:
+        # The form of name that Django uses.
+        with tempfile.NamedTemporaryFile(suffix=f".{token}.upload", dir=upload_folder(), delete=False) as file:
             return Path(file.name).name
 
     def crossed(self, token: str, planted: str) -> Iterator[Crossing]:
-        if (folder() / planted).exists():
-            yield Crossing("FILE_UPLOAD_TEMP_DIR", f"The upload is in {folder()}.")
+        if (upload_folder() / planted).exists():
+            yield Crossing("FILE_UPLOAD_TEMP_DIR", f"The upload is in {upload_folder()}.")
 
     def remove(self, token: str, planted: str) -> None:
-        (folder() / planted).unlink()
+        (upload_folder() / planted).unlink()
 
 
-def folder() -> Path:
+def upload_folder() -> Path:
     return Path(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())

@@ -15,7 +15,7 @@ from wagtail_multihost.testing.canaries.database import database_setting
 
 
 class WagtailSitesCanary(Canary):
-    """A Wagtail ``Site``, whose root path Wagtail keeps under a constant key of the cache."""
+    """A Wagtail ``Site``, whose root path Wagtail keeps in the cache under a constant key."""
 
     name = "wagtail-sites"
 
@@ -31,7 +31,7 @@ class WagtailSitesCanary(Canary):
         if Site.objects.filter(hostname=hostname_of(token)).exists():
             yield Crossing(database_setting(router.db_for_read(Site)), "Wagtail's Site is in the database.")
         elif any(hostname_of(token) in path.root_url for path in Site.get_site_root_paths()):
-            evidence = "Site.get_site_root_paths() has the hostname, and Wagtail builds URLs with it."
+            evidence = "Site.get_site_root_paths() contains the hostname, and Wagtail builds URLs from it."
             yield Crossing(cache_setting(DEFAULT_CACHE_ALIAS), evidence)
 
     def remove(self, token: str, planted: object) -> None:

@@ -1,4 +1,4 @@
-"""What an apply is asked for, and what it did."""
+"""What an apply is to do, and what it did."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Watch = Callable[[int], Callable[[Iterable[Any]], Iterable[Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ApplyRequest:
     """
-    An apply of ``emitters`` to ``directory``. ``load`` reads the registry and returns the plan; it runs inside the
-    lock, so that whoever waited for it sees the newest. Waiting applies with the same ``fingerprint`` are taken
-    together, whatever their ``sites`` (none: all). ``reload`` is the hook's command, ``verify`` the URL to ask
-    afterwards. Times are in seconds.
+    A request to apply ``emitters`` to ``directory``. ``load`` reads the registry and returns the plan; it is called
+    with the lock held, so that a run that waited for it sees the latest state. Waiting requests with the same
+    ``fingerprint`` are carried out together, whatever their ``sites`` (none: all). ``reload`` is the hook's command,
+    ``verify`` the URL to request afterwards. Times are in seconds.
     """
 
     emitters: tuple[Emitter, ...]
@@ -43,11 +43,11 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class ApplyResult:
     """
     What an apply did: the paths ``changed`` and ``removed``, whether the hook ``reloaded`` and the URL was
     ``verified``, the ``generation`` that is served (blank where no target shows one) and the ``seconds`` it took.
-    ``together`` says that another run, which started later than this one was asked for, did it.
+    ``together`` says that another run, which started after this one was requested, did the work.
     """
 
     changed: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The folder ``.multihost`` below the output folder, which holds all that an apply has to remember."""
+"""The folder ``.multihost`` in the output folder, with everything that an apply has to remember."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ PRIVATE = 0o077
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The output folder ``directory``, and where things are kept for it."""
+class OutputFolder:
+    """The output folder ``directory``, and the paths of what is kept for it."""
 
     directory: Path
 
     @property
     def folder(self) -> Path:
-        """The folder of it all, for the owner alone."""
+        """The folder of all the others, which only the owner can enter."""
         return self.directory / NAME
 
     @property
     def lock(self) -> Path:
-        """What a run holds."""
+        """The file that a run locks."""
         return self.folder / "lock"
 
     @property
     def tickets(self) -> Path:
-        """One file for each run that waits."""
+        """The folder with a file for each run that waits."""
         return self.folder / "tickets"
 
     @property
     def manifest(self) -> Path:
-        """What was written."""
+        """The digests of what was written."""
         return self.folder / "manifest.json"
 
     @property
     def pending(self) -> Path:
-        """What was changed and is not reloaded yet."""
+        """The list of changes that have not been reloaded yet."""
         return self.folder / "pending.json"
 
     @property
@@ -64,7 +64,7 @@ class Place:
 
     @property
     def backups(self) -> Path:
-        """The old files of such a run."""
+        """The old files of a run that is changing files."""
         return self.folder / "backups"
 
     @property
@@ -74,20 +74,20 @@ class Place:
 
     @property
     def changed(self) -> Path:
-        """The list for the reload hook."""
+        """The list of changed files for the reload hook."""
         return self.folder / "changed"
 
 
-def prepared(directory: Path) -> Place:
+def prepare_output(directory: Path) -> OutputFolder:
     """
-    Make the folders; raises EmitError when they cannot be made, or others can write or look into them. Nothing is made
-    on a path that another account could change while root writes.
+    Create the folders; raises EmitError when that fails, or when other accounts can write to or read them. Nothing is
+    created on a path that another account could change while root writes.
     """
-    place = Place(directory)
+    place = OutputFolder(directory)
     try:
         for _ in made_folders(directory, FOLDER_MODE):
             pass
-        # Below a sticky folder another account may have been first with what was not there.
+        # In a sticky folder another account may have created what was missing first.
         if problem := path_problem(directory):
             raise EmitError(problem)
         for folder in (place.folder, place.tickets):
@@ -95,16 +95,18 @@ def prepared(directory: Path) -> Place:
         status = place.folder.lstat()
     except OSError as error:
         raise EmitError(sentence(error)) from None
-    # A link has the mode 0777 (symlink(7)), and what is no folder has failed before.
+    # A link has the mode 0777 (symlink(7)), and anything but a folder has failed before.
     if status.st_uid != os.geteuid() or status.st_mode & PRIVATE:
-        raise EmitError(f"{place.folder} must be a folder of this account with the mode 0700, and no link.")
+        raise EmitError(
+            f"{place.folder} must be a folder with the mode 0700 that belongs to this account, and not a link."
+        )
     return place
 
 
 def refuse_writable(directory: Path, *subfolders: str) -> None:
     """
-    Raise EmitError for a folder in which another account could change what servers read as root, and for a path on
-    which one could lead root to another.
+    Raise EmitError if another account could change what servers read as root in a folder, or redirect root to another
+    folder on the way to it.
     """
     for folder in (directory, *(directory / name for name in subfolders)):
         try:
@@ -114,14 +116,14 @@ def refuse_writable(directory: Path, *subfolders: str) -> None:
         except OSError as error:
             raise EmitError(f"Cannot read {folder}: {error.strerror}.") from None
         if problem:
-            raise EmitError(f"The folder {folder} is not safe for configurations. {problem}")
+            raise EmitError(f"The folder {folder} is not safe for server configurations. {problem}")
 
 
 def read_json(path: Path, is_right: Callable[[dict[str, Any]], bool] = lambda found: True) -> dict[str, Any]:
     """
-    Return the object in a file of ours, empty when there is none.
+    Return the JSON object in a file that this package wrote; an empty one if there is no file.
 
-    Raises EmitError when it is not whole, or ``is_right`` does not accept it.
+    Raises EmitError when the file is damaged, or ``is_right`` does not accept it.
     """
     try:
         found = json.loads(path.read_bytes())
@@ -133,19 +135,19 @@ def read_json(path: Path, is_right: Callable[[dict[str, Any]], bool] = lambda fo
         found = None
     if not isinstance(found, dict) or not is_right(found):
         raise EmitError(
-            f"{path} is damaged, or of another version. Remove it, run the command again with --force, and reload the "
-            "servers yourself."
+            f"{path} is damaged, or was written by another version. Remove it, run the command again with --force, and "
+            "reload the servers yourself."
         )
     return found
 
 
 def write_json(path: Path, value: object) -> None:
-    """Put ``value`` into a file that is whole at any time and on the disk afterwards; raises OSError."""
+    """Write ``value`` to a file atomically and durably; raises OSError."""
     write([NewFile(str(path), json.dumps(value, separators=(",", ":")).encode())])
 
 
-def discard(path: Path) -> None:
-    """Remove a file, for good; nothing when there is none."""
+def discard_file(path: Path) -> None:
+    """Remove a file durably, if there is one."""
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -153,8 +155,8 @@ def discard(path: Path) -> None:
     sync([str(path.parent)])
 
 
-def emptied(folder: Path) -> Path:
-    """Return the folder, new and empty."""
+def make_empty(folder: Path) -> Path:
+    """Create the folder, or empty it; return it."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(mode=PRIVATE_FOLDER)

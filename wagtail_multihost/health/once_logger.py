@@ -1,4 +1,4 @@
-"""What probes log: once for as long as it is the same, since they run every few seconds."""
+"""Logging for probes: the same failure once, because they run every few seconds."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from contextvars import ContextVar
 from wagtail_multihost.health.probe import Outcome
 from wagtail_multihost.health.status import Status
 
-#: Of how many subjects of a probe what was said is kept, and how much of each; what goes beyond is not new.
+#: How many subjects of a probe are remembered, and how many messages of each; anything beyond is not new.
 MOST_SUBJECTS = 2000
 MOST_TEXTS = 20
-#: What differs in each run: the addresses of objects, and names by chance.
+#: What differs in each run: the addresses of objects, and random names.
 CHANCE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{32,}", re.IGNORECASE)
 
 logger = logging.getLogger("wagtail_multihost.health")
 
 
-class Complaints:
-    """What one probe has complained of and not got over, by what it looks at."""
+class OnceLogger:
+    """Logs each failure of a probe once, until its subject has passed."""
 
     def __init__(self) -> None:
         self._known: dict[str, set[int]] = {}
 
     @contextmanager
-    def collected(self) -> Iterator[None]:
-        """Have :func:`complain` in this thread remember what it says here."""
+    def collect(self) -> Iterator[None]:
+        """Have :func:`complain` in this thread use this logger."""
         token = _collecting.set(self)
         try:
             yield
@@ -39,7 +39,7 @@ class Complaints:
     def log(self, message: str, *arguments: object, subject: str = "", traceback: bool = False) -> None:
         """See :func:`complain`."""
         error = sys.exception()
-        text = f"{message} {type(error).__qualname__} {text_of(error)}" if error else message % arguments
+        text = f"{message} {type(error).__qualname__} {error_text(error)}" if error else message % arguments
         level = logging.ERROR if traceback else logging.WARNING
         is_new = self._is_new(subject, hash(CHANCE.sub("", text)))
         logger.log(level if is_new else logging.DEBUG, message, *arguments, exc_info=traceback)
@@ -54,7 +54,7 @@ class Complaints:
         return True
 
     def forget_passed(self, outcomes: Iterable[Outcome]) -> None:
-        """Forget what was said of the subjects that pass, and all when nothing else is found."""
+        """Forget the failures of subjects that pass; all of them if everything passes."""
         found = [(str(outcome.subject), outcome.status is Status.PASS) for outcome in outcomes]
         others = {subject for subject, is_well in found if not is_well}
         if not others:
@@ -64,20 +64,20 @@ class Complaints:
                 self._known.pop(subject, None)
 
 
-_collecting: ContextVar[Complaints | None] = ContextVar("collecting", default=None)
+_collecting: ContextVar[OnceLogger | None] = ContextVar("collecting", default=None)
 
 
-def complain(message: str, *arguments: object, subject: str = "", traceback: bool = False) -> None:
+def log_failure(message: str, *arguments: object, subject: str = "", traceback: bool = False) -> None:
     """
-    Log a failure of what a probe looks at, with the exception that is handled, if any: as a warning, or as an error
-    with its ``traceback``. What the sampler's runs have said of ``subject`` (an outcome's) since it last passed is only
-    logged at the level DEBUG.
+    Log a failure that a probe found, with the exception that is being handled, if any: as a warning, or as an error
+    with its ``traceback``. What the sampler has logged about ``subject`` (an outcome's) since that last passed is
+    logged at level DEBUG only.
     """
-    (_collecting.get() or Complaints()).log(message, *arguments, subject=subject, traceback=traceback)
+    (_collecting.get() or OnceLogger()).log(message, *arguments, subject=subject, traceback=traceback)
 
 
-def text_of(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # an error of the project's own may have no text
+    except Exception:  # the project's own exceptions may fail to give a text
         return ""

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from tests.emitters.apply.conftest import World
 from tests.emitters.conftest import make_plan
-from wagtail_multihost.emitters.apply import Result, Wish
+from wagtail_multihost.emitters.apply import ApplyRequest, ApplyResult
 
 
 def test_what_a_wish_does_not_say_is_careful() -> None:
     """Nothing is forced, reloaded or asked, and the times are those of the commands."""
-    wish = Wish(emitters=(), directory=Path("/x"), load=make_plan)
-    assert (wish.force, wish.allow_mass_delete, wish.reload, wish.verify) == (False, False, (), "")
-    assert (wish.reload_timeout, wish.verify_timeout, wish.lock_timeout) == (60, 10, 600)
-    assert (wish.fingerprint, wish.sites, wish.targets) == ("", frozenset(), ())
-    assert list(wish.watch(3)([1, 2])) == [1, 2]
+    request = ApplyRequest(emitters=(), directory=Path("/x"), load=make_plan)
+    assert (request.force, request.allow_mass_delete, request.reload, request.verify) == (False, False, (), "")
+    assert (request.reload_timeout, request.verify_timeout, request.lock_timeout) == (60, 10, 600)
+    assert (request.fingerprint, request.sites, request.targets) == ("", frozenset(), ())
+    assert list(request.watch(3)([1, 2])) == [1, 2]
 
 
 def test_result_of_a_run_that_does_nothing_says_nothing(world: World) -> None:
@@ -27,4 +27,4 @@ def test_result_of_a_run_that_does_nothing_says_nothing(world: World) -> None:
         **{"changed": (), "removed": (), "reloaded": False, "verified": False},
         **{"generation": "", "seconds": 1.5, "together": False},
     }
-    assert Result().seconds == 0.0
+    assert ApplyResult().seconds == 0.0
