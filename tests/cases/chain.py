@@ -130,6 +130,8 @@ def opened_chain(
     node_port, chain = free_port(), Chain(folder, free_port())
     folder.chmod(0o755)
     (folder / "run").mkdir()
+    # As the settings of a site make it.
+    (folder / "data/sites/aurora/tmp").mkdir(parents=True)
     (folder / "code").mkdir()
     (folder / "code/asked.py").write_text(APPLICATION.format(header=platform.get("secure_proxy_ssl_header")))
     nodes = (("app-1", f"127.0.0.1:{node_port}"),) if place == "on-node" else ()

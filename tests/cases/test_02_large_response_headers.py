@@ -66,7 +66,7 @@ def test_each_limit_is_the_front_servers(folder: Path, carrier: str) -> None:
         assert walk({size: reply.status for size, reply in bodies.items()}, 413) == [1, BODY]
         assert bodies[BODY].body == str(BODY).encode()
         # A body is no part of the headers, though the request goes through the rules of the server again.
-        assert chain.ask("/unread", method="POST", body=b"b" * BODY).status == 200
+        assert chain.ask("/read", method="POST", body=b"b" * BODY).status == 200
         assert chain.ask("/sleep?seconds=2.9").status == 200
         assert chain.ask(f"/sleep?seconds={SECONDS + 4}").status == 504
 
@@ -121,3 +121,13 @@ def test_refusals_are_for_http2_too(folder: Path) -> None:
         many = [word for number in range(40) for word in ("-H", f"X-Field-{number}: {'~' * 1000}")]
         assert ask(*many[:50]) == "2 200"
         assert ask(*many) == "2 431"
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_body_that_nobody_reads_is_no_failure(folder: Path, carrier: str) -> None:
+    """An application that answers without reading the body, as a redirect to the login does, is heard each time."""
+    with opened_chain(folder, carrier) as chain:
+        for size, times in ((100, 5), (BODY, 60), (1_000_000, 30)):
+            statuses = [chain.ask("/unread", method="POST", body=b"b" * size).status for _ in range(times)]
+            assert statuses == [200] * times, size
+        assert chain.ask("/read", method="POST", body=b"b" * 1_000_000).body == b"1000000"

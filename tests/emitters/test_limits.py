@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from typing import Any
 
 import pytest
 
@@ -90,3 +92,14 @@ def test_refusals_are_in_every_server() -> None:
     assert emitted["nginx/rules.conf"].count("include large.conf;") == 1
     assert emitted["nginx/nginx.conf"].count("include large.conf;") == 1
     assert "error_page 494 =431 @multihost_large;" in emitted["nginx/large.conf"]
+
+
+def test_body_is_read_to_its_end_by_whoever_runs_the_site() -> None:
+    """A socket that is closed with a part of the body in it is a failure to nginx, whatever was answered before."""
+    assert number(texts("uwsgi", planned("uwsgi"))["uwsgi/aurora.ini"], r"^post-buffering = (\d+)$") >= 100_000
+    conf: dict[str, Any] = {}
+    text = texts("systemd", planned("gunicorn"))["systemd/gunicorn.conf.py"]
+    exec(text[text.index("def post_request") :], conf)  # nothing but the hook
+    body = io.BytesIO(b"b" * 200_000)
+    conf["post_request"](None, None, {"wsgi.input": body}, None)
+    assert body.tell() == 200_000

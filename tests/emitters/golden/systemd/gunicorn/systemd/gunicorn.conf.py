@@ -72,3 +72,9 @@ def post_worker_init(worker):
         return application(environ, start)
 
     worker.wsgi = bounded
+
+
+def post_request(worker, request, environ, response):
+    """Read what the site has left of a body: nginx still sends it, and answers 502 when the socket is closed first."""
+    while environ["wsgi.input"].read(1 << 16):
+        pass
