@@ -28,7 +28,7 @@ from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions
 from wagtail_multihost.health.probe import CODES, Probe
 from wagtail_multihost.management import commands as command_modules
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.keys import REQUIRED, Key, declared, tables
+from wagtail_multihost.registry.keys import REQUIRED, Key, declared, table_names
 from wagtail_multihost.resolver.explain import mask_value
 from wagtail_multihost.resolver.mail import REPLACED
 from wagtail_multihost.resolver.resolved import ResolvedSettings
@@ -140,8 +140,8 @@ def keys_of(table_name: str) -> str:
 
 def typed(key: Key) -> str:
     """Return a key's type, with a link to the table that it holds."""
-    label = key.name if key.name in tables() else key.path
-    is_elsewhere = label in tables() and key.type.endswith("table")
+    label = key.name if key.name in table_names() else key.path
+    is_elsewhere = label in table_names() and key.type.endswith("table")
     return f"[{key.type}](#{label.replace('.', '')})" if is_elsewhere else key.type
 
 
@@ -320,5 +320,5 @@ PARTS: dict[str, Callable[[], str]] = {
     "probe_options": probe_options,
     "probes": probes,
     "settings": settings,
-    **{f"keys_{name.replace('.', '_')}": partial(keys_of, name) for name in tables()},
+    **{f"keys_{name.replace('.', '_')}": partial(keys_of, name) for name in table_names()},
 }

@@ -10,7 +10,7 @@ from hypothesis import settings
 
 TESTS = Path(__file__).parent
 #: Rooms whose tests run without Django: once for each Python, in an environment that does not have it.
-PURE_ROOMS = ("as_site", "emitters", "launch", "production", "registry", "resolver", "spec")
+PURE_ROOMS = ("as_site", "emitters", "launch", "production", "publishing", "registry", "resolver", "spec")
 PURE_FILES = frozenset({"health/test_report.py", "health/test_sampler.py", "health/test_several_sites.py"})
 #: Files of these rooms that need Django all the same: they run with each version.
 NEEDS_DJANGO = frozenset(

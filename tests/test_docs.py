@@ -20,7 +20,7 @@ from tests.resolver.test_site_credentials import every_credential
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.keys import declared, tables
+from wagtail_multihost.registry.keys import declared, table_names
 from wagtail_multihost.resolver.rotation import HOW_TO
 from wagtail_multihost.spec.overrides import OVERRIDABLE
 
@@ -137,7 +137,7 @@ def test_every_resolved_setting_is_documented(example: str | None) -> None:
     assert names - OVERRIDABLE <= documented
 
 
-@pytest.mark.parametrize("table", tables())
+@pytest.mark.parametrize("table", table_names())
 def test_every_registry_key_has_a_row(table: str) -> None:
     """The section of each table of the registry has a row for each key that is declared, and for no other."""
     heading = table if "." not in table and table != "platform" else f"[{table}]"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from wagtail_multihost.publishing.snapshot_changes import differing
-from wagtail_multihost.publishing.snapshot_draft import drafts
-from wagtail_multihost.publishing.snapshot_writer import prepared, write
+from wagtail_multihost.publishing.snapshot_changes import find_changes
+from wagtail_multihost.publishing.snapshot_draft import draft_snapshots
+from wagtail_multihost.publishing.snapshot_writer import prepared_folder, write_changes
 from wagtail_multihost.registry import Contents, open_registry
 from wagtail_multihost.resolver.secret_key import with_own_keys
 
@@ -81,11 +81,11 @@ def modules_of_a_site(folder: Path, registry_text: str) -> set[str]:
     registry = open_registry(folder / "sites.toml", {})
     platform, site = registry.site("aurora")
     contents = Contents(platform, (with_own_keys(platform, site),))
-    with prepared(folder / "snapshots"):
-        changes = differing(
-            drafts(folder / "snapshots", registry, contents, datetime.now(UTC)), {"aurora": os.getegid()}, None
+    with prepared_folder(folder / "snapshots"):
+        changes = find_changes(
+            draft_snapshots(folder / "snapshots", registry, contents, datetime.now(UTC)), {"aurora": os.getegid()}, None
         )
-        write(changes)
+        write_changes(changes)
     code = "from wagtail_multihost.resolver import resolve; settings = {}; resolve().apply(settings); assert settings"
     return modules_after(code, MULTIHOST_REGISTRY=f"{folder}/snapshots", MULTIHOST_SITE="aurora")
 

@@ -28,7 +28,7 @@ from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Contents
 from wagtail_multihost.registry.keys import declared
 from wagtail_multihost.registry.keys.schema import json_schema
-from wagtail_multihost.publishing.snapshot_draft import drafts
+from wagtail_multihost.publishing.snapshot_draft import draft_snapshots
 from wagtail_multihost.spec.secret import Secret
 from docs.generated import keys_of
 [key] = [key for key in declared() if key.name == "reply_to"]
@@ -39,7 +39,7 @@ own = replace(stated, **{part: None for part in ("frontend",)}, secret_key_fallb
     mail=replace(stated.mail, password=Secret("hidden")), database=replace(stated.database, password=Secret("hidden")),
     cache=replace(stated.cache, password=None),
     storage=replace(stated.storage, access_key=None, secret_key=None))
-[draft] = drafts(Path("/nowhere"), registry, Contents(contents.platform, (own,)), datetime.now(UTC))
+[draft] = draft_snapshots(Path("/nowhere"), registry, Contents(contents.platform, (own,)), datetime.now(UTC))
 environ = {"MULTIHOST_SITE": "aurora", "MULTIHOST_SITE_HOSTNAMES": "aurora.example.org",
     "MULTIHOST_PLATFORM_NAME": "aviary", "MULTIHOST_SITE_MAIL__HOST": "mail.internal",
     "MULTIHOST_SITE_MAIL__REPLY_TO": "e@example.org"}

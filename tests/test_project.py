@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from wagtail_multihost import running
-from wagtail_multihost.project import codebase, default_wsgi, package_parent, project_settings, static_files, transport
+from wagtail_multihost.project import (
+    default_wsgi,
+    own_codebase,
+    own_transport,
+    package_parent,
+    project_settings,
+    static_files,
+)
 from wagtail_multihost.running import Running
 
 
@@ -61,7 +68,7 @@ def test_codebase_is_what_the_settings_describe(settings: Any, monkeypatch: pyte
     settings.MULTIHOST_HEALTH = {"PREFIX": "/ops/"}
     settings.WSGI_APPLICATION = "street.wsgi.app"
     settings.SETTINGS_MODULE = "no_such_site.settings.production"
-    found = codebase()
+    found = own_codebase()
     assert (found.directory, found.virtualenv) == (tmp_path, Path(sys.prefix))
     assert (found.wsgi, found.settings_module) == ("street.wsgi:app", "no_such_site.settings.production")
     assert (found.static_root, found.static_url) == (tmp_path / "static", "/assets/")
@@ -77,7 +84,7 @@ def test_codebase_leaves_out_what_another_server_has(settings: Any, monkeypatch:
     for url in ("https://cdn.example.org/static/", None):
         settings.STATIC_URL = url
         settings.SETTINGS_MODULE = "no_such_site.settings"
-        found = codebase()
+        found = own_codebase()
         assert (found.static_root, found.static_url, found.media_url) == (None, None, None)
     assert (found.wsgi, found.health_prefix) == ("no_such_site.wsgi:application", "/-/")
     assert default_wsgi() == "no_such_site.wsgi.application"
@@ -86,10 +93,10 @@ def test_codebase_leaves_out_what_another_server_has(settings: Any, monkeypatch:
 def test_transport_is_what_the_settings_say(settings: Any) -> None:
     """What is not set is off, in the form of each."""
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS, settings.SECURE_PROXY_SSL_HEADER = 1, "3600", ("A", "b")
-    assert transport() == (True, 3600, True)
-    assert isinstance(transport().redirects, bool) and isinstance(transport().has_header, bool)
+    assert own_transport() == (True, 3600, True)
+    assert isinstance(own_transport().redirects, bool) and isinstance(own_transport().has_header, bool)
     settings.SECURE_SSL_REDIRECT = settings.SECURE_HSTS_SECONDS = settings.SECURE_PROXY_SSL_HEADER = None
-    assert transport() == (False, 0, False)
+    assert own_transport() == (False, 0, False)
 
 
 def test_module_that_has_no_file_is_taken_for_one_here(monkeypatch: pytest.MonkeyPatch) -> None:

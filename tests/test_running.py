@@ -12,12 +12,12 @@ from tests.spec.samples import PLATFORM_KEY, a_platform, a_site
 from wagtail_multihost import running
 from wagtail_multihost.running import (
     Running,
-    become,
     current,
     own_id,
     own_site,
     register_reset,
     registered_site,
+    set_running,
 )
 
 AURORA = Running(platform=a_platform(), site=a_site())
@@ -33,23 +33,23 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_process_is_what_it_became_last() -> None:
     """Before that it is nobody, and without a site it has neither a name nor a place."""
     assert (current(), own_site(), own_id(), registered_site()) == (None, None, "", None)
-    become(Running())
+    set_running(Running())
     assert (current(), own_site(), own_id(), registered_site()) == (Running(), None, "", None)
-    become(AURORA)
+    set_running(AURORA)
     assert current() is AURORA
     assert (own_site(), own_id(), registered_site()) == (AURORA.site, "aurora", (AURORA.platform, AURORA.site))
 
 
 def test_site_of_a_test_run_is_in_no_registry() -> None:
     """It is the process's own all the same."""
-    become(Running(platform=a_platform(), site=a_site(), ephemeral=True))
+    set_running(Running(platform=a_platform(), site=a_site(), ephemeral=True))
     assert (own_id(), registered_site()) == ("aurora", None)
 
 
 @pytest.mark.parametrize("half", [Running(platform=a_platform()), Running(site=a_site())])
 def test_site_of_a_registry_has_a_platform(half: Running) -> None:
     """One without the other is none."""
-    become(half)
+    set_running(half)
     assert registered_site() is None
 
 
@@ -69,13 +69,13 @@ def test_resets_are_called_once_a_change_in_the_order_of_their_registration() ->
 
     second = register_reset(lambda: called.append(("second", own_id())))
     assert register_reset(first) is first
-    become(AURORA)
-    become(Running(platform=a_platform(), site=a_site(), values={"OTHER": 1}))
+    set_running(AURORA)
+    set_running(Running(platform=a_platform(), site=a_site(), values={"OTHER": 1}))
     assert called == []
-    become(BOREALIS)
+    set_running(BOREALIS)
     assert called == [("first", "borealis"), ("second", "borealis")]
     register_reset(second)
-    become(Running())
+    set_running(Running())
     assert called[2:] == [("first", ""), ("second", "")]
 
 
@@ -88,13 +88,13 @@ def test_error_of_a_reset_keeps_no_other_from_being_called() -> None:
 
     register_reset(lambda: fail(KeyError("a")))
     register_reset(lambda: called.append("after"))
-    become(AURORA)
+    set_running(AURORA)
     with pytest.raises(KeyError, match="a"):
-        become(BOREALIS)
+        set_running(BOREALIS)
     assert called == ["after"] and current() is BOREALIS
     register_reset(lambda: fail(OSError("b")))
     with pytest.raises(ExceptionGroup) as caught:
-        become(AURORA)
+        set_running(AURORA)
     assert [type(error) for error in caught.value.exceptions] == [KeyError, OSError]
     assert called == ["after", "after"]
 

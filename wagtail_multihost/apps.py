@@ -1,4 +1,4 @@
-"""Django's entry: registers checks, the identity fuse and the guard of cookies; refuses connections in build mode."""
+"""The Django app: registers checks, the identity fuse and the guard of cookies; refuses connections in build mode."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ class MultihostConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType | None) -> None:
         super().__init__(app_name, app_module)
-        from wagtail_multihost.backends.forked import leave_connections_in_children, note_connection
+        from wagtail_multihost.backends.forked import note_connection
         from wagtail_multihost.identity.comparison import compare_identity
 
         connection_created.connect(note_connection, dispatch_uid="wagtail_multihost.forked")
-        leave_connections_in_children()
         # Before any app is ready: one that queries the database there must not get past the fuse.
         connection_created.connect(compare_identity, dispatch_uid="wagtail_multihost.identity")
 
@@ -46,11 +45,11 @@ class MultihostConfig(AppConfig):
         # Django sends it before it makes the request, whatever middleware a project has.
         request_started.connect(drop_planted_cookies, dispatch_uid="wagtail_multihost.planted_cookies")
         refuse_without_database()
-        keep_temporary_files()
+        set_temporary_folder()
 
 
-def keep_temporary_files() -> None:
-    """Make the site's folder the one of Python's tempfile too: whatever makes a file in this process asks it."""
+def set_temporary_folder() -> None:
+    """Make Python's tempfile use the site's folder too, so that all temporary files of this process are there."""
     running = current()
     folder = running.values.get("FILE_UPLOAD_TEMP_DIR") if running and registered_site() else None
     if isinstance(folder, str):
@@ -58,7 +57,7 @@ def keep_temporary_files() -> None:
 
 
 @register_reset
-def forget_temporary_files() -> None:
-    """Make it the folder of who the process is now."""
+def reset_temporary_folder() -> None:
+    """Use the temporary folder of the site that this process serves now."""
     tempfile.tempdir = None
-    keep_temporary_files()
+    set_temporary_folder()

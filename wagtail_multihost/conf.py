@@ -1,4 +1,4 @@
-"""The settings of this package, typed and read anew each time, so that tests may override them."""
+"""The settings of this package, typed, and read at each access so that tests can override them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.conf import settings
 
 
 class Settings:
-    """What the project's settings module states for this package; none of it differs between sites."""
+    """The project's settings for this package; they are the same for all sites."""
 
     @property
     def MULTIHOST_HEALTH(self) -> Mapping[str, Any] | None:
-        """How the process answers probes, and which run; None where the project does not say."""
+        """How the process answers probes, and which probes run; None if the project does not set it."""
         return cast("Mapping[str, Any] | None", getattr(settings, "MULTIHOST_HEALTH", None))
 
 

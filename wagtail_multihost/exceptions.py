@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-#: The exit code of a command that could not do its work, as of argparse and Django for arguments that are none.
+#: The exit code of a command that could not do its work; argparse and Django use it for invalid arguments.
 COULD_NOT = 2
 
 
@@ -24,8 +24,8 @@ class Problem(NamedTuple):
 
     ``where`` is the key as the operator wrote it (``sites.toml: sites.aurora.hostnames`` or
     ``MULTIHOST_SITE_HOSTNAMES``), ``message`` a sentence that says what was found and what is accepted.
-    ``site`` is the site id, or blank for the platform; ``other`` is a second site that it is about as much, such as
-    one that has the same hostname. None of them ever holds a secret.
+    ``site`` is the site id, or blank for the platform; ``other`` is a second site that the problem concerns
+    equally, such as one with the same hostname. No field ever holds a secret.
     """
 
     where: str
@@ -80,4 +80,4 @@ class EmitError(MultihostError):
 
 
 class ApplyError(EmitError):
-    """A configuration was refused, or did not work and was rolled back; the servers go on with the old one."""
+    """A configuration was refused, or did not work and was rolled back; the servers keep the old one."""

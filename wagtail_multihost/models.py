@@ -9,8 +9,8 @@ from django.utils import timezone
 ONLY = 1
 
 
-class NothingDumped(models.Manager["Identity"]):
-    """What ``dumpdata`` asks: an identity belongs to a database, and must not travel in a fixture."""
+class EmptyManager(models.Manager["Identity"]):
+    """An empty manager for ``dumpdata``: an identity belongs to a database and must not travel in a fixture."""
 
     def get_queryset(self) -> models.QuerySet[Identity]:
         return super().get_queryset().none()
@@ -32,7 +32,7 @@ class Identity(models.Model):
     claimed_at = models.DateTimeField(default=timezone.now)
 
     # The first is the default manager, which dumpdata uses.
-    dumped = NothingDumped()
+    dumped = EmptyManager()
     objects = models.Manager()
 
     class Meta:

@@ -14,12 +14,12 @@ from wagtail_multihost.health.options import read_prefix
 from wagtail_multihost.production.transport import Transport
 from wagtail_multihost.resolver.storages import media_url
 from wagtail_multihost.running import current
-from wagtail_multihost.spec.codebase import Codebase, protected
+from wagtail_multihost.spec.codebase import Codebase, protected_folders
 
 
 def static_files() -> list[tuple[str, Path]]:
-    """Return the folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
-    return protected(Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None)
+    """Return the folder of static files, where no site's files may be, in the form that ``Registry.load`` takes."""
+    return protected_folders(Path(settings.STATIC_ROOT).absolute() if settings.STATIC_ROOT else None)
 
 
 def project_settings() -> Mapping[str, object]:
@@ -28,8 +28,8 @@ def project_settings() -> Mapping[str, object]:
     return running.project if running else {}
 
 
-def codebase() -> Codebase:
-    """Return the project, as its settings describe it."""
+def own_codebase() -> Codebase:
+    """Return the project as its Django settings describe it."""
     module, _, name = str(settings.WSGI_APPLICATION or default_wsgi()).rpartition(".")
     static_url = str(settings.STATIC_URL)
     return Codebase(
@@ -44,8 +44,8 @@ def codebase() -> Codebase:
     )
 
 
-def transport() -> Transport:
-    """Return what the settings of this process say of http and https."""
+def own_transport() -> Transport:
+    """Return what the settings of this process say about HTTP and HTTPS."""
     return Transport(
         redirects=bool(settings.SECURE_SSL_REDIRECT),
         hsts=int(settings.SECURE_HSTS_SECONDS or 0),

@@ -1,4 +1,4 @@
-"""Who this process is: one :class:`Running`, and what starts afresh when the process becomes another one."""
+"""Who this process is: the current :class:`Running`, and the functions that reset state when it changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Running(Frozen):
     """
     What ``resolve().apply(globals())`` made of this process. ``platform`` and ``site`` are None in build mode;
     ``registry`` is what the settings module said, and ``opened`` the registry that the site was read from.
-    ``project`` are the project's settings before, and ``values`` those that were set on top (some are secret).
+    ``project`` are the project's settings before that, and ``values`` those set on top (some are secret).
 
     ``command`` is the name of the management command, blank for a server. ``serves`` says whether the process serves
     visitors, or asks whether it may, and ``ephemeral`` whether the site is the throw-away one of a test run.
@@ -52,8 +52,8 @@ def current() -> Running | None:
 
 def own_site() -> SiteSpec | None:
     """
-    Return the site of this process, also the throw-away one of a test run; None in build mode, and where nothing was
-    applied (which the check E005 says).
+    Return the site of this process, including the throw-away one of a test run; None in build mode, and if nothing was
+    applied (the check E005 reports that).
     """
     return _current.site if _current else None
 
@@ -71,7 +71,7 @@ def registered_site() -> tuple[PlatformSpec, SiteSpec] | None:
 
 
 def registry_of(url: str | None) -> Registry:
-    """Return the registry at ``url``, such as a command's ``--registry``; with None the one that the process has."""
+    """Return the registry at ``url``, such as a command's ``--registry``; with None that of this process."""
     if url is None and _current and REGISTRY_VARIABLE not in os.environ:
         return open_registry(_current.registry, os.environ)
     return open_registry(url, os.environ)
@@ -79,26 +79,26 @@ def registry_of(url: str | None) -> Registry:
 
 def register_reset(function: F) -> F:
     """
-    Have ``function`` called without arguments whenever this process becomes another one, by a second ``apply`` or by
-    :func:`~wagtail_multihost.resolver.activate`; settings that are applied again for the same site change nothing. It
-    forgets, or makes anew, what its module keeps of the process's site; :func:`current` is the new one by then.
-    Usable as a decorator; returns ``function``.
+    Register ``function`` to be called without arguments whenever this process switches to another :class:`Running`, by
+    a second ``apply`` or by :func:`~wagtail_multihost.resolver.activate`; applying settings again for the same site
+    changes nothing. The function forgets or rebuilds what its module keeps about the process's site; :func:`current`
+    already returns the new one. Usable as a decorator; returns ``function``.
     """
     _resets[function] = None
     return function
 
 
-def become(running: Running) -> None:
+def set_running(running: Running) -> None:
     """
-    Make this process ``running``. Where it was another one, call what is registered, once each and in that order; an
-    error keeps none of the others from being called, and is raised at the end (several as an ExceptionGroup).
+    Set who this process is. If it was somebody else before, call each registered function once, in the order of
+    registration; an error does not stop the others, and is raised at the end (several as an ExceptionGroup).
     """
     global _current
     before, _current = _current, running
     resets = () if before in (None, running) else tuple(_resets)
     errors = [error for reset in resets if (error := failure_of(reset))]
     if len(errors) > 1:
-        raise ExceptionGroup("Some of what this process has of its former site could not be reset.", errors)
+        raise ExceptionGroup("Some state of this process's former site could not be reset.", errors)
     if errors:
         raise errors[0]
 

@@ -7,8 +7,8 @@ from functools import cache
 
 @cache
 def own_version() -> str:
-    """Return the version that is installed; blank where it is a folder on the path alone."""
-    from importlib.metadata import PackageNotFoundError, version  # loads only for who asks
+    """Return the version that is installed; blank if the package is only a folder on the path."""
+    from importlib.metadata import PackageNotFoundError, version  # loads only when asked
 
     try:
         return version("wagtail-multihost")

@@ -276,13 +276,13 @@ def test_snapshot_of_a_run_has_the_sites_keys_and_not_the_platforms(
 ) -> None:
     """Its group reads it, and one that is not root's is refused."""
     written: list[Any] = []
-    real = snapshot_module.write
+    real = snapshot_module.write_changes
 
     def write(changes: list[Any]) -> Any:
         written.extend(changes)
         return real([change._replace(gid=os.getgid()) for change in changes])
 
-    monkeypatch.setattr(snapshot_module, "write", write)
+    monkeypatch.setattr(snapshot_module, "write_changes", write)
     monkeypatch.setattr(snapshot_module, "ROOT", os.geteuid())
     platform, site = registry.site("aurora")
     folder = tmp_path / "out"

@@ -284,4 +284,4 @@ def test_working_folder_that_is_gone_is_one_sentence(project: Project, words: li
         check=False,
     )
     assert (result.returncode, result.stdout, "Traceback" in result.stderr) == (2, "", False), result.stderr
-    assert "The working folder is not there any more" in result.stderr
+    assert "The working folder no longer exists" in result.stderr

@@ -20,7 +20,7 @@ from wagtail_multihost.emitters.apply.writing import write_changes
 from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.output import owner_of
 from wagtail_multihost.exceptions import ConfigurationError, EmitError
-from wagtail_multihost.publishing.snapshot_writer import prepared
+from wagtail_multihost.publishing.snapshot_writer import prepared_folder
 from wagtail_multihost.spec.permissions import path_problem
 from wagtail_multihost.spec.storage import StorageSpec
 
@@ -48,7 +48,7 @@ def applies(directory: Path) -> None:
 
 
 def snapshots(directory: Path) -> None:
-    with prepared(directory):
+    with prepared_folder(directory):
         pass
 
 

@@ -10,7 +10,7 @@ from django.core.management.base import OutputWrapper
 from wagtail_multihost.identity.comparison import FoundIdentity
 from wagtail_multihost.identity.wagtail_site import SiteRow
 from wagtail_multihost.management.command import Printed
-from wagtail_multihost.spec.printing import one_line, printable
+from wagtail_multihost.spec.printing import escape_unprintable, one_line
 
 HOSTILE = ["\x1b]0;title\x07", "\x9b6n", "\u202etxt.exe", "a\rforged", "a\u2028b", "\x08\x08", "\u200b"]
 
@@ -20,7 +20,12 @@ def test_nothing_that_steers_a_terminal_is_printed(text: str) -> None:
     """Streams of our commands, values on one line, rows and identities of a site's database."""
     stream = io.StringIO()
     Printed(OutputWrapper(stream)).write(f"{text}\n")  # type: ignore[arg-type]  # a stream is a stream
-    shown = [stream.getvalue().removesuffix("\n"), printable(text), one_line(text), SiteRow(1, text, 80, True).address]
+    shown = [
+        stream.getvalue().removesuffix("\n"),
+        escape_unprintable(text),
+        one_line(text),
+        SiteRow(1, text, 80, True).address,
+    ]
     shown.append(str(FoundIdentity(text, text, text, text, "", text)))  # type: ignore[arg-type]  # SQLite keeps any value
     assert all(line.isprintable() and "\\" in line for line in shown), shown
 
@@ -32,4 +37,4 @@ def test_a_value_forges_no_line() -> None:
 
 def test_other_languages_are_left_as_they_are() -> None:
     """Letters, blanks of other widths and line ends are what they are."""
-    assert printable("Größe\u00a0:\t北京\n") == "Größe\u00a0:\t北京\n"
+    assert escape_unprintable("Größe\u00a0:\t北京\n") == "Größe\u00a0:\t北京\n"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.accounts import acting_as, needs_root, passable_folder
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.publishing.snapshot_draft import drafts
+from wagtail_multihost.publishing.snapshot_draft import draft_snapshots
 from wagtail_multihost.registry import Contents, open_registry
 from wagtail_multihost.resolver.secret_key import with_own_keys
 
@@ -59,9 +59,9 @@ def _folder() -> Iterator[Path]:
 def snapshot(folder: Path) -> dict[str, Any]:
     """Return what root writes into the hostile site's snapshot."""
     registry = open_registry(str(folder / "sites.toml"), {})
-    contents = registry.chosen([SITE])
+    contents = registry.read_sites([SITE])
     sites = tuple(with_own_keys(contents.platform, site) for site in contents.sites)
-    [draft] = drafts(folder, registry, Contents(contents.platform, sites), datetime.now(UTC))
+    [draft] = draft_snapshots(folder, registry, Contents(contents.platform, sites), datetime.now(UTC))
     return draft.document
 
 

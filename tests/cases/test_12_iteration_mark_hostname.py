@@ -51,10 +51,10 @@ def test_name_of_a_language_is_accepted(written: str, sent: str) -> None:
         ("\u30ab\ud55c.com", "mixes the letters"),  # Katakana and Hangul
         ("\u0969\u0a69\u09e7.com", "mixes the letters"),  # digits of three scripts
         ("a\u3005\u0430.com", "mixes the letters"),
-        ("\u0440\u0443\u0445.com", "looks like another"),
-        ("\u03b9\u03ba\u03b1.com", "looks like another"),
-        ("\u03b9\u03ba\u03b1.ru", "looks like another"),
-        ("\u0440\u0443\u0445.gr", "looks like another"),
+        ("\u0440\u0443\u0445.com", "looks like a Latin"),
+        ("\u03b9\u03ba\u03b1.com", "looks like a Latin"),
+        ("\u03b9\u03ba\u03b1.ru", "looks like a Latin"),
+        ("\u0440\u0443\u0445.gr", "looks like a Latin"),
     ],
     ids=ascii,
 )

@@ -31,7 +31,7 @@ def _found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def ids(*, storage: Any = None, created: datetime | None = None, **platform: Any) -> list[str]:
         spec = replace(a_site(), id="ames", storage=storage or files(path=tmp_path))
-        opened = cast(Any, SimpleNamespace(created=lambda site: created))
+        opened = cast(Any, SimpleNamespace(written_at=lambda site: created))
         made = Running(platform=a_platform(**{**SEPARATE, **platform}), site=spec, opened=opened)
         monkeypatch.setattr(running, "_current", made)
         return ids_of(check_media_group(None))

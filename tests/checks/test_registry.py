@@ -53,7 +53,7 @@ def test_registry_of_the_settings_module_is_checked(
     monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
     monkeypatch.setattr(running, "_current", Running(registry=path))
     (message,) = check_registry(None)
-    assert "lies in the folder of static files of the platform" in message.msg
+    assert "is inside the folder of static files of the platform" in message.msg
 
 
 @pytest.mark.parametrize("registry", ["missing.toml", "env:", "."])

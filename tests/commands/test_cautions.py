@@ -46,7 +46,7 @@ def of_a_project(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path)
     project = tmp_path / "project"
     project.mkdir()
     (project / "manage.py").write_text("")
-    monkeypatch.setattr(production, "codebase", lambda: a_codebase(directory=project))
+    monkeypatch.setattr(production, "own_codebase", lambda: a_codebase(directory=project))
     settings.DEBUG = False
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 3600
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.core.management import CommandError, call_command
 
 from tests.commands.conftest import Called
-from wagtail_multihost.project import codebase
+from wagtail_multihost.project import own_codebase
 from wagtail_multihost.registry.release import own_release, read_release
 
 Call = Callable[..., Called]
@@ -34,7 +34,7 @@ def test_codebase_is_printed_or_written(tmp_path: Path) -> None:
     assert written("--output", path) == (0, "", "")
     assert path.read_text() == out
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
-    assert read_release(path) == own_release(codebase())
+    assert read_release(path) == own_release(own_codebase())
 
 
 def test_codebase_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
@@ -60,5 +60,5 @@ def test_file_that_describes_no_codebase_is_an_error(call: Call, tmp_path: Path)
     for words in (["multihost_emit", "nginx"], ["multihost_snapshot", "--output", tmp_path / "out"]):
         code, out, err = call(*words, "--codebase", tmp_path / "x")
         assert (code, out) == (2, "")
-        assert "It is not what multihost_codebase" in err
+        assert "It was not written by multihost_codebase" in err
     assert not (tmp_path / "out").exists()

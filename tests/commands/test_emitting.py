@@ -59,7 +59,7 @@ def test_plan_has_the_enabled_sites_and_where_the_files_go(registry: Path, tmp_p
     assert [site.id for site in plan.sites] == ["aurora", "borealis"]
     assert (plan.directory, plan.node, plan.only) == (tmp_path, "", frozenset())
     assert plan.registry == plan.source == str(registry)
-    assert plan.codebase == emitting.codebase()
+    assert plan.codebase == emitting.own_codebase()
     registry.write_text(REGISTRY.replace("[platform]", f'[platform]\nsnapshots = "{tmp_path}/run"'))
     plan = load_plan(str(registry), tmp_path, ["aurora"])
     assert (plan.registry, plan.source, plan.only) == (f"{tmp_path}/run", str(registry), {"aurora"})
@@ -185,7 +185,7 @@ def test_runs_that_do_the_same_have_one_fingerprint(registry: Path, monkeypatch:
         others.add(fingerprint(options))
         patch.delenv("PATH")
         others.add(fingerprint(options))
-    for name, value in (("own_version", "0"), ("codebase", "x")):
+    for name, value in (("own_version", "0"), ("own_codebase", "x")):
         with monkeypatch.context() as patch:
             patch.setattr(emitting, name, lambda value=value: value)
             others.add(fingerprint(options))

@@ -15,7 +15,7 @@ from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Man
 from wagtail_multihost.identity.asking import Asker
 from wagtail_multihost.management.commands import multihost_sites
 from wagtail_multihost.management.commands.multihost_sites import as_table
-from wagtail_multihost.publishing.pins import Wishes
+from wagtail_multihost.publishing.pins import PinChoices
 from wagtail_multihost.registry import open_registry
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
@@ -91,17 +91,17 @@ def test_sites_as_json_have_each_part_of_a_site(registry: Path) -> None:
 
 def test_sites_pin_asks_for_what_the_options_say(call: Call, registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sites that are kept and new ones are told apart; ``--keep`` without an id keeps all; each pin is told."""
-    wished: list[Wishes] = []
+    wished: list[PinChoices] = []
 
-    def pinned(registry: object, wishes: Wishes, asker: Asker) -> list[Any]:
-        wished.append(wishes)
+    def pinned(registry: object, choices: PinChoices, asker: Asker) -> list[Any]:
+        wished.append(choices)
         assert isinstance(asker, Asker)
         return [
             SimpleNamespace(site="aurora", uid="u-1", is_new=True, why="it is new"),
             SimpleNamespace(site="borealis", uid="u-2", is_new=False, why="it is in use"),
         ]
 
-    monkeypatch.setattr(multihost_sites, "pin", pinned)
+    monkeypatch.setattr(multihost_sites, "pin_sites", pinned)
     code, out, err = call("multihost_sites", "--pin", "--keep", "borealis", "--new", "aurora", "--json")
     assert code == 0
     assert err.splitlines() == [
@@ -152,7 +152,7 @@ def test_sites_pin_tells_every_site_that_may_be_in_use(call: Call, registry: Pat
     before = registry.read_text()
     code, out, err = call("multihost_sites", "--pin", "--keep", "draco", "--new", "eridanus", "corona")
     assert (code, out) == (2, "")
-    assert "sites.borealis: Whether it is in use is not known: its database on db.internal:5432" in err
+    assert "sites.borealis: It is not known whether the site is in use: its database on db.internal:5432" in err
     assert "--keep borealis" in err and "--new borealis" in err
     assert "--keep: The registry has no site draco" in err
     assert "--new: The registry has no site eridanus" in err

@@ -16,7 +16,7 @@ from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Man
 from tests.registry.test_signature import make_key
 from wagtail_multihost.management import progress
 from wagtail_multihost.publishing import snapshots
-from wagtail_multihost.publishing.pins import pin
+from wagtail_multihost.publishing.pins import pin_sites
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
 
@@ -125,7 +125,7 @@ def test_snapshot_by_who_is_not_root_warns_in_production(
 ) -> None:
     """Files of another owner would be refused in production; the run says so."""
     registry.write_text(REGISTRY.replace("[platform]", '[platform]\nenvironment = "production"'))
-    pin(open_registry(registry, {}))
+    pin_sites(open_registry(registry, {}))
     if os.geteuid() == 0:
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
         monkeypatch.setattr("wagtail_multihost.publishing.snapshot_writer.own_accounts", lambda: (0,))
@@ -191,7 +191,7 @@ def test_snapshot_modes_keep_others_out(call: Call, output: Path) -> None:
 
 def test_snapshot_cautions_of_pins_that_are_nowhere_noted(call: Call, output: Path, registry: Path) -> None:
     """Who writes snapshots with pins of an earlier version is told to note them."""
-    pin(open_registry(registry, {}))
+    pin_sites(open_registry(registry, {}))
     assert "does not have the pins" not in call("multihost_snapshot", "--output", output)[2]
     registry.write_text(registry.read_text().partition("[used]")[0])
     code, _, err = call("multihost_snapshot", "--output", output)

@@ -12,7 +12,7 @@ import pytest
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
 from wagtail_multihost.exceptions import ConfigurationError, RenderError
 from wagtail_multihost.health.options import PREFIX_FORM, read_prefix, read_settings
-from wagtail_multihost.project import codebase
+from wagtail_multihost.project import own_codebase
 from wagtail_multihost.spec.codebase import PLAIN_PATH
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
@@ -32,7 +32,7 @@ def test_prefix_that_servers_would_read_otherwise_is_refused(prefix: str) -> Non
 @pytest.mark.parametrize("prefix", ["/-/files/", "/-/purge/", "/.well-known/acme-challenge/health/"])
 def test_prefix_among_the_front_servers_own_paths_is_refused(prefix: str) -> None:
     """The endpoint cannot be where nginx has pages, files and challenges of its own."""
-    with pytest.raises(ConfigurationError, match="front servers have others there"):
+    with pytest.raises(ConfigurationError, match="front servers use what is below it otherwise"):
         make_codebase(health_prefix=prefix)
 
 
@@ -65,9 +65,9 @@ def test_stated_prefix_looks_at_nothing_else() -> None:
 
 def test_command_states_the_projects_prefix(settings: Any) -> None:
     """What is emitted closes the prefix that the settings state."""
-    assert codebase().health_prefix == "/-/"
+    assert own_codebase().health_prefix == "/-/"
     settings.MULTIHOST_HEALTH = {"PREFIX": "/ops/health/"}
-    assert codebase().health_prefix == "/ops/health/"
+    assert own_codebase().health_prefix == "/ops/health/"
 
 
 @pytest.mark.parametrize("prefix", ["/-/", "/ops/health/"])

@@ -66,6 +66,19 @@ def test_bucket_without_a_domain_is_not_reached(media: str) -> None:
     assert BUCKET.bucket not in "".join(texts("nginx", plan).values())
 
 
+@pytest.mark.parametrize(("node", "answers"), [("", False), ("app-1", True)])
+@pytest.mark.parametrize("media", ["proxy", "redirect"])
+def test_bucket_is_reached_from_the_node_and_not_from_the_front_server(media: str, node: str, answers: bool) -> None:
+    """The front server asks the node for whatever a site has, and needs no way to its bucket."""
+    site = make_site("aurora", storage=replace(BUCKET, domain="a.example.org"), nodes=("app-1",))
+    nginx = NginxOptions(bucket_media=media, resolvers=("127.0.0.53",), fronts=("10.0.0.4",))
+    front = front_of(make_plan(site, node=node, platform=make_platform(nodes=NODES, nginx=nginx)))
+    assert (front.fetches_files, front.redirects_files) == (
+        answers and media == "proxy",
+        answers and media == "redirect",
+    )
+
+
 @pytest.mark.parametrize(
     ("runner", "nodes", "node", "expected"),
     [

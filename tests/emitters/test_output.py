@@ -236,7 +236,7 @@ def test_folders_of_removed_and_of_new_files_are_on_the_disk(
     put(tmp_path, "old")
     put(tmp_path, "old", name=PurePosixPath("uwsgi/other.ini"))
     synced: list[str] = []
-    monkeypatch.setattr(writing, "sync", lambda paths: synced.extend(paths))
+    monkeypatch.setattr(writing, "sync_paths", lambda paths: synced.extend(paths))
     write(tmp_path, Change(NAME, State.CHANGED if new else State.STALE, "old", new))
     assert synced[-1:] == [f"{tmp_path}/nginx"]
     assert len(synced) == (2 if new else 1)

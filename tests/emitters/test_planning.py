@@ -13,7 +13,7 @@ from tests.registry.test_release import CODEBASE
 from wagtail_multihost.emitters import emit
 from wagtail_multihost.emitters.planning import loaded, plan
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry.release import Release, read_release, text_of
+from wagtail_multihost.registry.release import Release, read_release, release_text
 
 
 def test_plan_of_what_is_good_can_be_made(registry: RegistryMaker, tmp_path: Path) -> None:  # noqa: F811
@@ -39,7 +39,7 @@ def test_folder_of_static_files_is_no_sites_place(registry: RegistryMaker) -> No
 
 def test_plan_needs_no_django(registry: RegistryMaker, tmp_path: Path) -> None:  # noqa: F811
     """The file of a release and the registry are enough to emit."""
-    (tmp_path / "codebase.json").write_text(text_of(Release(CODEBASE)))
+    (tmp_path / "codebase.json").write_text(release_text(Release(CODEBASE)))
     (tmp_path / "codebase.json").chmod(0o644)
     assert read_release(tmp_path / "codebase.json").codebase == CODEBASE
     code = (

@@ -62,7 +62,7 @@ def test_sizes_are_megabytes_for_uwsgi(size: str, expected: int) -> None:
 
 def test_delta_of_requests_is_refused_for_debian() -> None:
     """Debian's build does not know the option: under strict no site would start."""
-    with pytest.raises(ConfigurationError, match="Debian's uWSGI does not know it"):
+    with pytest.raises(ConfigurationError, match="Debian's uWSGI does not have it"):
         UwsgiOptions(build="debian", max_requests_delta=1)
 
 

@@ -38,7 +38,7 @@ def test_lock_is_of_the_file_that_is_there_when_the_wait_ends(tmp_path: Path, mo
         holder.close()
 
     monkeypatch.setattr(locking.time, "sleep", replace_and_release)
-    descriptor = locking.locked(path, time.monotonic() + 10)
+    descriptor = locking.lock_file(path, time.monotonic() + 10)
     with path.open("rb") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(descriptor)

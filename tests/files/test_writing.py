@@ -13,13 +13,13 @@ from wagtail_multihost.files import writing
 from wagtail_multihost.files.writing import (
     DRAFT,
     NewFile,
-    draft,
-    refresh,
+    create_file,
+    make_newer,
+    place_drafts,
     remove_drafts,
-    swap,
-    sync,
-    write,
-    write_new,
+    sync_paths,
+    write_drafts,
+    write_files,
 )
 
 
@@ -42,7 +42,7 @@ def first_modes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def test_file_is_closed_until_it_has_its_owner(tmp_path: Path, first_modes: list[int]) -> None:
     """Its draft is its writer's alone, whatever the umask is; then it has the mode that is wanted."""
     path = tmp_path / "file"
-    write_new(str(path), NewFile(str(path), b"x", 0o644, (os.geteuid(), os.getegid())))
+    create_file(str(path), NewFile(str(path), b"x", 0o644, (os.geteuid(), os.getegid())))
     assert first_modes == [0o600]
     assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (0o644, b"x")
 
@@ -56,7 +56,7 @@ def test_draft_is_never_written_over_something(tmp_path: Path) -> None:
     """A file or a link at the name of a draft is an error."""
     (tmp_path / "draft").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FileExistsError):
-        write_new(str(tmp_path / "draft"), NewFile("draft", b"x"))
+        create_file(str(tmp_path / "draft"), NewFile("draft", b"x"))
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -65,7 +65,7 @@ def test_file_is_written_into_an_open_folder(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     folder = os.open(tmp_path / "folder", os.O_DIRECTORY)
     (tmp_path / "folder").rename(tmp_path / "moved")
-    write_new("file", NewFile("file", b"x", 0o440), folder)
+    create_file("file", NewFile("file", b"x", 0o440), folder)
     os.close(folder)
     assert (tmp_path / "moved/file").read_bytes() == b"x"
 
@@ -74,7 +74,7 @@ def test_link_in_the_place_of_a_file_is_replaced(tmp_path: Path) -> None:
     """What it leads to stays as it was."""
     (tmp_path / "target").write_text("as it was")
     (tmp_path / "file").symlink_to("target")
-    write([NewFile(f"{tmp_path}/file", b"new")])
+    write_files([NewFile(f"{tmp_path}/file", b"new")])
     assert not (tmp_path / "file").is_symlink()
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "new", "target": "as it was"}
 
@@ -85,10 +85,10 @@ def test_set_of_files_is_written_or_left(tmp_path: Path) -> None:
     old.write_text("old")
     gone.touch()
     with pytest.raises(FileNotFoundError) as refused:
-        write([NewFile(str(old), b"new"), NewFile(f"{tmp_path}/none/file", b"new")], [str(gone)])
+        write_files([NewFile(str(old), b"new"), NewFile(f"{tmp_path}/none/file", b"new")], [str(gone)])
     assert refused.value.filename == f"{tmp_path}/none/file"
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"old": "old", "gone": ""}
-    write([NewFile(str(old), b"new")], [str(gone)])
+    write_files([NewFile(str(old), b"new")], [str(gone)])
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"old": "new"}
 
 
@@ -102,10 +102,10 @@ def test_order_is_drafts_then_renames_then_folders(tmp_path: Path, monkeypatch: 
         real(old, new)
 
     monkeypatch.setattr(os, "replace", replace)
-    monkeypatch.setattr(writing, "sync", lambda paths: steps.append(f"sync {len(paths)}"))
+    monkeypatch.setattr(writing, "sync_paths", lambda paths: steps.append(f"sync {len(paths)}"))
     (tmp_path / "gone").touch()
     files = [NewFile(f"{tmp_path}/{name}", b"") for name in ("a", "b")]
-    swap(draft(files), [f"{tmp_path}/gone"])
+    place_drafts(write_drafts(files), [f"{tmp_path}/gone"])
     assert steps == ["sync 2", "rename", "rename", "sync 1"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
@@ -115,7 +115,7 @@ def test_file_is_newer_than_the_one_that_it_replaces(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     os.utime(path, (4_000_000_000, 4_000_000_000))
-    write([NewFile(str(path), b"new")])
+    write_files([NewFile(str(path), b"new")])
     assert path.stat().st_mtime == 4_000_000_001
 
 
@@ -130,7 +130,7 @@ def test_folder_that_cannot_be_opened_is_synchronized_with_everything(
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(os, "open", refuse)
-    sync([str(tmp_path)])
+    sync_paths([str(tmp_path)])
     assert steps == ["all"]
 
 
@@ -167,7 +167,7 @@ def test_time_of_a_file_is_later_in_whole_seconds(tmp_path: Path, own: float, re
     for path, moment in ((new, own), (old, replaced)):
         path.touch()
         os.utime(path, (moment, moment))
-    refresh(str(new), str(old))
+    make_newer(str(new), str(old))
     assert (new.stat().st_mtime, old.stat().st_mtime) == (expected, replaced)
 
 
@@ -176,7 +176,7 @@ def test_time_of_a_file_that_replaces_none_is_left(tmp_path: Path) -> None:
     new = tmp_path / "new"
     new.touch()
     os.utime(new, (10.5, 10.5))
-    refresh(str(new), str(tmp_path / "missing"))
+    make_newer(str(new), str(tmp_path / "missing"))
     assert new.stat().st_mtime == 10.5
 
 
@@ -187,7 +187,7 @@ def test_time_of_a_link_is_its_own(tmp_path: Path) -> None:
         path.touch()
         os.utime(path, (moment, moment))
     link.symlink_to(target)
-    refresh(str(link), str(old))
+    make_newer(str(link), str(old))
     assert (link.lstat().st_mtime, target.stat().st_mtime) == (4_000_000_001, 10)
 
 
@@ -204,5 +204,5 @@ def test_many_files_are_synchronized_all_at_once(
     steps: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: steps.append("sync"))
     monkeypatch.setattr(os, "sync", lambda: steps.append("sync all"))
-    sync(paths)
+    sync_paths(paths)
     assert steps == (["sync"] * count if single else ["sync all"])

@@ -95,7 +95,7 @@ def test_options_of_another_package_are_read_from_variables(install: Install) ->
         ),
         (
             *("margin = 9", "port = 9", "sites.aurora.caddy.port"),
-            "It is one for all sites: state it in [platform.caddy].",
+            "It is the same for all sites: state it in [platform.caddy].",
         ),
         ("[platform.caddy]", "[platform.cady]", "platform.cady", "The key 'cady' is not known."),
     ],
@@ -138,9 +138,9 @@ def test_site_without_such_a_table_looks_for_no_package(registry: Path, monkeypa
         (
             "lighttpd",
             f"{OTHERS}from dataclasses import replace\nEMITTER = replace(EMITTER, name='lighttpd')\n",
-            "none of",
+            "not those of",
         ),
-        ("caddy", "class EMITTER:\n    options = 7\n", "none of a target of that name"),
+        ("caddy", "class EMITTER:\n    options = 7\n", "not those of a target of that name"),
         ("mail", f"{OTHERS}CaddyOptions.target = 'mail'\n", "its name is that of another key"),
     ],
 )

@@ -13,9 +13,9 @@ import pytest
 from wagtail_multihost import running
 from wagtail_multihost.health.probe import passed
 from wagtail_multihost.health.probes.snapshot import SnapshotProbe
-from wagtail_multihost.publishing.snapshot_changes import differing, groups_of
-from wagtail_multihost.publishing.snapshot_draft import drafts
-from wagtail_multihost.publishing.snapshot_writer import prepared, write
+from wagtail_multihost.publishing.snapshot_changes import find_changes, find_groups
+from wagtail_multihost.publishing.snapshot_draft import draft_snapshots
+from wagtail_multihost.publishing.snapshot_writer import prepared_folder, write_changes
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Contents
 from wagtail_multihost.registry.snapshot import SnapshotRegistry, digest_of
@@ -41,12 +41,14 @@ def folder(tmp_path: Path) -> Path:
     path.touch(0o600)
     path.write_text(REGISTRY)
     registry = open_registry(path, {})
-    loaded = registry.chosen({"aurora"})
+    loaded = registry.read_sites({"aurora"})
     contents = Contents(loaded.platform, tuple(with_own_keys(loaded.platform, site) for site in loaded.sites))
     folder = tmp_path / "snapshots-hunter4"
-    with prepared(folder):
+    with prepared_folder(folder):
         made = datetime.now(UTC) - timedelta(days=2)
-        write(list(differing(drafts(folder, registry, contents, made), groups_of(*contents[:2]), None)))
+        write_changes(
+            list(find_changes(draft_snapshots(folder, registry, contents, made), find_groups(*contents[:2]), None))
+        )
     return folder
 
 

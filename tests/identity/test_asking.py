@@ -83,7 +83,7 @@ def on_server(**changes: Any) -> SiteSpec:
 def test_database_says_whose_it_is(server: Server) -> None:
     """Its word is evidence under its own name, and the connection is closed again."""
     place = "the database aviary__aurora on db.internal:5432"
-    assert Asker()(on_server()) == (Evidence(place, OTHER_UID, is_its_word=True), "")
+    assert Asker()(on_server()) == (Evidence(place, OTHER_UID, is_forgeable=True), "")
     assert (server.opened[0].closed, server.opened[0].connection, server.deadlines) == (
         1,
         None,

@@ -12,7 +12,7 @@ from tests.servers.postgres import HOST, Postgres
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.identity.asking import Asker
 from wagtail_multihost.identity.comparison import TABLE
-from wagtail_multihost.publishing.pins import Wishes, pin
+from wagtail_multihost.publishing.pins import PinChoices, pin_sites
 from wagtail_multihost.registry import Registry, open_registry
 
 pytestmark = pytest.mark.servers
@@ -62,14 +62,14 @@ def test_wrong_password_is_no_answer_about_the_database(
     claim(server, registry, "aurora")
     before = Path(registry.url).read_text()
     with pytest.raises(ConfigurationError) as refused:
-        pin(registry, ask=Asker())
+        pin_sites(registry, ask=Asker())
     assert [problem.site for problem in refused.value.problems] == ["aurora"]
     role = wrong.get("role", CLAIMED)
     told = f"the server {HOST}:{server.port} refuses the login of the role {role}"
     assert told in str(refused.value) and "--new aurora" in str(refused.value)
     assert PASSWORD not in str(refused.value) and wrong.get("password", PASSWORD) not in str(refused.value)
     assert Path(registry.url).read_text() == before
-    (kept, new) = pin(registry, Wishes(keep=["aurora"]), Asker())
+    (kept, new) = pin_sites(registry, PinChoices(keep=["aurora"]), Asker())
     assert (kept.is_new, new.is_new) == (False, True)
 
 
@@ -78,7 +78,7 @@ def test_right_password_finds_who_has_the_database(tmp_path: Path, server: Postg
     sites = (site("aurora", CLAIMED), site("borealis", FREE), site("corona", MISSING))
     registry = opened(tmp_path, server, *sites)
     claim(server, registry, "aurora")
-    assert [(written.site, written.is_new) for written in pin(registry, ask=Asker())] == [
+    assert [(written.site, written.is_new) for written in pin_sites(registry, ask=Asker())] == [
         ("aurora", False),
         ("borealis", True),
         ("corona", True),
@@ -93,7 +93,7 @@ def test_library_that_a_role_asks_for_hides_no_database(tmp_path: Path, server: 
     server.execute(CLAIMED, f"ALTER ROLE {{}} SET local_preload_libraries = {library}", CLAIMED)
     try:
         with pytest.raises(ConfigurationError) as refused:
-            pin(registry, ask=Asker())
+            pin_sites(registry, ask=Asker())
     finally:
         server.execute(CLAIMED, "ALTER ROLE {} RESET local_preload_libraries", CLAIMED)
     assert [problem.site for problem in refused.value.problems] == ["aurora"]

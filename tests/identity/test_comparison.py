@@ -356,7 +356,7 @@ def test_comparison_is_connected_before_any_app_is_ready() -> None:
     receivers, connection_created.receivers = connection_created.receivers, []
     try:
         MultihostConfig("wagtail_multihost", wagtail_multihost)
-        assert [key[0] for key, *_ in connection_created.receivers] == ["wagtail_multihost.identity"]
+        assert "wagtail_multihost.identity" in [key[0] for key, *_ in connection_created.receivers]
     finally:
         connection_created.receivers = receivers
         connection_created.sender_receivers_cache.clear()

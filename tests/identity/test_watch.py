@@ -25,7 +25,7 @@ from wagtail_multihost.identity.deadline import (
     hang_up,
     silence_message,
 )
-from wagtail_multihost.running import Running, become
+from wagtail_multihost.running import Running, set_running
 
 
 class Driver:
@@ -214,7 +214,7 @@ def test_process_that_becomes_another_has_a_watch_of_its_own(monkeypatch: pytest
     monkeypatch.setattr(running, "_resets", {reset: None for reset in running._resets if reset is forget})
     monkeypatch.setattr(running, "_current", Running())
     before = deadlines._watch
-    become(Running(platform=a_platform(), site=a_site()))
+    set_running(Running(platform=a_platform(), site=a_site()))
     try:
         assert deadlines._watch is not before
     finally:

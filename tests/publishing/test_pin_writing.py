@@ -18,12 +18,12 @@ from tests.registry.test_snapshot_parts import snapshot_with
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.files import writing
 from wagtail_multihost.publishing.evidence import Evidence
-from wagtail_multihost.publishing.pin_text import array_of, line_of, pinned, replace_file
-from wagtail_multihost.publishing.pins import Pin, Wishes, pin
-from wagtail_multihost.publishing.snapshot_changes import Change, State
-from wagtail_multihost.publishing.snapshot_writer import prepared, write
+from wagtail_multihost.publishing.pin_text import add_pins, holder_array, holder_line, replace_file
+from wagtail_multihost.publishing.pins import Pin, PinChoices, pin_sites
+from wagtail_multihost.publishing.snapshot_changes import SnapshotAction, SnapshotChange
+from wagtail_multihost.publishing.snapshot_writer import prepared_folder, write_changes
 from wagtail_multihost.registry import Registry
-from wagtail_multihost.registry.platform_key import create, platform_key
+from wagtail_multihost.registry.platform_key import create_key_file, read_or_make_key
 from wagtail_multihost.registry.used import NAME_KEYS, Holder
 from wagtail_multihost.spec.names import derive_names
 from wagtail_multihost.spec.site import SiteSpec
@@ -32,10 +32,12 @@ OLD, NEW = UUID("6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"), UUID("0b0e8a3c-7a4b-4d6
 NAMES = {key: getattr(derive_names("aviary", "aurora"), key) for key in NAME_KEYS}
 
 
-def refused(registry: Registry, wishes: Wishes, ask: Callable[..., object] | None = None) -> list[tuple[str, str, str]]:
+def refused(
+    registry: Registry, choices: PinChoices, ask: Callable[..., object] | None = None
+) -> list[tuple[str, str, str]]:
     before = Path(registry.url).read_bytes()
     with pytest.raises(ConfigurationError) as caught:
-        pin(registry, wishes, ask) if ask else pin(registry, wishes)  # type: ignore[arg-type]
+        pin_sites(registry, choices, ask) if ask else pin_sites(registry, choices)  # type: ignore[arg-type]
     assert Path(registry.url).read_bytes() == before
     return [
         (problem.where.removeprefix("sites.toml: "), problem.message, problem.site) for problem in caught.value.problems
@@ -43,19 +45,19 @@ def refused(registry: Registry, wishes: Wishes, ask: Callable[..., object] | Non
 
 
 def test_what_keeps_sites_from_being_pinned_is_told_at_once(registry: RegistryMaker, tmp_path: Path) -> None:
-    """Each site that is not known, each leftover of a new one and each wish that cannot be, with its place and site."""
+    """Each site that is not known, each leftover of a new one and each impossible choice, with place and site."""
     opened = registry(HEAD + AURORA + BOREALIS)
     home = tmp_path / "data/sites/borealis"
     home.mkdir(parents=True)
     (home / "db.sqlite3").touch()
-    told = refused(opened, Wishes(keep=["x"], new=["borealis"]), lambda site: (None, f"{site.id} is away"))
+    told = refused(opened, PinChoices(keep=["x"], new=["borealis"]), lambda site: (None, f"{site.id} is away"))
     assert [(place, site) for place, _, site in told] == [
         ("--keep", "x"),
         ("sites.aurora", "aurora"),
         ("sites.borealis", "borealis"),
     ]
-    assert told[1][1].startswith("Whether it is in use is not known: aurora is away. Say which: ")
-    assert told[1][1].endswith("names of its own.")
+    assert told[1][1].startswith("It is not known whether the site is in use: aurora is away. Say which: ")
+    assert told[1][1].endswith("its own uid and names.")
     assert (
         told[2][1]
         == f"It is a new site, and the folder {home} of an earlier one is still there. Move it away or delete it."
@@ -63,17 +65,17 @@ def test_what_keeps_sites_from_being_pinned_is_told_at_once(registry: RegistryMa
 
 
 @pytest.mark.parametrize(
-    ("evidence", "wishes", "uid", "why"),
+    ("evidence", "choices", "uid", "why"),
     [
-        (None, Wishes(), None, "nothing is known of an earlier site of this id"),
-        (None, Wishes(new=["aurora"]), None, "--new says that it is another site"),
-        (None, Wishes(keep=["aurora"]), "derived", "--keep says that it is the same site"),
-        (Evidence("the database"), Wishes(), "derived", "it is in use: the database"),
-        (Evidence("the database", OLD), Wishes(keeps_all=True), OLD, "--keep says that it is the same site"),
+        (None, PinChoices(), None, "no earlier site with this id is known"),
+        (None, PinChoices(new=["aurora"]), None, "--new says that it is another site"),
+        (None, PinChoices(keep=["aurora"]), "derived", "--keep says that it is the same site"),
+        (Evidence("the database"), PinChoices(), "derived", "it is in use: the database"),
+        (Evidence("the database", OLD), PinChoices(keeps_all=True), OLD, "--keep says that it is the same site"),
     ],
 )
 def test_pin_says_what_it_wrote_and_why(
-    registry: RegistryMaker, evidence: Evidence | None, wishes: Wishes, uid: object, why: str
+    registry: RegistryMaker, evidence: Evidence | None, choices: PinChoices, uid: object, why: str
 ) -> None:
     """The uid is in the file, is new or is not, and the reason is that of the decision."""
     opened = registry(HEAD + AURORA)
@@ -84,19 +86,19 @@ def test_pin_says_what_it_wrote_and_why(
         return evidence, ""
 
     derived = opened.site("aurora")[0].uid_of("aurora")
-    [written] = pin(opened, wishes, ask)
+    [written] = pin_sites(opened, choices, ask)
     [site] = opened.load().sites
     assert written == Pin("aurora", site.uid, uid is None, why)
     assert site.uid.version == 4 if uid is None else site.uid == (derived if uid == "derived" else uid)
-    assert asked == ([] if "aurora" in wishes.new else ["aurora"])
-    assert asked == [] or pin(opened, wishes._replace(new=()), ask) == []
+    assert asked == ([] if "aurora" in choices.new else ["aurora"])
+    assert asked == [] or pin_sites(opened, choices._replace(new=()), ask) == []
     assert len(asked) <= 1, "a site that is pinned is not asked about"
 
 
 def test_names_alone_are_added_to_a_uid_that_is_stated(registry: RegistryMaker) -> None:
     """The uid stays, and is not new."""
     opened = registry(f'{HEAD}{AURORA}uid = "{OLD}"\n')
-    assert pin(opened) == [Pin("aurora", OLD, False, "its uid is stated, and names were missing")]
+    assert pin_sites(opened) == [Pin("aurora", OLD, False, "its uid is stated, and names were missing")]
 
 
 def test_file_that_changes_meanwhile_is_left(registry: RegistryMaker) -> None:
@@ -108,18 +110,22 @@ def test_file_that_changes_meanwhile_is_left(registry: RegistryMaker) -> None:
         path.write_text(HEAD + AURORA + "# meanwhile\n")
         return None, ""
 
-    with pytest.raises(ConfigurationError, match="The file was changed meanwhile"):
-        pin(opened, ask=ask)
+    with pytest.raises(ConfigurationError, match="The file was changed in the meantime"):
+        pin_sites(opened, ask=ask)
     assert path.read_text() == HEAD + AURORA + "# meanwhile\n"
 
 
 def test_line_of_a_holder_is_what_it_is_read_from() -> None:
     """The uid, the names in their order, and whether its site is gone, where it is."""
-    assert line_of(Holder("aurora", OLD, NAMES)) == {"uid": str(OLD), **NAMES}
-    assert list(line_of(Holder("aurora", OLD, dict(reversed(NAMES.items())), True))) == ["uid", *NAME_KEYS, "removed"]
-    assert line_of(Holder("aurora", OLD, NAMES, True))["removed"] is True
-    lines = [line_of(Holder("aurora", uid, NAMES)) for uid in (OLD, NEW)]
-    text = array_of(lines).as_string()
+    assert holder_line(Holder("aurora", OLD, NAMES)) == {"uid": str(OLD), **NAMES}
+    assert list(holder_line(Holder("aurora", OLD, dict(reversed(NAMES.items())), True))) == [
+        "uid",
+        *NAME_KEYS,
+        "removed",
+    ]
+    assert holder_line(Holder("aurora", OLD, NAMES, True))["removed"] is True
+    lines = [holder_line(Holder("aurora", uid, NAMES)) for uid in (OLD, NEW)]
+    text = holder_array(lines).as_string()
     assert tomllib.loads(f"x = {text}")["x"] == lines
     assert len(text.splitlines()) == 4, "a line each"
 
@@ -129,20 +135,20 @@ def test_table_of_used_ids_is_added_at_the_end_once(end: str) -> None:
     """With its comment; holders that are there already are not written again."""
     text = f"[sites.aurora]{end}"
     used = {"aurora": (Holder("aurora", OLD, NAMES, True),)}
-    first = pinned(text, [], used)
+    first = add_pins(text, [], used)
     assert first.startswith("[sites.aurora]\n\n# Who had which id, written by multihost_sites --pin.")
-    assert tomllib.loads(first)["used"]["aurora"] == [line_of(used["aurora"][0])]
-    assert pinned(first, [], used) == first
-    second = pinned(first, [], {"aurora": (Holder("aurora", NEW, NAMES),)})
-    assert tomllib.loads(second)["used"]["aurora"] == [line_of(Holder("aurora", NEW, NAMES))]
+    assert tomllib.loads(first)["used"]["aurora"] == [holder_line(used["aurora"][0])]
+    assert add_pins(first, [], used) == first
+    second = add_pins(first, [], {"aurora": (Holder("aurora", NEW, NAMES),)})
+    assert tomllib.loads(second)["used"]["aurora"] == [holder_line(Holder("aurora", NEW, NAMES))]
     assert second.count("[used]") == 1
-    assert pinned(text, [], {}) == text
+    assert add_pins(text, [], {}) == text
 
 
 def test_last_site_has_its_pins_before_the_table_of_used_ids(registry: RegistryMaker) -> None:
     """The table's comment stands right above it, behind all that is the site's."""
     opened = registry(HEAD + AURORA)
-    pin(opened)
+    pin_sites(opened)
     before, comment, after = Path(opened.url).read_text().partition("\n# Who had which id")
     assert "uid = " in before and "[sites.aurora.names]" in before
     assert comment and [line for line in after.splitlines() if not line.startswith("# ")][1] == "[used]"
@@ -199,19 +205,19 @@ def test_snapshots_are_on_the_disk_before_they_take_their_place(
     both = [tmp_path / "f/a.json", tmp_path / "f/b.json"]
     syncs: list[str] = []
     monkeypatch.setattr(os, "sync", lambda: syncs.append(" ".join(synced)))
-    changes = [Change(path, State.CREATED, snapshot_with(), os.getegid()) for path in both]
-    with prepared(tmp_path / "f"):
-        write(changes)
+    changes = [SnapshotChange(path, SnapshotAction.CREATED, snapshot_with(), os.getegid()) for path in both]
+    with prepared_folder(tmp_path / "f"):
+        write_changes(changes)
     size = both[0].stat().st_size
     on_disk = [f"file of {size}"] * 2
     assert synced == ["draft 600", "draft 600", *on_disk, "rename", "rename", "folder"]
     assert syncs == []
     monkeypatch.setattr(writing, "MOST_SINGLE_SYNCS", 2)
-    write(changes)
+    write_changes(changes)
     assert syncs == []
     monkeypatch.setattr(writing, "MOST_SINGLE_SYNCS", 1)
     synced.clear()
-    write(changes)
+    write_changes(changes)
     assert len(syncs) == 1
     assert "rename" not in syncs[0]
 
@@ -221,18 +227,21 @@ def test_folder_of_snapshots_is_made_for_all_to_pass(tmp_path: Path) -> None:
     folder = tmp_path / "a/b/c"
     mask = os.umask(0o077)
     try:
-        with prepared(folder):
+        with prepared_folder(folder):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o711
     finally:
         os.umask(mask)
     folder.chmod(0o755)
     for name in (".a.json.0123abcd.tmp", "a.json", ".a.json.tmp"):
         (folder / name).touch()
-    with prepared(folder):
+    with prepared_folder(folder):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o711
         assert sorted(path.name for path in folder.iterdir()) == [".a.json.tmp", "a.json"]
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="The folder cannot be used: File exists"), prepared(tmp_path / "file"):
+    with (
+        pytest.raises(ConfigurationError, match="The folder cannot be used: File exists"),
+        prepared_folder(tmp_path / "file"),
+    ):
         pass
 
 
@@ -243,9 +252,9 @@ def test_mistakes_of_the_registry_come_before_all_questions(registry: RegistryMa
         raise AssertionError(site.id)
 
     parts = 'cache = { backend = "redis", host = "h", port = 0 }\n'
-    told = refused(registry(HEAD + parts + AURORA + "enabled = 7\n" + BOREALIS), Wishes(keep=["x"]), ask)
+    told = refused(registry(HEAD + parts + AURORA + "enabled = 7\n" + BOREALIS), PinChoices(keep=["x"]), ask)
     assert [place for place, _, _ in told] == ["sites.aurora.enabled", "platform.cache.port"]
-    told = refused(registry(HEAD + 'origin = "x"\n' + AURORA), Wishes(), ask)
+    told = refused(registry(HEAD + 'origin = "x"\n' + AURORA), PinChoices(), ask)
     assert [place for place, _, _ in told] == ["platform.origin"]
 
 
@@ -256,7 +265,7 @@ def test_folder_that_is_anothers_keeps_its_mode(tmp_path: Path, monkeypatch: pyt
     folder = tmp_path / "f"
     folder.mkdir(mode=0o755)
     monkeypatch.setattr(os, "geteuid", lambda: 7)
-    with prepared(folder):
+    with prepared_folder(folder):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
@@ -294,11 +303,11 @@ def test_key_of_the_platform_is_drafted_beside_its_place(
     monkeypatch.setattr(os, "link", linked)
     mask = os.umask(0o077)
     try:
-        create(tmp_path / "a/b/platform.key")
+        create_key_file(tmp_path / "a/b/platform.key")
     finally:
         os.umask(mask)
     assert [bool(re.fullmatch(r"\.platform\.key\.[0-9a-f]{8}\.tmp", draft.name)) for draft in drafts] == [True]
     assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o711
     assert [record.name for record in caplog.records] == ["wagtail_multihost.registry"]
-    assert platform_key(tmp_path / "none", may_make=False) is None
+    assert read_or_make_key(tmp_path / "none", may_make=False) is None
     assert not (tmp_path / "none").exists()

@@ -17,10 +17,10 @@ import pytest
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.publishing import pins
-from wagtail_multihost.publishing.pins import Pin, Wishes, pin
+from wagtail_multihost.publishing.pins import Pin, PinChoices, pin_sites
 from wagtail_multihost.registry import open_registry
 
-ALL = Wishes(keeps_all=True)
+ALL = PinChoices(keeps_all=True)
 
 TEXT = f"""# The first line.
 {HEAD}environment = "production"  # since May
@@ -43,7 +43,7 @@ def ids(pins: list[Pin]) -> list[str]:
 
 def test_pin_keeps_every_line_of_the_file_in_its_order(registry: RegistryMaker, tmp_path: Path) -> None:
     """Comments, order and quotes of the operator stay as they were."""
-    assert ids(pin(registry(TEXT))) == ["borealis", "aurora"]
+    assert ids(pin_sites(registry(TEXT))) == ["borealis", "aurora"]
     lines = iter((tmp_path / "sites.toml").read_text().splitlines())
     kept = [line for line in TEXT.splitlines() if line and not line.startswith("names")]
     assert all(line in lines for line in kept), "each line is found after the one before"
@@ -53,7 +53,7 @@ def test_pin_changes_no_site(registry: RegistryMaker) -> None:
     """The file with pins of sites in use gives the same sites, now pinned, names that were pinned before included."""
     opened = registry(TEXT)
     before = opened.load(requires_pins=False)
-    pin(opened, ALL)
+    pin_sites(opened, ALL)
     after = opened.load()
     # The file's time of change, which is the revision, may be a second later.
     assert after.platform == replace(before.platform, revision=after.platform.revision)
@@ -64,16 +64,16 @@ def test_pin_changes_no_site(registry: RegistryMaker) -> None:
 def test_pin_a_second_time_does_not_touch_the_file(registry: RegistryMaker, tmp_path: Path) -> None:
     """Pinning pinned sites writes nothing."""
     opened = registry(TEXT)
-    pin(opened)
+    pin_sites(opened)
     before = (tmp_path / "sites.toml").read_bytes(), (tmp_path / "sites.toml").stat()
-    assert pin(opened) == []
+    assert pin_sites(opened) == []
     assert ((tmp_path / "sites.toml").read_bytes(), (tmp_path / "sites.toml").stat()) == before
 
 
 def test_pinned_names_survive_a_new_platform_name(registry: RegistryMaker) -> None:
     """After the platform is renamed, pinned sites keep their uid and every name."""
     opened = registry(TEXT)
-    pin(opened)
+    pin_sites(opened)
     before = opened.load().sites
     path = Path(opened.url)
     path.write_text(path.read_text().replace('name = "aviary"', 'name = "menagerie"'))
@@ -96,7 +96,7 @@ def test_pin_understands_every_way_to_write_a_table(registry: RegistryMaker, sit
     """Inline tables and tables in any order are pinned."""
     opened = registry(HEAD + sites)
     before = opened.load().sites
-    assert sorted(ids(pin(opened, ALL))) == ["aurora", "borealis"]
+    assert sorted(ids(pin_sites(opened, ALL))) == ["aurora", "borealis"]
     assert opened.load().sites == tuple(replace(site, pinned=True) for site in before)
 
 
@@ -105,7 +105,7 @@ def test_pin_of_a_table_that_cannot_be_extended_is_refused(registry: RegistryMak
     text = HEAD + '[sites]\nborealis.hostnames = ["b.example"]\n'
     opened = registry(text)
     with pytest.raises(ConfigurationError, match="by hand"):
-        pin(opened)
+        pin_sites(opened)
     assert Path(opened.url).read_text() == text
 
 
@@ -114,7 +114,7 @@ def test_pin_keeps_the_mode_of_the_file(registry: RegistryMaker, tmp_path: Path,
     """The file, which may have secrets, keeps its permissions."""
     opened = registry(TEXT)
     (tmp_path / "sites.toml").chmod(mode)
-    pin(opened)
+    pin_sites(opened)
     assert stat.S_IMODE((tmp_path / "sites.toml").stat().st_mode) == mode
 
 
@@ -124,7 +124,7 @@ def test_pin_keeps_the_owner_of_the_file(registry: RegistryMaker, tmp_path: Path
     if os.geteuid() == 0:  # only root can give files away
         os.chown(tmp_path / "sites.toml", 1234, 4321)
     before = (tmp_path / "sites.toml").stat()
-    pin(opened)
+    pin_sites(opened)
     after = (tmp_path / "sites.toml").stat()
     assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
     assert after.st_ino != before.st_ino
@@ -135,9 +135,9 @@ def test_pin_follows_a_symbolic_link(registry: RegistryMaker, tmp_path: Path) ->
     registry(TEXT)
     link = tmp_path / "link.toml"
     link.symlink_to("sites.toml")
-    assert len(pin(open_registry(link, {}))) == 2
+    assert len(pin_sites(open_registry(link, {}))) == 2
     assert link.is_symlink()
-    assert pin(open_registry(tmp_path / "sites.toml", {})) == []
+    assert pin_sites(open_registry(tmp_path / "sites.toml", {})) == []
 
 
 def test_pin_that_fails_leaves_the_file_as_it_was(
@@ -151,7 +151,7 @@ def test_pin_that_fails_leaves_the_file_as_it_was(
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(ConfigurationError, match="No space left"):
-        pin(opened)
+        pin_sites(opened)
     assert [path.name for path in tmp_path.iterdir()] == ["sites.toml"]
     assert (tmp_path / "sites.toml").read_text() == TEXT
 
@@ -163,7 +163,7 @@ def test_pin_that_would_change_other_keys_is_refused(registry: RegistryMaker, mo
     opened = registry(TEXT)
     monkeypatch.setattr(tomlkit, "dumps", lambda document: HEAD)
     with pytest.raises(ConfigurationError, match="by hand"):
-        pin(opened)
+        pin_sites(opened)
     assert Path(opened.url).read_text() == TEXT
 
 
@@ -172,20 +172,20 @@ def test_pin_of_a_registry_with_mistakes_is_refused(registry: RegistryMaker) -> 
     text = TEXT.replace("enabled = true", "enabled = 7")
     opened = registry(text)
     with pytest.raises(ConfigurationError):
-        pin(opened)
+        pin_sites(opened)
     assert Path(opened.url).read_text() == text
 
 
 def test_pin_of_the_environment_is_refused() -> None:
     """Variables cannot be pinned."""
     with pytest.raises(ConfigurationError, match="Only a registry in a TOML file"):
-        pin(open_registry("env:", {}))
+        pin_sites(open_registry("env:", {}))
 
 
 def test_pin_of_a_file_with_a_byte_order_mark_is_read_over(registry: RegistryMaker) -> None:
     """What can be loaded can be pinned."""
     opened = registry(f"\ufeff{HEAD}{AURORA}")
-    assert ids(pin(opened)) == ["aurora"]
+    assert ids(pin_sites(opened)) == ["aurora"]
     assert opened.load().sites[0].pinned
 
 
@@ -209,7 +209,7 @@ def write_late(*arguments):
 pins.replace_file = write_late
 print("ready", flush=True)
 sys.stdin.readline()
-print(json.dumps([str(pin.uid) for pin in pins.pin(open_registry(path, {}))]))
+print(json.dumps([str(pin.uid) for pin in pins.pin_sites(open_registry(path, {}))]))
 """
 
 
@@ -245,5 +245,5 @@ def test_pin_of_a_file_that_another_run_holds_is_refused(
     with open(opened.url, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         with pytest.raises(ConfigurationError, match="lock"):
-            pin(opened)
+            pin_sites(opened)
     assert Path(opened.url).read_text() == HEAD + AURORA

@@ -27,14 +27,14 @@ from tests.registry.test_snapshot import (
 )
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.publishing import snapshot_writer
-from wagtail_multihost.publishing.signing import signing_key
-from wagtail_multihost.publishing.snapshot_changes import differing, groups_of, stale
-from wagtail_multihost.publishing.snapshot_draft import drafts
-from wagtail_multihost.publishing.snapshot_writer import prepared, write
+from wagtail_multihost.publishing.signing import read_signing_key
+from wagtail_multihost.publishing.snapshot_changes import find_changes, find_groups, find_stale
+from wagtail_multihost.publishing.snapshot_draft import draft_snapshots
+from wagtail_multihost.publishing.snapshot_writer import prepared_folder, write_changes
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Registry
 from wagtail_multihost.registry.snapshot import SnapshotRegistry
-from wagtail_multihost.registry.uniqueness import shared_keys
+from wagtail_multihost.registry.uniqueness import shared_key_problems
 from wagtail_multihost.spec.secret import Secret
 
 # Fixtures of another module are arguments here.
@@ -136,7 +136,7 @@ def test_link_is_not_written_through(source: Registry, folder: Path, tmp_path: P
     (folder / "aurora.json").rename(target)
     (folder / "aurora.json").symlink_to(target)
     before = target.read_bytes()
-    with pytest.raises(ConfigurationError, match="no snapshot"):
+    with pytest.raises(ConfigurationError, match="not a snapshot"):
         snap(source, folder)
     assert target.read_bytes() == before
 
@@ -146,9 +146,9 @@ def test_stale_snapshots_are_those_of_ours(source: Registry, folder: Path) -> No
     (folder / "notes.json").write_text("{}")
     (folder / "README").write_text("snapshots")
     (folder / "lyra.json").write_bytes((folder / "aurora.json").read_bytes())
-    found = list(stale(folder, [folder / "aurora.json"], source.load().platform))
+    found = list(find_stale(folder, [folder / "aurora.json"], source.load().platform))
     assert [change.path.name for change in found] == ["borealis.json", "lyra.json"]
-    write(found)
+    write_changes(found)
     assert sorted(path.name for path in folder.iterdir()) == ["README", "aurora.json", "notes.json"]
 
 
@@ -169,11 +169,11 @@ def test_failure_in_the_middle_changes_nothing(
 
     registry = changed(tmp_path, "/run/aviary", "/run/other")
     contents = read_own(registry)
-    changes = list(differing(drafts(folder, registry, contents, NOW), groups_of(*contents[:2]), None))
+    changes = list(find_changes(draft_snapshots(folder, registry, contents, NOW), find_groups(*contents[:2]), None))
     assert len(changes) == 2
     monkeypatch.setattr(os, fails, fail)
     with pytest.raises(ConfigurationError, match="No space left"):
-        write(changes)
+        write_changes(changes)
     assert states(folder) == before
 
 
@@ -231,7 +231,7 @@ def test_group_that_does_not_exist_is_an_error_before_anything_is_written(tmp_pa
     """Every missing group is named, under the key that asks for it."""
     registry = changed(tmp_path, "revision = 7", 'revision = 7\ngroup = "none-{site}"')
     with pytest.raises(ConfigurationError) as refused:
-        groups_of(*read_own(registry)[:2])
+        find_groups(*read_own(registry)[:2])
     assert [(problem.where, problem.site) for problem in refused.value.problems] == [
         ("sites.toml: platform.group", "aurora"),
         ("sites.toml: platform.group", "borealis"),
@@ -241,12 +241,12 @@ def test_group_that_does_not_exist_is_an_error_before_anything_is_written(tmp_pa
 def test_group_of_who_is_not_root_is_its_own(source: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only root can give files away."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert set(groups_of(*read_own(source)[:2]).values()) == {os.getegid()}
+    assert set(find_groups(*read_own(source)[:2]).values()) == {os.getegid()}
 
 
 def test_signature_is_made_where_it_is_missing_or_anothers(source: Registry, folder: Path, tmp_path: Path) -> None:
     """A snapshot with the same content is written when the key's signature is not on it, and once only."""
-    first, second = (signing_key(make_key(tmp_path, name)) for name in ("first", "second"))
+    first, second = (read_signing_key(make_key(tmp_path, name)) for name in ("first", "second"))
     both = ["aurora.json updated", "borealis.json updated"]
     assert [snap(source, folder, key) for key in (first, first, second, None)] == [both, [], both, []]
 
@@ -264,7 +264,7 @@ def test_two_runs_do_not_write_at_once(source: Registry, folder: Path) -> None:
     """A run holds the folder until it is done."""
     import fcntl
 
-    with prepared(folder):
+    with prepared_folder(folder):
         descriptor = os.open(folder, os.O_RDONLY)
         with pytest.raises(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -281,7 +281,7 @@ def test_snapshots_are_not_removed_by_a_registry_that_knows_less(
     """Another platform's registry, or an older copy, takes no live snapshot away."""
     platform = changed(tmp_path, old, new).load(requires_pins=False).platform
     with pytest.raises(ConfigurationError) as refused:
-        list(stale(folder, [], platform))
+        list(find_stale(folder, [], platform))
     assert all(words in problem.message for problem in refused.value.problems)
     assert len(refused.value.problems) == 2
 
@@ -308,7 +308,7 @@ def test_groups_with_one_id_are_no_two_groups(
     contents = changed(tmp_path, "revision = 7", 'revision = 7\ngroup = "x-{site}"').load()
     monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=4711))
     with pytest.raises(ConfigurationError) as refused:
-        groups_of(contents.platform, contents.sites)
+        find_groups(contents.platform, contents.sites)
     assert len(refused.value.problems) == len(contents.sites) - 1
 
 
@@ -316,7 +316,7 @@ def test_one_key_in_two_places_is_found_when_it_is_read(source: Registry) -> Non
     """Two files with the same key are seen before snapshots are written."""
     first, second, *_ = source.load().sites
     same = [replace(site, secret_key=Secret("k" * 50)) for site in (first, second)]
-    (problem,) = shared_keys(same)
+    (problem,) = shared_key_problems(same)
     assert (problem.site, first.id in problem.message) == (second.id, True)
     other = replace(second, secret_key=Secret("o" * 50))
-    assert list(shared_keys([same[0], other])) == []
+    assert list(shared_key_problems([same[0], other])) == []

@@ -15,7 +15,7 @@ from tests.registry.test_release import CODEBASE
 from tests.registry.test_snapshot import REGISTRY, source  # noqa: F401  # a fixture
 from tests.registry.test_snapshot_formats import two_formats  # noqa: F401  # a fixture
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.publishing.snapshots import formats_of, publish, to_publish
+from wagtail_multihost.publishing.snapshots import choose_formats, publish, to_publish
 from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.release import Release
 from wagtail_multihost.registry.snapshot import SnapshotRegistry
@@ -95,9 +95,9 @@ def test_release_of_this_process_is_that_of_sites_without_code_of_their_own(
 ) -> None:
     """Their virtual environment is the one that publishes."""
     contents = to_publish(mixed)
-    assert formats_of(contents, [release_at(sys.prefix, 1)]) == {"aurora": 1}
-    assert formats_of(contents, [release_at("/srv/older", 1, 2, 3)]) == {"borealis": 2}
-    assert formats_of(contents, []) == {}
+    assert choose_formats(contents, [release_at(sys.prefix, 1)]) == {"aurora": 1}
+    assert choose_formats(contents, [release_at("/srv/older", 1, 2, 3)]) == {"borealis": 2}
+    assert choose_formats(contents, []) == {}
 
 
 def test_release_that_reads_nothing_of_this_version_is_told(mixed: Registry, tmp_path: Path) -> None:
@@ -106,5 +106,5 @@ def test_release_that_reads_nothing_of_this_version_is_told(mixed: Registry, tmp
         publish(mixed, to_publish(mixed), tmp_path / "run", releases=[release_at("/srv/older", 9)])
     [problem] = refused.value.problems
     assert (problem.where, problem.site) == ("/srv/older", "borealis")
-    assert "reads snapshots of the formats 9, and this one writes 1." in problem.message
+    assert "reads the snapshot formats 9, but this one writes 1." in problem.message
     assert not (tmp_path / "run").exists()

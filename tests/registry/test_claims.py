@@ -10,10 +10,10 @@ import pytest
 from tests.spec.samples import a_site, files, postgresql, redis, s3
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.registry.accounts import account_problems
-from wagtail_multihost.registry.claims import UNSHOWN, Claim, claims, mark_of, shared, where
-from wagtail_multihost.registry.uniqueness import conflicts, shared_keys
+from wagtail_multihost.registry.claims import UNSHOWN, Claim, secret_mark, shared_problem, site_claims, site_label
+from wagtail_multihost.registry.uniqueness import conflict_problems, shared_key_problems
 from wagtail_multihost.spec import FrontendCacheSpec, MailSpec, PlatformSpec, Secret, SystemdOptions, derive_names
-from wagtail_multihost.spec.declared import secrets
+from wagtail_multihost.spec.declared import find_secrets
 
 UID = "6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"
 BARE = {
@@ -35,7 +35,7 @@ def secret(name: str) -> Secret:
 
 def test_site_claims_its_names_and_hosts() -> None:
     """A site with local parts claims no more than its uid, hosts and names."""
-    assert set(claims(a_site())) == BARE
+    assert set(site_claims(a_site())) == BARE
 
 
 def test_site_claims_its_servers_accounts_and_keys() -> None:
@@ -53,7 +53,7 @@ def test_site_claims_its_servers_accounts_and_keys() -> None:
         frontend=FrontendCacheSpec(backend="cloudflare", zone="Z1", token=secret("TOKEN")),
         sources={"mail.username": "sites.aurora.mail.username"},
     )
-    assert set(claims(site)) - BARE == {
+    assert set(site_claims(site)) - BARE == {
         Claim("database", "aviary__aurora on db.internal:5433", "database"),
         Claim("database user", "aviary__aurora on db.internal:5433", "database"),
         Claim("bucket", "aviary--aurora at s3.example", "storage"),
@@ -75,9 +75,9 @@ def test_site_claims_nothing_that_it_does_not_have() -> None:
         mail=MailSpec(host="mx.internal"),
         frontend=FrontendCacheSpec(backend="http", location="http://127.0.0.1:6081"),
     )
-    assert set(claims(site)) - BARE == {Claim("bucket", "aviary--aurora at S3", "storage")}
+    assert set(site_claims(site)) - BARE == {Claim("bucket", "aviary--aurora at S3", "storage")}
     platforms = a_site(mail=MailSpec(host="mx.internal", username="aurora", password=secret("MAIL")))
-    assert set(claims(platforms)) == BARE, "an account of the platform, which all sites may have"
+    assert set(site_claims(platforms)) == BARE, "an account of the platform, which all sites may have"
 
 
 def test_every_secret_of_a_site_is_known() -> None:
@@ -91,22 +91,22 @@ def test_every_secret_of_a_site_is_known() -> None:
         mail=MailSpec(host="mx.internal", username="aurora", password=secret("mail")),
         frontend=FrontendCacheSpec(backend="cloudflare", zone="z1", token=secret("token")),
     )
-    found = sorted(one.variable for one in secrets(site))
+    found = sorted(one.variable for one in find_secrets(site))
     assert found == ["access", "cache", "database", "fallback", "key", "mail", "secret", "token"]
     cloudfront = {"access_key": secret("front access"), "secret_key": secret("front secret")}
     other = a_site(frontend=FrontendCacheSpec(backend="cloudfront", zone="z1", **cloudfront))
-    assert sorted(one.variable for one in secrets(other)) == ["front access", "front secret"]
-    assert list(secrets(a_site())) == []
+    assert sorted(one.variable for one in find_secrets(other)) == ["front access", "front secret"]
+    assert list(find_secrets(a_site())) == []
 
 
 def test_secret_has_the_mark_of_its_file_its_variable_or_its_value() -> None:
     """Two secrets that are one have one mark, and one that cannot be read has none."""
-    assert mark_of(None) == ""
-    assert mark_of(Secret.from_file(Path("/etc/key"))) == "/etc/key"
-    assert mark_of(secret("KEY")) == "env:KEY"
-    assert mark_of(Secret("a")) == mark_of(Secret("a")) != mark_of(Secret("b"))
-    assert mark_of(Secret("a")).startswith(UNSHOWN)
-    assert mark_of(Secret.computed(lambda: secret("KEY").reveal())) == ""
+    assert secret_mark(None) == ""
+    assert secret_mark(Secret.from_file(Path("/etc/key"))) == "/etc/key"
+    assert secret_mark(secret("KEY")) == "env:KEY"
+    assert secret_mark(Secret("a")) == secret_mark(Secret("a")) != secret_mark(Secret("b"))
+    assert secret_mark(Secret("a")).startswith(UNSHOWN)
+    assert secret_mark(Secret.computed(lambda: secret("KEY").reveal())) == ""
 
 
 def test_place_of_a_key_is_the_sites_own_or_else_its_record() -> None:
@@ -114,21 +114,21 @@ def test_place_of_a_key_is_the_sites_own_or_else_its_record() -> None:
     site = a_site(
         sources={"id": "f: sites.aurora", "cache": "f: platform.cache", "database": "f: sites.aurora.database"}
     )
-    assert where(site, "database") == "f: sites.aurora.database"
-    assert [where(site, key) for key in ("cache", "storage", "id")] == ["f: sites.aurora"] * 3
-    assert where(a_site(), "database") == "sites.aurora"
+    assert site_label(site, "database") == "f: sites.aurora.database"
+    assert [site_label(site, key) for key in ("cache", "storage", "id")] == ["f: sites.aurora"] * 3
+    assert site_label(a_site(), "database") == "sites.aurora"
 
 
 def test_shared_thing_is_told_with_both_sites() -> None:
     """The problem is at the second site, with the name of the thing, unless that would tell about a secret."""
     first, second = a_site(), a_site(id="borealis", sources={"id": "f: b", "cache": "f: b.cache"})
-    assert shared("bucket", "b\n", first, second, "cache") == Problem(
+    assert shared_problem("bucket", "b\n", first, second, "cache") == Problem(
         "f: b.cache",
         r"The bucket 'b\n' belongs to the sites aurora and borealis; each must have its own.",
         "borealis",
         "aurora",
     )
-    told = shared("secret key", f"{UNSHOWN}0123", first, second, "cache")
+    told = shared_problem("secret key", f"{UNSHOWN}0123", first, second, "cache")
     assert told.message == "The secret key belongs to the sites aurora and borealis; each must have its own."
 
 
@@ -154,7 +154,7 @@ def named(site: str, **names: str) -> object:
 )
 def test_prefix_that_begins_another_is_told(first: dict[str, str], second: dict[str, str], told: list[str]) -> None:
     """Search servers match by prefix, and further aliases of a cache go on with a dot: neither may be another's."""
-    found = list(conflicts([named("aurora", **first), named("b", **second)]))  # type: ignore[list-item]
+    found = list(conflict_problems([named("aurora", **first), named("b", **second)]))  # type: ignore[list-item]
     assert [problem.message.partition(";")[0] for problem in found] == told
 
 
@@ -163,10 +163,10 @@ def test_keys_that_two_sites_have_are_told_at_the_second() -> None:
     first = a_site(secret_key=Secret("k" * 50))
     for source, place in (({"secret_key": "f: k"}, "f: k"), ({"secret_key_file": "f: kf"}, "f: kf"), ({}, "sites.b")):
         second = a_site(id="b", secret_key=Secret("l" * 50), secret_key_fallbacks=(Secret("k" * 50),), sources=source)
-        message = "The sites aurora and b have one secret key; each must have its own."
-        assert list(shared_keys([first, a_site(id="c"), second])) == [Problem(place, message, "b", "aurora")]
+        message = "The sites aurora and b have the same secret key; each must have its own."
+        assert list(shared_key_problems([first, a_site(id="c"), second])) == [Problem(place, message, "b", "aurora")]
     twice = a_site(secret_key=Secret("k" * 50), secret_key_fallbacks=(Secret("k" * 50),))
-    assert list(shared_keys([twice, a_site(id="c"), a_site(id="d")])) == []
+    assert list(shared_key_problems([twice, a_site(id="c"), a_site(id="d")])) == []
 
 
 def platform(**changes: object) -> PlatformSpec:
@@ -215,7 +215,7 @@ def test_account_of_the_system_is_no_sites(key: str) -> None:
     site = a_site(id="data", storage=files(path=Path("/srv/uploads/data")))
     [problem] = account_problems(platform(**{key: "www-{site}"}), [site])
     assert (problem.where, problem.site) == (f"platform.{key}", "data")
-    assert problem.message.startswith(f"The {key} 'www-data' of the site data is the system's.")
+    assert problem.message.startswith(f"The {key} 'www-data' of the site data belongs to the system.")
 
 
 @pytest.mark.parametrize(("path", "is_told"), [("/srv/data/sites/aurora/media", True), ("/srv/data/uploads", False)])
@@ -223,7 +223,7 @@ def test_uploads_that_the_front_server_cannot_reach_are_told(path: str, is_told:
     """Only the site's own group enters the folder of a site; without a group of uploads none has to."""
     site = a_site(storage=files(path=Path(path)))
     found = list(account_problems(platform(media_group="front"), [site]))
-    assert [problem.message.startswith("The uploads of the site aurora lie in") for problem in found] == [
+    assert [problem.message.startswith("The uploads of the site aurora are in") for problem in found] == [
         True
     ] * is_told
     assert list(account_problems(platform(), [site])) == []

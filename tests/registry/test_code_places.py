@@ -46,7 +46,7 @@ def test_code_is_apart_from_uploads(registry: RegistryMaker, folder: str) -> Non
     """Code below a site's own folder of uploads would be served to everyone, and an upload could become code."""
     own = f'storage = "file:///srv/media"\ncode = {{ directory = "{folder}" }}\n'
     (found,) = refused(registry, HEAD + AURORA + own)
-    assert found.startswith(f"sites.toml: sites.aurora.code: The code '{folder}' of the site aurora lies in the")
+    assert found.startswith(f"sites.toml: sites.aurora.code: The code '{folder}' of the site aurora is inside the")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from wagtail_multihost.registry.fields import cache_url, database_url, storage_url
+from wagtail_multihost.registry.fields import parse_cache_url, parse_database_url, parse_storage_url
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ from wagtail_multihost.registry.fields import cache_url, database_url, storage_u
 )
 def test_database_url_becomes_fields(url: str, fields: Mapping[str, object]) -> None:
     """A database URL has the fields of a table, percent-decoded."""
-    assert database_url(url) == fields
+    assert parse_database_url(url) == fields
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_database_url_becomes_fields(url: str, fields: Mapping[str, object]) -> 
 )
 def test_cache_url_becomes_fields(url: str, fields: Mapping[str, object]) -> None:
     """A cache URL has the fields of a table, percent-decoded."""
-    assert cache_url(url) == fields
+    assert parse_cache_url(url) == fields
 
 
 @pytest.mark.parametrize(
@@ -93,35 +93,35 @@ def test_cache_url_becomes_fields(url: str, fields: Mapping[str, object]) -> Non
 )
 def test_storage_url_becomes_fields(url: str, fields: Mapping[str, object]) -> None:
     """A storage URL has the fields of a table, percent-decoded."""
-    assert storage_url(url) == fields
+    assert parse_storage_url(url) == fields
 
 
 @pytest.mark.parametrize(
     ("parse", "url"),
     [
-        (database_url, "hunter2"),
-        (database_url, "mysql://u:hunter2@h/n"),
-        (database_url, "postgis://u:hunter2@h/n"),
-        (database_url, "postgresql://u:hunter2@h:port/n"),
-        (database_url, "postgresql://u:hunter2@[h/n"),
-        (database_url, "sqlite://"),
-        (database_url, "sqlite://:memory:"),
-        (cache_url, "hunter2"),
-        (cache_url, "locmem://hunter2"),
-        (cache_url, "memcached://hunter2"),
-        (cache_url, "redis://:hunter2@h:port"),
-        (cache_url, "redis://:hunter2@h/one"),
-        (cache_url, "redis://:hunter2@h/\u0661"),
-        (cache_url, "redis://:hunter2@h/1?socket_timeout=1"),
-        (cache_url, "redis://:hunter#2@h/1"),
-        (cache_url, "redis://:hunter2@[h/1"),
-        (storage_url, "hunter2"),
-        (storage_url, "file://hunter2/a"),
-        (storage_url, "file://"),
-        (storage_url, "s3://a:hunter2@bucket/path"),
-        (storage_url, "s3://a:hunter2@bucket:80"),
-        (storage_url, "s3://a:hunter2@bucket#x"),
-        (storage_url, "https://a:hunter2@bucket"),
+        (parse_database_url, "hunter2"),
+        (parse_database_url, "mysql://u:hunter2@h/n"),
+        (parse_database_url, "postgis://u:hunter2@h/n"),
+        (parse_database_url, "postgresql://u:hunter2@h:port/n"),
+        (parse_database_url, "postgresql://u:hunter2@[h/n"),
+        (parse_database_url, "sqlite://"),
+        (parse_database_url, "sqlite://:memory:"),
+        (parse_cache_url, "hunter2"),
+        (parse_cache_url, "locmem://hunter2"),
+        (parse_cache_url, "memcached://hunter2"),
+        (parse_cache_url, "redis://:hunter2@h:port"),
+        (parse_cache_url, "redis://:hunter2@h/one"),
+        (parse_cache_url, "redis://:hunter2@h/\u0661"),
+        (parse_cache_url, "redis://:hunter2@h/1?socket_timeout=1"),
+        (parse_cache_url, "redis://:hunter#2@h/1"),
+        (parse_cache_url, "redis://:hunter2@[h/1"),
+        (parse_storage_url, "hunter2"),
+        (parse_storage_url, "file://hunter2/a"),
+        (parse_storage_url, "file://"),
+        (parse_storage_url, "s3://a:hunter2@bucket/path"),
+        (parse_storage_url, "s3://a:hunter2@bucket:80"),
+        (parse_storage_url, "s3://a:hunter2@bucket#x"),
+        (parse_storage_url, "https://a:hunter2@bucket"),
     ],
 )
 def test_url_that_is_not_understood_is_refused_without_repeating_it(
@@ -136,4 +136,4 @@ def test_url_that_is_not_understood_is_refused_without_repeating_it(
 
 def test_database_url_with_a_password_over_the_shared_keys_names_the_fields() -> None:
     """Of an empty user and password no field is made, so that derived names apply."""
-    assert database_url("postgresql://@h/") == {"engine": "postgresql", "host": "h"}
+    assert parse_database_url("postgresql://@h/") == {"engine": "postgresql", "host": "h"}

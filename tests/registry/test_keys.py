@@ -14,7 +14,7 @@ from tests.test_imports import modules_after
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.environment import EnvironmentSource
-from wagtail_multihost.registry.keys import NONE, REQUIRED, SITE, Key, declared, tables
+from wagtail_multihost.registry.keys import NONE, REQUIRED, SITE, Key, declared, table_names
 from wagtail_multihost.registry.keys.settings import DERIVED_SETTINGS
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.resolver.content import content_settings
@@ -96,7 +96,7 @@ def taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mapping[str, set[s
 
 def test_declared_keys_are_those_that_the_readers_take(taken: Mapping[str, set[str]]) -> None:
     """Each table's declarations and its reader name the same keys, and there is no other table."""
-    assert set(taken) == set(tables()) - {"settings"}
+    assert set(taken) == set(table_names()) - {"settings"}
     assert dict(taken) == {table: names_in(table) for table in taken}
 
 

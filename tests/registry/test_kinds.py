@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from wagtail_multihost.registry.record import kind
+from wagtail_multihost.registry.record import type_name
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from wagtail_multihost.registry.record import kind
 )
 def test_kind_of_a_value_has_a_word(value: object, word: str) -> None:
     """It is TOML's, not Python's."""
-    assert kind(value) == word
+    assert type_name(value) == word

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wagtail_multihost.registry import lines, open_registry
-from wagtail_multihost.registry.lines import key_lines, located_labels, paths_of
+from wagtail_multihost.registry.lines import key_lines, key_paths, located_labels
 
 DOCUMENT = '''\
 # [sites.none] in a comment
@@ -120,7 +120,7 @@ def test_lines_name_keys_of_the_document(document: dict[str, object]) -> None:
     except (ValueError, UnicodeEncodeError):
         return  # tomlkit does not write all that it takes
     found = key_lines(text)
-    assert set(found) <= set(paths_of(parsed))
+    assert set(found) <= set(key_paths(parsed))
     rows = text.replace("\r\n", "\n").split("\n")
     for path, line in found.items():
         bare = path[-1]
@@ -134,7 +134,7 @@ def test_plain_documents_are_always_understood(document: dict[str, object]) -> N
     plain = {key: value for key, value in document.items() if isinstance(value, str | int)}
     text = tomlkit.dumps({"platform": plain})
     parsed = tomllib.loads(text)
-    assert set(key_lines(text)) == set(paths_of(parsed))
+    assert set(key_lines(text)) == set(key_paths(parsed))
 
 
 def test_labels_have_the_line_of_their_key(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_site_never_has_an_account_of_the_system(registry: RegistryMaker, key: s
     text = f'{HEAD}{storage}\n{key} = "{template}"\n[sites.{site}]\nhostnames = ["a.example.org"]\n'
     (found,) = problems_of(registry, text)
     assert (found.where, found.site) == (f"sites.toml: platform.{key}", site)
-    assert f"of the site {site} is the system's." in found.message
+    assert f"of the site {site} belongs to the system." in found.message
     assert problems_of(registry, text.replace(f"sites.{site}", "sites.aurora")) == ()
 
 
@@ -175,7 +175,7 @@ def test_group_of_uploads_needs_a_folder_that_it_can_enter(registry: RegistryMak
     head = f'{HEAD}media_group = "media"\n'
     (found,) = problems_of(registry, f"{head}{AURORA}")
     assert (found.where, found.site) == ("sites.toml: platform.media_group", "aurora")
-    assert "lie in a folder that only the site's own group enters" in found.message
+    assert "are in a folder that only the site's own group enters" in found.message
     assert "uploads/{site}" in found.message
     assert problems_of(registry, f"{head}{UPLOADS}{AURORA}") == ()
 

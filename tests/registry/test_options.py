@@ -15,8 +15,8 @@ HEAD = '[platform]\nname = "aviary"\n[sites.aurora]\nhostnames = ["aurora.exampl
 @pytest.mark.parametrize(
     ("table", "hint"),
     [
-        ("nginx = { http = ['80'] }", "It is one for all sites: state it in [platform.nginx]."),
-        ("uwsgi = { build = 'debian' }", "It is one for all sites: state it in [platform.uwsgi]."),
+        ("nginx = { http = ['80'] }", "It is the same for all sites: state it in [platform.nginx]."),
+        ("uwsgi = { build = 'debian' }", "It is the same for all sites: state it in [platform.uwsgi]."),
         ("nginx = { rates = 1 }", "Did you mean rate?"),
     ],
 )

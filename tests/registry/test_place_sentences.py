@@ -30,8 +30,8 @@ def test_folder_in_another_one_is_named_with_both(registry: RegistryMaker) -> No
     """Both paths are there as they are, without the slash at the end."""
     [message] = said(registry, 'storage = "file:///srv/outer"', 'storage = "file:///srv/outer/inner"')
     assert message == (
-        "The storage '/srv/outer/inner' of the site borealis lies in the storage of the site aurora, '/srv/outer'; "
-        "each must have a place of its own."
+        "The storage '/srv/outer/inner' of the site borealis is inside the storage of the site aurora, '/srv/outer'; "
+        "each must have its own place."
     )
 
 
@@ -39,4 +39,4 @@ def test_folder_in_another_one_is_named_with_both(registry: RegistryMaker) -> No
 def test_part_of_a_database_is_named(registry: RegistryMaker, sidecar: str) -> None:
     """Nothing lies where SQLite keeps what belongs to a database."""
     [message] = said(registry, 'database = "sqlite:////srv/a.db"', f'storage = "file:///srv/a.db{sidecar}"')
-    assert f"'/srv/a.db{sidecar}' of the site borealis lies in the database of the site aurora" in message
+    assert f"'/srv/a.db{sidecar}' of the site borealis is inside the database of the site aurora" in message

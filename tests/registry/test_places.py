@@ -14,14 +14,14 @@ from wagtail_multihost.registry.places import (
     HOME,
     STORAGE,
     Links,
-    Place,
-    beside_databases,
-    clash,
+    OwnedPath,
     code_paths,
-    inside,
-    one_file,
-    overlapping_folders,
+    is_conflict,
+    nesting_problem,
+    overlap_problems,
     platform_places,
+    same_path_problem,
+    sidecar_problems,
     site_places,
     written_place,
 )
@@ -38,24 +38,24 @@ ALLOWED_OF_ONE = {
 ALLOWED_OF_TWO = {(inner, outer) for inner in (CODE, "secret file") for outer in (CODE, "secret file")}
 
 
-def at(path: str, what: str = STORAGE, site: object = AURORA) -> Place:
-    return Place(path, what, site)  # type: ignore[arg-type]
+def at(path: str, what: str = STORAGE, site: object = AURORA) -> OwnedPath:
+    return OwnedPath(path, what, site)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("inner", "outer"), list(product(KINDS, KINDS)))
 def test_place_in_a_place(inner: str, outer: str) -> None:
     """What a site writes to holds nothing but its own, and is in nothing but its folder and its code."""
-    assert clash(at("/a/b/", inner), at("/a/", outer)) is ((inner, outer) not in ALLOWED_OF_ONE)
-    assert clash(at("/a/b/", inner), at("/a/", outer, BOREALIS)) is ((inner, outer) not in ALLOWED_OF_TWO)
+    assert is_conflict(at("/a/b/", inner), at("/a/", outer)) is ((inner, outer) not in ALLOWED_OF_ONE)
+    assert is_conflict(at("/a/b/", inner), at("/a/", outer, BOREALIS)) is ((inner, outer) not in ALLOWED_OF_TWO)
 
 
 def test_place_of_the_platform_is_in_none_of_a_sites() -> None:
     """Nor one of a site in the platform's; two of the platform may hold each other."""
     key = at("/a/", "key", None)
     for what in (HOME, DATABASE, STORAGE):
-        assert clash(key, at("/a/", what)) is True
-        assert clash(at("/a/", what), key) is True
-    assert clash(key, key) is False
+        assert is_conflict(key, at("/a/", what)) is True
+        assert is_conflict(at("/a/", what), key) is True
+    assert is_conflict(key, key) is False
 
 
 def test_places_of_the_platform_are_its_key_and_its_sockets() -> None:
@@ -139,14 +139,14 @@ def test_links_are_followed_but_for_a_sites_own(tmp_path: Path) -> None:
         (at("/a/b/", "key", None), at("/a/", "folder of sockets", None), "", ""),
     ],
 )
-def test_overlap_is_told_to_who_can_mend_it(place: Place, outer: Place, where: str, site: str) -> None:
+def test_overlap_is_told_to_who_can_mend_it(place: OwnedPath, outer: OwnedPath, where: str, site: str) -> None:
     """The site that states a place, not the platform's own or a site's folder, which the platform states."""
-    problem = inside(place, outer)
+    problem = nesting_problem(place, outer)
     owners = [f"the site {owner.site.id}" if owner.site else "the platform" for owner in (place, outer)]
     assert (problem.where, problem.site) == (where, site)
     assert problem.message == (
-        f"The {place.what} '/a/b' of {owners[0]} lies in the {outer.what} of {owners[1]}, '/a'; "
-        "each must have a place of its own."
+        f"The {place.what} '/a/b' of {owners[0]} is inside the {outer.what} of {owners[1]}, '/a'; "
+        "each must have its own place."
     )
 
 
@@ -162,11 +162,11 @@ def test_overlap_is_told_to_who_can_mend_it(place: Place, outer: Place, where: s
         (at("/a/", STORAGE), at("/a/", "key", None), False),
     ],
 )
-def test_one_file_of_two_sites_is_told_as_one(place: Place, outer: Place, is_one: bool) -> None:
+def test_one_file_of_two_sites_is_told_as_one(place: OwnedPath, outer: OwnedPath, is_one: bool) -> None:
     """Data of two sites at one path; of everything else one lies in the other."""
-    problem = one_file(place, outer)
+    problem = same_path_problem(place, outer)
     assert problem.message.startswith("The file '/a' belongs to the sites borealis and aurora") is is_one
-    assert (problem == inside(place, outer)) is not is_one
+    assert (problem == nesting_problem(place, outer)) is not is_one
 
 
 def test_part_of_a_database_is_found_wherever_its_name_occurs() -> None:
@@ -174,13 +174,13 @@ def test_part_of_a_database_is_found_wherever_its_name_occurs() -> None:
     database = at("/a-wal/d/", DATABASE)
     for sidecar in ("-wal", "-shm", "-journal"):
         place = at(f"/a-wal/d{sidecar}/x/", STORAGE, BOREALIS)
-        expected = inside(place, at(f"/a-wal/d{sidecar}/", DATABASE))
-        assert list(beside_databases([place, database])) == [expected]
-        assert list(beside_databases([place, at("/a-wal/d/", STORAGE)])) == []
+        expected = nesting_problem(place, at(f"/a-wal/d{sidecar}/", DATABASE))
+        assert list(sidecar_problems([place, database])) == [expected]
+        assert list(sidecar_problems([place, at("/a-wal/d/", STORAGE)])) == []
     twice = at("/d-wal/e-wal/", STORAGE, BOREALIS)
     both = [at("/d/", DATABASE), at("/d-wal/e/", DATABASE)]
-    assert len([problem for problem in beside_databases([twice, *both]) if "'/d-wal/e-wal'" in problem.message]) == 2
-    assert list(beside_databases([at("/d-walx/"), at("/d/", DATABASE)])) == []
+    assert len([problem for problem in sidecar_problems([twice, *both]) if "'/d-wal/e-wal'" in problem.message]) == 2
+    assert list(sidecar_problems([at("/d-walx/"), at("/d/", DATABASE)])) == []
 
 
 def test_each_place_is_told_once_with_the_outermost_around_it() -> None:
@@ -188,16 +188,18 @@ def test_each_place_is_told_once_with_the_outermost_around_it() -> None:
     platform = a_platform(data=Path("/none/data"), sockets=Path("/none/run"))
     first = a_site(database=sqlite(path=Path("/none/a/b/db")), storage=files(path=Path("/none/a")))
     second = a_site(id="b", database=sqlite(path=Path("/none/a/b/db2")), storage=files(path=Path("/none/a/b")))
-    found = [problem.message for problem in overlapping_folders(platform, [first, second])]
-    assert [message.partition(" lies in ")[0] for message in found] == [
+    found = [problem.message for problem in overlap_problems(platform, [first, second])]
+    assert [message.partition(" is inside ")[0] for message in found] == [
         "The storage '/none/a/b' of the site b",
         "The database '/none/a/b/db' of the site aurora",
         "The database '/none/a/b/db2' of the site b",
     ]
-    assert all("in the storage of the site aurora, '/none/a';" in message for message in found)
+    assert all("inside the storage of the site aurora, '/none/a';" in message for message in found)
     apart = a_site(id="b", database=sqlite(path=Path("/none/ab/db")), storage=files(path=Path("/none/a-b")))
     inner = a_site(database=sqlite(path=Path("/none/d")), storage=files(path=Path("/none/a")))
-    assert list(overlapping_folders(platform, [inner, apart])) == []
+    assert list(overlap_problems(platform, [inner, apart])) == []
     protected = [("folder of static files", Path("/none/a/static"))]
-    [problem] = overlapping_folders(platform, [inner, apart], protected)
-    assert problem.message.startswith("The folder of static files '/none/a/static' of the platform lies in the storage")
+    [problem] = overlap_problems(platform, [inner, apart], protected)
+    assert problem.message.startswith(
+        "The folder of static files '/none/a/static' of the platform is inside the storage"
+    )

@@ -18,7 +18,7 @@ from tests.registry.conftest import AURORA, BOREALIS, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry import platform_key as module
-from wagtail_multihost.registry.platform_key import COMMAND, create, platform_key
+from wagtail_multihost.registry.platform_key import COMMAND, create_key_file, read_or_make_key
 from wagtail_multihost.spec.secret import Secret
 
 RACERS = 8
@@ -37,7 +37,7 @@ socket = "aurora.sock"
 def test_platform_key_is_made_once_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The first use makes a key that only its owner can read, says so, and later uses read it."""
     with caplog.at_level(logging.WARNING, "wagtail_multihost.registry"):
-        made = platform_key(tmp_path / "data")
+        made = read_or_make_key(tmp_path / "data")
     assert made
     key = made.reveal()
     path = tmp_path / "data" / "platform.key"
@@ -46,19 +46,19 @@ def test_platform_key_is_made_once_and_kept(tmp_path: Path, caplog: pytest.LogCa
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [str(path) in message and key not in message for message in caplog.messages] == [True]
     caplog.clear()
-    assert platform_key(tmp_path / "data").reveal() == key
+    assert read_or_make_key(tmp_path / "data").reveal() == key
     assert caplog.messages == []
 
 
 def test_platform_key_leaves_no_draft(tmp_path: Path) -> None:
     """Nothing but the key is left in the folder."""
-    platform_key(tmp_path)
+    read_or_make_key(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["platform.key"]
 
 
 def test_platform_key_differs_for_every_platform(tmp_path: Path) -> None:
     """Two folders get two keys."""
-    assert platform_key(tmp_path / "a").reveal() != platform_key(tmp_path / "b").reveal()
+    assert read_or_make_key(tmp_path / "a").reveal() != read_or_make_key(tmp_path / "b").reveal()
 
 
 def test_platform_key_of_threads_that_race_is_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -67,8 +67,8 @@ def test_platform_key_of_threads_that_race_is_one(tmp_path: Path, caplog: pytest
 
     def race(_: int) -> str:
         start.wait(timeout=30)
-        create(tmp_path / "platform.key")
-        return platform_key(tmp_path).reveal()
+        create_key_file(tmp_path / "platform.key")
+        return read_or_make_key(tmp_path).reveal()
 
     with caplog.at_level(logging.WARNING), ThreadPoolExecutor(RACERS) as pool:
         keys = set(pool.map(race, range(RACERS)))
@@ -80,8 +80,8 @@ def test_platform_key_of_threads_that_race_is_one(tmp_path: Path, caplog: pytest
 def test_platform_key_of_processes_that_race_is_one(tmp_path: Path) -> None:
     """Of several processes that start at once on a new platform, all have one key."""
     code = (
-        "import sys; from pathlib import Path; from wagtail_multihost.registry.platform_key import platform_key; "
-        "print('ready', flush=True); sys.stdin.read(); print(platform_key(Path(sys.argv[1])).reveal())"
+        "import sys; from pathlib import Path; from wagtail_multihost.registry.platform_key import read_or_make_key; "
+        "print('ready', flush=True); sys.stdin.read(); print(read_or_make_key(Path(sys.argv[1])).reveal())"
     )
     racers = [
         subprocess.Popen(
@@ -109,7 +109,7 @@ def test_platform_key_that_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
     """Where no key can be written the platform is refused; a key of the moment would be worse."""
     (tmp_path / "data").write_text("a file in the way")
     with pytest.raises(ConfigurationError) as refused:
-        platform_key(tmp_path / "data")
+        read_or_make_key(tmp_path / "data")
     assert [problem.where for problem in refused.value.problems] == ["secret_key"]
 
 
@@ -121,7 +121,7 @@ def test_platform_key_that_cannot_be_written_leaves_no_draft(tmp_path: Path, mon
 
     monkeypatch.setattr(module.os, "link", fail)
     with pytest.raises(ConfigurationError, match="No space left"):
-        platform_key(tmp_path)
+        read_or_make_key(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -154,7 +154,7 @@ def test_platform_key_is_made_in_development_alone(registry: RegistryMaker, tmp_
     """Elsewhere the error names the command that makes one, and a key that is there already is taken."""
     head = f'[platform]\nname = "aviary"\nenvironment = "{environment}"\n'
     opened = registry(head + AURORA + UID + PINS)
-    for read in (lambda: opened.site("aurora"), lambda: opened.chosen(["aurora"])):
+    for read in (lambda: opened.site("aurora"), lambda: opened.read_sites(["aurora"])):
         with pytest.raises(ConfigurationError) as refused:
             read()
         (problem,) = refused.value.problems
@@ -180,7 +180,7 @@ def test_who_develops_as_root_may_do_so_in_anybodys_folder(registry: RegistryMak
 
 def create_in(data: Path) -> None:
     data.mkdir()
-    create(data / "platform.key")
+    create_key_file(data / "platform.key")
 
 
 @pytest.mark.parametrize("environment", [None, "production", "development"])

@@ -9,11 +9,11 @@ import pytest
 
 from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
-from wagtail_multihost.registry.environment import EnvironmentRegistry, EnvironmentSource, parsed_list, place
+from wagtail_multihost.registry.environment import EnvironmentRegistry, EnvironmentSource, put_value, split_list
 from wagtail_multihost.registry.keys import Key, declared
-from wagtail_multihost.registry.keys.key import key_of, literal
+from wagtail_multihost.registry.keys.key import field_keys, toml_literal
 from wagtail_multihost.registry.keys.settings import accepted_by
-from wagtail_multihost.registry.record import Entry, Record, Source, bounded, entries_of
+from wagtail_multihost.registry.record import KeyEntry, Record, RegistrySource, check_digits, table_entries
 from wagtail_multihost.registry.snapshot import SnapshotSource
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.registry.typed import TypedSource
@@ -30,7 +30,7 @@ def typed(**changes: Any) -> TypedSource:
     return TypedSource(FILE, {"KEY": "k", "BLANK": " "}, **{"reads_secrets": False, **changes})
 
 
-def record(table: dict[str, object], source: Source | None = None, path: tuple[str, ...] = SITE) -> Record:
+def record(table: dict[str, object], source: RegistrySource | None = None, path: tuple[str, ...] = SITE) -> Record:
     return Record.of(table, path, source or typed(), [], "aurora")
 
 
@@ -146,16 +146,16 @@ def test_value_that_is_missing_is_its_default() -> None:
 
 def test_number_has_nine_digits() -> None:
     """On either side of zero."""
-    assert [bounded(value) for value in (0, 10**9 - 1, 1 - 10**9)] == [0, 10**9 - 1, 1 - 10**9]
+    assert [check_digits(value) for value in (0, 10**9 - 1, 1 - 10**9)] == [0, 10**9 - 1, 1 - 10**9]
     for value in (10**9, -(10**9)):
         with pytest.raises(ValueError, match="more than nine digits"):
-            bounded(value)
+            check_digits(value)
 
 
 def test_entry_does_not_print_its_value() -> None:
     """The value may be a secret."""
-    assert repr(Entry("hunter2", ("a", "b"))) == "Entry(a.b)"
-    entries = entries_of({"a": 1}, ("x",))
+    assert repr(KeyEntry("hunter2", ("a", "b"))) == "Entry(a.b)"
+    entries = table_entries({"a": 1}, ("x",))
     assert {key: (entry.value, entry.path) for key, entry in entries.items()} == {"a": (1, ("x", "a"))}
 
 
@@ -214,7 +214,7 @@ def test_what_is_built_has_its_problems_under_the_keys_as_written() -> None:
         raise ConfigurationError([Problem(key, key) for key in ("a", "b", "c", "d.e")])
 
     made = Record(
-        {"a": Entry(1, ("platform", "x", "a")), "b_file": Entry(1, ("x", "b_file"))}, SITE, typed(), [], "aurora"
+        {"a": KeyEntry(1, ("platform", "x", "a")), "b_file": KeyEntry(1, ("x", "b_file"))}, SITE, typed(), [], "aurora"
     )
     assert made.build(fail) is None
     assert [problem.where for problem in made.problems] == [
@@ -231,9 +231,9 @@ def test_what_is_built_has_its_problems_under_the_keys_as_written() -> None:
         ({"key": "k"}, Secret("k"), []),
         ({"key": "env:KEY"}, Secret("k"), []),
         ({"key": " env:KEY"}, Secret(" env:KEY"), []),
-        ({"key": "env:"}, None, [("key", "After env: it must have the name of an environment variable.")]),
-        ({"key": "env:A-B"}, None, [("key", "After env: it must have the name of an environment variable.")]),
-        ({"key": "env:9"}, None, [("key", "After env: it must have the name of an environment variable.")]),
+        ({"key": "env:"}, None, [("key", "The name of an environment variable must follow env:.")]),
+        ({"key": "env:A-B"}, None, [("key", "The name of an environment variable must follow env:.")]),
+        ({"key": "env:9"}, None, [("key", "The name of an environment variable must follow env:.")]),
         ({"key": "env:NONE"}, None, [("key", "The environment variable NONE is not set.")]),
         ({"key": "env:BLANK"}, Secret(" "), [("key", "The secret is blank.")]),
         ({"key": ""}, Secret(""), [("key", "It is blank.")]),
@@ -242,17 +242,17 @@ def test_what_is_built_has_its_problems_under_the_keys_as_written() -> None:
         (
             {"key_file": "{x}"},
             Secret(""),
-            [("key_file", "The path '{x}' is not accepted: only {site} may stand in braces.")],
+            [("key_file", "The path '{x}' is not accepted: only {site} is accepted in braces.")],
         ),
         (
             {"key_file": "a}"},
             Secret(""),
-            [("key_file", "The path 'a}' is not accepted: only {site} may stand in braces.")],
+            [("key_file", "The path 'a}' is not accepted: only {site} is accepted in braces.")],
         ),
         (
             {"key_file": "a\n"},
             Secret(""),
-            [("key_file", r"The path 'a\n' is not accepted: only {site} may stand in braces.")],
+            [("key_file", r"The path 'a\n' is not accepted: only {site} is accepted in braces.")],
         ),
         ({"key_file": "a://b"}, Secret(""), [("key_file", "It is a URL; a path is accepted.")]),
         (
@@ -260,7 +260,11 @@ def test_what_is_built_has_its_problems_under_the_keys_as_written() -> None:
             None,
             [("key_file", "Cannot read the secret file /none/at/all: No such file or directory.")],
         ),
-        ({"key": "k", "key_file": "f"}, Secret("k"), [("key_file", "It stands beside key; give only one of the two.")]),
+        (
+            {"key": "k", "key_file": "f"},
+            Secret("k"),
+            [("key_file", "It is stated together with key; give only one of the two.")],
+        ),
     ],
 )
 def test_secret_is_taken_or_told(
@@ -303,7 +307,7 @@ def test_secrets_of_a_list_are_read_one_by_one() -> None:
     made = record({"keys": ["a", "env:KEY", "env:NONE", "env:BLANK", "env:-"]}, typed(reads_secrets=True))
     assert made.take_secrets("keys")[:2] == (Secret("a"), Secret("k"))
     assert told(made) == [
-        ("sites.toml: sites.aurora.keys", "After env: it must have the name of an environment variable."),
+        ("sites.toml: sites.aurora.keys", "The name of an environment variable must follow env:."),
         ("sites.toml: sites.aurora.keys", "The environment variable NONE is not set."),
         ("sites.toml: sites.aurora.keys", "The secret is blank."),
         ("sites.toml: sites.aurora.keys", "The environment variable - is not set."),
@@ -357,8 +361,8 @@ def test_variable_is_a_list() -> None:
     source = EnvironmentSource({}, reads_secrets=False)
     assert source.texts("a") == ("a",)
     assert source.texts(" a , b,c ") == ("a", "b", "c")
-    assert parsed_list("a,b") == ["a", "b"]
-    with pytest.raises(ValueError, match="blank between commas"):
+    assert split_list("a,b") == ["a", "b"]
+    with pytest.raises(ValueError, match="empty item between commas"):
         source.texts("a, ,b")
     with pytest.raises(ValueError, match="It is blank"):
         source.texts(" ")
@@ -377,24 +381,24 @@ def test_variables_are_tables() -> None:
         }
     )
     clashes: list[str] = []
-    assert registry.nested("MULTIHOST_SITE_", clashes) == {
+    assert registry.nested_table("MULTIHOST_SITE_", clashes) == {
         "database": {"host": "h", "options": {"sslmode": "s"}},
         "settings": {"TIME_ZONE": "z"},
         "uid": "u",
     }
-    assert registry.nested("MULTIHOST_PLATFORM_", clashes) == {"name": "n"}
+    assert registry.nested_table("MULTIHOST_PLATFORM_", clashes) == {"name": "n"}
     assert (clashes, registry.name, registry.url, registry.files) == ([], "The environment", "env:", ())
     clashing = EnvironmentRegistry({"MULTIHOST_SITE_A": "a", "MULTIHOST_SITE_A__B": "b", "MULTIHOST_SITE_A__B__C": "c"})
-    clashing.nested("MULTIHOST_SITE_", clashes)
+    clashing.nested_table("MULTIHOST_SITE_", clashes)
     assert clashes == ["MULTIHOST_SITE_A__B", "MULTIHOST_SITE_A__B__C"]
 
 
 def test_value_is_placed_in_its_table() -> None:
     """Tables on the way are made, and a value on the way is left as it is."""
     table: dict[str, object] = {"a": "value"}
-    assert place(table, ["b", "c"], "x") is True
-    assert place(table, ["b", "d"], "y") is True
-    assert place(table, ["a", "c"], "z") is False
+    assert put_value(table, ["b", "c"], "x") is True
+    assert put_value(table, ["b", "d"], "y") is True
+    assert put_value(table, ["a", "c"], "z") is False
     assert table == {"a": "value", "b": {"c": "x", "d": "y"}}
 
 
@@ -454,7 +458,7 @@ def test_key_is_one_that_the_platform_may_have(table: str, name: str, is_accepte
 def test_secret_has_two_keys() -> None:
     """Itself, and the path of a file."""
     [(field, found)] = [pair for pair in declarations(MailSpec) if pair[0].name == "password"]
-    own, file = key_of("mail", field, found, is_shared=True)
+    own, file = field_keys("mail", field, found, is_shared=True)
     assert (own.name, own.type, own.default, own.kind) == ("password", "secret", "required with a username", "smtp")
     assert (file.name, file.type, file.default, file.kind) == ("password_file", "path", "none", "smtp")
     assert file.meaning == "The file that holds the `password`."
@@ -470,7 +474,7 @@ def test_secret_has_two_keys() -> None:
 )
 def test_default_is_written_as_toml_has_it(value: object, expected: str) -> None:
     """What is nothing is a word; zero and false are values."""
-    assert literal(value) == expected
+    assert toml_literal(value) == expected
 
 
 def test_tables_without_a_url_are_called_tables() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import release
-from wagtail_multihost.registry.release import Release, own_release, read_release, text_of
+from wagtail_multihost.registry.release import Release, own_release, read_release, release_text
 from wagtail_multihost.registry.snapshot_formats import FORMATS
 from wagtail_multihost.spec.codebase import Codebase
 
@@ -30,7 +30,7 @@ CODEBASE = Codebase(
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "codebase.json"
-    path.write_text(text_of(Release(CODEBASE, "1.2", (1, 2))))
+    path.write_text(release_text(Release(CODEBASE, "1.2", (1, 2))))
     path.chmod(0o644)
     return path
 
@@ -39,7 +39,7 @@ def test_release_is_read_as_it_was_written(file: Path) -> None:
     """Paths, what is None and lists are what they were."""
     assert read_release(file) == Release(CODEBASE, "1.2", (1, 2))
     plain = Release(replace(CODEBASE, static_root=None, static_url=None, pythonpath=()), "", ())
-    file.write_text(text_of(plain))
+    file.write_text(release_text(plain))
     assert read_release(file) == plain
 
 

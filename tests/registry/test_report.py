@@ -9,7 +9,7 @@ import pytest
 
 from tests.registry.conftest import RegistryMaker, shown_by_error_pages
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry.record import entries_of
+from wagtail_multihost.registry.record import table_entries
 
 # Every secret in this file has "hunter" in it.
 MISTAKES = r"""
@@ -164,7 +164,7 @@ def test_report_has_no_secret(registry: RegistryMaker) -> None:
 
 def test_frame_that_reads_a_value_does_not_show_it() -> None:
     """An error page has the variables of every frame, also of one that reads a registry's entries."""
-    entries = entries_of({"password": "hunter2", "table": {"inner": "hunter2"}}, ("sites", "aurora"))
+    entries = table_entries({"password": "hunter2", "table": {"inner": "hunter2"}}, ("sites", "aurora"))
     try:
         raise ValueError(len(entries))
     except ValueError as error:

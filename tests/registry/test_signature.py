@@ -13,15 +13,15 @@ import pytest
 from tests.registry.conftest import shown_by_error_pages
 from tests.registry.test_snapshot import ENVIRON, REGISTRY, Edit, edit, snap  # noqa: F401  # edit is a fixture
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.publishing.signing import signing_key
+from wagtail_multihost.publishing.signing import read_signing_key
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.signature import forgery, public_key
+from wagtail_multihost.registry.signature import read_public_key, signature_problem
 from wagtail_multihost.registry.snapshot import (
     PUBLIC_KEY_VARIABLE,
     SnapshotRegistry,
-    content,
     digest_of,
-    untrusted_folder,
+    folder_trust_problem,
+    signed_content,
 )
 from wagtail_multihost.spec.permissions import own_accounts
 
@@ -46,7 +46,7 @@ def key(tmp_path: Path) -> Path:
 def folder(tmp_path: Path, key: Path) -> Path:
     """Signed snapshots of two sites."""
     (tmp_path / "sites.toml").write_text(REGISTRY, encoding="utf-8")
-    snap(open_registry(tmp_path / "sites.toml", ENVIRON), tmp_path / "snapshots", signing_key(key))
+    snap(open_registry(tmp_path / "sites.toml", ENVIRON), tmp_path / "snapshots", read_signing_key(key))
     return tmp_path / "snapshots"
 
 
@@ -143,47 +143,31 @@ def test_public_key_that_others_can_change_is_refused(folder: Path, key: Path) -
     assert "0664" in refusal(folder, key)
 
 
-def test_signing_key_that_others_can_read_is_refused(key: Path) -> None:
-    """The private key is a secret file."""
-    key.chmod(0o644)
-    with pytest.raises(ConfigurationError, match="0644"):
-        signing_key(key)
-
-
-def test_signing_key_that_is_none_is_refused(tmp_path: Path, key: Path) -> None:
-    """A missing file, a public key, another algorithm and a passphrase are errors without a traceback."""
-    locked = tmp_path / "locked.pem"
-    words = ["openssl", "pkey", "-in", str(key), "-aes256", "-passout", "pass:hunter", "-out", str(locked)]
-    subprocess.run(words, check=True, capture_output=True)
-    locked.chmod(0o600)
-    for path in (tmp_path / "none", key.with_suffix(".pub"), make_key(tmp_path, "rsa", "rsa"), locked):
-        with pytest.raises(ConfigurationError) as refused:
-            signing_key(path)
-        assert [problem.where for problem in refused.value.problems] == ["--signing-key"]
-
-
 def test_signature_without_the_package_is_an_error(folder: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where cryptography is missing, neither side goes on unsigned."""
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
     assert "wagtail-multihost[signatures]" in refusal(folder, key)
     with pytest.raises(ConfigurationError, match=r"wagtail-multihost\[signatures\]"):
-        signing_key(key)
+        read_signing_key(key)
 
 
 def test_snapshot_that_may_be_trusted_has_nothing_against_it(folder: Path, key: Path) -> None:
     """What speaks against a snapshot is a sentence, and blank where nothing does."""
     registry = opened(folder, key)
     snapshot = registry.snapshot("aurora")
-    public = public_key(key.with_suffix(".pub"), "VARIABLE", is_production=False)
-    signature, signed = snapshot.document["signature"], content(snapshot.document)
-    assert forgery(signature, signed, public, "VARIABLE") == ""
-    assert (registry.mistrust(snapshot, "aurora"), SnapshotRegistry(folder, {}).mistrust(snapshot, "aurora")) == (
+    public = read_public_key(key.with_suffix(".pub"), "VARIABLE", is_production=False)
+    signature, signed = snapshot.document["signature"], signed_content(snapshot.document)
+    assert signature_problem(signature, signed, public, "VARIABLE") == ""
+    assert (
+        registry.content_problem(snapshot, "aurora"),
+        SnapshotRegistry(folder, {}).content_problem(snapshot, "aurora"),
+    ) == (
         "",
         "",
     )
-    assert registry.mistrust(snapshot, "b") == "It is the snapshot of 'aurora', under the name of another site."
-    assert untrusted_folder(folder, own_accounts(), is_production=False) == ""
-    told = forgery("AAAA", signed, public, "VARIABLE")
-    assert told == "Its signature is not by the key that VARIABLE names, or its content is another."
-    told = forgery(None, signed, public, "VARIABLE")
-    assert told == "It has no signature, and VARIABLE asks for one."
+    assert registry.content_problem(snapshot, "b") == "It is the snapshot of 'aurora', under the name of another site."
+    assert folder_trust_problem(folder, own_accounts(), is_production=False) == ""
+    told = signature_problem("AAAA", signed, public, "VARIABLE")
+    assert told == "Its signature was not made with the key that VARIABLE names, or its content was changed."
+    told = signature_problem(None, signed, public, "VARIABLE")
+    assert told == "It has no signature, but VARIABLE requires one."

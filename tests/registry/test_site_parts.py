@@ -11,10 +11,10 @@ import pytest
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, PLATFORM_KEY, RegistryMaker
 from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.registry import ACCEPTED, open_registry, refusal, registry_at
+from wagtail_multihost.registry import ACCEPTED, open_registry, registry_at, url_problem
 from wagtail_multihost.registry.base import Contents, Registry, records_of, secret_files
-from wagtail_multihost.registry.lines import located_labels, variables
-from wagtail_multihost.registry.reading import shared_keys
+from wagtail_multihost.registry.lines import located_labels, variable_labels
+from wagtail_multihost.registry.reading import keys_stated_for_all
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.registry.site_record import SiteReader
 from wagtail_multihost.registry.snapshot import SnapshotRegistry
@@ -185,7 +185,7 @@ def test_name_that_is_none_is_told_and_nothing_else(registry: RegistryMaker, key
 @pytest.mark.parametrize("requires_pin", [True, False])
 def test_pin_is_asked_for_in_production_only(registry: RegistryMaker, environment: str, requires_pin: bool) -> None:
     """And by those who need it; it is told at the site's table."""
-    record, [own] = registry(f'{HEAD}environment = "{environment}"\n{AURORA}').tables(reads_secrets=False)
+    record, [own] = registry(f'{HEAD}environment = "{environment}"\n{AURORA}').read_tables(reads_secrets=False)
     from wagtail_multihost.registry.platform_record import read_platform
 
     platform, defaults = read_platform(record)
@@ -306,8 +306,11 @@ def test_platform_states_its_keys_or_a_keyring(registry: RegistryMaker, tmp_path
     [
         ("", None),
         ('environment = "development"\n', None),
-        ('environment = "staging"\n', "It is missing, and the environment is 'staging'. A key is made in development"),
-        ('environment = "production"\n', "It is missing, and the environment is 'production'. A key is made in"),
+        (
+            'environment = "staging"\n',
+            "It is missing, and the environment is 'staging'. A key is made only in development",
+        ),
+        ('environment = "production"\n', "It is missing, and the environment is 'production'. A key is made only in"),
     ],
 )
 def test_key_of_the_platform_is_made_in_development_only(
@@ -357,7 +360,7 @@ def test_variables_that_state_no_environment_make_no_key(tmp_path: Path, monkeyp
 def test_path_of_the_platform_differs_per_site(name: str, value: object, expected: bool) -> None:
     """With {site} in it; nothing but a path does."""
     spec = StorageSpec if name == "bucket" else DatabaseSpec
-    assert list(shared_keys(spec, {name: value})) == ([] if expected else [name])
+    assert list(keys_stated_for_all(spec, {name: value})) == ([] if expected else [name])
 
 
 def test_platform_without_a_name_is_told(registry: RegistryMaker) -> None:
@@ -383,16 +386,16 @@ def test_enabled_sites_are_those_that_are_served(registry: RegistryMaker) -> Non
 def test_chosen_sites_are_read_with_their_secrets(registry: RegistryMaker) -> None:
     """Only these, in the order of the registry; the mistakes of the others are not looked at."""
     opened = registry(f'{HEAD}{BOREALIS}secret_key = "env:NONE"\n{AURORA}secret_key = "{"k" * 50}"\n[sites.c]\n')
-    contents = opened.chosen(["aurora"])
+    contents = opened.read_sites(["aurora"])
     assert isinstance(contents, Contents)
     assert [(site.id, site.secret_key) for site in contents.sites] == [("aurora", Secret("k" * 50))]
-    assert opened.chosen([]).sites == ()
+    assert opened.read_sites([]).sites == ()
     for chosen, place in (("borealis", "sites.borealis.secret_key"), ("c", "sites.c.hostnames")):
         with pytest.raises(ConfigurationError) as refused:
-            opened.chosen(["aurora", chosen])
+            opened.read_sites(["aurora", chosen])
         assert [problem.where for problem in refused.value.problems] == [f"sites.toml: {place}"]
     with pytest.raises(ConfigurationError) as refused:
-        registry(f'{HEAD}origin = "x"\n{AURORA}epoch = 0\n').chosen(["aurora"])
+        registry(f'{HEAD}origin = "x"\n{AURORA}epoch = 0\n').read_sites(["aurora"])
     assert [problem.where for problem in refused.value.problems] == ["sites.toml: platform.origin"]
 
 
@@ -400,11 +403,11 @@ def test_registry_keeps_nothing_that_it_does_not_say() -> None:
     """What only some registries know is nothing for the others."""
 
     class Bare(Registry):
-        def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+        def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
             raise NotImplementedError
 
     bare = Bare()
-    assert (bare.private_files("a"), list(bare.neighbours("a", ["b"])), bare.created("a")) == ((), [], None)
+    assert (bare.private_files("a"), list(bare.neighbour_files("a", ["b"])), bare.written_at("a")) == ((), [], None)
     assert (bare.files, bare.has_servers, bare.used) == ((), True, {})
 
 
@@ -418,8 +421,11 @@ def test_problem_that_is_met_twice_is_told_once(registry: RegistryMaker) -> None
 def test_unknown_site_is_told_with_a_close_one(registry: RegistryMaker) -> None:
     """The registry is named; without a close one there is no hint."""
     opened = registry(HEAD + AURORA)
-    assert opened.unknown("aurora2", ["aurora"]) == f"{opened.name} has no site 'aurora2'. Did you mean aurora?"
-    assert opened.unknown("x", ["aurora"]) == f"{opened.name} has no site 'x'."
+    assert (
+        opened.unknown_site_message("aurora2", ["aurora"])
+        == f"{opened.name} has no site 'aurora2'. Did you mean aurora?"
+    )
+    assert opened.unknown_site_message("x", ["aurora"]) == f"{opened.name} has no site 'x'."
 
 
 def test_disabled_site_is_told_at_the_variable(registry: RegistryMaker) -> None:
@@ -488,14 +494,14 @@ def test_key_of_the_platform_is_needed_where_a_site_derives(sites: dict[str, obj
         *((text, "") for text in ("sites.toml", "/srv/a b", "env:", "env://", "file:///srv/a", "a:b", "env:x")),
         *((text, "It is blank") for text in ("", " ", "\n")),
         ("http://[h", "It is not a URL"),
-        ("postgres://h", "URLs with the scheme 'postgres' are not known"),
-        ("file://h/a", "URLs with the scheme 'file' are not known"),
-        ("env://x", "URLs with the scheme 'env' are not known"),
+        ("postgres://h", "URLs with the scheme 'postgres' are not supported"),
+        ("file://h/a", "URLs with the scheme 'file' are not supported"),
+        ("env://x", "URLs with the scheme 'env' are not supported"),
     ],
 )
 def test_text_that_names_no_registry_says_why(text: str, reason: str) -> None:
     """A path, a file or the environment; nothing else."""
-    assert refusal(text) == reason
+    assert url_problem(text) == reason
     if reason:
         with pytest.raises(ConfigurationError) as refused:
             open_registry(text, {})
@@ -537,5 +543,5 @@ def test_variables_are_told_with_those_of_their_table() -> None:
             )
         },
     }
-    assert variables(environ) == expected
+    assert variable_labels(environ) == expected
     assert located_labels(open_registry("env:", environ)) == expected

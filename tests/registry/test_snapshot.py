@@ -20,9 +20,9 @@ from tests.accounts import NOBODY, OTHER_GROUP, SITE_GROUP, acting_as, needs_roo
 from tests.registry.conftest import shown_by_error_pages
 from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.publishing.snapshot_changes import differing, groups_of
-from wagtail_multihost.publishing.snapshot_draft import drafts
-from wagtail_multihost.publishing.snapshot_writer import prepared, write
+from wagtail_multihost.publishing.snapshot_changes import find_changes, find_groups
+from wagtail_multihost.publishing.snapshot_draft import draft_snapshots
+from wagtail_multihost.publishing.snapshot_writer import prepared_folder, write_changes
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Contents, Registry
 from wagtail_multihost.registry.snapshot import SnapshotRegistry, digest_of
@@ -87,16 +87,16 @@ NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 
 def read_own(registry: Registry) -> Contents:
-    contents = registry.chosen({site.id for site in registry.load().enabled})
+    contents = registry.read_sites({site.id for site in registry.load().enabled})
     return Contents(contents.platform, tuple(with_own_keys(contents.platform, site) for site in contents.sites))
 
 
 def snap(registry: Registry, folder: Path, key: Any = None, now: datetime = NOW) -> list[str]:
     """Write the snapshots of a registry; return what was done, by file."""
     contents = read_own(registry)
-    with prepared(folder):
-        changes = list(differing(drafts(folder, registry, contents, now), groups_of(*contents[:2]), key))
-        write(changes)
+    with prepared_folder(folder):
+        changes = list(find_changes(draft_snapshots(folder, registry, contents, now), find_groups(*contents[:2]), key))
+        write_changes(changes)
     return [f"{change.path.name} {change.state.value}" for change in changes]
 
 
@@ -469,9 +469,9 @@ def grouped(public_folder: Path) -> Path:
     path = public_folder / "sites.toml"
     path.write_text(text.replace("[platform]", '[platform]\ngroup = "{site}"'))
     path.chmod(0o600)
-    from wagtail_multihost.publishing.pins import pin
+    from wagtail_multihost.publishing.pins import pin_sites
 
-    pin(open_registry(path, {}))
+    pin_sites(open_registry(path, {}))
     snap(open_registry(path, {}), public_folder / "run")
     return public_folder / "run"
 

@@ -9,10 +9,17 @@ import pytest
 
 from tests.registry.test_snapshot import folder, source  # noqa: F401  # fixtures
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.publishing.snapshot_changes import sealed
+from wagtail_multihost.publishing.snapshot_changes import seal_document
 from wagtail_multihost.registry import snapshot_formats
 from wagtail_multihost.registry.snapshot import SnapshotRegistry
-from wagtail_multihost.registry.snapshot_formats import KEYS, Document, Format, misfits, newest, refusal
+from wagtail_multihost.registry.snapshot_formats import (
+    KEYS,
+    Document,
+    Format,
+    format_problem,
+    newest_format,
+    unfit_keys,
+)
 
 #: In the format before the newest one, what is private has another name.
 BEFORE = {key: kind for key, kind in KEYS.items() if key != "private"} | {"closed": list}
@@ -38,7 +45,7 @@ def two_formats(monkeypatch: pytest.MonkeyPatch) -> None:
 def rewritten(path: Path, change: Document) -> Document:
     """Put a document of another format into a snapshot's file, and return it."""
     path.chmod(0o600)
-    document = sealed(change, None)
+    document = seal_document(change, None)
     path.write_text(json.dumps(document))
     return document
 
@@ -59,7 +66,7 @@ def test_snapshots_of_both_formats_are_one_registry(two_formats: None, folder: P
     """Sites of two releases are served at once."""
     path = folder / "aurora.json"
     rewritten(path, {**back(json.loads(path.read_text())), "format": 1})
-    assert newest() == json.loads((folder / "borealis.json").read_text())["format"] == 2
+    assert newest_format() == json.loads((folder / "borealis.json").read_text())["format"] == 2
     assert [site.id for site in SnapshotRegistry(folder, {}).load().sites] == ["aurora", "borealis"]
 
 
@@ -75,14 +82,14 @@ def test_version_with_one_format_does_not_read_the_next(folder: Path) -> None:  
     """It says what it reads."""
     path = folder / "aurora.json"
     rewritten(path, {**json.loads(path.read_text()), "format": 2})
-    with pytest.raises(ConfigurationError, match="It has the format 2, and this version"):
+    with pytest.raises(ConfigurationError, match="It has the format 2, but this version"):
         SnapshotRegistry(folder, {}).snapshot("aurora")
 
 
 def test_formats_that_are_read_are_told(two_formats: None) -> None:
     """Neither an older nor a newer one than these is."""
-    assert [bool(refusal(number)) for number in (0, 1, 2, 3)] == [True, False, False, True]
-    assert "reads the formats 1 and 2. " in refusal(3)
+    assert [bool(format_problem(number)) for number in (0, 1, 2, 3)] == [True, False, False, True]
+    assert "reads the formats 1 and 2. " in format_problem(3)
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -92,8 +99,8 @@ def test_each_format_has_its_own_keys(version: int, two_formats: None) -> None:
         "format": version,
         **{key: kind() for key, kind in snapshot_formats.FORMATS[version].keys.items() if key != "format"},
     }
-    assert misfits(document) == []
+    assert unfit_keys(document) == []
     other = "private" if version == 1 else "closed"
-    assert misfits({**document, "signature": ""}) == []
-    assert misfits({**document, other: ""}) == [other]
-    assert misfits({**document, "revision": "1"}) == ["revision"]
+    assert unfit_keys({**document, "signature": ""}) == []
+    assert unfit_keys({**document, other: ""}) == [other]
+    assert unfit_keys({**document, "revision": "1"}) == ["revision"]

@@ -10,8 +10,8 @@ import pytest
 from tests.accounts import NOBODY, needs_root, passable_folder
 from tests.registry.test_signature import make_key
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry.signature import public_key
-from wagtail_multihost.registry.snapshot import untrusted_folder
+from wagtail_multihost.registry.signature import read_public_key
+from wagtail_multihost.registry.snapshot import folder_trust_problem
 
 ROOT = (0,)
 VARIABLE = "MULTIHOST_SNAPSHOT_PUBLIC_KEY"
@@ -27,7 +27,7 @@ def public(tmp_path: Path) -> Path:
 def test_public_key_that_nobody_else_writes_is_accepted(public: Path, mode: int, is_production: bool) -> None:
     """Anybody may read it."""
     public.chmod(mode)
-    assert public_key(public, VARIABLE, is_production=is_production).public_bytes_raw()
+    assert read_public_key(public, VARIABLE, is_production=is_production).public_bytes_raw()
 
 
 @pytest.mark.parametrize("is_production", [False, True])
@@ -36,7 +36,7 @@ def test_public_key_that_others_write_is_refused(public: Path, mode: int, is_pro
     """Who can change the key can sign snapshots."""
     public.chmod(mode)
     with pytest.raises(ConfigurationError, match=VARIABLE):
-        public_key(public, VARIABLE, is_production=is_production)
+        read_public_key(public, VARIABLE, is_production=is_production)
 
 
 @needs_root
@@ -45,7 +45,7 @@ def test_public_key_of_another_account_is_refused(public: Path, is_production: b
     """A key that belongs to somebody else, a site's account for example, is not asked."""
     os.chown(public, NOBODY, 0)
     with pytest.raises(ConfigurationError, match=rf"belongs to nobody; accepted: {accepted}\."):
-        public_key(public, VARIABLE, is_production=is_production)
+        read_public_key(public, VARIABLE, is_production=is_production)
 
 
 @needs_root
@@ -58,9 +58,9 @@ def test_public_key_of_the_process_itself_is_refused_in_production(
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
     if is_refused:
         with pytest.raises(ConfigurationError, match=r"accepted: root\."):
-            public_key(public, VARIABLE, is_production=is_production)
+            read_public_key(public, VARIABLE, is_production=is_production)
     else:
-        assert public_key(public, VARIABLE, is_production=is_production)
+        assert read_public_key(public, VARIABLE, is_production=is_production)
 
 
 def trees(base: Path) -> tuple[Path, Path]:
@@ -79,13 +79,13 @@ def test_folder_that_is_reached_by_a_link_is_judged_by_both_ways(which: int, mod
     with passable_folder() as base:
         folder = trees(base)
         link = folder[1] / "snapshots"
-        assert untrusted_folder(link, ROOT, is_production=True) == ""
+        assert folder_trust_problem(link, ROOT, is_production=True) == ""
         folder[which].chmod(mode)
-        assert str(folder[which]) in untrusted_folder(link, ROOT, is_production=True)
-        assert untrusted_folder(link, ROOT, is_production=False) == ""
+        assert str(folder[which]) in folder_trust_problem(link, ROOT, is_production=True)
+        assert folder_trust_problem(link, ROOT, is_production=False) == ""
         folder[which].chmod(0o755)
         os.chown(folder[which], NOBODY, 0)
-        assert "belongs to nobody" in untrusted_folder(link, ROOT, is_production=True)
+        assert "belongs to nobody" in folder_trust_problem(link, ROOT, is_production=True)
 
 
 @needs_root
@@ -96,11 +96,13 @@ def test_folder_itself_is_judged_everywhere(is_production: bool) -> None:
         folder = trees(base)[0] / "snapshots"
         for mode in (0o775, 0o757, 0o1777):
             folder.chmod(mode)
-            assert untrusted_folder(folder, ROOT, is_production=is_production).startswith("Its folder is not accepted.")
+            assert folder_trust_problem(folder, ROOT, is_production=is_production).startswith(
+                "Its folder is not accepted."
+            )
         folder.chmod(0o711)
         os.chown(folder, NOBODY, 0)
-        assert "belongs to nobody" in untrusted_folder(folder, ROOT, is_production=is_production)
-        assert untrusted_folder(folder, (0, NOBODY), is_production=is_production) == ""
+        assert "belongs to nobody" in folder_trust_problem(folder, ROOT, is_production=is_production)
+        assert folder_trust_problem(folder, (0, NOBODY), is_production=is_production) == ""
 
 
 @needs_root
@@ -109,6 +111,6 @@ def test_sticky_folder_above_is_accepted_and_its_owner_is_not_any() -> None:
     with passable_folder() as base:
         above = trees(base)[0]
         above.chmod(0o1777)
-        assert untrusted_folder(above / "snapshots", ROOT, is_production=True) == ""
+        assert folder_trust_problem(above / "snapshots", ROOT, is_production=True) == ""
         os.chown(above, NOBODY, 0)
-        assert "belongs to nobody" in untrusted_folder(above / "snapshots", ROOT, is_production=True)
+        assert "belongs to nobody" in folder_trust_problem(above / "snapshots", ROOT, is_production=True)

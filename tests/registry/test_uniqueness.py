@@ -7,8 +7,8 @@ import pytest
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from tests.spec.samples import a_site, files, postgresql, s3, sqlite
 from wagtail_multihost.exceptions import ConfigurationError, SecretUnreadableError
-from wagtail_multihost.registry.claims import mark_of
-from wagtail_multihost.registry.uniqueness import conflicts
+from wagtail_multihost.registry.claims import secret_mark
+from wagtail_multihost.registry.uniqueness import conflict_problems
 from wagtail_multihost.spec import Secret, derive_names
 
 NETWORKED = 'database = { engine = "postgresql", host = "db", password = "p"'
@@ -88,7 +88,7 @@ def test_sites_that_share_a_secret_are_refused(
     """A key that two sites have is found by its file, its variable or its value, which is never shown."""
     with pytest.raises(ConfigurationError) as refused:
         registry(f"{HEAD}{AURORA}{own}\n{BOREALIS}{other}\n").load()
-    problems = [problem for problem in refused.value.problems if " lies in " not in problem.message]
+    problems = [problem for problem in refused.value.problems if " is inside " not in problem.message]
     assert [problem.message.startswith(f"The {what}") for problem in problems] == [True]
     assert problems[0].where.startswith("sites.toml: sites.borealis")
     assert KEY not in str(refused.value)
@@ -130,7 +130,7 @@ def test_key_that_cannot_be_read_is_compared_with_none() -> None:
     def unreadable() -> str:
         raise SecretUnreadableError("no")
 
-    assert mark_of(Secret.computed(unreadable)) == mark_of(None) == ""
+    assert secret_mark(Secret.computed(unreadable)) == secret_mark(None) == ""
 
 
 def test_sites_that_share_a_hostname_are_told_where_it_is_written(registry: RegistryMaker) -> None:
@@ -166,13 +166,13 @@ def test_sites_whose_shortened_names_were_made_to_collide_are_refused() -> None:
             (imitation, copied, sqlite(), files()),
         )
     ]
-    found = {problem.message.split(" '")[0] for problem in conflicts(sites)}
+    found = {problem.message.split(" '")[0] for problem in conflict_problems(sites)}
     assert found >= {"The database name", "The role"}
 
 
 def test_one_site_never_conflicts_with_itself() -> None:
     """A site alone has no conflicts."""
-    assert list(conflicts([a_site()])) == []
+    assert list(conflict_problems([a_site()])) == []
 
 
 def test_key_prefix_of_another_sites_cache_alias_is_refused(registry: RegistryMaker) -> None:

@@ -11,7 +11,7 @@ from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from tests.spec.samples import a_site
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.claims import where
+from wagtail_multihost.registry.claims import site_label
 from wagtail_multihost.registry.places import Links
 
 
@@ -33,7 +33,7 @@ def test_folder_that_holds_what_is_not_its_own_is_refused(registry: RegistryMake
     text = f"{HEAD}\n{AURORA}\n{own}\n{BOREALIS}\n{other}\n".replace("file:data", f"file://{here}/data")
     with pytest.raises(ConfigurationError) as caught:
         registry(text).load()
-    assert all(" lies in the " in problem.message for problem in caught.value.problems)
+    assert all(" is inside the " in problem.message for problem in caught.value.problems)
 
 
 def test_folders_beside_each_other_are_accepted(registry: RegistryMaker) -> None:
@@ -82,7 +82,7 @@ def test_folder_in_the_place_of_a_databases_own_file_is_refused(
     database, storage = 'database = "sqlite:////srv/a-wal/a.db"\n', f'storage = "file:///srv/a-wal/a.db{suffix}"\n'
     own, other = (database + storage, "") if site == "aurora" else (database, storage)
     (found,) = problems_of(registry, HEAD + AURORA + own + BOREALIS + other)
-    assert f"lies in the database of the site aurora, '/srv/a-wal/a.db{suffix.partition('/')[0]}'" in found
+    assert f"is inside the database of the site aurora, '/srv/a-wal/a.db{suffix.partition('/')[0]}'" in found
     assert found.startswith(f"sites.toml: sites.{site}.storage: ")
 
 
@@ -118,7 +118,7 @@ def test_folder_and_what_is_protected_never_hold_each_other(
     platform = HEAD.partition("secret_key")[0] if "secret_key" in head else HEAD
     text = f"{platform}{head}\n{AURORA}{own}\n{BOREALIS}".replace("HERE", here)
     found = problems_of(registry, text, protected=[("folder of static files", tmp_path / "static")])
-    assert any(f"The {what} '" in problem or f"in the {what} of " in problem for problem in found)
+    assert any(f"The {what} '" in problem or f"inside the {what} of " in problem for problem in found)
     assert any(problem.startswith("sites.toml: sites.aurora") for problem in found)
 
 
@@ -153,12 +153,12 @@ def test_links_are_looked_at_once_for_each_folder(tmp_path: Path, monkeypatch: p
 def test_problem_is_told_under_the_sites_own_key() -> None:
     """A key that the platform states is not where a site's problem is mended: its record is."""
     site = a_site(sources={"id": "f: sites.a", "cache": "f: platform.cache", "storage": "f: sites.a.storage"})
-    assert [where(site, key) for key in ("storage", "cache", "none")] == [
+    assert [site_label(site, key) for key in ("storage", "cache", "none")] == [
         "f: sites.a.storage",
         "f: sites.a",
         "f: sites.a",
     ]
-    assert where(a_site(), "storage") == "sites.aurora"
+    assert site_label(a_site(), "storage") == "sites.aurora"
 
 
 @pytest.mark.parametrize("path", ["/", "//srv/media"])

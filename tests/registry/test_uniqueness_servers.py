@@ -6,7 +6,7 @@ import pytest
 
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry.servers import endpoint, server
+from wagtail_multihost.registry.servers import normalize_endpoint, normalize_server
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from wagtail_multihost.registry.servers import endpoint, server
 )
 def test_server_on_this_machine_has_one_spelling(host: str) -> None:
     """Every address and name of the machine itself, and the usual folders of sockets, are localhost."""
-    assert server(host, 5432) == "localhost:5432"
+    assert normalize_server(host, 5432) == "localhost:5432"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_server_on_this_machine_has_one_spelling(host: str) -> None:
 )
 def test_server_elsewhere_has_one_spelling(host: str, spelling: str) -> None:
     """Case, a final dot and the form of an address make no other server."""
-    assert server(host, 5432) == spelling
+    assert normalize_server(host, 5432) == spelling
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_server_elsewhere_has_one_spelling(host: str, spelling: str) -> None:
 )
 def test_endpoint_has_one_spelling(url: str, spelling: str) -> None:
     """Amazon's own hosts are the same as none; scheme, default port, case and a final slash make no other server."""
-    assert endpoint(url) == spelling
+    assert normalize_endpoint(url) == spelling
 
 
 @pytest.mark.parametrize(("own", "other"), [("localhost", "127.0.0.1"), ("db", "DB"), ("::1", "/run/postgresql")])

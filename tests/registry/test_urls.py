@@ -10,17 +10,17 @@ import pytest
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.registry.fields import (
     Fields,
-    cache_url,
-    credentials,
-    database_url,
     fields_of,
-    mail_url,
-    overlay,
-    split,
-    storage_url,
-    table_only,
+    overlay_fields,
+    parse_cache_url,
+    parse_database_url,
+    parse_mail_url,
+    parse_storage_url,
+    refuse_url,
+    split_url,
+    url_credentials,
 )
-from wagtail_multihost.registry.record import Entry, Record
+from wagtail_multihost.registry.record import KeyEntry, Record
 from wagtail_multihost.registry.typed import TypedSource
 
 Parse = Callable[[str], Mapping[str, object]]
@@ -33,38 +33,38 @@ POSTGRES = {"engine": "postgresql"}
 @pytest.mark.parametrize(
     ("parse", "url", "fields"),
     [
-        (mail_url, "console://", {"backend": "console"}),
-        (mail_url, "smtp://h", SMTP),
-        (mail_url, "smtp://h/", SMTP),
-        (mail_url, "smtp://h:25", {**SMTP, "port": 25}),
-        (mail_url, "smtps://h", {**SMTP, "port": 465, "security": "tls"}),
-        (mail_url, "smtps://h:466", {**SMTP, "port": 466, "security": "tls"}),
-        (mail_url, "smtp://u%40x:p%2Fw@h", {**SMTP, "username": "u@x", "password": "p/w"}),
-        (mail_url, "smtp://u@h", {**SMTP, "username": "u"}),
-        (cache_url, "redis://h/", REDIS),
-        (cache_url, "redis://h/15", {**REDIS, "number": 15}),
-        (cache_url, "redis://h:6380", {**REDIS, "port": 6380}),
-        (cache_url, "redis://u:@h", {**REDIS, "username": "u"}),
-        (cache_url, "redis://", {**REDIS, "host": ""}),
-        (cache_url, "rediss://h", {**REDIS, "tls": True}),
-        (cache_url, "unix:///s", {"backend": "redis", "host": "/s", "number": 0}),
+        (parse_mail_url, "console://", {"backend": "console"}),
+        (parse_mail_url, "smtp://h", SMTP),
+        (parse_mail_url, "smtp://h/", SMTP),
+        (parse_mail_url, "smtp://h:25", {**SMTP, "port": 25}),
+        (parse_mail_url, "smtps://h", {**SMTP, "port": 465, "security": "tls"}),
+        (parse_mail_url, "smtps://h:466", {**SMTP, "port": 466, "security": "tls"}),
+        (parse_mail_url, "smtp://u%40x:p%2Fw@h", {**SMTP, "username": "u@x", "password": "p/w"}),
+        (parse_mail_url, "smtp://u@h", {**SMTP, "username": "u"}),
+        (parse_cache_url, "redis://h/", REDIS),
+        (parse_cache_url, "redis://h/15", {**REDIS, "number": 15}),
+        (parse_cache_url, "redis://h:6380", {**REDIS, "port": 6380}),
+        (parse_cache_url, "redis://u:@h", {**REDIS, "username": "u"}),
+        (parse_cache_url, "redis://", {**REDIS, "host": ""}),
+        (parse_cache_url, "rediss://h", {**REDIS, "tls": True}),
+        (parse_cache_url, "unix:///s", {"backend": "redis", "host": "/s", "number": 0}),
         (
-            cache_url,
+            parse_cache_url,
             "unix://u:p@/s?db=1",
             {**{"backend": "redis", "host": "/s", "number": 1}, "username": "u", "password": "p"},
         ),
-        (storage_url, "s3://b/", {"backend": "s3", "bucket": "b"}),
-        (storage_url, "s3://a:s@b", {"backend": "s3", "bucket": "b", "access_key": "a", "secret_key": "s"}),
-        (storage_url, "s3://a@b", {"backend": "s3", "bucket": "b", "access_key": "a"}),
-        (storage_url, "file:///", {"backend": "files", "path": "/"}),
-        (database_url, "sqlite:////a@b", {**SQLITE, "path": "/a@b"}),
+        (parse_storage_url, "s3://b/", {"backend": "s3", "bucket": "b"}),
+        (parse_storage_url, "s3://a:s@b", {"backend": "s3", "bucket": "b", "access_key": "a", "secret_key": "s"}),
+        (parse_storage_url, "s3://a@b", {"backend": "s3", "bucket": "b", "access_key": "a"}),
+        (parse_storage_url, "file:///", {"backend": "files", "path": "/"}),
+        (parse_database_url, "sqlite:////a@b", {**SQLITE, "path": "/a@b"}),
         (
-            database_url,
+            parse_database_url,
             "postgresql://u:p@h:5433/n",
             {**POSTGRES, "name": "n", "user": "u", "password": "p", "host": "h", "port": 5433},
         ),
         (
-            database_url,
+            parse_database_url,
             "postgres://h/n?connect_timeout=3",
             {**POSTGRES, "name": "n", "host": "h", "options": {"connect_timeout": "3"}},
         ),
@@ -79,26 +79,33 @@ def test_url_has_its_fields(parse: Parse, url: str, fields: Mapping[str, object]
     ("parse", "url"),
     [
         *(
-            (mail_url, url)
+            (parse_mail_url, url)
             for url in ("h", "http://h", "smtp://", "smtp:///a", "smtp://h/a", "smtp://h?a=b", "smtp://h#a")
         ),
-        *((mail_url, url) for url in ("smtp://h:port", "smtp://[h", "console://h", "console:///a", "smtp://:25")),
+        *((parse_mail_url, url) for url in ("smtp://h:port", "smtp://[h", "console://h", "console:///a", "smtp://:25")),
         *(
-            (cache_url, url)
+            (parse_cache_url, url)
             for url in ("locmem:///a", "locmem://h", "redis://h/-1", "redis://h/a", "redis://h?db=1", "http://h")
         ),
-        *((cache_url, url) for url in ("unix:///s?db=a", "unix:///s?db=1&a=b", "unix:///s#a", "redis://h/\u00b2")),
-        *((storage_url, url) for url in ("file://h/a", "file://", "s3://b/a", "s3://b:1", "s3://b#a", "ftp://b")),
         *(
-            (database_url, url)
+            (parse_cache_url, url)
+            for url in ("unix:///s?db=a", "unix:///s?db=1&a=b", "unix:///s#a", "redis://h/\u00b2")
+        ),
+        *((parse_storage_url, url) for url in ("file://h/a", "file://", "s3://b/a", "s3://b:1", "s3://b#a", "ftp://b")),
+        *(
+            (parse_database_url, url)
             for url in ("a", "mysql://h/n", "postgresql://u:p/w@h/n", "sqlite://", "sqlite://:memory:")
         ),
         *(
             (parse, f"{url}/X")
-            for parse, url in ((storage_url, "s3://b"), (mail_url, "smtp://h"), (cache_url, "redis://h"))
+            for parse, url in (
+                (parse_storage_url, "s3://b"),
+                (parse_mail_url, "smtp://h"),
+                (parse_cache_url, "redis://h"),
+            )
         ),
-        (database_url, "postgresql://u:1/w@h/n"),  # a slash in the password: the rest of it is no name
-        (table_only, "http://h"),
+        (parse_database_url, "postgresql://u:1/w@h/n"),  # a slash in the password: the rest of it is no name
+        (refuse_url, "http://h"),
     ],
 )
 def test_url_of_no_known_form_is_refused(parse: Parse, url: str) -> None:
@@ -110,14 +117,14 @@ def test_url_of_no_known_form_is_refused(parse: Parse, url: str) -> None:
 def test_url_has_credentials_that_are_stated() -> None:
     """What is blank is no user and no password."""
     refused = ValueError("refused")
-    assert credentials(split("a://u%3A:p%40@h", refused)) == {"username": "u:", "password": "p@"}
-    assert credentials(split("a://:@h", refused)) == {}
+    assert url_credentials(split_url("a://u%3A:p%40@h", refused)) == {"username": "u:", "password": "p@"}
+    assert url_credentials(split_url("a://:@h", refused)) == {}
     with pytest.raises(ValueError, match=r"^refused$"):
-        split("a://h#f", refused)
+        split_url("a://h#f", refused)
 
 
 def entries(**values: object) -> Fields:
-    return {key: Entry(value, ("x", key)) for key, value in values.items()}
+    return {key: KeyEntry(value, ("x", key)) for key, value in values.items()}
 
 
 def values(fields: Fields) -> dict[str, object]:
@@ -146,14 +153,14 @@ def test_site_overlays_the_platform_field_by_field(
 ) -> None:
     """A site changes single fields, a secret in either form, and takes nothing of another kind."""
     own = entries(**(site or {}))
-    entry = None if site is None else Entry(site, ("sites", "a", "cache"))
-    assert values(overlay(entries(**base), entry, own, "backend")) == expected
+    entry = None if site is None else KeyEntry(site, ("sites", "a", "cache"))
+    assert values(overlay_fields(entries(**base), entry, own, "backend")) == expected
 
 
 def test_url_of_a_site_takes_nothing_of_the_platform() -> None:
     """A URL is the whole of it."""
     own = entries(backend="redis", host="own")
-    found = overlay(entries(**BASE), Entry("redis://own", ("sites", "a", "cache")), own, "backend")
+    found = overlay_fields(entries(**BASE), KeyEntry("redis://own", ("sites", "a", "cache")), own, "backend")
     assert values(found) == {"backend": "redis", "host": "own"}
 
 
@@ -177,8 +184,8 @@ def record(problems: list[Problem]) -> Record:
 def test_part_is_a_url_or_a_table(value: object, expected: dict[str, object], problem: str | None) -> None:
     """Fields of a table have places of their own, those of a URL its place, and everything else is a problem there."""
     problems: list[Problem] = []
-    entry = None if value is None else Entry(value, ("x", "cache"))
-    found = fields_of(entry, cache_url, record(problems))
+    entry = None if value is None else KeyEntry(value, ("x", "cache"))
+    found = fields_of(entry, parse_cache_url, record(problems))
     assert {key: (entry.value, entry.path) for key, entry in found.items()} == expected
     assert [(each.where, each.message) for each in problems] == ([("sites.toml: x.cache", problem)] if problem else [])
 
@@ -186,5 +193,5 @@ def test_part_is_a_url_or_a_table(value: object, expected: dict[str, object], pr
 def test_part_with_a_url_of_another_kind_is_a_problem() -> None:
     """What the parser says is reported at the key."""
     problems: list[Problem] = []
-    assert fields_of(Entry("http://h", ("x", "cache")), table_only, record(problems)) == {}
+    assert fields_of(KeyEntry("http://h", ("x", "cache")), refuse_url, record(problems)) == {}
     assert problems == [Problem("sites.toml: x.cache", "It must be a table with backend and so on, not a URL.", "a")]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.publishing.pins import Evidence, Wishes, pin
+from wagtail_multihost.publishing.pins import Evidence, PinChoices, pin_sites
 from wagtail_multihost.registry import Registry, open_registry
 from wagtail_multihost.registry.used import NAME_KEYS
 from wagtail_multihost.spec.names import derive_names, successor_names
@@ -61,7 +61,7 @@ def test_name_of_another_holder_is_refused(registry: RegistryMaker, key: str) ->
     table = "".join(f'{name} = "{value}"\n' for name, value in names.items())
     told = problems(registry(f'{PRODUCTION}{AURORA}uid = "{NEW}"\n[sites.aurora.names]\n{table}{used(line(OLD))}'))
     assert told.count("\n") == 1
-    assert f"sites.aurora.names.{key}: The name '{DERIVED[key]}' was that of the site aurora with the uid {OLD}" in told
+    assert f"sites.aurora.names.{key}: The name '{DERIVED[key]}' belonged to the site aurora with the uid {OLD}" in told
 
 
 def test_holder_that_comes_back_with_its_uid_is_accepted(registry: RegistryMaker) -> None:
@@ -119,17 +119,17 @@ def test_successors_names_are_nobodys(registry: RegistryMaker, tmp_path: Path) -
 def test_pin_notes_who_has_which_id_and_who_is_gone(registry: RegistryMaker, tmp_path: Path) -> None:
     """The lines of a site stay when its table goes, say so, and change back when it comes back."""
     opened = registry(PRODUCTION + AURORA + BOREALIS)
-    pin(opened)
+    pin_sites(opened)
     both = (tmp_path / "sites.toml").read_text()
     (tmp_path / "sites.toml").write_text(both.partition("[sites.aurora]")[0] + both[both.index("[sites.borealis]") :])
-    pin(opened)
+    pin_sites(opened)
     (holder,) = opened.used["aurora"]
     assert not holder.removed, "as the file was"
     opened.load()
     assert [holder.removed for holder in opened.used["aurora"]] == [True]
     assert [holder.removed for holder in opened.used["borealis"]] == [False]
     (tmp_path / "sites.toml").write_text(both)
-    pin(opened)
+    pin_sites(opened)
     assert (tmp_path / "sites.toml").read_text() == both
 
 
@@ -137,7 +137,7 @@ def test_pin_notes_who_has_which_id_and_who_is_gone(registry: RegistryMaker, tmp
 def test_pin_gives_the_id_of_a_removed_site_a_uid_and_names_of_its_own(registry: RegistryMaker, notes: str) -> None:
     """Nothing of the earlier holders is the new one's, and both are remembered."""
     opened = registry(PRODUCTION + AURORA + used(notes))
-    (written,) = pin(opened)
+    (written,) = pin_sites(opened)
     assert written.is_new and str(OLD) in written.why
     (site,) = opened.load().sites
     assert site.uid == written.uid and site.uid not in (OLD, NEW) and site.uid.version == 4
@@ -150,9 +150,9 @@ def test_pin_asks_about_an_id_that_was_there_when_pins_were_last_written(registr
     opened = registry(PRODUCTION + AURORA + used(line(OLD)))
     before = Path(opened.url).read_text()
     with pytest.raises(ConfigurationError, match=f"belonged to the uid {OLD}.*--keep aurora.*--new aurora"):
-        pin(opened)
+        pin_sites(opened)
     assert Path(opened.url).read_text() == before
-    pin(opened, Wishes(new=["aurora"]))
+    pin_sites(opened, PinChoices(new=["aurora"]))
     assert opened.load().sites[0].uid != OLD
 
 
@@ -162,20 +162,20 @@ def test_pin_keeps_what_the_id_had_last(registry: RegistryMaker, removed: bool) 
     names = successor_names("aviary", "aurora", NEW)
     between = line(NEW, removed=True, **{key: getattr(names, key) for key in NAME_KEYS})
     opened = registry(PRODUCTION + AURORA + used(between, line(OLD, removed=removed, bucket="shop")))
-    pin(opened, Wishes(keep=["aurora"]))
+    pin_sites(opened, PinChoices(keep=["aurora"]))
     (site,) = opened.load().sites
     assert (site.uid, site.names.bucket, site.names.database) == (OLD, "shop", DERIVED["database"])
     assert [holder.removed for holder in opened.used["aurora"]] == [True, False]
 
 
 def test_pin_gives_the_old_id_of_a_renamed_site_a_uid_of_its_own(registry: RegistryMaker) -> None:
-    """The uid is another site's now, so it cannot be kept, and nobody has to be asked."""
+    """The uid is now belongs to another site, so it cannot be kept, and nobody has to be asked."""
     names = "".join(f'{key} = "{name}"\n' for key, name in DERIVED.items())
     renamed = f'{BOREALIS}uid = "{OLD}"\n[sites.borealis.names]\n{names}'
     opened = registry(PRODUCTION + renamed + AURORA + used(line(OLD)))
-    with pytest.raises(ConfigurationError, match="another site's now"):
-        pin(opened, Wishes(keep=["aurora"]))
-    pin(opened)
+    with pytest.raises(ConfigurationError, match="now belongs to another site"):
+        pin_sites(opened, PinChoices(keep=["aurora"]))
+    pin_sites(opened)
     assert len({site.uid for site in opened.load().sites}) == 2
 
 
@@ -185,7 +185,7 @@ def test_pin_keeps_the_uid_of_a_site_that_has_files(registry: RegistryMaker, tmp
     opened = registry(HEAD + AURORA)
     before = opened.load().sites[0]
     (tmp_path / "data" / what).mkdir(parents=True)
-    (written,) = pin(opened)
+    (written,) = pin_sites(opened)
     assert (written.is_new, written.uid) == (False, before.uid)
     assert "data/sites/aurora" in written.why
     assert opened.load().sites[0].names == before.names
@@ -214,14 +214,14 @@ def test_pin_believes_nothing_that_a_site_has_put_into_its_folder(
     else:
         for number in range(1000):
             (home / f"\n[sites.borealis]\nuid = {number}").touch()
-    (written,) = pin(opened)
+    (written,) = pin_sites(opened)
     assert (written.is_new, written.uid, opened.load().sites[0].names) == (False, before.uid, before.names)
 
 
 def test_pin_does_not_take_a_folder_that_was_only_made_for_use(registry: RegistryMaker, tmp_path: Path) -> None:
     """The guides make a site's folder before the site is served."""
     (tmp_path / "data" / "sites" / "aurora").mkdir(parents=True)
-    assert pin(registry(HEAD + AURORA))[0].is_new
+    assert pin_sites(registry(HEAD + AURORA))[0].is_new
 
 
 def test_pin_gives_no_new_site_the_files_of_an_earlier_one(registry: RegistryMaker, tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_pin_gives_no_new_site_the_files_of_an_earlier_one(registry: RegistryMak
     (tmp_path / "m" / "secret").write_text("of the old one")
     (tmp_path / "data" / "sites" / "aurora" / "logs").mkdir(parents=True)
     with pytest.raises(ConfigurationError) as caught:
-        pin(opened)
+        pin_sites(opened)
     assert [problem.site for problem in caught.value.problems] == ["aurora"] * 3
     for path in ("a.sqlite3", "m", "data/sites/aurora"):
         assert f"{tmp_path}/{path} of an earlier one is still there" in str(caught.value)
@@ -249,8 +249,8 @@ def test_pin_that_finds_another_uid_asks(registry: RegistryMaker, tmp_path: Path
     snapshot = '{"format": 1, "revision": 0, "digest": "", "site": {"id": "aurora", "uid": "UID"}}'
     (run / "aurora.json").write_text(snapshot.replace("UID", str(OLD)))
     with pytest.raises(ConfigurationError, match=f"run/aurora.json has the uid {OLD}"):
-        pin(opened)
-    (written,) = pin(opened, Wishes(keep=["aurora"]))
+        pin_sites(opened)
+    (written,) = pin_sites(opened, PinChoices(keep=["aurora"]))
     assert (written.uid, opened.load().sites[0].uid) == (OLD, OLD)
 
 
@@ -258,15 +258,17 @@ def test_pin_listens_to_databases(registry: RegistryMaker) -> None:
     """A claimed database keeps a site's uid; one that cannot be asked leaves the question to the operator."""
     text = HEAD + AURORA
     derived = registry(text).load().sites[0].uid
-    (written,) = pin(registry(text), ask=lambda site: (Evidence("the database a", derived), ""))
+    (written,) = pin_sites(registry(text), ask=lambda site: (Evidence("the database a", derived), ""))
     assert (written.uid, written.is_new) == (derived, False)
     with pytest.raises(ConfigurationError, match=f"the database a has the uid {OLD}"):
-        pin(registry(text), ask=lambda site: (Evidence("the database a", OLD), ""))
-    with pytest.raises(ConfigurationError, match=r"not known: nobody answers.*--new aurora"):
-        pin(registry(text), ask=lambda site: (None, "nobody answers"))
+        pin_sites(registry(text), ask=lambda site: (Evidence("the database a", OLD), ""))
+    with pytest.raises(ConfigurationError, match=r"in use: nobody answers.*--new aurora"):
+        pin_sites(registry(text), ask=lambda site: (None, "nobody answers"))
     with pytest.raises(ConfigurationError, match="Write the right one"):
-        pin(registry(text), Wishes(keep=["aurora"]), ask=lambda site: (Evidence("the database a", OLD, True), ""))
-    (written,) = pin(registry(text), Wishes(keep=["aurora"]), ask=lambda site: (None, "nobody answers"))
+        pin_sites(
+            registry(text), PinChoices(keep=["aurora"]), ask=lambda site: (Evidence("the database a", OLD, True), "")
+        )
+    (written,) = pin_sites(registry(text), PinChoices(keep=["aurora"]), ask=lambda site: (None, "nobody answers"))
     assert (written.uid, written.is_new) == (derived, False)
 
 
@@ -274,10 +276,10 @@ def test_pin_says_all_that_is_wrong_about_wishes(registry: RegistryMaker) -> Non
     """Unknown ids, a site that is kept and new, and a new uid for a site that has one are one report."""
     opened = registry(f'{HEAD}{AURORA}uid = "{OLD}"\n{BOREALIS}')
     with pytest.raises(ConfigurationError) as caught:
-        pin(opened, Wishes(keep=["borealis", "draco"], new=["aurora", "borealis", "eridanus"]))
+        pin_sites(opened, PinChoices(keep=["borealis", "draco"], new=["aurora", "borealis", "eridanus"]))
     told = str(caught.value)
     assert len(caught.value.problems) == 4
-    assert f"--new: The site aurora has the uid {OLD} already" in told
+    assert f"--new: The site aurora already has the uid {OLD}" in told
     assert "--new: The site borealis is to be kept as well" in told
     assert "--keep: The registry has no site draco" in told and "--new: The registry has no site eridanus" in told
 
@@ -291,8 +293,8 @@ def test_pin_does_not_write_over_a_change_that_was_made_meanwhile(registry: Regi
         Path(opened.url).write_text(changed)
         return None, ""
 
-    with pytest.raises(ConfigurationError, match="changed meanwhile"):
-        pin(opened, ask=save)
+    with pytest.raises(ConfigurationError, match="changed in the meantime"):
+        pin_sites(opened, ask=save)
     assert Path(opened.url).read_text() == changed
 
 
@@ -317,12 +319,12 @@ def test_holder_of_a_used_id_does_not_start_without_its_uid(registry: RegistryMa
 def test_holder_of_a_used_id_does_not_start_with_the_names_of_another(registry: RegistryMaker) -> None:
     """The same for a uid that somebody wrote without new names."""
     told = own_problems(registry(f'{HEAD}{AURORA}uid = "{NEW}"\n{used(line(OLD))}'))
-    assert told.count("was that of the site aurora") == len(NAME_KEYS)
+    assert told.count("belonged to the site aurora") == len(NAME_KEYS)
 
 
 def test_pin_gives_two_new_sites_of_one_id_two_uids(registry: RegistryMaker) -> None:
     """Two registries that begin with one platform and one id have nothing in common but the derived names."""
-    uids = {pin(registry(PRODUCTION + AURORA))[0].uid for _ in range(2)}
+    uids = {pin_sites(registry(PRODUCTION + AURORA))[0].uid for _ in range(2)}
     assert len(uids) == 2 and {uid.version for uid in uids} == {4}
 
 
@@ -330,7 +332,7 @@ def test_pin_gives_a_new_site_no_name_of_a_living_one(registry: RegistryMaker) -
     """A site that was renamed before ids were noted has the names that its old id derives."""
     names = "".join(f'{key} = "{name}"\n' for key, name in DERIVED.items())
     opened = registry(f'{PRODUCTION}{BOREALIS}uid = "{OLD}"\n[sites.borealis.names]\n{names}{AURORA}')
-    (written,) = pin(opened)
+    (written,) = pin_sites(opened)
     aurora = next(site for site in opened.load().sites if site.id == "aurora")
     assert aurora.names == successor_names("aviary", "aurora", written.uid)
 
@@ -340,7 +342,7 @@ def test_pin_writes_no_registry_with_a_problem(registry: RegistryMaker) -> None:
     text = PRODUCTION + AURORA + BOREALIS.replace("borealis.example.org", "aurora.example.org")
     opened = registry(text)
     with pytest.raises(ConfigurationError, match="belongs to the sites aurora and borealis"):
-        pin(opened)
+        pin_sites(opened)
     assert Path(opened.url).read_text() == text
 
 
@@ -348,7 +350,7 @@ def test_pin_gives_no_names_of_a_holder_whose_uid_was_the_derived_one(registry: 
     """Versions before wrote the derived uid, which is the new site's too as long as it has none."""
     derived = registry(HEAD + AURORA).load().sites[0].uid
     opened = registry(PRODUCTION + AURORA + used(line(derived, removed=True)))
-    (written,) = pin(opened)
+    (written,) = pin_sites(opened)
     (site,) = opened.load().sites
     assert derived not in (written.uid, site.uid)
     assert site.names == successor_names("aviary", "aurora", site.uid)

@@ -271,7 +271,7 @@ def test_exposed_process_serves_nothing(exposed: None) -> None:
 def test_old_snapshot_is_w001(monkeypatch: pytest.MonkeyPatch, days: int, expected: set[str]) -> None:
     """A snapshot that nothing has renewed for a month is a warning."""
     created = datetime.now(UTC) - timedelta(days=days)
-    registry = SimpleNamespace(created=lambda site: created)
+    registry = SimpleNamespace(written_at=lambda site: created)
     monkeypatch.setattr(running, "_current", Running(opened=cast(Any, registry), site=a_site()))
     assert ids() == expected
 
@@ -280,7 +280,7 @@ def test_old_snapshot_is_w001(monkeypatch: pytest.MonkeyPatch, days: int, expect
 def test_snapshot_is_old_from_the_thirtieth_day_on(monkeypatch: pytest.MonkeyPatch, age: timedelta) -> None:
     """At the limit it is told of, and a moment before it is not; the message has the day of the snapshot."""
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    registry = SimpleNamespace(created=lambda site: moment if site == "aurora" else None)
+    registry = SimpleNamespace(written_at=lambda site: moment if site == "aurora" else None)
     monkeypatch.setattr(running, "_current", Running(opened=cast(Any, registry), site=a_site()))
     monkeypatch.setattr(checks, "datetime", SimpleNamespace(now=lambda zone: moment + age))
     messages = checks.check_age(None)
@@ -292,9 +292,9 @@ def test_snapshot_is_old_from_the_thirtieth_day_on(monkeypatch: pytest.MonkeyPat
     "by",
     [
         None,
-        SimpleNamespace(site=None, opened=SimpleNamespace(created=pytest.fail)),
+        SimpleNamespace(site=None, opened=SimpleNamespace(written_at=pytest.fail)),
         SimpleNamespace(site=SimpleNamespace(id="aurora"), opened=None),
-        SimpleNamespace(site=SimpleNamespace(id="aurora"), opened=SimpleNamespace(created=lambda site: None)),
+        SimpleNamespace(site=SimpleNamespace(id="aurora"), opened=SimpleNamespace(written_at=lambda site: None)),
     ],
     ids=["unapplied", "of no site", "unopened", "no snapshot"],
 )
@@ -317,9 +317,9 @@ def test_age_of_a_snapshot_is_known_to_its_registry(tmp_path: Path) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     snap(source, tmp_path / "run", now=moment)
     registry = open_registry(tmp_path / "run", {})
-    assert registry.created("aurora") is None
+    assert registry.written_at("aurora") is None
     registry.site("aurora")
-    assert (registry.created("aurora"), source.created("aurora")) == (moment, None)
+    assert (registry.written_at("aurora"), source.written_at("aurora")) == (moment, None)
 
 
 def test_report_of_an_exposure_ends_with_what_to_do(tmp_path: Path) -> None:

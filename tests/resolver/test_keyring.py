@@ -10,7 +10,7 @@ import pytest
 from tests.resolver.conftest import values_of
 from tests.spec.samples import a_platform, a_site, secret_file
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.publishing.pins import Wishes, pin
+from wagtail_multihost.publishing.pins import PinChoices, pin_sites
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.resolver.secret_key import secret_key_settings, with_own_keys
 from wagtail_multihost.spec import Secret
@@ -84,7 +84,7 @@ def test_keys_come_back_from_the_written_down_key_and_the_pinned_registry(tmp_pa
     for folder in (first, second):
         folder.mkdir()
     keys = keys_of(first, "")
-    pin(open_registry(first / "sites.toml", {}), Wishes(keeps_all=True))
+    pin_sites(open_registry(first / "sites.toml", {}), PinChoices(keeps_all=True))
     written_down = (first / "data" / "platform.key").read_text().strip()
     registry = (first / "sites.toml").read_text()
     for path in sorted(first.rglob("*"), reverse=True):
@@ -99,7 +99,7 @@ def test_pinned_keys_survive_a_new_name_of_the_platform(tmp_path: Path) -> None:
     """Keys follow the pinned uid: neither the platform's name nor the site's id or hosts are part of them."""
     keys = keys_of(tmp_path, f'secret_key = "{OLD}"')
     path = tmp_path / "sites.toml"
-    pin(open_registry(path, {}), Wishes(keeps_all=True))
+    pin_sites(open_registry(path, {}), PinChoices(keeps_all=True))
     text = path.read_text().replace('name = "aviary"', 'name = "menagerie"').replace(".example.org", ".example.net")
     path.write_text(text.replace("sites.aurora", "sites.dawn"))
     renamed = keys_in(path)

@@ -14,7 +14,7 @@ from wagtail_multihost.spec.overrides import override_problems
     [
         ("INSTALLED_APPS", "It changes the code or the migrations"),
         ("TEST_RUNNER", "It changes the code or the migrations"),
-        ("DATABASES", "It is made of the site's key database"),
+        ("DATABASES", "It is derived from the site's key database"),
         ("TIME_ZONES", "Did you mean TIME_ZONE?"),
         ("XYZ", "Accepted: DATETIME_FORMAT, DATE_FORMAT"),
     ],

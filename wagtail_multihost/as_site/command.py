@@ -16,7 +16,7 @@ from wagtail_multihost.as_site.program import manage_words, refuse_foreign_progr
 from wagtail_multihost.as_site.run import run_as_site
 from wagtail_multihost.exceptions import COULD_NOT, MultihostError
 from wagtail_multihost.registry import DEFAULT_FILE, REGISTRY_VARIABLE, open_registry
-from wagtail_multihost.spec.printing import printable
+from wagtail_multihost.spec.printing import escape_unprintable
 
 DESCRIPTION = "Run a management command as a site: multihost-as SITE COMMAND [ARGUMENT...]."
 EPILOG = "Exit codes: the command's own, 124 after --timeout, or 2 when it could not be started."
@@ -46,5 +46,5 @@ def run() -> int:
 
 def print_sentence(sentence: str, code: int) -> int:
     if sentence and sys.stderr is not None:
-        print(printable(sentence), file=sys.stderr)
+        print(escape_unprintable(sentence), file=sys.stderr)
     return code

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import LaunchError
 from wagtail_multihost.launch.account import Account
-from wagtail_multihost.spec.permissions import ROOT, foreign_hand
+from wagtail_multihost.spec.permissions import ROOT, foreign_writer_problem
 
 SCRIPT = "manage.py"
 
@@ -52,5 +52,5 @@ def working_folder() -> Path:
 
 
 def refuse_foreign_hand(path: Path, owners: tuple[int, ...]) -> None:
-    if os.geteuid() == ROOT and (problem := foreign_hand(path, owners)):
+    if os.geteuid() == ROOT and (problem := foreign_writer_problem(path, owners)):
         raise LaunchError(f"Root starts nothing that other accounts can change, so {path} is not accepted: {problem}")

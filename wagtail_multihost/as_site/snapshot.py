@@ -12,9 +12,9 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.launch.account import Account
-from wagtail_multihost.publishing.snapshot_changes import Change, State, sealed
-from wagtail_multihost.publishing.snapshot_draft import drafts
-from wagtail_multihost.publishing.snapshot_writer import write
+from wagtail_multihost.publishing.snapshot_changes import SnapshotAction, SnapshotChange, seal_document
+from wagtail_multihost.publishing.snapshot_draft import draft_snapshots
+from wagtail_multihost.publishing.snapshot_writer import write_changes
 from wagtail_multihost.registry import Contents, Registry
 from wagtail_multihost.resolver.secret_key import with_own_keys
 from wagtail_multihost.spec.permissions import ROOT
@@ -44,9 +44,9 @@ def private_folder() -> Iterator[Path]:
 def write_snapshot(folder: Path, registry: Registry, platform: PlatformSpec, site: SiteSpec, account: Account) -> None:
     """Write the snapshot of ``site`` for ``account``. Raises ConfigurationError for a secret without a value."""
     contents = Contents(platform, (with_own_keys(platform, site),))
-    [snapshot] = drafts(folder, registry, contents, datetime.now(UTC))
-    snapshot = snapshot._replace(document=sealed(snapshot.document, None))
-    write([Change(snapshot.path, State.CREATED, snapshot, account.gid)])
+    [snapshot] = draft_snapshots(folder, registry, contents, datetime.now(UTC))
+    snapshot = snapshot._replace(document=seal_document(snapshot.document, None))
+    write_changes([SnapshotChange(snapshot.path, SnapshotAction.CREATED, snapshot, account.gid)])
     if snapshot.path.stat().st_uid != ROOT:
         raise ConfigurationError.because(
             "The snapshot for this run does not belong to root.", where=str(folder), site=site.id

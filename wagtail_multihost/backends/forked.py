@@ -111,6 +111,5 @@ def leave(connection: Any) -> None:
         os.close(nothing)
 
 
-def leave_connections_in_children() -> None:
-    """Have each child of a fork leave its parent's connections, whatever forks it."""
-    os.register_at_fork(after_in_child=leave_connections)
+# Whatever forks. uWSGI does not tell Python unless it has py-call-osafterfork.
+os.register_at_fork(after_in_child=leave_connections)

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from wagtail_multihost.checks import TAG
 from wagtail_multihost.checks.hosted import KnownDeployment, is_served_here, known_deployment
-from wagtail_multihost.project import codebase, transport
+from wagtail_multihost.project import own_codebase, own_transport
 from wagtail_multihost.spec.origins import misread_origin
 from wagtail_multihost.spec.platform import PRODUCTION
 
@@ -88,7 +88,7 @@ def check_transport(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
 def transport_messages(known: KnownDeployment) -> Iterator[CheckMessage]:
     from wagtail_multihost.production import transport as find
 
-    platform, sites, django = known.platform, known.sites, transport()
+    platform, sites, django = known.platform, known.sites, own_transport()
     for found in find.plain_findings(platform, sites):
         yield Warning(found.sentence, hint=found.hint, id="wagtail_multihost.W012")
     for found in find.redirect_findings(platform, sites, django):
@@ -110,7 +110,7 @@ def check_folders(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> 
     known = known_deployment()
     data = known.platform.data if known else None
     project, paths, committed = find_platform_files(
-        codebase().directory, data, known.sites if known else (), known.files if known else ()
+        own_codebase().directory, data, known.sites if known else (), known.files if known else ()
     )
     return [
         *(

@@ -30,7 +30,7 @@ def check_age(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list
     running = current()
     if running is None or running.site is None or running.opened is None:
         return []
-    created = running.opened.created(running.site.id)
+    created = running.opened.written_at(running.site.id)
     if created is None or datetime.now(UTC) - created < OLD:
         return []
     return [

@@ -47,4 +47,4 @@ def needs_media_group(running: Running) -> bool:
 
 def reads_snapshot(running: Running) -> bool:
     site, opened = running.site, running.opened
-    return site is not None and opened is not None and opened.created(site.id) is not None
+    return site is not None and opened is not None and opened.written_at(site.id) is not None

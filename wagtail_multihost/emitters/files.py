@@ -60,7 +60,7 @@ class Plan:
     def options(self, kind: type[Stated], site: SiteSpec | None = None) -> Stated:
         """Return the options of a target, which ``kind`` declares: a site's own over the platform's or the defaults."""
         shared = self.platform.options_of(kind) or default_options(kind)  # type: ignore[arg-type]  # classes are hashable
-        return shared.overlaid(site.options_of(kind.target)) if site else shared
+        return shared.with_overrides(site.options_of(kind.target)) if site else shared
 
     @property
     def runner(self) -> Runner:

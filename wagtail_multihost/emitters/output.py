@@ -17,9 +17,9 @@ from wagtail_multihost.emitters.files import EmittedFile
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.files import writing as files
-from wagtail_multihost.files.reading import has_access
-from wagtail_multihost.files.reading import read as read_file
-from wagtail_multihost.files.writing import NewFile, named, remove
+from wagtail_multihost.files.reading import has_mode_and_owner
+from wagtail_multihost.files.reading import read_no_follow as read_file
+from wagtail_multihost.files.writing import NewFile, name_in_errors, remove_files
 from wagtail_multihost.spec.permissions import ROOT
 
 FOLDER_MODE = 0o755
@@ -80,7 +80,7 @@ def state_of(old: Found, file: EmittedFile, known: Known) -> State:
     if old.text != file.text:
         return State.CHANGED if known(str(file.path), old.text) else State.EDITED
     # Whoever owns a file can change it: what root's servers read is root's.
-    is_right = old.status is not None and has_access(old.status, file.mode, owner_of(file.group))
+    is_right = old.status is not None and has_mode_and_owner(old.status, file.mode, owner_of(file.group))
     return State.SAME if is_right else State.CHANGED
 
 
@@ -161,7 +161,7 @@ def write(folder: Path, *changes: Change) -> None:
     try:
         swap(folder, changes, drafts)
     except BaseException:
-        remove(drafts.values())
+        remove_files(drafts.values())
         raise
 
 
@@ -174,15 +174,15 @@ def draft(folder: Path, changes: Iterable[Change]) -> dict[str, str]:
     new = [change.new for change in changes if change.new]
     with reported():
         for parent in dict.fromkeys(file.path.parent for file in new):
-            with named(folder):
+            with name_in_errors(folder):
                 (folder / parent).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        return files.draft(new_file(folder, file) for file in new)
+        return files.write_drafts(new_file(folder, file) for file in new)
 
 
 def swap(folder: Path, changes: Iterable[Change], drafts: dict[str, str]) -> None:
     """Let each draft take its file's place, then remove what has no new file; raises EmitError when one cannot."""
     with reported():
-        files.swap(drafts, [f"{folder}/{change.path}" for change in changes if not change.new])
+        files.place_drafts(drafts, [f"{folder}/{change.path}" for change in changes if not change.new])
 
 
 def new_file(folder: Path, file: EmittedFile) -> NewFile:

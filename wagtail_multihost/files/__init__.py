@@ -1,1 +1,1 @@
-"""Files that are whole at any time: locks, drafts beside their places, renames, and what is on the disk."""
+"""Files that are complete at any time: locks, drafts beside the final files, renames, and syncing to disk."""

@@ -1,4 +1,4 @@
-"""Locks that are advisory, on a folder or a file that another run of ours uses too."""
+"""Advisory locks on folders and files that other runs of this package use too."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ POLL_SECONDS = 0.05
 
 def lock(descriptor: int, deadline: float, is_needless: Callable[[], bool] = lambda: False) -> bool:
     """
-    Lock an open folder or file, and return True; False, without the lock, as soon as it ``is_needless``. Raises
-    BlockingIOError when another process has it until ``deadline``, monotonic seconds.
+    Lock an open folder or file and return True; return False, without the lock, as soon as ``is_needless`` does not
+    want it any more. Raises BlockingIOError if another process still has it at ``deadline`` (monotonic seconds).
     """
     while not is_needless():
         try:
@@ -29,13 +29,13 @@ def lock(descriptor: int, deadline: float, is_needless: Callable[[], bool] = lam
     return False
 
 
-def locked(path: Path, deadline: float) -> int:
+def lock_file(path: Path, deadline: float) -> int:
     """
-    Return a descriptor that has the lock of the file that is at ``path`` now, which each run replaces by a rename.
-    Raises OSError.
+    Lock the file that is at ``path`` now, which each run replaces by a rename, and return its descriptor. Raises
+    OSError.
     """
     while True:
-        descriptor = opened(path)
+        descriptor = open_for_lock(path)
         try:
             lock(descriptor, deadline)
             if os.path.samestat(os.fstat(descriptor), path.stat()):
@@ -43,11 +43,11 @@ def locked(path: Path, deadline: float) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # the run before has replaced it, and the next one locks the new one
+        os.close(descriptor)  # the previous run has replaced it: lock the new file
 
 
-def opened(path: Path) -> int:
-    # NFS locks for one alone what is open for writing (flock(2)); a pipe must not be waited for.
+def open_for_lock(path: Path) -> int:
+    # On NFS only a file that is open for writing can be locked exclusively (flock(2)). Do not wait on a pipe.
     flags = os.O_NONBLOCK | os.O_CLOEXEC
     try:
         return os.open(path, os.O_RDWR | flags)

@@ -1,4 +1,4 @@
-"""Reading what may have been put into a file's place: a link, a pipe, a folder."""
+"""Reading a path where somebody may have put a link, a pipe or a folder instead of a file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 import stat
 
 
-def read(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
-    """Return the content, none unless it is a regular file, and the status of a file; a link is an OSError."""
+def read_no_follow(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
+    """Return the content (empty unless it is a regular file) and the status of a file; a link raises OSError."""
     # Not blocking: a pipe must not stop the process.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -20,6 +20,6 @@ def read(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
         os.close(descriptor)
 
 
-def has_access(status: os.stat_result, mode: int, owner: tuple[int, int] | None) -> bool:
-    """Return whether a file has the ``mode`` and, unless that is None, the ``owner`` (uid, gid) that it should have."""
+def has_mode_and_owner(status: os.stat_result, mode: int, owner: tuple[int, int] | None) -> bool:
+    """Return whether a file has this ``mode`` and ``owner`` (uid, gid); None accepts any owner."""
     return stat.S_IMODE(status.st_mode) == mode and owner in (None, (status.st_uid, status.st_gid))

@@ -1,8 +1,8 @@
 """
-A set of files that is written durably: all drafts are on the disk before the first one takes its file's place by a
-rename. What fails until then changes nothing, and after it every file is whole, old or new.
+Write a set of files durably: all drafts are on disk before the first one is renamed into place. A failure before that
+changes nothing; after it every file is complete, either old or new.
 
-Every error is an OSError whose ``filename`` is the place of the file that it is about.
+Every error is an OSError whose ``filename`` is the path of the file concerned.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 #: The name of a draft. Neither nginx's includes nor uWSGI's emperor take one that ends in .tmp.
 DRAFT = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
-# Above it one sync(2) of everything is quicker: on ext4 10,000 files take 0.1 s instead of 4 s. On Linux it returns
-# when all is written.
+# Above this, one sync(2) of everything is faster: on ext4 10,000 files take 0.1 s instead of 4 s. On Linux it returns
+# when everything is written.
 MOST_SINGLE_SYNCS = 100
 PRIVATE = 0o600
 
 
 class NewFile(NamedTuple):
-    """A file as it will be: its ``path``, ``data``, ``mode``, and the ``owner`` (uid, gid) that it gets, if any."""
+    """A file to write: its ``path``, ``data``, ``mode``, and the ``owner`` (uid, gid) that it is given, if any."""
 
     path: str
     data: bytes
@@ -34,49 +34,49 @@ class NewFile(NamedTuple):
         return f"NewFile({self.path})"
 
 
-def write(files: Iterable[NewFile], removed: Collection[str] = ()) -> None:
+def write_files(files: Iterable[NewFile], removed: Collection[str] = ()) -> None:
     """Write ``files``, and then remove those at the paths ``removed``. Raises OSError."""
-    drafts = draft(files)
+    drafts = write_drafts(files)
     try:
-        swap(drafts, removed)
+        place_drafts(drafts, removed)
     except BaseException:
-        remove(drafts.values())
+        remove_files(drafts.values())
         raise
 
 
-def draft(files: Iterable[NewFile]) -> dict[str, str]:
-    """Write drafts, and return them by their places, all on the disk. Raises OSError, and then leaves none."""
+def write_drafts(files: Iterable[NewFile]) -> dict[str, str]:
+    """Write a draft of each file, synced to disk, and return them by final path. Raises OSError, leaving no draft."""
     drafts: dict[str, str] = {}
     try:
         for file in files:
-            with named(file.path):
-                drafts[file.path] = draft_name(file.path)
-                write_new(drafts[file.path], file)
-                refresh(drafts[file.path], file.path)
-        sync(drafts.values())
+            with name_in_errors(file.path):
+                drafts[file.path] = draft_path(file.path)
+                create_file(drafts[file.path], file)
+                make_newer(drafts[file.path], file.path)
+        sync_paths(drafts.values())
     except BaseException:
-        remove(drafts.values())
+        remove_files(drafts.values())
         raise
     return drafts
 
 
-def swap(drafts: Mapping[str, str], removed: Collection[str] = ()) -> None:
-    """Let each draft take its file's place, then remove files; all of it is on the disk afterwards. Raises OSError."""
+def place_drafts(drafts: Mapping[str, str], removed: Collection[str] = ()) -> None:
+    """Rename each draft into place, then remove files; all of it is on disk afterwards. Raises OSError."""
     for path, name in drafts.items():
-        with named(path):
+        with name_in_errors(path):
             os.replace(name, path)
     for path in removed:
         os.unlink(path)
-    sync({os.path.dirname(path) or "." for path in (*drafts, *removed)})
+    sync_paths({os.path.dirname(path) or "." for path in (*drafts, *removed)})
 
 
-def draft_name(path: str) -> str:
+def draft_path(path: str) -> str:
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
 
 
-def write_new(path: str, file: NewFile, folder: int | None = None) -> None:
-    """Make ``path`` what ``file`` is to be; with ``folder``, an open one, it is a name in it. Raises OSError."""
+def create_file(path: str, file: NewFile, folder: int | None = None) -> None:
+    """Create ``path`` as ``file`` says; ``folder`` is a descriptor that ``path`` is relative to. Raises OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, PRIVATE, dir_fd=folder)
     with open(descriptor, "wb") as stream:
@@ -87,29 +87,28 @@ def write_new(path: str, file: NewFile, folder: int | None = None) -> None:
         os.fchmod(descriptor, file.mode)
 
 
-def refresh(path: str, replaced: str) -> None:
+def make_newer(path: str, replaced: str) -> None:
     """
-    Make the file at ``path`` newer, in whole seconds, than the one that it takes the place of.
+    Make the file at ``path`` newer, in whole seconds, than the one that it replaces.
 
-    uWSGI's emperor compares whole seconds: a file that is not newer is no news to it (core/emperor.c).
+    uWSGI's emperor compares whole seconds and ignores a file that is not newer (core/emperor.c).
     """
     try:
-        least = modified(replaced) + 1
+        least = modified_seconds(replaced) + 1
     except FileNotFoundError:
         return
-    if least > modified(path):
+    if least > modified_seconds(path):
         os.utime(path, (least, least), follow_symlinks=False)
 
 
-def modified(path: str) -> int:
-    """Return the whole seconds of a file's time."""
+def modified_seconds(path: str) -> int:
+    """Return a file's time of modification in whole seconds."""
     return os.lstat(path).st_mtime_ns // 10**9
 
 
-def sync(paths: Collection[str]) -> None:
+def sync_paths(paths: Collection[str]) -> None:
     """
-    Return when files, and the names in folders, are on the disk; a file renamed before that may be empty after a power
-    cut.
+    Sync files, and the names in folders, to disk: a file that is renamed before that may be empty after a power cut.
     """
     if len(paths) > MOST_SINGLE_SYNCS:
         os.sync()
@@ -117,32 +116,32 @@ def sync(paths: Collection[str]) -> None:
     for path in paths:
         try:
             descriptor = os.open(path, os.O_RDONLY)
-        except PermissionError:  # who may write to a folder and not list it does not open it
+        except PermissionError:  # a folder that may be written to but not listed cannot be opened
             os.sync()
             return
         try:
-            with named(path):
+            with name_in_errors(path):
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
 
-def remove(paths: Iterable[str]) -> None:
-    """Remove what there is of ``paths``, and can be removed."""
+def remove_files(paths: Iterable[str]) -> None:
+    """Remove those of ``paths`` that exist and can be removed."""
     for path in paths:
         with suppress(OSError):
             os.unlink(path)
 
 
 def remove_drafts(folder: str | os.PathLike[str]) -> None:
-    """Remove what runs that were killed have left in ``folder``; the caller keeps others out of it."""
+    """Remove the drafts that killed runs have left in ``folder``; the caller keeps other runs out of it."""
     with suppress(FileNotFoundError):
-        remove(os.path.join(folder, name) for name in os.listdir(folder) if DRAFT.fullmatch(name))
+        remove_files(os.path.join(folder, name) for name in os.listdir(folder) if DRAFT.fullmatch(name))
 
 
 @contextmanager
-def named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let an error say which file it is about: one of an open file does not, such as that of a full disk."""
+def name_in_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Put ``path`` into an OSError: errors on an open file, such as a full disk, do not name it."""
     try:
         yield
     except OSError as error:

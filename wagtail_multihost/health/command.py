@@ -24,7 +24,7 @@ from wagtail_multihost.health.asking import (
     status_word,
 )
 from wagtail_multihost.http_client.client import NoAnswerError
-from wagtail_multihost.spec.printing import printable
+from wagtail_multihost.spec.printing import escape_unprintable
 from wagtail_multihost.version import own_version
 
 DESCRIPTION = "Ask a running server for its health, or start or end a drain."
@@ -74,7 +74,7 @@ def print_line(text: str, stream: TextIO | None) -> bool:
     if stream is None:
         return True
     try:
-        text = printable(text).encode(stream.encoding, "backslashreplace").decode(stream.encoding)
+        text = escape_unprintable(text).encode(stream.encoding, "backslashreplace").decode(stream.encoding)
         print(text, file=stream, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -17,7 +17,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-from wagtail_multihost.files.writing import NewFile, write
+from wagtail_multihost.files.writing import NewFile, write_files
 from wagtail_multihost.spec.permissions import ROOT
 
 MAX_BYTES = 4096
@@ -56,7 +56,7 @@ class Drain:
 
     def begin(self) -> None:
         """Start to drain. Raises OSError if the file cannot be written."""
-        write([NewFile(str(self.path), drain_text().encode(), 0o644)])
+        write_files([NewFile(str(self.path), drain_text().encode(), 0o644)])
 
     def end(self) -> None:
         """Serve again. Raises OSError if the file cannot be removed."""

@@ -60,7 +60,7 @@ class Asker:
         finally:
             if opened is not None:
                 drop_connection(opened)
-        return (Evidence(database_name(opened), found.uid, is_its_word=True) if found else None), ""
+        return (Evidence(database_name(opened), found.uid, is_forgeable=True) if found else None), ""
 
     def not_opened(self, site: SiteSpec, said: str) -> str:
         """Return why a database cannot be queried, from what the server said; blank where the database does not

@@ -6,7 +6,7 @@ import codecs
 import re
 from typing import Protocol
 
-from wagtail_multihost.spec.printing import printable
+from wagtail_multihost.spec.printing import escape_unprintable
 
 ENCODING = "utf-8"
 # ECMA-48, and xterm's control sequences (https://invisible-island.net/xterm/ctlseqs/ctlseqs.html).
@@ -61,7 +61,7 @@ class Lines:
         text = self.rest + self.decoder.decode(data, final)
         self.rest = "\r" if text.endswith("\r") and not final else ""
         lines = text.removesuffix(self.rest).split("\r\n")
-        return "\r\n".join(printable(line) for line in lines).encode(ENCODING)
+        return "\r\n".join(escape_unprintable(line) for line in lines).encode(ENCODING)
 
     def end(self) -> bytes:
         return self.feed(b"", final=True)
@@ -88,7 +88,7 @@ class Screen:
             else:
                 end = text.find("\x1b", position)
                 end = len(text) if end < 0 else end
-                passed.append(printable(text[position:end], kept=KEPT))
+                passed.append(escape_unprintable(text[position:end], kept=KEPT))
                 position = end
         return "".join(passed).encode(ENCODING)
 

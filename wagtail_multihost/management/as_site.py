@@ -20,7 +20,7 @@ from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE
 from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.printing import one_line, printable
+from wagtail_multihost.spec.printing import escape_unprintable, one_line
 
 REGISTRY_OPTION = "--registry"
 
@@ -32,7 +32,7 @@ def start_as_site(site: str, words: Sequence[str], request: RunRequest) -> NoRet
     """
     ended = run_as_site(site, registry_of(request.registry), restart_words(), words, request)
     if ended.sentence:
-        print(printable(ended.sentence), file=sys.stderr)
+        print(escape_unprintable(ended.sentence), file=sys.stderr)
     sys.exit(ended.code)
 
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
 from wagtail_multihost.exceptions import COULD_NOT, MultihostError
-from wagtail_multihost.spec.printing import printable
+from wagtail_multihost.spec.printing import escape_unprintable
 
 NO_READER = 128 + 13  # what shells report of a program that SIGPIPE ended
 
@@ -24,7 +24,7 @@ class Printed:
         self.stream = stream
 
     def write(self, text: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None) -> None:
-        self.stream.write(printable(text), style_func, ending)
+        self.stream.write(escape_unprintable(text), style_func, ending)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)

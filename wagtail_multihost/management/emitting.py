@@ -20,7 +20,7 @@ from wagtail_multihost.emitters.planning import loaded, plan
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.management.production import production_cautions, refuse_development
 from wagtail_multihost.management.progress import progress_bar
-from wagtail_multihost.project import codebase
+from wagtail_multihost.project import own_codebase
 from wagtail_multihost.registry.release import read_release
 from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.identifiers import shown
@@ -77,7 +77,7 @@ def load_plan(
 ) -> Plan:
     """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
     registry = registry_of(registry_url)
-    code = read_release(release).codebase if release else codebase()
+    code = read_release(release).codebase if release else own_codebase()
     return plan(registry, loaded(registry, code), code, directory, only=only, node=node)
 
 
@@ -123,7 +123,7 @@ def fingerprint(options: dict[str, Any]) -> str:
     variables = {name: value for name, value in os.environ.items() if name.startswith(REGISTRY_PREFIX)}
     place = [os.getcwd(), os.geteuid(), os.environ.get("PATH", ""), registry_of(options["registry"]).url]
     # What a process has read at its start, and does not read again for another run.
-    place += [repr(codebase()), own_version()]
+    place += [repr(own_codebase()), own_version()]
     return hashlib.sha256(json.dumps([told, variables, place], sort_keys=True).encode()).hexdigest()
 
 

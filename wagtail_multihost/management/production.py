@@ -20,7 +20,7 @@ from wagtail_multihost.production.transport import (
     redirect_findings,
     scheme_findings,
 )
-from wagtail_multihost.project import codebase, transport
+from wagtail_multihost.project import own_codebase, own_transport
 from wagtail_multihost.registry.platform_key import DEVELOPMENT
 from wagtail_multihost.spec.platform import PRODUCTION
 
@@ -69,11 +69,11 @@ def transport_findings(plan: Plan) -> Iterator[ProductionFinding]:
     if plan.platform.environment == PRODUCTION:
         yield from plain_findings(plan.platform, plan.sites)
         for find in (redirect_findings, scheme_findings, hsts_findings):
-            yield from find(plan.platform, plan.sites, transport())
+            yield from find(plan.platform, plan.sites, own_transport())
 
 
 def folder_findings(plan: Plan) -> Iterator[ProductionFinding]:
     data, files = plan.platform.data, [Path(plan.source)] if plan.source else []
-    project, paths, committed = find_platform_files(codebase().directory, data, plan.sites, files)
+    project, paths, committed = find_platform_files(own_codebase().directory, data, plan.sites, files)
     yield from context_findings(paths, data)
     yield from repository_findings(project, committed, data)

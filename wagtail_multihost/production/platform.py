@@ -9,7 +9,7 @@ from pathlib import Path
 from wagtail_multihost.production import ProductionFinding
 from wagtail_multihost.registry.nodes import local_parts
 from wagtail_multihost.registry.platform_key import COMMAND, FILE_NAME
-from wagtail_multihost.registry.servers import LOCAL, host_name
+from wagtail_multihost.registry.servers import LOCAL, normalize_host
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import ROOT, account_name
 from wagtail_multihost.spec.platform import PRODUCTION, PlatformSpec
@@ -121,7 +121,7 @@ def sends_cache_password(site: SiteSpec) -> bool:
 
 
 def is_local_host(host: str) -> bool:
-    return not host.startswith("/") and host_name(host) == LOCAL
+    return not host.startswith("/") and normalize_host(host) == LOCAL
 
 
 def is_public(sites: Iterable[SiteSpec]) -> bool:

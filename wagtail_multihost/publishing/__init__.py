@@ -1,1 +1,1 @@
-"""From specs to files that sites are read from: snapshots, and the pins of a registry file."""
+"""Writing the files that sites are read from: snapshots, and the pins of a registry file."""

@@ -1,4 +1,4 @@
-"""What shows that a site is in use, on the machine that has the registry: its snapshot, its files."""
+"""Evidence that a site is in use, on the machine that has the registry: its snapshot, its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.publishing.snapshot_changes import existing
+from wagtail_multihost.publishing.snapshot_changes import read_existing
 from wagtail_multihost.registry.snapshot import SUFFIX
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -18,25 +18,27 @@ from wagtail_multihost.spec.site import SiteSpec
 
 class Evidence(NamedTuple):
     """
-    ``what`` was found, a phrase such as ``the folder /srv/sites/aurora``, and the ``uid`` in it, if one is. What a site
-    itself can write there ``is_its_word``: a hostile one would name the uid, and so get the key, of another.
+    ``what`` was found, as a phrase such as ``the folder /srv/sites/aurora``, and the ``uid`` in it, if there is one.
+    ``is_forgeable`` marks what the site itself can write: a hostile one would state another's uid, and get its key.
     """
 
     what: str
     uid: UUID | None = None
-    is_its_word: bool = False
+    is_forgeable: bool = False
 
 
-def found_here(platform: PlatformSpec, site: SiteSpec) -> Iterator[Evidence]:
-    """Yield what there is of a site on this machine."""
-    if platform.snapshots is not None and (snapshot := snapshot_of(platform.snapshots / f"{site.id}{SUFFIX}")):
+def find_local_evidence(platform: PlatformSpec, site: SiteSpec) -> Iterator[Evidence]:
+    """Yield the evidence of a site on this machine."""
+    if platform.snapshots is not None and (
+        snapshot := read_snapshot_evidence(platform.snapshots / f"{site.id}{SUFFIX}")
+    ):
         yield snapshot
-    for what, path in places_of(platform, site):
+    for what, path in local_places(platform, site):
         if is_filled(path):
             yield Evidence(f"{what} {path}")
 
 
-def places_of(platform: PlatformSpec, site: SiteSpec) -> Iterator[tuple[str, Path]]:
+def local_places(platform: PlatformSpec, site: SiteSpec) -> Iterator[tuple[str, Path]]:
     """Yield the local files and folders that the site has, the outermost first."""
     home = platform.data / "sites" / site.id
     yield "the folder", home
@@ -46,7 +48,7 @@ def places_of(platform: PlatformSpec, site: SiteSpec) -> Iterator[tuple[str, Pat
 
 
 def is_filled(path: Path) -> bool:
-    """Return whether there is anything at ``path``: a folder that was only made, for a site to come, has nothing."""
+    """Return whether there is anything at ``path``; an empty folder, made for a new site, does not count."""
     try:
         if not stat.S_ISDIR(path.lstat().st_mode):
             return True
@@ -58,10 +60,10 @@ def is_filled(path: Path) -> bool:
         return True
 
 
-def snapshot_of(path: Path) -> Evidence | None:
-    """Return what a snapshot shows; None where there is none, or something else."""
+def read_snapshot_evidence(path: Path) -> Evidence | None:
+    """Return what a snapshot shows; None if there is no file, or it is not a snapshot."""
     try:
-        document, _ = existing(path)
+        document, _ = read_existing(path)
     except ConfigurationError:
         return Evidence(f"the snapshot {path}, which cannot be read,")
     if document is None:

@@ -1,4 +1,4 @@
-"""Whether a site without a pin is the one that had its id, or another."""
+"""Deciding whether a site without a pin is the one that had its id before, or another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wagtail_multihost.registry.used import Holder
 NO_NAMES: Mapping[str, str] = {}
 
 
-class Wish(Enum):
+class PinChoice(Enum):
     """What the operator said about a site."""
 
     NOTHING = ""
@@ -30,10 +30,10 @@ class Decision(NamedTuple):
     names: Mapping[str, str] = NO_NAMES
 
 
-class Known(NamedTuple):
+class PinFacts(NamedTuple):
     """
-    What is known of the id ``site``: the uid that is ``derived`` for it, the ``holders`` that it had, those ``live``
-    uids that other sites have now, what was ``found`` of it, and the ``unasked``: what could not be asked, and why.
+    What is known about the id ``site``: the uid ``derived`` from it, its former ``holders``, the ``live`` uids that
+    sites state now, the evidence that was ``found``, and ``unasked``: what could not be asked, and why.
     """
 
     site: str
@@ -44,57 +44,61 @@ class Known(NamedTuple):
     unasked: str = ""
 
 
-def decide(known: Known, wish: Wish) -> Decision | str:
-    """Return what becomes of a site that states no uid, or why the operator has to say it."""
-    if wish is Wish.NEW:
+def decide_pin(facts: PinFacts, choice: PinChoice) -> Decision | str:
+    """Return the decision about a site that states no uid, or why the operator has to make it."""
+    if choice is PinChoice.NEW:
         return Decision(uuid4(), True, "--new says that it is another site")
-    if wish is Wish.KEEP:
-        return kept(known)
-    if known.holders:
-        return decide_used(known)
-    if conflicting := [evidence for evidence in known.found if evidence.uid not in (None, known.derived)]:
-        return f"The site states no uid, but {conflicting[0].what} has the uid {conflicting[0].uid}. {choices(known)}"
-    if known.found:
-        return Decision(known.derived, False, f"it is in use: {listed(known.found)}")
-    if known.unasked:
-        return f"Whether it is in use is not known: {known.unasked}. {choices(known)}"
-    return Decision(uuid4(), True, "nothing is known of an earlier site of this id")
+    if choice is PinChoice.KEEP:
+        return decide_kept(facts)
+    if facts.holders:
+        return decide_used_id(facts)
+    if conflicting := [evidence for evidence in facts.found if evidence.uid not in (None, facts.derived)]:
+        return (
+            f"The site states no uid, but {conflicting[0].what} has the uid {conflicting[0].uid}. {choice_hint(facts)}"
+        )
+    if facts.found:
+        return Decision(facts.derived, False, f"it is in use: {describe_evidence(facts.found)}")
+    if facts.unasked:
+        return f"It is not known whether the site is in use: {facts.unasked}. {choice_hint(facts)}"
+    return Decision(uuid4(), True, "no earlier site with this id is known")
 
 
-def decide_used(known: Known) -> Decision | str:
-    """Return what becomes of a site whose id was used before."""
-    if all(holder.removed or holder.uid in known.live for holder in known.holders):
-        gone = known.holders[-1].uid
-        return Decision(uuid4(), True, f"the id was that of another site, which had the uid {gone}")
-    last = next(holder for holder in reversed(known.holders) if not holder.removed)
+def decide_used_id(facts: PinFacts) -> Decision | str:
+    """Return the decision about a site whose id was used before."""
+    if all(holder.removed or holder.uid in facts.live for holder in facts.holders):
+        gone = facts.holders[-1].uid
+        return Decision(uuid4(), True, f"the id belonged to another site, with the uid {gone}")
+    last = next(holder for holder in reversed(facts.holders) if not holder.removed)
     return (
         f"The site states no uid, and when pins were last written its id belonged to the uid {last.uid}. Either its "
-        f"table was removed and made again, or it lost its pins. {choices(known)}"
+        f"table was removed and made again, or it lost its pins. {choice_hint(facts)}"
     )
 
 
-def kept(known: Known) -> Decision | str:
+def decide_kept(facts: PinFacts) -> Decision | str:
     """Return the uid and the names that the id has, or had last."""
     why = "--keep says that it is the same site"
-    if known.holders:
-        last = known.holders[-1]
-        if last.uid in known.live:
-            return f"It cannot be kept: its uid {last.uid} is another site's now. Leave it out of --keep"
+    if facts.holders:
+        last = facts.holders[-1]
+        if last.uid in facts.live:
+            return f"It cannot be kept: its uid {last.uid} now belongs to another site. Leave it out of --keep"
         return Decision(last.uid, False, why, last.names)
-    written = [evidence.uid for evidence in known.found if evidence.uid is not None and not evidence.is_its_word]
-    uid = written[0] if written else known.derived
-    if any(evidence.uid not in (None, uid) for evidence in known.found):
-        return f"It may have another uid than {uid}: {listed(known.found)}. Write the right one into its table"
+    written = [evidence.uid for evidence in facts.found if evidence.uid is not None and not evidence.is_forgeable]
+    uid = written[0] if written else facts.derived
+    if any(evidence.uid not in (None, uid) for evidence in facts.found):
+        return (
+            f"It may have a uid other than {uid}: {describe_evidence(facts.found)}. Write the right one into its table"
+        )
     return Decision(uid, False, why)
 
 
-def choices(known: Known) -> str:
+def choice_hint(facts: PinFacts) -> str:
     return (
-        f"Say which: --keep {known.site} for the same site, with the data that it has, or --new {known.site} for "
-        "another one, which gets a uid and names of its own"
+        f"Say which: --keep {facts.site} if it is the same site, with its data, or --new {facts.site} if it is another "
+        "one, which gets its own uid and names"
     )
 
 
-def listed(found: Iterable[Evidence]) -> str:
+def describe_evidence(found: Iterable[Evidence]) -> str:
     texts = [f"{evidence.what} with the uid {evidence.uid}" if evidence.uid else evidence.what for evidence in found]
     return ", ".join(texts)

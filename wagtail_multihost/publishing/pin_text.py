@@ -1,4 +1,4 @@
-"""The text of a registry file with pins, its comments and order kept, and the file's replacement."""
+"""Adding pins to the text of a registry file, with its comments and order kept, and replacing the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.files.writing import NewFile, write
+from wagtail_multihost.files.writing import NewFile, write_files
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.registry.used import NAME_KEYS, USED, Holder
 from wagtail_multihost.spec.site import SiteSpec
@@ -22,8 +22,8 @@ HEAD = """
 """
 
 
-class Draft(TomlRegistry):
-    """A registry as its file will be."""
+class DraftRegistry(TomlRegistry):
+    """A registry whose file has not been written yet."""
 
     draft = ""
 
@@ -31,14 +31,14 @@ class Draft(TomlRegistry):
         return self.draft
 
 
-def checked(registry: TomlRegistry, text: str) -> None:
-    """Raise ConfigurationError when the registry would have a problem with the ``text``."""
-    draft = Draft(registry.path, registry.environ)
+def check_text(registry: TomlRegistry, text: str) -> None:
+    """Raise ConfigurationError if a registry with this ``text`` would have a problem."""
+    draft = DraftRegistry(registry.path, registry.environ)
     draft.draft = text
     draft.load()
 
 
-def pinned(text: str, sites: Sequence[SiteSpec], used: Mapping[str, tuple[Holder, ...]]) -> str:
+def add_pins(text: str, sites: Sequence[SiteSpec], used: Mapping[str, tuple[Holder, ...]]) -> str:
     """Return the TOML ``text`` with the pins of ``sites``, and with who ``used`` which id."""
     import tomlkit  # loads only for this command
 
@@ -47,14 +47,14 @@ def pinned(text: str, sites: Sequence[SiteSpec], used: Mapping[str, tuple[Holder
     for site in sites:
         write_pin(document["sites"][site.id], expected["sites"][site.id], site)
     if used and USED not in expected:
-        text = tomlkit.dumps(document)  # with the pins in it: what follows the last site would be taken for its end
+        text = tomlkit.dumps(document)  # with the pins: a comment after the last site would become part of it
         document = tomlkit.parse(f"{text}{'' if text.endswith(chr(10)) else chr(10)}{HEAD}")
         expected[USED] = {}
     for site_id, holders in used.items():
-        lines = [line_of(holder) for holder in holders]
+        lines = [holder_line(holder) for holder in holders]
         if expected[USED].get(site_id) != lines:
             expected[USED][site_id] = lines
-            document[USED][site_id] = array_of(lines)
+            document[USED][site_id] = holder_array(lines)
     result = tomlkit.dumps(document)
     if tomllib.loads(result) != expected:
         raise ConfigurationError.because("The pins cannot be written without changing other keys; write them by hand.")
@@ -73,12 +73,12 @@ def write_pin(written: Any, expected: dict[str, Any], site: SiteSpec) -> None:
             table["names"].setdefault(name, getattr(site.names, name))
 
 
-def line_of(holder: Holder) -> dict[str, object]:
+def holder_line(holder: Holder) -> dict[str, object]:
     removed = {"removed": True} if holder.removed else {}
     return {"uid": str(holder.uid), **{key: holder.names[key] for key in NAME_KEYS}, **removed}
 
 
-def array_of(lines: Sequence[Mapping[str, object]]) -> Any:
+def holder_array(lines: Sequence[Mapping[str, object]]) -> Any:
     import tomlkit
 
     array = tomlkit.array().multiline(True)
@@ -91,7 +91,7 @@ def array_of(lines: Sequence[Mapping[str, object]]) -> Any:
 
 def replace_file(path: Path, text: str) -> None:
     """
-    Write the file by a rename, with the permissions and the owner it had; a symbolic link to it stays. Raises
+    Replace the file by a rename, keeping its permissions and owner; a symbolic link to it stays. Raises
     ConfigurationError.
     """
     try:
@@ -99,7 +99,7 @@ def replace_file(path: Path, text: str) -> None:
         status = place.stat()
         owner = (status.st_uid, status.st_gid)
         given = None if owner == (os.geteuid(), os.getegid()) else owner
-        write([NewFile(str(place), text.encode(), stat.S_IMODE(status.st_mode), given)])
+        write_files([NewFile(str(place), text.encode(), stat.S_IMODE(status.st_mode), given)])
     except OSError as error:
         message = f"The pins cannot be written: {error.strerror}."
         raise ConfigurationError.because(message, where=str(path)) from None

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.files.locking import LOCK_SECONDS, locked
-from wagtail_multihost.publishing.evidence import Evidence, found_here, is_filled, places_of
-from wagtail_multihost.publishing.pin_decision import Decision, Known, Wish, decide
-from wagtail_multihost.publishing.pin_text import checked, pinned, replace_file
+from wagtail_multihost.files.locking import LOCK_SECONDS, lock_file
+from wagtail_multihost.publishing.evidence import Evidence, find_local_evidence, is_filled, local_places
+from wagtail_multihost.publishing.pin_decision import Decision, PinChoice, PinFacts, decide_pin
+from wagtail_multihost.publishing.pin_text import add_pins, check_text, replace_file
 from wagtail_multihost.registry.base import Contents, Registry
 from wagtail_multihost.registry.platform_record import read_platform
 from wagtail_multihost.registry.record import Record
@@ -27,24 +27,24 @@ from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 MOST_NAMED = 5
-#: Returns what a site's database says of its holder, and why it could not be asked.
-Ask = Callable[[SiteSpec], tuple[Evidence | None, str]]
+#: Returns what a site's database says about whom it belongs to, and why it could not be asked.
+AskDatabase = Callable[[SiteSpec], tuple[Evidence | None, str]]
 
 
-class Wishes(NamedTuple):
-    """The ids that the operator names: ``keep`` those that are in use, or all with ``keeps_all``, ``new`` others."""
+class PinChoices(NamedTuple):
+    """The ids that the operator names: ``keep`` of sites in use, or ``keeps_all``, and ``new`` of new sites."""
 
     keep: Collection[str] = ()
     new: Collection[str] = ()
     keeps_all: bool = False
 
-    def of(self, site: str) -> Wish:
+    def of(self, site: str) -> PinChoice:
         if site in self.new:
-            return Wish.NEW
-        return Wish.KEEP if self.keeps_all or site in self.keep else Wish.NOTHING
+            return PinChoice.NEW
+        return PinChoice.KEEP if self.keeps_all or site in self.keep else PinChoice.NOTHING
 
 
-NO_WISHES = Wishes()
+NO_CHOICES = PinChoices()
 
 
 class Pin(NamedTuple):
@@ -56,8 +56,8 @@ class Pin(NamedTuple):
     why: str
 
 
-class Found(NamedTuple):
-    """A registry as it stands, before what it lacks is decided."""
+class UnpinnedRegistry(NamedTuple):
+    """A registry as it is, before the missing pins are decided."""
 
     platform: PlatformSpec
     sites: tuple[SiteSpec, ...]
@@ -70,32 +70,32 @@ class Found(NamedTuple):
         return live_uids(self.records.values())
 
 
-def nothing_asked(site: SiteSpec) -> tuple[Evidence | None, str]:
-    """Return that the database of ``site`` has said nothing."""
+def ask_no_database(site: SiteSpec) -> tuple[Evidence | None, str]:
+    """Return no evidence and no failure, without asking the database of ``site``."""
     return None, ""
 
 
-def pin(registry: Registry, wishes: Wishes = NO_WISHES, ask: Ask = nothing_asked) -> list[Pin]:
+def pin_sites(registry: Registry, choices: PinChoices = NO_CHOICES, ask: AskDatabase = ask_no_database) -> list[Pin]:
     """
     Write the uid and the names of each site that lacks one into the registry's file, and note who uses which id;
     comments, order and permissions stay. Sites that are in use keep what they have, others get a random uid.
-    ``ask`` asks databases. Two runs at once go one after the other.
+    ``ask`` asks databases. Concurrent runs wait for each other.
 
     Raises ConfigurationError, and writes nothing, when the registry has problems or is not a TOML file, or when it
     is not known for a site whether it is in use.
     """
     if not isinstance(registry, TomlRegistry):
         raise ConfigurationError.because("Only a registry in a TOML file can be pinned.", where=registry.name)
-    registry.document()  # its sentence says more of a file that is not there
+    registry.document()  # reports a missing file more clearly than the lock does
     with locked_file(registry.path):
-        return written_pins(registry, wishes, ask)
+        return write_pins(registry, choices, ask)
 
 
 @contextmanager
 def locked_file(path: Path) -> Iterator[None]:
-    """Keep other runs away from a file that each of them replaces; raises ConfigurationError when that cannot be."""
+    """Keep other runs away from a file that each of them replaces; raises ConfigurationError if that fails."""
     try:
-        descriptor = locked(path.resolve(), time.monotonic() + LOCK_SECONDS)
+        descriptor = lock_file(path.resolve(), time.monotonic() + LOCK_SECONDS)
     except BlockingIOError:
         message = "Another run, or another process, holds the file's lock. Nothing was written; try again."
         raise ConfigurationError.because(message, where=str(path)) from None
@@ -107,80 +107,80 @@ def locked_file(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def written_pins(registry: TomlRegistry, wishes: Wishes, ask: Ask) -> list[Pin]:
+def write_pins(registry: TomlRegistry, choices: PinChoices, ask: AskDatabase) -> list[Pin]:
     """Read the registry, decide what it lacks, and write it; return what was written."""
-    found, before = read(registry)
-    problems = list(wrong_wishes(found, wishes))
-    pins, sites, owners = [], [], owners_of_names(found)
+    found, before = read_unpinned(registry)
+    problems = list(choice_problems(found, choices))
+    pins, sites, owners = [], [], find_name_owners(found)
     for site in found.sites:
-        decision = decided(found, site, wishes.of(site.id), ask)
+        decision = decide_site(found, site, choices.of(site.id), ask)
         if isinstance(decision, str):
             problems.append(Problem(site.sources["id"], f"{decision}.", site.id))
             continue
-        problems.extend(leftovers(found.platform, site) if decision.is_new else ())
-        named = replace(site, uid=decision.uid, names=names_of(found, site, decision, owners), pinned=True)
+        problems.extend(leftover_problems(found.platform, site) if decision.is_new else ())
+        named = replace(site, uid=decision.uid, names=choose_names(found, site, decision, owners), pinned=True)
         sites.append(named)
         if not site.pinned:
             pins.append(Pin(site.id, decision.uid, decision.is_new, decision.why))
     if problems:
         raise ConfigurationError(problems)
-    text = pinned(before.decode("utf-8-sig"), sites, noted(found.used, sites))
+    text = add_pins(before.decode("utf-8-sig"), sites, merge_holders(found.used, sites))
     if text != before.decode("utf-8-sig"):
-        checked(registry, text)
+        check_text(registry, text)
         if registry.bytes() != before:
-            raise ConfigurationError.because("The file was changed meanwhile. Try again.", where=registry.name)
+            raise ConfigurationError.because("The file was changed in the meantime. Try again.", where=registry.name)
         replace_file(registry.path, text)
     return pins
 
 
-def read(registry: TomlRegistry) -> tuple[Found, bytes]:
+def read_unpinned(registry: TomlRegistry) -> tuple[UnpinnedRegistry, bytes]:
     """
-    Return the registry without comparing its sites, and the file that it was read from; raises ConfigurationError with
-    the problems of each site.
+    Return the registry, its sites not compared with each other, and the bytes that it was read from. Raises
+    ConfigurationError with the problems of each site.
     """
     registry.document()
     before = registry.bytes()
-    record, records = registry.tables(reads_secrets=False)
+    record, records = registry.read_tables(reads_secrets=False)
     platform, defaults = read_platform(record)
     basis = platform or PlatformSpec(name="unknown", data=record.source.base)
     sites = [SiteReader(site, basis, defaults, requires_pin=False).read() for site in records]
     if record.problems or platform is None:
         raise ConfigurationError(dict.fromkeys(record.problems))
     known = {found.site: found for found in records}
-    return Found(platform, tuple(site for site in sites if site is not None), known, registry.used), before
+    return UnpinnedRegistry(platform, tuple(site for site in sites if site is not None), known, registry.used), before
 
 
-def wrong_wishes(found: Found, wishes: Wishes) -> Iterator[Problem]:
+def choice_problems(found: UnpinnedRegistry, choices: PinChoices) -> Iterator[Problem]:
     """Yield a problem for each id that the operator should not have named."""
     stated = {site.id: site for site in found.sites}
-    for option, ids in (("--keep", wishes.keep), ("--new", wishes.new)):
+    for option, ids in (("--keep", choices.keep), ("--new", choices.new)):
         for site in ids:
             if site not in stated:
                 yield Problem(option, f"The registry has no site {site}.", site)
-    for site in wishes.new:
-        if site in wishes.keep or wishes.keeps_all:
-            yield Problem("--new", f"The site {site} is to be kept as well. Say one of the two.", site)
+    for site in choices.new:
+        if site in choices.keep or choices.keeps_all:
+            yield Problem("--new", f"The site {site} is to be kept as well. Give only one of the two.", site)
         if site in stated and "uid" in found.records[site].written:
             uid = stated[site].uid
-            yield Problem("--new", f"The site {site} has the uid {uid} already, and a uid never changes.", site)
+            yield Problem("--new", f"The site {site} already has the uid {uid}, and a uid never changes.", site)
 
 
-def decided(found: Found, site: SiteSpec, wish: Wish, ask: Ask) -> Decision | str:
-    """Return what becomes of a site, or why it is not known."""
+def decide_site(found: UnpinnedRegistry, site: SiteSpec, choice: PinChoice, ask: AskDatabase) -> Decision | str:
+    """Return the decision about a site, or why the operator has to make it."""
     if "uid" in found.records[site.id].written:
         return Decision(site.uid, False, "its uid is stated, and names were missing")
     holders = found.used.get(site.id, ())
-    known = Known(site.id, site.uid, holders, found.live)
-    if not holders and wish is not Wish.NEW:
-        evidence = list(found_here(found.platform, site))
+    facts = PinFacts(site.id, site.uid, holders, found.live)
+    if not holders and choice is not PinChoice.NEW:
+        evidence = list(find_local_evidence(found.platform, site))
         asked, unasked = (None, "") if evidence else ask(site)
-        known = known._replace(found=[*evidence, *([asked] if asked else [])], unasked=unasked)
-    return decide(known, wish)
+        facts = facts._replace(found=[*evidence, *([asked] if asked else [])], unasked=unasked)
+    return decide_pin(facts, choice)
 
 
-def leftovers(platform: PlatformSpec, site: SiteSpec) -> Iterator[Problem]:
+def leftover_problems(platform: PlatformSpec, site: SiteSpec) -> Iterator[Problem]:
     """Yield a problem for each place on this machine that a new site would take over from an earlier one."""
-    for what, path in places_of(platform, site):
+    for what, path in local_places(platform, site):
         if is_filled(path):
             yield Problem(
                 site.sources["id"],
@@ -189,10 +189,10 @@ def leftovers(platform: PlatformSpec, site: SiteSpec) -> Iterator[Problem]:
             )
 
 
-def names_of(
-    found: Found, site: SiteSpec, decision: Decision, owners: Mapping[tuple[str, str], set[UUID | str]]
+def choose_names(
+    found: UnpinnedRegistry, site: SiteSpec, decision: Decision, owners: Mapping[tuple[str, str], set[UUID | str]]
 ) -> Names:
-    """Return the names that the site states, and for the others those that it had, or that nobody has or had."""
+    """Return the site's names: those that it states, else those that it had, else derived ones that are free."""
     table = found.records[site.id].written.get("names")
     stated = set(table.value) if table and isinstance(table.value, dict) else set()
     own = {key: getattr(site.names, key) for key in NAME_KEYS if key in stated}
@@ -206,8 +206,8 @@ def names_of(
     return replace(derived, **own)
 
 
-def owners_of_names(found: Found) -> dict[tuple[str, str], set[UUID | str]]:
-    """Return who has or had each kind and name: the uids of all who were noted, and the ids of the sites."""
+def find_name_owners(found: UnpinnedRegistry) -> dict[tuple[str, str], set[UUID | str]]:
+    """Return who has or had each kind and name: the uids of recorded holders, and the ids of the sites."""
     owners: dict[tuple[str, str], set[UUID | str]] = {}
     for holders in found.used.values():
         for holder in holders:
@@ -219,8 +219,8 @@ def owners_of_names(found: Found) -> dict[tuple[str, str], set[UUID | str]]:
     return owners
 
 
-def noted(used: Used, sites: list[SiteSpec]) -> dict[str, tuple[Holder, ...]]:
-    """Return who used which id, with the ``sites`` among them; holders that are no site's any more are removed."""
+def merge_holders(used: Used, sites: list[SiteSpec]) -> dict[str, tuple[Holder, ...]]:
+    """Return who used which id, including ``sites``; holders that no site has any more are marked as removed."""
     live = {site.uid for site in sites}
     after = {
         site: tuple(holder._replace(removed=holder.uid not in live) for holder in holders)
@@ -234,12 +234,12 @@ def noted(used: Used, sites: list[SiteSpec]) -> dict[str, tuple[Holder, ...]]:
 
 
 def unrecorded_cautions(registry: Registry, contents: Contents) -> Iterator[str]:
-    """Yield what is to be said of pinned sites that ``used`` does not have: nothing would know of them when they go."""
+    """Yield a caution about pinned sites that ``used`` lacks: once they are removed, nothing would know of them."""
     known = {(holder.site, holder.uid) for holders in registry.used.values() for holder in holders}
     missing = [site.id for site in contents.sites if site.pinned and (site.id, site.uid) not in known]
     if missing and isinstance(registry, TomlRegistry):
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         yield (
             f"The registry's table {USED} does not have the pins of {', '.join(missing[:MOST_NAMED])}{more}: once such "
-            "a site is removed, a new one of its id could get its data. Run: manage.py multihost_sites --pin"
+            "a site is removed, a new one with its id could get its data. Run: manage.py multihost_sites --pin"
         )

@@ -1,5 +1,5 @@
 """
-Making the signatures of snapshots, where the private key is.
+Signing snapshots, on the machine that has the private key.
 
 Needs the package cryptography, the extra ``signatures``.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
-def signing_key(path: Path) -> Ed25519PrivateKey:
+def read_signing_key(path: Path) -> Ed25519PrivateKey:
     """Return the private key in the PEM file ``path``, which only its owner may read; raises ConfigurationError."""
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -33,10 +33,10 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigurationError.because(
-            f"{path} is not a private Ed25519 key in PEM, without a passphrase.", where="--signing-key"
+            f"{path} is not a private Ed25519 key in PEM format without a passphrase.", where="--signing-key"
         )
     return key
 
 
-def signature_of(content: bytes, key: Ed25519PrivateKey) -> str:
+def sign_content(content: bytes, key: Ed25519PrivateKey) -> str:
     return base64.b64encode(key.sign(CONTEXT + content)).decode()

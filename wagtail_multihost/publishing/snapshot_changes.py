@@ -1,4 +1,4 @@
-"""What is to be done about the files of a folder of snapshots; nothing where nothing has changed."""
+"""Finding the files in a folder of snapshots that have to change."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.files.reading import has_access, read
-from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, content, digest_of
+from wagtail_multihost.files.reading import has_mode_and_owner, read_no_follow
+from wagtail_multihost.publishing.signing import sign_content
+from wagtail_multihost.registry.signature import is_valid_signature
+from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, digest_of, signed_content
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FILE_MODE = 0o440
-#: An unchanged snapshot is written anew after this time, so that an old one tells of a run that is missing.
+#: An unchanged snapshot is written again after this time, so that an old one shows that runs are missing.
 RENEWED_AFTER = timedelta(days=15)
 
 
-class State(Enum):
+class SnapshotAction(Enum):
     """What happens to a file."""
 
     CREATED = "created"
@@ -35,16 +37,16 @@ class State(Enum):
     REMOVED = "removed"
 
 
-class Change(NamedTuple):
-    """A file that does not have what it should: its ``path``, and the new ``snapshot`` for the group ``gid``."""
+class SnapshotChange(NamedTuple):
+    """What has to happen to the file at ``path``, with the new ``snapshot`` for the group ``gid``."""
 
     path: Path
-    state: State
+    state: SnapshotAction
     snapshot: Snapshot | None = None
     gid: int = ROOT
 
 
-def groups_of(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, int]:
+def find_groups(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, int]:
     """
     Return the id of each site's group; raises ConfigurationError for groups that this machine does not have.
 
@@ -61,27 +63,27 @@ def groups_of(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, in
             found[site.id] = grp.getgrnam(name).gr_gid
         except KeyError:
             where = platform.sources.get("group", "platform.group")
-            problems.append(Problem(where, f"This machine has no group {name}, which reads the snapshot.", site.id))
+            problems.append(Problem(where, f"This machine has no group {name} to read the snapshot.", site.id))
             continue
         if "{site}" in platform.group and list(found.values()).count(found[site.id]) > 1:
             where = platform.sources.get("group", "platform.group")
-            message = f"The group {name} has the id {found[site.id]}, which another site's group has too."
+            message = f"The group {name} has the id {found[site.id]}, which is also that of another site's group."
             problems.append(Problem(where, message, site.id))
     if problems:
         raise ConfigurationError(problems)
     return found
 
 
-def differing(
+def find_changes(
     snapshots: Iterable[Snapshot], groups: Mapping[str, int], key: Ed25519PrivateKey | None
-) -> Iterator[Change]:
+) -> Iterator[SnapshotChange]:
     """
-    Yield a change for every snapshot whose file does not have it. Raises ConfigurationError for files that are no
-    snapshots, and for those of a later revision.
+    Yield a change for every snapshot whose file differs. Raises ConfigurationError for files that are not snapshots,
+    and for those of a later revision.
     """
     problems = []
     for snapshot in snapshots:
-        found = compared(snapshot, groups[snapshot.site], key)
+        found = compare_snapshot(snapshot, groups[snapshot.site], key)
         if isinstance(found, Problem):
             problems.append(found)
         elif found is not None:
@@ -90,37 +92,37 @@ def differing(
         raise ConfigurationError(problems)
 
 
-def compared(snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None) -> Change | Problem | None:
-    """Return what is to be done about one snapshot's file, why nothing can be done, or None when it is the same."""
-    old, status = existing(snapshot.path)
+def compare_snapshot(snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None) -> SnapshotChange | Problem | None:
+    """Return the change of one snapshot's file, why it cannot be changed, or None if it is up to date."""
+    old, status = read_existing(snapshot.path)
     if status is not None and old is None:
-        return Problem(str(snapshot.path), "It is no snapshot, so it is not overwritten. Remove it.", snapshot.site)
-    state = state_of(old, snapshot.document, key)
-    if old and state is State.UPDATED and revision_of(old) > revision_of(snapshot.document):
-        return Problem(str(snapshot.path), older(old, snapshot.document), snapshot.site)
-    if state is None and status is not None and not has_access(status, FILE_MODE, snapshot_owner(gid)):
-        state = State.UPDATED
+        return Problem(str(snapshot.path), "It is not a snapshot, so it is not overwritten. Remove it.", snapshot.site)
+    state = choose_action(old, snapshot.document, key)
+    if old and state is SnapshotAction.UPDATED and revision_of(old) > revision_of(snapshot.document):
+        return Problem(str(snapshot.path), revision_message(old, snapshot.document), snapshot.site)
+    if state is None and status is not None and not has_mode_and_owner(status, FILE_MODE, snapshot_owner(gid)):
+        state = SnapshotAction.UPDATED
     if state is None:
         return None
     revision = max(revision_of(snapshot.document), revision_of(old or {}))
-    document = sealed({**snapshot.document, "revision": revision}, key)
-    return Change(snapshot.path, state, Snapshot(document, snapshot.path), gid)
+    document = seal_document({**snapshot.document, "revision": revision}, key)
+    return SnapshotChange(snapshot.path, state, Snapshot(document, snapshot.path), gid)
 
 
-def existing(path: Path) -> tuple[dict[str, Any] | None, os.stat_result | None]:
+def read_existing(path: Path) -> tuple[dict[str, Any] | None, os.stat_result | None]:
     """Return the document and the status of the snapshot at ``path``: no document if it is something else."""
     try:
-        data, status = read(path)
+        data, status = read_no_follow(path)
     except FileNotFoundError:
         return None, None
     except OSError as error:
         if path.is_symlink():
             return None, path.lstat()
         raise ConfigurationError.because(f"It cannot be read: {error.strerror}.", where=str(path)) from None
-    return document_of(data), status
+    return parse_any_format(data), status
 
 
-def document_of(data: bytes) -> dict[str, Any] | None:
+def parse_any_format(data: bytes) -> dict[str, Any] | None:
     """Return what a snapshot of any format holds; None for anything else."""
     try:
         document = json.loads(data)
@@ -131,34 +133,36 @@ def document_of(data: bytes) -> dict[str, Any] | None:
     return document if is_ours else None
 
 
-def state_of(old: dict[str, Any] | None, new: Mapping[str, object], key: Ed25519PrivateKey | None) -> State | None:
+def choose_action(
+    old: dict[str, Any] | None, new: Mapping[str, object], key: Ed25519PrivateKey | None
+) -> SnapshotAction | None:
     """Return what happens to a file that holds ``old``; None when it stays."""
     if old is None:
-        return State.CREATED
+        return SnapshotAction.CREATED
     passing = ("created", "revision")
-    if content(old, *passing) != content(new, *passing) or old["digest"] != digest_of(old) or not is_signed(old, key):
-        return State.UPDATED
+    if (
+        signed_content(old, *passing) != signed_content(new, *passing)
+        or old["digest"] != digest_of(old)
+        or not has_valid_signature(old, key)
+    ):
+        return SnapshotAction.UPDATED
     try:
         age = datetime.fromisoformat(str(new["created"])) - datetime.fromisoformat(str(old["created"]))
     except (TypeError, ValueError):
-        return State.UPDATED
-    return State.RENEWED if age > RENEWED_AFTER else None
+        return SnapshotAction.UPDATED
+    return SnapshotAction.RENEWED if age > RENEWED_AFTER else None
 
 
-def is_signed(document: Mapping[str, object], key: Ed25519PrivateKey | None) -> bool:
+def has_valid_signature(document: Mapping[str, object], key: Ed25519PrivateKey | None) -> bool:
     if key is None:
         return True
-    from wagtail_multihost.registry.signature import fits
-
-    return fits(document.get("signature"), content(document), key.public_key())
+    return is_valid_signature(document.get("signature"), signed_content(document), key.public_key())
 
 
-def sealed(document: dict[str, Any], key: Ed25519PrivateKey | None) -> dict[str, Any]:
+def seal_document(document: dict[str, Any], key: Ed25519PrivateKey | None) -> dict[str, Any]:
     seals = {"digest": digest_of(document)}
     if key is not None:
-        from wagtail_multihost.publishing.signing import signature_of
-
-        seals["signature"] = signature_of(content(document), key)
+        seals["signature"] = sign_content(signed_content(document), key)
     return {**document, **seals}
 
 
@@ -166,22 +170,22 @@ def revision_of(document: Mapping[str, Any]) -> int:
     return int(document.get("revision", 0))
 
 
-def older(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def revision_message(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return (
-        f"The registry's revision {revision_of(new)} is lower than the snapshot's, {revision_of(old)}. If it is the "
-        "newer one, state a higher revision in its [platform]."
+        f"The registry's revision {revision_of(new)} is lower than the snapshot's, {revision_of(old)}. If the "
+        "registry is the newer one, state a higher revision in its [platform]."
     )
 
 
 def snapshot_owner(gid: int) -> tuple[int, int] | None:
-    """Return whom a snapshot is given to; None where this process, not being root, gives nothing away."""
+    """Return the owner that a snapshot is given; None if this process is not root and cannot give files away."""
     return (ROOT, gid) if os.geteuid() == ROOT else None
 
 
-def stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterator[Change]:
+def find_stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterator[SnapshotChange]:
     """
-    Yield a removal of every snapshot in ``folder`` that is not to be kept; other files stay. Raises
-    ConfigurationError for those of another platform or a later revision: another registry would know more.
+    Yield the removal of every snapshot in ``folder`` that is not to be kept; other files stay. Raises
+    ConfigurationError for those of another platform or a later revision: another registry may be newer.
     """
     known, problems = {path.name for path in kept}, []
     try:
@@ -192,28 +196,29 @@ def stale(folder: Path, kept: Iterable[Path], platform: PlatformSpec) -> Iterato
         raise ConfigurationError.because(f"It cannot be listed: {error.strerror}.", where=str(folder)) from None
     for name in names:
         path = folder / name
-        old = existing(path)[0] if name.endswith(SUFFIX) and name not in known else None
+        old = read_existing(path)[0] if name.endswith(SUFFIX) and name not in known else None
         if old is None:
             continue
-        if reason := not_ours(old, platform):
+        if reason := removal_problem(old, platform):
             problems.append(Problem(str(path), reason))
-        yield Change(path, State.REMOVED)
+        yield SnapshotChange(path, SnapshotAction.REMOVED)
     if problems:
         raise ConfigurationError(problems)
 
 
-def not_ours(old: Mapping[str, Any], platform: PlatformSpec) -> str:
-    """Return why the registry of ``platform`` does not decide whether a snapshot goes; blank when it does."""
+def removal_problem(old: Mapping[str, Any], platform: PlatformSpec) -> str:
+    """Return why the registry of ``platform`` must not have a snapshot removed; blank when it may."""
     stated = old.get("platform")
     name = stated.get("name") if isinstance(stated, Mapping) else None
     if name != platform.name:
         return (
-            f"It is of the platform {shown(str(name))}, and the registry is of {shown(platform.name)}, so it is not "
+            f"It belongs to the platform {shown(str(name))}, and the registry to {shown(platform.name)}, so it is not "
             "removed. Remove it by hand, or choose another folder."
         )
     if revision_of(old) > platform.revision:
         return (
-            f"It has the revision {revision_of(old)}, and the registry, which has no such site, {platform.revision}: "
-            "it is not removed. If the registry is the newer one, state a higher revision in its [platform]."
+            f"It has the revision {revision_of(old)}, but the registry, which does not have this site, has the "
+            f"revision {platform.revision}: it is not removed. If the registry is the newer one, state a higher "
+            "revision in its [platform]."
         )
     return ""

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.publishing.snapshot_changes import Change, differing, groups_of, stale
-from wagtail_multihost.publishing.snapshot_draft import drafts
-from wagtail_multihost.publishing.snapshot_writer import prepared, write
+from wagtail_multihost.publishing.snapshot_changes import SnapshotChange, find_changes, find_groups, find_stale
+from wagtail_multihost.publishing.snapshot_draft import draft_snapshots
+from wagtail_multihost.publishing.snapshot_writer import prepared_folder, write_changes
 from wagtail_multihost.registry.base import Contents, Registry, chosen_ids
 from wagtail_multihost.registry.release import Release
 from wagtail_multihost.registry.snapshot_formats import FORMATS
-from wagtail_multihost.registry.uniqueness import shared_keys
+from wagtail_multihost.registry.uniqueness import shared_key_problems
 from wagtail_multihost.resolver.secret_key import with_own_keys
 from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PRODUCTION
@@ -30,13 +30,13 @@ Watch = Callable[[int], Callable[[Iterable[Any]], Iterable[Any]]]
 
 def to_publish(registry: Registry, only: Collection[str] = (), protected: Iterable[tuple[str, Path]] = ()) -> Contents:
     """
-    Return the enabled sites, or those of ``only``, with keys of their own, after a look at the whole registry.
+    Return the enabled sites, or those of ``only``, with keys of their own, after checking the whole registry.
     ``protected`` is as for ``Registry.load``. Raises ConfigurationError.
     """
-    contents = registry.chosen(chosen_ids(registry.load(protected=protected), only))
+    contents = registry.read_sites(chosen_ids(registry.load(protected=protected), only))
     sites = tuple(with_own_keys(contents.platform, site) for site in contents.sites)
-    # Two files may hold one key, which is seen only now that keys are read.
-    if problems := list(shared_keys(sites)):
+    # Two files may hold the same key, which shows only once keys are read.
+    if problems := list(shared_key_problems(sites)):
         raise ConfigurationError(problems)
     return Contents(contents.platform, sites)
 
@@ -51,28 +51,28 @@ def publish(
     writes: bool = True,
     releases: Iterable[Release] = (),
     watch: Watch = lambda total: iter,
-) -> list[Change]:
+) -> list[SnapshotChange]:
     """
     Write the snapshots of ``contents``, which ``to_publish`` returned of ``registry``, into ``folder``, and return what
-    differed; ``writes=False`` only looks. They are signed with ``key``, if there is one. ``removes`` lets those go that
-    are not in ``contents``. ``releases`` say which formats sites read that run code of their own.
+    differed; ``writes=False`` only compares. They are signed with ``key``, if it is given. ``removes`` also removes the
+    snapshots of sites that are not in ``contents``. ``releases`` say which formats sites with their own code read.
 
     Raises ConfigurationError, and then changes nothing.
     """
-    formats = formats_of(contents, releases)
+    formats = choose_formats(contents, releases)
     is_rooted = contents.platform.environment == PRODUCTION and os.geteuid() == ROOT
-    with prepared(folder, is_production=is_rooted) if writes else nullcontext():
-        snapshots = list(drafts(folder, registry, contents, datetime.now(UTC), formats))
-        groups = groups_of(contents.platform, contents.sites)
-        changes = list(differing(watch(len(snapshots))(snapshots), groups, key))
+    with prepared_folder(folder, is_production=is_rooted) if writes else nullcontext():
+        snapshots = list(draft_snapshots(folder, registry, contents, datetime.now(UTC), formats))
+        groups = find_groups(contents.platform, contents.sites)
+        changes = list(find_changes(watch(len(snapshots))(snapshots), groups, key))
         if removes:
-            changes.extend(stale(folder, (snapshot.path for snapshot in snapshots), contents.platform))
+            changes.extend(find_stale(folder, (snapshot.path for snapshot in snapshots), contents.platform))
         if writes:
-            write(changes)
+            write_changes(changes)
     return changes
 
 
-def formats_of(contents: Contents, releases: Iterable[Release]) -> dict[str, int]:
+def choose_formats(contents: Contents, releases: Iterable[Release]) -> dict[str, int]:
     """
     Return the format in which each site's snapshot is written, where a release says that: the newest that both this
     version and the one in the site's virtual environment read. Raises ConfigurationError where there is none.
@@ -87,15 +87,15 @@ def formats_of(contents: Contents, releases: Iterable[Release]) -> dict[str, int
         if known:
             found[site.id] = max(known)
         else:
-            problems.append(Problem(str(place), unreadable(by_place[place]), site.id))
+            problems.append(Problem(str(place), unreadable_message(by_place[place]), site.id))
     if problems:
         raise ConfigurationError(problems)
     return found
 
 
-def unreadable(release: Release) -> str:
+def unreadable_message(release: Release) -> str:
     reads, writes = (", ".join(map(str, sorted(numbers))) or "none" for numbers in (release.snapshots, FORMATS))
     return (
-        f"The wagtail-multihost {release.version} there reads snapshots of the formats {reads}, and this one writes "
+        f"The wagtail-multihost {release.version} there reads the snapshot formats {reads}, but this one writes "
         f"{writes}. Upgrade one of the two."
     )

@@ -1,4 +1,4 @@
-"""Where specs come from."""
+"""Registries, which specs are read from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registr
     Raises ConfigurationError when the URL is blank or of an unknown kind.
     """
     text = str(environ.get(REGISTRY_VARIABLE, DEFAULT_FILE) if url is None else url)
-    if problem := refusal(text):
+    if problem := url_problem(text):
         # Error pages show the variables of every frame, and a URL may hold a password.
         del url, text, environ
         raise ConfigurationError.because(f"{problem}; accepted: {ACCEPTED}.", where=REGISTRY_VARIABLE)
@@ -43,11 +43,11 @@ def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registr
     try:
         return registry_at(path, environ)
     except FileNotFoundError:  # a relative path, from nowhere
-        message = "The working folder is not there any more. Start in another one."
+        message = "The working folder no longer exists. Start in another one."
         raise ConfigurationError.because(message, where=path) from None
 
 
-def refusal(text: str) -> str:
+def url_problem(text: str) -> str:
     """Return why ``text`` names no registry, without repeating it; blank when it does."""
     if not text.strip():
         return "It is blank"
@@ -57,11 +57,11 @@ def refusal(text: str) -> str:
         return "It is not a URL"
     if "://" not in text or text == "env://" or (parts.scheme == "file" and not parts.netloc):
         return ""
-    return f"URLs with the scheme {shown(parts.scheme)} are not known"
+    return f"URLs with the scheme {shown(parts.scheme)} are not supported"
 
 
 def registry_at(path: str, environ: Mapping[str, str]) -> Registry:
-    """Return the registry in a file, or in a folder of snapshots. Each kind loads what it alone needs."""
+    """Return the registry in a file, or in a folder of snapshots. The modules of the other kinds are not loaded."""
     if path.endswith("/") or os.path.isdir(path):
         from wagtail_multihost.registry.snapshot import SnapshotRegistry
 

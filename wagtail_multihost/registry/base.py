@@ -1,4 +1,4 @@
-"""What every registry can do."""
+"""The base class of registries."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.platform_record import read_platform
-from wagtail_multihost.registry.record import PLATFORM, Record, Source, entries_of
+from wagtail_multihost.registry.record import PLATFORM, Record, RegistrySource, table_entries
 from wagtail_multihost.registry.site_record import SiteReader
-from wagtail_multihost.registry.used import NOTHING, Used, held_names, live_uids, report_nameless
+from wagtail_multihost.registry.used import NOTHING, Used, held_name_problems, live_uids, report_reused_ids
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -46,7 +46,7 @@ class Contents(NamedTuple):
 
 
 class Registry(ABC):
-    """Says which sites exist. It is read anew by every call, and nothing is ever guessed."""
+    """Says which sites exist. Every call reads it again, and nothing is ever guessed."""
 
     #: Where it is, for messages.
     name: str
@@ -54,29 +54,29 @@ class Registry(ABC):
     url: str
     #: The files that hold all of it.
     files: tuple[Path, ...] = ()
-    #: Whether it has what servers are set up by, and not just what sites' processes need.
+    #: Whether it also has what servers are configured from, and not only what sites' processes need.
     has_servers: bool = True
-    #: Who had which id, as of the last time that it was read; nothing where it does not keep that.
+    #: Who had which id, as of the last read; empty if the registry does not keep that.
     used: Used = NOTHING
 
     @abstractmethod
-    def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+    def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         """Return the platform's record and one per site; raises ConfigurationError when it cannot be read."""
 
-    def tables_for(self, site: str, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+    def read_tables_for(self, site: str, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         """Return the platform's record and at least that of ``site``, if there is one."""
-        return self.tables(reads_secrets=reads_secrets)
+        return self.read_tables(reads_secrets=reads_secrets)
 
     def private_files(self, site: str) -> tuple[Path, ...]:
-        """Return further files, named by what was read of ``site``, that its process must not be able to read."""
+        """Return further files that the process of ``site`` must not be able to read, as its record names them."""
         return ()
 
-    def neighbours(self, site: str, suspects: Iterable[str]) -> Iterator[Path]:
-        """Yield the files of the other sites that this process can see, or else that the ``suspects`` would have."""
+    def neighbour_files(self, site: str, suspects: Iterable[str]) -> Iterator[Path]:
+        """Yield the other sites' files that this process can list, or else those that the ``suspects`` would have."""
         return iter(())
 
-    def created(self, site: str) -> datetime | None:
-        """Return when what was read of ``site`` was written; None where that is not known."""
+    def written_at(self, site: str) -> datetime | None:
+        """Return when the record that was read of ``site`` was written; None if that is not known."""
         return None
 
     def load(
@@ -90,29 +90,30 @@ class Registry(ABC):
         Return everything, without reading a secret; raises ConfigurationError with all problems of all sites.
 
         ``requires_pins=False`` accepts sites that are not pinned on a production platform. ``protected`` are names
-        and paths that no site's folder may hold or be in, such as the folder of static files. ``keep_going`` leaves out
-        the sites that have problems, and returns these beside the others. Of two sites that have one thing, such as a
-        hostname, both are left out: a registry does not say which of them had it first, and to guess would hand one
-        site's visitors to the other. A problem of the platform is an error all the same.
-        """
-        # Only what sees all sites compares them; a site's process starts without.
-        from wagtail_multihost.registry.accounts import account_problems
-        from wagtail_multihost.registry.places import overlapping_folders
-        from wagtail_multihost.registry.uniqueness import conflicts
+        and paths that no site's folder may contain or be in, such as the folder of static files.
 
-        record, site_records = self.tables(reads_secrets=False)
+        ``keep_going`` leaves out the sites that have problems, and returns these beside the others. Of two sites that
+        share something, such as a hostname, both are left out: a registry does not say which of them had it first, and
+        a guess could hand one site's visitors to the other. A problem of the platform is always an error.
+        """
+        # Only a whole registry is compared; a site's process starts without these modules.
+        from wagtail_multihost.registry.accounts import account_problems
+        from wagtail_multihost.registry.places import overlap_problems
+        from wagtail_multihost.registry.uniqueness import conflict_problems
+
+        record, site_records = self.read_tables(reads_secrets=False)
         platform, defaults = read_platform(record)
         problems = record.problems
         basis = platform or PlatformSpec(name="unknown", data=record.source.base)
         read = [SiteReader(site, basis, defaults, requires_pins).read() for site in site_records]
         sites = tuple(site for site in read if site is not None)
-        report_nameless(self.used, site_records)
-        problems.extend(held_names(self.used, sites, live_uids(site_records)))
-        problems.extend(conflicts(sites))
+        report_reused_ids(self.used, site_records)
+        problems.extend(held_name_problems(self.used, sites, live_uids(site_records)))
+        problems.extend(conflict_problems(sites))
         problems.extend(account_problems(basis, sites))
         own = [("registry", file) for file in self.files]
         files = (*own, *(("secret file", file) for file in secret_files(record)), *protected)
-        problems.extend(overlapping_folders(basis, sites, files))
+        problems.extend(overlap_problems(basis, sites, files))
         left_out = problems_by_site(problems)
         if platform is None or "" in left_out or (problems and not keep_going):
             raise ConfigurationError(dict.fromkeys(problems))
@@ -120,33 +121,35 @@ class Registry(ABC):
 
     def site(self, site: str, *, reads_secrets: bool = True) -> tuple[PlatformSpec, SiteSpec]:
         """
-        Return the platform and the site whose id is ``site``, with its secrets read unless told otherwise.
+        Return the platform and the site whose id is ``site``, with its secrets read unless ``reads_secrets`` is False.
 
         Raises ConfigurationError when the site is unknown, disabled, or has problems of its own; the
-        records of its neighbours are not looked at.
+        records of other sites are not checked.
         """
-        record, site_records = self.tables_for(site, reads_secrets=reads_secrets)
+        record, site_records = self.read_tables_for(site, reads_secrets=reads_secrets)
         own = [candidate for candidate in site_records if candidate.site == site]
         if not own:
-            raise ConfigurationError.because(self.unknown(site, [candidate.site for candidate in site_records]))
+            raise ConfigurationError.because(
+                self.unknown_site_message(site, [candidate.site for candidate in site_records])
+            )
         platform, defaults = read_platform(record)
         basis = platform or PlatformSpec(name="unknown", data=record.source.base)
         spec = SiteReader(own[0], basis, defaults).read()
-        report_nameless(self.used, own)
+        report_reused_ids(self.used, own)
         if spec is not None:
-            record.problems.extend(held_names(self.used, [spec], live_uids(site_records)))
+            record.problems.extend(held_name_problems(self.used, [spec], live_uids(site_records)))
         if record.problems or platform is None or spec is None:
             raise ConfigurationError(dict.fromkeys(record.problems))
         if not spec.enabled:
             raise ConfigurationError([Problem("MULTIHOST_SITE", f"The site {site} is disabled in {self.name}.", site)])
         return platform, spec
 
-    def chosen(self, sites: Collection[str]) -> Contents:
+    def read_sites(self, sites: Collection[str]) -> Contents:
         """
         Return the platform and the ``sites`` with their secrets read; raises ConfigurationError with all their
-        problems. What they may share with their neighbours is not looked at: ``load`` does that.
+        problems. They are not compared with other sites: ``load`` does that.
         """
-        record, site_records = self.tables(reads_secrets=True)
+        record, site_records = self.read_tables(reads_secrets=True)
         platform, defaults = read_platform(record)
         if platform is None:
             raise ConfigurationError(dict.fromkeys(record.problems))
@@ -155,7 +158,7 @@ class Registry(ABC):
             raise ConfigurationError(dict.fromkeys(record.problems))
         return Contents(platform, tuple(site for site in read if site is not None))
 
-    def unknown(self, site: str, known: Iterable[str]) -> str:
+    def unknown_site_message(self, site: str, known: Iterable[str]) -> str:
         import difflib  # loads only for the message
 
         close = difflib.get_close_matches(site, known, 1)
@@ -174,7 +177,7 @@ def chosen_ids(contents: Contents, only: Collection[str]) -> frozenset[str]:
 
 
 def problems_by_site(problems: Iterable[Problem]) -> Problems:
-    """Return the problems by each site that they are about; those of the platform are under a blank id."""
+    """Return the problems by the sites that they concern; those of the platform are under a blank id."""
     found: dict[str, tuple[Problem, ...]] = {}
     for problem in dict.fromkeys(problems):
         for site in dict.fromkeys((problem.site, problem.other or problem.site)):
@@ -185,14 +188,14 @@ def problems_by_site(problems: Iterable[Problem]) -> Problems:
 def secret_files(platform: Record) -> Iterator[Path]:
     """Yield the files of the platform's own keys, which are not read where all sites are."""
     keyring = platform.written.get("secret_keys")
-    entries = entries_of(keyring.value, keyring.path) if keyring and isinstance(keyring.value, dict) else {}
+    entries = table_entries(keyring.value, keyring.path) if keyring and isinstance(keyring.value, dict) else {}
     for key, entry in [*platform.written.items(), *entries.items()]:
         if key.endswith("_file") and isinstance(entry.value, str):
-            with suppress(ValueError):  # reported by who takes it
-                yield platform.absolute(entry.value)
+            with suppress(ValueError):  # reported where the key is read
+                yield platform.absolute_path(entry.value)
 
 
-def records_of(platform: object, sites: object, source: Source) -> tuple[Record, list[Record]]:
+def records_of(platform: object, sites: object, source: RegistrySource) -> tuple[Record, list[Record]]:
     """Return the records of the two tables of a registry."""
     problems: list[Problem] = []
     root = Record.of({PLATFORM: platform, "sites": sites}, (), source, problems)

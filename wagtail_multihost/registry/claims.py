@@ -1,4 +1,4 @@
-"""What a site claims for itself alone, in spellings that can be compared."""
+"""What each site must have to itself, in spellings that can be compared."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from wagtail_multihost.exceptions import MultihostError, Problem
-from wagtail_multihost.registry.servers import endpoint, host_name, server
+from wagtail_multihost.registry.servers import normalize_endpoint, normalize_host, normalize_server
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.keys import key_fingerprint
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
 
-# Before what tells about a secret's value, and is left out of reports.
+# Starts the fingerprint of a secret's value, which is left out of reports.
 UNSHOWN = "value "
 
 
@@ -24,7 +24,7 @@ class Claim(NamedTuple):
     key: str
 
 
-def claims(site: SiteSpec) -> Iterator[Claim]:
+def site_claims(site: SiteSpec) -> Iterator[Claim]:
     """Yield everything that no other site of the registry may have."""
     names, database, storage = site.names, site.database, site.storage
     yield Claim("uid", str(site.uid), "uid")
@@ -38,11 +38,11 @@ def claims(site: SiteSpec) -> Iterator[Claim]:
     yield Claim("database name", names.database, "names")
     yield Claim("role", names.role, "names")
     if database.engine == "postgresql":
-        place = server(database.host, database.port)
+        place = normalize_server(database.host, database.port)
         yield Claim("database", f"{database.name} on {place}", "database")
         yield Claim("database user", f"{database.user} on {place}", "database")
     if storage.backend == "s3":
-        yield Claim("bucket", f"{storage.bucket} at {endpoint(storage.endpoint) or 'S3'}", "storage")
+        yield Claim("bucket", f"{storage.bucket} at {normalize_endpoint(storage.endpoint) or 'S3'}", "storage")
         if storage.domain:
             yield Claim("hostname", storage.domain, "storage")
     yield from account_claims(site)
@@ -52,19 +52,19 @@ def account_claims(site: SiteSpec) -> Iterator[Claim]:
     """Yield accounts and keys. Passwords may be equal, and mail and zones may be in one account of the platform."""
     storage = site.storage
     for key, secret in (("access key", storage.access_key), ("secret key", storage.secret_key)):
-        if mark := mark_of(secret):
-            yield Claim(f"storage's {key}", f"{mark} at {endpoint(storage.endpoint) or 'S3'}", "storage")
+        if mark := secret_mark(secret):
+            yield Claim(f"storage's {key}", f"{mark} at {normalize_endpoint(storage.endpoint) or 'S3'}", "storage")
     for secret in (site.secret_key, *site.secret_key_fallbacks):
-        if mark := mark_of(secret):
+        if mark := secret_mark(secret):
             yield Claim("secret key", mark, "secret_key")
     if site.mail is not None and site.mail.username and "mail.username" in site.sources:
-        yield Claim("mail account", f"{site.mail.username} on {host_name(site.mail.host)}", "mail")
+        yield Claim("mail account", f"{site.mail.username} on {normalize_host(site.mail.host)}", "mail")
     if site.frontend is not None and site.frontend.zone:
         yield Claim("frontend zone", f"{site.frontend.zone.lower()} of {site.frontend.backend}", "frontend")
 
 
-def mark_of(secret: Secret | None) -> str:
-    """Return what two secrets have in common when they are one: their file, variable or value; blank without one."""
+def secret_mark(secret: Secret | None) -> str:
+    """Return what identifies a secret: its file, its variable, or the fingerprint of its value; blank without one."""
     if secret is None:
         return ""
     if secret.file is not None:
@@ -77,18 +77,18 @@ def mark_of(secret: Secret | None) -> str:
         return ""
 
 
-def where(site: SiteSpec, key: str) -> str:
+def site_label(site: SiteSpec, key: str) -> str:
     """Return ``key`` of the site's record as the operator wrote it, or else the record."""
     own = site.sources.get("id", f"sites.{site.id}")
     source = site.sources.get(key, "")
     return source if source.startswith(own) else own
 
 
-def shared(what: str, name: str, first: SiteSpec, second: SiteSpec, key: str) -> Problem:
-    """Return the problem of two sites with one thing; what tells about a secret is left out."""
+def shared_problem(what: str, name: str, first: SiteSpec, second: SiteSpec, key: str) -> Problem:
+    """Return the problem of two sites that share something; the fingerprint of a secret is left out."""
     said = "" if name.startswith(UNSHOWN) else f" {shown(name)}"
     return Problem(
-        where(second, key),
+        site_label(second, key),
         f"The {what}{said} belongs to the sites {first.id} and {second.id}; each must have its own.",
         second.id,
         first.id,

@@ -10,7 +10,7 @@ from pathlib import Path
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import SITE_VARIABLE
 from wagtail_multihost.registry.base import Registry, records_of
-from wagtail_multihost.registry.record import KEY_PATH, Record, Source
+from wagtail_multihost.registry.record import KEY_PATH, Record, RegistrySource
 from wagtail_multihost.spec.identifiers import shown
 
 SITE_PREFIX = "MULTIHOST_SITE_"
@@ -25,7 +25,7 @@ BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0
 logger = logging.getLogger(__name__)
 
 
-class EnvironmentSource(Source):
+class EnvironmentSource(RegistrySource):
     """Keys are variables (``MULTIHOST_SITE_DATABASE__HOST``); every value is text."""
 
     pins_with = (
@@ -64,9 +64,9 @@ class EnvironmentSource(Source):
         return int(text)
 
     def texts(self, value: object) -> tuple[str, ...]:
-        parts = parsed_list(self.text(value))
+        parts = split_list(self.text(value))
         if not all(part.strip() for part in parts):
-            raise ValueError("It has a blank between commas.")
+            raise ValueError("It has an empty item between commas.")
         return tuple(part.strip() for part in parts)
 
 
@@ -79,12 +79,13 @@ class EnvironmentRegistry(Registry):
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
 
-    def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+    def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         source = EnvironmentSource(self.environ, reads_secrets=reads_secrets)
         site = self.environ.get(SITE_VARIABLE)
         if site is None:
             raise ConfigurationError.because(
-                "It is not set, but the registry is the environment, which has one site.", where=SITE_VARIABLE
+                "It is not set, but the registry is the environment. Set it to the id of the one site there.",
+                where=SITE_VARIABLE,
             )
         if links := service_links(self.environ):
             logger.warning(
@@ -93,13 +94,13 @@ class EnvironmentRegistry(Registry):
                 ", ".join(links),
             )
         clashes: list[str] = []
-        platform, own = self.nested(PLATFORM_PREFIX, clashes), self.nested(SITE_PREFIX, clashes)
+        platform, own = self.nested_table(PLATFORM_PREFIX, clashes), self.nested_table(SITE_PREFIX, clashes)
         record, sites = records_of(platform, {site: own}, source)
         for name in clashes:
-            record.report("It is set beside variables for its single keys; set one or the other.", (name,))
+            record.report("It is set together with variables for its single keys; set one or the other.", (name,))
         return record, sites
 
-    def nested(self, prefix: str, clashes: list[str]) -> dict[str, object]:
+    def nested_table(self, prefix: str, clashes: list[str]) -> dict[str, object]:
         """Return the variables with ``prefix`` as a table; ``__`` in a name leads into a table of it."""
         table: dict[str, object] = {}
         links = service_links(self.environ)
@@ -108,7 +109,7 @@ class EnvironmentRegistry(Registry):
                 continue
             first, *rest = name.removeprefix(prefix).split(NESTED)
             keys = [first.lower(), *(rest if first == "SETTINGS" else (key.lower() for key in rest))]
-            if not place(table, keys, self.environ[name]):
+            if not put_value(table, keys, self.environ[name]):
                 clashes.append(name)
         return table
 
@@ -131,7 +132,7 @@ def service_links(environ: Mapping[str, str]) -> list[str]:
     )
 
 
-def place(table: dict[str, object], keys: list[str], value: str) -> bool:
+def put_value(table: dict[str, object], keys: list[str], value: str) -> bool:
     """Put ``value`` at the path ``keys``; False when a part of the path is a value already."""
     for key in keys[:-1]:
         inner = table.setdefault(key, {})
@@ -142,7 +143,7 @@ def place(table: dict[str, object], keys: list[str], value: str) -> bool:
     return True
 
 
-def parsed_list(text: str) -> list[str]:
+def split_list(text: str) -> list[str]:
     """Return the comma-separated values of ``text``, split by django-environ's parser."""
     import environ  # loads only where sites are described by variables
 

@@ -10,20 +10,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from wagtail_multihost.registry.record import Entry, Record, entries_of, kind
+from wagtail_multihost.registry.record import KeyEntry, Record, table_entries, type_name
 
-Fields = dict[str, Entry]
+Fields = dict[str, KeyEntry]
 UrlParser = Callable[[str], Mapping[str, object]]
 
 
-def fields_of(entry: Entry | None, parse_url: UrlParser, record: Record) -> Fields:
+def fields_of(entry: KeyEntry | None, parse_url: UrlParser, record: Record) -> Fields:
     """Return the fields of a key that holds a URL or a table; problems go to ``record``."""
     if entry is None:
         return {}
     if isinstance(entry.value, dict):
-        return entries_of(entry.value, entry.path)
+        return table_entries(entry.value, entry.path)
     if not isinstance(entry.value, str) or not entry.value.strip():
-        found = "blank" if isinstance(entry.value, str) else kind(entry.value)
+        found = "blank" if isinstance(entry.value, str) else type_name(entry.value)
         record.report(f"It must be a URL or a table, not {found}.", entry.path)
         return {}
     try:
@@ -31,10 +31,10 @@ def fields_of(entry: Entry | None, parse_url: UrlParser, record: Record) -> Fiel
     except ValueError as error:
         record.report(str(error), entry.path)
         return {}
-    return {key: Entry(value, entry.path) for key, value in parsed.items()}
+    return {key: KeyEntry(value, entry.path) for key, value in parsed.items()}
 
 
-def overlay(platform: Fields, site: Entry | None, own: Fields, kind_key: str) -> Fields:
+def overlay_fields(platform: Fields, site: KeyEntry | None, own: Fields, kind_key: str) -> Fields:
     """Return the platform's fields with the site's own on top, unless the site changes their kind."""
     if site is None:
         return platform
@@ -47,7 +47,7 @@ def overlay(platform: Fields, site: Entry | None, own: Fields, kind_key: str) ->
     return {**{key: entry for key, entry in platform.items() if key not in replaced}, **own}
 
 
-def database_url(url: str) -> dict[str, object]:
+def parse_database_url(url: str) -> dict[str, object]:
     """Return the fields of a database URL, read by dj-database-url; raises ValueError without the URL."""
     import dj_database_url  # loads only where a registry has such a URL
 
@@ -75,74 +75,74 @@ def database_url(url: str) -> dict[str, object]:
     return {"engine": "postgresql", **fields, **({"options": options} if options else {})}
 
 
-def cache_url(url: str) -> dict[str, object]:
+def parse_cache_url(url: str) -> dict[str, object]:
     """Return the fields of ``locmem://``, ``redis://``, ``rediss://`` or ``unix:///path?db=0``; raises ValueError."""
     refused = ValueError(
         "It is not a cache URL. Write redis://user:password@host:port/0 (special characters percent-encoded), "
         "rediss:// for TLS, unix:///path/to/redis.sock?db=0, locmem:// or a table with backend, host and so on."
     )
-    parts = split(url, refused)
+    parts = split_url(url, refused)
     if parts.scheme == "locmem" and not parts.netloc and not parts.path:
         return {"backend": "locmem"}
     query = dict(parse_qsl(parts.query))
     number = query.pop("db", "0") if parts.scheme == "unix" else parts.path.strip("/") or "0"
     if parts.scheme not in ("redis", "rediss", "unix") or query or not number.isascii() or not number.isdigit():
         raise refused
-    fields: dict[str, object] = {"backend": "redis", "number": int(number), **credentials(parts)}
+    fields: dict[str, object] = {"backend": "redis", "number": int(number), **url_credentials(parts)}
     if parts.scheme == "unix":
         return {**fields, "host": unquote(parts.path)}
     port = {"port": parts.port} if parts.port else {}
     return {**fields, **port, "host": parts.hostname or "", "tls": parts.scheme == "rediss"}
 
 
-def storage_url(url: str) -> dict[str, object]:
+def parse_storage_url(url: str) -> dict[str, object]:
     """Return the fields of ``s3://access_key:secret_key@bucket?region=…`` or ``file:///path``; raises ValueError."""
     refused = ValueError(
         "It is not a storage URL. Write s3://access_key:secret_key@bucket?region=REGION&endpoint=URL (special "
         "characters percent-encoded), file:///path, or a table with backend, bucket and so on."
     )
-    parts = split(url, refused)
+    parts = split_url(url, refused)
     if parts.scheme == "file" and not parts.netloc and parts.path:
         return {"backend": "files", "path": unquote(parts.path)}
     if parts.scheme != "s3" or parts.path.strip("/") or parts.port:
         raise refused
     names = {"username": "access_key", "password": "secret_key"}
-    keys = {names[key]: value for key, value in credentials(parts).items()}
+    keys = {names[key]: value for key, value in url_credentials(parts).items()}
     bucket = {"bucket": parts.hostname} if parts.hostname else {}
     return {"backend": "s3", **bucket, **keys, **dict(parse_qsl(parts.query))}
 
 
-def mail_url(url: str) -> dict[str, object]:
+def parse_mail_url(url: str) -> dict[str, object]:
     """Return the fields of ``smtp://user:password@host:port`` (``smtps://`` for TLS) or ``console://``."""
     refused = ValueError(
         "It is not a mail URL. Write smtp://user:password@host:587 (STARTTLS; special characters percent-encoded), "
         "smtps:// for TLS from the start, console:// or a table with backend, host and so on."
     )
-    parts = split(url, refused)
+    parts = split_url(url, refused)
     if parts.scheme == "console" and not parts.netloc and not parts.path:
         return {"backend": "console"}
     if parts.scheme not in ("smtp", "smtps") or parts.path.strip("/") or parts.query or not parts.hostname:
         raise refused
     security, port = ("tls", 465) if parts.scheme == "smtps" else ("starttls", 587)
     address = {"host": parts.hostname, "port": parts.port or port, "security": security}
-    return {"backend": "smtp", **address, **credentials(parts)}
+    return {"backend": "smtp", **address, **url_credentials(parts)}
 
 
-def table_only(url: str) -> dict[str, object]:
-    """Raise ValueError: there is no common form of such a URL."""
+def refuse_url(url: str) -> dict[str, object]:
+    """Raise ValueError: there is no common form of URL for such a part."""
     raise ValueError("It must be a table with backend and so on, not a URL.")
 
 
 #: The parts that may be written as a URL.
 URL_PARSERS: dict[str, UrlParser] = {
-    "database": database_url,
-    "cache": cache_url,
-    "storage": storage_url,
-    "mail": mail_url,
+    "database": parse_database_url,
+    "cache": parse_cache_url,
+    "storage": parse_storage_url,
+    "mail": parse_mail_url,
 }
 
 
-def split(url: str, refused: ValueError) -> SplitResult:
+def split_url(url: str, refused: ValueError) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port  # parsed when it is asked for
@@ -153,6 +153,6 @@ def split(url: str, refused: ValueError) -> SplitResult:
     return parts
 
 
-def credentials(parts: SplitResult) -> dict[str, str]:
+def url_credentials(parts: SplitResult) -> dict[str, str]:
     found = {"username": parts.username, "password": parts.password}
     return {key: unquote(value) for key, value in found.items() if value}

@@ -1,7 +1,7 @@
 """
-Where exactly each key is: on which line of a TOML file, which no parser for TOML tells, or in which variable.
+Find the line of each key in a TOML file, which no TOML parser reports, or the variable that sets it.
 
-Only reports read this. What it finds in a file must be exactly the keys that tomllib finds; otherwise it finds none.
+Only reports use this. Unless it finds exactly the keys that tomllib finds in a file, it returns none.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ VALUE = re.compile(rf"{STRING}|[^,\]}}\n#]+", re.DOTALL)
 
 def located_labels(registry: Registry) -> dict[str, str]:
     """
-    Return the sources of a registry's keys with the place in them: ``sites.toml:12: sites.aurora.hostnames`` for
+    Return the sources of a registry's keys with their places: ``sites.toml:12: sites.aurora.hostnames`` for
     ``sites.toml: sites.aurora.hostnames``, and the variables that are set for those of the environment. Other
     registries have none.
     """
     if isinstance(registry, EnvironmentRegistry):
-        return variables(registry.environ)
+        return variable_labels(registry.environ)
     if not isinstance(registry, TomlRegistry):
         return {}
     try:
@@ -45,7 +45,7 @@ def located_labels(registry: Registry) -> dict[str, str]:
     return {label: f"{file}{line}{label.removeprefix(file[:-1])}" for label, line in labels}
 
 
-def variables(environ: Mapping[str, str]) -> dict[str, str]:
+def variable_labels(environ: Mapping[str, str]) -> dict[str, str]:
     """Return each variable of a registry, and for the name of a table the variables in it."""
     names = [name for name in sorted(environ) if name.startswith((SITE_PREFIX, PLATFORM_PREFIX))]
     tables: dict[str, list[str]] = {}
@@ -63,14 +63,14 @@ def key_lines(text: str) -> dict[KEY_PATH, int]:
     except (ValueError, RecursionError):
         return {}
     found = {**scanner.implied, **scanner.written}
-    return found if set(found) == set(paths_of(document)) else {}
+    return found if set(found) == set(key_paths(document)) else {}
 
 
-def paths_of(table: Mapping[str, object], path: KEY_PATH = ()) -> Iterator[KEY_PATH]:
+def key_paths(table: Mapping[str, object], path: KEY_PATH = ()) -> Iterator[KEY_PATH]:
     for key, value in table.items():
         yield (*path, key)
         if isinstance(value, dict):
-            yield from paths_of(value, (*path, key))
+            yield from key_paths(value, (*path, key))
 
 
 class Scanner:

@@ -1,4 +1,4 @@
-"""Sites that several nodes serve: which nodes, and what of such a site must not be on one machine alone."""
+"""Rules for sites that several nodes serve: which nodes, and what must not be on a single machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.storage import StorageSpec
 
 
-def report_unknown(record: Record, known: tuple[str, ...], nodes: tuple[str, ...]) -> None:
+def report_unknown_nodes(record: Record, known: tuple[str, ...], nodes: tuple[str, ...]) -> None:
     """Report every node that the site names and the platform does not have."""
     for node in nodes:
         if node not in known:
@@ -19,14 +19,14 @@ def report_unknown(record: Record, known: tuple[str, ...], nodes: tuple[str, ...
             record.report(f"The node {shown(node)} is not known; {accepted}.", (*record.path, "nodes"))
 
 
-def report_local(
+def report_local_parts(
     record: Record,
     nodes: tuple[str, ...],
     database: DatabaseSpec | None,
     cache: CacheSpec | None,
     storage: StorageSpec | None,
 ) -> None:
-    """Report everything that a site on two or more ``nodes`` has on each of them separately; None is not looked at."""
+    """Report everything that a site on two or more ``nodes`` would have on each of them separately; None is skipped."""
     places = tuple(dict.fromkeys(nodes))
     if len(places) < 2:
         return
@@ -42,7 +42,7 @@ def report_local(
 def local_parts(
     database: DatabaseSpec | None, cache: CacheSpec | None, storage: StorageSpec | None
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield the key of each part that is on one machine alone, what it is, and what is accepted in its place."""
+    """Yield the key of each part that is on one machine only, what it is, and what is accepted instead."""
     if database is not None and database.engine == "sqlite":
         yield "database", "a SQLite database", "postgresql"
     if cache is not None and cache.backend == "locmem":

@@ -1,4 +1,4 @@
-"""Local files and folders: which one lies in another."""
+"""Local files and folders, and which of them are inside others."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from itertools import chain
 from typing import NamedTuple
 
 from wagtail_multihost.exceptions import Problem
-from wagtail_multihost.registry.claims import shared, where
-from wagtail_multihost.spec.declared import secrets
+from wagtail_multihost.registry.claims import shared_problem, site_label
+from wagtail_multihost.spec.declared import find_secrets
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 HOME, DATABASE, STORAGE, CODE = "folder", "database", "storage", "code"
-#: What a site writes to, and its code may do what it likes with.
+#: What a site writes to, and its code can change at will.
 WRITABLE = frozenset({HOME, DATABASE, STORAGE})
 # SQLite keeps these beside a database (https://www.sqlite.org/tempfiles.html).
 SIDECARS = ("-wal/", "-shm/", "-journal/")
 DEEPEST = 100  # folders
 
 
-class Place(NamedTuple):
+class OwnedPath(NamedTuple):
     """A path, without symbolic links and with a slash at its end, that belongs to a site, or to the platform."""
 
     path: str
@@ -32,13 +32,13 @@ class Place(NamedTuple):
 
 
 class Links:
-    """Resolves symbolic links. Every folder is looked at once, and nothing is looked for in one that is missing."""
+    """Resolves symbolic links. Every folder is looked up once, and nothing below a missing one."""
 
     def __init__(self) -> None:
         self.known = {"": ("", True)}
 
-    def place(self, path: object, what: str, site: SiteSpec | None) -> Place:
-        return Place(f"{self.real(str(path))}/", what, site)
+    def place(self, path: object, what: str, site: SiteSpec | None) -> OwnedPath:
+        return OwnedPath(f"{self.real(str(path))}/", what, site)
 
     def real(self, path: str) -> str:
         """Return the absolute ``path`` without symbolic links and without a slash at its end."""
@@ -63,38 +63,40 @@ class Links:
         return (os.path.realpath(path).rstrip("/"), True) if stat.S_ISLNK(mode) else (path, True)
 
 
-def overlapping_folders(
+def overlap_problems(
     platform: PlatformSpec, sites: Iterable[SiteSpec], protected: Iterable[tuple[str, object]] = ()
 ) -> Iterator[Problem]:
     """
-    Yield a problem for every local file or folder that lies in a folder which is not its own site's: what is
-    in a folder of uploads is served to everyone, and a site may do what it likes in a folder of its own.
-    ``protected`` are further names and paths of the platform that no site may hold or be in.
+    Yield a problem for every local file or folder that is inside a folder of another site: uploads are served to
+    everyone, and a site can change what it likes in its own folders. ``protected`` are further names and paths of the
+    platform that no site may contain or be in.
     """
     links = Links()
     found = sorted(
         chain(platform_places(links, platform, protected), *(site_places(links, platform, site) for site in sites)),
         key=lambda place: place.path,
     )
-    above: list[Place] = []
+    above: list[OwnedPath] = []
     for place in found:
         while above and not place.path.startswith(above[-1].path):
             above.pop()
-        outer = next((outer for outer in above if clash(place, outer)), None)
+        outer = next((outer for outer in above if is_conflict(place, outer)), None)
         if outer is not None:
-            yield one_file(place, outer) if place.path == outer.path else inside(place, outer)
+            yield same_path_problem(place, outer) if place.path == outer.path else nesting_problem(place, outer)
         above.append(place)
-    yield from beside_databases(found)
+    yield from sidecar_problems(found)
 
 
-def platform_places(links: Links, platform: PlatformSpec, protected: Iterable[tuple[str, object]]) -> Iterator[Place]:
+def platform_places(
+    links: Links, platform: PlatformSpec, protected: Iterable[tuple[str, object]]
+) -> Iterator[OwnedPath]:
     yield links.place(f"{platform.data}/platform.key", "key", None)
     yield links.place(platform.sockets, "folder of sockets", None)
     for what, path in protected:
         yield links.place(path, what, None)
 
 
-def site_places(links: Links, platform: PlatformSpec, site: SiteSpec) -> Iterator[Place]:
+def site_places(links: Links, platform: PlatformSpec, site: SiteSpec) -> Iterator[OwnedPath]:
     home = f"{platform.data}/sites/{site.id}"
     yield links.place(home, HOME, site)
     for what, written in ((DATABASE, site.database.path), (STORAGE, site.storage.path)):
@@ -102,7 +104,7 @@ def site_places(links: Links, platform: PlatformSpec, site: SiteSpec) -> Iterato
             yield written_place(links, home, str(written), what, site)
     for path in code_paths(site):
         yield written_place(links, home, path, CODE, site)
-    for secret in secrets(site):
+    for secret in find_secrets(site):
         if secret.file is not None:
             yield links.place(secret.file, "secret file", site)
     if site.tls is not None:
@@ -120,18 +122,18 @@ def code_paths(site: SiteSpec) -> Iterator[str]:
             yield from value
 
 
-def written_place(links: Links, home: str, path: str, what: str, site: SiteSpec) -> Place:
+def written_place(links: Links, home: str, path: str, what: str, site: SiteSpec) -> OwnedPath:
     """
-    Return a place that a site writes to. Links in its own folder may be its own, made to get the whole registry
-    refused; they are not followed.
+    Return a place that a site writes to. Links inside its own folder are not followed: a site could make them to get
+    the whole registry refused.
     """
     if path.startswith(f"{home}/"):
-        return Place(f"{links.real(home)}{path[len(home) :]}/", what, site)
+        return OwnedPath(f"{links.real(home)}{path[len(home) :]}/", what, site)
     return links.place(path, what, site)
 
 
-def clash(place: Place, outer: Place) -> bool:
-    """Return whether ``place`` must not lie in ``outer``."""
+def is_conflict(place: OwnedPath, outer: OwnedPath) -> bool:
+    """Return whether ``place`` must not be inside ``outer``."""
     if place.what not in WRITABLE and outer.what not in WRITABLE:
         return False
     if outer.what == CODE and outer.site is place.site:  # a project with its uploads in it
@@ -139,7 +141,7 @@ def clash(place: Place, outer: Place) -> bool:
     return outer.what != HOME or outer.site is not place.site
 
 
-def beside_databases(places: Iterable[Place]) -> Iterator[Problem]:
+def sidecar_problems(places: Iterable[OwnedPath]) -> Iterator[Problem]:
     """Yield a problem for every place where SQLite keeps a part of a database."""
     places = tuple(places)
     databases = {place.path: place for place in places if place.what == DATABASE}
@@ -148,25 +150,25 @@ def beside_databases(places: Iterable[Place]) -> Iterator[Problem]:
             end = place.path.find(sidecar)
             while end >= 0:
                 if (database := databases.get(f"{place.path[:end]}/")) is not None:
-                    yield inside(place, Place(place.path[: end + len(sidecar)], DATABASE, database.site))
+                    yield nesting_problem(place, OwnedPath(place.path[: end + len(sidecar)], DATABASE, database.site))
                 end = place.path.find(sidecar, end + 1)
 
 
-def one_file(place: Place, outer: Place) -> Problem:
+def same_path_problem(place: OwnedPath, outer: OwnedPath) -> Problem:
     if place.site and outer.site and place.site is not outer.site and {place.what, outer.what} <= {DATABASE, STORAGE}:
-        return shared("file", place.path[:-1], outer.site, place.site, place.what)
-    return inside(place, outer)
+        return shared_problem("file", place.path[:-1], outer.site, place.site, place.what)
+    return nesting_problem(place, outer)
 
 
-def inside(place: Place, outer: Place) -> Problem:
-    # The platform says where its own places and the sites' folders are; what is in the way is told of.
+def nesting_problem(place: OwnedPath, outer: OwnedPath) -> Problem:
+    # The platform decides where its own places and the sites' folders are; what overlaps with them is reported.
     holder = outer if outer.site and (place.site is None or place.what == HOME) else place
     others = {owner.id for owner in (place.site, outer.site) if owner and owner is not holder.site}
     names = [f"the site {owner.id}" if owner else "the platform" for owner in (place.site, outer.site)]
     return Problem(
-        where(holder.site, holder.what) if holder.site else "",
-        f"The {place.what} {shown(place.path[:-1])} of {names[0]} lies in the {outer.what} of {names[1]}, "
-        f"{shown(outer.path[:-1])}; each must have a place of its own.",
+        site_label(holder.site, holder.what) if holder.site else "",
+        f"The {place.what} {shown(place.path[:-1])} of {names[0]} is inside the {outer.what} of {names[1]}, "
+        f"{shown(outer.path[:-1])}; each must have its own place.",
         holder.site.id if holder.site else "",
         next(iter(others), ""),
     )

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, table_only
-from wagtail_multihost.registry.reading import read_values, shared_keys, spec_class
+from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, refuse_url
+from wagtail_multihost.registry.reading import keys_stated_for_all, read_values, spec_class
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.registry.targets import BUILT_IN, options_of_target
 from wagtail_multihost.spec.declared import parts
@@ -19,7 +19,7 @@ from wagtail_multihost.spec.site import SiteSpec
 if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Options
 
-#: A table of a site that the platform has none of: no two sites share a name.
+#: A table of sites that the platform does not have: no two sites share a name.
 NAMES = "names"
 
 
@@ -36,7 +36,7 @@ def read_platform(record: Record) -> tuple[PlatformSpec | None, Defaults]:
     before = len(record.problems)
     settings = record.take_table("settings")
     defaults = Defaults(
-        fields={name: shared_fields(record, name, part.spec) for name, part in parts(SiteSpec) if name != NAMES},
+        fields={name: read_default_fields(record, name, part.spec) for name, part in parts(SiteSpec) if name != NAMES},
         settings=dict(settings.entries) if settings else {},
     )
     platform = build_platform(record)
@@ -48,9 +48,9 @@ def build_platform(record: Record) -> PlatformSpec | None:
     sources = {key: record.source.label((*record.path, key)) for key in record.entries}
     derived = {"base": str(record.source.base), "revision": str(record.source.revision)}
     values = read_values(record, PlatformSpec, derived)
-    values["options"] = read_targets(record)
+    values["options"] = read_all_options(record)
     values["secure_proxy_ssl_header"] = values["secure_proxy_ssl_header"] or None
-    values["secret_key"] = key_of(record, values, sources)
+    values["secret_key"] = choose_secret_key(record, values, sources)
     if not record.source.reads_secrets:
         values |= {"secret_key": None, "secret_keys": (), "key_id": ""}
     if not values["name"] and "name" not in sources:
@@ -59,38 +59,42 @@ def build_platform(record: Record) -> PlatformSpec | None:
     return record.build(lambda: PlatformSpec(**values, sources=sources))
 
 
-def key_of(record: Record, values: Mapping[str, Any], sources: dict[str, str]) -> Secret | None:
-    """Return the ``secret_key``: stated, or without a keyring that of the data folder, which development makes."""
+def choose_secret_key(record: Record, values: Mapping[str, Any], sources: dict[str, str]) -> Secret | None:
+    """Return the stated ``secret_key`` or, without a keyring, that of the data folder, which development makes."""
     key: Secret | None = values["secret_key"]
     needs_key = record.source.needs_platform_key and record.source.reads_secrets
     if key is not None or values["secret_keys"] or not needs_key or record.problems:
         return key
-    from wagtail_multihost.registry.platform_key import COMMAND, DEVELOPMENT, platform_key  # only where none is stated
+    from wagtail_multihost.registry.platform_key import (  # only where none is stated
+        COMMAND,
+        DEVELOPMENT,
+        read_or_make_key,
+    )
 
     data, environment = values["data"], values["environment"]
     sources["secret_key"] = str(data / "platform.key")
     is_stated = record.source.assumes_development or "environment" in record.written
     may_make = environment == DEVELOPMENT and is_stated
-    key = record.build(lambda: platform_key(data, may_make=may_make))
+    key = record.build(lambda: read_or_make_key(data, may_make=may_make))
     if key is None and not may_make:
         found = f"the environment is {shown(environment)}" if is_stated else "no environment is stated"
         file = record.source.label((*record.path, "secret_key_file"))
         record.report(
-            f"It is missing, and {found}. A key is made in development alone, because each machine would make "
+            f"It is missing, and {found}. A key is made only in development, because each machine would make "
             f"another. Make one for all of them: {COMMAND} and name its file in {file}.",
             (*record.path, "secret_key"),
         )
     return key
 
 
-def shared_fields(record: Record, name: str, spec: str) -> Fields:
+def read_default_fields(record: Record, name: str, spec: str) -> Fields:
     """Return the fields of the platform's part ``name``; those that every site would share are reported."""
     entry = record.take(name)
-    fields = fields_of(entry, URL_PARSERS.get(name, table_only), record)
+    fields = fields_of(entry, URL_PARSERS.get(name, refuse_url), record)
     if not fields:
         return fields  # the part's module loads only where something is stated
     stated = {key: found.value for key, found in fields.items()}
-    for key in shared_keys(spec_class(spec), stated):
+    for key in keys_stated_for_all(spec_class(spec), stated):
         record.report(
             f"Every site would share this {key}. Leave it out (it is derived), set it per site, "
             f"or write a {key.removesuffix('_file')}_file with {{site}} in it.",
@@ -99,24 +103,26 @@ def shared_fields(record: Record, name: str, spec: str) -> Fields:
     return fields
 
 
-def read_targets(record: Record) -> tuple[Options, ...]:
+def read_all_options(record: Record) -> tuple[Options, ...]:
     """Return the options of targets that the platform states."""
     found = []
     for kind, table in target_tables(record):
-        from wagtail_multihost.registry.options import read_options  # loads only where the platform has options
+        from wagtail_multihost.registry.options import (
+            read_platform_options,  # loads only where the platform has options
+        )
 
-        found.append(read_options(table, kind))
+        found.append(read_platform_options(table, kind))
     return tuple(found)
 
 
 def target_tables(record: Record) -> Iterator[tuple[type[Options], Record]]:
     """
-    Yield the tables of targets, of a platform or a site whose other keys were taken: what is left may be those of
-    targets that other packages announce.
+    Yield the tables of targets of a platform or a site, whose other keys must have been taken: what is left may be
+    tables of targets that other packages announce.
     """
     for target in (*BUILT_IN, *(name for name in record.entries if name not in BUILT_IN)):
         if target not in record.entries:
-            record.known.append(target)  # a misspelt one is told which it may have been
+            record.known.append(target)  # for the hint at a misspelt key
             continue
         try:
             kind = options_of_target(target)

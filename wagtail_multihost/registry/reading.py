@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wagtail_multihost.registry.record import Record
-from wagtail_multihost.spec.declared import DECLARED, Declared, choices, declarations, selector
+from wagtail_multihost.spec.declared import DECLARED, Declared, declarations, engine_choices, selector
 from wagtail_multihost.spec.kinds import TABLES, Kind
 from wagtail_multihost.spec.secret import Secret
 
 T = TypeVar("T")
 NO_NAMES: Mapping[str, object] = {}
 Reader = tuple[str, Declared, Callable[..., Any], object]
-#: What :func:`readers` has returned.
+#: What :func:`key_readers` has returned.
 _known: dict[type, tuple[Reader, ...]] = {}
 READERS: Mapping[type, Callable[..., Any]] = {
     bool: Record.take_boolean,
@@ -26,7 +26,7 @@ READERS: Mapping[type, Callable[..., Any]] = {
     Path: Record.take_path,
     Secret: Record.take_secret,
 }
-#: What a key without a default is until its spec says that it is missing.
+#: The value of a key without a default, until its spec reports that it is missing.
 NOTHING: Mapping[type, object] = {str: "", tuple: ()}
 
 
@@ -41,18 +41,18 @@ def read_spec(record: Record, spec: type[T], derived: Mapping[str, object] = NO_
 
 
 def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_NAMES) -> dict[str, Any]:
-    """Take every declared key of a spec out of a record, but for tables of keys of their own; return the values."""
+    """Take every declared key of a spec out of a record, except tables with their own keys; return the values."""
     values: dict[str, Any] = {}
     stated, by = record.entries, selector(spec)
     chosen = ""
-    for name, declared, take, default in readers(spec):
+    for name, declared, take, default in key_readers(spec):
         is_stated = name in stated or declared.is_secret
         if declared.of and chosen not in declared.of:
-            record.known.append(name)  # a misspelt one is told which it may have been
+            record.known.append(name)  # for the hint at a misspelt key
             if is_stated:
-                # Of a spec whose engine or backend is not known, that alone is told.
-                is_known = chosen in choices(spec)
-                refuse_foreign(record, name, f"The {by} {chosen} does not take it." if is_known else "")
+                # If the engine or backend is not known, only that is reported.
+                is_known = chosen in engine_choices(spec)
+                report_foreign_key(record, name, f"The {by} {chosen} does not have this key." if is_known else "")
             values[name] = default
         else:
             fallback = derived_value(declared, derived) if declared.unless_stated else default
@@ -66,10 +66,10 @@ def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_N
     return values
 
 
-def refuse_foreign(record: Record, name: str, message: str) -> None:
+def report_foreign_key(record: Record, name: str, message: str) -> None:
     """
-    Take a key out of a record, as itself or as the path of a file, and report it, unless there is no ``message``:
-    another engine takes it.
+    Take a key that belongs to another engine, or its path of a file, out of a record, and report it if there is a
+    ``message``.
     """
     for written in (name, f"{name}_file"):
         if (entry := record.take(written)) and message:
@@ -82,20 +82,22 @@ def derived_value(declared: Declared, derived: Mapping[str, object]) -> object:
     return declared.kind.type(text)
 
 
-def readers(spec: type) -> tuple[Reader, ...]:
+def key_readers(spec: type) -> tuple[Reader, ...]:
     """Return the keys of a spec, each with its declaration, the method that takes it, and the field's default."""
     if spec not in _known:
         found = [(one, declared) for one, declared in declarations(spec) if declared.kind not in TABLES]
-        _known[spec] = tuple((one.name, declared, taker(declared.kind), default_of(one)) for one, declared in found)
+        _known[spec] = tuple(
+            (one.name, declared, find_reader(declared.kind), field_default(one)) for one, declared in found
+        )
     return _known[spec]
 
 
-def default_of(field: Field[Any]) -> object:
+def field_default(field: Field[Any]) -> object:
     """Return what a record without a key gets, unless its declaration says something else."""
     return NOTHING.get(field.metadata[DECLARED].kind.type) if field.default is MISSING else field.default
 
 
-def taker(kind: Kind) -> Callable[..., Any]:
+def find_reader(kind: Kind) -> Callable[..., Any]:
     """Return the method of Record that reads a kind."""
     found: Callable[..., Any] = getattr(Record, kind.reader) if kind.reader else READERS[kind.type]
     return found
@@ -108,7 +110,7 @@ def spec_class(name: str) -> type[Any]:
     return found
 
 
-def shared_keys(spec: type, stated: Mapping[str, object]) -> Iterator[str]:
+def keys_stated_for_all(spec: type, stated: Mapping[str, object]) -> Iterator[str]:
     """
     Yield the keys that a platform states for all its sites although each must have its own: all but paths with
     ``{site}`` in them.

@@ -1,4 +1,4 @@
-"""Reading one table of a registry: take keys out, remember under which name each problem was written."""
+"""Reading one table of a registry: keys are taken out, and problems reported under the names as written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGEST = 10**9
 KEY_PATH = tuple[str, ...]
 
 
-class Source(ABC):
+class RegistrySource(ABC):
     """Where a registry's text comes from: how its keys are written and its values are typed."""
 
     #: Relative paths start here.
@@ -58,19 +58,19 @@ class Source(ABC):
     def text(self, value: object) -> str:
         """Return ``value`` when it is text and not blank; raises ValueError."""
         if not isinstance(value, str):
-            raise ValueError(f"It must be text, not {kind(value)}.")
+            raise ValueError(f"It must be text, not {type_name(value)}.")
         if not value.strip():
             raise ValueError("It is blank.")
         return value
 
 
-def kind(value: object) -> str:
+def type_name(value: object) -> str:
     """Return the name of a value's type in the words of TOML."""
     names = {bool: "a boolean", int: "an integer", float: "a float", str: "text", list: "an array", dict: "a table"}
     return names.get(type(value), "a date")
 
 
-class Entry:
+class KeyEntry:
     """A value and the path of the key it was read from (a site's may come from the platform's table)."""
 
     __slots__ = ("path", "value")
@@ -85,10 +85,15 @@ class Entry:
 
 
 class Record:
-    """One table. Every ``take_…`` removes a key; :meth:`close` reports the keys that nobody took."""
+    """One table. Every ``take_…`` removes a key; :meth:`close` reports the keys that were not taken."""
 
     def __init__(
-        self, entries: Mapping[str, Entry], path: KEY_PATH, source: Source, problems: list[Problem], site: str = ""
+        self,
+        entries: Mapping[str, KeyEntry],
+        path: KEY_PATH,
+        source: RegistrySource,
+        problems: list[Problem],
+        site: str = "",
     ) -> None:
         self.written = entries
         self.entries = dict(entries)
@@ -100,17 +105,22 @@ class Record:
 
     @classmethod
     def of(
-        cls, table: Mapping[str, object], path: KEY_PATH, source: Source, problems: list[Problem], site: str = ""
+        cls,
+        table: Mapping[str, object],
+        path: KEY_PATH,
+        source: RegistrySource,
+        problems: list[Problem],
+        site: str = "",
     ) -> Record:
         """Return the record of a plain table."""
-        return cls(entries_of(table, path), path, source, problems, site)
+        return cls(table_entries(table, path), path, source, problems, site)
 
     def report(self, message: str, path: KEY_PATH) -> None:
         """Remember a problem with the key at ``path``."""
         site = "" if path[:1] == (PLATFORM,) else self.site
         self.problems.append(Problem(self.source.label(path), message, site))
 
-    def take(self, key: str) -> Entry | None:
+    def take(self, key: str) -> KeyEntry | None:
         """Remove and return the entry of ``key``; None when the table has none."""
         self.known.append(key)
         return self.entries.pop(key, None)
@@ -136,7 +146,7 @@ class Record:
         return self.take_as(key, self.source.boolean, default)
 
     def take_integer(self, key: str, default: int) -> int:
-        return self.take_as(key, lambda value: bounded(self.source.integer(value)), default)
+        return self.take_as(key, lambda value: check_digits(self.source.integer(value)), default)
 
     def take_large_integer(self, key: str, default: int) -> int:
         """Return an integer of any length, which the spec bounds."""
@@ -146,9 +156,9 @@ class Record:
         return self.take_as(key, lambda value: parse_uid(self.source.text(value)), default)
 
     def take_site_path(self, key: str, default: Path | None) -> Path | None:
-        """Return a path, absolute, with the site's id in the place of ``{site}``."""
+        """Return an absolute path, with the site's id instead of ``{site}``."""
         return self.take_as(
-            key, lambda value: self.absolute(self.source.text(value).replace("{site}", self.site)), default
+            key, lambda value: self.absolute_path(self.source.text(value).replace("{site}", self.site)), default
         )
 
     def take_pairs(self, key: str, default: tuple[tuple[str, Any], ...] = ()) -> tuple[tuple[str, Any], ...]:
@@ -165,7 +175,7 @@ class Record:
         return tuple(values)
 
     def take_texts_by_name(self, key: str, default: tuple[tuple[str, str], ...] = ()) -> tuple[tuple[str, str], ...]:
-        """Return the names of a table with their texts; what is blank or no text is reported, and left out."""
+        """Return the names of a table with their texts; what is blank or not text is reported and left out."""
         table = self.take_table(key)
         if table is None:
             return default
@@ -180,7 +190,9 @@ class Record:
         return tuple((name, secret) for name in ids if (secret := table.take_secret(name)) is not None)
 
     def take_path(self, key: str, default: T) -> Path | T:
-        found: Path | None = self.take_as(key, lambda value: parse_path(self.absolute(self.source.text(value))), None)
+        found: Path | None = self.take_as(
+            key, lambda value: parse_path(self.absolute_path(self.source.text(value))), None
+        )
         return default if found is None else found
 
     def take_secret(self, key: str, default: Secret | None = None) -> Secret | None:
@@ -188,7 +200,7 @@ class Record:
         value = self.take(key)
         file = self.take(f"{key}_file") if self.source.follows_references else None
         if value is not None and file is not None:
-            self.report(f"It stands beside {key}; give only one of the two.", file.path)
+            self.report(f"It is stated together with {key}; give only one of the two.", file.path)
         entry = value or file
         if entry is None:
             return default
@@ -198,51 +210,51 @@ class Record:
             self.report(str(error), entry.path)
             return Secret("")
         before = len(self.problems)
-        secret = self.referenced(text, entry.path) if entry is value else self.from_file(text, entry.path)
+        secret = self.parse_secret(text, entry.path) if entry is value else self.read_secret_path(text, entry.path)
         if self.source.reads_secrets and len(self.problems) == before:
-            self.check(secret, entry.path)
+            self.check_secret(secret, entry.path)
         return secret
 
     def take_secrets(self, key: str, default: tuple[Secret, ...] = ()) -> tuple[Secret, ...]:
         """Return the secrets of the array ``key``, each a value or ``env:NAME``."""
         entry = self.entries.get(key)
-        secrets = tuple(self.referenced(text, entry.path) for text in self.take_texts(key)) if entry else default
+        secrets = tuple(self.parse_secret(text, entry.path) for text in self.take_texts(key)) if entry else default
         self.known.append(key)
         if entry and self.source.reads_secrets:
             for secret in secrets:
-                self.check(secret, entry.path)
+                self.check_secret(secret, entry.path)
         return secrets
 
-    def check(self, secret: Secret, path: KEY_PATH) -> None:
+    def check_secret(self, secret: Secret, path: KEY_PATH) -> None:
         try:
             if not secret.reveal().strip():
                 self.report("The secret is blank.", path)
         except SecretUnreadableError as error:
             self.report(str(error), path)
 
-    def referenced(self, text: str, path: KEY_PATH) -> Secret:
+    def parse_secret(self, text: str, path: KEY_PATH) -> Secret:
         if not self.source.follows_references or not text.startswith(ENVIRONMENT_REFERENCE):
             return Secret(text)
         name = text.removeprefix(ENVIRONMENT_REFERENCE)
         if not re.fullmatch(VARIABLE, name):
-            self.report("After env: it must have the name of an environment variable.", path)
+            self.report("The name of an environment variable must follow env:.", path)
         return Secret.from_environment(name, self.source.environ)
 
-    def from_file(self, text: str, path: KEY_PATH) -> Secret:
+    def read_secret_path(self, text: str, path: KEY_PATH) -> Secret:
         file = text.replace("{site}", self.site) if self.site else text
         if "{" in file or "}" in file or not file.isprintable():
-            self.report(f"The path {shown(text)} is not accepted: only {{site}} may stand in braces.", path)
+            self.report(f"The path {shown(text)} is not accepted: only {{site}} is accepted in braces.", path)
             return Secret("")
         try:
-            return Secret.from_file(self.absolute(file))
+            return Secret.from_file(self.absolute_path(file))
         except ValueError as error:
             self.report(str(error), path)
             return Secret("")
 
-    def absolute(self, text: str) -> Path:
+    def absolute_path(self, text: str) -> Path:
         if not text.isprintable():
             raise ValueError(f"The path {shown(text)} is not accepted: it has unprintable characters.")
-        if "://" in text:  # and perhaps a password, which must not be taken for a name
+        if "://" in text:  # and may have a password, which must not become a file name in reports
             raise ValueError("It is a URL; a path is accepted.")
         return Path(self.source.base, text)
 
@@ -265,10 +277,10 @@ class Record:
         entry = self.take(key)
         return None if entry is None else self.table_of(entry)
 
-    def table_of(self, entry: Entry) -> Record | None:
-        """Return the record of a table that was taken, here or from the platform; None when it is none (reported)."""
+    def table_of(self, entry: KeyEntry) -> Record | None:
+        """Return the record of a table that was taken here or from the platform; None when it is not one (reported)."""
         if not isinstance(entry.value, dict):
-            self.report(f"It must be a table, not {kind(entry.value)}.", entry.path)
+            self.report(f"It must be a table, not {type_name(entry.value)}.", entry.path)
             return None
         return Record.of(entry.value, entry.path, self.source, self.problems, self.site)
 
@@ -303,12 +315,12 @@ def parse_uid(text: str) -> UUID:
     return uid
 
 
-def bounded(value: int) -> int:
+def check_digits(value: int) -> int:
     """Return ``value`` when it has at most nine digits, as every number of a registry has."""
     if abs(value) >= LARGEST:
         raise ValueError("The number is not accepted: it has more than nine digits.")
     return value
 
 
-def entries_of(table: Mapping[str, object], path: KEY_PATH) -> dict[str, Entry]:
-    return {key: Entry(value, (*path, key)) for key, value in table.items()}
+def table_entries(table: Mapping[str, object], path: KEY_PATH) -> dict[str, KeyEntry]:
+    return {key: KeyEntry(value, (*path, key)) for key, value in table.items()}

@@ -1,6 +1,6 @@
 """
-What a release of a project says of itself, in a file that ``multihost_codebase`` writes once: so that plans are made,
-and snapshots written, where the project is not loaded.
+What a release of a project says about itself, in a file that ``multihost_codebase`` writes once, so that plans can be
+made and snapshots written without loading the project.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.files.reading import read
+from wagtail_multihost.files.reading import read_no_follow
 from wagtail_multihost.registry.snapshot_formats import FORMATS
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.permissions import NO_FOREIGN_WRITING, access_problem, own_accounts
@@ -42,7 +42,7 @@ def own_release(codebase: Codebase) -> Release:
     return Release(codebase, own_version(), tuple(sorted(FORMATS)))
 
 
-def text_of(release: Release) -> str:
+def release_text(release: Release) -> str:
     """Return the text of a release's file."""
     values = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(release.codebase).items()}
     document = {"format": FORMAT, "version": release.version, "snapshots": release.snapshots, "codebase": values}
@@ -55,7 +55,7 @@ def read_release(path: Path) -> Release:
     another account can change it: servers' configurations are made of it.
     """
     try:
-        data, status = read(path)
+        data, status = read_no_follow(path)
         problem = access_problem(status, NO_FOREIGN_WRITING, own_accounts())
         if problem:
             raise ConfigurationError.because(problem, where=str(path))
@@ -65,7 +65,7 @@ def read_release(path: Path) -> Release:
     except (ValueError, RecursionError):
         document = None
     if not is_release(document):
-        message = "It is not what multihost_codebase of this version writes. Write it again."
+        message = "It was not written by multihost_codebase of this version. Write it again."
         raise ConfigurationError.because(message, where=str(path))
     values = document["codebase"]
     paths = {key: Path(values[key]) for key in PATHS if values.get(key) is not None}

@@ -1,6 +1,6 @@
 """
-One spelling for each server that registries name. Names are not looked up: that would need the network, and say
-something else on every machine.
+One spelling for each server that registries name. Names are not looked up: that would need the network, and give
+another answer on every machine.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def server(host: str, port: int) -> str:
+def normalize_server(host: str, port: int) -> str:
     """Return ``host:port`` in one spelling; ``host`` may be the folder of a unix socket."""
     if host.startswith("/"):
         folder = f"/{os.path.normpath(host).lstrip('/')}"  # normpath keeps two slashes at the start
         host = LOCAL if folder in LOCAL_SOCKETS else folder
     else:
-        host = host_name(host)
+        host = normalize_host(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def endpoint(url: str) -> str:
+def normalize_endpoint(url: str) -> str:
     """Return the server of an S3 endpoint in one spelling; blank for Amazon's own, which need none."""
     if not url:
         return ""
     parts = urlsplit(url)
-    host, port = host_name(parts.hostname or ""), parts.port
+    host, port = normalize_host(parts.hostname or ""), parts.port
     if host.endswith(AMAZON):
         return ""
     return host if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
 
 
 @lru_cache(maxsize=1024)
-def host_name(host: str) -> str:
+def normalize_host(host: str) -> str:
     """Return a host name or an IP address in lower case and its usual form; every address of this machine is one."""
     name = host.lower().removesuffix(".")
     if name == LOCAL or name.endswith(f".{LOCAL}"):  # RFC 6761, section 6.3
         return LOCAL
-    address = address_of(name)
+    address = parse_ip_address(name)
     if address is None:
         return name
     return LOCAL if address.is_loopback or address.is_unspecified else address.compressed
 
 
-def address_of(name: str) -> IPv4Address | IPv6Address | None:
+def parse_ip_address(name: str) -> IPv4Address | IPv6Address | None:
     """Return the IP address that ``name`` spells, in the forms of inet_aton(3) too, or None."""
     try:
         address = ip_address(name)

@@ -1,5 +1,5 @@
 """
-Ed25519 signatures of snapshots that travel between machines: who verifies them cannot make them.
+Ed25519 signatures of snapshots that travel between machines: those who verify them cannot make them.
 
 Needs the package cryptography, the extra ``signatures``.
 """
@@ -22,7 +22,7 @@ CONTEXT = b"wagtail-multihost snapshot\0"
 MISSING = "Signatures need the package cryptography: pip install 'wagtail-multihost[signatures]'."
 
 
-def fits(signature: object, content: bytes, key: Ed25519PublicKey) -> bool:
+def is_valid_signature(signature: object, content: bytes, key: Ed25519PublicKey) -> bool:
     """Return whether ``signature`` is that of ``content`` by the key."""
     from cryptography.exceptions import InvalidSignature
 
@@ -33,16 +33,16 @@ def fits(signature: object, content: bytes, key: Ed25519PublicKey) -> bool:
     return True
 
 
-def forgery(signature: object, content: bytes, key: Ed25519PublicKey, variable: str) -> str:
-    """Return why ``signature``, None where there is none, is not that of ``content`` by the key; blank when it is."""
+def signature_problem(signature: object, content: bytes, key: Ed25519PublicKey, variable: str) -> str:
+    """Return why ``signature`` (None without one) is not that of ``content`` by the key; blank when it is."""
     if signature is None:
-        return f"It has no signature, and {variable} asks for one."
-    if not fits(signature, content, key):
-        return f"Its signature is not by the key that {variable} names, or its content is another."
+        return f"It has no signature, but {variable} requires one."
+    if not is_valid_signature(signature, content, key):
+        return f"Its signature was not made with the key that {variable} names, or its content was changed."
     return ""
 
 
-def public_key(path: Path, variable: str, *, is_production: bool) -> Ed25519PublicKey:
+def read_public_key(path: Path, variable: str, *, is_production: bool) -> Ed25519PublicKey:
     """Return the public key in the PEM file ``path``; raises ConfigurationError."""
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -58,7 +58,7 @@ def public_key(path: Path, variable: str, *, is_production: bool) -> Ed25519Publ
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise ConfigurationError.because(f"{path} is not a public Ed25519 key in PEM.", where=variable)
+        raise ConfigurationError.because(f"{path} is not a public Ed25519 key in PEM format.", where=variable)
     owners = (ROOT,) if is_production else own_accounts()
     problem = access_problem(status, NO_FOREIGN_WRITING, owners)
     if problem:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, overlay, table_only
+from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, overlay_fields, refuse_url
 from wagtail_multihost.registry.platform_record import NAMES, Defaults, target_tables
 from wagtail_multihost.registry.reading import read_spec, read_values, spec_class
 from wagtail_multihost.registry.record import PLATFORM, Record
@@ -122,7 +122,7 @@ class SiteReader:
             record.report(f"The key is too short: at least {SECRET_KEY_LENGTH} characters.", path)
 
     def required_hosts(self, hostnames: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the hostnames, or where none is left a stand-in, as long as there is a problem with them already."""
+        """Return the hostnames, or a stand-in if none is left and a problem with them is already reported."""
         entry = self.record.written.get("hostnames")
         if entry is None:
             path = (*self.record.path, "hostnames")
@@ -130,17 +130,17 @@ class SiteReader:
         return hostnames or (() if entry is not None and entry.value == [] else STAND_IN_HOSTNAMES)
 
     def part(self, name: str, part: Part, names: Names) -> Any:
-        """Return the part ``name``, the site's fields over the platform's; None without one, and for a wrong one."""
+        """Return the part ``name``, the site's fields over the platform's; None if there is none or it is wrong."""
         record, spec = self.record, part.spec
         entry = record.take(name)
         base = self.defaults.fields.get(name, {})
-        own = fields_of(entry, URL_PARSERS.get(name, table_only), record)
+        own = fields_of(entry, URL_PARSERS.get(name, refuse_url), record)
         if entry is None:
             first = next(iter(base.values()), None)
             self.sources[name] = record.source.label(first.path[:2]) if first else f"default: {part.default}"
         if part.optional and not base and not own:
             return None
-        merged: Fields = overlay(base, entry, own, selector(spec_class(spec)))
+        merged: Fields = overlay_fields(base, entry, own, selector(spec_class(spec)))
         account = merged.get("username")
         # A snapshot has every key as the site's own, and does not say which were the platform's.
         if name == MAIL and account and account.path[0] != PLATFORM and record.source.follows_references:
@@ -150,32 +150,35 @@ class SiteReader:
         return read_spec(Record(merged, path, record.source, record.problems, record.site), spec_class(spec), derived)
 
     def code(self) -> Overrides:
-        """Return what the site runs in the place of the platform's code."""
+        """Return what the site runs instead of the platform's code."""
         table = self.record.take_table("code")
         if table is None:
             return ()
-        from wagtail_multihost.registry.options import read_overrides  # loads only for a site that has options
+        from wagtail_multihost.registry.options import read_site_options  # loads only for a site that has options
         from wagtail_multihost.spec.code import CodeOptions
 
-        return read_overrides(table, CodeOptions())
+        return read_site_options(table, CodeOptions())
 
     def options(self) -> tuple[tuple[str, Overrides], ...]:
         """Return the options of targets that the site states."""
         found = []
         for kind, table in target_tables(self.record):
-            from wagtail_multihost.registry.options import read_overrides
+            from wagtail_multihost.registry.options import read_site_options
 
-            if stated := read_overrides(table, self.platform.options_of(kind) or kind()):
+            if stated := read_site_options(table, self.platform.options_of(kind) or kind()):
                 found.append((kind.target, stated))
         return tuple(found)
 
     def check_nodes(self, nodes: tuple[str, ...], built: Mapping[str, Any]) -> None:
         known = tuple(name for name, _ in self.platform.nodes)
         if nodes or known:
-            from wagtail_multihost.registry.nodes import report_local, report_unknown  # loads only where nodes are
+            from wagtail_multihost.registry.nodes import (  # loads only where nodes are
+                report_local_parts,
+                report_unknown_nodes,
+            )
 
-            report_unknown(self.record, known, nodes)
-            report_local(self.record, nodes or known, built["database"], built["cache"], built["storage"])
+            report_unknown_nodes(self.record, known, nodes)
+            report_local_parts(self.record, nodes or known, built["database"], built["cache"], built["storage"])
 
     def settings(self) -> tuple[tuple[str, SettingValue], ...]:
         record = self.record

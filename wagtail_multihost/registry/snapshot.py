@@ -1,7 +1,7 @@
 """
 A folder of snapshots: one file per site, all that the site's process needs.
 
-A site is read from its own file alone, so that the process needs no right to any other.
+A site is read only from its own file, so that its process needs no right to any other.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.files.reading import read
+from wagtail_multihost.files.reading import read_no_follow
 from wagtail_multihost.registry.base import SITES_PATH, Registry
 from wagtail_multihost.registry.record import KEY_PATH, PLATFORM, Record
-from wagtail_multihost.registry.snapshot_formats import FORMATS, SEALS, Document, misfits, refusal
+from wagtail_multihost.registry.snapshot_formats import FORMATS, SEALS, Document, format_problem, unfit_keys
 from wagtail_multihost.registry.typed import TypedSource
 from wagtail_multihost.spec.declared import declarations
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
@@ -45,8 +45,8 @@ NOT_READ: Mapping[str, Any] = {}
 
 class Snapshot(NamedTuple):
     """
-    A snapshot: the JSON ``document``, in the newest format, and its file's ``path``. ``written`` is the document as the
-    file has it, which is what was signed; none where it was not read from one.
+    A snapshot: the JSON ``document``, in the newest format, and its file's ``path``. ``written`` is the document as it
+    is in the file, which is what was signed; empty if it was not read from one.
     """
 
     document: Document
@@ -63,7 +63,7 @@ class Snapshot(NamedTuple):
 
     @property
     def created(self) -> datetime | None:
-        from datetime import UTC, datetime  # loads only where somebody asks
+        from datetime import UTC, datetime  # loads only when asked for
 
         try:
             created = datetime.fromisoformat(self.document["created"])
@@ -81,32 +81,32 @@ class Snapshot(NamedTuple):
         return f"Snapshot({self.path})"
 
 
-def content(document: Mapping[str, object], *left_out: str) -> bytes:
+def signed_content(document: Mapping[str, object], *left_out: str) -> bytes:
     """Return what is digested and signed, in one form however the file is laid out."""
     rest = {key: value for key, value in document.items() if key not in (*SEALS, *left_out)}
     return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def digest_of(document: Mapping[str, object]) -> str:
-    return f"sha256:{hashlib.sha256(content(document)).hexdigest()}"
+    return f"sha256:{hashlib.sha256(signed_content(document)).hexdigest()}"
 
 
-def parsed(data: bytes) -> tuple[Document, str]:
-    """Return the document of a snapshot's file, or why it is none; no error has the content in its frames."""
+def parse_snapshot(data: bytes) -> tuple[Document, str]:
+    """Return the document of a snapshot's file, or why it is not one; no error has the content in its frames."""
     try:
         document = json.loads(data)
         digest = digest_of(document) if isinstance(document, dict) else ""
     except (ValueError, RecursionError):
-        return {}, "It is not a whole snapshot: it was cut off or is something else."
+        return {}, "It is not a complete snapshot: it was cut off, or is something else."
     version = document.get("format") if digest else None
     if not isinstance(version, int) or isinstance(version, bool):
         return {}, "It is not a snapshot."
-    if problem := refusal(version):
+    if problem := format_problem(version):
         return {}, problem
-    if misfits(document) or not isinstance(document["site"].get("id"), str):
+    if unfit_keys(document) or not isinstance(document["site"].get("id"), str):
         return {}, "It is not a snapshot: keys are missing or unknown."
     if document["digest"] != digest:
-        return {}, "It was changed after it was written: its digest is that of another content."
+        return {}, "It was changed after it was written: its digest does not match its content."
     return document, ""
 
 
@@ -134,7 +134,7 @@ class SnapshotRegistry(Registry):
         #: What was read last, by site.
         self.read: dict[str, Snapshot] = {}
 
-    def tables_for(self, site: str, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+    def read_tables_for(self, site: str, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         """Return the records of one file, whatever else is in the folder."""
         try:
             parse_site_id(site)
@@ -144,7 +144,7 @@ class SnapshotRegistry(Registry):
         problems: list[Problem] = []
         return platform_record(snapshot, problems), [site_record(snapshot, problems, reads_secrets)]
 
-    def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+    def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         """Return the records of every file; the platform's is that of the highest revision."""
         problems: list[Problem] = []
         snapshots = []
@@ -164,7 +164,7 @@ class SnapshotRegistry(Registry):
                 problems.append(
                     Problem(
                         str(snapshot.path),
-                        f"Its platform is not that of {newest.path.name}. Write all snapshots: "
+                        f"Its platform differs from that of {newest.path.name}. Write all snapshots: "
                         "manage.py multihost_snapshot, without --site.",
                         snapshot.site,
                     )
@@ -186,10 +186,10 @@ class SnapshotRegistry(Registry):
     def private_files(self, site: str) -> tuple[Path, ...]:
         return self.read[site].private if site in self.read else ()
 
-    def created(self, site: str) -> datetime | None:
+    def written_at(self, site: str) -> datetime | None:
         return self.read[site].created if site in self.read else None
 
-    def neighbours(self, site: str, suspects: Iterable[str]) -> Iterator[Path]:
+    def neighbour_files(self, site: str, suspects: Iterable[str]) -> Iterator[Path]:
         try:
             names = os.listdir(self.folder)
         except OSError:
@@ -201,27 +201,30 @@ class SnapshotRegistry(Registry):
         path = self.folder / f"{site}{SUFFIX}"
         if not os.path.lexists(path):
             raise ConfigurationError.because(
-                f"{self.name} has no snapshot of {shown(site)}: there is no such site, it is disabled, or it is newer "
-                "than the folder.",
+                f"{self.name} has no snapshot of {shown(site)}: there is no such site, it is disabled, or it was added "
+                "after the snapshots were written.",
                 where="MULTIHOST_SITE",
                 site=site,
             )
-        snapshot, problem = opened(path)
-        problem = problem or self.mistrust(snapshot, site)
+        snapshot, problem = read_snapshot(path)
+        problem = problem or self.content_problem(snapshot, site)
         if problem:
             raise ConfigurationError.because(problem, where=str(path), site=site)
         self.read[site] = snapshot
         return snapshot
 
-    def mistrust(self, snapshot: Snapshot, site: str) -> str:
+    def content_problem(self, snapshot: Snapshot, site: str) -> str:
         """Return why the content of a snapshot is not that of ``site``; blank when it is."""
         if PUBLIC_KEY_VARIABLE in self.environ:
-            from wagtail_multihost.registry.signature import forgery, public_key  # loads only where they are asked for
+            from wagtail_multihost.registry.signature import (  # loads only where they are asked for
+                read_public_key,
+                signature_problem,
+            )
 
             path = Path(self.environ[PUBLIC_KEY_VARIABLE])
-            key = public_key(path, PUBLIC_KEY_VARIABLE, is_production=snapshot.is_production)
+            key = read_public_key(path, PUBLIC_KEY_VARIABLE, is_production=snapshot.is_production)
             signature = snapshot.written.get("signature")
-            problem = forgery(signature, content(snapshot.written), key, PUBLIC_KEY_VARIABLE)
+            problem = signature_problem(signature, signed_content(snapshot.written), key, PUBLIC_KEY_VARIABLE)
             if problem:
                 return problem
         if snapshot.site != site:
@@ -229,11 +232,11 @@ class SnapshotRegistry(Registry):
         return ""
 
 
-def opened(path: Path) -> tuple[Snapshot, str]:
+def read_snapshot(path: Path) -> tuple[Snapshot, str]:
     """Return the snapshot in the file at ``path``, and why it is not to be used; blank when it is."""
     nothing = Snapshot({}, path)
     try:
-        data, status = read(path)
+        data, status = read_no_follow(path)
     except PermissionError as error:
         owners = "It belongs to root and to the group that platform.group names for the site"
         return nothing, f"The snapshot cannot be read: {error.strerror}. {owners}."
@@ -241,24 +244,24 @@ def opened(path: Path) -> tuple[Snapshot, str]:
         return nothing, f"The snapshot cannot be read: {error.strerror}."
     if not stat.S_ISREG(status.st_mode):
         return nothing, "It is not a regular file."
-    document, problem = parsed(data)
+    document, problem = parse_snapshot(data)
     if problem:
         return nothing, problem
     snapshot = Snapshot(FORMATS[document["format"]].read(document), path, document)
-    return snapshot, untrusted(path, status, is_production=snapshot.is_production)
+    return snapshot, trust_problem(path, status, is_production=snapshot.is_production)
 
 
-def untrusted(path: Path, status: os.stat_result, *, is_production: bool) -> str:
+def trust_problem(path: Path, status: os.stat_result, *, is_production: bool) -> str:
     """Return why a snapshot could have been forged or read by others; blank when it could not."""
     owners = (ROOT,) if is_production else own_accounts()
     problem = access_problem(status, NO_FOREIGN_ACCESS, owners)
-    return problem or untrusted_folder(path.parent, owners, is_production=is_production)
+    return problem or folder_trust_problem(path.parent, owners, is_production=is_production)
 
 
-def untrusted_folder(folder: Path, owners: tuple[int, ...], *, is_production: bool) -> str:
+def folder_trust_problem(folder: Path, owners: tuple[int, ...], *, is_production: bool) -> str:
     """
     Return why others could put files of their own into ``folder``; blank when they could not. In production the
-    folders above it count too: who may rename in one of them can put an older folder in its place.
+    folders above it count too: an account that may rename in one of them can put an older folder in its place.
     """
     problem = access_problem(folder.stat(), NO_FOREIGN_WRITING, owners)
     if problem:
@@ -275,25 +278,25 @@ def untrusted_folder(folder: Path, owners: tuple[int, ...], *, is_production: bo
 
 
 def platform_record(snapshot: Snapshot, problems: list[Problem]) -> Record:
-    record = Record.of(snapshot.document["platform"], (PLATFORM,), source_of(snapshot, False), problems)
+    record = Record.of(snapshot.document["platform"], (PLATFORM,), snapshot_source(snapshot, False), problems)
     refused = [one.name for one, declared in declarations(PlatformSpec) if declared.snapshot == "refused"]
     for key in refused:
         for written in (key, f"{key}_file"):
             if written in record.entries:
-                record.report("A snapshot never has the platform's keys. Write it again.", (PLATFORM, written))
+                record.report("A snapshot must not have the platform's keys. Write it again.", (PLATFORM, written))
     return record
 
 
 def site_record(snapshot: Snapshot, problems: list[Problem], reads_secrets: bool) -> Record:
     values = {key: value for key, value in snapshot.document["site"].items() if key != "id"}
     path = (*SITES_PATH, snapshot.site)
-    record = Record.of(values, path, source_of(snapshot, reads_secrets), problems, snapshot.site)
+    record = Record.of(values, path, snapshot_source(snapshot, reads_secrets), problems, snapshot.site)
     for key in STATED:
         if key not in values:
             record.report("It is missing: a snapshot states what other registries derive.", (*path, key))
     return record
 
 
-def source_of(snapshot: Snapshot, reads_secrets: bool) -> SnapshotSource:
+def snapshot_source(snapshot: Snapshot, reads_secrets: bool) -> SnapshotSource:
     revision = snapshot.document["revision"]
     return SnapshotSource(snapshot.path, {}, reads_secrets=reads_secrets, revision=revision)

@@ -1,9 +1,9 @@
 """
 The formats of snapshots. A release reads the newest and the one before it, so that sites of two releases are served at
-once; everything else in the package knows the newest alone.
+the same time; everything else in the package knows only the newest.
 
-To make another: add it to FORMATS with its keys, say in ``read`` and ``write`` of the one before how it differs, and
-drop the one before that. Every format has format, revision, created and digest, the platform's name and the site's id
+To add another: put it into FORMATS with its keys, convert the previous one in its ``read`` and ``write``, and drop the
+one before that. Every format has format, revision, created and digest, the platform's name and the site's id
 and uid where they are now: files of any version are told apart and compared by them.
 """
 
@@ -27,7 +27,7 @@ KEYS = {
 }
 
 
-def unchanged(document: Document) -> Document:
+def keep_document(document: Document) -> Document:
     """Return the document as it is."""
     return document
 
@@ -39,31 +39,31 @@ class Format(NamedTuple):
     """
 
     keys: Mapping[str, type] = KEYS
-    read: Callable[[Document], Document] = unchanged
-    write: Callable[[Document], Document] = unchanged
+    read: Callable[[Document], Document] = keep_document
+    write: Callable[[Document], Document] = keep_document
 
 
 FORMATS: dict[int, Format] = {1: Format()}
 
 
-def newest() -> int:
+def newest_format() -> int:
     """Return the number of the newest format."""
     return max(FORMATS)
 
 
-def misfits(document: Document) -> list[str]:
+def unfit_keys(document: Document) -> list[str]:
     """Return the keys that are missing, of another type or unknown: nothing is ignored."""
     keys = FORMATS[document["format"]].keys
     found = [key for key, kind in keys.items() if not isinstance(document.get(key), kind)]
     return found + [key for key in document if key not in keys and key not in SEALS]
 
 
-def refusal(version: int) -> str:
+def format_problem(version: int) -> str:
     """Return why a snapshot of a format is not read; blank when it is."""
     if version in FORMATS:
         return ""
     known = " and ".join(map(str, sorted(FORMATS)))
     return (
-        f"It has the format {version}, and this version of wagtail-multihost reads the "
-        f"format{'s' if len(FORMATS) > 1 else ''} {known}. Write it with the version that reads it."
+        f"It has the format {version}, but this version of wagtail-multihost reads the "
+        f"format{'s' if len(FORMATS) > 1 else ''} {known}. Write it again with the version that the site runs."
     )

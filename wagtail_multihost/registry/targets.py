@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.registry.reading import spec_class
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
 
 if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Options
@@ -56,15 +58,15 @@ def load_announced(target: str, load: Callable[[], object]) -> object:
 
 def announced_options(target: str, emitter: object) -> type[Options] | None:
     """Return the options of another package's emitter; None where it has none."""
-    from wagtail_multihost.spec.options import Options
-    from wagtail_multihost.spec.platform import PlatformSpec
-    from wagtail_multihost.spec.site import SiteSpec
+    from wagtail_multihost.spec.options import Options  # loads only where there are options
 
     options = getattr(emitter, "options", None)
     if options is None:
         return None
     if not (isinstance(options, type) and issubclass(options, Options) and options.target == target):
-        raise EmitError(f"The options of the target {target} of another package are none of a target of that name.")
+        raise EmitError(
+            f"The options of the target {target} of another package are not those of a target of that name."
+        )
     if target in {*PlatformSpec.__dataclass_fields__, *SiteSpec.__dataclass_fields__}:
-        raise EmitError(f"The target {target} of another package has options, and its name is that of another key.")
+        raise EmitError(f"The target {target} of another package has options, but its name is that of another key.")
     return options

@@ -29,7 +29,7 @@ class TomlRegistry(Registry):
         self.url = str(self.path)
         self.files = (self.path,)
 
-    def tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
+    def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         source = TypedSource(self.path, self.environ, reads_secrets=reads_secrets)
         document = self.document()
         records = records_of(document.pop("platform", {}), document.pop("sites", {}), source)
@@ -66,5 +66,5 @@ class TomlRegistry(Registry):
             place = re.search(r"\(at (.*)\)$", str(error))
             message = f"The registry is not valid TOML{f', at {place[1]}' if place else ''}."
         except (ValueError, RecursionError):
-            message = "The registry has a number or a nesting that is too long to be read, or its path is not one."
+            message = "The registry has a number that is too long, is nested too deeply, or its path is not valid."
         raise ConfigurationError.because(message, where=str(self.path)) from None

@@ -6,13 +6,13 @@ import string
 from collections.abc import Mapping
 from pathlib import Path
 
-from wagtail_multihost.registry.record import KEY_PATH, Source, kind
+from wagtail_multihost.registry.record import KEY_PATH, RegistrySource, type_name
 from wagtail_multihost.spec.identifiers import shown
 
 BARE = frozenset(f"{string.ascii_letters}{string.digits}_-")
 
 
-class TypedSource(Source):
+class TypedSource(RegistrySource):
     """Keys are dotted paths in the file ``path``; a boolean is a boolean and a number a number."""
 
     def __init__(self, path: Path, environ: Mapping[str, str], *, reads_secrets: bool, revision: int = 0) -> None:
@@ -28,15 +28,15 @@ class TypedSource(Source):
 
     def boolean(self, value: object) -> bool:
         if not isinstance(value, bool):
-            raise ValueError(f"It must be true or false, not {kind(value)}.")
+            raise ValueError(f"It must be true or false, not {type_name(value)}.")
         return value
 
     def integer(self, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f"It must be an integer, not {kind(value)}.")
+            raise ValueError(f"It must be an integer, not {type_name(value)}.")
         return value
 
     def texts(self, value: object) -> tuple[str, ...]:
         if not isinstance(value, list):
-            raise ValueError(f"It must be an array of text, not {kind(value)}.")
+            raise ValueError(f"It must be an array of text, not {type_name(value)}.")
         return tuple(self.text(item) for item in value)

@@ -22,7 +22,7 @@ NAME_KEYS = tuple(field.name for field in fields(Names))
 KEYS = frozenset({"uid", "removed", *NAME_KEYS})
 ACCEPTED = f"an array of tables, each with uid, {', '.join(NAME_KEYS)}, and removed = true where its site is gone"
 
-KEPT = "multihost_sites --pin writes it; take it from a copy of the file rather than write it by hand."
+KEPT = "multihost_sites --pin writes it; restore it from a copy of the file rather than write it by hand."
 
 
 class Holder(NamedTuple):
@@ -39,7 +39,7 @@ NOTHING: Used = {}
 
 
 def read_used(table: object, record: Record) -> Used:
-    """Return the holders of each id; what is no such table is reported to ``record``."""
+    """Return the holders of each id; a table of any other form is reported to ``record``."""
     if not isinstance(table, dict):
         record.report("It must be a table of ids.", (USED,))
         return NOTHING
@@ -53,7 +53,7 @@ def read_used(table: object, record: Record) -> Used:
 
 
 def holder_of(site: str, entry: object) -> Holder | None:
-    """Return the holder that an entry describes; None when it is none."""
+    """Return the holder that an entry describes; None if it describes none."""
     if not isinstance(entry, dict) or not KEYS.issuperset(entry) or not isinstance(entry.get("removed", False), bool):
         return None
     names = {key: entry.get(key) for key in NAME_KEYS}
@@ -65,22 +65,22 @@ def holder_of(site: str, entry: object) -> Holder | None:
     return Holder(site, uid, stated, entry.get("removed", False)) if len(stated) == len(NAME_KEYS) else None
 
 
-def report_nameless(used: Used, records: Iterable[Record]) -> None:
+def report_reused_ids(used: Used, records: Iterable[Record]) -> None:
     """Report each site that states no uid, although its id was used: it would get the uid and the names of that one."""
     for record in records:
         if "uid" not in record.written and (holders := used.get(record.site, ())):
             other = "" if all(holder.removed for holder in holders) else f" --new {record.site}"
             record.report(
-                f"The id was used before, by the uid {holders[-1].uid}, and the site states no uid: whether it is the "
-                f"same site is not known. If it is: multihost_sites --pin --keep {record.site}. If it is another one: "
-                f"multihost_sites --pin{other}",
+                f"The id was used before, by the uid {holders[-1].uid}, and the site states no uid: it is not known "
+                f"whether it is the same site. If it is: multihost_sites --pin --keep {record.site}. If it is another "
+                f"one: multihost_sites --pin{other}",
                 record.path,
             )
 
 
-def held_names(used: Used, sites: Iterable[SiteSpec], live: Collection[UUID]) -> Iterator[Problem]:
+def held_name_problems(used: Used, sites: Iterable[SiteSpec], live: Collection[UUID]) -> Iterator[Problem]:
     """
-    Yield a problem for each name of a site that another one had which is gone: what it kept there may still be there.
+    Yield a problem for each name of a site that a removed one had: the data that it kept there may still exist.
     The names of ``live`` uids are compared with each other elsewhere.
     """
     taken = {
@@ -94,21 +94,22 @@ def held_names(used: Used, sites: Iterable[SiteSpec], live: Collection[UUID]) ->
         for key in NAME_KEYS:
             holder = taken.get((key, getattr(site.names, key)))
             if holder is not None and holder.uid != site.uid:
-                yield held(site, key, holder)
+                yield held_name_problem(site, key, holder)
 
 
-def held(site: SiteSpec, key: str, holder: Holder) -> Problem:
+def held_name_problem(site: SiteSpec, key: str, holder: Holder) -> Problem:
     where = site.sources.get("id", f"sites.{site.id}")
     return Problem(
         f"{where}.names.{key}",
-        f"The name {shown(getattr(site.names, key))} was that of the site {holder.site} with the uid {holder.uid}, "
-        f"and the site {site.id} has the uid {site.uid}. It must be another, or the uid must be that one.",
+        f"The name {shown(getattr(site.names, key))} belonged to the site {holder.site} with the uid "
+        f"{holder.uid}, but the site {site.id} has the uid {site.uid}. Use another name, or that uid if it is the same "
+        "site.",
         site.id,
     )
 
 
 def live_uids(records: Iterable[Record]) -> frozenset[UUID]:
-    """Return the uids that the records of sites state; what is no uid is reported elsewhere."""
+    """Return the uids that the records of sites state; what is not a uid is reported elsewhere."""
     found = set()
     for record in records:
         try:

@@ -20,7 +20,7 @@ from wagtail_multihost.resolver.ambient import WatchedVariables, warn_of_ambient
 from wagtail_multihost.resolver.folders import prepare_folders, refuse_root
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.starting import TEST_COMMANDS, TEST_RUNS, Start, start_of, start_of_process
-from wagtail_multihost.running import Running, become, current
+from wagtail_multihost.running import Running, current, set_running
 
 __all__ = ["SITE_VARIABLE", "ResolvedSettings", "activate", "resolve"]
 
@@ -90,7 +90,7 @@ def activate(namespace: MutableMapping[str, object], *, environ: Mapping[str, st
     namespace.update(made)
     for key in [*_outcomes, (before.registry, None)]:
         _outcomes[key] = resolved
-    become(running)
+    set_running(running)
     return running
 
 

@@ -8,7 +8,7 @@ from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.database import POSTGRESQL_OPTIONS, DatabaseSpec
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.names import shortened
+from wagtail_multihost.spec.names import shorten
 from wagtail_multihost.spec.site import SiteSpec
 
 DATABASE_DEFAULT = "default"
@@ -125,5 +125,5 @@ def connection_settings(site: SiteSpec, engine: str, kept: Mapping[str, object])
         "HOST": database.host,
         "PORT": str(database.port),
         "OPTIONS": options,
-        "TEST": {"NAME": shortened(f"test_{database.name}", TEST_NAME_BYTES, "_")},
+        "TEST": {"NAME": shorten(f"test_{database.name}", TEST_NAME_BYTES, "_")},
     }

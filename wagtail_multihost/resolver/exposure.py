@@ -42,7 +42,7 @@ def exposures(running: Running) -> Iterator[str]:
     for file in (*registry.files, *registry.private_files(site.id), platform.data / FILE_NAME):
         if is_readable(file):
             yield f"This process can read {shown(str(file))}, which a site's process must not read."
-    others = registry.neighbours(site.id, sites_of_groups(platform.group))
+    others = registry.neighbour_files(site.id, sites_of_groups(platform.group))
     neighbours = [file for file in others if is_readable(file)]
     if neighbours:
         more = f" and {len(neighbours) - 1} more files" if len(neighbours) > 1 else ""

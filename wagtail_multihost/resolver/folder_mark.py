@@ -89,14 +89,14 @@ def uid_in(mark: bytes) -> str:
 
 def write_folder_mark(folder: int, platform: PlatformSpec, site: SiteSpec) -> None:
     """Write the mark of an open folder, as another process of the site may do at the same time."""
-    from wagtail_multihost.files.writing import NewFile, draft_name, write_new  # only where there is no mark yet
+    from wagtail_multihost.files.writing import NewFile, create_file, draft_path  # only where there is no mark yet
 
     mark = {"platform": platform.name, "environment": platform.environment, "uid": str(site.uid)}
     around = os.fstat(folder)
     owner = (around.st_uid, around.st_gid) if os.geteuid() == ROOT else None
-    draft = draft_name(NAME)
+    draft = draft_path(NAME)
     try:
-        write_new(draft, NewFile(NAME, json.dumps(mark).encode(), MODE, owner), folder)
+        create_file(draft, NewFile(NAME, json.dumps(mark).encode(), MODE, owner), folder)
         os.rename(draft, NAME, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(OSError):

@@ -18,7 +18,7 @@ from wagtail_multihost.resolver.sessions import session_settings
 from wagtail_multihost.resolver.setting import ABSENT, Project, Setting, reveal_secrets
 from wagtail_multihost.resolver.storages import storage_settings
 from wagtail_multihost.resolver.uploads import upload_settings
-from wagtail_multihost.running import Running, become
+from wagtail_multihost.running import Running, set_running
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -78,7 +78,7 @@ class ResolvedSettings(Frozen):
 
         Raises ConfigurationError when the project has something that all sites would share.
         """
-        become(self.overlay(namespace))
+        set_running(self.overlay(namespace))
 
     def overlay(self, namespace: MutableMapping[str, object]) -> Running:
         """Do what ``apply`` does to ``namespace``, and return the process's new state without setting it."""

@@ -40,7 +40,7 @@ __all__ = [
     "parse_site_id",
 ]
 
-# A site's process has no use for most of them, and every dataclass takes its time.
+# A site's process does not need most of them, and defining dataclasses takes time.
 MODULES = {
     "CacheSpec": "cache",
     "CodeOptions": "code",

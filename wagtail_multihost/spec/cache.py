@@ -10,7 +10,7 @@ from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.kinds import PORT, SECRET, SERVER_HOST, SWITCH, USERNAME, choice, integer
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import refuse
+from wagtail_multihost.spec.validation import raise_problems
 
 CacheBackend: TypeAlias = Literal["locmem", "redis"]
 REDIS = ("redis",)
@@ -52,7 +52,7 @@ class CacheSpec(Frozen):
     tls: bool = key(SWITCH, "Whether the connection is encrypted.", False, of=REDIS)
 
     def __post_init__(self) -> None:
-        refuse(cache_problems(self))
+        raise_problems(cache_problems(self))
 
 
 def cache_problems(cache: CacheSpec) -> Iterator[Problem]:

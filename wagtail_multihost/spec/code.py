@@ -1,4 +1,4 @@
-"""A site's own code, for customers who bring theirs: options over the platform's codebase."""
+"""A site's own code, for customers who bring theirs: options on top of the platform's codebase."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_paths(values: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeOptions(Options):
-    """What a site runs in the place of the platform's code; what it leaves out is the platform's."""
+    """What a site runs instead of the platform's code; what it does not state is the platform's."""
 
     target: ClassVar[str] = "code"
 
@@ -42,5 +42,5 @@ class CodeOptions(Options):
         per_site=True,
     )
     pythonpath: tuple[str, ...] = option(
-        (), Kind("list of absolute paths", tuple, check_paths), "Folders to import from, besides.", per_site=True
+        (), Kind("list of absolute paths", tuple, check_paths), "Further folders to import from.", per_site=True
     )

@@ -1,4 +1,4 @@
-"""The code that all sites share, as the processes that serve them find it."""
+"""The code that all sites share, where the processes that serve them find it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
+from wagtail_multihost.spec.validation import parse_path, problem_of, raise_problems
 
 MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 URL_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)+")
-#: Servers make another path of one with /./ or /../ in it.
+#: Servers rewrite a path with /./ or /../ in it.
 PLAIN_PATH = re.compile(r"/(?:(?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
-#: What front servers answer for themselves, always closed to visitors.
+#: What front servers answer themselves; it is always closed to visitors.
 OWN_PATH = "/-/"
 CHALLENGES = "/.well-known/acme-challenge/"
 
@@ -41,15 +41,15 @@ class Codebase:
     health_prefix: str = OWN_PATH
 
     def __post_init__(self) -> None:
-        refuse(codebase_problems(self))
+        raise_problems(codebase_problems(self))
 
     @property
     def protected(self) -> list[tuple[str, Path]]:
         """The folder of static files, which no site's files may be in, as ``Registry.load`` takes it."""
-        return protected(self.static_root)
+        return protected_folders(self.static_root)
 
 
-def protected(static_root: Path | None) -> list[tuple[str, Path]]:
+def protected_folders(static_root: Path | None) -> list[tuple[str, Path]]:
     return [("folder of static files", static_root)] if static_root else []
 
 
@@ -67,18 +67,20 @@ def codebase_problems(codebase: Codebase) -> Iterator[Problem]:
         if value is not None and not URL_PATH.fullmatch(value):
             yield Problem(key, f"The URL path {shown(value)} is not accepted: it must look like /static/.")
     if codebase.static_url is not None and codebase.static_url == codebase.media_url:
-        yield Problem("media_url", "Static files and uploaded files cannot have one URL path.")
+        yield Problem("media_url", "Static files and uploaded files cannot have the same URL path.")
     yield from prefix_problems(codebase)
 
 
 def prefix_problems(codebase: Codebase) -> Iterator[Problem]:
-    """Yield what front servers could not close, or would close that visitors need."""
+    """Yield the paths that front servers could not close, or would close although visitors need them."""
     prefix = codebase.health_prefix
     if not PLAIN_PATH.fullmatch(prefix):
         yield Problem("health_prefix", f"The URL path {shown(prefix)} is not accepted: it must look like /-/.")
         return
     if prefix != OWN_PATH and prefix.startswith((OWN_PATH, CHALLENGES)):
-        yield Problem("health_prefix", f"{shown(prefix)} is not accepted: front servers have others there.")
+        yield Problem(
+            "health_prefix", f"{shown(prefix)} is not accepted: front servers use what is below it otherwise."
+        )
     for key in ("static_url", "media_url"):
         value = getattr(codebase, key) or ""
         if value.startswith((OWN_PATH, prefix)):

@@ -12,7 +12,7 @@ from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import WORD, is_made_of, shown
 from wagtail_multihost.spec.kinds import PORT, SECRET, SERVER_HOST, SITE_PATH, Kind, choice
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import refuse
+from wagtail_multihost.spec.validation import raise_problems
 
 DatabaseEngine: TypeAlias = Literal["sqlite", "postgresql"]
 Option: TypeAlias = str | int
@@ -112,7 +112,7 @@ class DatabaseSpec(Frozen):
         SECRET,
         "The role's password.",
         None,
-        words="required, unless `host` is the folder of a unix socket",
+        default_text="required, unless `host` is the folder of a unix socket",
         of=POSTGRESQL,
         own=True,
         invalidates=(
@@ -130,7 +130,7 @@ class DatabaseSpec(Frozen):
     )
 
     def __post_init__(self) -> None:
-        refuse(database_problems(self))
+        raise_problems(database_problems(self))
 
 
 def database_problems(database: DatabaseSpec) -> Iterator[Problem]:

@@ -1,8 +1,8 @@
 """
 Declaring what a registry may state, once: on the field of the spec that holds it.
 
-What reads records, what checks values, what a snapshot holds, what sites may share, who may change a key, the reference
-and the JSON Schema are all made of these declarations.
+The readers of records, the checks of values, the content of snapshots, what sites may share, who may change a key, the
+reference and the JSON Schema are all made from these declarations.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from wagtail_multihost.spec.kinds import Kind
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import problem_of
 
-#: Who may change a key: the people of a site, the platform's operators, or only who writes files on the node itself.
-#: What root renders, runs or opens is the node's: it must not be within reach of a form or an API. So is any secret
-#: whose value begins with ``env:``, which names a variable of root's.
+#: Who may change a key: a site's people, the platform's operators, or only those who write files on the node itself.
+#: What root renders, runs or opens is the node's: no form or API may reach it. So is any secret whose value begins with
+#: ``env:``, which names a variable of root's.
 Who: TypeAlias = Literal["site", "platform", "node"]
-#: Whether snapshots hold a key: they do, it is of no use to a site's process, or it must never be in one.
+#: Whether snapshots hold a key: they do, a site's process does not need it, or it must never be in one.
 InSnapshots: TypeAlias = Literal["kept", "left out", "refused"]
 
 DECLARED, PART = "declared", "part"
@@ -30,9 +30,10 @@ class Declared(NamedTuple):
     """
     A key: its ``kind`` and ``meaning``.
 
-    ``unless_stated`` is what a record without it gets, with ``{site}``, ``{data}`` and ``{names.…}`` in it, where that
-    is not the field's default; ``words`` say the default where no value does. Only the engines or backends ``of``
-    take the key, none: all; ``selects`` marks the key that names the engine, ``required`` one that must be stated.
+    ``unless_stated`` is what a record without it gets, where that is not the field's default; it may have ``{site}``,
+    ``{data}`` and ``{names.…}`` in it. ``default_text`` describes a default that no value can. Only the engines or
+    backends in ``of`` take the key, or all if it is empty; ``selects`` marks the key that names the engine, and
+    ``required`` a key that must be stated.
 
     ``own`` keys are never shared: the platform may state one only as a path with ``{site}`` in it. ``per_site`` marks
     the options of servers that a site may have of its own. ``place`` keys decide where a site's data is.
@@ -43,7 +44,7 @@ class Declared(NamedTuple):
     kind: Kind
     meaning: str
     unless_stated: str = ""
-    words: str = ""
+    default_text: str = ""
     of: tuple[str, ...] = ()
     selects: bool = False
     required: bool = False
@@ -63,7 +64,7 @@ class Declared(NamedTuple):
 class Part(NamedTuple):
     """
     A table of a site that the platform may have defaults for: its ``spec`` (``module:Class``), its ``meaning``, and
-    what a site has where neither states it, in words; nothing at all where it is ``optional``. ``front`` says whether
+    a text for what a site has if neither states it; nothing at all if it is ``optional``. ``front`` says whether
     a front server needs it.
     """
 
@@ -75,7 +76,7 @@ class Part(NamedTuple):
 
 
 Declarations: TypeAlias = tuple[tuple[Field[Any], Declared], ...]
-#: What the functions below have returned; specs are few, and are never unloaded.
+#: What the functions below have returned; there are few specs, and they are never unloaded.
 _known: dict[type, Declarations] = {}
 _known_parts: dict[type, tuple[tuple[str, Part], ...]] = {}
 
@@ -110,12 +111,12 @@ def selector(spec: type) -> str:
     return first.name if declared.selects else ""
 
 
-def choices(spec: type) -> tuple[str, ...]:
+def engine_choices(spec: type) -> tuple[str, ...]:
     """Return the engines or backends that a spec knows; none where it has no such key."""
     return tuple(dict(declarations(spec)[0][1].kind.schema)["enum"]) if selector(spec) else ()  # type: ignore[arg-type]
 
 
-def secrets(spec: object) -> Iterator[Secret]:
+def find_secrets(spec: object) -> Iterator[Secret]:
     """Yield every secret of a spec and of its tables; none of them is read."""
     for one, declared in declarations(type(spec)):
         value = getattr(spec, one.name)
@@ -124,21 +125,21 @@ def secrets(spec: object) -> Iterator[Secret]:
     for name, _ in parts(type(spec)):
         inner = getattr(spec, name)
         if hasattr(inner, "__dataclass_fields__"):
-            yield from secrets(inner)
+            yield from find_secrets(inner)
 
 
 def declared_problems(spec: object) -> Iterator[Problem]:
     """
-    Yield the problems of each key of a spec by itself. Of a spec whose engine or backend is not known, that alone.
+    Yield the problems of each single key of a spec; only that of its engine or backend if that is not known.
     """
     by = selector(type(spec))
     chosen = getattr(spec, by) if by else ""
     for one, declared in declarations(type(spec)):
         value = getattr(spec, one.name)
         if declared.of and chosen not in declared.of:
-            # What stands for something where nobody states it, such as a port, is not looked at.
+            # A default that means something, such as a port, is not a statement of the key.
             if not one.default and value != one.default:
-                yield Problem(one.name, f"The {by} {chosen} does not take it.")
+                yield Problem(one.name, f"The {by} {chosen} does not have this key.")
         elif value is None and declared.required:
             yield Problem(one.name, f"It is missing: {f'the {by} {chosen}' if by else 'it'} needs one.")
         elif declared.required or not is_nothing(value) or not may_be_nothing(one):
@@ -153,7 +154,7 @@ def is_nothing(value: object) -> bool:
 
 
 def may_be_nothing(field: Field[Any]) -> bool:
-    """Return whether a field that nobody states is blank, empty or None."""
+    """Return whether a field that is not stated is blank, empty or None."""
     return field.default is MISSING or is_nothing(field.default)
 
 

@@ -13,7 +13,7 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.kinds import SECRET, Kind, choice
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import pair_problems
-from wagtail_multihost.spec.validation import refuse
+from wagtail_multihost.spec.validation import raise_problems
 
 FrontendBackend: TypeAlias = Literal["http", "cloudflare", "cloudfront"]
 ZONE_FORM = re.compile(r"[A-Za-z0-9]{1,64}")
@@ -76,7 +76,7 @@ class FrontendCacheSpec(Frozen):
         SECRET,
         "The key of the credentials.",
         None,
-        words="required with an access key",
+        default_text="required with an access key",
         of=("cloudfront",),
         own=True,
         invalidates=(
@@ -85,7 +85,7 @@ class FrontendCacheSpec(Frozen):
     )
 
     def __post_init__(self) -> None:
-        refuse(frontend_problems(self))
+        raise_problems(frontend_problems(self))
 
 
 def frontend_problems(frontend: FrontendCacheSpec) -> Iterator[Problem]:

@@ -1,8 +1,8 @@
 """
-Frozen dataclasses that take little time to define.
+Frozen dataclasses that are quick to define.
 
 Every process of every site defines them before it serves anything. ``dataclasses`` compiles five methods for each
-class, which takes most of the time; these classes inherit theirs.
+class, which takes most of that time; these classes inherit theirs.
 """
 
 from __future__ import annotations

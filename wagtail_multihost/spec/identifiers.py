@@ -7,7 +7,7 @@ PLATFORM_NAME_LENGTH = 20
 HOSTNAME_LENGTH = 253
 LABEL_LENGTH = 63
 
-# Every process of every site checks these first: sets are there at once, regular expressions are compiled.
+# Every process of every site checks these first: sets are ready at once, regular expressions have to be compiled.
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 DIGITS = frozenset("0123456789")
 HEX_DIGITS = DIGITS | frozenset("abcdef")
@@ -19,8 +19,8 @@ ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstu
 
 def shown(value: object) -> str:
     """
-    Return ``value`` as it may stand in an error message: ASCII, on one line, at most 60 characters. Of a URL that
-    was written in another key's place the credentials are left out.
+    Return ``value`` as an error message may show it: ASCII, on one line, at most 60 characters. The credentials of
+    a URL that was written into the wrong key are left out.
     """
     text = ascii(value)
     if "@" in text and ":/" in text:
@@ -43,7 +43,7 @@ def is_label(text: str) -> bool:
     return 0 < len(text) <= LABEL_LENGTH and LDH.issuperset(text) and "-" not in (text[0], text[-1])
 
 
-def is_number(text: str) -> bool:
+def reads_as_ip_address(text: str) -> bool:
     """
     Return whether a name whose last label is ``text`` reads as an IP address
     (https://url.spec.whatwg.org/#ends-in-a-number-checker).
@@ -79,7 +79,7 @@ def parse_hostname(value: str) -> str:
 
     A name in Unicode becomes its IDNA 2008 A-labels. At most 253 characters, LDH labels of at most
     63 (RFC 1123 section 2.1), at least one dot. IP addresses, wildcards, ports, a trailing dot, and
-    labels that mix scripts or pass for Latin ones are refused.
+    labels that mix scripts or look like Latin ones are refused.
     """
     name = value.translate(ASCII_LOWER)
     if not name.isascii() or "xn--" in name:
@@ -96,7 +96,7 @@ def parse_hostname(value: str) -> str:
     _, dot, last = name.rpartition(".")
     if not dot:
         raise ValueError(f"The hostname {shown(value)} is not accepted: it must have at least one dot.")
-    if is_number(last):
+    if reads_as_ip_address(last):
         raise ValueError(f"The hostname {shown(value)} is not accepted: it reads as an IP address.")
     return name
 
@@ -126,4 +126,4 @@ def refuse_lookalike(label: str, *, tld: str) -> None:
     if is_mixed(label):
         raise ValueError(f"The hostname part {shown(label)} is not accepted: it mixes the letters of several scripts.")
     if passes_for_latin(label, tld=tld):
-        raise ValueError(f"The hostname part {shown(label)} is not accepted: it looks like another, Latin name.")
+        raise ValueError(f"The hostname part {shown(label)} is not accepted: it looks like a Latin name.")

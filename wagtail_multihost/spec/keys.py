@@ -39,7 +39,7 @@ def fingerprint_key() -> bytes:
 
 def key_fingerprint(secret: Secret) -> str:
     """
-    Return 16 hex digits that are the same for equal secrets, and in this process only: their key is random, so that
-    whoever reads one in a report cannot try guesses against it.
+    Return 16 hex digits that are the same for equal secrets, in this process only: they depend on a random key, so
+    that a reader of a report cannot check guesses against them.
     """
     return hmac.new(fingerprint_key(), secret.reveal().encode(), hashlib.sha256).hexdigest()[:16]

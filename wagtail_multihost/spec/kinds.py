@@ -1,4 +1,4 @@
-"""Kinds of values that several keys accept; those of servers' options are with these."""
+"""Kinds of values that several keys accept; those of servers' options are in ``options``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Kind(NamedTuple):
     """
     What a key accepts: the ``label`` of the reference, the ``type`` that readers make of what is written, and
     ``check``, which returns an accepted value and raises ValueError, with a sentence, for any other. With ``each`` it
-    is given one item of a list at a time. ``reader`` names another way of reading than the one of the type, and
-    ``schema`` has what JSON Schema says of it beyond the type, as pairs.
+    is given one item of a list at a time. ``reader`` names the method that reads it, if it is not that of the type, and
+    ``schema`` has what JSON Schema says about it beyond the type, as pairs.
     """
 
     label: str
@@ -27,7 +27,7 @@ class Kind(NamedTuple):
     schema: tuple[tuple[str, object], ...] = ()
 
 
-def as_it_is(value: object) -> object:
+def accept_any(value: object) -> object:
     return value
 
 
@@ -56,17 +56,17 @@ def integer(least: int, most: int | None = None, *, what: str = "number", unit: 
     return Kind(wanted, int, check, reader, schema=limits)
 
 
-SWITCH = Kind("boolean", bool, as_it_is)
-SECRET = Kind("secret", Secret, as_it_is)
-SECRETS = Kind("list of secrets", Secret, as_it_is, "take_secrets")
-KEY_ID = Kind("key id", str, as_it_is)
+SWITCH = Kind("boolean", bool, accept_any)
+SECRET = Kind("secret", Secret, accept_any)
+SECRETS = Kind("list of secrets", Secret, accept_any, "take_secrets")
+KEY_ID = Kind("key id", str, accept_any)
 #: Tables whose keys are declared on their own: options, those of each target in a table of its name, and Django's
 #: settings.
-OPTIONS = Kind("table", dict, as_it_is)
-TARGETS = Kind("table", dict, as_it_is)
-SETTINGS = Kind("table", dict, as_it_is)
+OPTIONS = Kind("table", dict, accept_any)
+TARGETS = Kind("table", dict, accept_any)
+SETTINGS = Kind("table", dict, accept_any)
 TABLES = (OPTIONS, TARGETS, SETTINGS)
-#: A path that may lie in a site's own folder: ``{site}`` in it stands for the id.
+#: A path that may be in a site's own folder: ``{site}`` in it stands for the id.
 SITE_PATH = Kind("path", Path, parse_path, "take_site_path")
 PORT = Kind("1 to 65535", int, parse_port, schema=(("minimum", 1), ("maximum", 65535)))
 SERVER_HOST = Kind("host, IP address or absolute path of a unix socket", str, parse_server_host)

@@ -10,7 +10,7 @@ from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.kinds import PORT, SECRET, USERNAME, Kind, choice, integer
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import parse_server_host, refuse
+from wagtail_multihost.spec.validation import parse_server_host, raise_problems
 
 MailBackend: TypeAlias = Literal["smtp", "console"]
 MailSecurity: TypeAlias = Literal["starttls", "tls", "none"]
@@ -39,7 +39,7 @@ class MailSpec(Frozen):
         SECRET,
         "The account's password.",
         None,
-        words="required with a username",
+        default_text="required with a username",
         of=SMTP,
         invalidates=(
             "Nothing that is stored. Mail cannot be sent while the server and the registry have different passwords.",
@@ -56,7 +56,7 @@ class MailSpec(Frozen):
     )
 
     def __post_init__(self) -> None:
-        refuse(mail_problems(self))
+        raise_problems(mail_problems(self))
 
 
 def mail_problems(mail: MailSpec) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import ALPHANUMERIC, LDH, WORD, is_made_of, shown
 from wagtail_multihost.spec.kinds import Kind
-from wagtail_multihost.spec.validation import refuse
+from wagtail_multihost.spec.validation import raise_problems
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -55,7 +55,7 @@ def is_socket(name: str) -> bool:
 
 def own_name(meaning: str, is_accepted: Callable[[str], bool], accepted: str, *, place: bool = False) -> Any:
     """Declare a name of a site, which is derived where none is pinned."""
-    return key(name_kind(is_accepted, accepted), meaning, words="derived", required=True, own=True, place=place)
+    return key(name_kind(is_accepted, accepted), meaning, default_text="derived", required=True, own=True, place=place)
 
 
 @frozen
@@ -99,7 +99,7 @@ class Names(Frozen):
     )
 
     def __post_init__(self) -> None:
-        refuse(name_problems(self))
+        raise_problems(name_problems(self))
 
 
 def name_problems(names: Names) -> Iterator[Problem]:
@@ -109,7 +109,7 @@ def name_problems(names: Names) -> Iterator[Problem]:
 
 
 def is_bucket(name: str) -> bool:
-    """Return whether S3 takes ``name`` for that of a bucket, reserved ones included."""
+    """Return whether S3 accepts ``name`` as that of a bucket, reserved ones included."""
     ends = {name[:1], name[-1:]}
     is_spelled = 3 <= len(name) <= BUCKET_LENGTH and LDH.union(".").issuperset(name) and ALPHANUMERIC.issuperset(ends)
     return is_spelled and ".." not in name and ".-" not in name
@@ -121,12 +121,12 @@ def is_reserved_bucket(name: str) -> bool:
 
 def derive_names(platform: str, site: str) -> Names:
     """Return the names of the site id ``site`` on the platform named ``platform``."""
-    identifier = shortened(f"{platform}__{site}".replace("-", "_"), DATABASE_LENGTH, "_")
-    bucket = shortened(f"{platform}--{site}", BUCKET_LENGTH, "-")
+    identifier = shorten(f"{platform}__{site}".replace("-", "_"), DATABASE_LENGTH, "_")
+    bucket = shorten(f"{platform}--{site}", BUCKET_LENGTH, "-")
     return Names(
         database=identifier,
         role=identifier,
-        bucket=hashed(bucket, BUCKET_LENGTH, "-") if bucket.endswith(BUCKET_SUFFIXES) else bucket,
+        bucket=shorten_by_hash(bucket, BUCKET_LENGTH, "-") if bucket.endswith(BUCKET_SUFFIXES) else bucket,
         key_prefix=f"{platform}.{site}",
         index_prefix=f"{platform}_{site}_",
         socket=f"{site}.sock",
@@ -135,25 +135,25 @@ def derive_names(platform: str, site: str) -> Names:
 
 def successor_names(platform: str, site: str, uid: UUID) -> Names:
     """
-    Return names for the holder ``uid`` of a site id whose derived names are another's. No id has two hyphens in a
-    row, so they are no other site's, and none of their prefixes lies in the range of another's.
+    Return names for the holder ``uid`` of a site id whose derived names belong to another. No id has two hyphens in a
+    row, so no other site has these names, and none of their prefixes is in the range of another site's.
     """
     derived, mark = derive_names(platform, site), uid.hex[:MARK_LENGTH]
-    identifier = f"{shortened(derived.database, DATABASE_LENGTH - MARK_LENGTH - 2, '_')}__{mark}"
+    identifier = f"{shorten(derived.database, DATABASE_LENGTH - MARK_LENGTH - 2, '_')}__{mark}"
     return Names(
         database=identifier,
         role=identifier,
-        bucket=f"{shortened(derived.bucket, BUCKET_LENGTH - MARK_LENGTH - 2, '-')}--{mark}",
+        bucket=f"{shorten(derived.bucket, BUCKET_LENGTH - MARK_LENGTH - 2, '-')}--{mark}",
         key_prefix=f"{derived.key_prefix}--{mark}",
         index_prefix=f"{derived.index_prefix.removesuffix('_')}--{mark}_",
         socket=f"{derived.socket.removesuffix(SOCKET_SUFFIX)}--{mark}{SOCKET_SUFFIX}",
     )
 
 
-def shortened(name: str, length: int, separator: str) -> str:
-    return name if len(name) <= length else hashed(name, length, separator)
+def shorten(name: str, length: int, separator: str) -> str:
+    return name if len(name) <= length else shorten_by_hash(name, length, separator)
 
 
-def hashed(name: str, length: int, separator: str) -> str:
+def shorten_by_hash(name: str, length: int, separator: str) -> str:
     digest = hashlib.sha256(name.encode()).hexdigest()[:10]
     return f"{name[: length - 11].rstrip(separator)}{separator}{digest}"

@@ -1,4 +1,4 @@
-"""How nginx is set up: options of its emitter, with the defaults of Debian."""
+"""How nginx is configured: options of its emitter, with the defaults of Debian."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class NginxOptions(Options):
         "Where it listens for HTTPS, if any site has `tls`.",
         who="node",
     )
-    version: str = option("1.22", VERSION, "The version that runs: newer ones have directives that older ones refuse.")
-    user: str = option("www-data", USER, "Who runs the workers, when nginx is started by root.")
+    version: str = option("1.22", VERSION, "The version in use: newer ones have directives that older ones refuse.")
+    user: str = option("www-data", USER, "The account of the workers, if root starts nginx.")
     pid: Path = option(Path("/run/nginx.pid"), PATH, "The file of the process id.")
     logs: Path = option(Path("/var/log/nginx"), PATH, "The folder of `access.log` and `error.log`.")
-    temp: Path = option(Path("/var/lib/nginx"), PATH, "The folder of request bodies on their way.")
+    temp: Path = option(Path("/var/lib/nginx"), PATH, "The folder for request bodies while they are received.")
     mime_types: Path = option(Path("/etc/nginx/mime.types"), PATH, "The list of file types.")
     http2: bool = option(True, SWITCH, "Whether browsers may use HTTP/2 over HTTPS.")
     connections: int = option(1024, integer(16, 1_000_000), "How many connections each worker process may have.")
-    proxies: tuple[str, ...] = option((), NETWORKS, "Proxies in front, whose word on the client's address is taken.")
+    proxies: tuple[str, ...] = option((), NETWORKS, "Proxies in front that are trusted for the client's address.")
     real_ip_header: str = option(
         "X-Forwarded-For",
         text(
@@ -74,7 +74,7 @@ class NginxOptions(Options):
     pages: Path | None = option(
         None,
         OPTIONAL_PATH,
-        "The folder of `maintenance.html` and `suspended.html`, shown in the place of a site in that state.",
+        "The folder of `maintenance.html` and `suspended.html`, shown instead of a site in that state.",
     )
     include: Path | None = option(None, OPTIONAL_PATH, "A file of your own, included in `http`.")
     site_include: Path | None = option(
@@ -100,7 +100,7 @@ class NginxOptions(Options):
     access_log: bool = option(
         False,
         SWITCH,
-        "Whether the site's requests are logged in a file of their own too, `SITE.access.log`.",
+        "Whether the site's requests are also logged in a file of their own, `SITE.access.log`.",
         per_site=True,
     )
     cache: int = option(
@@ -112,13 +112,13 @@ class NginxOptions(Options):
     cache_path: Path = option(
         Path("/var/cache/multihost"),
         PATH,
-        "Where kept pages and files of buckets go: folders of this name with `-pages` and `-files` after it.",
+        "Where kept pages and files of buckets are: folders of this name with `-pages` and `-files` appended.",
     )
     cache_size: str = option("1g", SIZE, "How much each of these folders may hold, of all sites together.")
     purgers: tuple[str, ...] = option(
         ("127.0.0.1", "::1"), NETWORKS, "Who may renew kept pages, by the method PURGE as Wagtail sends it."
     )
-    gzip_static: bool = option(False, SWITCH, "Whether `FILE.gz` beside a static file is sent in its place.")
+    gzip_static: bool = option(False, SWITCH, "Whether `FILE.gz` beside a static file is sent instead of it.")
     bucket_media: str = option(
         "off",
         choice("off", "proxy", "redirect"),
@@ -134,21 +134,23 @@ class NginxOptions(Options):
         'The DNS servers that nginx asks for the domains of buckets, for `bucket_media = "proxy"`.',
     )
     authorities: Path = option(
-        Path("/etc/ssl/certs/ca-certificates.crt"), PATH, "The authorities whose certificates those domains may have."
+        Path("/etc/ssl/certs/ca-certificates.crt"),
+        PATH,
+        "The certificate authorities that are accepted for those domains.",
     )
     health_from: tuple[str, ...] = option(
         (),
         NETWORKS,
-        "Who may ask for the health of a site through nginx, by the visitor's address, and, under any other host, for "
-        "that of nginx itself; drains are for nobody.",
+        "Who may ask for the health of a site through nginx, by the visitor's address, and for nginx's own health under "
+        "any other host; nobody may drain a site.",
     )
     drain: Path = option(
         Path("/run/multihost-drain"),
         PATH,
-        "While it exists, nginx tells the load balancers among them that it is not ready.",
+        "While this file exists, nginx tells load balancers in `health_from` that it is not ready.",
     )
     fronts: tuple[str, ...] = option(
-        (), NETWORKS, "The addresses of the front server; nodes hear nobody else. Needs nodes."
+        (), NETWORKS, "The addresses of the front server; nodes answer nobody else. Needs nodes."
     )
     node_certificate: Path | None = option(
         None, OPTIONAL_PATH, "A node's own certificate, in the name `multihost-node`, for HTTPS from the front server."
@@ -160,5 +162,7 @@ class NginxOptions(Options):
     front_certificate: Path | None = option(None, OPTIONAL_PATH, "The front server's certificate for the nodes.")
     front_key: Path | None = option(None, OPTIONAL_PATH, "The key of that certificate.")
     front_authority: Path | None = option(
-        None, OPTIONAL_PATH, "The authority of that certificate, and of nothing else: nodes hear whoever has one of it."
+        None,
+        OPTIONAL_PATH,
+        "The authority of that certificate, and of nothing else: nodes accept every certificate that it issued.",
     )

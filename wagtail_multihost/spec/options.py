@@ -1,6 +1,6 @@
 """
 Options of servers, each declared once: its default, what it accepts and what it means. What reads them from
-registries, what checks them and the reference are all made of these declarations.
+registries, what checks them and the reference are all made from these declarations.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declarations, key, value_problems
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.kinds import Kind
-from wagtail_multihost.spec.validation import parse_path, refuse
+from wagtail_multihost.spec.validation import parse_path, raise_problems
 
 OptionValue: TypeAlias = "str | int | bool | Path | tuple[str, ...] | None"
-#: What a site states of its own, over the platform's: names of options and their values.
+#: A site's own options, over the platform's: names and values.
 Overrides: TypeAlias = tuple[tuple[str, OptionValue], ...]
 Stated = TypeVar("Stated", bound="Options")
 
@@ -31,8 +31,8 @@ VERSION_FORM = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(?:\.[0-9]{1,3})?")
 
 def option(default: OptionValue, kind: Kind, meaning: str, *, per_site: bool = False, **options: Any) -> Any:
     """
-    Declare an option; with ``per_site`` a site may state its own. More ``options`` are those of ``Declared``. Paths
-    and accounts are the node's: root opens and becomes them.
+    Declare an option; with ``per_site`` a site may state its own. Further ``options`` are those of ``Declared``.
+    Paths and accounts are the node's: root opens paths and switches to accounts.
     """
     options.setdefault("who", "node" if kind.type is Path or kind is USER else "platform")
     return key(kind, meaning, default, per_site=per_site, snapshot="left out", **options)
@@ -49,7 +49,7 @@ class Options:
     front: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        refuse(self.problems())
+        raise_problems(self.problems())
 
     def problems(self) -> Iterator[Problem]:
         for one, declared in declarations(type(self)):
@@ -60,13 +60,13 @@ class Options:
         """The account that the target gives all sites where the platform's ``user`` states none; blank for none."""
         return ""
 
-    def overlaid(self: Stated, overrides: Overrides) -> Stated:
+    def with_overrides(self: Stated, overrides: Overrides) -> Stated:
         """Return these options with a site's own on top."""
-        return overlaid(self, overrides) if overrides else self
+        return overlay_options(self, overrides) if overrides else self
 
 
 @lru_cache(maxsize=256)
-def overlaid(options: Stated, overrides: Overrides) -> Stated:
+def overlay_options(options: Stated, overrides: Overrides) -> Stated:
     return replace(options, **dict(overrides))
 
 
@@ -76,31 +76,31 @@ def site_fields(kind: type[Options]) -> tuple[Field[Any], ...]:
 
 
 def text(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = False) -> Kind:
-    """Return the kind of text of a ``form``, which ``wanted`` says in words; where ``optional`` it may be blank."""
+    """Return the kind of text of a ``form``, which ``wanted`` describes; if ``optional`` it may be blank."""
 
     def check(value: str) -> str:
         if (value or not optional) and not form.fullmatch(value):
-            raise refused(value, wanted)
+            raise refusal_error(value, wanted)
         return value
 
     return Kind(label, str, check)
 
 
 def texts(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = True) -> Kind:
-    """Return the kind of lists of texts of a ``form``, which ``wanted`` says in words."""
+    """Return the kind of lists of texts of a ``form``, which ``wanted`` describes."""
 
     def check(values: tuple[str, ...]) -> tuple[str, ...]:
         if not values and not optional:
             raise ValueError("At least one is needed.")
         for value in values:
             if not form.fullmatch(value):
-                raise refused(value, wanted)
+                raise refusal_error(value, wanted)
         return values
 
     return Kind(label, tuple, check)
 
 
-def refused(value: str, wanted: str) -> ValueError:
+def refusal_error(value: str, wanted: str) -> ValueError:
     return ValueError(f"The value {shown(value)} is not accepted: it must {wanted}.")
 
 

@@ -30,7 +30,7 @@ def parse_time_zone(value: str) -> str:
     try:
         zoneinfo.ZoneInfo(value)
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        raise ValueError(f"The time zone {shown(value)} is not known; write Europe/Berlin for example.") from None
+        raise ValueError(f"The time zone {shown(value)} is not known; write for example Europe/Berlin.") from None
     return value
 
 
@@ -38,7 +38,7 @@ def parse_language_code(value: str) -> str:
     """Return ``value`` when it is a language code in Django's form, such as ``de`` or ``pt-br``."""
     parts = value.split("-")
     if not (2 <= len(parts[0]) <= 3 and all(part.isascii() and part.isalnum() and len(part) <= 8 for part in parts)):
-        raise ValueError(f"The language code {shown(value)} is not accepted; write de or pt-br for example.")
+        raise ValueError(f"The language code {shown(value)} is not accepted; write for example de or pt-br.")
     return value
 
 
@@ -48,7 +48,7 @@ def parse_gravatar_url(value: str) -> str:
     accepted = value.isascii() and value.isprintable() and len(value) <= 200 and not set(value) & set(" ?#\\\"'<>")
     if not value.startswith("https://") or not host or "@" in host or not accepted or "//" in path:
         raise ValueError(
-            f"The URL {shown(value)} is not accepted; write https://avatars.example.org/avatar for example."
+            f"The URL {shown(value)} is not accepted; write for example https://avatars.example.org/avatar."
         )
     return value
 
@@ -81,7 +81,7 @@ SWITCH_SETTINGS = frozenset(
     }
 )
 OVERRIDABLE = frozenset(TEXT_SETTINGS) | SWITCH_SETTINGS
-# What the code, its migrations or its middleware are made of. A dotted path in a registry would run code.
+# Settings that decide about code, migrations or middleware. A dotted path in a registry would run code.
 OF_THE_CODE = frozenset(
     {
         "CSRF_FAILURE_VIEW",
@@ -115,7 +115,7 @@ ENDS_OF_CODE = (
     "_URLCONF",
     "_VALIDATORS",
 )
-# Settings that the resolver makes of other keys of the site.
+# Settings that the resolver derives from other keys of the site.
 KEY_OF = {
     "ADMINS": "admins",
     "ALLOWED_HOSTS": "hostnames",
@@ -149,7 +149,7 @@ def unknown_setting(name: str) -> str:
     if name in OF_THE_CODE or name.endswith(ENDS_OF_CODE):
         return f"{refused} It changes the code or the migrations, which all sites share."
     if name in KEY_OF:
-        return f"{refused} It is made of the site's key {KEY_OF[name]}."
+        return f"{refused} It is derived from the site's key {KEY_OF[name]}."
     close = difflib.get_close_matches(name, OVERRIDABLE, 1)
     hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(OVERRIDABLE))}."
     return f"{refused} {hint}"

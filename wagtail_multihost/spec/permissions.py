@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 ROOT = 0
-#: Nobody but the owner writes.
+#: Only the owner may write.
 NO_FOREIGN_WRITING = 0o022
-#: Nobody but the owner writes, nobody but the owner and the group reads.
+#: Only the owner may write, and only the owner and the group may read.
 NO_FOREIGN_ACCESS = 0o027
-#: Container engines mount secrets here for the one service of a container, 0444 unless told otherwise
-#: (https://docs.docker.com/reference/compose-file/services/#secrets), or with the owner of a file of the host.
+#: Container engines mount secrets here for the one service of a container, with the mode 0444 by default
+#: (https://docs.docker.com/reference/compose-file/services/#secrets), or with the owner of the host's file.
 ENGINE_SECRETS = Path("/run/secrets")
 # As many as Linux follows (path_resolution(7)).
 MOST_LINKS = 40
@@ -36,20 +36,20 @@ def access_problem(status: os.stat_result, forbidden: int, owners: Collection[in
 
 def path_problem(path: Path) -> str:
     """
-    Return why another account could lead root, who uses ``path``, to another place or change what is there; blank
-    where none could, and for who is not root: such a process uses what its own account may.
+    Return why another account could lead root, who uses ``path``, elsewhere, or could change what is there; blank if
+    none could. It is blank for processes that are not root: they use what their own account may.
 
-    Every folder on the way counts, and every symbolic link. What is not there yet does not: nothing has to be made
-    before. In a sticky folder such as /tmp only the owner of an entry renames it, so one may lie on the way.
+    Every folder on the way counts, and every symbolic link. What does not exist yet does not count, so nothing has to
+    be made first. Sticky folders such as /tmp may be on the way: there only the owner of an entry can rename it.
     """
     if os.geteuid() != ROOT:
         return ""
-    problem = foreign_hand(path, (ROOT,))
+    problem = foreign_writer_problem(path, (ROOT,))
     return f"The path {path} is not accepted for root's files: {problem}" if problem else ""
 
 
-def foreign_hand(path: Path, owners: Collection[int]) -> str:
-    """Return what on the way to ``path``, or at its end, another account than ``owners`` can change; blank for none."""
+def foreign_writer_problem(path: Path, owners: Collection[int]) -> str:
+    """Return what on the way to ``path``, or at its end, an account other than ``owners`` can change; blank if none."""
     waiting, current, links = list(reversed(path.absolute().parts[1:])), Path("/"), 0
     while True:
         found, status = current, current.lstat()
@@ -72,16 +72,16 @@ def foreign_hand(path: Path, owners: Collection[int]) -> str:
             return ""
 
 
-def made_folders(path: Path, mode: int) -> Iterator[Path]:
+def make_trusted_folders(path: Path, mode: int) -> Iterator[Path]:
     """
     Make a folder with ``mode`` (less the umask), and those above it that are missing, and yield each that is new.
 
-    Raises PermissionError where root would make one on a way that another account can change by then: what was not
-    there yet, below a sticky folder, that one could have made first, or a link to a folder of root's in its place.
+    Raises PermissionError where root would make one on a way that another account can change: below a sticky folder,
+    that account could have made a missing folder first, or a link to a folder of root's in its place.
     """
     if path.is_dir():
         return
-    yield from made_folders(path.parent, mode)
+    yield from make_trusted_folders(path.parent, mode)
     if problem := path_problem(path):
         raise PermissionError(errno.EPERM, problem.removesuffix("."), str(path))
     try:
@@ -110,12 +110,12 @@ def account_name(uid: int) -> str:
 def secret_file_problem(path: Path, status: os.stat_result, *, in_any_folder: bool = False) -> str:
     """
     Return why the secret file at ``path``, which is open and has this ``status``, is refused; blank if it is not.
-    ``in_any_folder`` accepts one on a way that another account can change.
+    ``in_any_folder`` accepts a file on a way that another account can change.
     """
     if path.is_relative_to(ENGINE_SECRETS):
         return access_problem(status, NO_FOREIGN_WRITING, (status.st_uid,))
     owners = own_accounts()
-    # A link that another account made may lead to a file that this account must not read for it, and so may a folder on
-    # the way that a site has moved another one's into.
+    # A link that another account made may lead to a file that this account must not read on its behalf. So may a folder
+    # on the way, into which a site has moved that of another one.
     problem = access_problem(path.lstat(), 0, owners) or access_problem(status, NO_FOREIGN_ACCESS, owners)
     return problem if problem or in_any_folder else path_problem(path)

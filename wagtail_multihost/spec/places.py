@@ -1,4 +1,4 @@
-"""Where a site's data is, in one word that two processes can compare."""
+"""Where a site's data is, as a digest that two processes can compare."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ def digest_of_places(site: SiteSpec) -> str:
     Return the SHA-256 of everything that decides where the site's data is: addresses of database, cache and
     storage, and prefixes. Neither hostnames nor settings nor keys are part of it.
     """
-    places = [[placed(getattr(part, name)) for name in place_keys(type(part))] for part in parts_of(site)]
+    places = [
+        [comparable_value(getattr(part, name)) for name in place_keys(type(part))] for part in parts_with_data(site)
+    ]
     return hashlib.sha256(json.dumps(places).encode()).hexdigest()
 
 
-def parts_of(site: SiteSpec) -> tuple[object, ...]:
+def parts_with_data(site: SiteSpec) -> tuple[object, ...]:
     return site.database, site.cache, site.storage, site.names
 
 
@@ -27,5 +29,5 @@ def place_keys(spec: type) -> list[str]:
     return [one.name for one, declared in declarations(spec) if declared.place]
 
 
-def placed(value: object) -> object:
+def comparable_value(value: object) -> object:
     return value if isinstance(value, int) else str(value or "")

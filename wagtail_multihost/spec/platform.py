@@ -1,4 +1,4 @@
-"""Everything that is hosted together."""
+"""The platform: everything that is hosted together."""
 
 from __future__ import annotations
 
@@ -10,23 +10,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from wagtail_multihost.exceptions import Problem, SecretUnreadableError
+from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import DIGITS, parse_platform_name, parse_slug, shown
-from wagtail_multihost.spec.kinds import KEY_ID, SWITCH, TARGETS, Kind, as_it_is, choice, integer
+from wagtail_multihost.spec.identifiers import parse_slug, shown
+from wagtail_multihost.spec.kinds import KEY_ID, SWITCH, TARGETS, choice, integer
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
+from wagtail_multihost.spec.platform_kinds import (
+    ACCOUNT,
+    FOLDER,
+    GROUP,
+    HEADER_PAIR,
+    KEYRING,
+    NAME,
+    NODES,
+    ORIGIN,
+    PLATFORM_KEY,
+    SOCKETS,
+    check_platform_key,
+)
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import parse_path, problem_of, refuse
+from wagtail_multihost.spec.validation import problem_of, raise_problems
 
 if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Options, Stated
 
-HEADER = r"HTTP_[A-Z0-9_]+"
-#: Exact in every JSON reader.
+#: The highest that is exact in every JSON reader.
 HIGHEST_REVISION = 2**53
 KEY_ID_FORM = r"[a-z0-9][a-z0-9-]{0,31}"
-ACCOUNT_FORM = r"[a-z_][a-z0-9_-]{0,31}"
 #: The names of :mod:`wagtail_multihost.spec.runner`, which no site's process loads.
 RUNNER_NAMES = ("uwsgi", "gunicorn")
 PRODUCTION = "production"
@@ -35,71 +46,10 @@ NODE_ADDRESS = r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0
 SLUG_PREFIXES = tuple(prefix.rstrip("-") for prefix in BUCKET_PREFIXES)
 
 OF_THE_PLATFORMS_KEY = (
-    "Of each site whose SECRET_KEY derives from it, all that a change of SECRET_KEY does: at once when the "
+    "For each site whose SECRET_KEY derives from it, all that a change of SECRET_KEY does: at once when the "
     "site moves to the new key, and the rest when the old key leaves the keyring.",
     "Nothing of sites with a secret_key of their own.",
 )
-
-
-def parse_sockets(value: Path) -> Path:
-    """Return ``value`` when it is a folder that can stand in a server's address."""
-    if ":" in str(value):
-        raise ValueError("The folder of sockets is not accepted: a colon in an address comes before a port.")
-    return parse_path(value)
-
-
-def parse_origin(value: str) -> str:
-    """Return ``value`` when it is ``http://{hostname}`` or ``https://{hostname}``, with or without a port."""
-    start, name, port = value.partition("{hostname}")
-    digits = port.removeprefix(":")
-    has_port = port != digits and DIGITS.issuperset(digits) and len(digits) <= 5 and 1 <= int(digits or 0) <= 65535
-    if start not in ("http://", "https://") or not name or (port and not has_port):
-        raise ValueError(f"The origin {shown(value)} is not accepted: write https://{{hostname}}.")
-    return value
-
-
-def check_key(secret: Secret) -> Secret:
-    """Return the platform's key when it can be read and is long enough."""
-    from wagtail_multihost.spec.keys import PLATFORM_KEY_LENGTH  # loads only where the platform's key is
-
-    try:
-        length = len(secret.reveal())
-    except SecretUnreadableError as error:
-        raise ValueError(str(error)) from None
-    if length < PLATFORM_KEY_LENGTH:
-        raise ValueError(f"The platform's key is too short: at least {PLATFORM_KEY_LENGTH} characters.")
-    return secret
-
-
-def account_kind(what: str) -> Kind:
-    """Return the kind of names of users or groups, which ``what`` says, in which ``{site}`` may stand."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(ACCOUNT_FORM, value.replace("{site}", "a")):
-            raise ValueError(
-                f"The {what} {shown(value)} is not accepted: it must be a {what}'s name, with {{site}} in it."
-            )
-        return value
-
-    return Kind(f"{what} name", str, check)
-
-
-def parse_header(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Return ``value`` when it is the pair of texts that Django asks for."""
-    if len(value) != 2 or not re.fullmatch(HEADER, value[0]) or not value[1].isalnum():
-        raise ValueError('Write it as Django does: ["HTTP_X_FORWARDED_PROTO", "https"].')
-    return value
-
-
-NAME = Kind("slug, at most 20 characters", str, parse_platform_name)
-FOLDER = Kind("path", Path, parse_path)
-SOCKETS = Kind("path", Path, parse_sockets)
-ORIGIN = Kind("text", str, parse_origin)
-PLATFORM_KEY = Kind("secret, at least 32 characters", Secret, check_key)
-KEYRING = Kind("table of secrets", Secret, as_it_is, "take_keyring")
-GROUP, ACCOUNT = account_kind("group"), account_kind("user")
-HEADER_PAIR = Kind("list of two texts", tuple, parse_header)
-NODES = Kind("table of addresses", dict, as_it_is, "take_texts_by_name")
 
 
 @frozen
@@ -128,7 +78,7 @@ class PlatformSpec(Frozen):
     environment: str = key(
         NAME,
         '`"production"` refuses sites that are not pinned, processes that can read more than their own site, and '
-        'settings for development. A platform\'s key is made in `"development"` alone.',
+        'settings for development. A platform\'s key is made only in `"development"`.',
         "development",
         who="node",
     )
@@ -136,7 +86,7 @@ class PlatformSpec(Frozen):
         FOLDER,
         "The folder of local databases and files, and of the platform's key.",
         unless_stated="{base}/data",
-        words='"data"',
+        default_text='"data"',
         front=True,
         who="node",
     )
@@ -157,14 +107,14 @@ class PlatformSpec(Frozen):
         PLATFORM_KEY,
         "Every site's key is derived from it.",
         None,
-        words="made in `data/platform.key` in development",
+        default_text="made in `data/platform.key` in development",
         snapshot="refused",
         who="node",
         invalidates=OF_THE_PLATFORMS_KEY,
     )
     secret_keys: tuple[tuple[str, Secret], ...] = key(
         KEYRING,
-        "A keyring in the place of `secret_key`: `ID` or `ID_file` for each key. "
+        "A keyring instead of `secret_key`: `ID` or `ID_file` for each key. "
         "An id has letters a-z, digits and hyphens, at most 32.",
         (),
         snapshot="refused",
@@ -174,7 +124,7 @@ class PlatformSpec(Frozen):
         KEY_ID,
         "The one of the `secret_keys` that sites use.",
         "",
-        words="required with `secret_keys`",
+        default_text="required with `secret_keys`",
         snapshot="refused",
     )
     revision: int = key(
@@ -183,7 +133,7 @@ class PlatformSpec(Frozen):
         "a higher one refuse older states.",
         0,
         unless_stated="{revision}",
-        words="`0`: unknown",
+        default_text="`0`: unknown",
         snapshot="left out",
     )
     group: str = key(
@@ -216,7 +166,7 @@ class PlatformSpec(Frozen):
     )
     templates: Path | None = key(
         FOLDER,
-        "A folder of templates of your own, which take the place of the emitters' of the same name.",
+        "A folder of your own templates, which replace the emitters' of the same name.",
         None,
         snapshot="left out",
         front=True,
@@ -245,12 +195,12 @@ class PlatformSpec(Frozen):
         front=True,
     )
     options: tuple[Options, ...] = key(
-        TARGETS, "Options of the {target} emitter.", (), words="see there", snapshot="left out"
+        TARGETS, "Options of the {target} emitter.", (), default_text="see there", snapshot="left out"
     )
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        refuse(platform_problems(self))
+        raise_problems(platform_problems(self))
 
     @property
     def scheme(self) -> str:
@@ -272,7 +222,7 @@ class PlatformSpec(Frozen):
         return None
 
     def with_options(self, options: Options) -> PlatformSpec:
-        """Return the platform with ``options`` in the place of those of their target."""
+        """Return the platform with ``options`` instead of those of the same target."""
         others = (other for other in self.options if other.target != options.target)
         return replace(self, options=(*others, options))
 
@@ -329,13 +279,13 @@ def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
     for key_id, secret in platform.secret_keys:
         if not re.fullmatch(KEY_ID_FORM, key_id):
             yield Problem("secret_keys", f"The key id {shown(key_id)} must match {KEY_ID_FORM}.")
-        yield from problem_of(f"secret_keys.{key_id}", check_key, secret)
+        yield from problem_of(f"secret_keys.{key_id}", check_platform_key, secret)
     if ids and platform.secret_key is not None:
-        yield Problem("secret_key", "It stands beside secret_keys; give only one of the two.")
+        yield Problem("secret_key", "It is stated together with secret_keys; give only one of the two.")
     if platform.key_id and platform.key_id not in ids:
         yield Problem("key_id", f"The key id {shown(platform.key_id)} is not one of the secret_keys.")
     if ids and not platform.key_id:
-        yield Problem("key_id", "Name the one of the secret_keys that sites use.")
+        yield Problem("key_id", "It must name the one of the secret_keys that sites use.")
 
 
 def node_problems(platform: PlatformSpec) -> Iterator[Problem]:
@@ -348,6 +298,6 @@ def node_problems(platform: PlatformSpec) -> Iterator[Problem]:
 def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
     yield from declared_problems(platform)
     if platform.name == "xn" or platform.name.startswith(SLUG_PREFIXES[1:]):
-        yield Problem("name", f"The platform name {shown(platform.name)} starts bucket names that S3 reserves.")
+        yield Problem("name", f"The platform name {shown(platform.name)} would start bucket names that S3 reserves.")
     yield from keyring_problems(platform)
     yield from node_problems(platform)

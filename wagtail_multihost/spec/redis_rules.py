@@ -1,11 +1,11 @@
-"""What the user of a site may do on a Redis server that sites share: the one list, for whoever writes rules."""
+"""What the user of a site may do on a Redis server that sites share: the only list, for all that write rules."""
 
 from __future__ import annotations
 
 #: What redis-py sends when it connects, beside AUTH and HELLO, which Redis lets everybody send.
 CONNECTION_COMMANDS = ("ping", "select", "client|setname")
 #: What the cache backends, the sessions in a cache and the cache's probe send. The work of each is bounded by what
-#: is sent and what is answered, so that no single one holds the server for the neighbours.
+#: is sent and what is answered, so that no single command blocks the server for other sites.
 ENTRY_COMMANDS = (
     *("get", "mget", "set", "del", "exists", "incrby"),
     *("ttl", "pttl", "expire", "pexpire", "expireat", "pexpireat", "persist"),

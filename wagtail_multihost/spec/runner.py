@@ -1,4 +1,4 @@
-"""The servers that run sites' processes, as values: nothing else asks for the name of one."""
+"""The servers that run sites' processes, as values: no other module depends on the name of one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 class Runner(NamedTuple):
     """
-    A server that runs sites' processes: its ``name``, the ``protocol`` that it is asked in, and the ``options`` that
-    say how it runs them, among which ``request_seconds`` names the one of how long a request may take, and ``workers``
-    that of how many processes a site has. ``has_units`` says that each site is a unit of systemd; otherwise there is
-    one unit for all.
+    A server that runs sites' processes: its ``name``, the ``protocol`` that it speaks, and the ``options`` that say how
+    it runs them. ``request_seconds`` names the option of how long a request may take, and ``workers`` that of how many
+    processes a site has. ``has_units`` says that each site is a unit of systemd; otherwise there is one unit for all.
     """
 
     name: str

@@ -18,7 +18,7 @@ class Secret:
     A secret string. ``repr``, ``str``, ``format``, pickle and tracebacks show ``***``.
 
     :meth:`reveal` is the only way to the value. A pickled secret unpickles as the mask: a secret
-    that has to travel must be revealed by who sends it.
+    that has to travel must be revealed by the sender.
     """
 
     __slots__ = ("__read", "file", "variable")
@@ -38,10 +38,10 @@ class Secret:
         """
         Return the secret that ``path`` holds; it is read, less one trailing newline, when it is revealed.
 
-        A file that other accounts can change, or that everyone can read, is an error then; for root also one in a
-        folder that another account can change, unless it may be ``in_any_folder``.
+        It is an error then if other accounts can change the file, or if everyone can read it; for root also if it is in
+        a folder that another account can change, unless ``in_any_folder`` accepts that.
         """
-        secret = cls.__from(lambda: read_text(path, in_any_folder=in_any_folder).removesuffix("\n"))
+        secret = cls.__from(lambda: read_secret_file(path, in_any_folder=in_any_folder).removesuffix("\n"))
         secret.file = path
         return secret
 
@@ -99,17 +99,17 @@ class Secret:
         return (Secret, (MASK,))
 
 
-def not_waiting(path: str, flags: int) -> int:
+def open_nonblocking(path: str, flags: int) -> int:
     """Open a file, but do not wait for the other end of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def read_text(path: Path, *, in_any_folder: bool) -> str:
+def read_secret_file(path: Path, *, in_any_folder: bool) -> str:
     """Return the text of a secret file; raises SecretUnreadableError."""
-    from wagtail_multihost.spec.permissions import secret_file_problem  # loads only where there are such files
+    from wagtail_multihost.spec.permissions import secret_file_problem  # loads only where there are secret files
 
     try:
-        with open(path, encoding="utf-8", opener=not_waiting) as file:
+        with open(path, encoding="utf-8", opener=open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 problem = "It is not a regular file."

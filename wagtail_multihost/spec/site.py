@@ -1,4 +1,4 @@
-"""What a site is."""
+"""The spec of a site."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from wagtail_multihost.spec.kinds import (
     SWITCH,
     TARGETS,
     Kind,
-    as_it_is,
+    accept_any,
     choice,
     integer,
 )
 from wagtail_multihost.spec.names import Names
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
-from wagtail_multihost.spec.validation import problem_of, refuse
+from wagtail_multihost.spec.validation import problem_of, raise_problems
 
 if TYPE_CHECKING:
     from wagtail_multihost.spec.frontend import FrontendCacheSpec
@@ -49,16 +49,16 @@ LABEL_LENGTH = 63
 # so does wagtail.models.APIToken.candidate_key_hashes of Wagtail 8, which never stores a new digest.
 OF_THE_SECRET_KEY = (
     "At once: signed addresses of images (the serve view of wagtail.images), which are checked without fallbacks. "
-    "Pages that are rendered anew have new ones; pages in caches, sent mail and other servers' copies do not.",
-    "At once: sessions in a cache alone (django.contrib.sessions.backends.cache), unless it is Redis or memcached.",
+    "Pages that are rendered again have new ones; pages in caches, sent mail and other servers' copies do not.",
+    "At once: sessions kept only in a cache (django.contrib.sessions.backends.cache), unless it is Redis or memcached.",
     "Nothing else while the old key is a fallback: password-reset links and signed values are accepted, and a "
-    "session is signed anew when its user comes back.",
-    "When the old key is no fallback any more: sessions of users who did not come back, password-reset links, signed "
-    "values, and the API tokens that Wagtail 8 made with it. Their digests are never made anew: give out new tokens.",
+    "session is signed again when its user comes back.",
+    "When the old key is no longer a fallback: sessions of users who did not come back, password-reset links, signed "
+    "values, and the API tokens that Wagtail 8 made with it. Their digests are never renewed: give out new tokens.",
 )
 
 
-def parse_address(value: str) -> str:
+def parse_mail_address(value: str) -> str:
     """Return ``value`` when it is a mail address."""
     if not re.fullmatch(ADDRESS, value):
         raise ValueError(f"The mail address {shown(value)} is not accepted.")
@@ -81,11 +81,11 @@ def parse_label(pair: tuple[str, str]) -> tuple[str, str]:
     return pair
 
 
-UNIQUE_ID = Kind("UUID", UUID, as_it_is, "take_uid")
+UNIQUE_ID = Kind("UUID", UUID, accept_any, "take_uid")
 SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
-SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, as_it_is)
-ADDRESSES = Kind("list of mail addresses", tuple, parse_address, each=True)
-NODE_NAMES = Kind("list of names", tuple, as_it_is)
+SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, accept_any)
+ADDRESSES = Kind("list of mail addresses", tuple, parse_mail_address, each=True)
+NODE_NAMES = Kind("list of names", tuple, accept_any)
 LABELS = Kind("table of texts", dict, parse_label, "take_texts_by_name", each=True)
 
 
@@ -98,8 +98,8 @@ class SiteSpec(Frozen):
     ``mail`` (None: the project's), ``frontend`` (a cache in front of it that Wagtail purges), ``admins`` (mail
     addresses that get its error reports). ``secret_key`` and ``secret_key_fallbacks`` are keys of its own; where
     they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
-    ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page in its place.
-    ``nodes`` are the platform's nodes that serve it; none of them stands for all. ``labels`` are pairs of texts by
+    ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page instead of it.
+    ``nodes`` are the platform's nodes that serve it; an empty tuple stands for all. ``labels`` are pairs of texts by
     which people choose sites. ``code`` and, for each target, ``options`` are its own, over the platform's.
     ``pinned`` says whether the registry states the uid and the names; ``sources`` where each key was read.
     """
@@ -119,7 +119,7 @@ class SiteSpec(Frozen):
     uid: UUID = key(
         UNIQUE_ID,
         "Never changes and is never used again. The site's key is derived from it.",
-        words="UUIDv5 of the platform's name and the id",
+        default_text="UUIDv5 of the platform's name and the id",
         own=True,
     )
     epoch: int = key(
@@ -129,13 +129,13 @@ class SiteSpec(Frozen):
         invalidates=OF_THE_SECRET_KEY,
     )
     key_id: str = key(
-        KEY_ID, "The one of the platform's `secret_keys` that this site uses.", "", words="the platform's"
+        KEY_ID, "The one of the platform's `secret_keys` that this site uses.", "", default_text="the platform's"
     )
     secret_key: Secret | None = key(
         SITE_KEY,
-        "A key of its own in the place of the derived one.",
+        "A key of its own instead of the derived one.",
         None,
-        words="derived from the platform's",
+        default_text="derived from the platform's",
         own=True,
         invalidates=OF_THE_SECRET_KEY,
     )
@@ -148,24 +148,26 @@ class SiteSpec(Frozen):
     admins: tuple[str, ...] = key(ADDRESSES, "Who gets its error reports.", (), who="site")
     labels: tuple[tuple[str, str], ...] = key(
         LABELS,
-        "Words by which sites are chosen, such as a team or a plan; nothing follows from them.",
+        "Words by which sites are chosen, such as a team or a plan; they have no other effect.",
         (),
         snapshot="left out",
     )
     names: Names = part("wagtail_multihost.spec.names:Names", "Pinned names.", "derived")
     state: str = key(
         choice(*STATES, what="state"),
-        "Whether nginx shows the site, or a page in its place while its processes go on.",
+        "Whether nginx shows the site, or a page instead of it while its processes go on.",
         "active",
         snapshot="left out",
         front=True,
     )
     nodes: tuple[str, ...] = key(
-        NODE_NAMES, "The platform's nodes that serve it.", (), words="all", snapshot="left out", front=True
+        NODE_NAMES, "The platform's nodes that serve it.", (), default_text="all", snapshot="left out", front=True
     )
-    code: Overrides = key(OPTIONS, "Code of its own.", (), words="the platform's", snapshot="left out", who="node")
+    code: Overrides = key(
+        OPTIONS, "Code of its own.", (), default_text="the platform's", snapshot="left out", who="node"
+    )
     options: tuple[tuple[str, Overrides], ...] = key(
-        TARGETS, "Its own options of the {target} emitter.", (), words="the platform's", snapshot="left out"
+        TARGETS, "Its own options of the {target} emitter.", (), default_text="the platform's", snapshot="left out"
     )
     database: DatabaseSpec = part(
         "wagtail_multihost.spec.database:DatabaseSpec", "Where its data is.", "SQLite in the platform's data folder"
@@ -188,13 +190,13 @@ class SiteSpec(Frozen):
     )
     tls: TlsSpec | None = part("wagtail_multihost.spec.tls:TlsSpec", "Its certificate.", "none", None, front=True)
     settings: tuple[tuple[str, SettingValue], ...] = key(
-        SETTINGS, "Django settings of its own.", (), words="the platform's, key by key", who="site"
+        SETTINGS, "Django settings of its own.", (), default_text="the platform's, key by key", who="site"
     )
     pinned: bool = False
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        refuse(site_problems(self))
+        raise_problems(site_problems(self))
 
     @property
     def canonical(self) -> str:

@@ -14,7 +14,7 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.kinds import HOSTNAME, SECRET, SITE_PATH, Kind, choice
 from wagtail_multihost.spec.names import is_bucket, is_reserved_bucket
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import parse_printable, refuse
+from wagtail_multihost.spec.validation import parse_printable, raise_problems
 
 StorageBackend: TypeAlias = Literal["files", "s3"]
 
@@ -23,7 +23,7 @@ ENDPOINT_FORM = r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?
 
 
 def parse_bucket(value: str) -> str:
-    """Return ``value`` when S3 takes it for the name of a bucket."""
+    """Return ``value`` when S3 accepts it as the name of a bucket."""
     if not is_bucket(value) or is_reserved_bucket(value):
         raise ValueError(f"The bucket {shown(value)} is not a valid S3 bucket name.")
     return value
@@ -87,7 +87,7 @@ class StorageSpec(Frozen):
         SECRET,
         "The key of the credentials.",
         None,
-        words="required with an access key",
+        default_text="required with an access key",
         of=S3,
         own=True,
         invalidates=(
@@ -96,7 +96,7 @@ class StorageSpec(Frozen):
     )
 
     def __post_init__(self) -> None:
-        refuse(storage_problems(self))
+        raise_problems(storage_problems(self))
 
 
 def storage_problems(storage: StorageSpec) -> Iterator[Problem]:

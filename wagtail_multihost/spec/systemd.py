@@ -12,7 +12,7 @@ HOUR = 60
 
 
 def check_minutes(value: int) -> int:
-    """Return a part of an hour that goes into it: a timer with another would not run in even steps."""
+    """Return minutes that divide an hour: with others a timer would not run at even intervals."""
     if value and (value < 0 or HOUR % value):
         raise ValueError(f"The number {value} is not accepted: it must be 0, or minutes that divide an hour.")
     return value
@@ -27,7 +27,7 @@ class SystemdOptions(Options):
 
     target: ClassVar[str] = "systemd"
 
-    user: str = option("multihost", USER, "The account that all sites have, where the platform's `user` states none.")
+    user: str = option("multihost", USER, "The account of all sites, if the platform's `user` states none.")
     workers: int = option(2, integer(1, 256), "Workers of each site.", per_site=True)
     threads: int = option(1, integer(1, 256), "Threads of each worker.", per_site=True)
     timeout: int = option(60, integer(1, 86_400), "How long, in seconds, a request may take.", per_site=True)
@@ -45,11 +45,11 @@ class SystemdOptions(Options):
     publish: int = option(
         60,
         MINUTES,
-        "Every how many minutes pages that are due are published and expired (`publish_scheduled`); 0: by no timer.",
+        "How often, in minutes, pages that are due are published and expired (`publish_scheduled`); 0: no timer.",
         per_site=True,
     )
     egress: tuple[str, ...] = option(
-        (), NETWORKS, "Where the site may connect to, besides this machine; none: anywhere.", per_site=True
+        (), NETWORKS, "The networks that the site may connect to, besides this machine; none: all.", per_site=True
     )
 
     @property

@@ -10,10 +10,10 @@ from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems
 from wagtail_multihost.spec.declared import key as declare
 from wagtail_multihost.spec.kinds import HOSTNAMES, Kind
-from wagtail_multihost.spec.validation import parse_path, parse_template, refuse
+from wagtail_multihost.spec.validation import parse_path, parse_template, raise_problems
 
 CERTIFICATE_FIELDS = frozenset({"hostname", "site"})
-STAND_INS = "`{hostname}` and `{site}` stand for the name's own."
+STAND_INS = "`{hostname}` and `{site}` stand for the hostname and its site's id."
 
 
 def parse_certificate_path(value: str) -> str:
@@ -30,8 +30,8 @@ CERTIFICATE = Kind("absolute path", str, parse_certificate_path)
 class TlsSpec:
     """
     Where the front server finds certificates: the paths of ``certificate`` (the chain, PEM) and ``key``.
-    ``{hostname}`` and ``{site}`` stand for a name's own. ``pending`` are hostnames whose certificate is still to
-    be issued: they are served over http alone, without a redirect to https. ``off`` are hostnames that never
+    ``{hostname}`` and ``{site}`` stand for the hostname and its site's id. ``pending`` are hostnames whose certificate
+    is still to be issued: they are served over http only, without a redirect to https. ``off`` are hostnames that never
     get one.
     """
 
@@ -48,14 +48,14 @@ class TlsSpec:
     )
     pending: tuple[str, ...] = declare(
         HOSTNAMES,
-        "Those of the site whose certificate is still to be issued: on http alone, without a redirect to https.",
+        "Those of the site whose certificate is still to be issued: on http only, without a redirect to https.",
         (),
         front=True,
     )
     off: tuple[str, ...] = declare(HOSTNAMES, "Those of the site that never get a certificate.", (), front=True)
 
     def __post_init__(self) -> None:
-        refuse(tls_problems(self))
+        raise_problems(tls_problems(self))
 
     def is_on(self, hostname: str) -> bool:
         """Return whether ``hostname`` has its certificate."""
@@ -65,4 +65,4 @@ class TlsSpec:
 def tls_problems(tls: TlsSpec) -> Iterator[Problem]:
     yield from declared_problems(tls)
     for hostname in set(tls.pending) & set(tls.off):
-        yield Problem("off", f"The hostname {hostname} stands in pending, too.")
+        yield Problem("off", f"The hostname {hostname} is in pending, too.")

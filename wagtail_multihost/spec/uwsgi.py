@@ -1,4 +1,4 @@
-"""How uWSGI is set up: options of its emitter."""
+"""How uWSGI is configured: options of its emitter."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class UwsgiOptions(Options):
     max_requests_delta: int = option(
         0,
         integer(0, 1_000_000),
-        "What is added to `max_requests` for each next worker, so that they are not replaced at once. "
+        "What is added to `max_requests` for each further worker, so that they are not replaced at the same time. "
         "The wheel only: Debian's 2.0.21 does not know it.",
         per_site=True,
     )
@@ -85,7 +85,7 @@ class UwsgiOptions(Options):
         False, SWITCH, "Whether each site has a socket of statistics, `uwsgi.stats` in its folder of temporary files."
     )
     freeze: bool = option(
-        True, SWITCH, "Whether workers leave what was loaded before them to the master's memory (`gc.freeze`)."
+        True, SWITCH, "Whether workers go on sharing what was loaded before they started with the master (`gc.freeze`)."
     )
     backlog: int = option(
         100,
@@ -100,4 +100,4 @@ class UwsgiOptions(Options):
         if self.cheaper and self.cheaper >= self.processes:
             yield Problem("cheaper", f"It must be less than processes, which is {self.processes}.")
         if self.max_requests_delta and self.build == "debian":
-            yield Problem("max_requests_delta", "Debian's uWSGI does not know it (2.0.29 does): leave it out.")
+            yield Problem("max_requests_delta", "Debian's uWSGI does not have it (2.0.29 does): leave it out.")

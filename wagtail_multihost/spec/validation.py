@@ -55,12 +55,12 @@ def parse_template(value: str, *, fields: frozenset[str]) -> str:
     unknown = set(re.findall(TEMPLATE_FIELD, value)) - fields
     if unknown or "{" in rest or "}" in rest:
         accepted = " and ".join(f"{{{field}}}" for field in sorted(fields))
-        raise ValueError(f"The value {shown(value)} is not accepted: only {accepted} may stand in braces.")
+        raise ValueError(f"The value {shown(value)} is not accepted: only {accepted} may be used in braces.")
     return value
 
 
 def problem_of(key: str, rule: Callable[..., object], *values: object, **options: object) -> Iterator[Problem]:
-    """Yield the problem, under ``key``, that ``rule`` has with the values; nothing when it has none."""
+    """Yield the problem, under ``key``, that ``rule`` has with the values, if any."""
     try:
         result = rule(*values, **options)
     except ValueError as error:
@@ -70,7 +70,7 @@ def problem_of(key: str, rule: Callable[..., object], *values: object, **options
             yield Problem(key, f"The value {shown(values[0])} must be written as {shown(result)}.")
 
 
-def refuse(problems: Iterator[Problem]) -> None:
+def raise_problems(problems: Iterator[Problem]) -> None:
     """Raise ConfigurationError with all ``problems``, if there are any."""
     found = tuple(problems)
     if found:

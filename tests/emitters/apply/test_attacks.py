@@ -271,5 +271,5 @@ def test_runs_of_other_code_are_not_taken_together(monkeypatch: pytest.MonkeyPat
     assert emitting.fingerprint({**options, "site": ["aurora"]}) == first
     monkeypatch.setattr(emitting, "own_version", lambda: "99")
     second = emitting.fingerprint(options)
-    monkeypatch.setattr(emitting, "codebase", lambda: "another")
+    monkeypatch.setattr(emitting, "own_codebase", lambda: "another")
     assert len({first, second, emitting.fingerprint(options)}) == 3

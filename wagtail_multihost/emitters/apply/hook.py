@@ -7,7 +7,7 @@ import subprocess
 from wagtail_multihost.emitters.apply.output_folder import OutputFolder
 from wagtail_multihost.emitters.apply.programs import program_environment, run_program
 from wagtail_multihost.exceptions import ApplyError
-from wagtail_multihost.files.writing import NewFile, write
+from wagtail_multihost.files.writing import NewFile, write_files
 
 STDERR = 2
 
@@ -24,7 +24,7 @@ def run_reload_hook(
     changed = dict.fromkeys(path for target in paths.values() for path in target)
     try:
         text = "".join(f"{output.directory}/{path}\n" for path in changed)
-        write([NewFile(str(output.changed), text.encode())])
+        write_files([NewFile(str(output.changed), text.encode())])
         variables = program_environment(MULTIHOST_TARGETS=" ".join(paths), MULTIHOST_CHANGED=str(output.changed))
         with run_program(command, variables, output=STDERR) as process:
             process.wait(timeout)

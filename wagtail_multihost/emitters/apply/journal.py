@@ -12,7 +12,7 @@ from typing import Any
 from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard_file, make_empty, read_json, write_json
 from wagtail_multihost.emitters.output import FOLDER_MODE, Change
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.files.writing import draft_name, modified, refresh, sync
+from wagtail_multihost.files.writing import draft_path, make_newer, modified_seconds, sync_paths
 
 
 def keep_old_files(output: OutputFolder, changes: Iterable[Change]) -> None:
@@ -28,7 +28,7 @@ def keep_old_files(output: OutputFolder, changes: Iterable[Change]) -> None:
                 backup = str(number)
                 os.link(path, output.backups / backup, follow_symlinks=False)
             entries.append([str(change.path), backup])
-        sync([str(output.backups)])
+        sync_paths([str(output.backups)])
         write_json(output.journal, {"entries": entries})
     except OSError as error:
         raise EmitError(f"Cannot keep the old {path}: {error.strerror}.") from None
@@ -53,7 +53,7 @@ def undo(output: OutputFolder) -> bool:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
         folders = {os.path.dirname(f"{output.directory}/{name}") for name, _ in found["entries"]}
-        sync([folder for folder in folders if os.path.isdir(folder)])
+        sync_paths([folder for folder in folders if os.path.isdir(folder)])
         forget(output)
     except OSError as error:
         raise EmitError(
@@ -76,7 +76,7 @@ def bring_back(backup: Path, path: str) -> None:
     if os.path.lexists(path) and os.path.samestat(os.lstat(backup), os.lstat(path)):
         return
     os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
-    draft = draft_name(path)
+    draft = draft_path(path)
     os.link(backup, draft, follow_symlinks=False)
     renew_time(draft, path)
     os.replace(draft, path)
@@ -84,10 +84,10 @@ def bring_back(backup: Path, path: str) -> None:
 
 def renew_time(draft: str, path: str) -> None:
     """Give an old file a new time: now, or later if it, or what it replaces, is as new as that."""
-    before = modified(draft)
+    before = modified_seconds(draft)
     os.utime(draft, follow_symlinks=False)
-    refresh(draft, path)
-    if modified(draft) <= before:
+    make_newer(draft, path)
+    if modified_seconds(draft) <= before:
         os.utime(draft, (before + 1, before + 1), follow_symlinks=False)
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from wagtail_multihost.emitters.output import FOLDER_MODE, sentence
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.files.writing import NewFile, sync, write
+from wagtail_multihost.files.writing import NewFile, sync_paths, write_files
 from wagtail_multihost.spec.permissions import (
     NO_FOREIGN_WRITING,
     access_problem,
-    made_folders,
+    make_trusted_folders,
     own_accounts,
     path_problem,
 )
@@ -85,7 +85,7 @@ def prepare_output(directory: Path) -> OutputFolder:
     """
     place = OutputFolder(directory)
     try:
-        for _ in made_folders(directory, FOLDER_MODE):
+        for _ in make_trusted_folders(directory, FOLDER_MODE):
             pass
         # In a sticky folder another account may have created what was missing first.
         if problem := path_problem(directory):
@@ -143,7 +143,7 @@ def read_json(path: Path, is_right: Callable[[dict[str, Any]], bool] = lambda fo
 
 def write_json(path: Path, value: object) -> None:
     """Write ``value`` to a file atomically and durably; raises OSError."""
-    write([NewFile(str(path), json.dumps(value, separators=(",", ":")).encode())])
+    write_files([NewFile(str(path), json.dumps(value, separators=(",", ":")).encode())])
 
 
 def discard_file(path: Path) -> None:
@@ -152,7 +152,7 @@ def discard_file(path: Path) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
-    sync([str(path.parent)])
+    sync_paths([str(path.parent)])
 
 
 def make_empty(folder: Path) -> Path:

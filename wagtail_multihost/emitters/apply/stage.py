@@ -13,7 +13,7 @@ from pathlib import Path
 from wagtail_multihost.emitters.apply.output_folder import PRIVATE_FOLDER, OutputFolder
 from wagtail_multihost.emitters.output import Change, matching, new_file
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.files.writing import DRAFT, write_new
+from wagtail_multihost.files.writing import DRAFT, create_file
 
 
 def make_stage(
@@ -69,4 +69,4 @@ def stage_change(output: OutputFolder, change: Change, drafts: dict[str, str]) -
     if change.new.site:
         os.link(drafts[f"{output.directory}/{change.path}"], path)
     else:
-        write_new(str(path), new_file(output.stage, change.new))
+        create_file(str(path), new_file(output.stage, change.new))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wagtail_multihost.emitters.apply.output_folder import OutputFolder
-from wagtail_multihost.files.writing import named
+from wagtail_multihost.files.writing import name_in_errors
 
 SUFFIX = ".ticket"
 
@@ -60,7 +60,7 @@ def take_ticket(output: OutputFolder, fingerprint: str, sites: Iterable[str]) ->
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            with named(draft):
+            with name_in_errors(draft):
                 os.write(descriptor, text)
             os.replace(draft, path := draft.with_suffix(SUFFIX))
         except FileNotFoundError:  # another run found it unlocked, and removed it

@@ -35,7 +35,7 @@ from wagtail_multihost.emitters.emitter import Stage
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.output import draft, matching, reported, sentence, swap
 from wagtail_multihost.exceptions import ApplyError, EmitError
-from wagtail_multihost.files.writing import remove, remove_drafts
+from wagtail_multihost.files.writing import remove_drafts, remove_files
 
 
 def apply(request: ApplyRequest) -> ApplyResult:
@@ -168,7 +168,7 @@ class Transaction:
             self.validate(drafts)
             self.activate(drafts)
         finally:
-            remove(drafts.values())
+            remove_files(drafts.values())
         return self.result
 
     def validate(self, drafts: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from wagtail_multihost.health.once_logger import log_failure
 from wagtail_multihost.health.probe import Outcome, Probe, failed, passed, warned
 from wagtail_multihost.health.status import Criticality
-from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, SnapshotRegistry, content, opened
+from wagtail_multihost.registry.snapshot import SUFFIX, Snapshot, SnapshotRegistry, read_snapshot, signed_content
 from wagtail_multihost.running import current
 
 DAY = 86_400
@@ -54,13 +54,13 @@ class SnapshotProbe(Probe):
         path = registry.folder / f"{started.site}{SUFFIX}"
         if not os.path.lexists(path):
             return failed("missing")
-        found, problem = opened(path)
-        problem = problem or registry.mistrust(found, started.site)
+        found, problem = read_snapshot(path)
+        problem = problem or registry.content_problem(found, started.site)
         if problem:
             log_failure("A start would refuse the snapshot %s: %s", path, problem)
             return failed("refused")
         age = age_in_days(found)
-        if content(found.document, *PASSING) != content(started.document, *PASSING):
+        if signed_content(found.document, *PASSING) != signed_content(started.document, *PASSING):
             return warned("changed", age, "days")
         if self.max_age and (age is None or age > self.max_age):
             return warned("too_old", age, "days")

@@ -10,10 +10,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.files.writing import NewFile, write
+from wagtail_multihost.files.writing import NewFile, write_files
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.project import codebase
-from wagtail_multihost.registry.release import own_release, text_of
+from wagtail_multihost.project import own_codebase
+from wagtail_multihost.registry.release import own_release, release_text
 
 MODE = 0o644
 EPILOG = """
@@ -40,11 +40,11 @@ class Command(MultihostCommand):
         parser.add_argument("--output", type=Path, metavar="FILE", help="the file to write (default: stdout)")
 
     def run(self, **options: Any) -> None:
-        text = text_of(own_release(codebase()))
+        text = release_text(own_release(own_codebase()))
         if options["output"] is None:
             self.stdout.write(text, ending="")
             return
         try:
-            write([NewFile(os.path.abspath(options["output"]), text.encode(), MODE)])
+            write_files([NewFile(os.path.abspath(options["output"]), text.encode(), MODE)])
         except OSError as error:
             raise EmitError(f"Cannot write {error.filename}: {error.strerror}.") from None

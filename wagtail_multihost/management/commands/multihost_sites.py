@@ -12,7 +12,7 @@ from wagtail_multihost.exceptions import COULD_NOT
 from wagtail_multihost.identity.asking import Asker
 from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.project import static_files
-from wagtail_multihost.publishing.pins import Pin, Wishes, pin, unrecorded_cautions
+from wagtail_multihost.publishing.pins import Pin, PinChoices, pin_sites, unrecorded_cautions
 from wagtail_multihost.registry import Registry
 from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -84,7 +84,7 @@ class Command(MultihostCommand):
             if keep is not None or new:
                 raise CommandError("--keep and --new are accepted with --pin only.", returncode=COULD_NOT)
             return {}
-        pins = pin(registry, Wishes(keep or (), new, keeps_all=keep == []), Asker())
+        pins = pin_sites(registry, PinChoices(keep or (), new, keeps_all=keep == []), Asker())
         for written in pins:
             what = f"with the new uid {written.uid}" if written.is_new else "as it is"
             self.stderr.write(f"Pinned: {written.site}, {what}: {written.why}.")

@@ -14,7 +14,7 @@ from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.management.progress import progress_bar
 from wagtail_multihost.project import static_files
 from wagtail_multihost.publishing.pins import unrecorded_cautions
-from wagtail_multihost.publishing.snapshot_changes import Change, State
+from wagtail_multihost.publishing.snapshot_changes import SnapshotAction, SnapshotChange
 from wagtail_multihost.publishing.snapshots import publish, to_publish
 from wagtail_multihost.registry import Contents
 from wagtail_multihost.registry.release import read_release
@@ -86,7 +86,7 @@ class Command(MultihostCommand):
             watch=progress_bar,
         )
         if options["check"]:
-            changes = [change for change in changes if change.state is not State.RENEWED]
+            changes = [change for change in changes if change.state is not SnapshotAction.RENEWED]
         self.report(changes, "" if writes else "Would be", options["verbosity"])
         if options["check"] and changes:
             raise CommandError(f"{len(changes)} files differ.", returncode=DIFFERS)
@@ -98,7 +98,7 @@ class Command(MultihostCommand):
                 "Run this command as root, or copy the files as root."
             )
 
-    def report(self, changes: list[Change], prefix: str, verbosity: int) -> None:
+    def report(self, changes: list[SnapshotChange], prefix: str, verbosity: int) -> None:
         if verbosity >= 1:
             for change in changes:
                 words = f"{prefix} {change.state.value}".strip()
@@ -110,6 +110,6 @@ class Command(MultihostCommand):
 def load_signing_key(path: Path | None) -> Any:
     if path is None:
         return None
-    from wagtail_multihost.publishing.signing import signing_key  # loaded only to sign
+    from wagtail_multihost.publishing.signing import read_signing_key  # loaded only to sign
 
-    return signing_key(path)
+    return read_signing_key(path)

@@ -1,6 +1,6 @@
 """
-Every key that a registry accepts, with what is declared of it: the reference, ``multihost_explain --variables``, its
-JSON Schema, and forms that change a registry are made of it.
+Every key that a registry accepts, with its declaration: the reference, ``multihost_explain --variables``, its
+JSON Schema, and forms that change a registry are made from it.
 
 A site's process never imports this package.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from wagtail_multihost.registry.fields import URL_PARSERS
-from wagtail_multihost.registry.keys.key import NONE, PLATFORM, REQUIRED, SETTINGS, SITE, Key, key_of
+from wagtail_multihost.registry.keys.key import NONE, PLATFORM, REQUIRED, SETTINGS, SITE, Key, field_keys
 from wagtail_multihost.registry.keys.settings import settings_keys
 from wagtail_multihost.registry.platform_record import NAMES
 from wagtail_multihost.registry.reading import spec_class
@@ -33,13 +33,13 @@ def declared() -> tuple[Key, ...]:
     return tuple(key._replace(who="node") if has_key_of_node(key, keys) else key for key in keys)
 
 
-def tables() -> tuple[str, ...]:
+def table_names() -> tuple[str, ...]:
     """Return the names of all tables, in the order of the reference."""
     return tuple(dict.fromkeys(key.table for key in declared()))
 
 
 def keys_in(table: Key, keys: tuple[Key, ...]) -> tuple[Key, ...]:
-    """Return those of ``keys`` that are in the table that a key is; none where it is a value, or its names are free."""
+    """Return those of ``keys`` that are in the table ``table``; none if it is a value, or its names are free."""
     if not table.type.endswith("table"):
         return ()
     name = f"{PLATFORM}.{table.name}" if table.table == PLATFORM else table.name
@@ -50,7 +50,7 @@ def keys_in(table: Key, keys: tuple[Key, ...]) -> tuple[Key, ...]:
 
 
 def has_key_of_node(table: Key, keys: tuple[Key, ...]) -> bool:
-    """Return whether who writes a table as a whole, or as a URL, writes a key of the node."""
+    """Return whether writing a table as a whole, or as a URL, writes a key of the node."""
     return any(key.who == "node" for key in keys_in(table, keys))
 
 
@@ -62,7 +62,7 @@ def platform_keys() -> Iterator[Key]:
     yield Key(PLATFORM, SETTINGS, "table", NONE, "The default of all sites.", who="platform")
     for target, options in options_by_target().items():
         for one, found in declarations(options):
-            yield from key_of(f"{PLATFORM}.{target}", one, found._replace(front=options.front))
+            yield from field_keys(f"{PLATFORM}.{target}", one, found._replace(front=options.front))
 
 
 def site_keys() -> Iterator[Key]:
@@ -75,7 +75,7 @@ def site_keys() -> Iterator[Key]:
 def own_keys(table: str, spec: type) -> Iterator[Key]:
     """Yield the keys that a spec declares, among them the table of each target that has options."""
     for one, found in declarations(spec):
-        for key in key_of(table, one, found):
+        for key in field_keys(table, one, found):
             if found.kind is not TARGETS:
                 yield key
                 continue
@@ -87,7 +87,7 @@ def own_keys(table: str, spec: type) -> Iterator[Key]:
 def part_keys() -> Iterator[Key]:
     for name, part in parts(SiteSpec):
         for one, found in declarations(spec_class(part.spec)):
-            yield from key_of(name, one, found, is_shared=name != NAMES)
+            yield from field_keys(name, one, found, is_shared=name != NAMES)
 
 
 def option_keys() -> Iterator[Key]:
@@ -99,8 +99,8 @@ def option_keys() -> Iterator[Key]:
         for one, found in declarations(options):
             if found.per_site:
                 who = "node" if "node" in (found.who, table.who) else found.who
-                own = found._replace(words="the platform's", front=options.front, who=who)
-                yield from key_of(options.target, one, own)
+                own = found._replace(default_text="the platform's", front=options.front, who=who)
+                yield from field_keys(options.target, one, own)
 
 
 def table_key(table: str, name: str, part: Part, default: str, meaning: str) -> Key:

@@ -67,7 +67,7 @@ class Key(NamedTuple):
         return (*own, f"{PLATFORM_PREFIX}{inner}") if self.is_shared else own
 
 
-def key_of(table: str, field: Field[Any], declared: Declared, *, is_shared: bool = False) -> Iterator[Key]:
+def field_keys(table: str, field: Field[Any], declared: Declared, *, is_shared: bool = False) -> Iterator[Key]:
     """
     Yield the key that a field declares, and for a secret with ``_file`` the one of a file that holds it. Where
     ``is_shared`` the platform has the table too: its own keys it may state as paths, with ``{site}`` in them.
@@ -77,7 +77,7 @@ def key_of(table: str, field: Field[Any], declared: Declared, *, is_shared: bool
         table,
         field.name,
         declared.kind.label,
-        default_of(field, declared),
+        default_text(field, declared),
         declared.meaning,
         kind=", ".join(declared.of),
         is_secret=declared.is_secret,
@@ -107,10 +107,10 @@ def key_of(table: str, field: Field[Any], declared: Declared, *, is_shared: bool
         )
 
 
-def default_of(field: Field[Any], declared: Declared) -> str:
+def default_text(field: Field[Any], declared: Declared) -> str:
     """Return what a record without the key gets, as TOML has it or in words."""
-    if declared.words:
-        return declared.words
+    if declared.default_text:
+        return declared.default_text
     if declared.required and not declared.unless_stated:
         return REQUIRED
     derived = declared.unless_stated
@@ -118,10 +118,10 @@ def default_of(field: Field[Any], declared: Declared) -> str:
         return NAME.sub(r"the site's `\1`", derived)
     if "{" in derived:
         return f"`{derived.format(data='data', site='ID')}`"
-    return literal(derived or (None if field.default is MISSING else field.default))
+    return toml_literal(derived or (None if field.default is MISSING else field.default))
 
 
-def literal(value: object) -> str:
+def toml_literal(value: object) -> str:
     """Return a default as TOML has it."""
     if value is None or value == "" or value == ():
         return NONE

@@ -1,8 +1,8 @@
 """
 The declared keys as a JSON Schema (2020-12) of a registry file, with which editors complete and check ``sites.toml``.
 
-It accepts every registry that is accepted, and not only those: what several keys say together, and what the text of a
-value must be, is checked when the registry is read.
+It accepts every valid registry, and some others: rules that concern several keys, or the text of a value, are checked
+when the registry is read.
 """
 
 from __future__ import annotations
@@ -75,23 +75,23 @@ def table_schema(table: str, keys: tuple[Key, ...]) -> Schema:
 
 
 def key_schema(key: Key, keys: tuple[Key, ...]) -> Schema:
-    """Return the schema of a key: of its value, or of the table that it is."""
+    """Return the schema of a key, which is a value or a table."""
     description = f"{key.meaning} {key.type}; default: {key.default}.".replace("`", "")
     if key.kind:
         description = f"{description} For {key.kind}."
     shape = inner_schema(key, keys) or {**(READERS.get(key.reader) or TYPES[key.shape]), **dict(key.schema)}
     if key.type == "URL or table":
         shape = {"anyOf": [{"type": "string", "minLength": 1}, shape]}
-    return {"description": description, **default_of(key), **shape}
+    return {"description": description, **default_schema(key), **shape}
 
 
 def inner_schema(key: Key, keys: tuple[Key, ...]) -> Schema | None:
-    """Return the schema of the table that a key is; None where it is a value."""
+    """Return the schema of a key that is a table; None if it is a value."""
     inner = keys_in(key, keys)
     return table_schema(inner[0].table, inner) if inner else None
 
 
-def default_of(key: Key) -> Schema:
+def default_schema(key: Key) -> Schema:
     """Return the default, where it is a literal of TOML: those are literals of JSON."""
     try:
         return {"default": json.loads(key.default)}
