@@ -141,8 +141,8 @@ class NginxOptions(Options):
     health_from: tuple[str, ...] = option(
         (),
         NETWORKS,
-        "Who may ask for the health of a site through nginx, by the visitor's address, and for nginx's own health under "
-        "any other host; nobody may drain a site.",
+        "Who may ask for the health of a site through nginx, by the visitor's address, and for nginx's own health "
+        "under any other host; nobody may drain a site.",
     )
     drain: Path = option(
         Path("/run/multihost-drain"),
