@@ -15,7 +15,8 @@ from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 Call = Callable[..., Called]
 EMPEROR = {"uwsgi-emperor/emperor.ini", "uwsgi-emperor/freeze.py"}
 FILES = {
-    *(f"nginx/{name}.conf" for name in ("nginx", "maps", "rules", "content", "locations", "http-names", "https-names")),
+    *(f"nginx/{name}.conf" for name in ("nginx", "maps", "forwarded", "rules", "large", "content", "locations")),
+    *("nginx/http-names.conf", "nginx/https-names.conf"),
     *EMPEROR,
     "uwsgi/aurora.ini",
     "uwsgi/borealis.ini",

@@ -16,6 +16,7 @@ from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.systemd import SystemdOptions
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
+PROTO = ("HTTP_X_FORWARDED_PROTO", "https")
 REDIS = CacheSpec(backend="redis", host="cache.internal")
 ONE = make_platform(uwsgi=UwsgiOptions(processes=1), systemd=SystemdOptions(workers=1))
 
@@ -199,3 +200,25 @@ def test_proxies_that_sites_can_pass_for_are_told_in_production(proxy: str, whos
     assert told(make_plan(make_site("aurora"), platform=make_platform(**options)), "nginx") == []
     front = make_platform(environment="production", nodes=(("app-1", "10.0.0.5:80"),), **options)
     assert told(make_plan(make_site("aurora"), platform=front), "nginx") == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "header", "proxies", "count"),
+    [
+        ("production", PROTO, (), 1),
+        ("production", PROTO, ("10.0.0.9",), 0),
+        ("production", None, (), 0),
+        ("development", PROTO, (), 0),
+    ],
+)
+def test_proxy_without_a_name_is_told(
+    environment: str, header: tuple[str, str] | None, proxies: tuple[str, ...], count: int
+) -> None:
+    """A platform whose proxy says the scheme, and is not named, believes everybody: production is told."""
+    platform = make_platform(
+        environment=environment,
+        secure_proxy_ssl_header=header,
+        nginx=NginxOptions(proxies=proxies, logs=Path("/nowhere")),
+    )
+    found = [one for one in told(make_plan(platform=platform), "nginx") if one.startswith("platform.nginx.proxies: ")]
+    assert len(found) == count

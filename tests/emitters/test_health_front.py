@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
-from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.exceptions import ConfigurationError, RenderError
 from wagtail_multihost.health.options import PREFIX_FORM, read_prefix, read_settings
 from wagtail_multihost.project import own_codebase
 from wagtail_multihost.spec.codebase import PLAIN_PATH
@@ -155,3 +156,35 @@ def test_applications_hear_that_somebody_stands_between(
     files = texts("nginx", make_plan(make_site("aurora"), platform=platform))
     said = 'proxy_set_header Via "1.1 multihost";' if runner == "gunicorn" else 'uwsgi_param HTTP_VIA "1.1 multihost";'
     assert sum(text.count(said) for text in files.values()) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/srv/aviary/data/drain", "/run/multihost/drain", "/tmp/drain", "/dev/shm/drain", "/var/lib/nginx/x/drain"],
+)
+def test_drain_file_where_sites_make_files_is_refused(path: str) -> None:
+    """One of them could take the machine out of service for all; where nobody may ask, nothing goes by the file."""
+    nginx = NginxOptions(health_from=("10.0.2.0/24",), drain=Path(path))
+    with pytest.raises(RenderError, match=r"platform\.nginx\.drain: .* sites can make files"):
+        texts("nginx", make_plan(make_site("aurora"), platform=make_platform(nginx=nginx)))
+    quiet = NginxOptions(drain=Path(path))
+    assert "nginx/balancers.conf" not in texts("nginx", make_plan(platform=make_platform(nginx=quiet)))
+
+
+def test_balancers_are_answered_by_nginx_alone() -> None:
+    """Their paths pass nothing on, are for who is named, and are no node's."""
+    nginx = NginxOptions(health_from=("10.0.2.0/24",), fronts=("10.0.0.4",))
+    platform = make_platform(nginx=nginx, nodes=(("app-1", "10.0.0.5:8080"),))
+    plan = make_plan(make_site("aurora"), platform=platform, codebase=make_codebase(health_prefix="/ops/x/"))
+    text = texts("nginx", plan)["nginx/balancers.conf"]
+    assert "_pass" not in text and "$multihost_site" not in text and "$host" not in text
+    assert re.findall(r"^location = (\S+) \{\n    if \(\$multihost_probe\)", text, re.MULTILINE) == [
+        "/ops/x/live",
+        "/ops/x/live/",
+        "/ops/x/ready",
+        "/ops/x/ready/",
+    ]
+    assert text.count("return 444;") == 4
+    node = make_plan(make_site("aurora"), platform=platform, node="app-1")
+    assert "nginx/balancers.conf" not in texts("nginx", node)
+    assert "balancers.conf" not in texts("nginx", node)["nginx/nginx.conf"]

@@ -130,7 +130,9 @@ def test_named_network_asks_and_nobody_else(front: Front, own: dict[str, Any], p
         for name in SHUT:
             for method in ("GET", "POST", "DELETE"):
                 assert ask(front.http, f"{prefix}{name}", NAMED, method).status == 404, name
-        assert ask(front.http, f"{prefix}live", NAMED, host="unknown.example.org").status == 0
+        # What nginx says of itself: tests/cases/test_21_load_balancer_health.py.
+        assert ask(front.http, f"{prefix}live", NAMED, host="unknown.example.org").body == "pass\n"
+        assert ask(front.http, f"{prefix}live", ANYBODY, host="unknown.example.org").status == 0
     log = [json.loads(line)["request"] for line in (front.folder / "logs/access.log").read_text().splitlines()]
     assert f"GET {prefix}drain HTTP/1.1" in log, "What is turned away is logged,"
     assert sum(line == f"GET {prefix}live HTTP/1.1" for line in log) == 2, "and what is let through is not."

@@ -76,12 +76,12 @@ def test_site_whose_pages_are_kept_for_another_time_has_its_own_server(
 def test_site_whose_application_takes_longer_is_waited_for() -> None:
     """The time follows the site's own time in its application's server, in uWSGI's or in gunicorn's."""
     uwsgi = make_site("aurora", uwsgi=(("harakiri", 600),))
-    assert "uwsgi_read_timeout 605s;" in texts("nginx", make_plan(uwsgi))["nginx/sites/aurora.conf"]
+    assert "uwsgi_read_timeout 600s;" in texts("nginx", make_plan(uwsgi))["nginx/sites/aurora.conf"]
     platform = make_platform(runner="gunicorn", systemd=SystemdOptions(timeout=90))
     gunicorn = make_site("aurora", systemd=(("timeout", 30),))
-    assert "_read_timeout 35s;" in texts("nginx", make_plan(gunicorn, platform=platform))["nginx/sites/aurora.conf"]
+    assert "_read_timeout 30s;" in texts("nginx", make_plan(gunicorn, platform=platform))["nginx/sites/aurora.conf"]
     files = texts("nginx", make_plan(gunicorn, platform=platform))
-    assert any("_read_timeout 95s;" in text for path, text in files.items() if "sites/" not in path)
+    assert any("_read_timeout 90s;" in text for path, text in files.items() if "sites/" not in path)
 
 
 def test_own_servers_of_sites_that_are_not_chosen_are_rendered() -> None:

@@ -244,7 +244,7 @@ def test_word_of_trusted_proxies_is_taken(front: Front) -> None:
         asked = front.ask(AURORA, **claim, X_Forwarded_Port="1", Forwarded="for=1").asked
     assert (asked["REMOTE_ADDR"], asked["HTTP_X_FORWARDED_FOR"]) == ("203.0.113.7", "203.0.113.7")
     assert asked["HTTP_X_FORWARDED_PROTO"] == "https"
-    assert not asked.get("HTTP_X_FORWARDED_PORT") and not asked.get("HTTP_FORWARDED")
+    assert (asked["HTTP_X_FORWARDED_PORT"], asked["HTTP_FORWARDED"]) == ("443", "proto=https")
 
 
 def test_visitor_of_a_proxy_that_ends_tls_is_not_sent_around(front: Front) -> None:

@@ -69,11 +69,15 @@ def test_headers_of_proxies_are_written_over() -> None:
     platform = make_platform(
         nginx=NginxOptions(proxies=("10.0.0.1",)), secure_proxy_ssl_header=("HTTP_X_FORWARDED_PROTO", "https")
     )
-    main = texts("nginx", make_plan(make_site("aurora"), platform=platform))["nginx/nginx.conf"]
-    for name in ("FOR $remote_addr", 'PORT ""', 'SSL ""'):
+    emitted = texts("nginx", make_plan(make_site("aurora"), platform=platform))
+    main = emitted["nginx/nginx.conf"]
+    for name in ("FOR $remote_addr", "HOST $host", "PORT $multihost_port", "SSL $multihost_ssl"):
         assert f"uwsgi_param HTTP_X_FORWARDED_{name};" in main
     assert main.count("uwsgi_param HTTP_X_FORWARDED_PROTO ") == 1
     assert "uwsgi_param HTTP_X_FORWARDED_PROTO $multihost_scheme;" in main
+    assert (
+        'map "$multihost_proxy$scheme $http_x_forwarded_proto" $multihost_scheme {' in emitted["nginx/forwarded.conf"]
+    )
 
 
 def test_prefix_of_health_is_read_as_it_is() -> None:
@@ -101,12 +105,13 @@ NODES = (("app-1", "10.0.0.5:8080"),)
 @pytest.mark.parametrize(
     ("runner", "own", "waits", "waits_for_own"),
     [
-        ("uwsgi", {"uwsgi": (("harakiri", 100),)}, 65, 105),
-        ("uwsgi", {"systemd": (("timeout", 100),)}, 65, 65),
-        ("uwsgi", {"nginx": (("timeout", 7),)}, 65, 7),
-        ("gunicorn", {"systemd": (("timeout", 100),)}, 75, 105),
-        ("gunicorn", {"uwsgi": (("harakiri", 100),)}, 75, 75),
-        ("gunicorn", {"systemd": (("timeout", 100),), "nginx": (("timeout", 8),)}, 75, 8),
+        ("uwsgi", {"uwsgi": (("harakiri", 100),)}, 60, 100),
+        ("uwsgi", {"systemd": (("timeout", 100),)}, 60, 60),
+        ("uwsgi", {"nginx": (("timeout", 7),)}, 60, 7),
+        ("uwsgi", {"nginx": (("timeout", 61),)}, 60, 60),
+        ("gunicorn", {"systemd": (("timeout", 100),)}, 70, 100),
+        ("gunicorn", {"uwsgi": (("harakiri", 100),)}, 70, 70),
+        ("gunicorn", {"systemd": (("timeout", 100),), "nginx": (("timeout", 8),)}, 70, 8),
     ],
 )
 def test_nginx_waits_as_long_as_who_it_asks(
@@ -119,7 +124,7 @@ def test_nginx_waits_as_long_as_who_it_asks(
     waits: int,
     waits_for_own: int,
 ) -> None:
-    """It gives up five seconds after the application's server, and a front server five after the node's nginx."""
+    """It gives up when a request may take no longer, whatever is stated, and a front server five seconds later."""
     nginx = NginxOptions(fronts=("10.0.0.4",))
     platform = make_platform(runner=runner, nodes=nodes, nginx=nginx, systemd=SystemdOptions(timeout=70))
     front = front_of(make_plan(site := make_site("aurora", **own), platform=platform, node=node))
@@ -134,16 +139,16 @@ def test_nginx_waits_as_long_as_who_it_asks(
     ("proxies", "header", "origin", "expected"),
     [
         ((), None, "https://{hostname}", ("purge:on", "https")),
-        ((), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ("purge:on", "https")),
+        ((), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ('"~^purge:"', "https")),
         (("10.0.0.1",), None, "https://{hostname}", ("purge:on", "https")),
-        (("10.0.0.1",), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ('"~^purge:"', "on")),
-        (("10.0.0.1",), ("HTTP_X_SCHEME", "secure"), "http://{hostname}", ("purge:on", "secure")),
+        (("10.0.0.1",), ("HTTP_X_SCHEME", "on"), "https://{hostname}", ('"~^purge:"', "https")),
+        (("10.0.0.1",), ("HTTP_X_SCHEME", "secure"), "http://{hostname}", ("purge:on", "https")),
     ],
 )
 def test_purged_page_is_that_of_its_visitors_scheme(
     proxies: tuple[str, ...], header: tuple[str, str] | None, origin: str, expected: tuple[str, str]
 ) -> None:
-    """Behind a proxy that says the scheme it is the proxy's word for https, where the platform is on https."""
+    """Behind a proxy that says the scheme, it is https for all names, where the platform is on https."""
     platform = make_platform(
         nginx=NginxOptions(cache=10, proxies=proxies), secure_proxy_ssl_header=header, origin=origin
     )

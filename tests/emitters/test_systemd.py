@@ -233,7 +233,7 @@ def test_own_code_and_folders_take_the_place_of_the_platforms() -> None:
         "DJANGO_SETTINGS_MODULE": "own.settings",
         "TMPDIR": "/srv/aviary/data/sites/own/tmp",
         "PYTHONPATH": "/home/own/plugins:/home/own/100% $HOME",
-        "GUNICORN_CMD_ARGS": "--workers=4 --threads=2 --timeout=120 --graceful-timeout=120 --max-requests=1000 "
+        "GUNICORN_CMD_ARGS": "--workers=4 --threads=2 --timeout=121 --graceful-timeout=120 --max-requests=1000 "
         "--max-requests-jitter=100",
     }
     assert ["-/home/own/media files"] in [words(value, "own") for value in values(found, "Service", "BindPaths")]
@@ -420,8 +420,13 @@ def test_nginx_states_every_header_that_gunicorn_takes_a_word_of(header: str) ->
         "x-forwarded-proto": scheme,
         "host": "$host;",
     }
-    for blank in ("proxy", "forwarded", "x-forwarded-host", "x-forwarded-port", "x-forwarded-ssl"):
-        assert stated[blank] == '"";'
+    assert stated["proxy"] == '"";'
+    assert [stated[name] for name in ("forwarded", "x-forwarded-host", "x-forwarded-port", "x-forwarded-ssl")] == [
+        f"proto={scheme}",
+        "$host;",
+        "$multihost_port;",
+        "$multihost_ssl;",
+    ]
     assert len(lines) == len({line[1].lower() if len(line) == 3 else line[0] for line in lines})
     assert header != "HTTP_X_SCHEME" or stated["x-scheme"] == "$multihost_scheme;"
 

@@ -45,7 +45,7 @@ def make(platform: dict[str, object] | None = None, **options: object) -> Plan:
         (
             "timeout",
             90,
-            ['Environment="GUNICORN_CMD_ARGS=--timeout=90 --graceful-timeout=90"', "TimeoutStopSec=95"],
+            ['Environment="GUNICORN_CMD_ARGS=--timeout=91 --graceful-timeout=90"', "TimeoutStopSec=95"],
         ),
         ("max_requests", 77, ['Environment="GUNICORN_CMD_ARGS=--max-requests=77 --max-requests-jitter=7"']),
         ("cpu_weight", 50, ["CPUWeight=50"]),

@@ -35,8 +35,8 @@ def vassal(site: SiteSpec, platform: PlatformSpec | None = None) -> list[str]:
     [
         ("processes", 7, "processes = 7"),
         ("threads", 3, "threads = 3"),
-        ("harakiri", 17, "harakiri = 17"),
-        ("harakiri", 17, "worker-reload-mercy = 17"),
+        ("harakiri", 17, "harakiri = 19"),
+        ("harakiri", 17, "worker-reload-mercy = 19"),
         ("max_requests", 99, "max-requests = 99"),
         ("max_requests_delta", 9, "max-requests-delta = 9"),
         ("cheaper", 1, "cheaper = 1"),

@@ -28,7 +28,7 @@ OF_THE_NODE = {
     },
     "platform.nginx": {
         *("http", "https", "user", "pid", "logs", "temp", "mime_types", "acme", "pages", "include", "site_include"),
-        *("cache_path", "authorities", "node_certificate", "node_key", "node_authority"),
+        *("cache_path", "drain", "authorities", "node_certificate", "node_key", "node_authority"),
         *("front_certificate", "front_key", "front_authority"),
     },
     "platform.uwsgi": {"http", "cgroup"},

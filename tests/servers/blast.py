@@ -34,7 +34,7 @@ PAUSE = 0.1
 #: One more than the site has workers.
 VISITORS = 3
 HARAKIRI = 2
-#: After how many silent seconds nginx gives up: later than harakiri, which looks once a second.
+#: After how many silent seconds nginx gives up at most; at a site whose requests may take less, when they may.
 TIMEOUT = HARAKIRI + 3
 MEMORY = "512m"
 #: The seconds that a request of the site with a server of its own takes, and those that it may take.

@@ -53,6 +53,7 @@ DECLARED: dict[type[Any], dict[str, tuple[object, bool]]] = {
         "resolvers": ((), False),
         "authorities": (Path("/etc/ssl/certs/ca-certificates.crt"), False),
         "health_from": ((), False),
+        "drain": (Path("/run/multihost-drain"), False),
         "fronts": ((), False),
         "node_certificate": (None, False),
         "node_key": (None, False),

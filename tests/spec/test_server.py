@@ -59,6 +59,9 @@ def test_nginx_option_in_its_own_grammar_is_accepted(changes: dict[str, Any]) ->
         ("logs", Path("logs")),
         ("temp", Path("/srv/../etc")),
         ("mime_types", Path("/etc/a\nb")),
+        ("drain", Path("drain")),
+        ("real_ip_header", "Forwarded"),
+        ("real_ip_header", "forwarded"),
     ],
     ids=ascii,
 )

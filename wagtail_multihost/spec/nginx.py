@@ -27,7 +27,8 @@ LISTEN = re.compile(
 )
 LISTEN_WANTED = "be a port, an address and a port such as 127.0.0.1:80 or [::]:80, or unix:/path"
 RESOLVER = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
-HEADER_FORM = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}|proxy_protocol")
+# nginx reads lists of addresses, and not the pairs of RFC 7239 (ngx_http_realip_module.c).
+HEADER_FORM = re.compile(r"(?!(?i:forwarded)\Z)[A-Za-z][A-Za-z0-9-]{0,63}|proxy_protocol")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,9 @@ class NginxOptions(Options):
     real_ip_header: str = option(
         "X-Forwarded-For",
         text(
-            "header, or `proxy_protocol`", HEADER_FORM, wanted="be a header such as X-Forwarded-For, or proxy_protocol"
+            "header, or `proxy_protocol`",
+            HEADER_FORM,
+            wanted="be a header of addresses such as X-Forwarded-For, or proxy_protocol",
         ),
         "Where those proxies write the client's address.",
     )
@@ -83,7 +86,7 @@ class NginxOptions(Options):
     timeout: int = option(
         0,
         integer(0, 86_400),
-        "How long, in seconds, the site may be silent; 0: a little longer than a request may take there.",
+        "How long, in seconds, the site may be silent; 0: as long as a request may take there, which is also the most.",
         per_site=True,
     )
     rate: int = option(
@@ -138,7 +141,13 @@ class NginxOptions(Options):
     health_from: tuple[str, ...] = option(
         (),
         NETWORKS,
-        "Who may ask for the health of a site through nginx, by the visitor's address; nobody may drain it.",
+        "Who may ask for the health of a site through nginx, by the visitor's address, and for nginx's own health "
+        "under any other host; nobody may drain a site.",
+    )
+    drain: Path = option(
+        Path("/run/multihost-drain"),
+        PATH,
+        "While this file exists, nginx tells load balancers in `health_from` that it is not ready.",
     )
     fronts: tuple[str, ...] = option(
         (), NETWORKS, "The addresses of the front server; nodes answer nobody else. Needs nodes."

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.nginx.balancers import render_balancers
 from wagtail_multihost.emitters.nginx.cautions import cautions
 from wagtail_multihost.emitters.nginx.check import check_commands
 from wagtail_multihost.emitters.nginx.content import render_http_files, render_locations
@@ -42,9 +43,12 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     yield nginx_file("nginx.conf", render_main(front, shared, content))
     yield nginx_file("maps.conf", render_maps(front))
     yield nginx_file("rules.conf", render_rules(front))
+    yield nginx_file("large.conf", plan.render("nginx/large.conf"))
     yield nginx_file("locations.conf", render_locations(front))
     for name, text in content.items():
         yield nginx_file(name, text)
+    if text := render_balancers(front):
+        yield nginx_file("balancers.conf", text)
     if zones := render_limits(front):
         yield nginx_file("limits.conf", zones)
     yield nginx_file("http-names.conf", render_names(plan, (host for site in shared for host in site.hosts)))

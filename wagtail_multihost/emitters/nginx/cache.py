@@ -46,11 +46,8 @@ def render_cache(front: Front) -> str:
 
 def purge_values(front: Front) -> dict[str, str]:
     """Return which purged pages have another scheme than the PURGE: those with a certificate, here or at a proxy."""
-    header = front.trusted_header
-    if not header:
-        return {"secure_purge": "purge:on", "secure": "https"}
-    is_secure = front.plan.platform.scheme == "https"
-    return {"secure_purge": '"~^purge:"' if is_secure else "purge:on", "secure": nginx_quote(header[1])}
+    is_ended_there = front.read_header is not None and front.plan.platform.scheme == "https"
+    return {"secure_purge": '"~^purge:"' if is_ended_there else "purge:on", "secure": "https"}
 
 
 def has_own_duration(front: Front, site: SiteSpec) -> bool:

@@ -16,6 +16,7 @@ def cautions(plan: Plan) -> Iterator[str]:
     if plan.platform.environment == PRODUCTION:
         yield from open_logs(plan)
         yield from believed_sites(plan)
+        yield from believed_visitors(plan)
 
 
 def open_logs(plan: Plan) -> Iterator[str]:
@@ -42,4 +43,14 @@ def believed_sites(plan: Plan) -> Iterator[str]:
         yield (
             f"platform.nginx.proxies: {network} includes the address of {whose}, so the code of every site can pose "
             "as a proxy and forge the visitor's address, on which health_from, purgers and limits rely."
+        )
+
+
+def believed_visitors(plan: Plan) -> Iterator[str]:
+    """Yield that anybody's word on the scheme is taken, where the platform has a proxy and names none."""
+    if plan.platform.secure_proxy_ssl_header and not plan.node and not plan.options(NginxOptions).proxies:
+        yield (
+            "platform.nginx.proxies: The platform has secure_proxy_ssl_header, and no proxies are named: nginx takes "
+            "the word of whoever connects on the visitor's scheme, and passes the proxy's own address off as the "
+            "visitor's. Name the proxies."
         )

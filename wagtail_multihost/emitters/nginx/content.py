@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from wagtail_multihost.emitters.nginx.cache import PAGE_KEY, render_buckets, render_cache
+from wagtail_multihost.emitters.nginx.forwarded import forwarded_values, render_scheme_maps
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.rules import render_health
-from wagtail_multihost.emitters.nginx.upstreams import header_name, render_upstreams
+from wagtail_multihost.emitters.nginx.sizes import answer_size_values
+from wagtail_multihost.emitters.nginx.upstreams import render_upstreams
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around
 
 
@@ -49,6 +51,7 @@ def render_http_files(front: Front) -> dict[str, str]:
     plan = front.plan
     has_files = plan.codebase.static_root is not None and not front.asks_nodes
     texts = {
+        "forwarded.conf": render_scheme_maps(front),
         "content.conf": plan.render("nginx/content.conf") if has_files else "",
         "cache.conf": render_cache(front),
         "buckets.conf": render_buckets(front),
@@ -65,9 +68,8 @@ def render_http_requests(front: Front) -> str:
         return ""
     return front.plan.render(
         "nginx/gunicorn.conf",
-        keeps_forwarded_proto=front.keeps_forwarded_proto,
-        scheme_header=header_name(front.trusted_header),
-        page_scheme=front.page_scheme,
+        **forwarded_values(front),
+        **answer_size_values(),
         request_id=front.request_id,
         origin_port=front.origin_port,
         read_timeout=front.read_timeout(),

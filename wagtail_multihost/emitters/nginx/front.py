@@ -19,6 +19,8 @@ HAS_HTTP2_DIRECTIVE = (1, 25, 1)
 READ_MARGIN = 5  # seconds
 PROXY_PROTOCOL = "proxy_protocol"
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+#: How a front server tells its nodes the scheme.
+FRONT_SERVERS_WORD = (FORWARDED_PROTO, "https")
 #: The options for certificates at both ends; all or none of them must be stated.
 CERTIFICATES = (
     "node_certificate",
@@ -73,28 +75,19 @@ class Front:
         return "$multihost_request_id" if self.plan.node else "$request_id"
 
     @property
-    def trusted_header(self) -> tuple[str, str] | None:
-        """The header in which a trusted proxy states the scheme, and its value for https; None if there is none."""
-        return self.plan.platform.secure_proxy_ssl_header if self.options.proxies else None
+    def scheme_header(self) -> tuple[str, str] | None:
+        """The header in which applications read the scheme, and its word for https; None where there is none."""
+        return self.plan.platform.secure_proxy_ssl_header
 
     @property
-    def told_header(self) -> tuple[str, str] | None:
-        """The same for any proxy: if none is named, every client counts as one that uses the most common header."""
-        header = self.plan.platform.secure_proxy_ssl_header
-        return header if header is not None and header[0] == FORWARDED_PROTO else self.trusted_header
-
-    @property
-    def keeps_forwarded_proto(self) -> bool:
-        """Whether applications believe what any client says about the scheme, as with the setting in Django."""
-        header = self.plan.platform.secure_proxy_ssl_header
-        return header is not None and header[0] == FORWARDED_PROTO and not self.options.proxies
+    def read_header(self) -> tuple[str, str] | None:
+        """The same of the header that nginx itself reads: on a node what the front server says, whoever told that."""
+        return FRONT_SERVERS_WORD if self.plan.node else self.scheme_header
 
     @property
     def visitor_scheme(self) -> str:
-        """The variable with the scheme that the visitor uses, as far as nginx knows it or a proxy states it."""
-        if self.keeps_forwarded_proto:
-            return "$http_x_forwarded_proto"
-        return "$multihost_scheme" if self.trusted_header else "$scheme"
+        """The variable of the scheme that the visitor uses, `http` or `https`, as far as nginx knows it."""
+        return "$multihost_scheme" if self.read_header else "$scheme"
 
     @property
     def page_scheme(self) -> str:
@@ -117,9 +110,12 @@ class Front:
         return self.origin_port if self.plan.platform.scheme == "https" else ""
 
     def read_timeout(self, site: SiteSpec | None = None) -> int:
-        """Return after how many silent seconds nginx gives up: stated, or a little after the application's server."""
-        options = self.options_of(site) if site else self.options
-        return options.timeout or self.plan.request_seconds(site) + READ_MARGIN
+        """
+        Return after how many silent seconds nginx gives up: when a request may take no longer, or earlier where that is
+        stated. Whoever runs the site ends the request after that: else the visitor would get no answer, and a 502.
+        """
+        options, most = self.options_of(site) if site else self.options, self.plan.request_seconds(site)
+        return min(options.timeout or most, most)
 
     def http_timeout(self, site: SiteSpec | None = None) -> int:
         """Return the same for HTTP: the front server gives up a little after the node's nginx."""

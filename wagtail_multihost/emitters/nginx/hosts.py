@@ -8,6 +8,7 @@ from typing import TypeAlias
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.rules import closed_keys, file_urls, url_pattern
+from wagtail_multihost.emitters.nginx.sizes import size_pattern_values
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_key
 from wagtail_multihost.spec.codebase import CHALLENGES
 from wagtail_multihost.spec.site import SiteSpec
@@ -33,16 +34,14 @@ def render_maps(front: Front) -> str:
         certificates=quote_pairs((host, certificate_path(tls.certificate, host, site)) for host, tls, site in secure),
         keys=quote_pairs((host, certificate_path(tls.key, host, site)) for host, tls, site in secure),
         **scheme_values(front),
+        **size_pattern_values(front),
         **rule_values(front),
     )
 
 
 def scheme_values(front: Front) -> dict[str, str]:
-    """Return the variable with the scheme that a proxy in front states, if any, and its value for https."""
-    header = front.told_header
-    if not header:
-        return {"told_scheme": ""}
-    return {"told_scheme": front.visitor_scheme, "told_secure": nginx_quote_key(header[1])}
+    """Return the variable with the scheme that a proxy in front states, if any."""
+    return {"told_scheme": front.visitor_scheme if front.read_header else ""}
 
 
 def rule_values(front: Front) -> dict[str, object]:

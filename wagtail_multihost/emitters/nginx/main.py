@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from wagtail_multihost.emitters.nginx.balancers import answers_balancers
 from wagtail_multihost.emitters.nginx.cache import cache_directives
+from wagtail_multihost.emitters.nginx.forwarded import forwarded_values
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.nginx.hosts import bucket_size, hosts_of, table_size
 from wagtail_multihost.emitters.nginx.rules import limit_directives, map_keys, zone_directives
 from wagtail_multihost.emitters.nginx.servers import ACCESS_LOG, include_argument
+from wagtail_multihost.emitters.nginx.sizes import answer_size_values, request_size_values
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_include
 from wagtail_multihost.emitters.rendering import render
 from wagtail_multihost.exceptions import RenderError
@@ -34,9 +37,9 @@ def render_main(front: Front, shared: list[SiteSpec], content: Iterable[str]) ->
         **front.listening,
         **proxy_values(front),
         content=content,
-        page_scheme=front.page_scheme,
         upgrade=front.upgrade,
         request_id=front.request_id,
+        balancers=answers_balancers(front),
         has_shared=bool(shared),
         has_shared_tls=any(site.has_tls(host) for site in shared for host in site.hosts),
         has_own=len(shared) < len(plan.sites),
@@ -48,6 +51,8 @@ def render_main(front: Front, shared: list[SiteSpec], content: Iterable[str]) ->
         connections=options.connections,
         files=options.connections * FILES_PER_CONNECTION + len(plan.sites) + SPARE_FILES,
         body_size=nginx_quote(options.body_size),
+        **request_size_values(front),
+        **answer_size_values(),
         speaks_http=front.speaks_http,
         read_timeout=front.read_timeout(),
         bucket_size=bucket_size(keys),
@@ -63,15 +68,12 @@ def render_main(front: Front, shared: list[SiteSpec], content: Iterable[str]) ->
 
 
 def proxy_values(front: Front) -> dict[str, object]:
-    """Return the values about proxies in front of nginx: which are trusted, and what they state."""
-    options, (header, secure) = front.options, front.plan.platform.secure_proxy_ssl_header or ("", "")
+    """Return the values about proxies in front of nginx: which are trusted, and what applications are told."""
+    options = front.options
     return {
         "proxies": [nginx_quote(network) for network in options.proxies],
         "real_ip_header": nginx_quote(options.real_ip_header),
-        "keeps_forwarded_proto": front.keeps_forwarded_proto,
-        "scheme_param": header if options.proxies else "",
-        "scheme_variable": header.lower(),
-        "secure_value": nginx_quote(secure),
+        **forwarded_values(front),
     }
 
 

@@ -39,6 +39,7 @@ def render_rules(front: Front) -> str:
         suspended=SUSPENDED in states,
         closed_urls=closed_urls(front.plan.codebase),
         probers=bool(options.health_from),
+        sizes=not front.plan.node,
     )
 
 

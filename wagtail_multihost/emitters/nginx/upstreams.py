@@ -12,7 +12,9 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.nginx.forwarded import forwarded_values
 from wagtail_multihost.emitters.nginx.front import CERTIFICATES, Front, has_certificates
+from wagtail_multihost.emitters.nginx.sizes import answer_size_values
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -20,7 +22,6 @@ from wagtail_multihost.spec.platform import PRODUCTION
 from wagtail_multihost.spec.site import SiteSpec
 
 FORWARDED_FOR = "X-Forwarded-For"
-FORWARDED_PROTO = ("HTTP_X_FORWARDED_PROTO", "https")
 EVERYBODY = ("0.0.0.0/0", "::/0")
 #: From these addresses any program can connect to what listens on its own machine.
 LOOPBACK = {"the machine's own programs": "127.0.0.0/8", "the machine's own programs by IPv6": "::1"}
@@ -82,8 +83,8 @@ def as_node(plan: Plan) -> Plan:
         real_ip_header=FORWARDED_FOR,
         acme=None,
     )
-    platform = replace(plan.platform.with_options(options), secure_proxy_ssl_header=FORWARDED_PROTO)
-    return replace(plan, platform=platform, sites=tuple(replace(site, tls=None) for site in plan.sites))
+    sites = tuple(replace(site, tls=None) for site in plan.sites)
+    return replace(plan, platform=plan.platform.with_options(options), sites=sites)
 
 
 def render_upstreams(front: Front) -> str:
@@ -105,23 +106,12 @@ def render_upstreams(front: Front) -> str:
         has_certificates=front.has_certificates,
         fronts=[nginx_quote(network) for network in options.fronts],
         scheme=front.page_scheme,
-        scheme_header=own_scheme_header(front),
+        **forwarded_values(front),
+        **answer_size_values(),
         speaks_http=front.speaks_http,
         read_timeout=front.http_timeout(),
-        secure=nginx_quote((plan.platform.secure_proxy_ssl_header or FORWARDED_PROTO)[1]),
         **files,
     )
-
-
-def own_scheme_header(front: Front) -> str:
-    """Return the header from which applications read the scheme; blank if it is the one that nodes get anyway."""
-    header = front.trusted_header
-    return "" if header and header[0] == FORWARDED_PROTO[0] else header_name(header)
-
-
-def header_name(header: tuple[str, str] | None) -> str:
-    """Return the name of a header that is given as in Django, ``HTTP_X_FORWARDED_PROTO``; blank for none."""
-    return header[0].removeprefix("HTTP_").replace("_", "-") if header else ""
 
 
 def nodes_of(plan: Plan, site: SiteSpec) -> tuple[str, ...]:

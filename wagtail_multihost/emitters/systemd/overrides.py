@@ -16,6 +16,7 @@ from wagtail_multihost.emitters.quoting import (
 from wagtail_multihost.emitters.systemd.schedule import calendar_event, is_published, random_delay
 from wagtail_multihost.emitters.systemd.unit import (
     STOP_MARGIN,
+    WORKER_MARGIN,
     code_folders,
     config_path,
     gunicorn_program,
@@ -87,7 +88,8 @@ def gunicorn_arguments(platform: SystemdOptions, site: SystemdOptions) -> list[s
     arguments = []
     for name in ("workers", "threads", "timeout", "max_requests"):
         if (value := getattr(site, name)) != getattr(platform, name):
-            arguments.append(f"--{name.replace('_', '-')}={value}")
+            stated = value + WORKER_MARGIN if name == "timeout" else value
+            arguments.append(f"--{name.replace('_', '-')}={stated}")
             if name == "timeout":
                 arguments.append(f"--graceful-timeout={value}")
             if name == "max_requests":

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.limits import ANSWER_BYTES, GUNICORN_FIELD, GUNICORN_FIELDS
 from wagtail_multihost.emitters.quoting import (
     systemd_quote,
     systemd_quote_argument,
@@ -22,6 +23,8 @@ from wagtail_multihost.spec.systemd import SystemdOptions
 SOCKET_PATH_BYTES = 107
 #: How many seconds longer than a request a site may take to stop.
 STOP_MARGIN = 5
+#: How much longer than a request a worker may be silent: gunicorn looks once a second.
+WORKER_MARGIN = 1
 #: The folders that ProtectHome= closes (systemd.exec(5)).
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
@@ -131,6 +134,10 @@ def gunicorn_values(plan: Plan) -> dict[str, object]:
         "workers": options.workers,
         "threads": options.threads,
         "timeout": options.timeout,
+        "worker_timeout": options.timeout + WORKER_MARGIN,
+        "request_fields": GUNICORN_FIELDS,
+        "request_field": GUNICORN_FIELD,
+        "answer_bytes": ANSWER_BYTES,
         "max_requests": options.max_requests,
         "max_requests_jitter": jitter(options.max_requests),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.limits import UWSGI_PACKET, UWSGI_VARIABLES
 from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_route
 from wagtail_multihost.emitters.uwsgi.accounts import account_of
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, socket_path, stats_path
@@ -16,6 +17,8 @@ from wagtail_multihost.spec.uwsgi import UwsgiOptions
 SOCKET_MODE = "660"
 PRIVATE_SOCKET_MODE = "600"
 KIBIBYTES = {"": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2}
+# uWSGI counts whole seconds, and may be one early: nginx is the one to tell a visitor that a request takes too long.
+HARAKIRI_MARGIN = 2
 # The default for a site with its own account: without a limit its code could use up the machine's processes.
 ACCOUNT_TASKS = 256
 
@@ -30,6 +33,8 @@ def shared_values(plan: Plan) -> dict[str, object]:
         "socket_mode": PRIVATE_SOCKET_MODE if options.http else SOCKET_MODE,
         "front_group": uwsgi_quote_part(plan.options(NginxOptions).user),
         "serves_http": bool(options.http),
+        "request_buffer": UWSGI_PACKET,
+        "request_variables": UWSGI_VARIABLES,
         "mime_types": uwsgi_quote(f"{plan.directory / EMPEROR}/mime.types"),
         "freeze": uwsgi_quote(f"{plan.directory / EMPEROR}/freeze.py") if options.freeze else "",
     }
@@ -59,7 +64,8 @@ def render_vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> dict
 def number_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
     options = plan.options(UwsgiOptions, site)
     names = ("processes", "threads", "harakiri", "max_requests", "max_requests_delta", "cheaper", "idle", "backlog")
-    return {name: getattr(options, name) for name in names}
+    values = {name: getattr(options, name) for name in names}
+    return {**values, "harakiri": options.harakiri + HARAKIRI_MARGIN}
 
 
 def code_values(plan: Plan, site: SiteSpec) -> dict[str, object]:

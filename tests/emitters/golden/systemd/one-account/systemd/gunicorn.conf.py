@@ -10,7 +10,8 @@ SITE = os.environ["MULTIHOST_SITE"]
 
 workers = 2
 threads = 1
-timeout = 60
+# nginx is the one to tell a visitor that a request takes too long; then the worker is replaced.
+timeout = 61
 graceful_timeout = 60
 # With the jitter workers are not replaced at once.
 max_requests = 5000
@@ -33,9 +34,12 @@ secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 forwarded_allow_ips = "127.0.0.1"
 forwarder_headers = ""
 header_map = "drop"
-limit_request_line = 8190
-limit_request_fields = 100
-limit_request_field_size = 8190
+# nginx refuses what is too long, and this takes all that it lets through.
+limit_request_line = 0
+limit_request_fields = 8704
+limit_request_field_size = 17408
+# What nginx takes of an answer.
+ANSWER_BYTES = 32768
 
 
 class SiteLogger(Logger):
@@ -53,11 +57,24 @@ def when_ready(server):
 
 
 def post_worker_init(worker):
-    """Tell the site the visitor's address, which a unix socket does not have."""
+    """Tell the site the visitor's address, which a unix socket does not have, and end answers that nginx refuses."""
     application = worker.wsgi
 
-    def with_address(environ, start_response):
+    def bounded(environ, start_response):
         environ["REMOTE_ADDR"] = environ.pop("HTTP_X_REAL_IP", "")
-        return application(environ, start_response)
 
-    worker.wsgi = with_address
+        def start(status, headers, exc_info=None):
+            size = sum(len(name) + len(value) + 4 for name, value in headers)
+            if size > ANSWER_BYTES:
+                raise ValueError(f"The headers of this answer have {size} bytes; at most {ANSWER_BYTES} are accepted.")
+            return start_response(status, headers, exc_info)
+
+        return application(environ, start)
+
+    worker.wsgi = bounded
+
+
+def post_request(worker, request, environ, response):
+    """Read what the site has left of a body: nginx still sends it, and answers 502 when the socket is closed first."""
+    while environ["wsgi.input"].read(1 << 16):
+        pass

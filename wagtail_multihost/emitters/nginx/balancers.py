@@ -1,0 +1,37 @@
+"""What nginx says of itself to load balancers that cannot send a hostname, whatever they send instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wagtail_multihost.emitters.nginx.front import Front
+from wagtail_multihost.emitters.quoting import nginx_quote
+from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.spec.identifiers import shown
+
+#: Folders in which every account can make a file.
+OPEN_FOLDERS = frozenset(map(Path, ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")))  # noqa: S108
+
+
+def answers_balancers(front: Front) -> bool:
+    """Return whether there are any: a node answers its front server, which no balancer is."""
+    return bool(front.options.health_from) and not front.plan.node
+
+
+def render_balancers(front: Front) -> str:
+    """
+    Return balancers.conf; blank where nobody may ask.
+
+    Raises RenderError for a drain file where sites can make one: any of them could take the machine out of service.
+    """
+    if not answers_balancers(front):
+        return ""
+    path = front.options.drain
+    if path.parent in OPEN_FOLDERS or not front.written_folders.isdisjoint([path, *path.parents]):
+        raise RenderError(
+            f"platform.nginx.drain: nginx cannot go by {shown(str(path))}: sites can make files in that folder. "
+            "Name a path in a folder that only root writes to, such as /run/multihost-drain."
+        )
+    prefix = front.plan.codebase.health_prefix
+    live, ready = ([nginx_quote(f"{prefix}{name}{end}") for end in ("", "/")] for name in ("live", "ready"))
+    return front.plan.render("nginx/balancers.conf", live=live, ready=ready, drain=nginx_quote(str(path)))
