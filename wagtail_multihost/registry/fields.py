@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from wagtail_multihost.registry.record import KeyEntry, Record, table_entries, type_name
+from wagtail_multihost.spec.identifiers import shown
 
 Fields = dict[str, KeyEntry]
 UrlParser = Callable[[str], Mapping[str, object]]
@@ -58,8 +59,11 @@ def parse_database_url(url: str) -> dict[str, object]:
     rest = url.partition("://")[2].partition("/")[2]
     if "@" in rest and not url.startswith("sqlite:"):
         raise refused  # an unencoded "/" in the password: what follows is no name, and must not be repeated as one
+    socket, url = without_socket(url)
+    # It makes numbers of parameters that look like some: the password 007 would be 7.
+    address, _, query = (url, "", "") if url.startswith("sqlite:") else url.partition("?")
     try:
-        config: Mapping[str, Any] = dj_database_url.parse(url)
+        config: Mapping[str, Any] = dj_database_url.parse(address)
     except Exception:  # its errors are of many classes, and some quote the URL
         raise refused from None
     engine = str(config.get("ENGINE", ""))
@@ -71,8 +75,42 @@ def parse_database_url(url: str) -> dict[str, object]:
         raise refused
     named = {"name": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     fields: dict[str, object] = {key: config[name] for key, name in named.items() if config.get(name)}
-    options = {key: str(value) for key, value in config.get("OPTIONS", {}).items()}
+    fields.update({"host": socket} if socket else {})
+    parameters = parse_qsl(query)
+    stated = [*fields, *(ADDRESS_PARAMETERS.get(name, f"option {name}") for name, _ in parameters)]
+    if twice := next((name for name in stated if stated.count(name) > 1), ""):
+        raise ValueError(f"The URL states its {shown(twice)} twice.")
+    options = {}
+    for name, value in parameters:
+        if name in ADDRESS_PARAMETERS:
+            fields[ADDRESS_PARAMETERS[name]] = int(value) if name == "port" and value.isdecimal() else value
+        else:
+            options[name] = value
     return {"engine": "postgresql", **fields, **({"options": options} if options else {})}
+
+
+#: What a URL of libpq may state as parameters, which is how a socket's folder is written as it is
+#: (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS).
+ADDRESS_PARAMETERS = {"dbname": "name", "host": "host", "password": "password", "port": "port", "user": "user"}
+
+
+def without_socket(url: str) -> tuple[str, str]:
+    """
+    Return the folder of a unix socket in a URL, blank without one, and the URL without it. It is the host,
+    percent-encoded, which other readers put into lower case; or, as django-environ has it, it starts with a second
+    slash (https://django-environ.readthedocs.io/en/latest/tips.html#using-unsafe-characters-in-urls).
+    """
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    credentials, at, server = authority.rpartition("@")
+    if scheme != "sqlite" and server[:3].lower() == "%2f":
+        host, colon, port = server.partition(":")
+        return unquote(host), f"{scheme}://{credentials}{at}localhost{colon}{port}{slash}{path}"
+    if scheme != "sqlite" and path.startswith("/") and not server:
+        folder, _, name = path.partition("?")[0].rpartition("/")
+        query = path[len(folder) + len(name) + 1 :]
+        return unquote(folder), f"{scheme}://{authority}localhost/{name}{query}"
+    return "", url
 
 
 def parse_cache_url(url: str) -> dict[str, object]:

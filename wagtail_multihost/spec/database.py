@@ -10,9 +10,9 @@ from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import WORD, is_made_of, shown
-from wagtail_multihost.spec.kinds import PORT, SECRET, SERVER_HOST, SITE_PATH, Kind, choice
+from wagtail_multihost.spec.kinds import PORT, SECRET, SITE_PATH, Kind, choice
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import raise_problems
+from wagtail_multihost.spec.validation import SOCKET_PATH_BYTES, parse_database_host, raise_problems
 
 DatabaseEngine: TypeAlias = Literal["sqlite", "postgresql"]
 Option: TypeAlias = str | int
@@ -64,7 +64,7 @@ def parse_option(pair: tuple[str, Option]) -> tuple[str, Option]:
     return pair
 
 
-SERVER = SERVER_HOST._replace(label="host, IP address or absolute path of a unix socket's folder")
+SERVER = Kind("host, IP address or absolute path of a unix socket's folder", str, parse_database_host)
 IDENTIFIER = Kind("text, at most 63 characters", str, parse_identifier)
 OPTIONS = Kind("table", dict, parse_option, "take_pairs", each=True)
 SQLITE, POSTGRESQL = ("sqlite",), ("postgresql",)
@@ -135,5 +135,11 @@ class DatabaseSpec(Frozen):
 
 def database_problems(database: DatabaseSpec) -> Iterator[Problem]:
     yield from declared_problems(database)
-    if database.engine == "postgresql" and database.password is None and not database.host.startswith("/"):
+    if database.engine != "postgresql":
+        return
+    # https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-UNIX-SOCKET-DIRECTORIES
+    socket = f"{database.host}/.s.PGSQL.{database.port}" if database.host.startswith("/") else ""
+    if len(socket.encode("utf-8", "surrogatepass")) > SOCKET_PATH_BYTES:
+        yield Problem("host", f"The path of its socket, {shown(socket)}, is longer than {SOCKET_PATH_BYTES} bytes.")
+    if database.password is None and not database.host.startswith("/"):
         yield Problem("password", "A PostgreSQL database on the network needs a password or a password_file.")

@@ -1,0 +1,19 @@
+"""What the cases share."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder that the accounts of servers may pass through, with a short path, as sockets need."""
+    folder = Path(tempfile.mkdtemp(prefix="mh-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
