@@ -104,6 +104,7 @@ def test_storage_url_becomes_fields(url: str, fields: Mapping[str, object]) -> N
         (parse_database_url, "postgis://u:hunter2@h/n"),
         (parse_database_url, "postgresql://u:hunter2@h:port/n"),
         (parse_database_url, "postgresql://u:hunter2@[h/n"),
+        (parse_database_url, "postgresql://u:12?hunter2=a@h/n"),
         (parse_database_url, "sqlite://"),
         (parse_database_url, "sqlite://:memory:"),
         (parse_cache_url, "hunter2"),

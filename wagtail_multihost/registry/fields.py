@@ -62,6 +62,8 @@ def parse_database_url(url: str) -> dict[str, object]:
     socket, url = split_socket(url)
     # It makes numbers of parameters that look like some: the password 007 would be 7.
     address, _, query = (url, "", "") if url.startswith("sqlite:") else url.partition("?")
+    if "@" in query:
+        raise refused  # an unencoded "?" in the password
     try:
         config: Mapping[str, Any] = dj_database_url.parse(address)
     except Exception:  # its errors are of many classes, and some quote the URL

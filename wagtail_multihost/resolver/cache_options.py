@@ -158,8 +158,8 @@ def refuse_others(stated: Mapping[str, object], accepted: frozenset[str], site: 
         raise ConfigurationError(
             Problem(
                 "CACHES",
-                f"{where} has {shown(option)}, which is not known to say how to connect, and where and as whom is the "
-                f"site's alone. Remove it, or state what the site's table of its cache has for it.",
+                f"{where} has {shown(option)}. Remove it: the server and the account are each site's own, stated in "
+                f"the registry. Accepted are options that say how to connect: {', '.join(sorted(accepted))}.",
                 site,
             )
             for option in others
