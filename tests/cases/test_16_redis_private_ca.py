@@ -135,7 +135,7 @@ def test_option_that_says_where_or_who_is_refused_by_name(
         ('{ backend = "redis", host = "h", tls = true, key = "/c.pem" }', ".certificate", "belong together"),
         ('{ backend = "redis", host = "h", tls = true, verify = "yes" }', ".verify", "full, authority, none"),
         ('{ backend = "redis", host = "h", timeout = 301 }', ".timeout", "1 to 300 seconds"),
-        ('{ backend = "locmem", timeout = 3 }', ".timeout", "locmem does not take it"),
+        ('{ backend = "locmem", timeout = 3 }', ".timeout", "backend locmem"),
     ],
 )
 def test_way_to_connect_that_cannot_be_is_refused(tmp_path: Path, cache: str, key: str, said: str) -> None:
