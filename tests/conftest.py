@@ -30,7 +30,7 @@ NEEDS_DJANGO = frozenset(
     }
 )
 #: Tests of the tree and not of versions, and long random ones; the files beside this one belong to them.
-ONCE_ROOMS = ("benchmarks", "fuzz")
+ONCE_ROOMS = ("benchmarks", "cases", "fuzz")
 #: Rooms where most tests start a process: they run with the oldest and the newest versions only.
 END_ROOMS = ("commands", "layouts")
 #: It has its own settings, so it runs only if it is asked for.

@@ -113,7 +113,7 @@ def test_every_list_is_stated(entries: dict[str, list[str]]) -> None:
 @pytest.mark.parametrize(
     ("name", "entry"),
     [
-        ("backends.credentials.NO_FILES", "'ca_bundle': (None, None, None, None)"),
+        ("backends.credentials.OF_THE_ROLE", "'AWS_EC2_'"),
         ("backends.storage.NOT_AMBIENT", "'endpoint_url': None"),
         ("health.access.FORWARDING", "'X-Forwarded-For'"),
         ("resolver.ambient.LIBPQ", "'PGPASSWORD'"),

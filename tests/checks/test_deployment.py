@@ -63,8 +63,9 @@ def test_password_for_whoever_listens_on_this_machine_is_w026(become: Become, ho
     """Every spelling of the machine itself, for each of the servers."""
     become(production(), a_site(**SERVERS | {"database": postgresql(host=host)}))
     assert ids_of(check_platform(None)) == ["W026"]
-    become(production(), a_site(**SERVERS | {"cache": redis(host=host, password=Secret("p"))}))
-    assert ids_of(check_platform(None)) == ["W026"]
+    for verified in ({}, {"tls": True, "verify": "none"}):
+        become(production(), a_site(**SERVERS | {"cache": redis(host=host, password=Secret("p"), **verified)}))
+        assert ids_of(check_platform(None)) == ["W026"]
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,7 @@ def test_password_for_whoever_listens_on_this_machine_is_w026(become: Become, ho
         {"database": postgresql(host="localhost", options=(("require_auth", "scram-sha-256"),))},
         {"database": postgresql(host="localhost", options=(("sslmode", "verify-full"),))},
         {"database": postgresql(host="localhost", options=(("sslmode", "verify-ca"),))},
+        {"database": postgresql(host="localhost", password=None, options=(("sslcert", "/c"), ("sslkey", "/k")))},
         {"cache": redis(host="/run/redis/redis.sock", password=Secret("p"))},
         {"cache": redis(host="localhost", password=Secret("p"), tls=True)},
         {"cache": redis(host="localhost", password=None)},

@@ -73,6 +73,10 @@ BESIDE = {
     ("mail", "password"): 'username = "u"',
     ("storage", "access_key"): 'secret_key = "s"',
     ("storage", "secret_key"): 'access_key = "a"',
+    ("cache", "authority"): "tls = true",
+    ("cache", "certificate"): 'tls = true, key = "/srv/k.pem"',
+    ("cache", "key"): 'tls = true, certificate = "/srv/c.pem"',
+    ("cache", "verify"): "tls = true",
     ("frontend", "access_key"): 'secret_key = "s"',
     ("frontend", "secret_key"): 'access_key = "a"',
 }

@@ -53,6 +53,22 @@ POSTGRES = {"engine": "postgresql"}
             "unix://u:p@/s?db=1",
             {**{"backend": "redis", "host": "/s", "number": 1}, "username": "u", "password": "p"},
         ),
+        (parse_cache_url, "rediss://h?ssl_cert_reqs=none", {**REDIS, "tls": True, "verify": "none"}),
+        (parse_cache_url, "rediss://h?ssl_cert_reqs=required", {**REDIS, "tls": True, "verify": "full"}),
+        (parse_cache_url, "rediss://h?ssl_check_hostname=False", {**REDIS, "tls": True, "verify": "authority"}),
+        (
+            parse_cache_url,
+            "rediss://h?ssl_cert_reqs=none&ssl_check_hostname=True",
+            {**REDIS, "tls": True, "verify": "none"},
+        ),
+        (parse_cache_url, "rediss://h?ssl_ca_certs=/a%20b", {**REDIS, "tls": True, "authority": "/a b"}),
+        (
+            parse_cache_url,
+            "rediss://h?ssl_certfile=/c&ssl_keyfile=/k",
+            {**REDIS, "tls": True, "certificate": "/c", "key": "/k"},
+        ),
+        (parse_cache_url, "redis://h?socket_timeout=3&socket_connect_timeout=3", {**REDIS, "timeout": 3}),
+        (parse_cache_url, "redis://h?socket_connect_timeout=4", {**REDIS, "timeout": 4}),
         (parse_storage_url, "s3://b/", {"backend": "s3", "bucket": "b"}),
         (parse_storage_url, "s3://a:s@b", {"backend": "s3", "bucket": "b", "access_key": "a", "secret_key": "s"}),
         (parse_storage_url, "s3://a@b", {"backend": "s3", "bucket": "b", "access_key": "a"}),
@@ -62,6 +78,28 @@ POSTGRES = {"engine": "postgresql"}
             parse_database_url,
             "postgresql://u:p@h:5433/n",
             {**POSTGRES, "name": "n", "user": "u", "password": "p", "host": "h", "port": 5433},
+        ),
+        (
+            parse_database_url,
+            "postgresql:///n?host=/a:b&port=5433&user=u&password=007",
+            {**POSTGRES, "name": "n", "user": "u", "password": "007", "host": "/a:b", "port": 5433},
+        ),
+        (
+            parse_database_url,
+            "postgresql://u:p@%2FA%2Fb%3Ac:5433/n",
+            {**POSTGRES, "name": "n", "user": "u", "password": "p", "host": "/A/b:c", "port": 5433},
+        ),
+        (
+            parse_database_url,
+            "postgresql://u:p@//a/b:c/n?sslmode=require",
+            {
+                **POSTGRES,
+                "name": "n",
+                "user": "u",
+                "password": "p",
+                "host": "/a/b:c",
+                "options": {"sslmode": "require"},
+            },
         ),
         (
             parse_database_url,
@@ -83,14 +121,8 @@ def test_url_has_its_fields(parse: Parse, url: str, fields: Mapping[str, object]
             for url in ("h", "http://h", "smtp://", "smtp:///a", "smtp://h/a", "smtp://h?a=b", "smtp://h#a")
         ),
         *((parse_mail_url, url) for url in ("smtp://h:port", "smtp://[h", "console://h", "console:///a", "smtp://:25")),
-        *(
-            (parse_cache_url, url)
-            for url in ("locmem:///a", "locmem://h", "redis://h/-1", "redis://h/a", "redis://h?db=1", "http://h")
-        ),
-        *(
-            (parse_cache_url, url)
-            for url in ("unix:///s?db=a", "unix:///s?db=1&a=b", "unix:///s#a", "redis://h/\u00b2")
-        ),
+        *((parse_cache_url, url) for url in ("locmem:///a", "locmem://h", "redis://h/-1", "redis://h/a", "http://h")),
+        *((parse_cache_url, url) for url in ("unix:///s?db=a", "unix:///s#a", "redis://h/\u00b2")),
         *((parse_storage_url, url) for url in ("file://h/a", "file://", "s3://b/a", "s3://b:1", "s3://b#a", "ftp://b")),
         *(
             (parse_database_url, url)

@@ -219,6 +219,17 @@ def test_process_that_was_activated_resolves_as_its_site(registry_file: Path, mo
         assert site and site.id == "borealis"
 
 
+def test_process_that_is_activated_has_no_service_of_libpq(
+    registry_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nothing overrides is taken out of a child's variables, as out of those of a process from scratch."""
+    monkeypatch.setenv("PGSERVICE", "corp")
+    namespace = namespace_of(registry_file)
+    assert os.environ["PGSERVICE"] == "corp"
+    activate(namespace, environ={"MULTIHOST_SITE": "aurora"})
+    assert "PGSERVICE" not in os.environ
+
+
 @pytest.mark.parametrize("environ", [{}, {"MULTIHOST_SITE": ""}, {"MULTIHOST_SITE": "corona"}, {"MULTIHOST_SITE": "x"}])
 def test_activation_of_no_site_changes_nothing(registry_file: Path, environ: dict[str, str]) -> None:
     """One that is not named, disabled or unknown is refused, and the process is what it was."""

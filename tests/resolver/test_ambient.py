@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from tests.resolver.test_resolve import AMBIENT
-from tests.spec.samples import PLATFORM_KEY
+from tests.spec.samples import PLATFORM_KEY, a_site, postgresql, redis, s3
 from wagtail_multihost.resolver import ambient, resolve
-from wagtail_multihost.resolver.ambient import WatchedVariables, ambient_names
+from wagtail_multihost.resolver.ambient import WatchedVariables, ambient_names, remove_ambient
+from wagtail_multihost.spec import SiteSpec
+from wagtail_multihost.spec.frontend import FrontendCacheSpec
 
 LOGGER = "wagtail_multihost.resolver"
 
@@ -78,8 +82,55 @@ def test_role_of_a_machine_is_not_ambient() -> None:
         "PGADMIN_DEFAULT_EMAIL": "a",
         "PATH": "a",
     }
-    assert ambient_names(role) == []
-    assert ambient_names({**role, "AWS_PROFILE": "a", "AWS_X\n": "a"}) == ["AWS_PROFILE"]
+    site = a_site(database=postgresql(), storage=s3())
+    assert ambient_names(role, site) == []
+    assert ambient_names({**role, "AWS_PROFILE": "a", "AWS_X\n": "a"}, site) == ["AWS_PROFILE"]
+
+
+def test_names_that_are_looked_through_are_not_used() -> None:
+    """A record that takes its cache's password from a variable uses that one alone."""
+    watched = WatchedVariables({"SSL_CERT_FILE": "a", "PGHOST": "b", "AWS_PROFILE": "c", "SSLKEYLOGFILE": "d"})
+    site = a_site(database=postgresql(), cache=redis(tls=True), storage=s3())
+    assert ambient_names(watched, site) == ["AWS_PROFILE", "PGHOST", "SSLKEYLOGFILE", "SSL_CERT_FILE"]
+    assert not watched.used
+
+
+@pytest.mark.parametrize(
+    ("site", "left"),
+    [
+        (a_site(), {"PGSERVICE", "PGTZ", "PGHOST", "SSLKEYLOGFILE"}),
+        (a_site(cache=redis(tls=True)), {"PGSERVICE", "PGTZ", "PGHOST", "SSLKEYLOGFILE"}),
+        (a_site(database=postgresql()), {"PGHOST", "SSLKEYLOGFILE"}),
+        (a_site(storage=s3()), {"PGSERVICE", "PGTZ", "PGHOST"}),
+        (
+            a_site(frontend=FrontendCacheSpec(backend="cloudfront", zone="E1")),
+            {"PGSERVICE", "PGTZ", "PGHOST"},
+        ),
+    ],
+    ids=["local", "cache", "database", "storage", "frontend"],
+)
+def test_only_what_nothing_overrides_is_taken_away(site: SiteSpec, left: set[str]) -> None:
+    """A site's process keeps every variable but those, and these too where it has nothing that would read them."""
+    environ = dict.fromkeys(("PGSERVICE", "PGTZ", "PGHOST", "SSLKEYLOGFILE"), "a")
+    remove_ambient(site, environ)
+    assert set(environ) == left
+
+
+def test_variables_that_are_given_are_not_written(registry_file: Path) -> None:
+    """Who resolves for other variables than the process's finds these as they were, and so the process's own."""
+    environ = MappingProxyType({"MULTIHOST_SITE": "aurora", "PGSERVICE": "corp"})
+    resolve(registry_file, environ=environ)
+
+
+def test_process_that_becomes_a_site_has_no_service(registry_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What libpq lets nothing override is taken out of the process's variables when it is a site's."""
+    variables = {"MULTIHOST_SITE": "aurora", "PGSERVICE": "corp", "PGHOST": "evil"}
+    monkeypatch.setattr("wagtail_multihost.resolver._outcomes", {})
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MULTIHOST_REGISTRY", raising=False)
+    resolve(registry_file, command="")
+    assert ("PGSERVICE" in os.environ, os.environ["PGHOST"]) == (False, "evil")
 
 
 def test_watched_variables_are_those_that_were_looked_up() -> None:

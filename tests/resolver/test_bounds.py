@@ -169,12 +169,13 @@ def test_warning_is_given_once_and_for_something(
     """A process without such variables may be warned later; one that was is not warned again."""
     monkeypatch.setattr(ambient, "_has_warned", False)
     caplog.set_level(logging.WARNING, "wagtail_multihost.resolver")
-    warn_of_ambient(WatchedVariables({"PATH": "x"}))
+    site = a_site(database=postgresql())
+    warn_of_ambient(WatchedVariables({"PATH": "x"}), site)
     assert ambient._has_warned is False
     watched = WatchedVariables({"PGHOST": "x", "PGUSER": "x", "DATABASE_URL": "x"})
     assert watched["PGUSER"] == "x"
     for _ in range(2):
-        warn_of_ambient(watched)
+        warn_of_ambient(watched, site)
     assert ambient._has_warned is True
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["DATABASE_URL, PGHOST."]
 

@@ -10,7 +10,7 @@ import pytest
 from tests.resolver.conftest import values_of
 from tests.spec.samples import DATABASE_PASSWORD, a_site, postgresql, sqlite
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.databases import NOT_AMBIENT, SQLITE_OPTIONS, database_settings
+from wagtail_multihost.resolver.databases import SQLITE_OPTIONS, TIMEOUTS, ambient_overrides, database_settings
 from wagtail_multihost.spec import SiteSpec
 
 POSTGIS = "django.contrib.gis.db.backends.postgis"
@@ -34,7 +34,7 @@ def test_database_of_postgresql_has_the_sites_name_role_and_password() -> None:
         "PASSWORD": DATABASE_PASSWORD,
         "HOST": "db.internal",
         "PORT": "5433",
-        "OPTIONS": {**NOT_AMBIENT, "connect_timeout": 5, "sslmode": "require", "application_name": "mh:aurora"},
+        "OPTIONS": {**ambient_overrides(), **TIMEOUTS, "sslmode": "require", "application_name": "mh:aurora"},
         "TEST": {"NAME": "test_aviary__aurora"},
     }
 
@@ -162,8 +162,8 @@ def pooled(**changes: object) -> dict[str, object]:
 def test_database_pool_is_small_unless_the_project_says_how_large() -> None:
     """A pool of psycopg's own size would be one of four connections in every process of every site."""
     site = a_site(database=postgresql())
-    assert default_of(site, pooled())["OPTIONS"]["pool"] == {"min_size": 1, "max_size": 4}
-    own = {"min_size": 2, "max_size": 8}
+    assert default_of(site, pooled())["OPTIONS"]["pool"] == {"min_size": 1, "max_size": 4, "timeout": 10}
+    own = {"min_size": 2, "max_size": 8, "timeout": 3}
     assert default_of(site, pooled(OPTIONS={"pool": own}, CONN_MAX_AGE=0))["OPTIONS"]["pool"] == own
 
 

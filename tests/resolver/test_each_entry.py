@@ -8,26 +8,47 @@ import pytest
 
 from tests.resolver.conftest import values_of
 from tests.resolver.test_caches import caches_of
-from tests.spec.samples import a_site, postgresql, redis
+from tests.spec.samples import a_site, postgresql, redis, s3
 from wagtail_multihost.resolver.ambient import ambient_names
 from wagtail_multihost.resolver.databases import database_settings
 
 # https://www.postgresql.org/docs/current/libpq-envars.html, those that say where to, as whom or with what.
 LEADING = [
+    "PGAPPNAME",
+    "PGCHANNELBINDING",
+    "PGCLIENTENCODING",
+    "PGCONNECT_TIMEOUT",
     "PGDATABASE",
+    "PGDATESTYLE",
+    "PGGEQO",
+    "PGGSSENCMODE",
+    "PGGSSLIB",
     "PGHOST",
     "PGHOSTADDR",
     "PGOPTIONS",
     "PGPASSFILE",
     "PGPASSWORD",
+    "PGKRBSRVNAME",
+    "PGLOCALEDIR",
+    "PGOAUTHDEBUG",
     "PGPORT",
     "PGREQUIREPEER",
+    "PGREQUIRESSL",
     "PGSERVICE",
     "PGSERVICEFILE",
     "PGSSLCERT",
+    "PGSSLCOMPRESSION",
+    "PGSSLCRL",
+    "PGSSLCRLDIR",
     "PGSSLKEY",
+    "PGSSLMAXPROTOCOLVERSION",
+    "PGSSLMINPROTOCOLVERSION",
     "PGSSLMODE",
+    "PGSSLROOTCERT",
+    "PGSSLSNI",
+    "PGSYSCONFDIR",
     "PGTARGETSESSIONATTRS",
+    "PGTZ",
     "PGUSER",
     "DATABASE_URL",
     "AWS_ACCESS_KEY_ID",
@@ -36,7 +57,18 @@ LEADING = [
     "AWS_PROFILE",
     "AWS_CA_BUNDLE",
     "AWS_ENDPOINT_URL",
+    "BOTO_CONFIG",
+    "BOTOCORE_EXPERIMENTAL__PLUGINS",
+    "ALL_PROXY",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "SSLKEYLOGFILE",
 ]
+REMOTE = a_site(database=postgresql(), cache=redis(tls=True), storage=s3())
 OF_THE_MACHINE = [
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_DEFAULT_REGION",
@@ -50,14 +82,15 @@ OF_THE_MACHINE = [
 
 @pytest.mark.parametrize("name", LEADING)
 def test_variable_that_leads_elsewhere_is_named(name: str) -> None:
-    """Each of them is reported where it is set."""
-    assert ambient_names({name: "x", "PATH": "/bin"}) == [name]
+    """Each of them is reported where it is set, to a site that has what would read it, and to no other."""
+    assert ambient_names({name: "x", "PATH": "/bin"}, REMOTE) == [name]
+    assert ambient_names({name: "x"}, a_site()) == ([name] if name == "DATABASE_URL" else [])
 
 
 @pytest.mark.parametrize("name", OF_THE_MACHINE)
 def test_variable_of_the_machines_role_is_not_named(name: str) -> None:
     """A site without keys has the role of its container or machine, which these tell."""
-    assert ambient_names({name: "x"}) == []
+    assert ambient_names({name: "x"}, REMOTE) == []
 
 
 @pytest.mark.parametrize(
@@ -69,12 +102,19 @@ def test_variable_of_the_machines_role_is_not_named(name: str) -> None:
         ("passfile", "/nonexistent/pgpass"),
         ("password", ""),
         ("requirepeer", ""),
-        ("sslcert", ""),
-        ("sslkey", ""),
+        ("gssencmode", "disable"),
+        ("sslcert", "/nonexistent/postgresql.crt"),
+        ("sslcrl", "/nonexistent/root.crl"),
+        ("sslkey", "/nonexistent/postgresql.key"),
+        ("sslrootcert", "/nonexistent/root.crt"),
         ("sslmode", "prefer"),
         ("target_session_attrs", "any"),
         ("application_name", "mh:aurora"),
         ("connect_timeout", 5),
+        ("keepalives_idle", 30),
+        ("keepalives_interval", 10),
+        ("keepalives_count", 3),
+        ("tcp_user_timeout", 30_000),
     ],
 )
 def test_each_option_of_libpq_is_given(option: str, value: object) -> None:

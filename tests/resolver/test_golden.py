@@ -21,6 +21,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.spec.samples import a_platform, a_site, postgresql, redis, s3
+from wagtail_multihost.resolver import databases
 from wagtail_multihost.resolver.explain import explain, site_facts
 from wagtail_multihost.resolver.inert import ephemeral_site
 from wagtail_multihost.resolver.resolved import ResolvedSettings
@@ -232,6 +233,12 @@ def test_cases_are_stated(pytestconfig: pytest.Config) -> None:
         STATED.write_text("\n".join(parts), encoding="utf-8")
         stated.cache_clear()
     assert list(stated()) == list(CASES)
+
+
+@pytest.fixture(autouse=True)
+def every_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
+    """State what is given to every libpq, and not what the installed one has beside it."""
+    monkeypatch.setattr(databases, "ambient_overrides", lambda: dict(databases.NOT_AMBIENT))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -36,7 +36,10 @@ from wagtail_multihost.spec.frozen import Frozen, frozen
 
 #: A literal of every default, so that one is changed here too, with a look at who relies on it.
 DEFAULTS: dict[type[Any], dict[str, object]] = {
-    CacheSpec: {"host": "", "port": 6379, "number": 0, "username": "", "password": None, "tls": False},
+    CacheSpec: {
+        **{"host": "", "port": 6379, "number": 0, "username": "", "password": None, "tls": False, "authority": None},
+        **{"certificate": None, "key": None, "verify": "", "timeout": None},
+    },
     CodeOptions: {"directory": None, "virtualenv": None, "wsgi": "", "settings_module": "", "pythonpath": ()},
     Codebase: {"static_url": "/static/", "media_url": "/media/", "pythonpath": (), "health_prefix": "/-/"},
     DatabaseSpec: {

@@ -248,8 +248,19 @@ def test_problem_says_what_is_wrong(make: Make, changes: dict[str, Any], start: 
         (
             *(postgresql, {"options": (("x", 1),)}),
             "The option 'x' is not known; accepted: channel_binding, connect_timeout, gssencmode, keepalives, "
-            "keepalives_count, keepalives_idle, keepalives_interval, load_balance_hosts, require_auth, sslcert, "
-            "sslcrl, sslkey, sslmode, sslnegotiation, sslrootcert, target_session_attrs, tcp_user_timeout.",
+            "keepalives_count, keepalives_idle, keepalives_interval, load_balance_hosts, max_protocol_version, "
+            "min_protocol_version, require_auth, requirepeer, ssl_max_protocol_version, ssl_min_protocol_version, "
+            "sslcert, sslcertmode, sslcrl, sslcrldir, sslkey, sslmode, sslnegotiation, sslrootcert, sslsni, "
+            "target_session_attrs, tcp_user_timeout.",
+        ),
+        (
+            *(postgresql, {"options": (("hostaddr", "192.0.2.1"),)}),
+            "The option hostaddr is not accepted: it decides where a connection leads, who makes it, or who can read "
+            "it.",
+        ),
+        (
+            *(postgresql, {"options": (("dbname", "x"),)}),
+            "The option dbname says where the database is or who connects: state the key name.",
         ),
     ],
     ids=named,

@@ -19,6 +19,7 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.names import Names, is_bucket, is_reserved_bucket, successor_names
 from wagtail_multihost.spec.printing import escape_unprintable, one_line
 from wagtail_multihost.spec.validation import (
+    parse_database_host,
     parse_path,
     parse_port,
     parse_printable,
@@ -46,12 +47,14 @@ def template(text: str) -> str:
             parse_server_host,
             ("a", "A.b-c_d", "X", "a" * 253, "9", "192.0.2.1", "::1", "2001:db8::192.0.2.1", "/", "/a/b@-+_"),
         ),
+        (parse_server_host, ("a.", "fe80::1%eth0", "/a b", "/a:b", "/\u00fc", f"/{'a' * 106}")),
+        (parse_database_host, ("a", "::1", "/a:b", "/@a")),
         (line, ("a", " a ", "a" * 200, "~!")),
         (parse_port, (1, 65535)),
         (parse_path, (Path("/a"), Path("/a/..b"), Path("/a b"), Path("/\u00fc"))),
         (template, ("", "a", "{a}", "{a}{b}{a}")),
     ],
-    ids=["host", "line", "port", "path", "template"],
+    ids=["host", "other hosts", "host of a database", "line", "port", "path", "template"],
 )
 def test_value_that_a_rule_accepts_is_returned(parse: Callable[[Any], object], accepted: tuple[object, ...]) -> None:
     """A rule returns what it accepts, as it is."""
@@ -61,14 +64,19 @@ def test_value_that_a_rule_accepts_is_returned(parse: Callable[[Any], object], a
 @pytest.mark.parametrize(
     ("parse", "refused"),
     [
-        (parse_server_host, ("", "_a", "-a", ".a", "a-", "a.", "a_", "a" * 254, f"/{'a' * 253}", f"::{'a' * 252}")),
-        (parse_server_host, ("a b", "a/b", "/a b", "::g", "g:b", "\u00fc", "::1\n", "/a\n", "u:p@h")),
+        (parse_server_host, ("", ".", "_a", "-a", ".a", "a-", "a..", "a_", "a" * 254, f"/{'a' * 107}")),
+        (
+            parse_server_host,
+            ("::1%", "a%b", "::1%a/b", "::1%%", f"::1%{'a' * 16}", ":::", "1:2", f"::{'a' * 252}", "@a"),
+        ),
+        (parse_database_host, ("a,b", "/a,/b", "@", "@a", "a b", "/" + "\u00fc" * 54)),
+        (parse_server_host, ("a b", "a/b", "::g", "g:b", "\u00fc", "::1\n", "/a\n", "u:p@h")),
         (line, ("", " ", "a" * 201, "\u00fc", "a\n", "\x7f")),
         (parse_port, (0, 65536, -1)),
         (parse_path, (Path("a"), Path("/"), Path("//a"), Path("/a/../b"), Path("/.."), Path("/a\n"), Path("/a\x7f"))),
         (template, ("{", "}", "{c}", "{a", "{a}}", "{{a}}", "{}", "{a}{c}", "{a.b}")),
     ],
-    ids=["host", "host's characters", "line", "port", "path", "template"],
+    ids=["host", "zone", "host of a database", "host's characters", "line", "port", "path", "template"],
 )
 def test_value_that_a_rule_refuses_is_an_error(parse: Callable[[Any], object], refused: tuple[Any, ...]) -> None:
     """A rule raises a sentence for anything else."""

@@ -12,14 +12,21 @@ from typing import Any, cast
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
 from wagtail_multihost.backends.generations import GenerationCache
+from wagtail_multihost.backends.redis_tls import tls_connection_class
 
 BATCH = 1000  # keys
 
 
 class PlainCacheClient(RedisCacheClient):
-    """Django's client, which writes many entries in a transaction; here each is written with its timeout."""
+    """
+    Django's client, which writes many entries in a transaction; here each is written with its timeout. Connections with
+    TLS are our own.
+    """
 
     _serializer: Any
+
+    def __init__(self, servers: list[str], **options: Any) -> None:
+        super().__init__(servers, **{**tls_connection_class(servers), **options})
 
     def set_many(self, data: Any, timeout: Any) -> None:
         pipeline = self.get_client(None, write=True).pipeline(transaction=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 from django_redis.cache import RedisCache, omit_exception
@@ -10,6 +11,7 @@ from redis.exceptions import ConnectionError, TimeoutError
 
 from wagtail_multihost.backends.cache import remove_keys
 from wagtail_multihost.backends.generations import GenerationCache, KnownGeneration
+from wagtail_multihost.backends.redis_tls import tls_connection_class
 from wagtail_multihost.backends.session_names import HashedName, session_prefix
 
 LOST = (ConnectionError, TimeoutError, OSError)
@@ -38,7 +40,12 @@ class SiteDjangoRedisCache(GenerationCache, RedisCache):  # type: ignore[misc]  
     """django-redis's RedisCache, with a mark that says whose it is, and a ``clear`` that spares other sites' keys."""
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
-        super().__init__(server, {"REVERSE_KEY_FUNCTION": f"{__name__}.reverse_key", **params})
+        options = dict(params.get("OPTIONS") or {})
+        servers = re.split("[;,](?=[a-z]+://)", server) if isinstance(server, str) else list(server)
+        if own := tls_connection_class(servers):
+            options["CONNECTION_POOL_KWARGS"] = {**own, **(options.get("CONNECTION_POOL_KWARGS") or {})}
+        made = {"REVERSE_KEY_FUNCTION": f"{__name__}.reverse_key", **params, "OPTIONS": options}
+        super().__init__(server, made)
 
     def read_owner(self) -> bytes | None:
         return cast("bytes | None", self.primary().get(self.owner_key))

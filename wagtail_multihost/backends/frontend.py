@@ -46,11 +46,9 @@ def own_frontend(site: str, backend: str) -> FrontendCacheSpec:
 
 def cloudfront_client(own: FrontendCacheSpec) -> Any:
     import boto3  # takes long to load, and Cloudflare does not need it
-    from botocore.config import Config
 
     from wagtail_multihost.backends.credentials import own_session
 
     session = boto3.Session(botocore_session=own_session(own.access_key, own.secret_key))
-    config = Config(ignore_configured_endpoint_urls=True)
     # CloudFront is one service for the whole world, signed for this region.
-    return session.client("cloudfront", region_name="us-east-1", config=config)
+    return session.client("cloudfront", region_name="us-east-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -13,6 +14,7 @@ from wagtail_multihost.exceptions import MultihostError
 from wagtail_multihost.identity.comparison import database_name, drop_connection, identity_of
 from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.publishing.evidence import Evidence
+from wagtail_multihost.resolver.ambient import remove_ambient
 from wagtail_multihost.resolver.databases import ENGINES, connection_settings
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -87,6 +89,7 @@ def login_refused_message(site: SiteSpec) -> str:
 
 def connect_to_database(site: SiteSpec) -> Any:
     """Return an open connection to the database of ``site``. Raises what Django raises."""
+    remove_ambient(site, os.environ)
     settings = connection_settings(site, ENGINES[site.database.engine], {})
     if site.database.password is not None:
         settings["PASSWORD"] = site.database.password.reveal()

@@ -108,16 +108,17 @@ HINTS = {
 def sends_database_password(site: SiteSpec) -> bool:
     """Return whether the site sends a database password to a port of this machine without authenticating the server."""
     database = site.database
-    if database.engine != "postgresql" or not is_local_host(database.host):
+    if database.engine != "postgresql" or database.password is None or not is_local_host(database.host):
         return False
     options = dict(database.options)
     return not any(options.get(key) in accepted for key, accepted in ASKING.items())
 
 
 def sends_cache_password(site: SiteSpec) -> bool:
-    """Return whether the site sends its Redis password to a port of this machine unencrypted."""
+    """Return whether the site sends its Redis password to a port of this machine without verifying the server."""
     cache = site.cache
-    return cache.backend == "redis" and cache.password is not None and not cache.tls and is_local_host(cache.host)
+    is_verified = cache.tls and cache.verify != "none"
+    return cache.backend == "redis" and cache.password is not None and not is_verified and is_local_host(cache.host)
 
 
 def is_local_host(host: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from os.path import normpath
 from typing import NamedTuple
 
 from wagtail_multihost.exceptions import MultihostError, Problem
@@ -41,6 +42,13 @@ def site_claims(site: SiteSpec) -> Iterator[Claim]:
         place = normalize_server(database.host, database.port)
         yield Claim("database", f"{database.name} on {place}", "database")
         yield Claim("database user", f"{database.user} on {place}", "database")
+        options = dict(database.options)
+        if database.password is None and options.get("sslkey"):
+            # It alone shows who connects, so who has it can be each of them.
+            yield Claim("client's key", normpath(str(options["sslkey"])), "database")
+    cache = site.cache
+    if cache.password is None and cache.key is not None:
+        yield Claim("client's key", normpath(str(cache.key)), "cache")
     if storage.backend == "s3":
         yield Claim("bucket", f"{storage.bucket} at {normalize_endpoint(storage.endpoint) or 'S3'}", "storage")
         if storage.domain:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from wagtail_multihost.registry.record import KeyEntry, Record, table_entries, type_name
+from wagtail_multihost.spec.identifiers import shown
 
 Fields = dict[str, KeyEntry]
 UrlParser = Callable[[str], Mapping[str, object]]
@@ -58,8 +59,13 @@ def parse_database_url(url: str) -> dict[str, object]:
     rest = url.partition("://")[2].partition("/")[2]
     if "@" in rest and not url.startswith("sqlite:"):
         raise refused  # an unencoded "/" in the password: what follows is no name, and must not be repeated as one
+    socket, url = split_socket(url)
+    # It makes numbers of parameters that look like some: the password 007 would be 7.
+    address, _, query = (url, "", "") if url.startswith("sqlite:") else url.partition("?")
+    if "@" in query:
+        raise refused  # an unencoded "?" in the password
     try:
-        config: Mapping[str, Any] = dj_database_url.parse(url)
+        config: Mapping[str, Any] = dj_database_url.parse(address)
     except Exception:  # its errors are of many classes, and some quote the URL
         raise refused from None
     engine = str(config.get("ENGINE", ""))
@@ -71,12 +77,56 @@ def parse_database_url(url: str) -> dict[str, object]:
         raise refused
     named = {"name": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     fields: dict[str, object] = {key: config[name] for key, name in named.items() if config.get(name)}
-    options = {key: str(value) for key, value in config.get("OPTIONS", {}).items()}
+    fields.update({"host": socket} if socket else {})
+    parameters = parse_qsl(query)
+    stated = [*fields, *(ADDRESS_PARAMETERS.get(name, f"option {name}") for name, _ in parameters)]
+    if twice := next((name for name in stated if stated.count(name) > 1), ""):
+        raise ValueError(f"The URL states its {shown(twice)} twice.")
+    options = {}
+    for name, value in parameters:
+        if name in ADDRESS_PARAMETERS:
+            fields[ADDRESS_PARAMETERS[name]] = int(value) if name == "port" and value.isdecimal() else value
+        else:
+            options[name] = value
     return {"engine": "postgresql", **fields, **({"options": options} if options else {})}
 
 
+#: What a URL of libpq may state as parameters, which is how a socket's folder is written as it is
+#: (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS).
+ADDRESS_PARAMETERS = {"dbname": "name", "host": "host", "password": "password", "port": "port", "user": "user"}
+
+
+def split_socket(url: str) -> tuple[str, str]:
+    """
+    Return the folder of a unix socket in a URL, blank without one, and the URL without it. It is the host,
+    percent-encoded, which other readers put into lower case; or, as django-environ has it, it starts with a second
+    slash (https://django-environ.readthedocs.io/en/latest/tips.html#using-unsafe-characters-in-urls).
+    """
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    credentials, at, server = authority.rpartition("@")
+    if scheme != "sqlite" and server[:3].lower() == "%2f":
+        host, colon, port = server.partition(":")
+        return unquote(host), f"{scheme}://{credentials}{at}localhost{colon}{port}{slash}{path}"
+    if scheme != "sqlite" and path.startswith("/") and not server:
+        folder, _, name = path.partition("?")[0].rpartition("/")
+        query = path[len(folder) + len(name) + 1 :]
+        return unquote(folder), f"{scheme}://{authority}localhost/{name}{query}"
+    return "", url
+
+
+#: What a URL may state of how to connect, as redis-py calls it, and the key that says so here
+#: (https://redis.readthedocs.io/en/stable/connections.html#redis.connection.ConnectionPool.from_url).
+CACHE_PARAMETERS = {"ssl_ca_certs": "authority", "ssl_certfile": "certificate", "ssl_keyfile": "key"}
+CACHE_TIMEOUTS = ("socket_timeout", "socket_connect_timeout")
+VERIFICATION = {"required": "full", "none": "none"}
+
+
 def parse_cache_url(url: str) -> dict[str, object]:
-    """Return the fields of ``locmem://``, ``redis://``, ``rediss://`` or ``unix:///path?db=0``; raises ValueError."""
+    """
+    Return the fields of ``locmem://``, ``redis://``, ``rediss://`` or ``unix:///path?db=0``; raises ValueError. What
+    redis-py takes as parameters of a URL that say how to connect are fields too.
+    """
     refused = ValueError(
         "It is not a cache URL. Write redis://user:password@host:port/0 (special characters percent-encoded), "
         "rediss:// for TLS, unix:///path/to/redis.sock?db=0, locmem:// or a table with backend, host and so on."
@@ -84,15 +134,51 @@ def parse_cache_url(url: str) -> dict[str, object]:
     parts = split_url(url, refused)
     if parts.scheme == "locmem" and not parts.netloc and not parts.path:
         return {"backend": "locmem"}
-    query = dict(parse_qsl(parts.query))
-    number = query.pop("db", "0") if parts.scheme == "unix" else parts.path.strip("/") or "0"
-    if parts.scheme not in ("redis", "rediss", "unix") or query or not number.isascii() or not number.isdigit():
+    if parts.scheme not in ("redis", "rediss", "unix") or "@" in parts.query:
+        raise refused  # an unencoded "?" in the password: what follows is no parameter, and must not be repeated as one
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    names = [name for name, _ in query]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise ValueError(f"The URL states {shown(twice)} twice.")
+    stated = dict(query)
+    number = stated.pop("db", "0") if parts.scheme == "unix" else parts.path.strip("/") or "0"
+    if not number.isascii() or not number.isdigit():
         raise refused
     fields: dict[str, object] = {"backend": "redis", "number": int(number), **url_credentials(parts)}
+    fields.update(read_cache_parameters(stated))
     if parts.scheme == "unix":
         return {**fields, "host": unquote(parts.path)}
     port = {"port": parts.port} if parts.port else {}
-    return {**fields, **port, "host": parts.hostname or "", "tls": parts.scheme == "rediss"}
+    return {**fields, **port, "host": unquote(parts.hostname or ""), "tls": parts.scheme == "rediss"}
+
+
+def read_cache_parameters(stated: Mapping[str, str]) -> dict[str, object]:
+    """Return the fields that parameters of a cache URL say; raises ValueError for others."""
+    known = (*CACHE_PARAMETERS, "ssl_cert_reqs", "ssl_check_hostname", *CACHE_TIMEOUTS)
+    for name in stated:
+        if name not in known:
+            raise ValueError(
+                f"The parameter {shown(name)} of the URL is not accepted: where the server is and who connects stand "
+                f"before it. Accepted: {', '.join(known)}."
+            )
+    fields: dict[str, object] = {key: stated[name] for name, key in CACHE_PARAMETERS.items() if name in stated}
+    timeouts = {stated[name] for name in CACHE_TIMEOUTS if name in stated}
+    if len(timeouts) > 1:
+        raise ValueError("The URL states two timeouts, and there is one for both: write socket_timeout alone.")
+    for text in timeouts:
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise ValueError("The timeout of the URL is not accepted. Write whole seconds, as socket_timeout=5.")
+        fields["timeout"] = int(text)
+    required, compared = stated.get("ssl_cert_reqs"), stated.get("ssl_check_hostname", "true").lower()
+    if required is not None and required.lower() not in VERIFICATION:
+        raise ValueError("The parameter ssl_cert_reqs of the URL is not accepted: it must be required or none.")
+    if compared not in ("true", "false"):
+        raise ValueError("The parameter ssl_check_hostname of the URL is not accepted: it must be true or false.")
+    if required is not None:
+        fields["verify"] = VERIFICATION[required.lower()]
+    if "ssl_check_hostname" in stated and fields.get("verify") != "none":
+        fields["verify"] = "full" if compared == "true" else "authority"
+    return fields
 
 
 def parse_storage_url(url: str) -> dict[str, object]:

@@ -162,13 +162,15 @@ class Record:
         )
 
     def take_pairs(self, key: str, default: tuple[tuple[str, Any], ...] = ()) -> tuple[tuple[str, Any], ...]:
-        """Return the names of a table with their texts or integers."""
+        """Return the names of a table with their texts, the site's id in the place of ``{site}``, or integers."""
         table = self.take_table(key)
         if table is None:
             return default
-        values = []
+        values: list[tuple[str, Any]] = []
         for name, entry in table.entries.items():
-            if isinstance(entry.value, str | int) and not isinstance(entry.value, bool):
+            if isinstance(entry.value, str) and self.site:
+                values.append((name, entry.value.replace("{site}", self.site)))
+            elif isinstance(entry.value, str | int) and not isinstance(entry.value, bool):
                 values.append((name, entry.value))
             else:
                 table.report("It must be text or an integer.", entry.path)

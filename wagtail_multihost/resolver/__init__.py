@@ -16,7 +16,7 @@ from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE, open_registry
-from wagtail_multihost.resolver.ambient import WatchedVariables, warn_of_ambient
+from wagtail_multihost.resolver.ambient import WatchedVariables, remove_ambient, warn_of_ambient
 from wagtail_multihost.resolver.folders import prepare_folders, refuse_root
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.starting import TEST_COMMANDS, TEST_RUNS, Start, start_of, start_of_process
@@ -41,7 +41,11 @@ def resolve(
     a server; by default it is read from the process's command line. The outcome, even an error, is kept for the life of
     the process. An error that is not handled ends the process with the report alone, and exit code 2.
 
-    With ``environ`` given nothing but the arguments is read (``command`` is blank by default), and nothing is kept.
+    For a site with a PostgreSQL database, PGSERVICE and the few other variables that libpq lets nothing override are
+    taken out of the process's.
+
+    With ``environ`` given nothing but the arguments is read (``command`` is blank by default), and nothing is kept, and
+    no variable is written.
     Raises ConfigurationError with all problems at once.
     """
     if environ is not None:
@@ -57,6 +61,8 @@ def resolve(
         end_with_report()
         # Without the traceback of the first time, which grows with every raise.
         raise known.with_traceback(None)
+    if known.site is not None:
+        remove_ambient(known.site, os.environ)
     return known
 
 
@@ -91,6 +97,8 @@ def activate(namespace: MutableMapping[str, object], *, environ: Mapping[str, st
     for key in [*_outcomes, (before.registry, None)]:
         _outcomes[key] = resolved
     set_running(running)
+    if resolved.site is not None:
+        remove_ambient(resolved.site, os.environ)
     return running
 
 
@@ -105,7 +113,7 @@ def resolve_anew(registry: Path | str | None, environ: Mapping[str, str], start:
     watched = WatchedVariables(environ)
     opened = open_registry(None if REGISTRY_VARIABLE in environ else registry, watched)
     platform, spec = opened.site(site)
-    warn_of_ambient(watched)
+    warn_of_ambient(watched, spec)
     refuse_root(platform, spec)
     prepare_folders(platform, spec)
     return ResolvedSettings(platform, spec, None, registry, opened, *start)

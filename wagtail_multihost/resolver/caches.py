@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.resolver.cache_options import (
+    TIMEOUT,
+    django_redis_options,
+    local_options,
+    redis_options,
+    without_credentials,
+)
 from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.identifiers import shown
@@ -19,6 +26,7 @@ LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 REDIS = "wagtail_multihost.backends.cache.SiteRedisCache"
 FILES = "FileBasedCache"
 DJANGO_REDIS = "wagtail_multihost.backends.django_redis.SiteDjangoRedisCache"
+OWN_REDIS = (REDIS, DJANGO_REDIS)
 # Backends whose clear() empties the whole server, and ours, which behave the same otherwise.
 REPLACED = {
     "django.core.cache.backends.redis.RedisCache": REDIS,
@@ -36,6 +44,13 @@ SCOPED_BACKENDS = frozenset(
         "django.core.cache.backends.filebased.FileBasedCache",
     }
 )
+# What each client calls its timeouts, in seconds
+# (https://pymemcache.readthedocs.io/en/latest/apidoc/pymemcache.client.base.html). libmemcached has its own, of 5 s.
+TIMEOUTS = {
+    REDIS: {"socket_connect_timeout": TIMEOUT, "socket_timeout": TIMEOUT},
+    DJANGO_REDIS: {"SOCKET_CONNECT_TIMEOUT": TIMEOUT, "SOCKET_TIMEOUT": TIMEOUT},
+    REPLACED["django.core.cache.backends.memcached.PyMemcacheCache"]: {"connect_timeout": TIMEOUT, "timeout": TIMEOUT},
+}
 # The names of the option that takes a password beside the address.
 PASSWORD_OPTIONS = {REDIS: "password", DJANGO_REDIS: "PASSWORD"}
 CREDENTIALS_IN_URL = r"(://[^/?#:]*):([^?#]*)@"
@@ -59,26 +74,42 @@ def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Set
                 where="CACHES",
                 site=site.id,
             )
-    default = {key: value for key, value in aliases.pop(CACHE_DEFAULT, {}).items() if key not in ADDRESS}
-    value = {CACHE_DEFAULT: {**default, **cache_backend(site.cache), "KEY_PREFIX": site.names.key_prefix}}
+    stated = aliases.pop(CACHE_DEFAULT, {})
+    default = {key: value for key, value in stated.items() if key not in ADDRESS}
+    value = {CACHE_DEFAULT: {**default, **cache_backend(site, stated), "KEY_PREFIX": site.names.key_prefix}}
     value[CACHE_DEFAULT]["KEY_FUNCTION"] = KEY_FUNCTION
     for alias, options in aliases.items():
         value[alias] = scope_cache(alias, options, site, data)
     yield Setting("CACHES", value, "every alias with the site's key prefix", site.sources.get("cache", ""))
 
 
-def cache_backend(cache: CacheSpec) -> dict[str, object]:
+def cache_backend(site: SiteSpec, stated: Mapping[str, object]) -> dict[str, object]:
+    """Return where the site's cache is, and how to connect, as far as the project's default has ``stated`` it."""
+    cache, named = site.cache, stated.get("BACKEND")
+    project = REPLACED.get(str(named), named)
+    own = stated.get("OPTIONS")
+    own = own if isinstance(own, Mapping) else {}
     if cache.backend == "locmem":
-        return {"BACKEND": LOCMEM}
-    host = f"[{cache.host}]" if ":" in cache.host else cache.host
-    if host.startswith("/"):
-        location = f"unix://{host}?db={cache.number}"
-    else:
-        location = f"{'rediss' if cache.tls else 'redis'}://{host}:{cache.port}/{cache.number}"
+        options = local_options(own) if project == LOCMEM else {}
+        return {"BACKEND": LOCMEM, **({"OPTIONS": options} if options else {})}
+    if named in OWN_REDIS:  # applied before, and so with the site's own credentials
+        own = without_credentials(own)
+    if project == DJANGO_REDIS:
+        # Its pools are kept by address, so the user is part of that.
+        options = django_redis_options(cache, own, site.id)
+        return {"BACKEND": DJANGO_REDIS, "LOCATION": redis_url(cache, user=cache.username), "OPTIONS": options}
     # The password stays out of LOCATION, which Django's error pages do not mask.
-    credentials = {"username": cache.username, "password": cache.password}
-    options = {key: value for key, value in credentials.items() if value}
-    return {"BACKEND": REDIS, "LOCATION": location, **({"OPTIONS": options} if options else {})}
+    options = redis_options(cache, own if project == REDIS else {}, site.id)
+    return {"BACKEND": REDIS, "LOCATION": redis_url(cache), "OPTIONS": options}
+
+
+def redis_url(cache: CacheSpec, user: str = "") -> str:
+    """Return the URL of a Redis server, as redis-py reads it."""
+    account = f"{quote(user, safe='')}@" if user else ""
+    if cache.host.startswith("/"):
+        return f"unix://{account}{quote(cache.host)}?db={cache.number}"
+    host = f"[{quote(cache.host, safe=':')}]" if ":" in cache.host else cache.host
+    return f"{'rediss' if cache.tls else 'redis'}://{account}{host}:{cache.port}/{cache.number}"
 
 
 def scope_cache(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
@@ -88,7 +119,16 @@ def scope_cache(alias: str, options: dict[str, object], site: SiteSpec, data: Pa
     scope: dict[str, object] = {"KEY_PREFIX": prefix, "KEY_FUNCTION": KEY_FUNCTION}
     if str(options["BACKEND"]).endswith(FILES):
         scope["LOCATION"] = str(file_cache_folder(safe_alias, site, data))
-    return {**move_password_to_options(options), **scope}
+    return {**with_timeouts(move_password_to_options(options)), **scope}
+
+
+def with_timeouts(options: dict[str, object]) -> dict[str, object]:
+    """Return an alias in which nobody waits for ever, unless the project says how long."""
+    defaults = TIMEOUTS.get(str(options["BACKEND"]))
+    stated = options.get("OPTIONS")
+    if defaults is None:
+        return options
+    return {**options, "OPTIONS": {**defaults, **(stated if isinstance(stated, Mapping) else {})}}
 
 
 def file_cache_folder(alias: str, site: SiteSpec, data: Path) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
-from wagtail_multihost.spec.database import POSTGRESQL_OPTIONS, DatabaseSpec
+from wagtail_multihost.spec.database import CLIENT_CERTIFICATE, POSTGRESQL_OPTIONS, DatabaseSpec
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.names import shorten
 from wagtail_multihost.spec.site import SiteSpec
@@ -28,33 +28,54 @@ KEPT = (
 # Several processes write to one file: wait for the lock, and take it before reading
 # (https://docs.djangoproject.com/en/stable/ref/databases/#sqlite-transaction-behavior).
 SQLITE_OPTIONS = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
-CONNECT_TIMEOUT = 5  # seconds
-# libpq takes what is not given from PG… variables and ~/.pgpass; a blank counts as given, and means the default
-# (https://www.postgresql.org/docs/current/libpq-envars.html).
+#: How long a visitor waits for a server that accepts a connection and never answers, or is not there any more.
+TIMEOUTS: Mapping[str, object] = {
+    "connect_timeout": 5,  # seconds, as the next three
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+# libpq takes what is not given from PG… variables, ~/.pgpass and ~/.postgresql; a blank is given, and means its default
+# (https://www.postgresql.org/docs/current/libpq-envars.html, libpq-pgpass.html and libpq-ssl.html).
 NOT_AMBIENT = {
     "channel_binding": "prefer",
+    "gssencmode": "disable",  # or it asks for the tickets of whoever the process is
     "hostaddr": "",
     "options": "",
     "passfile": "/nonexistent/pgpass",
     "password": "",
     "requirepeer": "",
-    "sslcert": "",
-    "sslkey": "",
+    "sslcert": "/nonexistent/postgresql.crt",
+    "sslcrl": "/nonexistent/root.crl",
+    "sslkey": "/nonexistent/postgresql.key",
     "sslmode": "prefer",
+    "sslrootcert": "/nonexistent/root.crt",
     "target_session_attrs": "any",
 }
+# What newer releases know too, where a blank is an error, or allows nothing. Tickets of the account are no site's.
+NEWER = {
+    "max_protocol_version": "3.0",
+    "min_protocol_version": "3.0",
+    "require_auth": "!gss,!sspi",
+    "sslcertmode": "allow",
+}
+# What Django always states, and what has no value that stands for none: see resolver.ambient.
+STATED = frozenset({"application_name", "client_encoding", "dbname", "host", "port", "service", "servicefile", "user"})
 # The keys of an alias that Django knows; it ignores a misspelt one silently.
 KNOWN = frozenset({*KEPT, "ENGINE", "HOST", "NAME", "OPTIONS", "PASSWORD", "PORT", "TEST", "USER"})
 # Options of the project that say how to connect: of libpq's, those that a site may state too, except a client's
 # certificate, which is an identity.
 KEPT_OPTIONS = {
     "sqlite": frozenset({"init_command", "timeout", "transaction_mode"}),
-    "postgresql": POSTGRESQL_OPTIONS - {"sslcert", "sslkey"} | {"isolation_level", "pool", "server_side_binding"},
+    "postgresql": POSTGRESQL_OPTIONS.difference(CLIENT_CERTIFICATE)
+    | {"isolation_level", "pool", "prepare_threshold", "server_side_binding"},
 }
-# psycopg's pool opens four connections by default, in every process of every site
-# (https://www.psycopg.org/psycopg3/docs/api/pool.html).
+# psycopg's pool opens four connections by itself, in every process of every site, and lets a visitor wait for one for
+# half a minute (https://www.psycopg.org/psycopg3/docs/api/pool.html).
 POOL = {"min_size": 1, "max_size": 4}
-# Of the 63 bytes that Postgres keeps, four are for the number of a clone in a parallel test run.
+POOL_TIMEOUT = 10  # seconds
+# Of the 63 that Postgres keeps, four are for the number of a clone, as of a parallel test run.
 TEST_NAME_BYTES = 59
 
 
@@ -88,6 +109,24 @@ def database_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     yield Setting("DATABASES", value, "the site's own database and role", site.sources.get("database", ""))
 
 
+def ambient_overrides() -> dict[str, str]:
+    """
+    Return each parameter that the installed libpq would take from a variable or a file, with a value that stands for
+    none. Without psycopg, these are the ones that every libpq has that Django supports.
+    """
+    try:
+        from psycopg.pq import Conninfo  # loads only for a site that has such a database
+    except ImportError:
+        return dict(NOT_AMBIENT)
+    known = {
+        option.keyword.decode(): (option.compiled or b"").decode()
+        for option in Conninfo.get_defaults()
+        if option.envvar
+    }
+    found = {**known, **{key: value for key, value in NEWER.items() if key in known}, **NOT_AMBIENT}
+    return {key: value for key, value in found.items() if key not in STATED}
+
+
 def unknown_key_message(key: str) -> str:
     import difflib  # loads only for the message
 
@@ -103,7 +142,8 @@ def kept_options(database: DatabaseSpec, stated: Mapping[str, object]) -> dict[s
     if not is_same or not isinstance(own, Mapping):
         return {}
     kept = {str(key): value for key, value in own.items() if key in KEPT_OPTIONS[database.engine]}
-    return {**kept, "pool": dict(POOL)} if kept.get("pool") is True else kept
+    pool = POOL if kept.get("pool") is True else kept.get("pool")
+    return {**kept, "pool": {"timeout": POOL_TIMEOUT, **pool}} if pool and isinstance(pool, Mapping) else kept
 
 
 def engine_of(database: DatabaseSpec, project_engine: str) -> str:
@@ -115,8 +155,8 @@ def connection_settings(site: SiteSpec, engine: str, kept: Mapping[str, object])
     database = site.database
     if database.engine == "sqlite":
         return {"ENGINE": engine, "NAME": str(database.path), "OPTIONS": {**SQLITE_OPTIONS, **kept}}
-    own = {"connect_timeout": CONNECT_TIMEOUT, **kept, **dict(database.options), "application_name": f"mh:{site.id}"}
-    options = {**NOT_AMBIENT, **own}
+    own = {**TIMEOUTS, **kept, **dict(database.options), "application_name": f"mh:{site.id}"}
+    options = {**ambient_overrides(), **own}
     return {
         "ENGINE": engine,
         "NAME": database.name,

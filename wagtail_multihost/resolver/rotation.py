@@ -37,6 +37,7 @@ def site_credentials(platform: PlatformSpec, site: SiteSpec, located: Located = 
         yield own_key_credential(site, located)
     yield from database_password(site, located)
     yield from cache_password(site, located)
+    yield from client_keys(site, located)
     yield from storage_keys(site, located)
     yield from mail_password(site, located)
     yield from frontend_keys(site, located)
@@ -96,6 +97,25 @@ def cache_password(site: SiteSpec, located: Located) -> Iterator[SiteCredential]
         source_in_part(site, "cache", "password", located),
         effects_of_change(cache, "password"),
     )
+
+
+def client_keys(site: SiteSpec, located: Located) -> Iterator[SiteCredential]:
+    """Yield the keys of the certificates by which the site's servers know it."""
+    database, cache = site.database, site.cache
+    if key := dict(database.options).get("sslkey"):
+        yield SiteCredential(
+            "The database's client key",
+            f"of the role {database.user} at {database.host}, in the file {key}",
+            source_in_part(site, "database", "options", located),
+            effects_of_change(cache, "key"),
+        )
+    if cache.key is not None:
+        yield SiteCredential(
+            "The cache's client key",
+            f"at {cache.host}, in the file {cache.key}",
+            source_in_part(site, "cache", "key", located),
+            effects_of_change(cache, "key"),
+        )
 
 
 def storage_keys(site: SiteSpec, located: Located) -> Iterator[SiteCredential]:

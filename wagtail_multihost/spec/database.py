@@ -10,9 +10,9 @@ from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import WORD, is_made_of, shown
-from wagtail_multihost.spec.kinds import PORT, SECRET, SERVER_HOST, SITE_PATH, Kind, choice
+from wagtail_multihost.spec.kinds import PORT, SECRET, SITE_PATH, Kind, choice
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.validation import raise_problems
+from wagtail_multihost.spec.validation import SOCKET_PATH_BYTES, parse_database_host, raise_problems
 
 DatabaseEngine: TypeAlias = Literal["sqlite", "postgresql"]
 Option: TypeAlias = str | int
@@ -29,15 +29,49 @@ POSTGRESQL_OPTIONS = frozenset(
         "keepalives_idle",
         "keepalives_interval",
         "load_balance_hosts",
+        "max_protocol_version",
+        "min_protocol_version",
         "require_auth",
+        "requirepeer",
+        "ssl_max_protocol_version",
+        "ssl_min_protocol_version",
         "sslcert",
+        "sslcertmode",
         "sslcrl",
+        "sslcrldir",
         "sslkey",
         "sslmode",
         "sslnegotiation",
         "sslrootcert",
+        "sslsni",
         "target_session_attrs",
         "tcp_user_timeout",
+    }
+)
+#: What shows who a client is where it has no password.
+CLIENT_CERTIFICATE = ("sslcert", "sslkey")
+# Those that say where a database is and who connects, and the keys that say so here.
+KEYS_OF_PARAMETERS = {"dbname": "name", "host": "host", "password": "password", "port": "port", "user": "user"}
+# Those for which there is no key: they lead to another server or role than the keys say, or are secrets in the clear.
+IDENTIFYING = frozenset(
+    {
+        "gssdelegation",
+        "gsslib",
+        "hostaddr",
+        "krbsrvname",
+        "oauth_client_id",
+        "oauth_client_secret",
+        "oauth_issuer",
+        "oauth_scope",
+        "options",
+        "passfile",
+        "replication",
+        "scram_client_key",
+        "scram_server_key",
+        "service",
+        "servicefile",
+        "sslkeylogfile",
+        "sslpassword",
     }
 )
 # What libpq and psql take for a name, not for a connection string, in the 63 bytes that Postgres keeps.
@@ -58,13 +92,22 @@ def parse_identifier(value: str) -> str:
 
 def parse_option(pair: tuple[str, Option]) -> tuple[str, Option]:
     """Return an option of libpq when it is no address, credential or identity."""
-    if pair[0] not in POSTGRESQL_OPTIONS:
+    name = pair[0]
+    if name in KEYS_OF_PARAMETERS:
+        raise ValueError(
+            f"The option {name} says where the database is or who connects: state the key {KEYS_OF_PARAMETERS[name]}."
+        )
+    if name in IDENTIFYING:
+        raise ValueError(
+            f"The option {name} is not accepted: it decides where a connection leads, who makes it, or who can read it."
+        )
+    if name not in POSTGRESQL_OPTIONS:
         accepted = ", ".join(sorted(POSTGRESQL_OPTIONS))
-        raise ValueError(f"The option {shown(pair[0])} is not known; accepted: {accepted}.")
+        raise ValueError(f"The option {shown(name)} is not known; accepted: {accepted}.")
     return pair
 
 
-SERVER = SERVER_HOST._replace(label="host, IP address or absolute path of a unix socket's folder")
+SERVER = Kind("host, IP address or absolute path of a unix socket's folder", str, parse_database_host)
 IDENTIFIER = Kind("text, at most 63 characters", str, parse_identifier)
 OPTIONS = Kind("table", dict, parse_option, "take_pairs", each=True)
 SQLITE, POSTGRESQL = ("sqlite",), ("postgresql",)
@@ -73,8 +116,8 @@ SQLITE, POSTGRESQL = ("sqlite",), ("postgresql",)
 @frozen
 class DatabaseSpec(Frozen):
     """
-    A database. SQLite has a ``path``; PostgreSQL has ``name``, ``user``, ``host``, and a ``password``
-    unless ``host`` is the folder of a unix socket. ``options`` are libpq parameters.
+    A database. SQLite has a ``path``; PostgreSQL has ``name``, ``user``, ``host``, and a ``password`` unless ``host``
+    is the folder of a unix socket or ``options``, which are libpq parameters, have a client's certificate.
     """
 
     engine: DatabaseEngine = key(
@@ -112,7 +155,7 @@ class DatabaseSpec(Frozen):
         SECRET,
         "The role's password.",
         None,
-        default_text="required, unless `host` is the folder of a unix socket",
+        default_text="required, unless `host` is the folder of a unix socket or `options` have `sslcert` and `sslkey`",
         of=POSTGRESQL,
         own=True,
         invalidates=(
@@ -123,7 +166,8 @@ class DatabaseSpec(Frozen):
     port: int = key(PORT, "The server's port.", 5432, of=POSTGRESQL, place=True)
     options: tuple[tuple[str, Option], ...] = key(
         OPTIONS,
-        f"Connection parameters of libpq: {', '.join(f'`{option}`' for option in sorted(POSTGRESQL_OPTIONS))}.",
+        f"Connection parameters of libpq: {', '.join(f'`{option}`' for option in sorted(POSTGRESQL_OPTIONS))}. "
+        "`{site}` in one stands for the id.",
         (),
         of=POSTGRESQL,
         who="node",  # some are paths
@@ -135,5 +179,20 @@ class DatabaseSpec(Frozen):
 
 def database_problems(database: DatabaseSpec) -> Iterator[Problem]:
     yield from declared_problems(database)
-    if database.engine == "postgresql" and database.password is None and not database.host.startswith("/"):
-        yield Problem("password", "A PostgreSQL database on the network needs a password or a password_file.")
+    if database.engine != "postgresql":
+        return
+    # https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-UNIX-SOCKET-DIRECTORIES
+    socket = f"{database.host}/.s.PGSQL.{database.port}" if database.host.startswith("/") else ""
+    if len(socket.encode("utf-8", "surrogatepass")) > SOCKET_PATH_BYTES:
+        yield Problem("host", f"The path of its socket, {shown(socket)}, is longer than {SOCKET_PATH_BYTES} bytes.")
+    options = dict(database.options)
+    stated = [option for option in CLIENT_CERTIFICATE if options.get(option)]
+    if len(stated) == 1:
+        [missing] = set(CLIENT_CERTIFICATE).difference(stated)
+        yield Problem("options", f"It has {stated[0]} without {missing}: a client's certificate needs its key.")
+    elif database.password is None and not database.host.startswith("/") and not stated:
+        yield Problem(
+            "password",
+            "A PostgreSQL database on the network needs a password or a password_file, or a client's certificate: "
+            "sslcert and sslkey in options.",
+        )

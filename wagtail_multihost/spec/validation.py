@@ -9,8 +9,10 @@ from pathlib import Path
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.spec.identifiers import HOSTNAME_LENGTH, WORD, is_made_of, shown
 
-# An IPv6 address, or the folder of a unix socket.
-OTHER_HOST = r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+|/[A-Za-z0-9._/@+-]*"
+# Linux keeps 108 bytes, of which the last is zero (https://man7.org/linux/man-pages/man7/unix.7.html).
+SOCKET_PATH_BYTES = 107
+# What stands before a zone's name is an IPv6 address (https://www.rfc-editor.org/rfc/rfc4007#section-11).
+ZONE = r"[A-Za-z0-9._-]{1,15}"
 TEMPLATE_FIELD = r"\{([^{}]*)\}"
 
 
@@ -22,14 +24,56 @@ def parse_printable(value: str, *, what: str, length: int = 200) -> str:
 
 
 def parse_server_host(value: str) -> str:
-    """Return ``value`` when it is a host name, an IP address or the absolute folder of a unix socket."""
-    is_name = is_made_of(value, WORD, "-.", HOSTNAME_LENGTH) and value[0] != "_" and value[-1] not in "-._"
-    if not is_name and (len(value) > HOSTNAME_LENGTH or not re.fullmatch(OTHER_HOST, value)):
+    """Return ``value`` when it is a host name, an IP address or the absolute path of a unix socket."""
+    if value.startswith("/"):
+        return parse_socket_path(value)
+    name = value.removesuffix(".")  # a name with a final dot is looked up as it is, without search domains
+    is_name = is_made_of(name, WORD, "-.", HOSTNAME_LENGTH) and name[0] != "_" and name[-1] not in "-._"
+    if not is_name and not is_ip_address(value):
         raise ValueError(
             f"The host {shown(value.rpartition('@')[2])} is not accepted: it must be a host name, an IP address "
             "or the absolute path of a unix socket's folder."
         )
     return value
+
+
+def parse_database_host(value: str) -> str:
+    """
+    Return ``value`` when libpq takes it for one server: a host name, an IP address or the absolute path of a unix
+    socket's folder (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-HOST). Sockets without a
+    file, whose names start with ``@``, psycopg takes for host names.
+    """
+    if "," in value:
+        raise ValueError(
+            f"The host {shown(value)} is not accepted: libpq takes what commas part for several servers, and a site "
+            "has one."
+        )
+    return parse_server_host(value)
+
+
+def parse_socket_path(value: str) -> str:
+    """Return ``value`` when it can be the path of a unix socket, or of its folder."""
+    length = len(value.encode("utf-8", "surrogatepass"))
+    if not value.isprintable() or length > SOCKET_PATH_BYTES:
+        raise ValueError(
+            f"The socket {shown(value)} is not accepted: it must be at most {SOCKET_PATH_BYTES} bytes of printable "
+            "characters."
+        )
+    return value
+
+
+def is_ip_address(value: str) -> bool:
+    """Return whether ``value`` is an IPv4 address, or an IPv6 one, perhaps with a zone."""
+    from ipaddress import ip_address  # loads only for what is no name
+
+    address, percent, zone = value.partition("%")
+    if percent and not (":" in address and re.fullmatch(ZONE, zone)):
+        return False
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_port(value: int) -> int:
