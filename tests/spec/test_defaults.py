@@ -87,8 +87,10 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         "pinned": False,
     },
     StorageSpec: {
-        **{"path": None, "bucket": "", "region": "", "endpoint": "", "domain": ""},
-        **{"access_key": None, "secret_key": None},
+        **{"path": None, "bucket": "", "region": "", "endpoint": "", "public_endpoint": "", "domain": ""},
+        **{"access_key": None, "secret_key": None, "addressing_style": "", "signature_version": ""},
+        **{"request_checksum_calculation": "", "response_checksum_validation": ""},
+        **{"connect_timeout": None, "read_timeout": None, "attempts": None, "querystring_expire": None},
     },
     TlsSpec: {"pending": (), "off": ()},
 }
