@@ -38,7 +38,10 @@ from wagtail_multihost.spec.frozen import Frozen, frozen
 DEFAULTS: dict[type[Any], dict[str, object]] = {
     CacheSpec: {"host": "", "port": 6379, "number": 0, "username": "", "password": None, "tls": False},
     CodeOptions: {"directory": None, "virtualenv": None, "wsgi": "", "settings_module": "", "pythonpath": ()},
-    Codebase: {"static_url": "/static/", "media_url": "/media/", "pythonpath": (), "health_prefix": "/-/"},
+    Codebase: {
+        **{"static_url": "/static/", "media_url": "/media/", "pythonpath": (), "health_prefix": "/-/"},
+        **{"signed_seconds": 3600, "page_seconds": 0},
+    },
     DatabaseSpec: {
         **{"path": None, "name": "", "user": "", "password": None, "host": "", "port": 5432, "options": ()},
     },

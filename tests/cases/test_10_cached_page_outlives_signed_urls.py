@@ -1,0 +1,160 @@
+"""
+Case 10: a page that is kept for longer than the signed addresses of its images are valid. What is emitted is refused
+or cautioned; no server runs then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.emitters.conftest import BUCKET, DATA, make_codebase, make_plan, make_platform, make_site, texts
+from wagtail_multihost.emitters import Plan
+from wagtail_multihost.emitters.cautions import cautions
+from wagtail_multihost.emitters.planning import plan as planned
+from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.spec.cache import CacheSpec
+from wagtail_multihost.spec.frontend import FrontendCacheSpec
+from wagtail_multihost.spec.nginx import NginxOptions
+from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.storage import StorageSpec
+
+SITES = """
+[platform]
+name = "rig"
+secret_key = "a-platform-key-0123456789-0123456789-0123456789"
+runner = "gunicorn"
+
+[platform.nginx]
+cache = 7200
+
+[sites.aurora]
+hostnames = ["aurora.example.org"]
+storage = "s3://AKIDEXAMPLE:secret@site-1?region=eu-central-1%s"
+
+[sites.borealis]
+hostnames = ["borealis.example.org"]
+"""
+REDIS = CacheSpec(backend="redis", host="cache.internal")
+#: A request may take 60 seconds, and nginx waits 5 more.
+WAITED = 65
+
+
+def plan_of(*sites: SiteSpec, cache: int = 0, **codebase: object) -> Plan:
+    platform = make_platform(nginx=NginxOptions(cache=cache), origin="https://{hostname}")
+    return make_plan(*sites, platform=platform, codebase=make_codebase(**codebase))
+
+
+def bucket(**options: object) -> StorageSpec:
+    values = {"backend": "s3", "bucket": BUCKET.bucket, "access_key": BUCKET.access_key}
+    return StorageSpec(**{**values, "secret_key": BUCKET.secret_key, **options})
+
+
+def refused(plan: Plan) -> str:
+    with pytest.raises(EmitError) as caught:
+        texts("nginx", plan)
+    return str(caught.value)
+
+
+def test_pages_that_outlive_addresses_are_refused(tmp_path: Path) -> None:
+    """The site, the key as it was written, both times and what is accepted are said; local files do not matter."""
+    path = tmp_path / "sites.toml"
+    path.write_text(SITES % "")
+    registry = open_registry(path, {})
+    message = refused(planned(registry, registry.load(), make_codebase(), tmp_path))
+    assert message.startswith(
+        "platform.nginx.cache: Pages of aurora are kept for 7200 seconds, and addresses of images"
+    )
+    assert "expire after 3600." in message and "querystring_expire" in message and "domain" in message
+    assert "borealis" not in message and "secret" not in message
+
+
+def test_front_server_is_the_one_that_keeps_pages() -> None:
+    """Behind it a node keeps none, and is refused nothing; the front server waits a little longer for a node."""
+    nginx = NginxOptions(cache=60, fronts=("10.0.0.4",))
+    platform = make_platform(nginx=nginx, nodes=(("app-1", "10.0.0.5:8080"),))
+    front = make_plan(make_site("aurora", cache=REDIS, storage=bucket(querystring_expire=125)), platform=platform)
+    assert "at most 55," in refused(front)
+    assert texts("nginx", replace(front, node="app-1"))
+
+
+def test_pages_that_the_signature_outlives_are_accepted(tmp_path: Path) -> None:
+    """A longer life, as the site's own or by the project's, is enough; so is a domain."""
+    for own in ("&querystring_expire=7265", "&domain=media.example.org"):
+        path = tmp_path / "sites.toml"
+        path.write_text(SITES % own)
+        registry = open_registry(path, {})
+        assert "nginx/cache.conf" in texts("nginx", planned(registry, registry.load(), make_codebase(), tmp_path))
+    path.write_text(SITES % "")
+    registry = open_registry(path, {})
+    codebase = make_codebase(signed_seconds=86_400)
+    assert "nginx/cache.conf" in texts("nginx", planned(registry, registry.load(), codebase, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("cache", "expire", "is_refused"),
+    [(60, 60, True), (60, 60 + WAITED - 1, True), (60, 60 + WAITED, False), (0, 1, False), (86_400, 604_800, False)],
+)
+def test_time_of_a_request_is_counted(cache: int, expire: int, is_refused: bool) -> None:
+    """While one visitor waits for the new page others still get the old one, so it must be good for as long."""
+    plan = plan_of(make_site("aurora", storage=bucket(querystring_expire=expire)), cache=cache)
+    if is_refused:
+        assert f"at most {max(0, expire - WAITED)}," in refused(plan)
+    else:
+        assert texts("nginx", plan)
+
+
+def test_setting_of_the_project_is_what_counts_where_the_site_states_none() -> None:
+    """AWS_QUERYSTRING_EXPIRE = 2, and a site's own number of seconds, are both told."""
+    own = make_site("borealis", storage=bucket(), nginx=(("cache", 10),))
+    assert "sites.borealis.nginx.cache: Pages of borealis are kept for 10 seconds" in refused(
+        plan_of(own, signed_seconds=2)
+    )
+
+
+def told(plan: Plan, *targets: str) -> list[str]:
+    return list(cautions(plan, targets))
+
+
+@pytest.mark.parametrize(("kept", "expire", "is_told"), [(600, 3600, False), (7200, 3600, True), (3600, 3600, True)])
+def test_pages_that_the_project_keeps_for_longer_are_told(kept: int, expire: int, is_told: bool) -> None:
+    """Django's own cache of pages is no better than nginx'."""
+    sites = [make_site(name, cache=REDIS, storage=bucket()) for name in ("aurora", "borealis")]
+    found = told(plan_of(*sites, page_seconds=kept, signed_seconds=expire), "uwsgi")
+    assert [sentence.startswith(f"The project keeps pages for {kept} seconds") for sentence in found] == [
+        True
+    ] * is_told
+    local = make_site("aurora", data=DATA, cache=REDIS)
+    assert told(plan_of(local, page_seconds=kept, signed_seconds=expire)) == []
+
+
+def test_cache_in_front_is_told_until_somebody_has_decided() -> None:
+    """How long a CDN keeps pages is said nowhere here, so the operator says how long addresses must be valid."""
+    frontend = FrontendCacheSpec(backend="http", location="http://varnish:6081")
+    site = make_site("aurora", cache=REDIS, storage=bucket(), frontend=frontend)
+    (sentence,) = told(plan_of(site))
+    assert sentence.startswith("The cache in front of the site aurora keeps pages") and "3600 seconds" in sentence
+    assert told(plan_of(replace(site, storage=bucket(querystring_expire=86_400)))) == []
+    assert told(plan_of(replace(site, storage=bucket(domain="media.example.org")))) == []
+    assert told(plan_of(replace(site, frontend=None))) == []
+
+
+@pytest.mark.parametrize(
+    ("storage", "words"),
+    [
+        ({"endpoint": "http://minio:9000"}, ["known in its own network alone", "public_endpoint"]),
+        ({"endpoint": "http://s3.example.org:9000"}, ["over http, which browsers refuse"]),
+        ({"endpoint": "http://minio:9000", "public_endpoint": "https://s3.example.org"}, []),
+        ({"endpoint": "http://minio:9000", "domain": "media.example.org"}, []),
+        ({"endpoint": "https://10.0.0.5"}, []),
+        ({}, []),
+    ],
+)
+def test_server_that_browsers_do_not_reach_is_told(storage: dict[str, str], words: list[str]) -> None:
+    """A name of a container's network, and http in pages that come over https."""
+    found = told(plan_of(make_site("aurora", cache=REDIS, storage=bucket(**storage))))
+    assert len(found) == bool(words)
+    assert all(word in found[0] for word in words)
