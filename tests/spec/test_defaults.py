@@ -45,10 +45,12 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
     DatabaseSpec: {
         **{"path": None, "name": "", "user": "", "password": None, "host": "", "port": 5432, "options": ()},
     },
-    FrontendCacheSpec: {"location": "", "zone": "", "token": None, "access_key": None, "secret_key": None},
+    FrontendCacheSpec: {
+        **{"location": "", "zone": "", "token": None, "access_key": None, "secret_key": None, "timeout": 5},
+    },
     MailSpec: {
         **{"backend": "smtp", "host": "", "port": 587, "username": "", "password": None},
-        **{"security": "starttls", "timeout": 10},
+        **{"security": "starttls", "timeout": None},
     },
     Names: {},
     PlatformSpec: {
