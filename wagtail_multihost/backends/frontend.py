@@ -32,7 +32,6 @@ from wagtail_multihost.spec.frontend import FRONTEND_SECONDS, FrontendCacheSpec
 logger = logging.getLogger("wagtail.frontendcache")
 
 ATTEMPTS = 2
-AGENT = f"Wagtail-frontendcache/{__version__}"
 
 
 class Patience:
@@ -71,11 +70,9 @@ class SiteHTTPBackend(Patience, HTTPBackend):  # type: ignore[misc]  # Wagtail h
     def purge(self, url: str) -> None:
         parts = urlsplit(url)
         target = urlunsplit([self.cache_scheme, self.cache_netloc, parts.path, parts.query, parts.fragment])
-        host = parts.netloc.rpartition("@")[2]
+        headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": f"Wagtail-frontendcache/{__version__}"}
         try:
-            self.opener.open(
-                PurgeRequest(url=target, headers={"Host": host, "User-Agent": AGENT}), timeout=self.timeout
-            ).close()
+            self.opener.open(PurgeRequest(url=target, headers=headers), timeout=self.timeout).close()
         except HTTPError as error:
             logger.error("Couldn't purge '%s' from HTTP cache. HTTPError: %d %s", url, error.code, error.reason)
         except (OSError, HTTPException) as error:
