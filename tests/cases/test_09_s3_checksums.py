@@ -63,7 +63,7 @@ def test_server_that_refuses_checksums_has_files_and_the_mark(process_of: Proces
 def test_variables_decide_nothing_about_checksums(
     process_of: Process, strict: StrictS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What botocore would take from its surroundings, or from a file of the account's, is not taken."""
+    """What botocore would take from its environment, or from a file of the account's, is not taken."""
     monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported")
     monkeypatch.setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_supported")
     process_of(endpoint=f"http://127.0.0.1:{strict.ports[0]}")

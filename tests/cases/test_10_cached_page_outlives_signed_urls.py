@@ -65,10 +65,8 @@ def test_pages_that_outlive_addresses_are_refused(tmp_path: Path) -> None:
     path.write_text(SITES % "")
     registry = open_registry(path, {})
     message = refused(planned(registry, registry.load(), make_codebase(), tmp_path))
-    assert message.startswith(
-        "platform.nginx.cache: Pages of aurora are kept for 7200 seconds, and addresses of images"
-    )
-    assert "expire after 3600." in message and "querystring_expire" in message and "domain" in message
+    assert message.startswith("platform.nginx.cache: Pages of aurora are kept for 7200 seconds, but the URLs of images")
+    assert "expire after 3600 seconds." in message and "querystring_expire" in message and "domain" in message
     assert "borealis" not in message and "secret" not in message
 
 
@@ -145,8 +143,8 @@ def test_cache_in_front_is_told_until_somebody_has_decided() -> None:
 @pytest.mark.parametrize(
     ("storage", "words"),
     [
-        ({"endpoint": "http://minio:9000"}, ["known in its own network alone", "public_endpoint"]),
-        ({"endpoint": "http://s3.example.org:9000"}, ["over http, which browsers refuse"]),
+        ({"endpoint": "http://minio:9000"}, ["only known in its own network", "public_endpoint"]),
+        ({"endpoint": "http://s3.example.org:9000"}, ["over http, which browsers block"]),
         ({"endpoint": "http://minio:9000", "public_endpoint": "https://s3.example.org"}, []),
         ({"endpoint": "http://minio:9000", "domain": "media.example.org"}, []),
         ({"endpoint": "https://10.0.0.5"}, []),

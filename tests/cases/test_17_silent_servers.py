@@ -97,7 +97,7 @@ def mail_settings(site: Any, project: dict[str, object]) -> dict[str, Any]:
 def test_mail_server_that_does_not_answer(
     silent: Silent, own: MailSpec | None, project: dict[str, object], least: int
 ) -> None:
-    """A message is not sent after seconds, through the site's server or the project's; Django would wait for ever."""
+    """A message is not sent after seconds, through the site's server or the project's; Django would wait forever."""
     if own is not None:
         own = MailSpec(**{name: getattr(own, name) for name in ("host", "security", "timeout")}, port=silent.port)
     elif not project.get("MAILERS"):

@@ -22,7 +22,7 @@ from wagtail_multihost.backends.storage import SiteS3Storage
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.resolver.csp import media_sources
-from wagtail_multihost.resolver.explain import facts
+from wagtail_multihost.resolver.explain import site_facts
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 
 __all__ = ["process_of"]
@@ -162,7 +162,7 @@ def test_explanation_shows_the_public_address_and_no_secret(tmp_path: Path) -> N
     """Who asks how a site is resolved reads where browsers are led."""
     first = f"{INSIDE % (1, 1, 1)}&public_endpoint=http://localhost:9000"
     platform, site = open_registry(registry_of(tmp_path, first, INSIDE % (2, 2, 2)), {}).site("aurora")
-    rows = {str(row["name"]): row["value"] for row in facts(ResolvedSettings(platform, site))}
+    rows = {str(row["name"]): row["value"] for row in site_facts(ResolvedSettings(platform, site))}
     assert rows["storage.public_endpoint"] == "http://localhost:9000"
     assert "secret-1" not in str(rows)
 

@@ -28,29 +28,29 @@ from wagtail_multihost.backends.markers import require_site
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.spec.frontend import FRONTEND_SECONDS, FrontendCacheSpec
 
-# Wagtail's, so that what a project does with it is done with this too.
+# Wagtail's own logger, so that a project's LOGGING applies to these records too.
 logger = logging.getLogger("wagtail.frontendcache")
 
 ATTEMPTS = 2
 
 
 class Patience:
-    """What a backend does with a cache that does not answer: nothing more, as long as the backend lives, a task."""
+    """A backend that asks a cache nothing more, in its own lifetime of one task, once it has not answered."""
 
     is_silent = False
 
     def give_up(self, urls: Iterable[str], error: Exception) -> None:
-        """Log what is not purged, now or later in this task."""
+        """Log URLs that are not purged, and ask the cache nothing more."""
         self.is_silent = True
         logger.error(
-            "The frontend cache does not answer (%s); not purged, and kept there until they expire: %s",
+            "The frontend cache does not answer (%s). These URLs are not purged, and stay there until they expire: %s",
             type(error).__name__,
             ", ".join(urls),
         )
 
 
 class SiteHTTPBackend(Patience, HTTPBackend):  # type: ignore[misc]  # Wagtail has no types
-    """Wagtail's HTTPBackend with a ``TIMEOUT`` in seconds, and without the proxies of the process's surroundings."""
+    """Wagtail's HTTPBackend with a ``TIMEOUT`` in seconds, and without the proxies of the process's environment."""
 
     cache_scheme: str
     cache_netloc: str
@@ -76,7 +76,7 @@ class SiteHTTPBackend(Patience, HTTPBackend):  # type: ignore[misc]  # Wagtail h
         except HTTPError as error:
             logger.error("Couldn't purge '%s' from HTTP cache. HTTPError: %d %s", url, error.code, error.reason)
         except (OSError, HTTPException) as error:
-            # Waiting for the answer raises TimeoutError itself, which urllib makes no URLError of.
+            # urllib makes no URLError of a TimeoutError that is raised while it waits for the answer.
             self.give_up([url], error)
 
 

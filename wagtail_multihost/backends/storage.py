@@ -35,7 +35,7 @@ NOT_AMBIENT = {
     "endpoint_url": None,
     "region_name": None,
 }
-# What a request waits for at most: botocore's own are a minute, for connecting and for each silence, five times over
+# botocore's own defaults are 60 seconds for connecting and for each silence, in up to five attempts
 # (https://botocore.amazonaws.com/v1/documentation/api/latest/reference/config.html).
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 10  # seconds
@@ -47,8 +47,8 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
     """
     django-storages' S3Storage with the bucket and the keys of this process's site.
 
-    Its arguments are the site id and the ``location`` (a folder in the bucket), and what the project states of how
-    files are stored. A copy is made of the first two alone, because Wagtail puts a storage's arguments into the queue
+    Its arguments are the site id, the ``location`` (a folder in the bucket) and the project's options on how files
+    are stored. It is deconstructed to the first two alone, because Wagtail puts a storage's arguments into the queue
     of the task that deletes a file. In the process of another site it raises ConfigurationError, and IdentityError
     where the bucket has the mark of another site.
     """
@@ -61,12 +61,12 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
         self.site = site
         note_storage(self)
         arguments, options = self._constructor_args
-        # What queues keep is JSON, and a configuration of clients is not.
+        # Queues keep JSON, which a configuration of clients is not.
         self._constructor_args = arguments, {name: value for name, value in options.items() if name not in stated}
         own = require_site(site, "storage").storage
         how = stated or stated_options(location)
         super().__init__(**{**how, **bucket_options(own)}, location=location)
-        # What django-storages has here without a configuration of the project is one that it made itself.
+        # If the project has no configuration of clients, self.client_config is one that django-storages has made.
         project = how.get("client_config") or setting("AWS_S3_CLIENT_CONFIG")
         self.client_config = client_config(own, project, self.proxies, how.get("signature_version"))
         self.public_endpoint = "" if own.domain else own.public_endpoint
@@ -84,9 +84,9 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
     @property
     def signer(self) -> Any:
         """
-        The client that signs addresses for browsers. A signature is for the host that is asked, so the client that
-        reaches the server inside cannot make it (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
-        It asks nothing.
+        The client that signs URLs for browsers. A signature is only valid for one host, so the client that asks the
+        server under its other address cannot make it (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
+        It sends nothing.
         """
         if getattr(self._connections, "signer", None) is None:
             self._connections.signer = self._create_session().client(
@@ -121,7 +121,7 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
 
 
 def bucket_options(storage: StorageSpec) -> dict[str, Any]:
-    """Return what the site's storage says of where its files are, who signs, and how, where it states that."""
+    """Return the site's own options: where its files are, who asks for them, and what its storage states besides."""
     stated = {"querystring_expire": storage.querystring_expire}
     return {
         "bucket_name": storage.bucket,
@@ -138,7 +138,7 @@ def bucket_options(storage: StorageSpec) -> dict[str, Any]:
 
 
 def stated_options(location: str) -> dict[str, Any]:
-    """Return what the project states, in STORAGES, of how files in a folder of the bucket are stored."""
+    """Return the project's options, in STORAGES, on how files in a folder of the bucket are stored."""
     for storage in settings.STORAGES.values():
         options = storage.get("OPTIONS") or {}
         if storage.get("BACKEND") == SITE_S3 and options.get("location", "") == location:
@@ -148,8 +148,8 @@ def stated_options(location: str) -> dict[str, Any]:
 
 def client_config(storage: StorageSpec, project: Config | None, proxies: Any, signature_version: Any) -> Config:
     """
-    Return the configuration of clients: the site's, below that what the ``project`` states, and below that values
-    with which no request waits long, and which servers other than Amazon's take. Nothing is left to the environment.
+    Return the configuration of clients: what the site states, then what the ``project`` states, then defaults that
+    keep requests from waiting long, and that other servers than Amazon's accept. Nothing is left to the environment.
     """
     checksums = "when_required" if normalize_endpoint(storage.endpoint) else "when_supported"
     base = Config(

@@ -45,7 +45,9 @@ def site_claims(site: SiteSpec) -> Iterator[Claim]:
         yield Claim("bucket", f"{storage.bucket} at {normalize_endpoint(storage.endpoint) or 'S3'}", "storage")
         if storage.public_endpoint:
             # The same server, which another site may name by this address.
-            yield Claim("bucket", f"{storage.bucket} at {normalize_endpoint(storage.public_endpoint) or 'S3'}", "storage")
+            yield Claim(
+                "bucket", f"{storage.bucket} at {normalize_endpoint(storage.public_endpoint) or 'S3'}", "storage"
+            )
         if storage.domain:
             yield Claim("hostname", storage.domain, "storage")
     yield from account_claims(site)

@@ -44,7 +44,7 @@ def test_database_problems(
 
 
 def file_host_problems(sites: Iterable[SiteSpec], owners: dict[tuple[str, str], SiteSpec]) -> Iterator[Problem]:
-    """Yield the hosts of other sites' pages that a site's files would come from: scripts there get those cookies."""
+    """Yield hostnames of other sites under which a site's files would be served: scripts in them get those cookies."""
     for site in sites:
         host = urlsplit(site.storage.visited_endpoint).hostname or ""
         for name in (host, f"{site.storage.bucket}.{host}") if host else ():

@@ -20,7 +20,7 @@ ADDRESSES_SINCE = (6, 0)
 MAILERS_SINCE = (6, 1)
 MAIL_SECONDS = 10
 NOT_OF_SERVERS = ("EMAIL_SUBJECT_PREFIX", "EMAIL_USE_LOCALTIME")
-# Wagtail's own number where nothing is stated; None would wait for ever
+# Wagtail's own default; with None it would wait forever
 # (https://docs.wagtail.org/en/stable/topics/search/backends.html).
 SEARCH_SECONDS = 10
 
@@ -68,18 +68,18 @@ def admin_settings(site: SiteSpec) -> Iterator[Setting]:
 
 def mail_timeout(site: SiteSpec, project: Project) -> Iterator[Setting]:
     """
-    Yield EMAIL_TIMEOUT where mail goes through a server of the project, and nobody says how long that may take: Django
-    waits for ever then. Since Django 6.1 it is set beside the project's own such settings only: it is deprecated.
+    Yield EMAIL_TIMEOUT if mail goes through the project's server and nobody says how long that may take: Django
+    would wait forever. It is deprecated since Django 6.1, and only set there beside other such settings.
     """
     if site.mail or "MAILERS" in project or project.get("EMAIL_TIMEOUT"):
         return
     stated = any(name.startswith("EMAIL_") and name not in NOT_OF_SERVERS for name in project)
     if stated or uses_legacy_mail():
-        yield Setting("EMAIL_TIMEOUT", MAIL_SECONDS, "the project states none, and Django would wait for ever", "")
+        yield Setting("EMAIL_TIMEOUT", MAIL_SECONDS, "the project states none, and Django would wait forever", "")
 
 
 def uses_legacy_mail() -> bool:
-    """Return whether Django is loaded, as it is wherever mail is sent, and knows no MAILERS."""
+    """Return whether the Django that is loaded knows no MAILERS."""
     return getattr(sys.modules.get("django"), "VERSION", MAILERS_SINCE)[:2] < MAILERS_SINCE
 
 

@@ -84,7 +84,7 @@ def media_sources(storage: StorageSpec) -> list[str]:
 
 
 def endpoint_sources(storage: StorageSpec) -> Iterator[str]:
-    """Yield the sources of a bucket on another server than Amazon's: below its name, or on a host of its own."""
+    """Yield the sources of a bucket on another server than Amazon's: its folder there, or its own host."""
     scheme, _, server = storage.visited_endpoint.rstrip("/").partition("://")
     if storage.style != "virtual":
         yield f"{scheme}://{server}/{storage.bucket}/"

@@ -44,7 +44,8 @@ def mail_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> I
     if django_version() >= MAILERS_SINCE:
         stated = aliases_of(project, "MAILERS")
         aliases = {
-            alias: mailer_options(site.mail, mail_seconds(stated.get(alias, {}), project)) for alias in (MAILER_DEFAULT, *stated)
+            alias: mailer_options(site.mail, mail_seconds(stated.get(alias, {}), project))
+            for alias in (MAILER_DEFAULT, *stated)
         }
         yield Setting("MAILERS", aliases, f"every alias is {OWN}", source)
         for name in REPLACED:

@@ -83,8 +83,8 @@ def storage_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[S
 
 def keep_options(storages: Mapping[str, object], aliases: Mapping[str, Mapping[str, object]], site: SiteSpec) -> None:
     """
-    Give the site's storages what the project states of how files are stored in buckets. Raises ConfigurationError for
-    what it states of where they are, and of who asks: that is the site's.
+    Give the site's storages the project's options on how files are stored in buckets. Raises ConfigurationError for
+    options on where they are or who asks for them, which are the site's.
     """
     if site.storage.backend != "s3":
         return
@@ -93,7 +93,7 @@ def keep_options(storages: Mapping[str, object], aliases: Mapping[str, Mapping[s
         options = stated.get("OPTIONS")
         if alias == STATIC or not isinstance(options, Mapping):
             continue
-        # A class of the project's own, which the site's takes the place of, may have any options.
+        # A class of the project's own, which the site's class replaces, may have any options.
         if "s3" in str(stated.get("BACKEND")).lower():
             problems.extend(place_problems(alias, options, site))
         storages[alias]["OPTIONS"].update({name: value for name, value in options.items() if name in HOW})  # type: ignore[index]
@@ -102,21 +102,21 @@ def keep_options(storages: Mapping[str, object], aliases: Mapping[str, Mapping[s
 
 
 def place_problems(alias: str, options: Mapping[str, object], site: SiteSpec) -> Iterator[Problem]:
-    """Yield the options of an alias that say where files are or who asks, and differ from what the site says."""
-    for name, key, stated in places_stated(options):
+    """Yield an alias's options on where files are or who asks for them, if they differ from what the site says."""
+    for name, key, stated in stated_places(options):
         own = site.storage.style if key == "addressing_style" else getattr(site.storage, key, None)
-        # Secrets are not compared: one that is in the project is every site's.
+        # Secrets are not compared: one in the project belongs to all sites.
         if not stated or (isinstance(own, str) and own == stated):
             continue
-        instead = f"State {key} in the site's storage instead" if key else "The site's storage has no such key"
+        instead = f", and state {key} in the site's storage" if key else ""
         yield Problem(
             "STORAGES",
-            f"The alias {shown(alias)} has the option {name}, which every site would share. {instead}, and remove it.",
+            f"The alias {shown(alias)} has the option {name}, which all sites would share. Remove it{instead}.",
             site.id,
         )
 
 
-def places_stated(options: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
+def stated_places(options: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
     """Yield each option that says where or who, with its name in a site's storage (blank: none) and its value."""
     for name in sorted(options.keys() & WHERE.keys()):
         yield name, WHERE[name], options[name]

@@ -89,8 +89,8 @@ class StorageSpec(Frozen):
     endpoint: str = key(ENDPOINT, "The server, where it is not Amazon's.", "", of=S3, place=True)
     public_endpoint: str = key(
         ENDPOINT,
-        "The same server as browsers reach it, if that is another address. Signed addresses lead there; with a "
-        "`domain` there are none.",
+        "The address under which browsers reach the same server, if it is another one: signed URLs begin with it. It "
+        "has no effect with a `domain`.",
         "",
         of=S3,
     )
@@ -115,31 +115,30 @@ class StorageSpec(Frozen):
             "Nothing that is stored. When the old key is taken away, signed addresses of files that were made with it.",
         ),
     )
-
     addressing_style: str = key(
         choice("path", "virtual", "auto", what="addressing style"),
-        "Where addresses have the bucket: in the path, before the host, or as botocore decides.",
+        "Where URLs have the bucket's name: in the path, before the host, or as botocore decides.",
         "",
         words="`path` with an endpoint, otherwise `virtual`",
         of=S3,
     )
     signature_version: str = key(
         choice("s3v4", "s3", what="signature version"),
-        "How requests are signed; `s3` is version 2, for servers that know no other.",
+        "How requests are signed; `s3` is version 2, for servers that do not know version 4.",
         "",
         words="the project's, or `s3v4`",
         of=S3,
     )
     request_checksum_calculation: str = key(
         choice(*CHECKSUMS, what="checksum calculation"),
-        "When uploads get a checksum of their own, which many servers other than Amazon's refuse.",
+        "Whether all uploads get a checksum, which many servers other than Amazon's refuse.",
         "",
         words="the project's; or `when_required` for an endpoint that is not Amazon's, otherwise `when_supported`",
         of=S3,
     )
     response_checksum_validation: str = key(
         choice(*CHECKSUMS, what="checksum validation"),
-        "When the checksum of a download is asked for and compared.",
+        "Whether all downloads are compared with their checksum.",
         "",
         words="as for `request_checksum_calculation`",
         of=S3,
@@ -160,14 +159,14 @@ class StorageSpec(Frozen):
     )
     attempts: int | None = key(
         integer(1, 10, what="number of attempts"),
-        "How often a request is tried, the first time included.",
+        "How many times a request is tried.",
         None,
         words="the project's, or 2",
         of=S3,
     )
     querystring_expire: int | None = key(
         integer(1, WEEK, what="lifetime", unit="seconds"),
-        "How long a signed address is valid. Pages must not be kept for longer.",
+        "How long a signed URL is valid. Pages must not be cached for longer.",
         None,
         words="the project's, or 3600",
         of=S3,

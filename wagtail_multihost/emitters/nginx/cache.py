@@ -28,7 +28,7 @@ PAGE_KEY = "page|$multihost_site|$multihost_page_scheme|$request_method|$host|$r
 
 def refuse_short_signatures(front: Front) -> None:
     """
-    Raise EmitError for sites whose pages are kept for longer than the addresses of files in them are valid. While one
+    Raise EmitError for sites whose pages are cached for longer than the URLs of files in them are valid. While one
     visitor waits for the new page, others still get the old one.
     """
     if not front.caches_pages:
@@ -42,9 +42,9 @@ def refuse_short_signatures(front: Front) -> None:
             most = max(0, valid - waited)
             problems.append(
                 f"{f'sites.{site.id}' if is_own else 'platform'}.nginx.cache: Pages of {site.id} are kept for {kept} "
-                f"seconds, and addresses of images in them expire after {valid}. Accepted: at most {most}, which "
-                f"leaves time for a request; a longer querystring_expire in the site's storage (at most {WEEK}); or a "
-                "domain there, whose addresses do not expire."
+                f"seconds, but the URLs of images in them expire after {valid} seconds. Accepted: at most {most}, "
+                "which leaves time for a request. Or state a longer querystring_expire in the site's storage (at most "
+                f"{WEEK}), or a domain, whose URLs do not expire."
             )
     if problems:
         raise EmitError(" ".join(problems))
