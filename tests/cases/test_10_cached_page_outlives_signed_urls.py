@@ -1,16 +1,26 @@
 """
-Case 10: a page that is kept for longer than the signed addresses of its images are valid. What is emitted is refused
-or cautioned; no server runs then.
+Case 10: a page that is kept for longer than the signed URLs of its images are valid. Such a configuration is refused or
+cautioned; what is accepted is tried with nginx and an S3 server that looks at signatures.
 """
 
 from __future__ import annotations
 
+import contextlib
+import time
+import urllib.request
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.core.files.base import ContentFile
 
+from tests.backends.conftest import SECRET_KEY, process_of
 from tests.emitters.conftest import BUCKET, DATA, make_codebase, make_plan, make_platform, make_site, texts
+from tests.emitters.test_nginx_content_servers import AURORA, body, folder, local_plan, serving
+from tests.servers.strict_s3 import running_strict_s3
+from wagtail_multihost.backends import bucket_mark
+from wagtail_multihost.backends.storage import SiteS3Storage
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.emitters.cautions import cautions
 from wagtail_multihost.emitters.planning import plan as planned
@@ -21,6 +31,8 @@ from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.storage import StorageSpec
+
+__all__ = ["folder", "process_of"]
 
 SITES = """
 [platform]
@@ -111,6 +123,33 @@ def test_setting_of_the_project_is_what_counts_where_the_site_states_none() -> N
     assert "sites.borealis.nginx.cache: Pages of borealis are kept for 10 seconds" in refused(
         plan_of(own, signed_seconds=2)
     )
+
+
+@pytest.mark.servers
+def test_image_of_a_kept_page_is_there_until_nginx_asks_for_another_page(
+    folder: Path, process_of: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the shortest life that is accepted, each address that visitors get is valid; another page has another."""
+    monkeypatch.setattr(bucket_mark, "_next", {})
+    expire = WAITED + 2
+    with running_strict_s3(SECRET_KEY) as strict, contextlib.ExitStack() as stack:
+        process_of(endpoint=f"http://127.0.0.1:{strict.ports[0]}", querystring_expire=expire)
+        own = SiteS3Storage(site="aurora")
+        stack.callback(own.connection.meta.client.close)
+        name = own.save("a.png", ContentFile(b"image"))
+        site = make_site("aurora", storage=bucket(querystring_expire=expire))
+
+        def page(variables: dict[str, str]) -> tuple[str, dict[str, str], str]:
+            return "200 OK", {}, own.url(name)
+
+        stack.enter_context(serving(local_plan(folder, site, options={"cache": 2}), folder, aurora=page))
+        seen = []
+        for pause in (0.0, 1.0, 4.0):
+            time.sleep(pause)
+            seen.append(body(folder, AURORA, "/"))
+            with urllib.request.urlopen(seen[-1], timeout=10) as response:
+                assert response.read() == b"image"
+    assert seen[0] == seen[1] != seen[2]
 
 
 def told(plan: Plan, *targets: str) -> list[str]:

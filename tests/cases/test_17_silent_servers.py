@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import smtplib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,10 @@ from wagtail.contrib.frontend_cache.utils import get_backends
 
 from tests.backends.conftest import process_of
 from tests.backends.test_frontend import caches, cloudflare, cloudfront
+from tests.emitters.conftest import make_site
+from tests.emitters.test_nginx_content_servers import AURORA, Application, body, folder, local_plan, serving
 from tests.resolver.conftest import values_of
+from tests.servers.processes import free_port, wait_for
 from tests.servers.silent import Silent, done_within, silent_server
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.backends import bucket_mark
@@ -31,7 +35,7 @@ from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.secret import Secret
 
-__all__ = ["process_of"]
+__all__ = ["folder", "process_of"]
 
 Process = Callable[..., None]
 pytestmark = pytest.mark.servers
@@ -145,6 +149,21 @@ def test_cache_in_front_that_does_not_answer(
         backend.purge_batch(PAGES[20:])
     assert len(silent.connections) == 1
     assert all(page in caplog.text for page in PAGES)
+
+
+def test_cache_in_front_that_answers_is_purged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nginx takes a purge for the page's host and address, and visitors get the new page."""
+    aurora, port = Application(), free_port()
+    options = {"cache": 60, "http": (f"127.0.0.1:{port}", f"unix:{folder}/http.sock")}
+    own = FrontendCacheSpec(backend="http", location=f"http://127.0.0.1:{port}")
+    backend = get_backends(caches(own, monkeypatch))["default"]
+    with serving(local_plan(folder, make_site("aurora"), options=options), folder, aurora=aurora):
+        for path in ("/a/", "/b/?x=1"):
+            assert body(folder, AURORA, path).endswith(" 1")
+        backend.purge_batch([f"https://{AURORA}/a/", f"https://{AURORA}/b/?x=1"])
+        for path in ("/a/", "/b/?x=1"):
+            wait_for(lambda path=path: body(folder, AURORA, path).endswith(" 2"), "the new page")  # type: ignore[misc]
+    assert not backend.is_silent
 
 
 def test_cloudflare_that_does_not_answer(

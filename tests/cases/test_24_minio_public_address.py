@@ -69,6 +69,7 @@ def test_browsers_read_at_the_public_address_what_was_saved_inside(
     # The same signature is nothing for the host inside, and the other way round.
     assert status_of(url.replace(outside, inside)) == 403
     assert status_of(url.replace("X-Amz-Expires=60", "X-Amz-Expires=61")) == 403
+    assert status_of(own.url(name, expire=-1)) == 403
 
 
 @pytest.mark.parametrize(

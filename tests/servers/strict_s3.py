@@ -1,6 +1,6 @@
 """
-An S3 server as many that are not Amazon's: it refuses checksums of the newer kind with 400, and addresses whose
-signature is not for the host that was asked with 403. It keeps objects in memory.
+An S3 server like many that are not Amazon's: it refuses checksums of the newer kind with 400, and signatures that are
+for another host, or have expired, with 403. It keeps objects in memory.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import http.server
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -95,7 +96,7 @@ def error(code: str, message: str = "") -> bytes:
 
 def is_signed(method: str, path: str, headers: dict[str, str], body: bytes, secret_key: str) -> bool:
     """
-    Return whether a request is signed, in its query or a header, for the host that it asks, as version 4 says
+    Return whether a request is signed, in its query or a header, for this host and moment, as version 4 says
     (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
     """
     parts = urlsplit(path)
@@ -103,6 +104,9 @@ def is_signed(method: str, path: str, headers: dict[str, str], body: bytes, secr
     if "X-Amz-Signature" in query:
         signature, names = query.pop("X-Amz-Signature"), query["X-Amz-SignedHeaders"]
         scope, moment, payload = query["X-Amz-Credential"], query["X-Amz-Date"], "UNSIGNED-PAYLOAD"
+        signed_at = datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        if datetime.now(UTC) > signed_at + timedelta(seconds=int(query["X-Amz-Expires"])):
+            return False
     else:
         algorithm, _, rest = headers.get("authorization", "").partition(" ")
         if algorithm != ALGORITHM:
