@@ -55,7 +55,7 @@ class MailSpec(Frozen):
         integer(1, MOST_SECONDS, what="timeout", unit="seconds"),
         "How long the server may take to connect, and to answer.",
         None,
-        words="the project's, or 10",
+        default_text="the project's, or 10",
         of=SMTP,
     )
 

@@ -119,56 +119,56 @@ class StorageSpec(Frozen):
         choice("path", "virtual", "auto", what="addressing style"),
         "Where URLs have the bucket's name: in the path, before the host, or as botocore decides.",
         "",
-        words="`path` with an endpoint, otherwise `virtual`",
+        default_text="`path` with an endpoint, otherwise `virtual`",
         of=S3,
     )
     signature_version: str = key(
         choice("s3v4", "s3", what="signature version"),
         "How requests are signed; `s3` is version 2, for servers that do not know version 4.",
         "",
-        words="the project's, or `s3v4`",
+        default_text="the project's, or `s3v4`",
         of=S3,
     )
     request_checksum_calculation: str = key(
         choice(*CHECKSUMS, what="checksum calculation"),
         "Whether all uploads get a checksum, which many servers other than Amazon's refuse.",
         "",
-        words="the project's; or `when_required` for an endpoint that is not Amazon's, otherwise `when_supported`",
+        default_text="the project's, or `when_required` for an endpoint that is not Amazon's, or `when_supported`",
         of=S3,
     )
     response_checksum_validation: str = key(
         choice(*CHECKSUMS, what="checksum validation"),
         "Whether all downloads are compared with their checksum.",
         "",
-        words="as for `request_checksum_calculation`",
+        default_text="as for `request_checksum_calculation`",
         of=S3,
     )
     connect_timeout: int | None = key(
         integer(1, MOST_SECONDS, what="connect timeout", unit="seconds"),
         "How long a connection to the server may take.",
         None,
-        words="the project's, or 5",
+        default_text="the project's, or 5",
         of=S3,
     )
     read_timeout: int | None = key(
         integer(1, MOST_SECONDS, what="read timeout", unit="seconds"),
         "How long the server may be silent.",
         None,
-        words="the project's, or 10",
+        default_text="the project's, or 10",
         of=S3,
     )
     attempts: int | None = key(
         integer(1, 10, what="number of attempts"),
         "How many times a request is tried.",
         None,
-        words="the project's, or 2",
+        default_text="the project's, or 2",
         of=S3,
     )
     querystring_expire: int | None = key(
         integer(1, WEEK, what="lifetime", unit="seconds"),
         "How long a signed URL is valid. Pages must not be cached for longer.",
         None,
-        words="the project's, or 3600",
+        default_text="the project's, or 3600",
         of=S3,
     )
 
