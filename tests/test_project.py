@@ -76,6 +76,58 @@ def test_codebase_is_what_the_settings_describe(settings: Any, monkeypatch: pyte
     assert found.pythonpath == ()
 
 
+DJANGO_PAGES, WAGTAIL_PAGES = (
+    f"{name}.UpdateCacheMiddleware" for name in ("django.middleware.cache", "wagtailcache.cache")
+)
+
+
+@pytest.mark.parametrize(
+    ("middleware", "caches", "seconds"),
+    [
+        ([], {}, 0),
+        ([DJANGO_PAGES], {"default": {"TIMEOUT": 7}}, 900),
+        ([WAGTAIL_PAGES], {}, 300),
+        ([WAGTAIL_PAGES], {"default": {"TIMEOUT": 7}, "pages": {"TIMEOUT": 14400}}, 14400),
+        ([WAGTAIL_PAGES], {"pages": {"TIMEOUT": None}}, 315_360_000),
+        ([DJANGO_PAGES, WAGTAIL_PAGES], {"pages": {"TIMEOUT": 60}}, 900),
+    ],
+)
+def test_codebase_says_how_long_the_project_keeps_pages(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, middleware: list[str], caches: dict[str, object], seconds: int
+) -> None:
+    """Django's middleware goes by its own setting, wagtail-cache by its cache's timeout; the longest counts."""
+    monkeypatch.setattr(running, "_current", Running(project={"CACHES": caches}))
+    settings.MIDDLEWARE, settings.CACHE_MIDDLEWARE_SECONDS = middleware, 900
+    settings.WAGTAIL_CACHE_BACKEND = "pages"
+    assert own_codebase().page_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("storages", "common", "seconds"),
+    [
+        ({}, None, 3600),
+        ({}, 60, 60),
+        ({"default": {"OPTIONS": {"querystring_expire": 7200}}}, 60, 60),
+        (
+            {"default": {"OPTIONS": {"querystring_expire": 7200}}, "images": {"OPTIONS": {"bucket_name": "a"}}},
+            9000,
+            7200,
+        ),
+        ({alias: {"OPTIONS": {"querystring_expire": 7200}} for alias in ("default", "images")}, 60, 7200),
+        ({"exports": {"OPTIONS": {"querystring_expire": 1}}}, None, 3600),
+    ],
+)
+def test_codebase_says_how_long_signed_addresses_are_valid(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, storages: dict[str, object], common: int | None, seconds: int
+) -> None:
+    """It is the least of what the storages of uploads and of renditions have, by their options or the setting."""
+    monkeypatch.setattr(running, "_current", Running(project={"STORAGES": storages}))
+    settings.WAGTAILIMAGES_RENDITION_STORAGE = "images"
+    if common is not None:
+        settings.AWS_QUERYSTRING_EXPIRE = common
+    assert own_codebase().signed_seconds == seconds
+
+
 def test_codebase_leaves_out_what_another_server_has(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files with an address of their own are not this platform's, and neither are those that have none."""
     monkeypatch.setattr(running, "_current", Running(project={"MEDIA_URL": "https://cdn/m/"}))

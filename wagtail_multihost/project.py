@@ -6,15 +6,24 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
+from django.core.cache import DEFAULT_CACHE_ALIAS
 
 from wagtail_multihost.conf import conf
 from wagtail_multihost.health.options import read_prefix
 from wagtail_multihost.production.transport import Transport
-from wagtail_multihost.resolver.storages import media_url
+from wagtail_multihost.resolver.setting import aliases_of
+from wagtail_multihost.resolver.storages import RENDITIONS, STORAGE_DEFAULT, media_url
 from wagtail_multihost.running import current
-from wagtail_multihost.spec.codebase import Codebase, protected_folders
+from wagtail_multihost.spec.codebase import SIGNED_SECONDS, Codebase, protected_folders
+
+EXPIRE = "querystring_expire"
+#: Of a cache that states no TIMEOUT (https://docs.djangoproject.com/en/stable/ref/settings/#timeout), and of one
+#: whose entries do not expire.
+CACHE_SECONDS = 300
+ENDLESS = 315_360_000
 
 
 def static_files() -> list[tuple[str, Path]]:
@@ -41,7 +50,40 @@ def own_codebase() -> Codebase:
         static_url=static_url if static_url.startswith("/") else None,
         media_url=url if (url := media_url(project_settings())).startswith("/") else None,
         health_prefix=read_prefix(conf.MULTIHOST_HEALTH),
+        signed_seconds=signed_seconds(),
+        page_seconds=page_seconds(),
     )
+
+
+def signed_seconds() -> int:
+    """Return how long the addresses of files in pages are valid, as the project states it."""
+    storages = aliases_of(project_settings(), "STORAGES")
+    pages = (STORAGE_DEFAULT, str(getattr(settings, RENDITIONS, None) or STORAGE_DEFAULT))
+    common = int(getattr(settings, "AWS_QUERYSTRING_EXPIRE", SIGNED_SECONDS))
+    return max(1, min(stated_seconds(storages.get(alias, {}).get("OPTIONS"), common) for alias in pages))
+
+
+def stated_seconds(options: object, otherwise: int) -> int:
+    seconds = options.get(EXPIRE) if isinstance(options, Mapping) else None
+    return seconds if isinstance(seconds, int) else otherwise
+
+
+def page_seconds() -> int:
+    """
+    Return how long middleware keeps whole pages: Django's, or that of wagtail-cache, which goes by its cache's timeout
+    (https://docs.coderedcorp.com/wagtail-cache/getting_started/install.html).
+    """
+    found = [0]
+    for name in settings.MIDDLEWARE:
+        if not name.endswith(".UpdateCacheMiddleware"):
+            continue
+        if name.startswith("wagtailcache."):
+            alias = getattr(settings, "WAGTAIL_CACHE_BACKEND", DEFAULT_CACHE_ALIAS)
+            seconds: Any = aliases_of(project_settings(), "CACHES").get(alias, {}).get("TIMEOUT", CACHE_SECONDS)
+        else:
+            seconds = settings.CACHE_MIDDLEWARE_SECONDS
+        found.append(ENDLESS if seconds is None else int(seconds))
+    return max(found)
 
 
 def own_transport() -> Transport:

@@ -144,6 +144,16 @@ def test_storage_keeps_what_the_project_says_about_transfers(process_of: Process
     assert own.object_parameters == {"CacheControl": "max-age=60"}
 
 
+def test_requests_wait_for_seconds(process_of: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody states how long, and whatever the surroundings say, it is no worker's whole time."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "9")
+    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
+    process_of()
+    config = SiteS3Storage(site="aurora").connection.meta.client.meta.config
+    assert (config.connect_timeout, config.read_timeout) == (5, 10)
+    assert config.retries == {"total_max_attempts": 2, "mode": "standard"}
+
+
 def test_arguments_pickle_without_a_secret(process_of: Process) -> None:
     """The queue's own serialisation of the arguments has no key in it."""
     process_of()

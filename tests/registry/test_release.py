@@ -24,6 +24,8 @@ CODEBASE = Codebase(
     media_url=None,
     pythonpath=("/srv/lib",),
     health_prefix="/health/",
+    signed_seconds=60,
+    page_seconds=600,
 )
 
 
@@ -65,7 +67,16 @@ def test_file_of_something_else_is_refused(file: Path, change: dict[str, Any]) -
 
 @pytest.mark.parametrize(
     "change",
-    [{"directory": None}, {"wsgi": 1}, {"pythonpath": "a"}, {"pythonpath": [1]}, {"more": "x"}, {"wsgi": None}],
+    [
+        {"directory": None},
+        {"wsgi": 1},
+        {"pythonpath": "a"},
+        {"pythonpath": [1]},
+        {"more": "x"},
+        {"wsgi": None},
+        {"page_seconds": "1"},
+        {"signed_seconds": True},
+    ],
 )
 def test_codebase_of_something_else_is_refused(file: Path, change: dict[str, Any]) -> None:
     """So is one whose values are of other types."""
@@ -79,10 +90,12 @@ def test_codebase_of_something_else_is_refused(file: Path, change: dict[str, Any
 def test_release_that_knows_fewer_keys_has_their_defaults(file: Path) -> None:
     """A site may run a version from before a key was made; what has no default must be there."""
     document = json.loads(file.read_text())
-    for key in ("health_prefix", "pythonpath"):
+    for key in ("health_prefix", "pythonpath", "signed_seconds", "page_seconds"):
         del document["codebase"][key]
     file.write_text(json.dumps(document))
-    assert read_release(file).codebase == replace(CODEBASE, health_prefix="/-/", pythonpath=())
+    assert read_release(file).codebase == replace(
+        CODEBASE, health_prefix="/-/", pythonpath=(), signed_seconds=3600, page_seconds=0
+    )
     del document["codebase"]["virtualenv"]
     file.write_text(json.dumps(document))
     with pytest.raises(ConfigurationError, match="Write it again"):

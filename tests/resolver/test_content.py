@@ -16,8 +16,9 @@ from wagtail_multihost.resolver.content import content_settings
 ELASTIC = "wagtail.search.backends.elasticsearch8"
 
 
-def test_content_settings_are_derived_where_the_site_states_none() -> None:
+def test_content_settings_are_derived_where_the_site_states_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """A site without settings of its own has its id for a name and its hostname in mail addresses."""
+    monkeypatch.setitem(sys.modules, "django", SimpleNamespace(VERSION=(6, 1, 0, "final", 0)))
     assert values_of(content_settings(a_site(id="north-wind"), {})) == {
         "WAGTAIL_SITE_NAME": "North Wind",
         "DEFAULT_FROM_EMAIL": "webmaster@aurora.example.org",
@@ -46,14 +47,14 @@ def test_search_backends_outside_the_database_have_the_sites_prefix() -> None:
     project: dict[str, Any] = {
         "WAGTAILSEARCH_BACKENDS": {
             "default": {"BACKEND": ELASTIC, "INDEX": "shared", "URLS": ["http://search"]},
-            "Other": {"BACKEND": ELASTIC, "INDEX_PREFIX": "shared_"},
+            "Other": {"BACKEND": ELASTIC, "INDEX_PREFIX": "shared_", "TIMEOUT": None},
             "database": {"BACKEND": "wagtail.search.backends.database", "SEARCH_CONFIG": "english"},
             "same": {"BACKEND": "modelsearch.backends.database"},
         }
     }
     assert values_of(content_settings(a_site(), project))["WAGTAILSEARCH_BACKENDS"] == {
         "default": {"BACKEND": ELASTIC, "URLS": ["http://search"], "INDEX_PREFIX": "aviary_aurora_"},
-        "Other": {"BACKEND": ELASTIC, "INDEX_PREFIX": "aviary_aurora_other_"},
+        "Other": {"BACKEND": ELASTIC, "INDEX_PREFIX": "aviary_aurora_other_", "TIMEOUT": 10},
         "database": {"BACKEND": "wagtail.search.backends.database", "SEARCH_CONFIG": "english"},
         "same": {"BACKEND": "modelsearch.backends.database"},
     }

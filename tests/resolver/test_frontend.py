@@ -9,7 +9,7 @@ import pytest
 from tests.resolver.conftest import values_of
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.frontend import HTTP, frontend_settings
+from wagtail_multihost.resolver.frontend import HTTP, SITE_HTTP, frontend_settings
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
 from wagtail_multihost.spec.secret import Secret
@@ -37,21 +37,31 @@ def test_frontend_of_the_site_names_neither_zone_nor_token() -> None:
 
 
 def test_frontend_on_a_server_is_purged_for_the_sites_hosts_alone() -> None:
-    """A cache of the site's own, without an account, is Wagtail's own backend."""
-    own = FrontendCacheSpec(backend="http", location="http://127.0.0.1:6081")
-    assert caches({}, own) == {"default": {**VARNISH, "HOSTNAMES": HOSTS}}
+    """A cache of the site's own, without an account, is asked for as long as the site says."""
+    own = FrontendCacheSpec(backend="http", location="http://127.0.0.1:6081", timeout=7)
+    assert caches({}, own) == {"default": {**VARNISH, "BACKEND": SITE_HTTP, "TIMEOUT": 7, "HOSTNAMES": HOSTS}}
 
 
 def test_servers_of_the_project_are_purged_for_the_sites_hosts_alone() -> None:
     """A Varnish that all sites share stays, in both spellings, and no site purges another's pages."""
     shared = {**VARNISH, "HOSTNAMES": ["*"]}
-    expected = {**VARNISH, "HOSTNAMES": HOSTS}
+    expected = {**VARNISH, "BACKEND": SITE_HTTP, "HOSTNAMES": HOSTS}
     assert caches({"WAGTAILFRONTENDCACHE": {"varnish": shared, "default": VARNISH}}) == {
         "varnish": expected,
         "default": expected,
     }
     assert caches({"WAGTAILFRONTENDCACHE_LOCATION": "http://127.0.0.1:6081"}) == {"default": expected}
     assert caches({"WAGTAILFRONTENDCACHE": None, "WAGTAILFRONTENDCACHE_LOCATION": None}) is None
+
+
+def test_timeout_of_the_project_and_classes_of_its_own_are_kept() -> None:
+    """How long is the project's to say, and a class that is not Wagtail's may need what is in it."""
+    own = {"BACKEND": "project.Varnish", "LOCATION": "http://127.0.0.1:6081"}
+    value = caches({"WAGTAILFRONTENDCACHE": {"varnish": {**VARNISH, "TIMEOUT": 2}, "own": own}})
+    assert value == {
+        "varnish": {**VARNISH, "BACKEND": SITE_HTTP, "TIMEOUT": 2, "HOSTNAMES": HOSTS},
+        "own": {**own, "HOSTNAMES": HOSTS},
+    }
 
 
 def test_account_of_the_project_is_refused() -> None:
@@ -70,7 +80,7 @@ def test_account_of_the_project_is_refused() -> None:
 def test_account_of_the_site_takes_the_place_of_the_projects() -> None:
     """Code that purges by an alias finds the site's account under it."""
     value = caches({"WAGTAILFRONTENDCACHE": {"varnish": VARNISH, "cdn": ZONE}}, cloudflare())
-    assert value == {"varnish": {**VARNISH, "HOSTNAMES": HOSTS}, "cdn": OWN}
+    assert value == {"varnish": {**VARNISH, "BACKEND": SITE_HTTP, "HOSTNAMES": HOSTS}, "cdn": OWN}
 
 
 def test_hosts_have_the_port_that_is_in_the_pages_urls() -> None:

@@ -12,6 +12,7 @@ from django import VERSION
 from tests.resolver.conftest import values_of
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.resolver import mail as module
+from wagtail_multihost.resolver.content import content_settings
 from wagtail_multihost.resolver.mail import REPLACED, mail_settings
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import ABSENT
@@ -95,9 +96,58 @@ def test_mail_to_the_console_takes_no_options() -> None:
 
 
 def test_mail_without_a_server_of_the_site_stays_the_projects() -> None:
-    """A project's account stays as it is, one that all sites log in to as well."""
+    """A project's account stays as it is, but that its server may not be silent for ever."""
     assert values_of(mail_settings(a_platform(), a_site(), {"EMAIL_HOST": "shared", "EMAIL_HOST_USER": "all"})) == {}
-    assert values_of(mail_settings(a_platform(), a_site(), {"MAILERS": {"default": {"OPTIONS": {"host": "a"}}}})) == {}
+    own = {
+        "default": {"OPTIONS": {"host": "a"}},
+        "own": {"BACKEND": "project.Mail"},
+        "quick": {"OPTIONS": {"timeout": 2}},
+    }
+    assert values_of(mail_settings(a_platform(), a_site(), {"MAILERS": own}))["MAILERS"] == {
+        **own,
+        "default": {"OPTIONS": {"host": "a", "timeout": 10}},
+    }
+    patient: dict[str, object] = {"MAILERS": {"default": {"BACKEND": SMTP, "OPTIONS": {"timeout": 30}}}}
+    assert values_of(mail_settings(a_platform(), a_site(), patient)) == {}
+
+
+@pytest.mark.usefixtures("django_61")
+def test_timeout_of_the_project_is_kept_where_the_site_states_none() -> None:
+    """How long a server may take is the project's to say; the site's own number comes first."""
+    project: dict[str, object] = {"MAILERS": {"newsletter": {"OPTIONS": {"timeout": 3, "host": "shared"}}}}
+    for stated, expected in ((None, {"default": 10, "newsletter": 3}), (7, {"default": 7, "newsletter": 7})):
+        values = values_of(mail_settings(a_platform(), a_site(mail=own_mail(timeout=stated)), project))
+        assert {alias: mailer["OPTIONS"]["timeout"] for alias, mailer in values["MAILERS"].items()} == expected  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("stated", "expected"), [(None, 3), (7, 7)])
+@pytest.mark.usefixtures("django_60")
+def test_timeout_of_the_project_is_kept_before_mailers(stated: int | None, expected: int) -> None:
+    """The same by the settings of before Django 6.1."""
+    values = values_of(mail_settings(a_platform(), a_site(mail=own_mail(timeout=stated)), {"EMAIL_TIMEOUT": 3}))
+    assert values["EMAIL_TIMEOUT"] == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "project", "expected"),
+    [
+        ((6, 0), {}, 10),
+        ((6, 0), {"EMAIL_HOST": "shared"}, 10),
+        ((6, 0), {"EMAIL_TIMEOUT": None}, 10),
+        ((6, 0), {"EMAIL_TIMEOUT": 3}, None),
+        ((6, 1), {}, None),
+        ((6, 1), {"EMAIL_USE_LOCALTIME": True, "EMAIL_SUBJECT_PREFIX": "x"}, None),
+        ((6, 1), {"EMAIL_HOST": "shared"}, 10),
+        ((6, 1), {"MAILERS": {}}, None),
+    ],
+)
+def test_mail_server_of_the_project_may_not_be_silent_for_ever(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], project: dict[str, object], expected: int | None
+) -> None:
+    """Django sets no limit itself; where it would warn of the setting, and the project has none, it is not set."""
+    monkeypatch.setitem(sys.modules, "django", SimpleNamespace(VERSION=(*version, 0, "final", 0)))
+    assert values_of(content_settings(a_site(), project)).get("EMAIL_TIMEOUT") == expected
+    assert "EMAIL_TIMEOUT" not in values_of(content_settings(a_site(mail=own_mail()), project))
 
 
 def test_mail_in_files_is_in_a_folder_of_the_site() -> None:
@@ -105,7 +155,7 @@ def test_mail_in_files_is_in_a_folder_of_the_site() -> None:
     folder = "/srv/data/sites/aurora/mail"
     legacy = values_of(mail_settings(a_platform(), a_site(), {"EMAIL_BACKEND": FILES, "EMAIL_FILE_PATH": "/tmp/mail"}))
     assert legacy == {"EMAIL_FILE_PATH": folder}
-    other = {"BACKEND": SMTP, "OPTIONS": {"host": "a"}}
+    other = {"BACKEND": SMTP, "OPTIONS": {"host": "a", "timeout": 30}}
     project: dict[str, object] = {
         "MAILERS": {
             "default": {"BACKEND": FILES, "OPTIONS": {"file_path": "/tmp/mail"}},

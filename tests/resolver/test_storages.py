@@ -76,6 +76,56 @@ def test_storage_aliases_of_the_project_are_folders_of_the_sites_storage(storage
     assert "/shared" not in repr(storages)
 
 
+S3_BACKENDS = ("storages.backends.s3.S3Storage", "storages.backends.s3boto3.S3Boto3Storage")
+
+
+@pytest.mark.parametrize("backend", [*S3_BACKENDS, "project.storage.Uploads"])
+@pytest.mark.parametrize("alias", ["default", "exports"])
+def test_options_of_the_project_on_how_files_are_stored_are_kept(alias: str, backend: str) -> None:
+    """What the project states of transfers reaches each alias; of where files are, only what the site says anyway."""
+    how = {"object_parameters": {"CacheControl": "max-age=60"}, "querystring_expire": 60, "verify": "/etc/ssl/s3.pem"}
+    where = {"bucket_name": "aviary--aurora", "location": "", "custom_domain": None, "addressing_style": "virtual"}
+    project: dict[str, object] = {"STORAGES": {alias: {"BACKEND": backend, "OPTIONS": {**how, **where}}}}
+    storages = settings_of(a_site(storage=s3()), project)["STORAGES"]
+    location = "" if alias == "default" else alias
+    assert isinstance(storages, dict)
+    assert storages[alias] == {"BACKEND": SITE_S3, "OPTIONS": {"site": "aurora", "location": location, **how}}
+
+
+class ClientConfig:
+    """What botocore's Config is to the resolver."""
+
+    region_name = "us-gov-west-1"
+    s3 = {"addressing_style": "path"}
+
+
+@pytest.mark.parametrize("backend", S3_BACKENDS)
+def test_options_of_the_project_on_where_files_are_are_refused_by_name(backend: str) -> None:
+    """Each is named, with the key that takes its place, and no value is repeated."""
+    stated = {
+        **{"bucket_name": "shared", "endpoint_url": "https://shared.example", "access_key": "AKIDSHARED"},
+        **{"location": "media", "session_profile": "shared", "client_config": ClientConfig()},
+    }
+    project: dict[str, object] = {"STORAGES": {"exports": {"BACKEND": backend, "OPTIONS": stated}}}
+    with pytest.raises(ConfigurationError) as refused:
+        settings_of(a_site(storage=s3(region="eu-central-1")), project)
+    assert [(problem.where, problem.site) for problem in refused.value.problems] == [("STORAGES", "aurora")] * 7
+    messages = [problem.message for problem in refused.value.problems]
+    named = [*sorted(stated.keys() - {"client_config"}), "client_config", "client_config"]
+    assert [message.split("the option ")[1].partition(",")[0] for message in messages] == named
+    assert not any(value in " ".join(messages) for value in ("AKIDSHARED", "shared.example"))
+
+
+def test_options_of_the_project_for_buckets_are_nothing_to_local_files() -> None:
+    """A site with a folder takes none of them, and is not refused for them."""
+    project: dict[str, object] = {
+        "STORAGES": {"default": {"BACKEND": S3_BACKENDS[0], "OPTIONS": {"bucket_name": "shared", "gzip": True}}}
+    }
+    storages = settings_of(a_site(), project)["STORAGES"]
+    assert isinstance(storages, dict)
+    assert storages["default"] == {"BACKEND": SITE_FILES, "OPTIONS": {"site": "aurora", **MODES}}
+
+
 @pytest.mark.parametrize("alias", [text for text in HOSTILE_TEXT if "x" * 60 not in text], ids=ascii)
 def test_storage_alias_that_cannot_be_a_folder_is_refused(alias: str) -> None:
     """An alias whose folder could lie outside the site's is an error."""

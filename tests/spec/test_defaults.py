@@ -41,14 +41,19 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         **{"certificate": None, "key": None, "verify": "", "timeout": None},
     },
     CodeOptions: {"directory": None, "virtualenv": None, "wsgi": "", "settings_module": "", "pythonpath": ()},
-    Codebase: {"static_url": "/static/", "media_url": "/media/", "pythonpath": (), "health_prefix": "/-/"},
+    Codebase: {
+        **{"static_url": "/static/", "media_url": "/media/", "pythonpath": (), "health_prefix": "/-/"},
+        **{"signed_seconds": 3600, "page_seconds": 0},
+    },
     DatabaseSpec: {
         **{"path": None, "name": "", "user": "", "password": None, "host": "", "port": 5432, "options": ()},
     },
-    FrontendCacheSpec: {"location": "", "zone": "", "token": None, "access_key": None, "secret_key": None},
+    FrontendCacheSpec: {
+        **{"location": "", "zone": "", "token": None, "access_key": None, "secret_key": None, "timeout": 5},
+    },
     MailSpec: {
         **{"backend": "smtp", "host": "", "port": 587, "username": "", "password": None},
-        **{"security": "starttls", "timeout": 10},
+        **{"security": "starttls", "timeout": None},
     },
     Names: {},
     PlatformSpec: {
@@ -90,8 +95,10 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         "pinned": False,
     },
     StorageSpec: {
-        **{"path": None, "bucket": "", "region": "", "endpoint": "", "domain": ""},
-        **{"access_key": None, "secret_key": None},
+        **{"path": None, "bucket": "", "region": "", "endpoint": "", "public_endpoint": "", "domain": ""},
+        **{"access_key": None, "secret_key": None, "addressing_style": "", "signature_version": ""},
+        **{"request_checksum_calculation": "", "response_checksum_validation": ""},
+        **{"connect_timeout": None, "read_timeout": None, "attempts": None, "querystring_expire": None},
     },
     TlsSpec: {"pending": (), "off": ()},
 }

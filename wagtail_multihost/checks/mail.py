@@ -20,7 +20,8 @@ def check_mail(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> lis
     """E013: mail is described in two ways, of which Django reads one."""
     if own_site() is None or not settings.is_overridden(MAILERS):
         return []
-    from wagtail_multihost.resolver.mail import MAILERS_SINCE, REPLACED  # only where checks run
+    from wagtail_multihost.resolver.content import MAILERS_SINCE
+    from wagtail_multihost.resolver.mail import REPLACED  # only where checks run
 
     former = [name for name in REPLACED if settings.is_overridden(name)]
     if django.VERSION >= MAILERS_SINCE and not former:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterator
 
 from wagtail_multihost.emitters import emitters
+from wagtail_multihost.emitters.addresses import address_cautions
 from wagtail_multihost.emitters.files import Plan, listed
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.origins import hosts_without_login, misread_origin
@@ -27,6 +28,7 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
     if running:
         yield from one_account(plan)
         yield from code_not_found(plan)
+    yield from address_cautions(plan)
     for emitter in chosen:
         yield from emitter.cautions(plan)
 

@@ -51,6 +51,11 @@ def site_claims(site: SiteSpec) -> Iterator[Claim]:
         yield Claim("client's key", normpath(str(cache.key)), "cache")
     if storage.backend == "s3":
         yield Claim("bucket", f"{storage.bucket} at {normalize_endpoint(storage.endpoint) or 'S3'}", "storage")
+        if storage.public_endpoint:
+            # The same server, which another site may name by this address.
+            yield Claim(
+                "bucket", f"{storage.bucket} at {normalize_endpoint(storage.public_endpoint) or 'S3'}", "storage"
+            )
         if storage.domain:
             yield Claim("hostname", storage.domain, "storage")
     yield from account_claims(site)

@@ -6,13 +6,17 @@ A site's table overlays the platform's; a site's URL replaces it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from wagtail_multihost.registry.record import KeyEntry, Record, table_entries, type_name
+from wagtail_multihost.spec.declared import declarations
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.storage import StorageSpec
 
+NUMBER = re.compile("[0-9]{1,18}")
 Fields = dict[str, KeyEntry]
 UrlParser = Callable[[str], Mapping[str, object]]
 
@@ -195,7 +199,13 @@ def parse_storage_url(url: str) -> dict[str, object]:
     names = {"username": "access_key", "password": "secret_key"}
     keys = {names[key]: value for key, value in url_credentials(parts).items()}
     bucket = {"bucket": parts.hostname} if parts.hostname else {}
-    return {"backend": "s3", **bucket, **keys, **dict(parse_qsl(parts.query))}
+    return {"backend": "s3", **bucket, **keys, **with_numbers(parse_qsl(parts.query), StorageSpec)}
+
+
+def with_numbers(query: Iterable[tuple[str, str]], spec: type) -> dict[str, object]:
+    """Return the parameters of a URL, with numbers for the keys of ``spec`` that are numbers."""
+    numbers = {one.name for one, declared in declarations(spec) if declared.kind.type is int}
+    return {key: int(text) if key in numbers and NUMBER.fullmatch(text) else text for key, text in query}
 
 
 def parse_mail_url(url: str) -> dict[str, object]:

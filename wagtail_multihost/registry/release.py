@@ -21,6 +21,7 @@ FORMAT = 1
 KEYS = {"format": int, "version": str, "snapshots": list, "codebase": dict}
 #: The types of a codebase's values that are not text.
 PATHS = ("directory", "virtualenv", "static_root")
+NUMBERS = frozenset({"signed_seconds", "page_seconds"})
 OPTIONAL = frozenset({"static_root", "static_url", "media_url"})
 #: What a version that knows fewer keys states too; the others have defaults.
 REQUIRED = frozenset(field.name for field in fields(Codebase) if field.default is MISSING)
@@ -81,12 +82,12 @@ def is_release(document: Any) -> bool:
         return False
     values = document["codebase"]
     folders = values.get("pythonpath", [])
-    texts = [
-        value for key, value in values.items() if key != "pythonpath" and (value is not None or key not in OPTIONAL)
-    ]
+    others = {"pythonpath", *NUMBERS}
+    texts = [value for key, value in values.items() if key not in others and (value is not None or key not in OPTIONAL)]
     return (
         REQUIRED <= values.keys() <= set(Codebase.__slots__)
         and isinstance(folders, list)
         and all(isinstance(text, str) for text in [*texts, *folders])
         and all(type(number) is int for number in document["snapshots"])
+        and all(type(values[key]) is int for key in NUMBERS & values.keys())
     )

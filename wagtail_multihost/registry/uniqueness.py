@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from urllib.parse import urlsplit
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.registry.claims import Claim, shared_problem, site_claims
+from wagtail_multihost.registry.servers import normalize_host
 from wagtail_multihost.spec.keys import key_fingerprint
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -26,6 +28,7 @@ def conflict_problems(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
             if claim.what == "database" and claim.name.startswith(TEST_DATABASE):
                 tests.append((site, claim))
     yield from test_database_problems(tests, owners)
+    yield from file_host_problems(sites, owners)
     yield from index_prefix_problems(sites)
     yield from key_prefix_problems(sites)
 
@@ -38,6 +41,16 @@ def test_database_problems(
         owner = owners.get(("database", claim.name.removeprefix(TEST_DATABASE)), site)
         if owner is not site:
             yield shared_problem("test database", claim.name, owner, site, claim.key)
+
+
+def file_host_problems(sites: Iterable[SiteSpec], owners: dict[tuple[str, str], SiteSpec]) -> Iterator[Problem]:
+    """Yield hostnames of other sites under which a site's files would be served: scripts in them get those cookies."""
+    for site in sites:
+        host = urlsplit(site.storage.visited_endpoint).hostname or ""
+        for name in (host, f"{site.storage.bucket}.{host}") if host else ():
+            owner = owners.get(("hostname", normalize_host(name)), site)
+            if owner is not site:
+                yield shared_problem("hostname", normalize_host(name), owner, site, "storage")
 
 
 def index_prefix_problems(sites: Iterable[SiteSpec]) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from wagtail_multihost.exceptions import ConfigurationError
@@ -15,6 +16,13 @@ DATABASE_SEARCH = ("wagtail.search.backends.database", "modelsearch.backends.dat
 NOTIFICATIONS = "WAGTAILADMIN_NOTIFICATION_FROM_EMAIL"
 # ADMINS were pairs of a name and an address (https://docs.djangoproject.com/en/6.0/releases/6.0/#email).
 ADDRESSES_SINCE = (6, 0)
+# https://docs.djangoproject.com/en/6.1/ref/settings/#mailers
+MAILERS_SINCE = (6, 1)
+MAIL_SECONDS = 10
+NOT_OF_SERVERS = ("EMAIL_SUBJECT_PREFIX", "EMAIL_USE_LOCALTIME")
+# Wagtail's own default; with None it would wait forever
+# (https://docs.wagtail.org/en/stable/topics/search/backends.html).
+SEARCH_SECONDS = 10
 
 
 def content_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
@@ -42,6 +50,7 @@ def content_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     for key, stated in own.items():
         yield Setting(key, stated, "the site's own", site.sources.get(f"settings.{key}", ""))
     yield from admin_settings(site)
+    yield from mail_timeout(site, project)
     yield from search_settings(site, project)
 
 
@@ -55,6 +64,23 @@ def admin_settings(site: SiteSpec) -> Iterator[Setting]:
     for name in ("ADMINS", "MANAGERS"):
         value = list(site.admins) if has_addresses else [(address, address) for address in site.admins]
         yield Setting(name, value, "the site's admins", site.sources.get("admins", ""))
+
+
+def mail_timeout(site: SiteSpec, project: Project) -> Iterator[Setting]:
+    """
+    Yield EMAIL_TIMEOUT if mail goes through the project's server and nobody says how long that may take: Django
+    would wait forever. It is deprecated since Django 6.1, and only set there beside other such settings.
+    """
+    if site.mail or "MAILERS" in project or project.get("EMAIL_TIMEOUT"):
+        return
+    stated = any(name.startswith("EMAIL_") and name not in NOT_OF_SERVERS for name in project)
+    if stated or uses_legacy_mail():
+        yield Setting("EMAIL_TIMEOUT", MAIL_SECONDS, "the project states none, and Django would wait forever", "")
+
+
+def uses_legacy_mail() -> bool:
+    """Return whether the Django that is loaded knows no MAILERS."""
+    return getattr(sys.modules.get("django"), "VERSION", MAILERS_SINCE)[:2] < MAILERS_SINCE
 
 
 def search_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
@@ -76,6 +102,8 @@ def search_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
             message = f"The alias {shown(alias)} is not accepted: use letters, digits, hyphens and underscores."
             raise ConfigurationError.because(message, where=SEARCH, site=site.id)
         options.pop("INDEX", None)
+        if "TIMEOUT" in options and options["TIMEOUT"] is None:
+            options["TIMEOUT"] = SEARCH_SECONDS
         suffix = "" if alias == "default" else f"{alias.lower()}_"
         options["INDEX_PREFIX"] = f"{site.names.index_prefix}{suffix}"
     yield Setting(SEARCH, aliases, "every backend with the site's index prefix", site.sources.get("names", ""))

@@ -76,11 +76,20 @@ def media_sources(storage: StorageSpec) -> list[str]:
         return []
     if storage.domain:
         return [f"https://{storage.domain}"]
-    if storage.endpoint:
-        return [f"{storage.endpoint.rstrip('/')}/{storage.bucket}/"]
+    if storage.visited_endpoint:
+        return list(endpoint_sources(storage))
     # Signed URLs have either host (https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html).
     regional = [f"https://{storage.bucket}.s3.{storage.region}.amazonaws.com"] if storage.region else []
     return [f"https://{storage.bucket}.s3.amazonaws.com", *regional]
+
+
+def endpoint_sources(storage: StorageSpec) -> Iterator[str]:
+    """Yield the sources of a bucket on another server than Amazon's: its folder there, or its own host."""
+    scheme, _, server = storage.visited_endpoint.rstrip("/").partition("://")
+    if storage.style != "virtual":
+        yield f"{scheme}://{server}/{storage.bucket}/"
+    if storage.style != "path":
+        yield f"{scheme}://{storage.bucket}.{server}"
 
 
 def sources_of(values: object) -> list[str] | None:

@@ -17,13 +17,14 @@ FRONTEND = "WAGTAILFRONTENDCACHE"
 LOCATION = "WAGTAILFRONTENDCACHE_LOCATION"
 FRONTEND_DEFAULT = "default"
 HTTP = "wagtail.contrib.frontend_cache.backends.HTTPBackend"
+SITE_HTTP = "wagtail_multihost.backends.frontend.SiteHTTPBackend"
 SITE_BACKENDS = {
     "cloudflare": "wagtail_multihost.backends.frontend.SiteCloudflareBackend",
     "cloudfront": "wagtail_multihost.backends.frontend.SiteCloudfrontBackend",
 }
 # What an entry of the project may have: a server, which every site's pages may go through. Anything else
 # (a zone, a distribution, a token) is an account.
-SHAREABLE = frozenset({"BACKEND", "LOCATION", "HOSTNAMES"})
+SHAREABLE = frozenset({"BACKEND", "LOCATION", "HOSTNAMES", "TIMEOUT"})
 RULE = "the site's own cache and the project's servers, for the site's hosts alone"
 
 
@@ -44,7 +45,7 @@ def frontend_settings(
     for alias, options in project_entries(project).items():
         accounts = sorted(map(str, options.keys() - SHAREABLE))
         if not accounts:
-            value[alias] = {**options, "HOSTNAMES": hosts}
+            value[alias] = {**limit_wait(options), "HOSTNAMES": hosts}
         elif own:
             value[alias] = own
         else:
@@ -78,8 +79,14 @@ def purged_hosts(platform: PlatformSpec, site: SiteSpec) -> list[str]:
     return list(dict.fromkeys([*(urlsplit(origin).netloc for origin in origins_of(platform, site)), *site.hosts]))
 
 
+def limit_wait(options: Mapping[str, object]) -> Mapping[str, object]:
+    """Return an entry of the project with this package's backend instead of Wagtail's, which waits forever."""
+    return {**options, "BACKEND": SITE_HTTP} if options.get("BACKEND") == HTTP else options
+
+
 def site_entry(site: SiteSpec, frontend: FrontendCacheSpec, hosts: list[str]) -> dict[str, object]:
     if frontend.backend == "http":
-        return {"BACKEND": HTTP, "LOCATION": frontend.location, "HOSTNAMES": hosts}
+        address = {"LOCATION": frontend.location, "TIMEOUT": frontend.timeout}
+        return {"BACKEND": SITE_HTTP, **address, "HOSTNAMES": hosts}
     # Neither zone nor token: code that queues a purge with these settings queues the site's id alone.
     return {"BACKEND": SITE_BACKENDS[frontend.backend], "SITE": site.id, "HOSTNAMES": hosts}

@@ -18,6 +18,8 @@ PLAIN_PATH = re.compile(r"/(?:(?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
 #: What front servers answer themselves; it is always closed to visitors.
 OWN_PATH = "/-/"
 CHALLENGES = "/.well-known/acme-challenge/"
+#: The default of AWS_QUERYSTRING_EXPIRE (https://django-storages.readthedocs.io/en/stable/backends/amazon-S3.html).
+SIGNED_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,8 @@ class Codebase:
     ``settings_module``, and the URL path and folder of static files. ``media_url`` is the URL path of
     uploaded files. URL paths start and end with a slash; None means that another server has the files.
     ``pythonpath`` are folders to import from, besides the directory. ``health_prefix`` is the URL path below which
-    the health endpoint answers, closed to visitors as ``/-/`` is.
+    the health endpoint answers, closed to visitors as ``/-/`` is. ``signed_seconds`` is how long signed addresses of
+    files are valid where a site's storage does not say so, ``page_seconds`` how long the project itself keeps pages.
     """
 
     directory: Path
@@ -39,6 +42,8 @@ class Codebase:
     media_url: str | None = "/media/"
     pythonpath: tuple[str, ...] = ()
     health_prefix: str = OWN_PATH
+    signed_seconds: int = SIGNED_SECONDS
+    page_seconds: int = 0
 
     def __post_init__(self) -> None:
         raise_problems(codebase_problems(self))
@@ -68,6 +73,9 @@ def codebase_problems(codebase: Codebase) -> Iterator[Problem]:
             yield Problem(key, f"The URL path {shown(value)} is not accepted: it must look like /static/.")
     if codebase.static_url is not None and codebase.static_url == codebase.media_url:
         yield Problem("media_url", "Static files and uploaded files cannot have the same URL path.")
+    for key, least in (("signed_seconds", 1), ("page_seconds", 0)):
+        if getattr(codebase, key) < least:
+            yield Problem(key, f"{getattr(codebase, key)} is not accepted: it must be {least} or more seconds.")
     yield from prefix_problems(codebase)
 
 

@@ -10,13 +10,15 @@ from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.kinds import SECRET, Kind, choice
+from wagtail_multihost.spec.kinds import SECRET, Kind, choice, integer
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import pair_problems
 from wagtail_multihost.spec.validation import raise_problems
 
 FrontendBackend: TypeAlias = Literal["http", "cloudflare", "cloudfront"]
 ZONE_FORM = re.compile(r"[A-Za-z0-9]{1,64}")
+MOST_SECONDS = 300
+FRONTEND_SECONDS = 5  # whoever publishes a page waits for it
 LOCATION_FORM = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+/?")
 
 
@@ -82,6 +84,12 @@ class FrontendCacheSpec(Frozen):
         invalidates=(
             "Nothing that is stored. A page that is changed while no valid one is there stays old in that cache.",
         ),
+    )
+
+    timeout: int = key(
+        integer(1, MOST_SECONDS, what="timeout", unit="seconds"),
+        "How long the cache may be silent when it is told of changed pages.",
+        FRONTEND_SECONDS,
     )
 
     def __post_init__(self) -> None:

@@ -51,8 +51,12 @@ class MailSpec(Frozen):
         "starttls",
         of=SMTP,
     )
-    timeout: int = key(
-        integer(1, MOST_SECONDS, what="timeout", unit="seconds"), "How long a connection may take.", 10, of=SMTP
+    timeout: int | None = key(
+        integer(1, MOST_SECONDS, what="timeout", unit="seconds"),
+        "How long the server may take to connect, and to answer.",
+        None,
+        default_text="the project's, or 10",
+        of=SMTP,
     )
 
     def __post_init__(self) -> None:

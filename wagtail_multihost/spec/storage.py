@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.kinds import HOSTNAME, SECRET, SITE_PATH, Kind, choice
+from wagtail_multihost.spec.kinds import HOSTNAME, SECRET, SITE_PATH, Kind, choice, integer
 from wagtail_multihost.spec.names import is_bucket, is_reserved_bucket
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.validation import parse_printable, raise_problems
@@ -19,6 +20,11 @@ from wagtail_multihost.spec.validation import parse_printable, raise_problems
 StorageBackend: TypeAlias = Literal["files", "s3"]
 
 FILES, S3 = ("files",), ("s3",)
+CHECKSUMS = ("when_required", "when_supported")
+#: A signature of version 4 is valid for at most a week
+#: (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
+WEEK = 604_800
+MOST_SECONDS = 300
 ENDPOINT_FORM = r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?"
 
 
@@ -31,9 +37,17 @@ def parse_bucket(value: str) -> str:
 
 def parse_endpoint(value: str) -> str:
     """Return ``value`` when it is a URL without credentials and a path; what is refused may have a password in it."""
-    if not re.fullmatch(ENDPOINT_FORM, value):
+    if not re.fullmatch(ENDPOINT_FORM, value) or not has_valid_port(value):
         raise ValueError("The endpoint is not accepted: it must be http(s)://host, without credentials.")
     return value
+
+
+def has_valid_port(url: str) -> bool:
+    """Return whether the port of ``url`` is one that a server can listen on, or is not stated."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 BUCKET = Kind("bucket name", str, parse_bucket)
@@ -46,8 +60,8 @@ class StorageSpec(Frozen):
     """
     A storage: ``files`` below the folder ``path``, or ``s3`` with ``bucket``, ``access_key`` and
     ``secret_key`` (without them the role of the container or the machine is used), and optionally
-    ``region``, ``endpoint`` (a URL, for other S3 servers) and ``domain`` (the host that serves the
-    bucket, a CDN for example).
+    ``region``, ``endpoint`` (a URL, for other S3 servers), ``public_endpoint`` (the URL of the same server for
+    browsers) and ``domain`` (the host that serves the bucket, a CDN for example).
     """
 
     backend: StorageBackend = key(
@@ -73,6 +87,13 @@ class StorageSpec(Frozen):
     )
     region: str = key(REGION, "The region of the bucket.", "", of=S3, place=True)
     endpoint: str = key(ENDPOINT, "The server, where it is not Amazon's.", "", of=S3, place=True)
+    public_endpoint: str = key(
+        ENDPOINT,
+        "The address under which browsers reach the same server, if it is another one: signed URLs begin with it. It "
+        "has no effect with a `domain`.",
+        "",
+        of=S3,
+    )
     domain: str = key(
         HOSTNAME, "The host that serves the files. Without one, addresses are signed.", "", of=S3, own=True
     )
@@ -94,6 +115,77 @@ class StorageSpec(Frozen):
             "Nothing that is stored. When the old key is taken away, signed addresses of files that were made with it.",
         ),
     )
+    addressing_style: str = key(
+        choice("path", "virtual", "auto", what="addressing style"),
+        "Where URLs have the bucket's name: in the path, before the host, or as botocore decides.",
+        "",
+        default_text="`path` with an endpoint, otherwise `virtual`",
+        of=S3,
+    )
+    signature_version: str = key(
+        choice("s3v4", "s3", what="signature version"),
+        "How requests are signed; `s3` is version 2, for servers that do not know version 4.",
+        "",
+        default_text="the project's, or `s3v4`",
+        of=S3,
+    )
+    request_checksum_calculation: str = key(
+        choice(*CHECKSUMS, what="checksum calculation"),
+        "Whether all uploads get a checksum, which many servers other than Amazon's refuse.",
+        "",
+        default_text="the project's, or `when_required` for an endpoint that is not Amazon's, or `when_supported`",
+        of=S3,
+    )
+    response_checksum_validation: str = key(
+        choice(*CHECKSUMS, what="checksum validation"),
+        "Whether all downloads are compared with their checksum.",
+        "",
+        default_text="as for `request_checksum_calculation`",
+        of=S3,
+    )
+    connect_timeout: int | None = key(
+        integer(1, MOST_SECONDS, what="connect timeout", unit="seconds"),
+        "How long a connection to the server may take.",
+        None,
+        default_text="the project's, or 5",
+        of=S3,
+    )
+    read_timeout: int | None = key(
+        integer(1, MOST_SECONDS, what="read timeout", unit="seconds"),
+        "How long the server may be silent.",
+        None,
+        default_text="the project's, or 10",
+        of=S3,
+    )
+    attempts: int | None = key(
+        integer(1, 10, what="number of attempts"),
+        "How many times a request is tried.",
+        None,
+        default_text="the project's, or 2",
+        of=S3,
+    )
+    querystring_expire: int | None = key(
+        integer(1, WEEK, what="lifetime", unit="seconds"),
+        "How long a signed URL is valid. Pages must not be cached for longer.",
+        None,
+        default_text="the project's, or 3600",
+        of=S3,
+    )
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether files have addresses that expire."""
+        return self.backend == "s3" and not self.domain
+
+    @property
+    def style(self) -> str:
+        """Where addresses have the bucket. Other S3 servers rarely have a host name per bucket."""
+        return self.addressing_style or ("path" if self.endpoint else "virtual")
+
+    @property
+    def visited_endpoint(self) -> str:
+        """The server as browsers reach it; blank for Amazon's."""
+        return self.public_endpoint or self.endpoint
 
     def __post_init__(self) -> None:
         raise_problems(storage_problems(self))

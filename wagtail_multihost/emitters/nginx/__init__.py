@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.nginx.balancers import render_balancers
+from wagtail_multihost.emitters.nginx.cache import refuse_short_signatures
 from wagtail_multihost.emitters.nginx.cautions import cautions
 from wagtail_multihost.emitters.nginx.check import check_commands
 from wagtail_multihost.emitters.nginx.content import render_http_files, render_locations
@@ -37,6 +38,7 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     """
     plan = as_node(plan)
     front = front_of(plan)
+    refuse_short_signatures(front)
     content = render_http_files(front)
     own = {site.id for site in plan.sites if needs_own_server(front, site)}
     shared = [site for site in plan.sites if site.id not in own]

@@ -12,15 +12,42 @@ up while nginx runs: otherwise a domain that no longer exists would keep nginx, 
 
 from __future__ import annotations
 
+from wagtail_multihost.emitters.addresses import signed_seconds
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.storage import WEEK
 
 # Answers that replace a cached page; one with any other status leaves it as it is.
 STATUSES = "200 301 302 404 410"
 #: The key of a page. The host is always one of the site's: no other leads to a site.
 PAGE_KEY = "page|$multihost_site|$multihost_page_scheme|$request_method|$host|$request_uri"
+
+
+def refuse_short_signatures(front: Front) -> None:
+    """
+    Raise EmitError for sites whose pages are cached for longer than the URLs of files in them are valid. While one
+    visitor waits for the new page, others still get the old one.
+    """
+    if not front.caches_pages:
+        return
+    problems = []
+    for site in front.plan.sites:
+        kept, valid = front.options_of(site).cache, signed_seconds(front.plan, site)
+        waited = front.http_timeout(site)
+        if kept and valid and kept + waited > valid:
+            is_own = "cache" in dict(site.options_of(NginxOptions.target))
+            most = max(0, valid - waited)
+            problems.append(
+                f"{f'sites.{site.id}' if is_own else 'platform'}.nginx.cache: Pages of {site.id} are kept for {kept} "
+                f"seconds, but the URLs of images in them expire after {valid} seconds. Accepted: at most {most}, "
+                "which leaves time for a request. Or state a longer querystring_expire in the site's storage (at most "
+                f"{WEEK}), or a domain, whose URLs do not expire."
+            )
+    if problems:
+        raise EmitError(" ".join(problems))
 
 
 def render_cache(front: Front) -> str:
