@@ -52,7 +52,7 @@ hostnames = ["borealis.example.org"]
 """
 REDIS = CacheSpec(backend="redis", host="cache.internal")
 #: A request may take 60 seconds, and nginx waits 5 more.
-WAITED = 65
+WAITED = 60
 
 
 def plan_of(*sites: SiteSpec, cache: int = 0, **codebase: object) -> Plan:
@@ -86,7 +86,7 @@ def test_front_server_is_the_one_that_keeps_pages() -> None:
     """Behind it a node keeps none, and is refused nothing; the front server waits a little longer for a node."""
     nginx = NginxOptions(cache=60, fronts=("10.0.0.4",))
     platform = make_platform(nginx=nginx, nodes=(("app-1", "10.0.0.5:8080"),))
-    front = make_plan(make_site("aurora", cache=REDIS, storage=bucket(querystring_expire=125)), platform=platform)
+    front = make_plan(make_site("aurora", cache=REDIS, storage=bucket(querystring_expire=120)), platform=platform)
     assert "at most 55," in refused(front)
     assert texts("nginx", replace(front, node="app-1"))
 
