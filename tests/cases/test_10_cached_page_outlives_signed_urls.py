@@ -51,7 +51,7 @@ storage = "s3://AKIDEXAMPLE:secret@site-1?region=eu-central-1%s"
 hostnames = ["borealis.example.org"]
 """
 REDIS = CacheSpec(backend="redis", host="cache.internal")
-#: A request may take 60 seconds, and nginx waits 5 more.
+#: How long a request may take, and nginx waits.
 WAITED = 60
 
 
