@@ -85,7 +85,7 @@ def test_run_serves_each_site_its_own_home_page(run: Run, site: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["unknown.localhost", "127.0.0.1", "aurora.localhost.", "aurora", "x.aurora.localhost"]
+    "host", ["unknown.localhost", "127.0.0.1", "aurora.localhost..", "aurora", "x.aurora.localhost"]
 )
 def test_run_closes_unknown_hosts(run: Run, host: str) -> None:
     """A host that is not in the registry gets 404 or 421 and no site's page."""

@@ -15,7 +15,6 @@ from wagtail_multihost.identity import wagtail_site
 from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.identity.own import OwnIdentity, own_identity
 from wagtail_multihost.identity.relation import require_table
-from wagtail_multihost.models import Identity
 
 
 def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
@@ -35,6 +34,8 @@ def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
 
 def claim(own: OwnIdentity, using: str) -> Iterator[str]:
     """Insert the row that says whose the database is, unless there is one or its table does not exist yet."""
+    from wagtail_multihost.models import Identity  # needs Django's apps, which --help and the docs do not load
+
     require_table(connections[using], Identity._meta.db_table, own.site.id)
     if not has_table(Identity._meta.db_table, using):
         return
