@@ -15,7 +15,6 @@ from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.identity.relation import require_table
 from wagtail_multihost.identity.wagtail_site import SiteRowPlan
-from wagtail_multihost.models import Identity
 
 NOT_CHANGED = (
     "Not changed: pages, files, users and their passwords, sessions, API tokens, triggers and functions. A copy of "
@@ -47,6 +46,8 @@ def prepare_adoption(own: OwnIdentity, *, retires: bool) -> Adoption:
 
 
 def prepare_within_deadline(own: OwnIdentity, *, retires: bool) -> Adoption:
+    from wagtail_multihost.models import Identity  # needs Django's apps, which --help and the docs do not load
+
     connection = connections[DEFAULT_DB_ALIAS]
     require_table(connection, Identity._meta.db_table, own.site.id)
     if not has_table(Identity._meta.db_table, DEFAULT_DB_ALIAS):
@@ -84,6 +85,8 @@ def carry_out_adoption(shown: Adoption) -> None:
     Do what was shown, in one transaction. Raises IdentityError when the database has changed since, and when it did not
     keep what was written.
     """
+    from wagtail_multihost.models import Identity
+
     connection = connections[DEFAULT_DB_ALIAS]
     with deadline(connection, "stored its new identity"):
         carry_out_within_deadline(shown)
@@ -97,6 +100,8 @@ def carry_out_adoption(shown: Adoption) -> None:
 
 
 def carry_out_within_deadline(shown: Adoption) -> None:
+    from wagtail_multihost.models import Identity
+
     with commit_at_end(DEFAULT_DB_ALIAS):
         rows = Identity.objects.using(DEFAULT_DB_ALIAS)
         rows.select_for_update().filter(pk=1).first()
