@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 from weakref import WeakSet
@@ -14,7 +15,9 @@ from django.core.cache import caches
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from wagtail_multihost.backends import forked
+from wagtail_multihost.backends.storage import SiteS3Storage
 from wagtail_multihost.checks.databases import check_opened_while_loading
+from wagtail_multihost.exceptions import ConfigurationError
 
 
 class Wrapper:
@@ -111,3 +114,15 @@ def test_app_that_opens_a_database_while_django_loads_is_w028(monkeypatch: pytes
     assert [message.id for message in messages] == ["wagtail_multihost.W028"] * 2
     assert messages[0].msg.startswith("The app 'wagtailimages' opens the database 'default' while Django loads.")
     assert forked.opened_while_loading["replica"] not in ("wagtailimages", "")
+
+
+def test_storage_that_could_not_be_made_stops_nothing(process_of: Callable[..., None]) -> None:
+    """It has no clients yet; those after it are still made anew."""
+    process_of()
+    with pytest.raises(ConfigurationError):
+        SiteS3Storage(site="other")
+    storage = SiteS3Storage(site="aurora", location="documents")
+    before = storage._connections
+    assert len(forked._storages) == 1
+    forked.leave_connections()
+    assert storage._connections is not before

@@ -71,13 +71,14 @@ def test_purge_that_is_queued_has_no_secret_and_works(monkeypatch: pytest.Monkey
     assert TOKEN not in queued and "a1b2" not in queued
     sent: list[tuple[str, Any, Any]] = []
 
-    def post(url: str, **options: Any) -> Any:
+    def post(session: requests.Session, url: str, **options: Any) -> Any:
+        assert not session.trust_env  # no proxies, authorities or .netrc of the process
         sent.append((url, options["json"], options["headers"]["Authorization"]))
         response = requests.Response()
         response.status_code, response._content = 200, b'{"success": true}'
         return response
 
-    monkeypatch.setattr(requests, "post", post)
+    monkeypatch.setattr(requests.Session, "post", post)
     backend = get_backends(json.loads(queued))["default"]
     page = "https://aurora.example.org/a/"
     backend.purge_batch([page])

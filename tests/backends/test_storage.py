@@ -12,6 +12,7 @@ from django.test import override_settings
 
 from tests.backends.conftest import ACCESS_KEY, SECRET_KEY
 from wagtail_multihost import running
+from wagtail_multihost.backends.credentials import own_session
 from wagtail_multihost.backends.storage import SiteS3Storage
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.running import Running
@@ -171,3 +172,15 @@ def test_storage_without_keys_asks_for_a_role_only(process_of: Process) -> None:
         "container-role",
         "iam-role",
     }
+
+
+def test_role_of_the_machine_is_asked_for_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the process would see the role's credentials, in plain http."""
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://proxy.example:3128")
+    [provider] = [
+        provider
+        for provider in own_session(None, None).get_component("credential_provider").providers
+        if hasattr(provider, "_role_fetcher")
+    ]
+    assert provider._role_fetcher._session._proxy_config._proxies == {}

@@ -8,6 +8,7 @@ import pytest
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.environment import service_links
 
 OWN = {
     "MULTIHOST_SITE": "aurora",
@@ -63,3 +64,12 @@ def test_key_that_only_resembles_one_is_still_refused() -> None:
         with pytest.raises(ConfigurationError) as found:
             open_registry("env:", {**OWN, **variables}).site("aurora")
         assert [problem.where for problem in found.value.problems] == [next(reversed(variables))]
+
+
+def test_settings_of_the_operators_own_are_kept() -> None:
+    """A Service's name has no two underscores, so a nested key that is named like one of its variables is a key."""
+    own = {
+        "MULTIHOST_SITE_SETTINGS__SEARCH_SERVICE_HOST": "search",
+        "MULTIHOST_SITE_SETTINGS__SEARCH_SERVICE_PORT": "9",
+    }
+    assert service_links({**OWN, **own, **links_of("MULTIHOST_SITE")}) == sorted(links_of("MULTIHOST_SITE"))

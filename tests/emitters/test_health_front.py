@@ -160,7 +160,10 @@ def test_applications_hear_that_somebody_stands_between(
 
 @pytest.mark.parametrize(
     "path",
-    ["/srv/aviary/data/drain", "/run/multihost/drain", "/tmp/drain", "/dev/shm/drain", "/var/lib/nginx/x/drain"],
+    [
+        *("/srv/aviary/data/drain", "/run/multihost/drain", "/tmp/drain", "/dev/shm/drain", "/var/lib/nginx/x/drain"),
+        *("/tmp/no-such-folder/drain", "/dev/shm/no/such/drain", "/var/lock/drain", "/dev/mqueue/drain"),
+    ],
 )
 def test_drain_file_where_sites_make_files_is_refused(path: str) -> None:
     """One of them could take the machine out of service for all; where nobody may ask, nothing goes by the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker, regis
 from tests.registry.test_release import CODEBASE
 from wagtail_multihost.emitters import emit
 from wagtail_multihost.emitters.planning import loaded, plan
-from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.exceptions import ConfigurationError, EmitError
 from wagtail_multihost.registry.release import Release, read_release, release_text
 
 
@@ -52,3 +53,20 @@ def test_plan_needs_no_django(registry: RegistryMaker, tmp_path: Path) -> None: 
     )
     words = [sys.executable, "-c", code, registry(HEAD + AURORA).url, str(tmp_path / "codebase.json")]
     assert subprocess.run(words, check=True, capture_output=True, text=True).stdout.split() == ["True", "False"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Others than root use what their own account may.")
+def test_templates_that_another_account_can_change_are_refused(registry: RegistryMaker, tmp_path: Path) -> None:  # noqa: F811
+    """A template is a program that whoever emits runs: no folder or file of them is a site's."""
+    templates = tmp_path / "templates"
+    (templates / "nginx").mkdir(parents=True)
+    source = registry(HEAD + f'templates = "{templates}"\n' + AURORA)
+    contents = loaded(source, CODEBASE)
+    assert plan(source, contents, CODEBASE, tmp_path).platform.templates == templates
+    hostile = templates / "nginx/site.conf"
+    hostile.write_text("{{ cycler.__init__.__globals__.os.popen('id') }}")
+    for owned in (hostile, templates / "nginx"):
+        os.chown(owned, 65534, 65534)
+        with pytest.raises(EmitError, match=r"^platform\.templates: .*nginx"):
+            plan(source, contents, CODEBASE, tmp_path)
+        os.chown(owned, 0, 0)

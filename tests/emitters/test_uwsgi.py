@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.emitters.conftest import BUCKET, make_codebase, make_plan, make_platf
 from wagtail_multihost.emitters import Plan, emit
 from wagtail_multihost.emitters.uwsgi.emperor import max_fd
 from wagtail_multihost.exceptions import RenderError
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.storage import StorageSpec
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
@@ -102,3 +104,31 @@ def test_media_folder_with_a_dollar_is_refused_where_uwsgi_serves_it() -> None:
     with pytest.raises(RenderError):
         texts("uwsgi", make_plan(site, platform=make_platform(uwsgi=ROUTER)))
     assert "/srv/$1" not in "".join(texts("uwsgi", make_plan(site)).values())
+
+
+def test_router_waits_as_long_as_the_slowest_site_may() -> None:
+    """A site's own time for a request is not cut short by the platform's."""
+    slow = make_site("aurora", uwsgi=(("harakiri", 90),))
+    options = UwsgiOptions(http="127.0.0.1:8000", harakiri=20)
+    emitted = texts("uwsgi", make_plan(slow, make_site("borealis"), platform=make_platform(uwsgi=options)))
+    assert "\nhttp-timeout = 90\n" in emitted["uwsgi-emperor/emperor.ini"]
+
+
+def test_body_that_uwsgi_keeps_on_disk_is_bounded_where_nginx_does_not_bound_it() -> None:
+    """One visitor would fill the disk of all sites; the limit is nginx's key, a site's own first."""
+    sites = (make_site("aurora", nginx=(("body_size", "2m"),)), make_site("borealis"))
+    platform = make_platform(uwsgi=ROUTER, nginx=NginxOptions(body_size="3k"))
+    emitted = texts("uwsgi", make_plan(*sites, platform=platform))
+    assert "\nlimit-post = 2097152\n" in emitted["uwsgi/aurora.ini"]
+    assert "\nlimit-post = 3072\n" in emitted["uwsgi/borealis.ini"]
+    assert "limit-post" not in "".join(texts("uwsgi", make_plan(*sites)).values())
+
+
+def test_second_hostname_with_a_final_dot_redirects_too() -> None:
+    """It is the same host."""
+    site = make_site("aurora", hostnames=("aurora.example.org", "www.aurora.example.org"))
+    text = texts("uwsgi", make_plan(site, platform=make_platform(uwsgi=ROUTER)))["uwsgi/aurora.ini"]
+    [pattern] = re.findall(r"^route-host = (\S+) redirect-permanent", text, re.MULTILINE)
+    for host in ("www.aurora.example.org", "WWW.aurora.example.org.", "www.aurora.example.org.:8000"):
+        assert re.search(pattern, host)
+    assert not re.search(pattern, "www.aurora.example.org..")

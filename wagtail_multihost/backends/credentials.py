@@ -9,6 +9,7 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
+from botocore.httpsession import URLLib3Session
 from botocore.loaders import Loader
 from botocore.tokens import TokenProviderChain
 
@@ -91,6 +92,9 @@ def own_session(access_key: Secret | None, secret_key: Secret | None) -> botocor
     resolver = session.get_component("credential_provider")
     for provider in AMBIENT_PROVIDERS:
         resolver.remove(provider)
+    # botocore asks the machine for its role by HTTP_PROXY, which would see the credentials.
+    fetcher = resolver.get_provider("iam-role")._role_fetcher
+    fetcher._session = URLLib3Session(timeout=fetcher._timeout)
     if access_key and secret_key:
         session.set_credentials(access_key.reveal(), secret_key.reveal())
     return session

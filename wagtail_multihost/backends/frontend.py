@@ -97,9 +97,11 @@ class SiteCloudflareBackend(Patience, CloudflareBackend):  # type: ignore[misc] 
             return
         headers = {"Authorization": f"Bearer {self.cloudflare_token}"}
         try:
-            response = requests.post(
-                self.cloudflare_purge_endpoint_url, json={"files": urls}, headers=headers, timeout=self.timeout
-            )
+            with requests.Session() as session:
+                session.trust_env = False  # no proxies, authorities or .netrc of the process
+                response = session.post(
+                    self.cloudflare_purge_endpoint_url, json={"files": urls}, headers=headers, timeout=self.timeout
+                )
             answer = response.json()
         except requests.JSONDecodeError:
             logger.error("Couldn't purge %s from Cloudflare. HTTP status: %d", ", ".join(urls), response.status_code)

@@ -59,13 +59,13 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
 
     def __init__(self, *, site: str, location: str = "", **stated: Any) -> None:
         self.site = site
-        note_storage(self)
         arguments, options = self._constructor_args
         # Queues keep JSON, which a configuration of clients is not.
         self._constructor_args = arguments, {name: value for name, value in options.items() if name not in stated}
         own = require_site(site, "storage").storage
         how = stated or stated_options(location)
         super().__init__(**{**how, **bucket_options(own)}, location=location)
+        note_storage(self)  # now it has what a child of a fork replaces
         # If the project has no configuration of clients, self.client_config is one that django-storages has made.
         project = how.get("client_config") or setting("AWS_S3_CLIENT_CONFIG")
         self.client_config = client_config(own, project, self.proxies, how.get("signature_version"))

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 
 from wagtail_multihost.emitters import nginx, systemd, uwsgi
 from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
-from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.files import EmittedFile, Plan, rendered
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.registry.targets import ENTRY_POINTS, announced_options, load_announced
@@ -49,4 +49,4 @@ def emit(target: str, plan: Plan) -> Iterator[EmittedFile]:
 
     Raises KeyError for an unknown target, RenderError for a value that its grammar has no spelling for.
     """
-    return emitters()[target].emit(plan)
+    return map(rendered, emitters()[target].emit(plan))

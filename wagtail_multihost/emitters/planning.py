@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.registry.base import Contents, Registry, chosen_ids
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.permissions import path_problem
 
 
 def loaded(registry: Registry, codebase: Codebase, *, keep_going: bool = False) -> Contents:
@@ -23,6 +25,14 @@ def loaded(registry: Registry, codebase: Codebase, *, keep_going: bool = False) 
             "Name the registry itself."
         )
     return registry.load(protected=codebase.protected, keep_going=keep_going)
+
+
+def refuse_foreign_templates(templates: Path) -> None:
+    """Raise EmitError for templates that another account can change: they are programs, which root would run."""
+    for folder, _, names in os.walk(templates, followlinks=True):
+        for name in ("", *names):
+            if problem := path_problem(Path(folder, name)):
+                raise EmitError(f"platform.templates: {problem}")
 
 
 def plan(
@@ -49,6 +59,8 @@ def plan(
         raise EmitError(f"The node {shown(node)} is not known; {accepted}.")
     if platform.templates and not platform.templates.is_dir():
         raise EmitError(f"platform.templates: This machine has no folder {shown(str(platform.templates))}.")
+    if platform.templates:
+        refuse_foreign_templates(platform.templates)
     return Plan(
         platform=platform,
         sites=tuple(site for site in contents.enabled if not node or not site.nodes or node in site.nodes),

@@ -119,7 +119,7 @@ def service_links(environ: Mapping[str, str]) -> list[str]:
     bases = [
         name.removesuffix(SERVICE_HOST)
         for name in environ
-        if name.startswith((SITE_PREFIX, PLATFORM_PREFIX)) and name.endswith(SERVICE_HOST)
+        if name.startswith((SITE_PREFIX, PLATFORM_PREFIX)) and name.endswith(SERVICE_HOST) and NESTED not in name
     ]
     bases = [base for base in bases if f"{base}{SERVICE_PORT}" in environ]
     return sorted(

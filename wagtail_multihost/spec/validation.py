@@ -44,9 +44,9 @@ def parse_database_host(value: str) -> str:
     file, whose names start with ``@``, psycopg takes for host names.
     """
     if "," in value:
+        host = shown(value.rpartition("@")[2])  # before it may stand a password
         raise ValueError(
-            f"The host {shown(value)} is not accepted: libpq takes what commas part for several servers, and a site "
-            "has one."
+            f"The host {host} is not accepted: libpq takes what commas part for several servers, and a site has one."
         )
     return parse_server_host(value)
 

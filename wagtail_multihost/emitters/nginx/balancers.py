@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.quoting import nginx_quote
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.permissions import ROOT
 
 #: Folders in which every account can make a file.
-OPEN_FOLDERS = frozenset(map(Path, ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")))  # noqa: S108
+OPEN_FOLDERS = frozenset(map(Path, ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock")))  # noqa: S108
 
 
 def answers_balancers(front: Front) -> bool:
@@ -27,7 +29,7 @@ def render_balancers(front: Front) -> str:
     if not answers_balancers(front):
         return ""
     path = front.options.drain
-    if path.parent in OPEN_FOLDERS or not front.written_folders.isdisjoint([path, *path.parents]):
+    if is_open_to_sites(path, front):
         raise RenderError(
             f"platform.nginx.drain: nginx cannot go by {shown(str(path))}: sites can make files in that folder. "
             "Name a path in a folder that only root writes to, such as /run/multihost-drain."
@@ -35,3 +37,22 @@ def render_balancers(front: Front) -> str:
     prefix = front.plan.codebase.health_prefix
     live, ready = ([nginx_quote(f"{prefix}{name}{end}") for end in ("", "/")] for name in ("live", "ready"))
     return front.plan.render("nginx/balancers.conf", live=live, ready=ready, drain=nginx_quote(str(path)))
+
+
+def is_open_to_sites(path: Path, front: Front) -> bool:
+    """Return whether a site can make ``path``, or a folder on the way to it."""
+    real = Path(os.path.realpath(path))  # /var/lock is a link
+    above = {path, real, *path.parents, *real.parents}
+    if not above.isdisjoint(front.written_folders):
+        return True
+    # A folder of root's that is there already keeps what is below it.
+    return not above.isdisjoint(OPEN_FOLDERS) and (real.parent in OPEN_FOLDERS or not is_roots_folder(real.parent))
+
+
+def is_roots_folder(folder: Path) -> bool:
+    """Return whether ``folder`` exists and nobody but root, or who asks, can change what is in it."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return False
+    return status.st_uid in (ROOT, os.geteuid()) and not status.st_mode & 0o022

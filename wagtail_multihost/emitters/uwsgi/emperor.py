@@ -37,7 +37,7 @@ def emperor_file(plan: Plan) -> EmittedFile:
         hostmap=uwsgi_quote_part(f"{plan.directory / EMPEROR}/hostmap.py"),
         scheme=plan.platform.scheme,
         port=str(port_of(plan.platform.origin_of("localhost"))),
-        timeout=str(options.harakiri),
+        timeout=str(max([options.harakiri, *(plan.options(UwsgiOptions, site).harakiri for site in plan.sites)])),
         max_fd=str(max_fd(len(plan.sites))),
         wrapper=uwsgi_quote(f"{plan.directory / WRAPPER}") if has_accounts(plan) else "",
     )

@@ -41,4 +41,4 @@ def closed_patterns(codebase: Codebase) -> Iterator[str]:
 
 def redirect_patterns(site: SiteSpec) -> Iterator[str]:
     for host in site.hostnames[1:]:
-        yield rf"^{re.escape(host)}(:[0-9]+)?$"
+        yield rf"^{re.escape(host)}[.]?(:[0-9]+)?$"

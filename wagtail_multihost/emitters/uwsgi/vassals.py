@@ -54,6 +54,7 @@ def render_vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> dict
         "tasks": options.tasks or (ACCOUNT_TASKS if account else 0),
         "memory": round_to_megabytes(options.memory),
         "rss": round_to_megabytes(options.rss),
+        "body_bytes": bytes_of(plan.options(NginxOptions, site).body_size),
         **number_values(plan, site),
         **code_values(plan, site),
         **serving_values(plan, site),
@@ -97,6 +98,12 @@ def serving_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
         "redirects": [uwsgi_quote(pattern) for pattern in redirect_patterns(site)],
         "origin": uwsgi_quote(origin),
     }
+
+
+def bytes_of(size: str) -> int:
+    """Return a size (``512m``, ``1g``; without a letter, bytes) in bytes."""
+    digits, unit = (size[:-1], size[-1].lower()) if size[-1].isalpha() else (size, "")
+    return round(int(digits) * KIBIBYTES[unit] * 1024)
 
 
 def round_to_megabytes(size: str) -> int:
