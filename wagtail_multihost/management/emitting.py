@@ -33,7 +33,9 @@ LEFT_OUT = frozenset({"site", "targets", "stdout", "stderr", "verbosity", "json"
 
 
 def add_targets(parser: CommandParser, nargs: str) -> None:
-    parser.add_argument("targets", nargs=nargs, type=parse_target, metavar="TARGET", help=" or ".join(emitters()))
+    parser.add_argument(
+        "targets", nargs=nargs, type=parse_target, metavar="TARGET", help=f"one or more of {', '.join(emitters())}"
+    )
 
 
 def parse_target(name: str) -> Emitter:
@@ -54,21 +56,26 @@ def add_choice(parser: CommandParser) -> None:
         help="write or remove only these sites' own files; what all sites share is always written",
     )
     parser.add_argument(
-        "--node", default="", metavar="NAME", help="the platform's node that the files are for (default: the front)"
+        "--node",
+        default="",
+        metavar="NAME",
+        help="the platform's node that the files are for (default: the front server)",
     )
     parser.add_argument(
         "--codebase",
         type=Path,
         metavar="FILE",
-        help="what multihost_codebase wrote of the release that runs (default: the project of this command)",
+        help="the file that multihost_codebase wrote for the running release (default: the project of this command)",
     )
     parser.add_argument(
-        "--force", action="store_true", help="replace files that others have written, or that were edited"
+        "--force",
+        action="store_true",
+        help="also replace files that these commands did not write, or that were edited since",
     )
     parser.add_argument(
         "--allow-mass-delete",
         action="store_true",
-        help="remove files even where these are more than ten and more than half of all",
+        help="allow removing more than ten files when that is more than half of them",
     )
 
 
