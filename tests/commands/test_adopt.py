@@ -160,7 +160,7 @@ def test_given_registry_holds(manage: Manage, project: Path, draco: Path, tmp_pa
     assert result.returncode == 0, result.stderr
     assert "platform 'moved'" in result.stdout
     refused = manage("migrate", "--check", environ=as_site("draco"))
-    assert (refused.returncode, "remove the mark" in refused.stderr) == (2, True)
+    assert (refused.returncode, "Remove the mark" in refused.stderr) == (2, True)
     (folder / "sites/draco/.multihost-site").unlink()
     assert manage("migrate", "--check", environ=as_site("draco")).returncode == 2
 
