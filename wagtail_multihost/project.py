@@ -50,12 +50,12 @@ def own_codebase() -> Codebase:
         static_url=static_url if static_url.startswith("/") else None,
         media_url=url if (url := media_url(project_settings())).startswith("/") else None,
         health_prefix=read_prefix(conf.MULTIHOST_HEALTH),
-        signed_seconds=signed_seconds(),
-        page_seconds=page_seconds(),
+        signed_seconds=project_signed_seconds(),
+        page_seconds=project_page_seconds(),
     )
 
 
-def signed_seconds() -> int:
+def project_signed_seconds() -> int:
     """Return how long the addresses of files in pages are valid, as the project states it."""
     storages = aliases_of(project_settings(), "STORAGES")
     pages = (STORAGE_DEFAULT, str(getattr(settings, RENDITIONS, None) or STORAGE_DEFAULT))
@@ -68,7 +68,7 @@ def stated_seconds(options: object, otherwise: int) -> int:
     return seconds if isinstance(seconds, int) else otherwise
 
 
-def page_seconds() -> int:
+def project_page_seconds() -> int:
     """
     Return how long middleware keeps whole pages: Django's, or that of wagtail-cache, which goes by its cache's timeout
     (https://docs.coderedcorp.com/wagtail-cache/getting_started/install.html).

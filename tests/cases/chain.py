@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, written
-from tests.servers.processes import free_port, running, wait_for
+from tests.servers.processes import accepts, free_port, running, wait_for
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.systemd import SystemdOptions
@@ -200,12 +200,3 @@ def run_site(folder: Path, plan: Plan, runner: str) -> Iterator[None]:
         wait_for(lambda: process.poll() is not None or accepts(path), "the site")
         assert process.poll() is None, log.read_text()
         yield
-
-
-def accepts(path: Path) -> bool:
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(path))
-    except OSError:
-        return False
-    return True

@@ -142,6 +142,6 @@ def test_each_worker_asks_over_connections_of_its_own(server: Postgres, carrier:
         assert len({backend for backend, _ in owners}) == len(owners)
         assert len({answer["drawn"] for _, answer in answers}) == len(answers)
         assert (
-            "that was open before this worker was forked (opened by trivial)"
+            "does not use the connection to the database default that trivial opened before the fork"
             in (Path(name) / "emperor.log").read_text()
         )

@@ -21,7 +21,7 @@ from tests.emitters.test_nginx_content_servers import Application
 from tests.emitters.test_nginx_nodes_servers import serving as serving_nodes
 from tests.emitters.test_uwsgi_servers import emperor, local_plan
 from tests.servers.applications import application
-from tests.servers.processes import free_port, running, wait_for
+from tests.servers.processes import accepts, free_port, running, wait_for
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.health.middleware import FORWARDED
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
@@ -212,18 +212,9 @@ def gunicorn(front: Front, plan: Plan) -> Iterator[None]:
     environ = {**os.environ, "MULTIHOST_SITE": "aurora"}
     log = front.folder / "gunicorn.log"
     with running([*words, "shown:application"], log, environ, front.folder) as process:
-        wait_for(lambda: process.poll() is not None or answers(path), "gunicorn")
+        wait_for(lambda: process.poll() is not None or accepts(path), "gunicorn")
         assert process.poll() is None, log.read_text()
         yield
-
-
-def answers(path: Path) -> bool:
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(path))
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("build", ["pyuwsgi", "debian"])

@@ -29,6 +29,16 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
         time.sleep(0.1)
 
 
+def accepts(path: Path) -> bool:
+    """Return whether somebody takes connections at the unix socket ``path``."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def running(
     command: Sequence[str | Path], log: Path, environ: Mapping[str, str] | None = None, cwd: Path | None = None

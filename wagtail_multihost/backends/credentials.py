@@ -92,9 +92,10 @@ def own_session(access_key: Secret | None, secret_key: Secret | None) -> botocor
     resolver = session.get_component("credential_provider")
     for provider in AMBIENT_PROVIDERS:
         resolver.remove(provider)
-    # botocore asks the machine for its role by HTTP_PROXY, which would see the credentials.
-    fetcher = resolver.get_provider("iam-role")._role_fetcher
-    fetcher._session = URLLib3Session(timeout=fetcher._timeout)
     if access_key and secret_key:
         session.set_credentials(access_key.reveal(), secret_key.reveal())
+    else:
+        # botocore would ask the machine for its role through HTTP_PROXY, which would see the credentials.
+        fetcher = resolver.get_provider("iam-role")._role_fetcher
+        fetcher._session = URLLib3Session(timeout=fetcher._timeout)
     return session

@@ -60,11 +60,12 @@ def name_opener() -> str:
 def leave_connections() -> None:
     """Leave to the parent what was open before the fork: the child opens connections of its own."""
     for connection in [opened for opened in _opened if opened.connection is not None]:
-        logger.warning(
-            "The connection to the database %s that was open before this worker was forked (opened by %s) is not used.",
-            connection.alias,
-            opened_while_loading.get(connection.alias, "unknown"),
-        )
+        if app := opened_while_loading.get(connection.alias):  # a fork later in a program's life is no mistake
+            logger.warning(
+                "This worker does not use the connection to the database %s that %s opened before the fork.",
+                connection.alias,
+                app,
+            )
         leave(connection.connection)
         connection.connection = None
         connection.in_atomic_block = False

@@ -35,7 +35,7 @@ ATTEMPTS = 2
 
 
 class Patience:
-    """A backend that asks a cache nothing more, in its own lifetime of one task, once it has not answered."""
+    """A backend that, for its lifetime of one task, no longer asks a cache that has not answered."""
 
     is_silent = False
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from wagtail_multihost.emitters.rendering import library, render
+from wagtail_multihost.emitters.rendering import load_library, render
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.options import Stated
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -43,8 +43,8 @@ class EmittedFile:
 
 class RenderedFile(EmittedFile):
     """
-    A file whose text a ``template`` makes of ``values`` (quoted already) when it is asked for, which a run need not do
-    where the text of the last one is there and the seal that it was given says that it was made of the same.
+    A file whose text is rendered from a ``template`` and ``values`` (quoted already) when it is first asked for. A run
+    does not ask if the file on the disk has the seal of the same template and values.
     """
 
     __slots__ = ("made", "template", "templates", "values")
@@ -85,19 +85,19 @@ class RenderedFile(EmittedFile):
 
     def seal(self, text: str) -> str:
         """
-        Return the digest of ``text`` and of all that the file's text is made of: the templates, what renders them and
-        the values. Blank where that cannot be said.
+        Return the digest of ``text`` and of everything the file's text is made from: templates, what renders them, and
+        values. Blank if that is unknown.
         """
-        renders = library(self.templates).digest
+        renders = load_library(self.templates).digest
         try:
             made_of = json.dumps([renders, self.template, self.values])
-        except (TypeError, ValueError):  # a value that is more than its text
+        except (TypeError, ValueError):  # a value that JSON does not have
             return ""
         return hashlib.sha256(f"{made_of}\n{text}".encode()).hexdigest() if renders else ""
 
 
 def rendered(file: EmittedFile) -> EmittedFile:
-    """Return the file with its text, and without what it was made of."""
+    """Return the file with its text, and without what it is made from."""
     if not isinstance(file, RenderedFile):
         return file
     return EmittedFile(file.path, file.text, file.mode, file.site, file.group)
@@ -146,8 +146,8 @@ class Plan:
 
     def file(self, path: PurePosixPath, name: str, values: Mapping[str, object], **options: Any) -> RenderedFile:
         """
-        Return a file with the text of ``render``, which is not made where the file on the disk is known to be made of
-        the same; ``options`` are the mode, the site and the group of an ``EmittedFile``.
+        Return a file with the text of ``render``, which is skipped if the file on the disk is known to be made from the
+        same; ``options`` are the mode, site and group of an ``EmittedFile``.
         """
         return RenderedFile(path, name, values, self.platform.templates, **options)
 

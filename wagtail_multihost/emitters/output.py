@@ -38,7 +38,7 @@ class State(Enum):
 
 #: Says whether this package wrote the text, which a file at the path below the folder has.
 Known = Callable[[str, str], bool]
-#: Says whether a file is to have the text, None where it has none.
+#: Returns whether a file should have the text; None if there is no file.
 Same = Callable[[EmittedFile, str | None], bool]
 
 

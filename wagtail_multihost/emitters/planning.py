@@ -28,7 +28,7 @@ def loaded(registry: Registry, codebase: Codebase, *, keep_going: bool = False) 
 
 
 def refuse_foreign_templates(templates: Path) -> None:
-    """Raise EmitError for templates that another account can change: they are programs, which root would run."""
+    """Raise EmitError for templates that another account can change: a template is a program, which root would run."""
     for folder, _, names in os.walk(templates, followlinks=True):
         for name in ("", *names):
             if problem := path_problem(Path(folder, name)):
@@ -48,8 +48,8 @@ def plan(
     Return the plan of ``contents``, which are those of ``registry``, for files below ``directory``: the files of the
     sites ``only`` (none: of all), for ``node`` (blank: the front server, or all on one machine).
 
-    Raises ConfigurationError for sites that are unknown or disabled, EmitError for an unknown node or a folder of
-    templates that is not there.
+    Raises ConfigurationError for sites that are unknown or disabled, EmitError for an unknown node, a missing folder of
+    templates, or templates that another account can change.
     """
     platform = contents.platform
     chosen_ids(contents, only)

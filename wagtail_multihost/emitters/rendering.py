@@ -29,14 +29,14 @@ from wagtail_multihost.version import own_version
 
 #: The first line of every emitted file. Without --force only files with it are overwritten or removed.
 OWNERSHIP_LINE = "# Managed by wagtail-multihost; do not edit."
-#: A template's text and its file. It is not read again, so there is nothing that says whether it has changed.
+#: A template's text and its file; without a function that says whether it has changed, as it is read only once.
 Source = tuple[str, str | None, None]
 
 
-class Library(NamedTuple):
+class TemplateLibrary(NamedTuple):
     """
-    Templates, and the ``digest`` of all that a text depends on but for the values: of every template, read once, and
-    of what renders them. It is blank where not all could be read.
+    Templates, and the ``digest`` of everything but the values that a rendered text depends on: all templates and the
+    versions of what renders them. It is blank if a template could not be read.
     """
 
     environment: Environment
@@ -44,48 +44,48 @@ class Library(NamedTuple):
 
 
 @cache
-def library(templates: Path | None) -> Library:
+def load_library(templates: Path | None) -> TemplateLibrary:
     """Return the templates of the package and, before these, those below the folder ``templates``."""
     packaged = PackageLoader("wagtail_multihost.emitters")
     loader: BaseLoader = ChoiceLoader([FileSystemLoader(templates), packaged]) if templates else packaged
     try:
-        sources = {**all_of(packaged), **(all_of(FileSystemLoader(plain(templates))) if templates else {})}
-    except (OSError, ValueError):  # of what is no text among them nobody may ask
-        return Library(environment(loader), "")
+        sources = {**read_sources(packaged), **(read_own_sources(templates) if templates else {})}
+    except (OSError, ValueError):  # not all are text files; the one that is asked for may be
+        return TemplateLibrary(make_environment(loader), "")
     texts = sorted((name, text) for name, (text, _, _) in sources.items())
     rendered_by = [own_version(), version("jinja2"), version("markupsafe"), *sys.version_info]
     digest = hashlib.sha256(json.dumps([OWNERSHIP_LINE, rendered_by, texts]).encode()).hexdigest()
-    return Library(environment(FunctionLoader(lambda name: sources.get(spelled(name)))), digest)
+    return TemplateLibrary(make_environment(FunctionLoader(lambda name: sources.get(normalize_name(name)))), digest)
 
 
-def all_of(loader: BaseLoader) -> dict[str, Source]:
-    reader = environment(loader)
-    # What an installer compiles beside templates of Python's is none.
+def read_sources(loader: BaseLoader) -> dict[str, Source]:
+    reader = make_environment(loader)
+    # Installers compile the templates that are Python files.
     names = [name for name in loader.list_templates() if not name.endswith(".pyc")]
     return {name: (*loader.get_source(reader, name)[:2], None) for name in names}
 
 
-def spelled(name: str) -> str:
-    """Return the name of a template as its list has it: loaders of files pass over blank parts, and dots."""
+def normalize_name(name: str) -> str:
+    """Return the name of a template as loaders list it: they skip blank parts and dots."""
     return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
-def plain(folder: Path) -> Path:
-    """Return a folder that has nothing but folders and files; raises OSError: of a pipe nobody knows the end."""
-    for path, folders, names in os.walk(folder, onerror=raised):
+def read_own_sources(folder: Path) -> dict[str, Source]:
+    """Return the templates below ``folder``; raises OSError for anything but folders and files, such as a pipe."""
+    for path, folders, names in os.walk(folder, onerror=raise_error):
         for name in (*folders, *names):
             mode = os.lstat(os.path.join(path, name)).st_mode
             if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
                 raise OSError(f"{name} is neither a folder nor a file")
-    return folder
+    return read_sources(FileSystemLoader(folder))
 
 
-def raised(error: OSError) -> NoReturn:
+def raise_error(error: OSError) -> NoReturn:
     raise error
 
 
-def environment(loader: BaseLoader) -> Environment:
-    # S701: the output is no HTML; every value has passed the quoting function of its grammar.
+def make_environment(loader: BaseLoader) -> Environment:
+    # S701: the output is not HTML; every value has passed the quoting function of its grammar.
     return Environment(  # noqa: S701
         loader=loader,
         undefined=StrictUndefined,
@@ -97,7 +97,7 @@ def environment(loader: BaseLoader) -> Environment:
 
 @cache
 def load_template(name: str, templates: Path | None) -> Template:
-    return library(templates).environment.get_template(name)
+    return load_library(templates).environment.get_template(name)
 
 
 def render(name: str, *, templates: Path | None = None, **values: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
@@ -87,25 +87,25 @@ class EnvironmentRegistry(Registry):
                 "It is not set, but the registry is the environment. Set it to the id of the one site there.",
                 where=SITE_VARIABLE,
             )
-        if links := service_links(self.environ):
+        links = service_links(self.environ)
+        if links:
             logger.warning(
                 "The variables %s describe a Kubernetes Service, and are not read as keys: rename the Service, or set "
                 "enableServiceLinks: false in the pod.",
                 ", ".join(links),
             )
         clashes: list[str] = []
-        platform, own = self.nested_table(PLATFORM_PREFIX, clashes), self.nested_table(SITE_PREFIX, clashes)
+        platform, own = (self.nested_table(prefix, clashes, links) for prefix in (PLATFORM_PREFIX, SITE_PREFIX))
         record, sites = records_of(platform, {site: own}, source)
         for name in clashes:
             record.report("It is set together with variables for its single keys; set one or the other.", (name,))
         return record, sites
 
-    def nested_table(self, prefix: str, clashes: list[str]) -> dict[str, object]:
+    def nested_table(self, prefix: str, clashes: list[str], left_out: Collection[str] = ()) -> dict[str, object]:
         """Return the variables with ``prefix`` as a table; ``__`` in a name leads into a table of it."""
         table: dict[str, object] = {}
-        links = service_links(self.environ)
         for name in sorted(self.environ):
-            if not name.startswith(prefix) or name in links:
+            if not name.startswith(prefix) or name in left_out:
                 continue
             first, *rest = name.removeprefix(prefix).split(NESTED)
             keys = [first.lower(), *(rest if first == "SETTINGS" else (key.lower() for key in rest))]

@@ -109,7 +109,7 @@ def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
         try:
             ip_network(value)
             if "%" in value or not (value + "/0" * ("/" not in value)).partition("/")[2].isdigit():
-                raise ValueError  # zones and masks, which nginx does not take
+                raise ValueError  # nginx takes neither zones nor masks
         except ValueError:
             raise ValueError(
                 f"The value {shown(value)} is not accepted: it must be an IP address or a network such as 10.0.0.0/8."

@@ -179,7 +179,7 @@ def test_another_version_renders_all(
     """Of this package, of Jinja2 and of Python; that is noted, and holds from then on."""
     write_changes(wish_of(plan_in(directory), "uwsgi"))
     counted.clear()
-    rendering.library.cache_clear()
+    rendering.load_library.cache_clear()
     other = type("sys", (), {"version_info": (9, 9)}) if what == "sys" else lambda *name: "9.9"
     with monkeypatch.context() as patched:
         patched.setattr(rendering, what, other)
@@ -187,7 +187,7 @@ def test_another_version_renders_all(
             assert write_changes(wish_of(plan_in(directory), "uwsgi")).changes == []
             assert counted == expected
             counted.clear()
-    rendering.library.cache_clear()
+    rendering.load_library.cache_clear()
 
 
 @pytest.mark.parametrize("among", ["a pipe", "a link to a folder", "no text"])

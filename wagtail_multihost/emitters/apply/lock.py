@@ -55,12 +55,12 @@ def hold_lock(
 
 
 def sign(descriptor: int) -> None:
-    """Write into the lock which process has it."""
+    """Write into the lock file which process holds it."""
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
 def clear(descriptor: int) -> None:
-    """Let the lock name no process, where it names one: the one before, if that was killed."""
+    """Empty the lock file if it names a process, such as one that was killed."""
     if os.fstat(descriptor).st_size:
         os.ftruncate(descriptor, 0)

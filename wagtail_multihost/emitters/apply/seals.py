@@ -1,8 +1,8 @@
 """
-Seals: what the last run knew of the files that templates make, so that they are not made again.
+Seals: what the last run recorded about files made from templates, so that unchanged ones are not rendered again.
 
-A seal is the digest of a text together with all that the text is made of. It says nothing of what is on the disk: a
-file is the right one where its text, as it was read, and what it would be made of now have the seal of then.
+A seal is the digest of a text and of everything the text is made from. It says nothing about the disk: a file is up to
+date if its text, as it was just read, and what it would now be made from give the recorded seal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Seals:
         self.new = new
 
     def same(self, file: EmittedFile, text: str | None) -> bool:
-        """Return whether ``file`` is to have the ``text``, None where it has none; it is made unless a seal says so."""
+        """Return whether ``file`` should have this ``text`` (None: no file); it is rendered only if no seal says so."""
         if isinstance(file, RenderedFile):
             path = str(file.path)
             if text is not None and (seal := self.known.get(path)) and file.seal(text) == seal:
@@ -35,14 +35,14 @@ class Seals:
 
 
 def seals_of(output: OutputFolder, found: object) -> dict[str, str]:
-    """Return the seals that were ``found`` in the manifest; none of any other form, or that another may have made."""
+    """Return the seals ``found`` in the manifest; none if malformed, or if another account may have written them."""
     if not isinstance(found, dict) or not all(isinstance(seal, str) for seal in found.values()):
         return {}
-    return found if is_own(output) else {}
+    return found if is_private(output) else {}
 
 
-def is_own(output: OutputFolder) -> bool:
-    """Return whether nobody but this account could have written the manifest."""
+def is_private(output: OutputFolder) -> bool:
+    """Return whether only this account could have written the manifest."""
     try:
         paths = {output.folder: stat.S_ISDIR, output.manifest: stat.S_ISREG}
         for path, is_right in paths.items():

@@ -9,7 +9,7 @@ from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.quoting import nginx_quote
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.permissions import ROOT
+from wagtail_multihost.spec.permissions import ROOT, foreign_writer_problem
 
 #: Folders in which every account can make a file.
 OPEN_FOLDERS = frozenset(map(Path, ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock")))  # noqa: S108
@@ -41,18 +41,12 @@ def render_balancers(front: Front) -> str:
 
 def is_open_to_sites(path: Path, front: Front) -> bool:
     """Return whether a site can make ``path``, or a folder on the way to it."""
-    real = Path(os.path.realpath(path))  # /var/lock is a link
-    above = {path, real, *path.parents, *real.parents}
-    if not above.isdisjoint(front.written_folders):
+    if front.is_written_by_sites(path):
         return True
-    # A folder of root's that is there already keeps what is below it.
-    return not above.isdisjoint(OPEN_FOLDERS) and (real.parent in OPEN_FOLDERS or not is_roots_folder(real.parent))
-
-
-def is_roots_folder(folder: Path) -> bool:
-    """Return whether ``folder`` exists and nobody but root, or who asks, can change what is in it."""
-    try:
-        status = folder.stat()
-    except OSError:
+    real = Path(os.path.realpath(path))  # /var/lock is a link
+    if OPEN_FOLDERS.isdisjoint([real, *real.parents]):
         return False
-    return status.st_uid in (ROOT, os.geteuid()) and not status.st_mode & 0o022
+    # Below such a folder only one that is there already, and that no site can change, keeps sites out.
+    if real.parent in OPEN_FOLDERS or not real.parent.is_dir():
+        return True
+    return bool(foreign_writer_problem(real.parent, (ROOT, os.geteuid())))

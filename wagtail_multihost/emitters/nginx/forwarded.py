@@ -1,6 +1,6 @@
 """
-What proxies and visitors say of a request, and what an application is told of it: one value for each fact, whatever
-list, case or quotes it came in, so that no two programs read it differently.
+What proxies and visitors state about a request, and what the application is told: one value for each fact, however it
+was listed, quoted or capitalised, so that no two programs read it differently.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from wagtail_multihost.emitters.quoting import nginx_quote
 
 #: Headers that a front server removes: the nginx of the node sets them.
 REMOVED = ("X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Real-IP", "Forwarded", "Proxy")
-#: The variable with the application's own word for https, if it expects another one.
+#: The variable with the word that the application expects for https.
 WORD = "$multihost_scheme_word"
 #: The variable with the port of the visitor's address.
 PORT = "$multihost_port"

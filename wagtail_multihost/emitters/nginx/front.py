@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,11 @@ class Front:
     @property
     def https_port(self) -> str:
         return self.origin_port if self.plan.platform.scheme == "https" else ""
+
+    def is_written_by_sites(self, path: Path) -> bool:
+        """Return whether ``path`` is in a folder that sites can write to, or leads there by a link."""
+        real = Path(os.path.realpath(path))
+        return not self.written_folders.isdisjoint([path, *path.parents, real, *real.parents])
 
     def read_timeout(self, site: SiteSpec | None = None) -> int:
         """

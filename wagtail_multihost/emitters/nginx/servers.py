@@ -75,6 +75,6 @@ def include_argument(front: Front, path: Path | None, key: str) -> str:
     """
     if path is None:
         return ""
-    if not front.written_folders.isdisjoint([path, *path.parents]):
+    if front.is_written_by_sites(path):
         raise RenderError(f"{key}: nginx must not include {shown(str(path))}: sites can write to that folder.")
     return nginx_quote_include(str(path))
