@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
-import sys
+import re
+import tomllib
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import generated
 from sphinx.application import Sphinx
 
-project = "wagtail-multihost"
-author = "The authors of wagtail-multihost"
+ROOT = Path(__file__).parent.parent
+METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REPOSITORY = METADATA["urls"]["Source"]
+
+project = METADATA["name"]
+author = METADATA["authors"][0]["name"]
 project_copyright = author
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+version = release = METADATA["version"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build", "examples"]
 html_theme = "furo"
-html_title = project
-myst_enable_extensions = ["deflist"]
-myst_heading_anchors = 3
+html_title = f"{project} {release}"
+html_theme_options = {
+    "source_repository": f"{REPOSITORY}/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
+myst_enable_extensions = ["alert"]
+myst_heading_anchors = 4
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 toc_object_entries = False
+highlight_language = "python"  # of blocks in docstrings; pages name theirs
+
+#: A page in the list of an index page. The lists are plain Markdown, so that a code host shows them as links.
+LISTED = re.compile(r"^- \[[^\]]+\]\(([\w/-]+)\.md\)", re.MULTILINE)
 
 
-def fill_in(app: Sphinx, name: str, source: list[str]) -> None:
-    source[0] = generated.filled_in(source[0])
+def read_page(app: Sphinx, name: str, source: list[str]) -> None:
+    if name == "changelog":
+        source[0] = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    elif name.endswith("index"):
+        source[0] += contents_of(source[0])
+
+
+def contents_of(text: str) -> str:
+    """Return the table of contents of an index page, which Sphinx needs, from the list that readers see."""
+    return "\n".join(["", "```{toctree}", ":hidden:", ":maxdepth: 2", "", *LISTED.findall(text), "```", ""])
 
 
 def setup(app: Sphinx) -> None:
-    generated.probe_classes(all_extras=True)
-    app.connect("source-read", fill_in)
+    app.connect("source-read", read_page)

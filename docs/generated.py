@@ -1,8 +1,8 @@
 """
 The parts of the reference that are rendered from the code's own declarations.
 
-A page says ``<!-- generated: NAME -->``; conf.py and tests/test_docs.py put the Markdown of the function
-NAME in its place. Needs neither Sphinx nor configured Django settings.
+committed.py puts the Markdown of the function NAME where a page says ``<!-- generated: NAME -->``. Needs neither Sphinx
+nor configured Django settings.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ LITERAL = re.compile(r'["\[0-9]|(true|false)$')
 ROLE = re.compile(r":\w+:`~?([^`]+)`")
 #: What a settings module has in the place of a type of this package.
 STATED_AS = {"Criticality": "str"}
-PLACEHOLDER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 #: What a project may have that the resolver takes over or overlays.
 PROJECT = {
     "TIME_ZONE": "UTC",
@@ -61,11 +60,6 @@ PROJECT = {
 }
 # Which of these are set depends on the version of Django.
 MAIL = dict.fromkeys(REPLACED, "The site's own mail server, before Django 6.1; removed if MAILERS replaces it.")
-
-
-def filled_in(text: str) -> str:
-    """Return a page with its generated parts."""
-    return PLACEHOLDER.sub(lambda match: PARTS[match[1]](), text)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -33,8 +33,8 @@ NEEDS_DJANGO = frozenset(
 ONCE_ROOMS = ("benchmarks", "cases", "fuzz")
 #: Rooms where most tests start a process: they run with the oldest and the newest versions only.
 END_ROOMS = ("commands", "layouts")
-#: It has its own settings, so it runs only if it is asked for.
-CONTROL = "control"
+#: These run only if they are asked for: one has its own settings, one needs Sphinx.
+CONTROL, DOCS = "control", "docs"
 PARTS = ("pure", "once", "ends", "matrix")
 
 # Like Hypothesis' own profile for CI: a busy machine is not a failure.
@@ -47,8 +47,8 @@ def part_of(path: Path) -> str:
     room = name.parts[0]
     if name.as_posix() in PURE_FILES or (room in PURE_ROOMS and name.as_posix() not in NEEDS_DJANGO):
         return "pure"
-    if room == CONTROL:
-        return CONTROL
+    if room in (CONTROL, DOCS):
+        return room
     if room in ONCE_ROOMS or len(name.parts) == 1:
         return "once"
     return "ends" if room in END_ROOMS else "matrix"
@@ -56,7 +56,9 @@ def part_of(path: Path) -> str:
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     parser.addoption("--regenerate", action="store_true", help="write the golden files anew; review them as a diff")
-    parser.addoption("--part", action="append", choices=[*PARTS, CONTROL], help="collect this part alone; repeatable")
+    parser.addoption(
+        "--part", action="append", choices=[*PARTS, CONTROL, DOCS], help="collect this part alone; repeatable"
+    )
     if not pluginmanager.hasplugin("django"):  # pyproject.toml has its setting, and an unknown one is an error
         parser.addini("DJANGO_SETTINGS_MODULE", "not used without pytest-django")
 

@@ -10,12 +10,13 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError
 
+from docs import generated
+from docs.committed import filled_in
 from tests.resolver.test_site_credentials import every_credential
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.exceptions import ConfigurationError
@@ -35,21 +36,9 @@ CHECK_ID = re.compile(r"wagtail_multihost\.[CDEIW]\d{3}")
 UNKNOWN_KEY = "zzzzzzzz"
 
 
-def load_generated() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generated", DOCS / "generated.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-generated = load_generated()
-
-
 def page(name: str) -> str:
     """Return a page of the reference as readers see it, less its blocks of code, which may have comments with #."""
-    text = generated.filled_in((DOCS / "reference" / name).read_text(encoding="utf-8"))
+    text = filled_in((DOCS / "reference" / name).read_text(encoding="utf-8"), DOCS / "reference")
     return FENCE.sub(lambda block: block[0] if block[2] == "text" else "", text)
 
 
@@ -143,12 +132,6 @@ def test_every_registry_key_has_a_row(table: str) -> None:
     heading = table if "." not in table and table != "platform" else f"[{table}]"
     rows = re.findall(r"^\| `(\w+)` \|", section("registry.md", heading), re.MULTILINE)
     assert rows == [key.name for key in declared() if key.table == table]
-
-
-def test_parts_that_are_generated_are_placed_once() -> None:
-    """Each part of the reference that is rendered from declarations is in one page, and no page asks for another."""
-    asked = [name for path in DOCS.rglob("*.md") for name in generated.PLACEHOLDER.findall(path.read_text("utf-8"))]
-    assert sorted(asked) == sorted(generated.PARTS)
 
 
 def test_every_variable_is_documented() -> None:
@@ -248,15 +231,6 @@ def test_registries_in_pages_load(path: Path, tmp_path: Path) -> None:
         registry = tmp_path / f"{number}.toml"
         registry.write_text(text, encoding="utf-8")
         assert open_registry(registry, {}).load().sites
-
-
-def test_every_example_is_shown_in_a_page() -> None:
-    """No file of the examples is forgotten, and none that a page includes is missing."""
-    included = {
-        name for path in PAGES for name in re.findall(r"\{literalinclude\} (?:\.\./)*examples/(\S+)", path.read_text())
-    }
-    used_by_code = {"minimal.toml"}
-    assert included | used_by_code == {path.name for path in (DOCS / "examples").iterdir() if path.is_file()}
 
 
 @pytest.mark.parametrize("path", shell_pages(), ids=lambda path: path.name)
