@@ -36,6 +36,7 @@ END_ROOMS = ("commands", "layouts")
 #: These run only if they are asked for: one has its own settings, one needs Sphinx.
 CONTROL, DOCS = "control", "docs"
 PARTS = ("pure", "once", "ends", "matrix")
+ASKED_FOR = (*PARTS, CONTROL, DOCS)
 
 # Like Hypothesis' own profile for CI: a busy machine is not a failure.
 settings.register_profile("small", settings.get_profile("ci"), max_examples=20)
@@ -57,7 +58,7 @@ def part_of(path: Path) -> str:
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     parser.addoption("--regenerate", action="store_true", help="write the golden files anew; review them as a diff")
     parser.addoption(
-        "--part", action="append", choices=[*PARTS, CONTROL, DOCS], help="collect this part alone; repeatable"
+        "--part", action="append", choices=ASKED_FOR, help="collect this part alone; repeatable"
     )
     if not pluginmanager.hasplugin("django"):  # pyproject.toml has its setting, and an unknown one is an error
         parser.addini("DJANGO_SETTINGS_MODULE", "not used without pytest-django")

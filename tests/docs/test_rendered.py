@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -71,7 +72,7 @@ def test_every_page_has_one_title_and_headings_in_order(name: str, built: Path) 
     """A page has one h1, and no heading is two levels below the one before it."""
     levels = [int(heading.name[1]) for heading in article(built / name).find_all(re.compile("^h[1-6]$"))]
     assert levels.count(1) == 1
-    assert [pair for pair in zip(levels, levels[1:], strict=False) if pair[1] > pair[0] + 1] == []
+    assert [pair for pair in pairwise(levels) if pair[1] > pair[0] + 1] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
