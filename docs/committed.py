@@ -3,8 +3,8 @@ What pages repeat of the code and of the examples, between markers, so that it c
 
 ``<!-- generated: NAME -->`` begins the Markdown of the function NAME in generated.py, ``<!-- example: FILE -->`` a
 file, ``<!-- example: FILE from WORD -->`` the file from the first line with that word on, and
-``<!-- difference: OLD NEW -->`` what changed between two files. ``<!-- end -->`` ends each. A marker without an end gets
-its text and its end from ``pytest tests/test_docs_committed.py --regenerate``.
+``<!-- difference: OLD NEW -->`` what changed between two files. ``<!-- end -->`` ends each. A marker without an end
+gets its text and its end from ``pytest tests/test_docs_committed.py --regenerate``.
 """
 
 from __future__ import annotations
