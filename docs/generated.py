@@ -172,6 +172,8 @@ BROUGHT = {
     "multihost-publish": "if `publish` is not 0",
     "multihost-emperor": 'with `platform.runner = "uwsgi"`',
     "nginx/sites/": "for options that nginx does not accept variables for",
+    "health.conf": "if `health_from` is stated",
+    "balancers.conf": "if `health_from` is stated",
     "limits.conf": "if a `rate` or `client_connections` is stated",
     "cache.conf": "if any pages are kept",
     "buckets.conf": "if `bucket_media` is not off",

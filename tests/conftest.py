@@ -57,9 +57,7 @@ def part_of(path: Path) -> str:
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     parser.addoption("--regenerate", action="store_true", help="write the golden files anew; review them as a diff")
-    parser.addoption(
-        "--part", action="append", choices=ASKED_FOR, help="collect this part alone; repeatable"
-    )
+    parser.addoption("--part", action="append", choices=ASKED_FOR, help="collect this part alone; repeatable")
     if not pluginmanager.hasplugin("django"):  # pyproject.toml has its setting, and an unknown one is an error
         parser.addini("DJANGO_SETTINGS_MODULE", "not used without pytest-django")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
 from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -51,10 +53,18 @@ def test_wheel_has_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) ->
     } <= names
 
 
+def metadata_name(wheel: zipfile.ZipFile) -> str:
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return name
+
+
+def metadata_of(wheel: zipfile.ZipFile) -> Message:
+    return message_from_bytes(wheel.read(metadata_name(wheel)))
+
+
 def test_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
     """The metadata has the extras, the Python versions, the licence and the readme."""
-    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
-    metadata = message_from_bytes(wheel.read(name))
+    name, metadata = metadata_name(wheel), metadata_of(wheel)
     assert metadata["Name"] == "wagtail-multihost"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "BSD-3-Clause"
@@ -63,3 +73,26 @@ def test_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
     assert str(metadata.get_payload()).strip()
     entry_points = wheel.read(name.replace("METADATA", "entry_points.txt")).decode()
     assert "multihost-health = wagtail_multihost.health.__main__:main" in entry_points
+
+
+def test_wheel_says_who_made_it_and_where_it_is(wheel: zipfile.ZipFile) -> None:
+    """The metadata has an author and addresses, each below the one of the source."""
+    metadata = metadata_of(wheel)
+    assert metadata["Author"] == "The wagtail-multihost contributors"
+    addresses = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert {"Source", "Documentation", "Changelog", "Issues"} <= set(addresses)
+    assert all(address.startswith(addresses["Source"]) for address in addresses.values())
+
+
+def test_links_of_the_readme_lead_somewhere_from_pypi(wheel: zipfile.ZipFile) -> None:
+    """Each link and picture of the description is absolute; those into the repository name a file that it has."""
+    metadata = metadata_of(wheel)
+    addresses = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    text = wheel.read(metadata_name(wheel)).decode().partition("\n\n")[2]
+    pictures, links = (re.findall(pattern, text) for pattern in (r"!\[[^\]]*\]\(([^)]+)\)", r"\]\(([^)]+)\)"))
+    assert pictures
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert [picture for picture in pictures if not picture.startswith(f"{addresses['Source']}/raw/main/")] == []
+    files = re.findall(rf"^{re.escape(addresses['Source'])}/(?:raw|blob)/main/([^#\n]+)", "\n".join(links), re.MULTILINE)
+    assert len(files) > 20
+    assert [name for name in files if not (ROOT / name).is_file()] == []
