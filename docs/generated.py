@@ -308,7 +308,16 @@ def probe_section(path: str, probe: type[Probe]) -> str:
     return "\n\n".join(parts)
 
 
+def checks() -> str:
+    """Return each id with the first line of its section, which is what was found."""
+    text = (Path(__file__).parent / "reference" / "checks.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## `(.*)`\n\n(.*)$", text, re.MULTILINE)
+    rows = [[f"[`{name}`](checks.md#{name.lower().replace('.', '')})", found] for name, found in sections]
+    return table(["Id", "What was found"], rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "checks": checks,
     "commands": commands,
     "emitted_files": emitted_files,
     "health_options": health_options,

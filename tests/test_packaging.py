@@ -93,6 +93,8 @@ def test_links_of_the_readme_lead_somewhere_from_pypi(wheel: zipfile.ZipFile) ->
     assert pictures
     assert [link for link in links if not link.startswith("https://")] == []
     assert [picture for picture in pictures if not picture.startswith(f"{addresses['Source']}/raw/main/")] == []
-    files = re.findall(rf"^{re.escape(addresses['Source'])}/(?:raw|blob)/main/([^#\n]+)", "\n".join(links), re.MULTILINE)
+    files = re.findall(
+        rf"^{re.escape(addresses['Source'])}/(?:raw|blob)/main/([^#\n]+)", "\n".join(links), re.MULTILINE
+    )
     assert len(files) > 20
     assert [name for name in files if not (ROOT / name).is_file()] == []

@@ -137,3 +137,13 @@ def test_drawings_are_well_formed_and_have_both_colour_schemes(path: Path) -> No
     assert "prefers-color-scheme: dark" in text
     assert "href" not in text
     assert len(text) < 20_000
+
+
+def test_screenshots_are_small() -> None:
+    """A picture of a page is a PNG of at most 100 kB."""
+    pictures = sorted((DOCS / "pictures").glob("*.png"))
+    assert pictures
+    for path in pictures:
+        data = path.read_bytes()
+        assert data.startswith(b"\x89PNG\r\n")
+        assert len(data) <= 100_000, path.name
