@@ -27,6 +27,7 @@ html_theme_options = {
 }
 myst_enable_extensions = ["alert"]
 myst_heading_anchors = 4
+copybutton_prompt_text = "$ "
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 toc_object_entries = False
