@@ -85,12 +85,13 @@ def test_wheel_says_who_made_it_and_where_it_is(wheel: zipfile.ZipFile) -> None:
 
 
 def test_links_of_the_readme_lead_somewhere_from_pypi(wheel: zipfile.ZipFile) -> None:
-    """Each link and picture of the description is absolute; those into the repository name a file that it has."""
+    """Each link and picture of the description is absolute, and those into the repository name a file that it has."""
     metadata = metadata_of(wheel)
     addresses = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
     text = wheel.read(metadata_name(wheel)).decode().partition("\n\n")[2]
     pictures, links = (re.findall(pattern, text) for pattern in (r"!\[[^\]]*\]\(([^)]+)\)", r"\]\(([^)]+)\)"))
     assert pictures
+    assert "[!" not in text.replace("![", "")
     assert [link for link in links if not link.startswith("https://")] == []
     assert [picture for picture in pictures if not picture.startswith(f"{addresses['Source']}/raw/main/")] == []
     files = re.findall(
