@@ -126,9 +126,11 @@ def test_against_is_asked_alone(call: Call, more: list[str]) -> None:
     assert call("multihost_explain", "aurora", "--against", "")[0] == 2
 
 
-@pytest.mark.usefixtures("live")
-def test_against_reads_the_live_module_as_no_site(manage: Manage) -> None:
-    """The variables of the process reach the module, except the one that names a site."""
-    environ = {"LIVE_KEY": "another-key-that-is-never-printed-0123456789", "MULTIHOST_SITE": "borealis"}
-    result = manage("multihost_explain", "aurora", "--against", "website.settings", environ=environ)
-    assert "calls resolve() already" in result.stderr
+def test_against_reads_the_live_module_as_no_site(manage: Manage, live: Path) -> None:
+    """A module that calls the resolver only for a site is read as it runs today, whatever site the command is for."""
+    own = 'if "MULTIHOST_SITE" in os.environ:\n    from wagtail_multihost.resolver import resolve\n    resolve()\n'
+    live.write_text(f"{LIVE}{own}")
+    environ = {"MULTIHOST_SITE": "aurora"}
+    result = manage("multihost_explain", "aurora", "--against", "website.live", "--json", environ=environ)
+    assert result.returncode == 0, result.stderr
+    assert "SESSION_COOKIE_NAME" in {row["setting"] for row in json.loads(result.stdout)}
