@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import pytest
+from django.apps import apps
 from django.db import OperationalError, connection
 from wagtail.models import Site
 
 from tests.checks.conftest import Serve, ids_of
 from tests.spec.samples import a_site
+from wagtail_multihost import running
 from wagtail_multihost.checks import databases
 from wagtail_multihost.checks.databases import check_databases, check_leftovers
 from wagtail_multihost.spec.site import SiteSpec
@@ -72,7 +75,7 @@ def rows(db: None) -> Any:
         root = Site.objects.get().root_page
         Site.objects.all().delete()
         for number, hostname in enumerate(hostnames):
-            Site.objects.create(hostname=hostname, root_page=root, is_default_site=number == 0)
+            Site.objects.create(hostname=hostname, port=443, root_page=root, is_default_site=number == 0)
 
     return write
 
@@ -80,9 +83,11 @@ def rows(db: None) -> Any:
 @pytest.mark.parametrize(
     ("hostnames", "named"),
     [
-        (["localhost"], []),
-        (["aurora.example.org", "AURORA.example.net"], []),
-        ([], []),
+        (["localhost"], ["default Site row is localhost:443", "aurora.example.org:443"]),
+        (["aurora.example.net"], ["default Site row is aurora.example.net:443"]),
+        (["aurora.example.org", "AURORA.example.net", "localhost"], []),
+        (["AURORA.example.org"], []),
+        ([], ["default Site row is missing"]),
         (["borealis.example.org"], ["'borealis.example.org'"]),
         (["aurora.example.org", "b.example", "c.example"], ["'b.example'", "'c.example'"]),
         ([f"{letter}.example" for letter in "abcdefg"], ["7 hostnames", "'a.example'", "'e.example'"]),
@@ -91,7 +96,7 @@ def rows(db: None) -> Any:
 def test_hostnames_that_are_not_the_sites_are_w005(
     aurora: SiteSpec, rows: Any, hostnames: list[str], named: list[str]
 ) -> None:
-    """Rows that a copied database brought along are named, the first five of them."""
+    """Rows that a copied database brought along are named, the first five of them, or else a wrong default row."""
     rows(*hostnames)
     messages = check_leftovers(None, databases=["default"])
     assert ids_of(messages) == (["W005"] if named else [])
@@ -100,7 +105,7 @@ def test_hostnames_that_are_not_the_sites_are_w005(
 
 
 def test_leftovers_are_looked_for_only_where_a_database_is_given(serve: Serve, rows: Any) -> None:
-    """Without --database, in build mode, and before the first migration, nothing is queried."""
+    """Another process than check's, in build mode, and before the first migration, nothing is queried."""
     rows("borealis.example.org")
     serve(a_site())
     assert check_leftovers(None, databases=None) == check_leftovers(None, databases=["other"]) == []
@@ -108,10 +113,57 @@ def test_leftovers_are_looked_for_only_where_a_database_is_given(serve: Serve, r
     assert check_leftovers(None, databases=["default"]) == []
 
 
+@pytest.mark.parametrize(
+    ("change", "ids"),
+    [
+        ({"command": "check"}, ["W005"]),
+        ({"command": "runserver"}, []),
+        ({"command": ""}, []),
+        ({"command": "check", "ephemeral": True}, []),
+    ],
+    ids=str,
+)
+def test_leftovers_are_found_by_check_without_a_database_option(
+    aurora: SiteSpec, rows: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], ids: list[str]
+) -> None:
+    """The command check of a site asks the site's database by itself; a server that starts does not."""
+    rows("borealis.example.org")
+    made = running.current()
+    assert made is not None
+    monkeypatch.setattr(running, "_current", replace(made, **change))
+    monkeypatch.setattr(databases.Path, "is_file", lambda path: True)
+    assert ids_of(check_leftovers(None)) == ids
+
+
+def test_database_file_that_is_missing_is_not_made_by_a_check(
+    aurora: SiteSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite would make it, empty, and as whoever runs the check."""
+    made = running.current()
+    assert made is not None
+    monkeypatch.setattr(running, "_current", replace(made, command="check"))
+    monkeypatch.setitem(connection.settings_dict, "NAME", "/nonexistent/db.sqlite3")
+    monkeypatch.setattr(connection, "vendor", "sqlite")
+    assert check_leftovers(None) == []
+
+
+@pytest.mark.parametrize(("port", "command", "ids"), [(80, "check", ["W005"]), (443, "check", []), (80, "migrate", [])])
+def test_default_row_with_another_port_is_w005(
+    aurora: SiteSpec, rows: Any, monkeypatch: pytest.MonkeyPatch, port: int, command: str, ids: list[str]
+) -> None:
+    """Most sites have port 80, with which Wagtail writes links with http; migrate mends that, or says why not."""
+    rows("aurora.example.org")
+    Site.objects.update(port=port)
+    made = running.current()
+    assert made is not None
+    monkeypatch.setattr(running, "_current", replace(made, command=command))
+    assert ids_of(check_leftovers(None, databases=["default"])) == ids
+
+
 def test_leftovers_are_none_without_wagtail(aurora: SiteSpec, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project that has not installed Wagtail has no table of sites of its own."""
     rows("borealis.example.org")
-    monkeypatch.setattr(databases.apps, "is_installed", lambda name: name != "wagtail")
+    monkeypatch.setattr(apps, "is_installed", lambda name: name != "wagtail")
     assert check_leftovers(None, databases=["default"]) == []
 
 

@@ -21,6 +21,7 @@ from wagtail_multihost.management.production import (
 )
 from wagtail_multihost.production import ProductionFinding
 from wagtail_multihost.production.folders import file_has_secret, find_platform_files
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -47,6 +48,7 @@ def of_a_project(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path)
     project.mkdir()
     (project / "manage.py").write_text("")
     monkeypatch.setattr(production, "own_codebase", lambda: a_codebase(directory=project))
+    monkeypatch.setattr(production, "current", Running)
     settings.DEBUG = False
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 3600
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -61,10 +63,13 @@ def test_platform_that_is_ready_has_no_cautions() -> None:
 
 
 @pytest.mark.parametrize("environment", ["development", "staging"])
-def test_settings_of_development_are_refused_in_production_alone(settings: Any, environment: str) -> None:
+def test_settings_of_development_are_refused_in_production_alone(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
     """Each of them is named, with what to do about the first."""
     settings.DEBUG = True
     codebase = a_codebase(settings_module="example.settings.dev")
+    monkeypatch.setattr(production, "own_codebase", lambda: codebase)
     refuse_development(a_plan(in_production(environment=environment), codebase=codebase))
     plan = a_plan(in_production(), codebase=codebase)
     found = list(settings_findings(plan))
@@ -73,6 +78,17 @@ def test_settings_of_development_are_refused_in_production_alone(settings: Any, 
         refuse_development(plan)
     expected = f"The platform's environment is production. {found[0].sentence} {found[1].sentence} {found[0].hint}"
     assert str(caught.value) == expected
+
+
+def test_settings_of_the_command_are_of_no_meaning_for_another_codebase(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release's file names what servers start with; DEBUG and a missing resolve() are the command's own."""
+    settings.DEBUG = True
+    monkeypatch.setattr(production, "current", lambda: None)
+    assert len(list(settings_findings(a_plan(in_production())))) == 2
+    other = a_plan(in_production(), codebase=a_codebase(settings_module="example.settings.production"))
+    assert list(settings_findings(other)) == []
 
 
 def test_module_of_a_site_is_looked_at() -> None:

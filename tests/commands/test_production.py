@@ -13,6 +13,7 @@ import pytest
 
 from tests.commands.conftest import Manage
 
+README = Path(__file__).parents[2] / "README.md"
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 IDS = re.compile(r"wagtail_multihost\.([EW]\d{3})")
 RESOLVE = "\nfrom wagtail_multihost.resolver import resolve\n\nresolve().apply(globals())\n"
@@ -130,6 +131,57 @@ def test_emitting_with_debug_is_refused_in_production(project: Path, manage: Man
     assert done.returncode == 2
     assert "DEBUG is true in 'mysite.settings.production'" in done.stderr
     assert os.linesep.join(done.stderr.splitlines()).count("Traceback") == 0
+
+
+def go_to_production(project: Path, manage: Manage) -> None:
+    registry = (project / "sites.toml").read_text()
+    (project / "sites.toml").write_text(registry.replace("[platform]", '[platform]\nenvironment = "production"'))
+    assert manage("multihost_sites", "--pin").returncode == 0
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_readme_emits_the_settings_for_production(project: Path, manage: Manage, environment: str) -> None:
+    """The commands of the README, as they are pasted, name no module for development in what servers start."""
+    if environment == "production":
+        go_to_production(project, manage)
+    lines = re.findall(r"^python manage\.py (multihost_emit .*)$", README.read_text(), re.MULTILINE)
+    assert len(lines) >= 2
+    outputs = [manage(*line.split()) for line in lines]
+    assert [done.returncode for done in outputs] == [0] * len(lines), [done.stderr for done in outputs]
+    text = "".join(done.stdout for done in outputs)
+    assert "DJANGO_SETTINGS_MODULE=mysite.settings.production" in text
+    assert "mysite.settings.dev" not in text
+
+
+def test_module_for_production_is_named_in_the_refusal(project: Path, manage: Manage) -> None:
+    """What stands beside the module for development is named as it is to be typed, if it is there."""
+    go_to_production(project, manage)
+    assert "DJANGO_SETTINGS_MODULE: mysite.settings.production;" in manage("multihost_emit", "uwsgi").stderr
+    (project / "mysite/settings/production.py").rename(project / "mysite/settings/live.py")
+    done = manage("multihost_emit", "uwsgi")
+    assert done.returncode == 2
+    assert "DJANGO_SETTINGS_MODULE, such as mysite.settings.production;" in done.stderr
+
+
+def test_emitting_settings_without_the_resolver_is_refused_in_production(project: Path, manage: Manage) -> None:
+    """All sites would run with the same database: base settings are no module for a site."""
+    go_to_production(project, manage)
+    done = manage("multihost_emit", "uwsgi", "--settings", "mysite.settings.base")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'mysite.settings.base' does not call resolve().apply(globals())" in done.stderr
+
+
+def test_codebase_of_a_release_is_emitted_by_whatever_settings(project: Path, manage: Manage) -> None:
+    """The files name the module of the release, so DEBUG of the command's own settings is of no meaning."""
+    go_to_production(project, manage)
+    for name in ("production", "dev"):
+        made = manage("multihost_codebase", "--output", f"{name}.json", "--settings", f"mysite.settings.{name}")
+        assert made.returncode == 0, made.stderr
+    done = manage("multihost_emit", "uwsgi", "--codebase", "production.json")
+    assert done.returncode == 0, done.stderr
+    assert "DJANGO_SETTINGS_MODULE=mysite.settings.production" in done.stdout
+    done = manage("multihost_emit", "uwsgi", "--codebase", "dev.json", "--settings", "mysite.settings.production")
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_tutorial_on_its_own_machine_is_quiet(project: Path, manage: Manage) -> None:

@@ -24,6 +24,7 @@ from tests.servers.processes import running, wait_for
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.storage import StorageSpec
 
 pytestmark = pytest.mark.servers
 
@@ -144,6 +145,29 @@ def test_static_files_that_are_packed_already_are_sent_so_where_that_is_on(
     with serving(plan, folder):
         _, headers, found = send(folder, AURORA, "/static/a.txt", {"Accept-Encoding": "gzip"})
     assert (gzip.decompress(found) if headers["Content-Encoding"] else found).decode() == text
+
+
+def test_uploads_behind_a_link_are_served_until_it_changes(folder: Path) -> None:
+    """
+    With ``current`` of a deploy tool in the path, nginx serves the folder where the link leads, and follows no link
+    itself: after a release it serves the old one, until files are emitted again.
+    """
+    for release in ("1", "2"):
+        (folder / f"releases/{release}/media").mkdir(parents=True)
+        (folder / f"releases/{release}/media/a.txt").write_text(release)
+    (folder / "current").symlink_to("releases/1")
+    site = make_site("aurora", storage=StorageSpec(backend="files", path=folder / "current/media"))
+    plan = local_plan(folder, site)
+    with serving(plan, folder):
+        assert send(folder, AURORA, "/media/a.txt")[::2] == (200, b"1")
+        (folder / "current").unlink()
+        (folder / "current").symlink_to("releases/2")
+        assert send(folder, AURORA, "/media/a.txt")[::2] == (200, b"1")
+        (folder / "releases/1/media/b.txt").symlink_to(folder / "releases/2/media/a.txt")
+        assert send(folder, AURORA, "/media/b.txt")[0] == 403
+    (folder / "http.sock").unlink(missing_ok=True)
+    with serving(plan, folder):
+        assert send(folder, AURORA, "/media/a.txt")[::2] == (200, b"2")
 
 
 def accel(path: str, **headers: str) -> Answer:

@@ -110,9 +110,46 @@ def test_migrate_claims_and_names_the_first_site_row(
     assert capsys.readouterr().out == ""
 
 
+FIRST = (
+    ([("www.aurora.example.org", 80)], [WANTED], "Site row www.aurora.example.org:80 becomes aurora.example.org:443."),
+    ([("localhost", 8000)], [WANTED], "Site row localhost:8000 becomes aurora.example.org:443."),
+    ([WANTED], [WANTED], ""),
+    ([WANTED, ("shop.example.org", 443)], [WANTED, ("shop.example.org", 443)], ""),
+    ([("borealis.example.org", 443)], None, "left as they are. The Site row has the hostname 'borealis.example.org'"),
+    ([("aurora.example.org", 80), ("shop.example.org", 443)], None, "left as they are. There are 2 Site rows"),
+    ([], None, "left as they are. No Site row is marked as the default"),
+)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("rows", "after", "said"), FIRST, ids=range(len(FIRST)))
+def test_first_claim_names_the_only_row_or_says_why_not(
+    become: Become,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rows: list[tuple[str, int]],
+    after: list[tuple[str, int]] | None,
+    said: str,
+) -> None:
+    """The row of a site that was live gets the site's address; several, another site's and none are told of, once."""
+    monkeypatch.delattr("django.core.mail.outbox")
+    become(origin="https://{hostname}")
+    root = Site.objects.get().root_page
+    Site.objects.all().delete()
+    for number, (hostname, port) in enumerate(rows):
+        Site.objects.create(hostname=hostname, port=port, root_page=root, is_default_site=number == 0)
+    claim.after_migrate("default", 1)
+    assert list(Site.objects.order_by("pk").values_list("hostname", "port")) == (rows if after is None else after)
+    claimed, *more = capsys.readouterr().out.splitlines()
+    assert claimed == "The database now belongs to the site aurora."
+    assert [said in line for line in more] == ([True] if said else [])
+    claim.after_migrate("default", 1)
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.django_db
 def test_migrate_keeps_rows_that_editors_made(become: Become, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where somebody has named the Site row already, migrate leaves it."""
+    """Where somebody has given the Site row a name that is not the site's, migrate leaves it."""
     monkeypatch.delattr("django.core.mail.outbox")
     become()
     Site.objects.update(hostname="own.example.org")

@@ -18,6 +18,7 @@ WHITENOISE = "whitenoise.storage.CompressedManifestStaticFilesStorage"
 GUIDE = HERE.parents[1] / "docs" / "how-to" / "move-an-existing-project.md"
 ASK = "from django.conf import settings; print(settings.CONFIGURATION, settings.ALLOWED_HOSTS[0])"
 OWN = "own-aurora_%s-0123456789-0123456789-0123456789"
+LIVE_DATABASE = "postgresql://aurora:secret-of-the-old-database@db.internal:5432/aurora"
 SECRETS = ("platform_key", "aurora_key", "aurora_database", "aurora_access_key", "aurora_bucket_key", "aurora_mail")
 
 
@@ -124,6 +125,40 @@ def test_moved_project_is_explained_without_secrets(after: Project) -> None:
     assert "cache.internal" in str(values["CACHES"]["renditions"]["LOCATION"])
     assert values["SENTRY_DSN"] == "https://***@sentry.example.org/1"
     assert "search.internal" in str(values["WAGTAILSEARCH_BACKENDS"]["default"]["URLS"])
+
+
+def add_app(project: Project) -> None:
+    """Change a project as the guide's first step says."""
+    for path in (project.folder / "website").rglob("*.py"):
+        path.write_text(path.read_text().replace("INSTALLED_APPS = [", 'INSTALLED_APPS = [\n"wagtail_multihost",', 1))
+
+
+def test_guide_shows_what_its_first_step_prints(tmp_path: Path) -> None:
+    """The differences in the guide are those of a project with split settings, word by word."""
+    project = made("split", "before", tmp_path / "before")
+    add_app(project)
+    environ = {"MULTIHOST_REGISTRY": str(MOVED.with_name("before-the-move.toml"))}
+    result = project.manage("multihost_explain", "aurora", "--against", project.settings, **environ)
+    assert result.returncode == 0, result.stderr
+    (shown,) = re.findall(r"```text\n(DATABASES.+?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    entries = re.findall(r"^\S.*\n(?: .*\n)+", shown, re.MULTILINE)
+    assert len(entries) == 4
+    assert not [entry for entry in entries if entry not in result.stdout]
+
+
+def test_project_before_its_move_is_told_what_would_change(before: Project, tmp_path: Path) -> None:
+    """
+    With the app and the guide's registry alone, ``--against`` says what would change for the running project. The key
+    and the database stay by what the guide writes down; no secret of either is shown.
+    """
+    add_app(before)
+    environ = {"MULTIHOST_REGISTRY": str(moved_registry(tmp_path)), "DATABASE_URL": LIVE_DATABASE}
+    result = before.manage("multihost_explain", "aurora", "--against", before.settings, "--json", **environ)
+    assert result.returncode == 0, result.stderr
+    rows = {row["setting"]: row for row in json.loads(result.stdout)}
+    assert rows["SESSION_COOKIE_NAME"]["then"] == "__Host-sessionid_aurora"
+    assert not rows.keys() & {"SECRET_KEY", "DATABASES.default.NAME", "DATABASES.default.USER"}
+    assert "secret-of" not in result.stdout and OLD_KEY not in result.stdout and "own-" not in result.stdout
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

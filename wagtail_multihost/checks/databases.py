@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, Warning, register
@@ -12,13 +13,16 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 
 from wagtail_multihost.backends.forked import opened_while_loading
 from wagtail_multihost.checks import TAG
-from wagtail_multihost.running import own_site
+from wagtail_multihost.identity import wagtail_site
+from wagtail_multihost.identity.deadline import SilentDatabaseError, deadline
+from wagtail_multihost.identity.own import own_identity
+from wagtail_multihost.identity.wagtail_site import SiteRow
+from wagtail_multihost.running import current, own_site
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.site import SiteSpec
 
 POSTGRESQL = ("postgresql", "postgis")
 NAME_BYTES = 63
-# Wagtail's first migration makes a row with it.
-FIRST_HOSTNAME = "localhost"
 MOST_SHOWN = 5
 
 
@@ -72,28 +76,57 @@ def database_messages(alias: str, options: Mapping[str, object]) -> Iterator[Che
 def check_leftovers(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[CheckMessage]:
-    """W005: rows of Wagtail's table of sites whose hostnames this site does not have, as in a copied database."""
+    """W005: rows of Wagtail's table of sites that are not this site's, or a default one without its address."""
     site = own_site()
-    if site is None or DEFAULT_DB_ALIAS not in (databases or ()) or not apps.is_installed("wagtail"):
+    if site is None or not asks_database(databases):
         return []
-    from wagtail.models import Site  # Wagtail may be missing
-
-    own = {*site.hosts, FIRST_HOSTNAME}
+    connection = connections[DEFAULT_DB_ALIAS]
     try:
-        if Site._meta.db_table not in connections[DEFAULT_DB_ALIAS].introspection.table_names():
-            return []
-        rows = Site.objects.using(DEFAULT_DB_ALIAS).order_by("pk").values_list("hostname", flat=True)
-        foreign = [hostname for hostname in rows if hostname.lower() not in own]
-    except Error:  # Django's own error is better, where the database is needed
+        with deadline(connection, "shown its Site rows"):
+            rows = wagtail_site.site_rows(DEFAULT_DB_ALIAS)
+    except (Error, SilentDatabaseError):  # Django's own error is better, where the database is needed
         return []
-    if not foreign:
-        return []
-    named = ", ".join(shown(hostname) for hostname in foreign[:MOST_SHOWN])
-    return [
-        Warning(
+    return list(foreign_messages(site, rows or ())) or list(default_messages(rows))
+
+
+def asks_database(databases: Sequence[str] | None) -> bool:
+    """
+    Return whether the site's database is to be asked: where the command line names it, and by the command ``check`` of
+    a site's own process, if it is there. Django has no such checks without --database, because they need a server.
+    """
+    if databases is not None:
+        return DEFAULT_DB_ALIAS in databases
+    running, connection = current(), connections[DEFAULT_DB_ALIAS]
+    if running is None or running.command != "check" or running.ephemeral:
+        return False
+    # SQLite makes a file that is not there.
+    return connection.vendor != "sqlite" or Path(str(connection.settings_dict["NAME"])).is_file()
+
+
+def foreign_messages(site: SiteSpec, rows: Sequence[SiteRow]) -> Iterator[CheckMessage]:
+    foreign = wagtail_site.hostnames_of_others(site, rows)
+    if foreign:
+        named = ", ".join(shown(hostname) for hostname in foreign[:MOST_SHOWN])
+        yield Warning(
             f"Wagtail's table of sites has {len(foreign)} hostnames that the site {site.id} does not have: "
             f"{named}. Links and purges would lead there.",
             hint="If the database is a copy, run multihost_adopt. If not, add them to the aliases, or remove the rows.",
             id="wagtail_multihost.W005",
         )
-    ]
+
+
+def default_messages(rows: Sequence[SiteRow] | None) -> Iterator[CheckMessage]:
+    own, running = own_identity(), current()
+    # migrate mends the row, or says why not.
+    if own is None or rows is None or (running and running.command == "migrate"):
+        return
+    if wagtail_site.is_canonical(wagtail_site.canonical_address(own), rows):
+        return
+    wanted = "{}:{}".format(*wagtail_site.canonical_address(own))
+    found = " and ".join(row.address for row in rows if row.is_default) or "missing"
+    yield Warning(
+        f"Wagtail's default Site row is {found}, and the site {own.site.id} is {wanted}. Links in mails, sitemaps and "
+        "previews would lead elsewhere.",
+        hint=f"Run: manage.py multihost_hostname {own.site.id}",
+        id="wagtail_multihost.W005",
+    )

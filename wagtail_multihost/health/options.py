@@ -25,6 +25,7 @@ PROBES = "wagtail_multihost.health.probes"
 DEFAULT_PROBES: Mapping[str, Mapping[str, object]] = {
     "database": {"BACKEND": f"{PROBES}.database.DatabaseProbe"},
     "migrations": {"BACKEND": f"{PROBES}.migrations.MigrationsProbe"},
+    "site_row": {"BACKEND": f"{PROBES}.site_row.SiteRowProbe"},
     "cache": {"BACKEND": f"{PROBES}.cache.CacheProbe"},
     "disk": {"BACKEND": f"{PROBES}.disk.DiskProbe"},
     "memory": {"BACKEND": f"{PROBES}.memory.MemoryProbe"},

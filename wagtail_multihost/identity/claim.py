@@ -25,7 +25,8 @@ def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
     if own is None or using != DEFAULT_DB_ALIAS or hasattr(mail, "outbox"):
         return
     with deadline(connections[using], "been claimed"):
-        lines = [*claim(own, using), *name_first_site(own, using)]
+        lines = list(claim(own, using))
+        lines.extend(name_first_site(own, using, is_first=bool(lines)))
     if verbosity:
         stdout = kwargs.get("stdout") or sys.stdout
         for line in lines:
@@ -48,15 +49,22 @@ def claim(own: OwnIdentity, using: str) -> Iterator[str]:
         yield f"The database now belongs to the site {own.site.id}."
 
 
-def name_first_site(own: OwnIdentity, using: str) -> Iterator[str]:
-    """Rewrite the Site row that Wagtail's migrations make, while it is the only one."""
+def name_first_site(own: OwnIdentity, using: str, *, is_first: bool) -> Iterator[str]:
+    """
+    Rewrite the Site row that Wagtail's migrations make, while it is the only one; with the first claim also the only
+    row of a site that was live before, or say why not.
+    """
     rows = wagtail_site.site_rows(using)
-    if rows is None or not wagtail_site.is_untouched(rows):
+    if rows is None or not (is_first or wagtail_site.is_untouched(rows)):
         return
-    plan = wagtail_site.plan_for(wagtail_site.canonical_address(own), rows)
+    plan = wagtail_site.first_plan(own, rows)
+    if plan.problem:
+        yield f"Wagtail's Site rows were left as they are. {plan.problem}"
+        return
     with commit_at_end(using):
         wagtail_site.take_steps(plan, using)
-    wagtail_site.forget_root_paths()
+    if plan.steps:
+        wagtail_site.forget_root_paths()
     yield from plan.lines
 
 

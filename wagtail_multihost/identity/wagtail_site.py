@@ -15,12 +15,15 @@ from django.apps import apps
 from django.db import connections
 
 from wagtail_multihost.identity.own import OwnIdentity
+from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.origins import origins_of, port_of
 from wagtail_multihost.spec.printing import one_line
+from wagtail_multihost.spec.site import SiteSpec
 
 #: What Wagtail's first migration makes, and also the migrations of projects made by ``wagtail start``.
 INITIAL = ("localhost", 80)
 FIELDS = ("pk", "hostname", "port", "is_default_site")
+MOST_SHOWN = 5
 
 logger = logging.getLogger("wagtail_multihost.identity")
 
@@ -72,6 +75,40 @@ def site_rows(using: str) -> tuple[SiteRow, ...] | None:
     if Site._meta.db_table not in connections[using].introspection.table_names():
         return None
     return tuple(SiteRow(*values) for values in Site._base_manager.using(using).order_by("pk").values_list(*FIELDS))
+
+
+def hostnames_of_others(site: SiteSpec, found: Sequence[SiteRow]) -> list[str]:
+    """Return the hostnames of the rows that the site does not have, as in a copy of another site's database."""
+    own = {*site.hosts, INITIAL[0]}
+    return [row.hostname for row in found if row.hostname.lower() not in own]
+
+
+def is_canonical(wanted: tuple[str, int], found: Sequence[SiteRow]) -> bool:
+    """Return whether the one default row has the hostname and port ``wanted``."""
+    return [(row.hostname.lower(), row.port) for row in found if row.is_default] == [wanted]
+
+
+def first_plan(own: OwnIdentity, found: Sequence[SiteRow]) -> SiteRowPlan:
+    """
+    Return what the first claim of a database does with its rows: the only one gets the site's hostname and port if its
+    hostname is one of the site's, whatever its port. Nothing is done to several, or to another site's.
+    """
+    wanted = canonical_address(own)
+    plan = plan_for(wanted, found)
+    if plan.problem or not plan.steps:
+        return plan
+    address, how = "{}:{}".format(*wanted), f"Look at it: manage.py multihost_hostname {own.site.id} --dry-run"
+    if len(found) > 1:
+        named = ", ".join(row.address for row in found[:MOST_SHOWN])
+        return SiteRowPlan(
+            problem=f"There are {len(found)} Site rows ({named}), and the default is not {address}. {how}"
+        )
+    if others := hostnames_of_others(own.site, found):
+        return SiteRowPlan(
+            problem=f"The Site row has the hostname {shown(others[0])}, which the site {own.site.id} does not have, as "
+            f"in another site's database. If it is the site's own: manage.py multihost_hostname {own.site.id}"
+        )
+    return plan
 
 
 def is_untouched(found: Sequence[SiteRow]) -> bool:

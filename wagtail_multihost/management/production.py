@@ -13,7 +13,7 @@ from wagtail_multihost.production import ProductionFinding
 from wagtail_multihost.production.build_context import context_findings, repository_findings
 from wagtail_multihost.production.folders import find_platform_files
 from wagtail_multihost.production.platform import environment_findings, is_public, key_findings, loopback_findings
-from wagtail_multihost.production.settings import debug_findings, module_findings
+from wagtail_multihost.production.settings import debug_findings, module_findings, unresolved_findings
 from wagtail_multihost.production.transport import (
     hsts_findings,
     plain_findings,
@@ -22,6 +22,7 @@ from wagtail_multihost.production.transport import (
 )
 from wagtail_multihost.project import own_codebase, own_transport
 from wagtail_multihost.registry.platform_key import DEVELOPMENT
+from wagtail_multihost.running import current
 from wagtail_multihost.spec.platform import PRODUCTION
 
 
@@ -37,7 +38,10 @@ def refuse_development(plan: Plan) -> None:
 
 def settings_findings(plan: Plan) -> Iterator[ProductionFinding]:
     module = plan.codebase.settings_module
-    yield from debug_findings(module, debug=settings.DEBUG)
+    # With --codebase the files name another module than the one that this process runs with.
+    if module == own_codebase().settings_module:
+        yield from debug_findings(module, debug=settings.DEBUG)
+        yield from unresolved_findings(module, resolves=current() is not None)
     yield from module_findings(module, plan.sites)
 
 

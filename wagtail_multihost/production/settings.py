@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable, Iterator
 
 from wagtail_multihost.production import ProductionFinding
@@ -11,9 +12,27 @@ from wagtail_multihost.spec.site import SiteSpec
 #: The last part of a module's name, without ``settings_`` or ``_settings``.
 FOR_DEVELOPMENT = frozenset({"dev", "development", "local", "debug", "test"})
 HINT = (
-    "Name the module for production with --settings or DJANGO_SETTINGS_MODULE, such as mysite.settings.production; for "
-    "one site, in its code.settings_module."
+    "Name the module for production with --settings or DJANGO_SETTINGS_MODULE, such as {module}; for one site, in its "
+    "code.settings_module."
 )
+PRODUCTION = "production"
+
+
+def hint_for(module: str) -> str:
+    """Return how to name another settings module than ``module``: the one for production beside it, if it is there."""
+    package = module.rpartition(".")[0]
+    beside = f"{package}.{PRODUCTION}"
+    if not package or not is_module(beside):
+        return HINT.format(module="mysite.settings.production")
+    return HINT.format(module=beside).replace(", such as", ":")
+
+
+def is_module(name: str) -> bool:
+    """Return whether a module is there, without importing it; the packages above it are imported."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def is_for_development(module: str) -> bool:
@@ -32,7 +51,9 @@ def module_findings(module: str, sites: Iterable[SiteSpec]) -> Iterator[Producti
     for place, name in places.items():
         if is_for_development(name):
             accepted = "a module whose name does not end in dev, development, local, debug or test"
-            yield ProductionFinding(f"{place} is {shown(name)}, a module for development; accepted: {accepted}.", HINT)
+            yield ProductionFinding(
+                f"{place} is {shown(name)}, a module for development; accepted: {accepted}.", hint_for(module)
+            )
 
 
 def debug_findings(module: str, *, debug: bool) -> Iterator[ProductionFinding]:
@@ -40,5 +61,15 @@ def debug_findings(module: str, *, debug: bool) -> Iterator[ProductionFinding]:
     if debug:
         yield ProductionFinding(
             f"DEBUG is true in {shown(module)}: after an error, visitors see settings and code; accepted: false.",
-            HINT,
+            hint_for(module),
+        )
+
+
+def unresolved_findings(module: str, *, resolves: bool) -> Iterator[ProductionFinding]:
+    """Yield a finding if sites' processes would run with the project's own settings, all with the same."""
+    if not resolves:
+        yield ProductionFinding(
+            f"{shown(module)} does not call resolve().apply(globals()): every site's process would have the project's "
+            "own database, files and key.",
+            hint_for(module),
         )

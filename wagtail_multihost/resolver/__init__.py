@@ -66,6 +66,11 @@ def resolve(
     return known
 
 
+def has_resolved() -> bool:
+    """Return whether this process has called :func:`resolve` for itself."""
+    return bool(_outcomes) or current() is not None
+
+
 def result_or_error(attempt: Callable[[], ResolvedSettings]) -> ResolvedSettings | ConfigurationError:
     try:
         return attempt()

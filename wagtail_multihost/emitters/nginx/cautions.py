@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wagtail_multihost.emitters.files import Plan
+from wagtail_multihost.emitters.nginx.front import asks_nodes
+from wagtail_multihost.emitters.nginx.linked_folders import linked_folder_cautions
 from wagtail_multihost.emitters.nginx.upstreams import LOOPBACK, networks_with
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -13,6 +15,8 @@ from wagtail_multihost.spec.platform import PRODUCTION
 
 def cautions(plan: Plan) -> Iterator[str]:
     """Yield a sentence for everything in ``plan`` that is seldom intended."""
+    if not asks_nodes(plan):
+        yield from linked_folder_cautions(plan)
     if plan.platform.environment == PRODUCTION:
         yield from open_logs(plan)
         yield from believed_sites(plan)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.nginx.front import Front
+from wagtail_multihost.emitters.nginx.linked_folders import folder_of_uploads
 from wagtail_multihost.emitters.nginx.rules import closed_keys, file_urls, url_pattern
 from wagtail_multihost.emitters.nginx.sizes import size_pattern_values
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_around, nginx_quote_key
@@ -69,9 +70,8 @@ def redirect_pairs(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
 
 def media_exceptions(plan: Plan, site: SiteSpec) -> Iterator[Pair]:
     """Yield the site's media folder if it is not the usual one; blank for a bucket."""
-    path = str(site.storage.path or "")
-    if path != f"{media_folder_prefix(plan)}{site.id}/media":
-        yield site.id, path
+    if str(site.storage.path or "") != f"{media_folder_prefix(plan)}{site.id}/media":
+        yield site.id, folder_of_uploads(plan, site)
 
 
 def media_folder_prefix(plan: Plan) -> str:

@@ -1,4 +1,7 @@
-"""Show every setting of a site and where it came from, what a change of its keys invalidates, or all registry keys."""
+"""
+Show every setting of a site and where it came from, what a change of its keys invalidates, what would change for a
+project that runs already, or all registry keys.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from django.conf import global_settings, settings
 from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.exceptions import COULD_NOT
+from wagtail_multihost.management.against import lines_against, rows_against
 from wagtail_multihost.management.command import MultihostCommand
 from wagtail_multihost.project import project_settings
 from wagtail_multihost.registry import Registry
@@ -33,9 +37,10 @@ class Command(MultihostCommand):
     help = (
         "Show who a site is, where its data goes, and every setting that its process gets: the value (secrets as ***), "
         "the rule that made it, the key that it was read from, with file and line, and what it replaced. None of the "
-        "site's secrets is read. Secrets in the project's own settings are recognised by name, in URLs, or by how they "
-        "look; read the output before you share it. "
-        "Exit codes: 0 done; 2 the site is unknown, disabled or has problems, or the arguments do not fit together."
+        "site's secrets is read, but by --against. Secrets in the project's own settings are recognised by name, in "
+        "URLs, or by how they look; read the output before you share it. "
+        "Exit codes: 0 done, also where --against finds differences; 2 the site is unknown, disabled or has problems, "
+        "the module of --against cannot be used, or the arguments do not fit together."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -48,6 +53,13 @@ class Command(MultihostCommand):
             "--rotation",
             action="store_true",
             help="show each key and password of the site instead, and what changing it invalidates",
+        )
+        parser.add_argument(
+            "--against",
+            metavar="MODULE",
+            help="show instead what would change for a project that runs with this settings module today, without "
+            "resolve(): each setting now and then, what that means for the live site, and the key that keeps it. Keys "
+            "and passwords are read to compare them, and never shown",
         )
         parser.add_argument(
             "--variables",
@@ -78,7 +90,13 @@ class Command(MultihostCommand):
             texts = [*map(lines_of_credential, found), [f"How to change them: {HOW_TO}"]]
             self.report([entry._asdict() for entry in found], texts, **options)
             return
-        resolved, project = ResolvedSettings(platform, site), project_settings()
+        project = project_settings()
+        if options["against"]:
+            own = current_settings(project) if current() else {}
+            rows = rows_against(options["against"], platform, site, own)
+            self.report(rows, lines_against(options["against"], rows, has_own=bool(own)), **options)
+            return
+        resolved = ResolvedSettings(platform, site)
         parts = [site_facts(resolved, located), explain(resolved, project, located)]
         if options["all"]:
             parts.append(explain_project(resolved, project, current_settings(project), vars(global_settings)))
@@ -99,13 +117,16 @@ class Command(MultihostCommand):
 def refuse_arguments(options: Mapping[str, Any]) -> None:
     """Raise CommandError unless the arguments ask for one thing."""
     general = [option for option in ("variables", "schema") if options[option]]
-    if general and (options["site"] is not None or options["all"] or options["rotation"] or len(general) > 1):
-        message = f"--{general[0]} applies to any registry: give neither a site nor --all, --rotation or another list."
+    chosen = [option for option in ("all", "rotation", "against") if options[option] not in (None, False)]
+    if general and (options["site"] is not None or chosen or len(general) > 1):
+        message = f"--{general[0]} applies to any registry: give neither a site nor other options but --json."
         raise CommandError(message, returncode=COULD_NOT)
     if options["site"] is None and not general:
         raise CommandError("Name a site, or give --variables or --schema.", returncode=COULD_NOT)
-    if options["all"] and options["rotation"]:
-        raise CommandError("Give either --all or --rotation, not both.", returncode=COULD_NOT)
+    if len(chosen) > 1:
+        raise CommandError(f"Give either {' or '.join(f'--{option}' for option in chosen)}.", returncode=COULD_NOT)
+    if options["against"] is not None and not options["against"].strip():
+        raise CommandError("--against names no settings module.", returncode=COULD_NOT)
 
 
 def refuse_snapshots(registry: Registry) -> None:
