@@ -33,10 +33,10 @@ NEEDS_DJANGO = frozenset(
 ONCE_ROOMS = ("benchmarks", "cases", "fuzz")
 #: Rooms where most tests start a process: they run with the oldest and the newest versions only.
 END_ROOMS = ("commands", "layouts")
-#: These run only if they are asked for: one has its own settings, one needs Sphinx.
-CONTROL, DOCS = "control", "docs"
+#: These run only if they are asked for: one has its own settings, one needs Sphinx, one other people's packages.
+CONTROL, DOCS, ADOPTION = "control", "docs", "adoption"
 PARTS = ("pure", "once", "ends", "matrix")
-ASKED_FOR = (*PARTS, CONTROL, DOCS)
+ASKED_FOR = (*PARTS, CONTROL, DOCS, ADOPTION)
 
 # Like Hypothesis' own profile for CI: a busy machine is not a failure.
 settings.register_profile("small", settings.get_profile("ci"), max_examples=20)
@@ -48,7 +48,7 @@ def part_of(path: Path) -> str:
     room = name.parts[0]
     if name.as_posix() in PURE_FILES or (room in PURE_ROOMS and name.as_posix() not in NEEDS_DJANGO):
         return "pure"
-    if room in (CONTROL, DOCS):
+    if room in (CONTROL, DOCS, ADOPTION):
         return room
     if room in ONCE_ROOMS or len(name.parts) == 1:
         return "once"

@@ -74,6 +74,8 @@ def test_build_mode_serves_nothing() -> None:
     dummy = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
     assert first["CACHES"] == {"default": dummy, "renditions": dummy}
     assert first["ALLOWED_HOSTS"] == ["build-mode.invalid"]
+    assert first["WAGTAILADMIN_BASE_URL"] == "https://build-mode.invalid"
+    assert first["SESSION_COOKIE_SECURE"] is first["CSRF_COOKIE_SECURE"] is True
     assert first["SECRET_KEY_FALLBACKS"] == []
     assert len({"shared", first["SECRET_KEY"], second["SECRET_KEY"]}) == 3
 

@@ -12,7 +12,7 @@ import pytest
 from wagtail_multihost.testing.isolation import Isolation
 
 EXAMPLE = Path(__file__).parents[2] / "example_project"
-# A project with more than one alias of everything.
+# A project with more than one alias of everything, and a page cache.
 PROJECT = """
 from example.settings import *
 
@@ -34,6 +34,11 @@ LOGGING = {
     "handlers": {"file": {"class": "logging.FileHandler", "filename": f"{SHARED}/web.log"}},
     "root": {"handlers": ["file"]},
 }
+MIDDLEWARE = [
+    "django.middleware.cache.UpdateCacheMiddleware",
+    *MIDDLEWARE,
+    "django.middleware.cache.FetchFromCacheMiddleware",
+]
 SESSION_FILE_PATH = SHARED
 FILE_UPLOAD_TEMP_DIR = SHARED
 MEDIA_ROOT = SHARED
@@ -73,11 +78,10 @@ def isolation_of(
 
 
 @pytest.fixture
-def shared_database(shared: Path, isolation_of: Callable[..., Isolation]) -> Path:
+def shared_database(shared: Path, databases: Path, isolation_of: Callable[..., Isolation]) -> Path:
     """Make one migrated database for both sites."""
-    isolation = isolation_of(canaries=())
-    isolation.check()
-    assert isolation.kept is not None
+    isolation_of(canaries=()).check()
+    newest = max(databases.glob("*/migrated.sqlite3"), key=lambda file: file.stat().st_mtime)
     path = shared / "db.sqlite3"
-    shutil.copyfile(isolation.kept / "left.sqlite3", path)
+    shutil.copyfile(newest, path)
     return path

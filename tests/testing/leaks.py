@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 from django.core.cache.backends.filebased import FileBasedCache
 from django.utils.module_loading import import_string
@@ -41,6 +42,28 @@ class AsyncWithoutPrefixCache(FileBasedCache):
         return FileBasedCache(self._dir, {}).get(key)
 
     def clear(self) -> None: ...
+
+
+class PathPageCache:
+    """
+    A page cache in the folder PAGES, or SHARED, whose keys have only the path, which is the same at every site. It
+    keeps every answer, also one that says that it must not be kept.
+    """
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> Any:
+        from django.conf import settings
+        from django.http import HttpResponse
+
+        kept = Path(getattr(settings, "PAGES", settings.SHARED), quote(request.path, safe=""))
+        kept.parent.mkdir(exist_ok=True)
+        if kept.exists():
+            return HttpResponse(kept.read_bytes())
+        response = self.get_response(request)
+        kept.write_bytes(response.content)
+        return response
 
 
 class Titles(list[str]):

@@ -52,6 +52,7 @@ BREAKS: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("cache", DEFAULT_CACHE, f"CACHES['default'] = {FILE_CACHE}"),
         ("wagtail-sites", DEFAULT_CACHE, ""),
+        ("pages", "MIDDLEWARE", 'MIDDLEWARE = ["tests.testing.leaks.PathPageCache"]'),
         ("signing", "SECRET_KEY", 'SECRET_KEY = "one key " * 9'),
         ("sessions", "SECRET_KEY", 'SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"'),
         ("hosts", "CSRF_TRUSTED_ORIGINS", 'CSRF_TRUSTED_ORIGINS = ["https://*.isolation.test"]'),
@@ -95,6 +96,16 @@ def test_nothing_crosses_in_a_project_that_is_isolated(isolation_of: Callable[..
     """A project with several aliases of everything passes with every canary."""
     assert isolation_of().findings() == ()
     assert len(CANARIES) == len(set(CANARIES)) > 10
+
+
+def test_page_cache_answers_no_canary(isolation_of: Callable[..., Isolation]) -> None:
+    """
+    In a project whose page cache keeps every answer, under the path alone, canaries that make requests reach their
+    views, and nothing that it keeps counts as a crossing or hides one.
+    """
+    code = 'MIDDLEWARE = ["tests.testing.leaks.PathPageCache"]\nPAGES = f"{SHARED}/{os.environ[\'MULTIHOST_SITE\']}"'
+    canaries = [path for path in CANARIES if ".concurrency." in path or ".pages." in path]
+    assert isolation_of(f"import os\n{code}", canaries=canaries).findings() == ()
 
 
 @pytest.mark.parametrize("breaks", BREAKS.values(), ids=BREAKS)

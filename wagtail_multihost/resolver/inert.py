@@ -42,6 +42,10 @@ def build_settings(project: Project) -> Iterator[Setting]:
     yield Setting("SECRET_KEY", Secret(secrets.token_urlsafe(64)), RULE, "")
     yield Setting("SECRET_KEY_FALLBACKS", [], RULE, "")
     yield Setting("ALLOWED_HOSTS", [UNSERVED_HOST], RULE, "")
+    # Checks for deployment, which run with no site too, ask for what each site has.
+    yield Setting("CSRF_COOKIE_SECURE", True, RULE, "")
+    yield Setting("SESSION_COOKIE_SECURE", True, RULE, "")
+    yield Setting("WAGTAILADMIN_BASE_URL", f"https://{UNSERVED_HOST}", RULE, "")
 
 
 def without_name(options: Mapping[str, object]) -> dict[str, object]:

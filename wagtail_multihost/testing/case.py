@@ -26,7 +26,7 @@ class MultihostIsolationMixin:
     multihost_sites: tuple[str, str] = SITES
     #: The dotted paths of the canaries.
     multihost_canaries: Sequence[str] = CANARIES
-    #: A folder that keeps the migrated SQLite files of both sites for later runs with the same apps and migrations.
+    #: A folder that keeps a migrated SQLite file for later runs with the same apps and migrations.
     multihost_databases: Path | None = None
 
     def test_sites_are_isolated(self) -> None:

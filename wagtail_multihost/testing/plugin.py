@@ -8,6 +8,7 @@ The pytest plugin: the fixtures of the isolation kit. It does nothing unless a t
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,13 +48,14 @@ def multihost_canaries() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def multihost_databases() -> Path | None:
-    """A folder that keeps the migrated SQLite files of both sites for later runs with the same apps and migrations."""
-    return None
+def multihost_databases(pytestconfig: pytest.Config) -> Path | None:
+    """A folder that keeps a migrated SQLite file for later runs with the same migrations (default: pytest's cache)."""
+    return cache_folder(pytestconfig)
 
 
 @pytest.fixture(scope="session")
 def multihost_isolation(
+    pytestconfig: pytest.Config,
     multihost_settings_module: str,
     multihost_registry: Path | str | None,
     multihost_sites: tuple[str, str],
@@ -69,4 +71,25 @@ def multihost_isolation(
         sites=multihost_sites,
         canaries=multihost_canaries,
         databases=multihost_databases,
+        tell=lambda line: tell_on_terminal(pytestconfig, line),
     )
+
+
+def cache_folder(config: pytest.Config) -> Path | None:
+    """Return a folder in pytest's cache; None with ``-p no:cacheprovider``, and where it cannot be written to."""
+    cache = getattr(config, "cache", None)
+    try:
+        folder = Path(cache.mkdir("multihost")) if cache else None
+    except OSError:
+        return None
+    return folder if folder and os.access(folder, os.W_OK) else None
+
+
+def tell_on_terminal(config: pytest.Config, line: str) -> None:
+    """Write a line to the terminal, past what pytest captures; a worker of pytest-xdist has none."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is not None:
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            reporter.ensure_newline()
+            reporter.write_line(line)

@@ -7,7 +7,8 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -15,6 +16,7 @@ from typing import IO, Any
 from wagtail_multihost.exceptions import MultihostError
 
 ANSWER_SECONDS = 300
+TICK_SECONDS = 0.5
 STOP_SECONDS = 10
 LOG_LINES = 20
 # Variables of the test run, not of the sites.
@@ -31,11 +33,14 @@ class TenantError(MultihostError):
 
 
 class TenantProcess:
-    """The process of ``site``; its output goes to the file ``log``."""
+    """The process of ``site``; its output goes to the file ``log``. ``tick`` is called while its answer is awaited."""
 
-    def __init__(self, site: str, settings_module: str, registry: Path | str, log: Path) -> None:
+    def __init__(
+        self, site: str, settings_module: str, registry: Path | str, log: Path, tick: Callable[[], None]
+    ) -> None:
         self.site = site
         self.log = log
+        self.tick = tick
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "wagtail_multihost.testing.tenant"],
@@ -73,9 +78,12 @@ class TenantProcess:
     def receive(self) -> Any:
         """Return the result of the command that was sent; raises TenantError if it failed or the process has ended."""
         pipe = self.pipe(self.process.stdout)
-        if not select.select([pipe], [], [], ANSWER_SECONDS)[0]:
-            self.process.kill()
-            raise TenantError(f"The process of {self.site} did not answer within {ANSWER_SECONDS} s.")
+        ends = time.monotonic() + ANSWER_SECONDS
+        while not select.select([pipe], [], [], TICK_SECONDS)[0]:
+            self.tick()
+            if time.monotonic() > ends:
+                self.process.kill()
+                raise TenantError(f"The process of {self.site} did not answer within {ANSWER_SECONDS} s.")
         line = pipe.readline()
         if not line:
             raise self.end_error()

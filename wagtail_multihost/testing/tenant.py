@@ -7,6 +7,7 @@ reads a command from each line of its input, and writes an answer for each; both
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -46,18 +47,46 @@ class Tenant:
 
         connection.ensure_connection()
 
+    def new_database(self) -> str:
+        """Return the SQLite file that migrating would make; blank if it exists, or is not all that is migrated."""
+        name = self.databases().get("default", "")
+        return "" if name == ":memory:" or os.path.exists(name) or len(migrated_aliases()) != 1 else name
+
+    def migrate_new(self) -> None:
+        """Migrate a new SQLite file, which belongs to no site afterwards and is not waited for to be on the disk."""
+        from django.apps import apps
+        from django.db import connection
+        from django.db.models.signals import post_migrate
+
+        if apps.is_installed("wagtail_multihost"):
+            config = apps.get_app_config("wagtail_multihost")
+            post_migrate.disconnect(sender=config, dispatch_uid="wagtail_multihost.identity")
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous = OFF")
+        self.migrate()
+
     def migrate(self) -> None:
         """Migrate the databases."""
-        from django.conf import settings
         from django.core.management import call_command
+        from django.db import connections
+
+        collect_seldom()
+        for alias in migrated_aliases():
+            call_command("migrate", database=alias, interactive=False, verbosity=0)
+        # A copy of an SQLite file lacks what only its journal has.
+        connections.close_all()
+
+    def claim(self) -> None:
+        """Make a copy of a migrated database this site's own, as migrating does."""
+        from django.apps import apps
         from django.db import DEFAULT_DB_ALIAS, connections
 
-        from wagtail_multihost.testing.canaries.database import is_replica
+        from wagtail_multihost.identity.claim import after_migrate
 
-        # Without routers, other aliases are used only where code names them.
-        for alias in connections if settings.DATABASE_ROUTERS else [DEFAULT_DB_ALIAS]:
-            if not is_replica(alias):
-                call_command("migrate", database=alias, interactive=False, verbosity=0)
+        if apps.is_installed("wagtail_multihost"):
+            after_migrate(DEFAULT_DB_ALIAS, verbosity=0)
+        # Whose it is then, the next connection finds out: both sites may have claimed one database.
+        connections.close_all()
 
     def meet(self, path: str) -> dict[str, object]:
         """Create the canary at a dotted path; return its attributes."""
@@ -74,6 +103,23 @@ class Tenant:
             return canary.plant(token)
         outcome = getattr(canary, step)(token, planted)
         return [list(crossing) for crossing in outcome] if step in ("crossed", "lost") else None
+
+
+def migrated_aliases() -> list[str]:
+    """Return the aliases that are migrated: without routers, others are used only where code names them."""
+    from django.conf import settings
+    from django.db import DEFAULT_DB_ALIAS, connections
+
+    from wagtail_multihost.testing.canaries.database import is_replica
+
+    aliases = connections if settings.DATABASE_ROUTERS else [DEFAULT_DB_ALIAS]
+    return [alias for alias in aliases if not is_replica(alias)]
+
+
+def collect_seldom() -> None:
+    """Collect garbage seldom: migrating makes thousands of classes, and each collection looks at all of them."""
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def run_command(tenant: Tenant, command: Mapping[str, Any]) -> dict[str, object]:

@@ -8,6 +8,7 @@ CANARIES: tuple[str, ...] = tuple(
     for path in (
         "database.DatabaseCanary",
         "cache.CacheCanary",
+        "pages.PagesCanary",
         "signing.SigningCanary",
         "hosts.HostsCanary",
         "hosts.CookiesCanary",

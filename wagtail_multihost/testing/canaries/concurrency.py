@@ -5,30 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib import import_module
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync, sync_to_async
-from django.conf import settings
 from django.core.cache import caches
 from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
-from django.urls import path
 
 from wagtail_multihost.testing.canaries.base import Canary, Crossing
 from wagtail_multihost.testing.canaries.cache import CacheCanary, cache_setting
 from wagtail_multihost.testing.canaries.database import DatabaseCanary
-from wagtail_multihost.testing.canaries.hosts import own_hosts
+from wagtail_multihost.testing.canaries.requests import (
+    UNCACHED,
+    own_host,
+    uncached_response,
+    unique_path,
+    urls_before,
+    view_result,
+)
 from wagtail_multihost.testing.canaries.storage import StorageCanary
 
 T = TypeVar("T")
-PATH = "multihost-canary/"
-
-
-class UnreachedViewError(Exception):
-    """The project's middleware answered a request itself."""
 
 
 class ThreadsCanary(Canary):
@@ -113,10 +112,11 @@ def run_in_request(work: Callable[[], T]) -> T:
 
     def view(request: HttpRequest) -> HttpResponse:
         outcome.set_result(work())
-        return HttpResponse()
+        return uncached_response()
 
-    with override_settings(ROOT_URLCONF=urls_before(view)):
-        response = Client().get(f"/{PATH}", secure=True, headers={"host": own_host()})
+    path = unique_path()
+    with override_settings(ROOT_URLCONF=urls_before(path, view)):
+        response = Client().get(f"/{path}", secure=True, headers={"host": own_host(), **UNCACHED})
     return view_result(outcome, response.status_code)
 
 
@@ -131,7 +131,7 @@ def run_in_async_request(work: Callable[[], Awaitable[T]]) -> T:
             outcome.set_result(await work())
         except Exception as error:  # the handler would turn it into a response
             outcome.set_exception(error)
-        return HttpResponse()
+        return uncached_response()
 
     async def receive() -> dict[str, Any]:
         if not requests:
@@ -141,16 +141,18 @@ def run_in_async_request(work: Callable[[], Awaitable[T]]) -> T:
     async def send(message: Mapping[str, Any]) -> None:
         responses.append(message)
 
+    path = unique_path()
+
     async def serve() -> None:
         # Not by the test client, whose host is always testserver.
-        await ASGIHandler()(scope_of(own_host()), receive, send)
+        await ASGIHandler()(scope_of(own_host(), path), receive, send)
 
-    with override_settings(ROOT_URLCONF=urls_before(view)):
+    with override_settings(ROOT_URLCONF=urls_before(path, view)):
         async_to_sync(serve)()
     return view_result(outcome, responses[0]["status"])
 
 
-def scope_of(host: str) -> dict[str, Any]:
+def scope_of(host: str, path: str) -> dict[str, Any]:
     """Return a request for the canary's view (https://asgi.readthedocs.io/en/latest/specs/www.html)."""
     return {
         "type": "http",
@@ -158,25 +160,9 @@ def scope_of(host: str) -> dict[str, Any]:
         "http_version": "1.1",
         "method": "GET",
         "scheme": "https",
-        "path": f"/{PATH}",
+        "path": f"/{path}",
         "query_string": b"",
-        "headers": [(b"host", host.encode())],
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": host, **UNCACHED}.items()],
         "client": ("127.0.0.1", 0),
         "server": (host, 443),
     }
-
-
-def urls_before(view: Any) -> tuple[Any, ...]:
-    """Return a URL pattern for ``view``, which needs no login, followed by those of the project."""
-    view.login_required = False  # what login_not_required sets
-    return (path(PATH, view), *import_module(settings.ROOT_URLCONF).urlpatterns)
-
-
-def own_host() -> str:
-    return next(iter(own_hosts()), "localhost")
-
-
-def view_result(outcome: Future[T], status: int) -> T:
-    if not outcome.done():
-        raise UnreachedViewError(f"The project's middleware answered the canary's request itself, with {status}.")
-    return outcome.result()

@@ -1,0 +1,4 @@
+from website.settings.base import *
+
+DEBUG = True
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
