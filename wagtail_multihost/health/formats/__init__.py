@@ -45,10 +45,14 @@ EXACT = 2
 
 
 class Form(NamedTuple):
-    """A format: its writer, its own ``headers``, and whether the status code shows the health too."""
+    """
+    A format: its writer, its own ``headers``, whether browsers load it again by themselves, and whether the status code
+    shows the health too.
+    """
 
     write: Writer
     headers: tuple[tuple[str, str], ...] = ()
+    refreshes: bool = False
     tells_by_code: bool = True
 
 
@@ -61,7 +65,7 @@ def find_form(name: str, accept: str) -> Form:
     form = BY_NAME.get(name) or negotiate_form(accept, offers)
     module_name, function = WRITERS[form]
     module = import_module(f"{__name__}.{module_name}")
-    return Form(getattr(module, function), getattr(module, "HEADERS", ()), form not in ALWAYS_OK)
+    return Form(getattr(module, function), getattr(module, "HEADERS", ()), form == "html", form not in ALWAYS_OK)
 
 
 def negotiate_form(accept: str, offers: dict[str, str]) -> str:
