@@ -140,7 +140,7 @@ class Endpoint:
         health = self.visible_health(access, site)._replace(paused=request.query == PAUSED)
         form = find_form("site" if site else request.path.removeprefix(self.prefix).rstrip("/"), request.accept)
         body, content_type = form.write(health)
-        status = 200 if health.is_up or not form.tells_by_code else 503
+        status = form.status or (200 if health.is_up or not form.tells_by_code else 503)
         refresh = REFRESH if form.refreshes and health.details and not health.paused else ()
         return Answer(status, body, content_type, (*SEEN_HEADERS, *form.headers, *refresh))
 
