@@ -212,16 +212,20 @@ def test_example_registries_load(example: Path) -> None:
     assert open_registry(example, {}).load().enabled
 
 
-def test_example_variables_load() -> None:
-    """The example of variables is a valid registry of one site."""
-    lines = (DOCS / "examples" / "one-site.env").read_text(encoding="utf-8").split()
-    environ = dict(line.split("=", 1) for line in lines)
-    (site,) = open_registry(None, environ).load().sites
-    assert (site.id, site.database.host, dict(site.settings)) == (
-        "aurora",
-        "db.internal",
-        {"WAGTAIL_SITE_NAME": "Aurora"},
-    )
+def test_example_variables_load(tmp_path: Path) -> None:
+    """The example is a valid registry of one site, as variables and as a file of them."""
+    text = (DOCS / "examples" / "one-site.env").read_text(encoding="utf-8")
+    environ = dict(line.split("=", 1) for line in text.split())
+    file = tmp_path / "one-site.env"
+    file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
+    for registry in (open_registry(None, environ), open_registry(file, {})):
+        (site,) = registry.load().sites
+        assert (site.id, site.database.host, dict(site.settings)) == (
+            "aurora",
+            "db.internal",
+            {"WAGTAIL_SITE_NAME": "Aurora"},
+        )
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
