@@ -282,17 +282,6 @@ def test_threat_model_names_tests_that_exist() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("example", ["compose.yaml", "kubernetes.yaml"])
-def test_examples_of_containers_are_in_production(example: str) -> None:
-    """Their variables are a valid registry in production, of a site with a key of its own and nothing local."""
-    text = (DOCS / "examples" / example).read_text(encoding="utf-8")
-    pairs = re.findall(r'(MULTIHOST_\w+)(?:: |, value: )"?([^"\n}]*)"?', text)
-    platform, (site,), _ = open_registry(None, dict(pairs)).load()
-    assert platform.environment == "production"
-    assert site.secret_key is not None
-    assert (site.database.engine, site.cache.backend, site.storage.backend) == ("postgresql", "redis", "s3")
-
-
 @pytest.mark.parametrize("example", ["front.toml", "servers.toml", "gunicorn.toml", "pinned.toml", "moved.toml"])
 def test_examples_of_servers_are_in_production(example: str) -> None:
     """Each registry for real hostnames states it, with a key that nothing has to make."""
