@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,8 @@ def test_every_example_is_shown_in_a_page() -> None:
         for path in PAGES
         for what in names_of("example", path.read_text("utf-8"))
     }
+    links = r"\]\(((?:\.\./)*examples/[^)]+)\)"  # to what is too long to be shown
+    shown |= {path.parent.joinpath(to).resolve() for path in PAGES for to in re.findall(links, path.read_text("utf-8"))}
     used_by_code = {DOCS / "examples" / "minimal.toml"}
     files = {path for path in (DOCS / "examples").iterdir() if path.is_file()}
     assert {path for path in shown if path.parent == DOCS / "examples"} | used_by_code == files

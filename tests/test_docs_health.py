@@ -276,8 +276,13 @@ def test_the_example_of_a_probe_finds_pages_that_are_late(own_probe: Any, monkey
 
 
 def container() -> dict[str, Any]:
-    document = yaml.safe_load((EXAMPLES / "kubernetes.yaml").read_text(encoding="utf-8"))
-    return dict(document["spec"]["template"]["spec"]["containers"][0])
+    return dict(pod()["containers"][0])
+
+
+def pod() -> dict[str, Any]:
+    documents = yaml.safe_load_all((EXAMPLES / "kubernetes.yaml").read_text(encoding="utf-8"))
+    (deployment,) = [document for document in documents if document["kind"] == "Deployment"]
+    return dict(deployment["spec"]["template"]["spec"])
 
 
 @pytest.mark.parametrize("kind", ["startupProbe", "livenessProbe", "readinessProbe"])
@@ -295,8 +300,7 @@ def test_probes_of_the_kubernetes_example_are_answered(kind: str, tmp_path: Path
 
 def test_the_kubernetes_example_has_time_to_stop() -> None:
     """The wait of preStop and the server's time to finish fit into the grace period, which both use up."""
-    document = yaml.safe_load((EXAMPLES / "kubernetes.yaml").read_text(encoding="utf-8"))
-    grace = document["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    grace = pod()["terminationGracePeriodSeconds"]
     wait = int(re.findall(r"--wait=(\d+)", " ".join(container()["lifecycle"]["preStop"]["exec"]["command"]))[0])
     finish = int(re.findall(r"--graceful-timeout=(\d+)", " ".join(container()["command"]))[0])
     ready = container()["readinessProbe"]
@@ -312,15 +316,16 @@ def test_the_port_of_the_kubernetes_example_is_the_servers() -> None:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
 def test_yaml_examples_are_valid(path: Path) -> None:
-    """Each YAML example is one document, and a mapping."""
-    assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
+    """Each document of a YAML example is a mapping."""
+    documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    assert documents and all(isinstance(document, dict) for document in documents)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_yaml_in_pages_is_valid(path: Path) -> None:
     """Each YAML block in a page is valid."""
     for text in blocks(path, "yaml"):
-        assert yaml.safe_load(text)
+        assert all(yaml.safe_load_all(text))
 
 
 def test_metrics_of_the_rules_and_the_page_are_those_that_there_are(tmp_path: Path) -> None:

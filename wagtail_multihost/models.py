@@ -38,6 +38,8 @@ class Identity(models.Model):
     class Meta:
         verbose_name_plural = "identities"
         default_permissions = ()
+        # A permission belongs to a model, and this package has no other.
+        permissions = [("view_health", "Can view the health report")]
         constraints = [
             models.CheckConstraint(condition=models.Q(id=ONLY), name="wagtail_multihost_one_identity"),
         ]

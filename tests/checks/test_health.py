@@ -28,6 +28,7 @@ ALL: tuple[Callable[..., list[CheckMessage]], ...] = (
     checks.check_health_urls,
     checks.check_health_freshness,
     checks.check_health_tokens,
+    checks.check_health_metrics,
 )
 
 
@@ -51,6 +52,7 @@ def test_sound_setting_is_quiet(settings: Any) -> None:
             NETWORKS=["10.0.0.0/8", "::1"],
             INTERVAL=50,
             STALE=60,
+            METRICS_SUBJECTS=True,
             PROBES={"disk": DISK},
         )
         == []

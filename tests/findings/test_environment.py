@@ -29,6 +29,12 @@ PLATFORM = {
 POSTGRESQL = {"MULTIHOST_SITE_DATABASE__ENGINE": "postgresql", "MULTIHOST_SITE_DATABASE__HOST": "db.internal"}
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start elsewhere: relative folders of a site start at the working folder, and none belongs into the checkout."""
+    monkeypatch.chdir(tmp_path)
+
+
 def stock(variables: dict[str, str]) -> environ.Env:
     """Return django-environ in a process that has ``variables``."""
     return type("Env", (environ.Env,), {"ENVIRON": variables})()

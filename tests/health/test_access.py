@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import RequestFactory
@@ -124,6 +126,50 @@ def test_proxy_is_never_near(rf: RequestFactory, header: str, value: str) -> Non
     assert not request_from_django(rf.get("/-/health", REMOTE_ADDR="127.0.0.1")).forwarded
 
 
+LOCAL = HealthRequest("GET", "/-/health", remote="127.0.0.1", host="aurora.localhost:8000")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:80", "www.aurora.localhost:8000", "127.0.0.1:1", "[::1]:8000"]
+)
+@pytest.mark.parametrize("remote", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+def test_person_at_the_machine_sees_details_in_development(remote: str, host: str) -> None:
+    """In development, whoever opens a name that only leads to this machine sees details; elsewhere nobody does."""
+    question = LOCAL._replace(remote=remote, host=host)
+    assert Gate(tuple, (), trusts_machine=True).access(question) is Access.DETAILS
+    assert Gate(tuple, ()).access(question) is Access.STATUS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"remote": "192.0.2.7"},
+        {"remote": "::ffff:192.0.2.7"},
+        {"remote": ""},
+        {"forwarded": True},
+        {"host": ""},
+        {"host": "rebound.example.org:8000"},
+        {"host": "localhost.example.org"},
+        {"host": "notlocalhost"},
+        {"host": "localhost,rebound.example.org"},
+        {"host": "rebound.example.org@localhost"},
+        {"host": "127.0.0.1.example.org"},
+        {"host": "[::2]"},
+        {"host": "localhost:8000\n"},
+    ],
+)
+def test_stranger_sees_the_word_in_development(change: Mapping[str, Any]) -> None:
+    """Nobody else does: not through a proxy, and no page of the internet whose name was made to lead here."""
+    assert Gate(tuple, (), trusts_machine=True).access(LOCAL._replace(**change)) is Access.STATUS
+
+
+def test_machine_drains_nothing_in_development() -> None:
+    """Draining needs a token there too, and a wrong token is refused."""
+    gate = Gate(lambda: (TOKEN,), (), trusts_machine=True)
+    assert not gate.has_token(LOCAL)
+    assert gate.access(LOCAL._replace(authorization="Bearer wrong")) is Access.REFUSED
+
+
 def test_answers_are_true_or_false() -> None:
     """What is no address, no token or comes through a proxy is near nobody, and known to nobody."""
     gate = Gate(lambda: (TOKEN, ""), NEAR)
@@ -137,7 +183,7 @@ def test_answers_are_true_or_false() -> None:
 
 def test_question_without_more_is_that_of_anybody() -> None:
     """What is not said of a request it does not have."""
-    assert HealthRequest("GET", "/x") == ("GET", "/x", "", "", "", False)
+    assert HealthRequest("GET", "/x") == ("GET", "/x", "", "", "", False, "", "")
     assert access.token_of(HealthRequest("GET", "/x")) is None
     assert access.token_of(HealthRequest("GET", "/x", "Bearer")) == ""
     assert access.token_of(HealthRequest("GET", "/x", "Bearer  a b ")) == "a b"

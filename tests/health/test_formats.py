@@ -21,6 +21,7 @@ from tests.health.samples import (
     EPOCH,
     SITES,
     SUBJECT,
+    TOKEN,
     VERSION,
     Switch,
     Told,
@@ -31,10 +32,12 @@ from tests.health.samples import (
     report,
     sample,
 )
+from wagtail_multihost.health.access import HealthRequest
 from wagtail_multihost.health.endpoint import Answer
 from wagtail_multihost.health.formats import find_form, negotiate_form, read_accept
 from wagtail_multihost.health.formats.quantities import format_quantity
 from wagtail_multihost.health.probe import Outcome, failed, passed
+from wagtail_multihost.health.refreshing import PAUSED
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.health.seen import WORDS
 from wagtail_multihost.health.status import Status
@@ -183,6 +186,21 @@ def test_page_of_many_sites_names_those_that_work() -> None:
     page = ask(endpoint(Told(crowded())), "health.html").body.decode()
     assert page.count("<table") == 1 and "39 more sites" in page
     assert page.index("site-7</h2>") < page.index("site-39</li>")
+
+
+def test_page_is_loaded_again_until_that_is_paused() -> None:
+    """Browsers load a page with details again; the link pauses that, and another goes on. No other answer does it."""
+    known = {"authorization": f"Bearer {TOKEN}"}
+    html, word = (HealthRequest("GET", "/-/health.html", **more) for more in (known, {}))
+    running, paused, stranger, feed = (
+        endpoint().answer(question)
+        for question in (html, html._replace(query=PAUSED), word, html._replace(path="/-/health.rss"))
+    )
+    assert running and paused and stranger and feed
+    assert ("Refresh", "15") in running.headers
+    assert not {"Refresh"} & {name for answer in (paused, stranger, feed) for name, _ in answer.headers}
+    assert (b'href="?refresh=off"' in running.body, b'href="?refresh=off"' in paused.body) == (True, False)
+    assert b'href="?"' in paused.body
 
 
 def test_page_needs_no_settings() -> None:

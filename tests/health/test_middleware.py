@@ -393,3 +393,17 @@ def test_answers_share_nothing_that_can_be_changed(rf: RequestFactory) -> None:
     assert (second.status_code, second.content, second.headers) == (200, b"pass", expected.headers)
     assert not second.cookies and not second._resource_closers and not second.has_header("X-Seen")
     assert second.headers is not expected.headers
+
+
+@pytest.mark.parametrize(("environment", "sees"), [("development", True), ("production", False), ("staging", False)])
+def test_person_at_the_machine_sees_details_only_in_development(
+    client: Client, monkeypatch: pytest.MonkeyPatch, environment: str, sees: bool
+) -> None:
+    """The platform's environment decides, whatever DEBUG is; every other name and address sees the word."""
+    made = Running(platform=a_platform(environment=environment), site=a_site())
+    monkeypatch.setattr(running, "_current", made)
+    monkeypatch.setattr("wagtail_multihost.health.process.refuse_exposed", lambda running: None)
+    local = {"headers": {"host": "aurora.localhost:8000", "accept": "text/plain"}}
+    assert (b"cache" in client.get("/-/health", **local).content) is sees  # type: ignore[arg-type]
+    assert client.get("/-/health.txt", headers={"host": "aurora.example.org"}).content == b"pass\n"
+    assert client.get("/-/health.txt", REMOTE_ADDR="192.0.2.7", **local).content == b"pass\n"  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -14,6 +15,7 @@ import pytest
 
 from tests.health.samples import TOKEN, Told, crowded, endpoint, failing, report
 from tests.servers.chromium import Chromium, chromium
+from tests.servers.processes import wait_for
 from wagtail_multihost.health.access import HealthRequest
 from wagtail_multihost.health.endpoint import Endpoint
 
@@ -32,10 +34,11 @@ class Handler(BaseHTTPRequestHandler):
     endpoints: ClassVar[dict[str, Endpoint]] = {}
 
     def do_GET(self) -> None:
-        prefix = f"/{self.path.split('/')[1]}/"
+        path, _, query = self.path.partition("?")
+        prefix = f"/{path.split('/')[1]}/"
         found = self.endpoints.get(prefix)
         question = HealthRequest(
-            "GET", self.path, self.headers.get("Authorization", ""), self.headers.get("Accept", "")
+            "GET", path, self.headers.get("Authorization", ""), self.headers.get("Accept", ""), query=query
         )
         answer = found.answer(question) if found else None
         self.send_response(answer.status if answer else 404)
@@ -93,6 +96,28 @@ def test_page_fits_the_narrowest_screen(browser: Chromium, origin: str) -> None:
     """Somebody who has magnified it four times scrolls in one direction only."""
     browser.visit(f"{origin}/all/health.html", width=NARROWEST, height=640, **KNOWN)
     assert browser.evaluate("document.documentElement.scrollWidth") == NARROWEST
+
+
+def test_page_is_loaded_again_until_that_is_paused(
+    browser: Chromium, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its policy lets the browser load it again, and the link pauses that; each second here."""
+    monkeypatch.setattr("wagtail_multihost.health.endpoint.REFRESH", (("Refresh", "1"),))
+    browser.visit(f"{origin}/all/health.html", width=360, height=740, **KNOWN)
+    browser.evaluate("document.documentElement.dataset.seen = 'yes'; 1")
+    wait_for(lambda: not is_marked(browser), "the next load")
+    browser.visit(f"{origin}/all/health.html?refresh=off", width=360, height=740, **KNOWN)
+    browser.evaluate("document.documentElement.dataset.seen = 'yes'; 1")
+    time.sleep(3)
+    assert is_marked(browser)
+
+
+def is_marked(browser: Chromium) -> bool:
+    """Return whether the page is still the one that was marked."""
+    try:
+        return browser.evaluate("document.documentElement.dataset.seen") == "yes"
+    except AssertionError:  # between two pages there is nothing that could evaluate it
+        return True
 
 
 def violations(browser: Chromium) -> list[str]:

@@ -9,7 +9,13 @@ import pytest
 
 from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
-from wagtail_multihost.registry.environment import EnvironmentRegistry, EnvironmentSource, put_value, split_list
+from wagtail_multihost.registry.environment import (
+    EnvironmentRegistry,
+    EnvironmentSource,
+    nested_table,
+    put_value,
+    split_list,
+)
 from wagtail_multihost.registry.keys import Key, declared
 from wagtail_multihost.registry.keys.key import field_keys, toml_literal
 from wagtail_multihost.registry.keys.settings import accepted_by
@@ -370,26 +376,25 @@ def test_variable_is_a_list() -> None:
 
 def test_variables_are_tables() -> None:
     """Two underscores lead into a table; names of settings keep their case; other variables are not looked at."""
-    registry = EnvironmentRegistry(
-        {
-            "MULTIHOST_SITE_DATABASE__HOST": "h",
-            "MULTIHOST_SITE_DATABASE__OPTIONS__SSLMODE": "s",
-            "MULTIHOST_SITE_SETTINGS__TIME_ZONE": "z",
-            "MULTIHOST_SITE_UID": "u",
-            "MULTIHOST_PLATFORM_NAME": "n",
-            "OTHER": "o",
-        }
-    )
+    variables = {
+        "MULTIHOST_SITE_DATABASE__HOST": "h",
+        "MULTIHOST_SITE_DATABASE__OPTIONS__SSLMODE": "s",
+        "MULTIHOST_SITE_SETTINGS__TIME_ZONE": "z",
+        "MULTIHOST_SITE_UID": "u",
+        "MULTIHOST_PLATFORM_NAME": "n",
+        "OTHER": "o",
+    }
     clashes: list[str] = []
-    assert registry.nested_table("MULTIHOST_SITE_", clashes) == {
+    assert nested_table("MULTIHOST_SITE_", variables, clashes) == {
         "database": {"host": "h", "options": {"sslmode": "s"}},
         "settings": {"TIME_ZONE": "z"},
         "uid": "u",
     }
-    assert registry.nested_table("MULTIHOST_PLATFORM_", clashes) == {"name": "n"}
+    assert nested_table("MULTIHOST_PLATFORM_", variables, clashes) == {"name": "n"}
+    registry = EnvironmentRegistry(variables)
     assert (clashes, registry.name, registry.url, registry.files) == ([], "The environment", "env:", ())
-    clashing = EnvironmentRegistry({"MULTIHOST_SITE_A": "a", "MULTIHOST_SITE_A__B": "b", "MULTIHOST_SITE_A__B__C": "c"})
-    clashing.nested_table("MULTIHOST_SITE_", clashes)
+    clashing = {"MULTIHOST_SITE_A": "a", "MULTIHOST_SITE_A__B": "b", "MULTIHOST_SITE_A__B__C": "c"}
+    nested_table("MULTIHOST_SITE_", clashing, clashes)
     assert clashes == ["MULTIHOST_SITE_A__B", "MULTIHOST_SITE_A__B__C"]
 
 

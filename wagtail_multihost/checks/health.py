@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -139,6 +140,31 @@ def stale_probes(stated: HealthSettings) -> Iterator[tuple[str, float, float]]:
         fresh = fresh_until(ProbeResult(ProbeEntry(name, probe), (passed(),), 0, 0, 0), options.stale)
         if fresh is not None and fresh <= pause:
             yield name, pause, fresh
+
+
+@register(TAG)
+def check_health_metrics(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """W038: metrics are configured, and the package that writes them is not installed."""
+    from wagtail_multihost.health.formats.no_metrics import PACKAGE
+
+    stated, _ = stated_health()
+    if not stated or not stated.options.metrics_subjects or has_package(PACKAGE):
+        return []
+    return [
+        Warning(
+            "MULTIHOST_HEALTH['METRICS_SUBJECTS'] is set, but there are no metrics: the package prometheus-client is "
+            "not installed.",
+            hint="Install it: pip install 'wagtail-multihost[metrics]'.",
+            id="wagtail_multihost.W038",
+        )
+    ]
+
+
+def has_package(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ValueError:  # something has put another thing in its place
+        return False
 
 
 @register(TAG)

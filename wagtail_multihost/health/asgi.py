@@ -156,6 +156,8 @@ def request_from_scope(scope: Scope) -> HealthRequest:
         accept=headers.get(b"accept", ""),
         remote=(scope.get("client") or ("",))[0] or "",
         forwarded=not FORWARDED.isdisjoint(headers),
+        query=scope.get("query_string", b"").decode("latin-1"),
+        host=headers.get(b"host", ""),
     )
 
 

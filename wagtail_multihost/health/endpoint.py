@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 from wagtail_multihost.health.access import Access, Gate, HealthRequest
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.options import HealthOptions
+from wagtail_multihost.health.refreshing import HEADERS as REFRESH
+from wagtail_multihost.health.refreshing import PAUSED
 from wagtail_multihost.health.report import Report
 from wagtail_multihost.health.seen import TEXT, UP, Health
 from wagtail_multihost.health.status import Status
@@ -135,11 +137,12 @@ class Endpoint:
             return REFUSED
         from wagtail_multihost.health.formats import find_form  # loads only if it is needed
 
-        health = self.visible_health(access, site)
+        health = self.visible_health(access, site)._replace(paused=request.query == PAUSED)
         form = find_form("site" if site else request.path.removeprefix(self.prefix).rstrip("/"), request.accept)
         body, content_type = form.write(health)
-        status = 200 if health.is_up or not form.tells_by_code else 503
-        return Answer(status, body, content_type, (*SEEN_HEADERS, *form.headers))
+        status = form.status or (200 if health.is_up or not form.tells_by_code else 503)
+        refresh = REFRESH if form.refreshes and health.details and not health.paused else ()
+        return Answer(status, body, content_type, (*SEEN_HEADERS, *form.headers, *refresh))
 
     def visible_health(self, access: Access, site: str) -> Health:
         """Return the health as ``access`` may see it."""

@@ -71,6 +71,8 @@ def request_from_django(request: HttpRequest) -> HealthRequest:
         meta.get("HTTP_ACCEPT", ""),
         meta.get("REMOTE_ADDR", "") or "",
         not FORWARDED.isdisjoint(meta),
+        meta.get("QUERY_STRING", ""),
+        meta.get("HTTP_HOST", ""),
     )
 
 

@@ -21,7 +21,8 @@ class Health(NamedTuple):
     What a format writes. ``word`` is one of :data:`WORDS`: ``pass``, ``warn``, ``fail``, or the reason for not being
     ready. Without ``details`` there is nothing but the word: no ``report``, ``site``, ``service`` or ``version``, so
     that no format can show any. ``site`` is the only site to write about, blank for all. ``now`` is the time by the
-    sampler's clock. ``subjects`` says whether metrics are labelled with the subjects of probes.
+    sampler's clock. ``subjects`` says whether metrics are labelled with the subjects of probes, and ``paused`` whether
+    the page for people is not to be loaded again by itself.
     """
 
     word: str
@@ -33,6 +34,7 @@ class Health(NamedTuple):
     service: str = ""
     version: str = ""
     subjects: bool = False
+    paused: bool = False
 
     @property
     def is_up(self) -> bool:

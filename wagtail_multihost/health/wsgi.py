@@ -72,6 +72,8 @@ def request_from_environ(environ: Environ) -> HealthRequest:
         accept=environ.get("HTTP_ACCEPT", ""),
         remote=environ.get("REMOTE_ADDR", "") or "",
         forwarded=not FORWARDED.isdisjoint(environ),
+        query=environ.get("QUERY_STRING", ""),
+        host=environ.get("HTTP_HOST", ""),
     )
 
 

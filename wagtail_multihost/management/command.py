@@ -40,8 +40,8 @@ class MultihostCommand(BaseCommand):
             "--registry",
             metavar="URL",
             help=(
-                "the registry: a TOML file, a folder of snapshots, or env: for environment variables (default: "
-                "MULTIHOST_REGISTRY, or sites.toml in the working folder)"
+                "the registry: a TOML file, a folder of snapshots, a file of one site's variables (.env), or env: for "
+                "environment variables (default: MULTIHOST_REGISTRY, or sites.toml in the working folder)"
             ),
         )
 

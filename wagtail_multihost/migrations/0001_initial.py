@@ -26,6 +26,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "identities",
                 "default_permissions": (),
+                "permissions": [("view_health", "Can view the health report")],
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("id", 1)), name="wagtail_multihost_one_identity")
                 ],

@@ -17,8 +17,8 @@ REGISTRY_VARIABLE = "MULTIHOST_REGISTRY"
 SITE_VARIABLE = "MULTIHOST_SITE"
 DEFAULT_FILE = "sites.toml"
 ACCEPTED = (
-    "the path of a TOML file or of a folder of snapshots, a file:// URL, or env: (this process's MULTIHOST_SITE_ "
-    "variables)"
+    "the path of a TOML file, of a folder of snapshots, or of a file of variables (.env), a file:// URL, or env: (this "
+    "process's MULTIHOST_SITE_ variables)"
 )
 
 
@@ -66,6 +66,10 @@ def registry_at(path: str, environ: Mapping[str, str]) -> Registry:
         from wagtail_multihost.registry.snapshot import SnapshotRegistry
 
         return SnapshotRegistry(Path(path), environ)
+    if path.endswith(".env"):
+        from wagtail_multihost.registry.environment_file import EnvironmentFileRegistry
+
+        return EnvironmentFileRegistry(Path(path), environ)
     from wagtail_multihost.registry.toml import TomlRegistry
 
     return TomlRegistry(Path(path), environ)

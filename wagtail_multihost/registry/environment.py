@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import SITE_VARIABLE
@@ -21,6 +22,11 @@ NESTED = "__"
 SERVICE_HOST, SERVICE_PORT = "_SERVICE_HOST", "_SERVICE_PORT"
 SERVICE_LINK = re.compile(r"_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9_]+)?|_PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
 BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+CLASH = (
+    "The installed package 'environ' is not django-environ, which reads variables; environ-config installs another one "
+    "of the same name. Run: pip uninstall environ-config, then pip install --force-reinstall django-environ."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +84,9 @@ class EnvironmentRegistry(Registry):
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
+        load_parser()  # another package of its name is told at once, and not by the first list
 
     def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
-        source = EnvironmentSource(self.environ, reads_secrets=reads_secrets)
         site = self.environ.get(SITE_VARIABLE)
         if site is None:
             raise ConfigurationError.because(
@@ -94,24 +100,34 @@ class EnvironmentRegistry(Registry):
                 "enableServiceLinks: false in the pod.",
                 ", ".join(links),
             )
-        clashes: list[str] = []
-        platform, own = (self.nested_table(prefix, clashes, links) for prefix in (PLATFORM_PREFIX, SITE_PREFIX))
-        record, sites = records_of(platform, {site: own}, source)
-        for name in clashes:
-            record.report("It is set together with variables for its single keys; set one or the other.", (name,))
-        return record, sites
+        source = EnvironmentSource(self.environ, reads_secrets=reads_secrets)
+        return records_of_variables(site, self.environ, source, left_out=links)
 
-    def nested_table(self, prefix: str, clashes: list[str], left_out: Collection[str] = ()) -> dict[str, object]:
-        """Return the variables with ``prefix`` as a table; ``__`` in a name leads into a table of it."""
-        table: dict[str, object] = {}
-        for name in sorted(self.environ):
-            if not name.startswith(prefix) or name in left_out:
-                continue
-            first, *rest = name.removeprefix(prefix).split(NESTED)
-            keys = [first.lower(), *(rest if first == "SETTINGS" else (key.lower() for key in rest))]
-            if not put_value(table, keys, self.environ[name]):
-                clashes.append(name)
-        return table
+
+def records_of_variables(
+    site: str, variables: Mapping[str, str], source: EnvironmentSource, *, left_out: Collection[str] = ()
+) -> tuple[Record, list[Record]]:
+    """Return the records of the platform and of the one ``site`` that the ``variables`` describe."""
+    clashes: list[str] = []
+    read = {name: value for name, value in variables.items() if name not in left_out}
+    platform, own = (nested_table(prefix, read, clashes) for prefix in (PLATFORM_PREFIX, SITE_PREFIX))
+    record, sites = records_of(platform, {site: own}, source)
+    for name in clashes:
+        record.report("It is set together with variables for its single keys; set one or the other.", (name,))
+    return record, sites
+
+
+def nested_table(prefix: str, variables: Mapping[str, str], clashes: list[str]) -> dict[str, object]:
+    """Return the variables with ``prefix`` as a table; ``__`` in a name leads into a table of it."""
+    table: dict[str, object] = {}
+    for name in sorted(variables):
+        if not name.startswith(prefix):
+            continue
+        first, *rest = name.removeprefix(prefix).split(NESTED)
+        keys = [first.lower(), *(rest if first == "SETTINGS" else (key.lower() for key in rest))]
+        if not put_value(table, keys, variables[name]):
+            clashes.append(name)
+    return table
 
 
 def service_links(environ: Mapping[str, str]) -> list[str]:
@@ -145,9 +161,15 @@ def put_value(table: dict[str, object], keys: list[str], value: str) -> bool:
 
 def split_list(text: str) -> list[str]:
     """Return the comma-separated values of ``text``, split by django-environ's parser."""
-    import environ  # loads only where sites are described by variables
+    return [str(part) for part in load_parser().parse_value(text, list)]
 
-    # environ-config installs a top-level package of the same name.
+
+def load_parser() -> Any:
+    """Return django-environ's class Env; raises ConfigurationError if another package has taken its name."""
+    try:
+        import environ  # loads only where sites are described by variables
+    except ImportError:
+        environ = None
     if not hasattr(environ, "Env"):
-        raise ConfigurationError.because("The installed package 'environ' is not django-environ.")
-    return [str(part) for part in environ.Env.parse_value(text, list)]
+        raise ConfigurationError.because(CLASH)
+    return environ.Env

@@ -10,8 +10,10 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 
+from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.base import Registry
 from wagtail_multihost.registry.environment import NESTED, PLATFORM_PREFIX, SITE_PREFIX, EnvironmentRegistry
+from wagtail_multihost.registry.environment_file import EnvironmentFileRegistry, assignments
 from wagtail_multihost.registry.record import KEY_PATH
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.registry.typed import TypedSource
@@ -28,11 +30,13 @@ VALUE = re.compile(rf"{STRING}|[^,\]}}\n#]+", re.DOTALL)
 def located_labels(registry: Registry) -> dict[str, str]:
     """
     Return the sources of a registry's keys with their places: ``sites.toml:12: sites.aurora.hostnames`` for
-    ``sites.toml: sites.aurora.hostnames``, and the variables that are set for those of the environment. Other
-    registries have none.
+    ``sites.toml: sites.aurora.hostnames``, and the variables that are set for those of the environment, with their
+    lines if they are in a file. Other registries have none.
     """
     if isinstance(registry, EnvironmentRegistry):
         return variable_labels(registry.environ)
+    if isinstance(registry, EnvironmentFileRegistry):
+        return file_labels(registry)
     if not isinstance(registry, TomlRegistry):
         return {}
     try:
@@ -52,6 +56,17 @@ def variable_labels(environ: Mapping[str, str]) -> dict[str, str]:
     for name in names:
         tables.setdefault(name.partition(NESTED)[0], []).append(name)
     return {**{table: ", ".join(inner) for table, inner in tables.items()}, **{name: name for name in names}}
+
+
+def file_labels(registry: EnvironmentFileRegistry) -> dict[str, str]:
+    """Return each variable of a file with its line, and for the name of a table the first of those in it."""
+    try:
+        lines = {found.name: found.line for found in assignments(registry.text())}
+    except ConfigurationError:
+        return {}
+    file = registry.path.name
+    labels = variable_labels(dict.fromkeys(lines, ""))
+    return {f"{file}: {name}": f"{file}:{lines[text.split(', ')[0]]}: {text}" for name, text in labels.items()}
 
 
 def key_lines(text: str) -> dict[KEY_PATH, int]:

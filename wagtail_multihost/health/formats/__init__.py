@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from wagtail_multihost.health.endpoint import Writer
+from wagtail_multihost.health.formats import no_metrics
 
 if TYPE_CHECKING:
     from django.http.request import MediaType
@@ -40,16 +41,23 @@ WRITERS = {
 #: Collectors of these take any other status for a failed connection, and drop the body.
 ALWAYS_OK = frozenset({"rss", "openmetrics", "prometheus"})
 ACCEPT_LENGTH = 2000
+#: Collectors take it for a failure, as they should: without the package there are no metrics.
+NOT_IMPLEMENTED = 501
 #: The specificity of a media type in full; parameters, which no offer has, do not count.
 EXACT = 2
 
 
 class Form(NamedTuple):
-    """A format: its writer, its own ``headers``, and whether the status code shows the health too."""
+    """
+    A format: its writer, its own ``headers``, whether browsers load it again by themselves, whether the status code
+    shows the health too, and the code if it is always the same.
+    """
 
     write: Writer
     headers: tuple[tuple[str, str], ...] = ()
+    refreshes: bool = False
     tells_by_code: bool = True
+    status: int | None = None
 
 
 def find_form(name: str, accept: str) -> Form:
@@ -60,8 +68,13 @@ def find_form(name: str, accept: str) -> Form:
     offers = {"metrics": METRICS, "site": SITE_MEDIA_TYPES}.get(name, MEDIA_TYPES)
     form = BY_NAME.get(name) or negotiate_form(accept, offers)
     module_name, function = WRITERS[form]
-    module = import_module(f"{__name__}.{module_name}")
-    return Form(getattr(module, function), getattr(module, "HEADERS", ()), form not in ALWAYS_OK)
+    try:
+        module = import_module(f"{__name__}.{module_name}")
+    except ModuleNotFoundError as error:
+        if error.name != no_metrics.PACKAGE:
+            raise
+        return Form(no_metrics.write, status=NOT_IMPLEMENTED)
+    return Form(getattr(module, function), getattr(module, "HEADERS", ()), form == "html", form not in ALWAYS_OK)
 
 
 def negotiate_form(accept: str, offers: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from django.template import Context, Engine
 
 from wagtail_multihost.health.formats.meanings import meaning_of_code, meaning_of_word
 from wagtail_multihost.health.formats.quantities import format_duration, format_quantity
+from wagtail_multihost.health.refreshing import PAUSED, SECONDS
 from wagtail_multihost.health.report import ProbeResult
 from wagtail_multihost.health.seen import Health
 from wagtail_multihost.health.status import Criticality, Status
@@ -80,6 +81,9 @@ def write(health: Health) -> tuple[bytes, str]:
             "quiet": quiet,
             "more": f"{len(quiet)} more sites",
             "style": STYLE,
+            "paused": health.paused,
+            "pause": PAUSED,
+            "seconds": str(SECONDS),
         }
     )
     return ENGINE.get_template(TEMPLATE).render(context).encode(), CONTENT_TYPE
