@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.chain import CARRIERS, HOST, Chain, opened_chain
 from tests.emitters.conftest import make_site
 from tests.emitters.front import opened_front
+from tests.servers.chain import CARRIERS, HOST, Chain, opened_chain
 from wagtail_multihost.emitters.limits import ANSWER_BYTES, FIELD_BYTES, REQUEST_BYTES, URL_BYTES
 
 pytestmark = pytest.mark.servers
