@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -39,13 +40,17 @@ def _load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Appl
 
 
 def asked(application: Application, method: str = "GET") -> Answered:
+    return answer_of(application, {"REQUEST_METHOD": method})
+
+
+def answer_of(application: Application, environ: dict[str, str]) -> Answered:
     """Return what a server hears of an application."""
     heard: list[tuple[str, dict[str, str]]] = []
 
     def start(status: str, headers: list[tuple[str, str]], *exc_info: object) -> None:
         heard.append((status, dict(headers)))
 
-    body = b"".join(application({"REQUEST_METHOD": method}, start))
+    body = b"".join(application(environ, start))
     return (*heard[-1], body)
 
 
@@ -112,3 +117,61 @@ def test_head_has_the_headers_of_the_page_and_no_body(load: Callable[..., Applic
     for application in (plain, generated):
         assert asked(load(application, freeze=False), "HEAD") == ("200 OK", {"Content-Length": "4"}, b"")
     assert closed == ["closed"]
+
+
+MOMENT = "Tue, 14 Nov 2023 22:13:20 GMT"
+
+
+@pytest.mark.parametrize(
+    ("asked", "condition", "status", "shown"),
+    [
+        ("bytes=-3", "", "206 Partial Content", "bytes 7-9/10"),
+        ("bytes=-99", "", "206 Partial Content", "bytes 0-9/10"),
+        ("bytes=-0", "", "416 Range Not Satisfiable", "bytes */10"),
+        ("bytes=2-4", MOMENT, "206 Partial Content", "bytes 2-4/10"),
+        ("bytes=8-", MOMENT, "206 Partial Content", "bytes 8-9/10"),
+        ("bytes=8-99", MOMENT, "206 Partial Content", "bytes 8-9/10"),
+        ("bytes=10-", MOMENT, "416 Range Not Satisfiable", "bytes */10"),
+        ("bytes=10-11", MOMENT, "416 Range Not Satisfiable", "bytes */10"),
+        ("bytes=2-4", "Tue, 14 Nov 2023 22:13:19 GMT", "200 OK", ""),
+        ("bytes=10-", '"mark"', "200 OK", ""),
+        ("bytes=4-2", "", "200 OK", ""),
+        ("bytes=-", "", "200 OK", ""),
+        ("bytes=--3", "", "200 OK", ""),
+        ("bytes=0-1,-3", "", "200 OK", ""),
+        (f"bytes=-{'9' * 19}", "", "200 OK", ""),
+        ("pages=2-4", "", "200 OK", ""),
+        ("", "", "200 OK", ""),
+    ],
+)
+def test_part_of_a_file_is_sent_as_it_is_asked_for(
+    load: Callable[..., Application], tmp_path: Path, asked: str, condition: str, status: str, shown: str
+) -> None:
+    """The very bytes with their place, all of the file in doubt, and no byte where there is none."""
+    file, content = tmp_path / "f\u00e9.mp4", b"0123456789"
+    file.write_bytes(content)
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "HTTP_RANGE": asked,
+        **({"HTTP_IF_RANGE": condition} if condition else {}),
+        "MULTIHOST_FILE": str(file).encode().decode("latin-1"),
+        "MULTIHOST_TYPE": "video/mp4",
+    }
+    found, headers, body = answer_of(load(plain, http="127.0.0.1:8000", freeze=False), environ)
+    assert (found, headers.get("Content-Range", "")) == (status, shown)
+    first, _, last = shown.partition("/")[0].removeprefix("bytes ").partition("-")
+    sent = content[int(first) : int(last) + 1] if last else b"" if shown else content
+    assert body == sent
+    kept = {name: headers[name] for name in ("Content-Type", "Content-Length", "Last-Modified")}
+    assert kept == {"Content-Type": "video/mp4", "Content-Length": str(len(sent)), "Last-Modified": MOMENT}
+
+
+@pytest.mark.parametrize(("http", "body"), [("", b"page"), ("127.0.0.1:8000", b"text")])
+def test_files_are_sent_where_uwsgi_serves_them(
+    load: Callable[..., Application], tmp_path: Path, http: str, body: bytes
+) -> None:
+    """Behind nginx the application is asked, whatever stands in the variable."""
+    (tmp_path / "a.txt").write_text("text")
+    environ = {"REQUEST_METHOD": "GET", "MULTIHOST_FILE": str(tmp_path / "a.txt")}
+    assert answer_of(load(plain, http=http, freeze=False), environ)[2] == body

@@ -57,8 +57,11 @@ def uwsgi_program(plan: Plan) -> str:
 
 
 def loader_file(plan: Plan) -> EmittedFile:
-    freeze = plan.options(UwsgiOptions).freeze
-    return EmittedFile(LOADER, plan.render("uwsgi/load.py", freeze=freeze, answer_bytes=ANSWER_BYTES))
+    options = plan.options(UwsgiOptions)
+    text = plan.render(
+        "uwsgi/load.py", freeze=options.freeze, sends_files=bool(options.http), answer_bytes=ANSWER_BYTES
+    )
+    return EmittedFile(LOADER, text)
 
 
 def vassals_pattern(folder: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.limits import FIELD_BYTES, URL_BYTES, UWSGI_PACKET, UWSGI_VARIABLES
@@ -110,18 +109,10 @@ def serving_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
         "closed": [uwsgi_quote(pattern) for pattern in closed_patterns(codebase)],
         "media_url": uwsgi_quote(re.escape(codebase.media_url)) if codebase.media_url else "",
         "media_root": uwsgi_quote_route(str(site.storage.path)) if site.storage.path else "",
-        "files": list(file_routes(bool(static_url), bool(site.storage.path and codebase.media_url))),
         **PATTERNS,
         "redirects": [uwsgi_quote(pattern) for pattern in redirect_patterns(site)],
         "origin": uwsgi_quote(origin),
     }
-
-
-def file_routes(static: bool, media: bool) -> Iterator[tuple[str, str]]:
-    """Yield a label and the path, in variables of a request, for each kind of files."""
-    for has, variable in ((media, "MULTIHOST_MEDIA"), (static, "MULTIHOST_STATIC")):
-        if has:
-            yield variable.lower(), f"${{{variable}_ROOT}}/${{{variable}}}"
 
 
 def bytes_of(size: str) -> int:
