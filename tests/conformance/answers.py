@@ -18,7 +18,7 @@ BEHAVIOURS = (
     ),
     Behaviour(
         "204 and another request",
-        (request("/without-body?status=204", keeps=True), 0.2, request("/")),
+        (request("/without-body?status=204", keeps=True), 0.05, request("/")),
         (Wanted(204), Wanted(200)),
         alone(ONE, Wanted(204)),
     ),
@@ -62,7 +62,7 @@ BEHAVIOURS = (
     ),
     Behaviour(
         "An answer without a length, and another request",
-        (request("/stream", keeps=True), 0.2, request("/")),
+        (request("/stream", keeps=True), 0.05, request("/")),
         (Wanted(200, body=STREAM), Wanted(200)),
         alone(ONE, Wanted(200, body=STREAM)),
     ),

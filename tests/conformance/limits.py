@@ -62,7 +62,7 @@ def answers(size: int, each: int) -> Behaviour:
 def too_large(size: int) -> Iterator[Behaviour]:
     yield Behaviour(
         f"{size / 1024:.0f} kB of headers of an answer, and the next request",
-        (request(f"/headers?bytes={size}", keeps=True), 0.2, request("/")),
+        (request(f"/headers?bytes={size}", keeps=True), 0.05, request("/")),
         (Wanted(500), Wanted(200)),
         alone(ONE, Wanted(500)),
     )
@@ -107,7 +107,7 @@ BEHAVIOURS = (
     refused(
         "An answer that comes too late",
         504,
-        request(f"/sleep?seconds={SECONDS + 3}"),
+        request(f"/sleep?seconds={SECONDS + 1.5}"),
         alone("The router gives up and says nothing; uWSGI ends the worker a little later.", Wanted(CLOSED)),
     ),
     accepted("The next request", request("/")),

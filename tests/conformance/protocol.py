@@ -45,7 +45,7 @@ BEHAVIOURS = (
     Behaviour("CONNECT", (raw("CONNECT aurora.example.org:80 HTTP/1.1", HOST_LINE, CLOSE),), (Wanted(400),)),
     Behaviour(
         "Two requests on a connection",
-        (request("/", keeps=True), 0.2, request("/")),
+        (request("/", keeps=True), 0.05, request("/")),
         (Wanted(200),) * 2,
         alone(ONE, Wanted(200)),
     ),
@@ -91,7 +91,15 @@ BEHAVIOURS = (
     ),
     Behaviour(
         "Slow headers",
-        (f"GET / HTTP/1.1\r\n{HOST_LINE}\r\n".encode(), 0.4, b"X-A: b\r", 0.2, f"\n{CLOSE}\r\n\r".encode(), 0.2, b"\n"),
+        (
+            f"GET / HTTP/1.1\r\n{HOST_LINE}\r\n".encode(),
+            0.4,
+            b"X-A: b\r",
+            0.05,
+            f"\n{CLOSE}\r\n\r".encode(),
+            0.2,
+            b"\n",
+        ),
         (Wanted(200, told={"HTTP_X_A": "b"}),),
     ),
     Behaviour(

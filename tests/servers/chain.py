@@ -175,7 +175,7 @@ def opened_chain(
                 nginx=NginxOptions(**options),
                 uwsgi=UwsgiOptions(
                     build="debian" if place == "debian" else "pyuwsgi",
-                    http=address if carrier == EMBEDDED else "",
+                    http=address if carrier.startswith(EMBEDDED) else "",
                     processes=2,
                     harakiri=seconds,
                 ),
@@ -195,7 +195,7 @@ def opened_chain(
     plans = [planned(node) for node in (["app-1", ""] if nodes else [""])]
     with contextlib.ExitStack() as stack:
         stack.enter_context(run_site(folder, plans[0], runner))
-        if carrier == EMBEDDED:
+        if carrier.startswith(EMBEDDED):
             wait_for(lambda: chain.ask("/").status == 200, "uWSGI's router")
             plans = []
         for plan in plans:
