@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.emitters.test_uwsgi_servers import emperor, local_plan
 from tests.servers.accounts import POSTGRES
 from tests.servers.postgres import Postgres, running_postgres
 from tests.servers.processes import free_port, running, wait_for
+from tests.servers.router import emperor, local_plan
 from tests.servers.street import make_certificate
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.chain import CARRIERS, HOST, Chain, opened_chain
 from tests.emitters.conftest import make_site
 from tests.emitters.front import opened_front
+from tests.servers.chain import CARRIERS, HOST, Chain, opened_chain
 from wagtail_multihost.emitters.limits import ANSWER_BYTES, FIELD_BYTES, REQUEST_BYTES, URL_BYTES
 
 pytestmark = pytest.mark.servers
@@ -89,7 +89,7 @@ def test_answers_have_large_headers(folder: Path, carrier: str) -> None:
         long = f"/plain?bytes={ANSWER_BYTES - 1200}&{'u' * (URL_BYTES - 40)}"
         assert [chain.ask(long).status for _ in range(2)] == [200, 200]
         # The application's own error, after which it goes on.
-        assert chain.ask(f"/headers?bytes={3 * ANSWER_BYTES}").status in (500, 502)
+        assert chain.ask(f"/headers?bytes={3 * ANSWER_BYTES}").status == 500
         assert chain.ask("/headers?bytes=100").status == 200
 
 

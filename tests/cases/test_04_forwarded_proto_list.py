@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.chain import HOST, WITH_DJANGO, Chain, opened_chain
 from tests.emitters.conftest import make_site
 from tests.emitters.front import opened_front
+from tests.servers.chain import HOST, WITH_DJANGO, Chain, opened_chain
 
 pytestmark = pytest.mark.servers
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emitters.test_uwsgi_servers import BUILDS, emperor, local_plan
 from tests.servers.processes import free_port, wait_for
+from tests.servers.router import BUILDS, emperor, local_plan
 
 pytestmark = pytest.mark.servers
 

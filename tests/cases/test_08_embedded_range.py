@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emitters.test_uwsgi_servers import BUILDS, emperor, get, local_plan
 from tests.servers.processes import free_port, wait_for
+from tests.servers.router import BUILDS, emperor, get, local_plan
 
 pytestmark = pytest.mark.servers
 

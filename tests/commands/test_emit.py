@@ -13,7 +13,7 @@ from tests.commands.conftest import BROKEN, KEY, PASSWORD, Called, Manage
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 
 Call = Callable[..., Called]
-EMPEROR = {"uwsgi-emperor/emperor.ini", "uwsgi-emperor/freeze.py"}
+EMPEROR = {"uwsgi-emperor/emperor.ini", "uwsgi-emperor/load.py"}
 FILES = {
     *(f"nginx/{name}.conf" for name in ("nginx", "maps", "forwarded", "rules", "large", "content", "locations")),
     *("nginx/http-names.conf", "nginx/https-names.conf"),

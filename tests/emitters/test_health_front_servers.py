@@ -19,9 +19,9 @@ from tests.emitters.conftest import make_codebase, make_site, written
 from tests.emitters.front import SECONDS, Answer, Front, exchange, opened_front
 from tests.emitters.test_nginx_content_servers import Application
 from tests.emitters.test_nginx_nodes_servers import serving as serving_nodes
-from tests.emitters.test_uwsgi_servers import emperor, local_plan
 from tests.servers.applications import application
 from tests.servers.processes import accepts, free_port, running, wait_for
+from tests.servers.router import emperor, local_plan
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.health.middleware import FORWARDED
 from wagtail_multihost.spec.uwsgi import UwsgiOptions

@@ -23,7 +23,7 @@ def test_only_chosen_sites_get_their_vassals() -> None:
     plan = make_plan(make_site("aurora"), make_site("borealis"), only=frozenset({"aurora"}))
     assert set(texts("uwsgi", plan)) == {
         "uwsgi-emperor/emperor.ini",
-        "uwsgi-emperor/freeze.py",
+        "uwsgi-emperor/load.py",
         "uwsgi/aurora.ini",
     }
 
@@ -32,7 +32,7 @@ def test_files_know_their_site() -> None:
     """A vassal belongs to its site, a shared file to none."""
     plan = make_plan(make_site("aurora"), platform=make_platform(uwsgi=ROUTER))
     owners = {file.path.name: file.site for file in emit("uwsgi", plan)}
-    shared = ("emperor.ini", "freeze.py", "hostmap.py", "hosts.txt", "mime.types", "_unknown.ini")
+    shared = ("emperor.ini", "load.py", "hostmap.py", "hosts.txt", "mime.types", "_unknown.ini")
     assert owners == {**dict.fromkeys(shared, ""), "aurora.ini": "aurora"}
 
 
@@ -106,6 +106,14 @@ def test_media_folder_with_a_dollar_is_refused_where_uwsgi_serves_it() -> None:
     assert "/srv/$1" not in "".join(texts("uwsgi", make_plan(site)).values())
 
 
+def test_folder_of_static_files_with_a_dollar_is_refused_where_uwsgi_serves_it() -> None:
+    """The same is true of static files, which routes send too."""
+    codebase = make_codebase(static_root=Path("/srv/$1"))
+    with pytest.raises(RenderError):
+        texts("uwsgi", make_plan(make_site("aurora"), codebase=codebase, platform=make_platform(uwsgi=ROUTER)))
+    assert texts("uwsgi", make_plan(make_site("aurora"), codebase=codebase))
+
+
 def test_router_waits_as_long_as_the_slowest_site_may() -> None:
     """A site's own time for a request is not cut short by the platform's."""
     slow = make_site("aurora", uwsgi=(("harakiri", 90),))
@@ -115,12 +123,13 @@ def test_router_waits_as_long_as_the_slowest_site_may() -> None:
 
 
 def test_body_that_uwsgi_keeps_on_disk_is_bounded_where_nginx_does_not_bound_it() -> None:
-    """One visitor would fill the disk of all sites; the limit is nginx's key, a site's own first."""
+    """One visitor would fill the disk of all sites; the limit is nginx's key, a site's own first; here twice that."""
     sites = (make_site("aurora", nginx=(("body_size", "2m"),)), make_site("borealis"))
     platform = make_platform(uwsgi=ROUTER, nginx=NginxOptions(body_size="3k"))
     emitted = texts("uwsgi", make_plan(*sites, platform=platform))
-    assert "\nlimit-post = 2097152\n" in emitted["uwsgi/aurora.ini"]
-    assert "\nlimit-post = 3072\n" in emitted["uwsgi/borealis.ini"]
+    assert "\nlimit-post = 4194304\n" in emitted["uwsgi/aurora.ini"]
+    assert "\nlimit-post = 6144\n" in emitted["uwsgi/borealis.ini"]
+    assert "\nroute-if = ishigher:${CONTENT_LENGTH};3072 break:413" in emitted["uwsgi/borealis.ini"]
     assert "limit-post" not in "".join(texts("uwsgi", make_plan(*sites)).values())
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.emitters.conftest import make_plan, make_platform, make_site, texts
 from tests.emitters.strategies import LETTERS, PUNCTUATION, site_ids
-from tests.emitters.test_uwsgi_servers import options_in, options_of
+from tests.emitters.uwsgi_ini import options_in, options_of
 from wagtail_multihost.emitters.uwsgi.emperor import DEBIAN_PROGRAM
 from wagtail_multihost.exceptions import ConfigurationError, RenderError
 from wagtail_multihost.spec.uwsgi import UwsgiOptions

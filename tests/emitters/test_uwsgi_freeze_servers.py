@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, written
-from tests.emitters.test_uwsgi_servers import BUILDS, VIRTUALENVS, program
 from tests.servers.processes import running, wait_for
+from tests.servers.router import BUILDS, VIRTUALENVS, program
 from tests.servers.uwsgi import ask
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
 
 import pytest
 
@@ -256,7 +254,7 @@ def staged(plan: Plan, folder: Path, *changed: str) -> Stage:
 def test_validation_reads_changed_vassals_alone_and_loads_no_application(tmp_path: Path) -> None:
     """A changed ini of a vassal is read by the build's own program; the emperor's, which would start, is not."""
     plan = make_plan(make_site("aurora"), platform=ACCOUNTS)
-    others = ("uwsgi-emperor/emperor.ini", "uwsgi-emperor/freeze.py", "uwsgi/gone.ini.tmp")
+    others = ("uwsgi-emperor/emperor.ini", "uwsgi-emperor/load.py", "uwsgi/gone.ini.tmp")
     stage = staged(plan, tmp_path, "uwsgi/aurora.ini", *others)
     (validation,) = emitters()["uwsgi"].validate(stage)
     options = ("--show-config", "--no-server", "--lazy-apps", "--hook-asap", "exit:0")
@@ -287,23 +285,3 @@ def test_validation_as_root_starts_no_python_of_a_site_as_root(tmp_path: Path) -
     (validation,) = emitters()["uwsgi"].validate(staged(plan, tmp_path, "uwsgi/aurora.ini"))
     assert validation.command[0] == "/srv/aviary/venv/bin/uwsgi"
     assert validation.command[-4:] == ("--uid", "65534", "--gid", "65534")
-
-
-@pytest.mark.parametrize("convert", [str, str.encode], ids=["text", "bytes"])
-def test_freeze_loads_the_application_with_the_variables_of_the_ini(
-    convert: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whichever way uWSGI shows its options, the module is imported with all of the site's variables, then frozen."""
-    ini = tmp_path / "aurora.ini"
-    ini.write_text("[uwsgi]\nenv = MULTIHOST_A=b=c\nenv = MULTIHOST_B=\nchdir = /\n")
-    done: list[str] = []
-    options = {"ini": convert(str(ini)), "module": convert("shop.wsgi:application")}
-    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
-    monkeypatch.setitem(sys.modules, "gc", SimpleNamespace(collect=lambda: None, freeze=lambda: done.append("frozen")))
-    environ: dict[str, str] = {}
-    monkeypatch.setattr("os.environ", environ)
-    monkeypatch.setattr("importlib.import_module", done.append)
-    text = texts("uwsgi", make_plan(make_site("aurora")))["uwsgi-emperor/freeze.py"]
-    exec(compile(text, "freeze.py", "exec"), {})
-    assert done == ["shop.wsgi", "frozen"]
-    assert environ == {"MULTIHOST_A": "b=c", "MULTIHOST_B": ""}

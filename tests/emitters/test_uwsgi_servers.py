@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
-import itertools
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts, written
+from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts
 from tests.emitters.strategies import hostnames, paths, site_ids
-from tests.servers.processes import free_port, running, wait_for
-from wagtail_multihost.emitters import Plan
+from tests.emitters.uwsgi_ini import options_in, options_of, values_of
+from tests.servers.processes import free_port, wait_for
+from tests.servers.router import BUILDS, emperor, get, local_plan, program
 from wagtail_multihost.spec.storage import StorageSpec
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 pytestmark = pytest.mark.servers
-
-BUILDS = ("pyuwsgi", "debian")
-# Debian's build has Debian's Python; the application needs nothing but that.
-VIRTUALENVS = {"pyuwsgi": Path(sys.prefix), "debian": Path("/usr")}
-APPLICATION = """
-import os
-
-def application(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [f"{os.environ['MULTIHOST_SITE']} {environ['PATH_INFO']}".encode()]
-"""
-
-
-def program(build: str) -> str:
-    """Return uWSGI's binary of a build."""
-    return str(Path(sys.executable).with_name("uwsgi")) if build == "pyuwsgi" else "/usr/bin/uwsgi-core"
 
 
 @pytest.fixture
@@ -48,29 +29,6 @@ def folder() -> Iterator[Path]:
     """A folder whose path is short enough for unix sockets, and has a blank and a quote."""
     with tempfile.TemporaryDirectory(prefix="mh '") as name:
         yield Path(name)
-
-
-def options_in(lines: Iterator[str]) -> list[tuple[str, str]]:
-    """Return the options of an ini file's lines by uWSGI's rules: no quoting, comments at the start of a line only."""
-    stripped = [line.strip(" \t\r") for line in lines]
-    assert stripped[0] == "[uwsgi]"
-    settings = [line for line in stripped[1:] if line and line[0] not in ";#"]
-    assert not any(line.startswith("[") or "=" not in line for line in settings)
-    return [(key.strip(" \t"), value.strip(" \t")) for key, _, value in (line.partition("=") for line in settings)]
-
-
-def options_of(text: str) -> list[tuple[str, str]]:
-    """Return the options of an emitted file."""
-    # uWSGI expands a percent sign while it reads, and $(…) and @(…) afterwards: there must be none.
-    # The format of the log has variables of its own, none of which is an option's name.
-    expanded = re.sub("^log-format = .*", "", text, flags=re.MULTILINE)
-    assert not any(magic in expanded for magic in ("%", "$(", "@("))
-    return options_in(itertools.dropwhile(lambda line: line.startswith("#"), iter(text.split("\n"))))
-
-
-def values_of(text: str, option: str) -> list[str]:
-    """Return every value of an option of an emitted file."""
-    return [value for key, value in options_of(text) if key == option]
 
 
 #: Paths that can be written in an ini file; test_quoting.py holds which cannot.
@@ -130,31 +88,6 @@ def test_every_accepted_value_is_read_back(
         assert listed == [["*", f"{sockets}/_unknown.sock"], *([name, f"{sockets}/{site}.sock"] for name in names)]
 
 
-def local_plan(folder: Path, build: Any, port: int = 8000, odd: str = "o [x]*\\ \"'é=#;") -> Plan:
-    """Return a plan of one site that runs a trivial application, with oddly named folders."""
-    for name in ("run", f"code {odd}/trivial", f"data {odd}/documents", f"static {odd}", f"conf {odd}"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / f"code {odd}/trivial/wsgi.py").write_text(APPLICATION)
-    site = make_site(
-        "aurora",
-        hostnames=("aurora.example.org", "www.aurora.example.org"),
-        storage=StorageSpec(backend="files", path=folder / f"data {odd}"),
-    )
-    uwsgi = UwsgiOptions(build=build, http=f"127.0.0.1:{port}", processes=1)
-    return make_plan(
-        site,
-        directory=folder / f"conf {odd}",
-        registry=str(folder / f"sites {odd}.toml"),
-        platform=make_platform(sockets=folder / "run", origin=f"http://{{hostname}}:{port}", uwsgi=uwsgi),
-        codebase=make_codebase(
-            directory=folder / f"code {odd}",
-            virtualenv=VIRTUALENVS[build],
-            wsgi="trivial.wsgi:application",
-            static_root=folder / f"static {odd}",
-        ),
-    )
-
-
 @pytest.mark.parametrize("name", ["uwsgi/aurora.ini", "uwsgi/_unknown.ini", "uwsgi-emperor/emperor.ini"])
 @pytest.mark.parametrize("build", BUILDS)
 def test_uwsgi_itself_reads_the_same_options(folder: Path, build: str, name: str) -> None:
@@ -203,27 +136,3 @@ def test_router_serves_its_sites_and_nothing_else(folder: Path, build: str) -> N
             assert get(port, "/", host=host)[0] == 404
         moved = get(port, "/a/?b=c", host="www.aurora.example.org")
         assert (moved[0], moved[2]) == (301, f"http://aurora.example.org:{port}/a/?b=c")
-
-
-@contextmanager
-def emperor(plan: Plan, folder: Path, build: str) -> Iterator[None]:
-    """Run the plan's emperor."""
-    ini = written("uwsgi", plan) / "uwsgi-emperor/emperor.ini"
-    log = folder / "emperor.log"
-    with running([program(build), "--ini", ini], log):
-        yield
-
-
-def get(
-    port: int, path: str, *, host: str = "aurora.example.org", headers: dict[str, str] | None = None
-) -> tuple[int, str, str]:
-    """Return status, body and Location of a path; status 0 when nobody answers yet."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("GET", path, headers={"Host": host, **(headers or {})})
-        response = connection.getresponse()
-        return response.status, response.read().decode(), response.headers.get("Location", "")
-    except (ConnectionError, http.client.HTTPException):
-        return 0, "", ""
-    finally:
-        connection.close()

@@ -36,7 +36,7 @@ OF_THE_NODE = {
     SITE: {"secret_key_file", "code", "nginx", "database", "cache", "storage", "mail", "frontend", "tls"},
     "database": {"path", "password_file", "options"},
     "cache": {"password_file", "authority", "certificate", "key"},
-    "storage": {"path", "access_key_file", "secret_key_file"},
+    "storage": {"path", "authority", "access_key_file", "secret_key_file"},
     "mail": {"password_file"},
     "frontend": {"token_file", "access_key_file", "secret_key_file"},
     "tls": {"certificate", "key"},

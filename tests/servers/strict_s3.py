@@ -9,11 +9,13 @@ import contextlib
 import hashlib
 import hmac
 import http.server
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -86,6 +88,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def handle(self) -> None:
+        # A client that does not trust the certificate ends the handshake.
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            super().handle()
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -136,13 +143,20 @@ def is_signed(method: str, path: str, headers: dict[str, str], body: bytes, secr
 
 
 @contextlib.contextmanager
-def running_strict_s3(secret_key: str, ports: int = 1) -> Iterator[StrictS3]:
-    """Run the server on so many free ports, which have the same objects."""
+def running_strict_s3(secret_key: str, ports: int = 1, certificate: Path | None = None) -> Iterator[StrictS3]:
+    """
+    Run the server on so many free ports, which have the same objects; with TLS where it has a ``certificate``, beside
+    which its key is.
+    """
     strict = StrictS3(secret_key)
     with contextlib.ExitStack() as stack:
         for _ in range(ports):
             server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
             server.strict = strict
+            if certificate:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+                server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
             strict.ports.append(server.server_port)
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
             thread.start()

@@ -99,6 +99,7 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         **{"access_key": None, "secret_key": None, "addressing_style": "", "signature_version": ""},
         **{"request_checksum_calculation": "", "response_checksum_validation": ""},
         **{"connect_timeout": None, "read_timeout": None, "attempts": None, "querystring_expire": None},
+        "authority": None,
     },
     TlsSpec: {"pending": (), "off": ()},
 }

@@ -23,6 +23,8 @@ from wagtail_multihost.spec import Secret
         {"endpoint": "http://127.0.0.1:9000"},
         {"endpoint": "https://s3.example/"},
         {"endpoint": "http://[::1]:9000"},
+        {"endpoint": "https://s3.example", "authority": Path("/etc/ssl/s3.pem")},
+        {"authority": Path("/etc/ssl/s3.pem")},
         {"domain": "cdn.example.org"},
     ],
 )
@@ -55,6 +57,8 @@ def test_s3_storage_is_accepted(changes: dict[str, Any]) -> None:
         ("endpoint", "ftp://s3.example"),
         ("endpoint", "https://user:password@s3.example"),
         ("endpoint", "https://s3.example/path"),
+        ("authority", Path("s3.pem")),
+        ("authority", Path("/etc/../s3.pem")),
         *(("domain", text) for text in HOSTILE_TEXT if text),
         ("domain", "CDN.example"),
     ],
@@ -66,6 +70,14 @@ def test_s3_storage_with_one_mistake_names_its_key(key: str, value: object) -> N
         s3(**{key: value})
     assert problem_keys(refused.value) == [key]
     assert BUCKET_KEY not in str(refused.value)
+
+
+def test_authority_of_a_server_without_tls_is_refused() -> None:
+    """Nobody signs anything there: the sentence names the key, and what of the endpoint is wrong."""
+    with pytest.raises(ConfigurationError) as refused:
+        s3(endpoint="http://s3.internal:9000", authority=Path("/etc/ssl/s3.pem"))
+    [problem] = refused.value.problems
+    assert problem.where == "authority" and "http://" in problem.message
 
 
 def test_files_storage_has_a_path() -> None:
@@ -82,6 +94,7 @@ def test_files_storage_has_a_path() -> None:
         ("bucket", "aviary--aurora"),
         ("region", "us-west-2"),
         ("endpoint", "http://127.0.0.1:9000"),
+        ("authority", Path("/etc/ssl/s3.pem")),
         ("domain", "cdn.example.org"),
         ("access_key", Secret("x")),
         ("secret_key", Secret("x")),

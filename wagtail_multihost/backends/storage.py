@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +17,10 @@ from wagtail_multihost.backends.bucket_mark import check_bucket
 from wagtail_multihost.backends.credentials import own_session
 from wagtail_multihost.backends.forked import note_storage
 from wagtail_multihost.backends.markers import require_site
+from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.servers import normalize_endpoint
 from wagtail_multihost.resolver.storages import SITE_S3
+from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
 
@@ -63,6 +66,7 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
         # Queues keep JSON, which a configuration of clients is not.
         self._constructor_args = arguments, {name: value for name, value in options.items() if name not in stated}
         own = require_site(site, "storage").storage
+        refuse_unreadable_authority(own, site)
         how = stated or stated_options(location)
         super().__init__(**{**how, **bucket_options(own)}, location=location)
         note_storage(self)  # now it has what a child of a fork replaces
@@ -120,9 +124,22 @@ class SiteS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no 
         return {**super().get_default_settings(), **NOT_AMBIENT, "file_overwrite": False, "default_acl": None}
 
 
+def refuse_unreadable_authority(storage: StorageSpec, site: str) -> None:
+    """Raise ConfigurationError for an authority that cannot be read: botocore would say so at each request."""
+    path = storage.authority
+    if path and not (path.is_file() and os.access(path, os.R_OK)):
+        raise ConfigurationError.because(
+            f"The file {shown(str(path))} cannot be read by this process. It must have the certificates, PEM, of those "
+            "who may have signed the certificate of the S3 server.",
+            where="storage.authority",
+            site=site,
+        )
+
+
 def bucket_options(storage: StorageSpec) -> dict[str, Any]:
     """Return the site's own options: where its files are, who asks for them, and what its storage states besides."""
-    stated = {"querystring_expire": storage.querystring_expire}
+    authority = str(storage.authority) if storage.authority else None
+    stated = {"querystring_expire": storage.querystring_expire, "verify": authority}
     return {
         "bucket_name": storage.bucket,
         "access_key": reveal_or_none(storage.access_key),

@@ -24,7 +24,7 @@ UWSGI_PACKET = 65535
 UWSGI_VARIABLES = UWSGI_PACKET // 10 // 2 + 1
 #: gunicorn counts fields, of four bytes at least.
 GUNICORN_FIELDS = (REQUEST_BYTES + FRONT_SERVERS_FIELDS) // 4
-GUNICORN_FIELD = FIELD_BYTES + KILOBYTE
+GUNICORN_FIELD = REQUEST_BYTES + KILOBYTE
 #: Of an answer; uWSGI takes twice as much, the room that it grows by included (``response-headers-limit``).
 ANSWER_BYTES = 32 * KILOBYTE
 #: How much nginx sets aside for them. The buffer of a page that is kept begins with its key, which has the address in

@@ -60,8 +60,9 @@ class StorageSpec(Frozen):
     """
     A storage: ``files`` below the folder ``path``, or ``s3`` with ``bucket``, ``access_key`` and
     ``secret_key`` (without them the role of the container or the machine is used), and optionally
-    ``region``, ``endpoint`` (a URL, for other S3 servers), ``public_endpoint`` (the URL of the same server for
-    browsers) and ``domain`` (the host that serves the bucket, a CDN for example).
+    ``region``, ``endpoint`` (a URL, for other S3 servers), ``authority`` (who signed that server's certificate),
+    ``public_endpoint`` (the URL of the same server for browsers) and ``domain`` (the host that serves the bucket, a CDN
+    for example).
     """
 
     backend: StorageBackend = key(
@@ -93,6 +94,14 @@ class StorageSpec(Frozen):
         "has no effect with a `domain`.",
         "",
         of=S3,
+    )
+    authority: Path | None = key(
+        SITE_PATH,
+        "The certificates, PEM, of those who may have signed the server's. Nobody else is trusted then.",
+        None,
+        default_text="the project's, or botocore's",
+        of=S3,
+        who="node",
     )
     domain: str = key(
         HOSTNAME, "The host that serves the files. Without one, addresses are signed.", "", of=S3, own=True
@@ -195,6 +204,8 @@ def storage_problems(storage: StorageSpec) -> Iterator[Problem]:
     yield from declared_problems(storage)
     if storage.backend == "s3":
         yield from pair_problems(storage.access_key, storage.secret_key)
+        if storage.authority and storage.endpoint.startswith("http://"):
+            yield Problem("authority", "It is of TLS only, and the endpoint begins with http://. Write https://.")
 
 
 def pair_problems(access_key: Secret | None, secret_key: Secret | None) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from wagtail_multihost.emitters.files import EmittedFile, Plan
 from wagtail_multihost.emitters.uwsgi.accounts import account_of, has_accounts, refuse_wrong_account
 from wagtail_multihost.emitters.uwsgi.cautions import cautions
 from wagtail_multihost.emitters.uwsgi.check import validate
-from wagtail_multihost.emitters.uwsgi.emperor import emperor_file, freeze_file, max_fd, wrapper_file
+from wagtail_multihost.emitters.uwsgi.emperor import emperor_file, loader_file, max_fd, wrapper_file
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS, vassal_path
 from wagtail_multihost.emitters.uwsgi.router import router_files
 from wagtail_multihost.emitters.uwsgi.vassals import render_vassal, shared_values
@@ -33,8 +33,7 @@ def emit(plan: Plan) -> Iterator[EmittedFile]:
     yield emperor_file(plan)
     if has_accounts(plan):
         yield wrapper_file(plan)
-    if plan.options(UwsgiOptions).freeze:
-        yield freeze_file(plan)
+    yield loader_file(plan)
     if plan.options(UwsgiOptions).http:
         yield from router_files(plan, shared)
     for site in plan.chosen:

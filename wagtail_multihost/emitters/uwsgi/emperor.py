@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wagtail_multihost.emitters.files import EmittedFile, Plan
+from wagtail_multihost.emitters.limits import ANSWER_BYTES
 from wagtail_multihost.emitters.quoting import (
     literal_pattern,
     shell_quote,
@@ -11,7 +12,7 @@ from wagtail_multihost.emitters.quoting import (
     uwsgi_quote_shell,
 )
 from wagtail_multihost.emitters.uwsgi.accounts import has_accounts
-from wagtail_multihost.emitters.uwsgi.places import EMPEROR, ON_DEMAND, VASSALS
+from wagtail_multihost.emitters.uwsgi.places import EMPEROR, LOADER, ON_DEMAND, VASSALS
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.origins import port_of
@@ -55,8 +56,12 @@ def uwsgi_program(plan: Plan) -> str:
     return DEBIAN_PROGRAM if plan.options(UwsgiOptions).build == "debian" else f"{plan.codebase.virtualenv}/bin/uwsgi"
 
 
-def freeze_file(plan: Plan) -> EmittedFile:
-    return EmittedFile(EMPEROR / "freeze.py", plan.render("uwsgi/freeze.py"))
+def loader_file(plan: Plan) -> EmittedFile:
+    options = plan.options(UwsgiOptions)
+    text = plan.render(
+        "uwsgi/load.py", freeze=options.freeze, sends_files=bool(options.http), answer_bytes=ANSWER_BYTES
+    )
+    return EmittedFile(LOADER, text)
 
 
 def vassals_pattern(folder: str) -> str:

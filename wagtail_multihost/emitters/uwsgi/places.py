@@ -14,6 +14,7 @@ VASSALS = PurePosixPath("uwsgi")
 # another vassal, with another path (core/emperor.c, uwsgi_imperial_monitor_glob).
 ON_DEMAND = PurePosixPath("uwsgi-on-demand")
 EMPEROR = PurePosixPath("uwsgi-emperor")
+LOADER = EMPEROR / "load.py"
 # A unix address is 108 bytes with its NUL (unix(7)); uWSGI's on-demand sockets end five earlier.
 SOCKET_PATH_BYTES = 102
 

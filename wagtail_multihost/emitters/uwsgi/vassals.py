@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.emitters.limits import UWSGI_PACKET, UWSGI_VARIABLES
+from wagtail_multihost.emitters.limits import FIELD_BYTES, URL_BYTES, UWSGI_PACKET, UWSGI_VARIABLES
 from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_route
 from wagtail_multihost.emitters.uwsgi.accounts import account_of
-from wagtail_multihost.emitters.uwsgi.places import EMPEROR, socket_path, stats_path
+from wagtail_multihost.emitters.uwsgi.places import EMPEROR, LOADER, socket_path, stats_path
 from wagtail_multihost.emitters.uwsgi.router import closed_patterns, redirect_patterns
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
@@ -19,6 +19,18 @@ PRIVATE_SOCKET_MODE = "600"
 KIBIBYTES = {"": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2}
 # uWSGI counts whole seconds, and may be one early: nginx is the one to tell a visitor that a request takes too long.
 HARAKIRI_MARGIN = 2
+#: A path of a file without hidden folders, and without the dollar sign that uWSGI would expand; and the names that
+#: ManifestStaticFilesStorage makes, which nginx knows too (content.conf).
+FILE_PATTERN = "(?:[^/.$][^/$]*/)*[^/.$][^/$]*"
+PATTERNS = {
+    "long_url": f"^.{{{URL_BYTES + 1}}}",
+    "long_cookie": f"^.{{{FIELD_BYTES - len('Cookie: ') + 1}}}",
+    "file_pattern": FILE_PATTERN,
+    "hashed_pattern": FILE_PATTERN + "[.][0-9a-f]{12}[.][A-Za-z0-9]+",
+    "hashed_cache": "public, max-age=31536000, immutable",
+    # Of several slashes in so many places of a path: each copies the path into the request's packet.
+    "merges": range(4),
+}
 # The default for a site with its own account: without a limit its code could use up the machine's processes.
 ACCOUNT_TASKS = 256
 
@@ -36,7 +48,7 @@ def shared_values(plan: Plan) -> dict[str, object]:
         "request_buffer": UWSGI_PACKET,
         "request_variables": UWSGI_VARIABLES,
         "mime_types": uwsgi_quote(f"{plan.directory / EMPEROR}/mime.types"),
-        "freeze": uwsgi_quote(f"{plan.directory / EMPEROR}/freeze.py") if options.freeze else "",
+        "loader": uwsgi_quote(f"{plan.directory / LOADER}"),
     }
 
 
@@ -92,9 +104,12 @@ def serving_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
     return {
         "static_url": uwsgi_quote(static_url.rstrip("/")) if static_url else "",
         "static_root": uwsgi_quote(str(codebase.static_root)),
+        "static_pattern": uwsgi_quote(re.escape(static_url.rstrip("/"))) if static_url else "",
+        "static_route": uwsgi_quote_route(str(codebase.static_root)) if static_url else "",
         "closed": [uwsgi_quote(pattern) for pattern in closed_patterns(codebase)],
         "media_url": uwsgi_quote(re.escape(codebase.media_url)) if codebase.media_url else "",
         "media_root": uwsgi_quote_route(str(site.storage.path)) if site.storage.path else "",
+        **PATTERNS,
         "redirects": [uwsgi_quote(pattern) for pattern in redirect_patterns(site)],
         "origin": uwsgi_quote(origin),
     }

@@ -37,7 +37,7 @@ header_map = "drop"
 # nginx refuses what is too long, and this takes all that it lets through.
 limit_request_line = 0
 limit_request_fields = 8704
-limit_request_field_size = 17408
+limit_request_field_size = 33792
 # What nginx takes of an answer.
 ANSWER_BYTES = 32768
 

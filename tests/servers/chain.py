@@ -1,6 +1,7 @@
 """
 The whole chain that a request takes: nginx with emitted files, in front of nodes or of the runner itself, and the
-runner with emitted files, uWSGI or gunicorn, whose application says what it was asked and answers as it is told.
+runner with emitted files, uWSGI or gunicorn, whose application says what it was asked and answers as it is told; or
+uWSGI alone, with its own router.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ HOST = "aurora.example.org"
 SECONDS = 30
 #: Who runs the site, and where nginx asks it.
 CARRIERS = ("uwsgi", "uwsgi-debian", "gunicorn", "uwsgi-on-node", "gunicorn-on-node")
+#: uWSGI with its own router, and no nginx.
+EMBEDDED = "embedded"
 #: The carriers whose Python has Django.
 WITH_DJANGO = tuple(carrier for carrier in CARRIERS if carrier != "uwsgi-debian")
 APPLICATION = """
@@ -95,6 +98,12 @@ class Chain:
 
     folder: Path
     port: int
+    #: Of the machine that has the site's files.
+    static: Path
+
+    @property
+    def media(self) -> Path:
+        return self.folder / "data/sites/aurora/media"
 
     def ask(self, path: str, *headers: str, method: str = "GET", body: bytes = b"", host: str = HOST) -> Reply:
         """Send the header lines as they stand, and return what comes."""
@@ -123,17 +132,24 @@ def opened_chain(
     *,
     nginx: Mapping[str, Any] | None = None,
     seconds: int = 30,
+    application: str = "",
     **platform: Any,
 ) -> Iterator[Chain]:
-    """Run a chain; ``nginx`` are options of that server, ``seconds`` is how long a request may take."""
-    runner, _, place = carrier.partition("-")
-    node_port, chain = free_port(), Chain(folder, free_port())
+    """
+    Run a chain; ``nginx`` are options of that server, ``seconds`` is how long a request may take, and ``application``
+    is the text of another application's module.
+    """
+    runner, _, place = carrier.replace(EMBEDDED, "uwsgi").partition("-")
+    machine = "app-1" if place == "on-node" else "front"
+    node_port, chain = free_port(), Chain(folder, free_port(), folder / machine / "static")
+    address = f"127.0.0.1:{chain.port}"
     folder.chmod(0o755)
     (folder / "run").mkdir()
     # As the settings of a site make it.
     (folder / "data/sites/aurora/tmp").mkdir(parents=True)
     (folder / "code").mkdir()
-    (folder / "code/asked.py").write_text(APPLICATION.format(header=platform.get("secure_proxy_ssl_header")))
+    text = application or APPLICATION.format(header=platform.get("secure_proxy_ssl_header"))
+    (folder / "code/asked.py").write_text(text)
     nodes = (("app-1", f"127.0.0.1:{node_port}"),) if place == "on-node" else ()
 
     def planned(node: str = "") -> Plan:
@@ -141,7 +157,7 @@ def opened_chain(
         for name in ("logs", "temp", "static"):
             (home / name).mkdir(parents=True, exist_ok=True)
         options = {
-            "http": (f"127.0.0.1:{chain.port}",),
+            "http": (address,),
             "user": getpass.getuser(),
             "pid": home / "nginx.pid",
             "logs": home / "logs",
@@ -151,13 +167,18 @@ def opened_chain(
             **(nginx or {}),
         }
         return make_plan(
-            make_site("aurora", data=folder / "data"),
+            make_site("aurora", hostnames=(HOST, f"www.{HOST}"), data=folder / "data"),
             directory=home / "conf",
             registry=str(folder / "sites.toml"),
             node=node,
             platform=make_platform(
                 nginx=NginxOptions(**options),
-                uwsgi=UwsgiOptions(build="debian" if place == "debian" else "pyuwsgi", processes=2, harakiri=seconds),
+                uwsgi=UwsgiOptions(
+                    build="debian" if place == "debian" else "pyuwsgi",
+                    http=address if carrier.startswith(EMBEDDED) else "",
+                    processes=2,
+                    harakiri=seconds,
+                ),
                 systemd=SystemdOptions(workers=2, timeout=seconds),
                 runner=runner,
                 nodes=nodes,
@@ -174,6 +195,9 @@ def opened_chain(
     plans = [planned(node) for node in (["app-1", ""] if nodes else [""])]
     with contextlib.ExitStack() as stack:
         stack.enter_context(run_site(folder, plans[0], runner))
+        if carrier.startswith(EMBEDDED):
+            wait_for(lambda: chain.ask("/").status == 200, "uWSGI's router")
+            plans = []
         for plan in plans:
             conf, log = written("nginx", plan) / "nginx/nginx.conf", plan.directory.parent / "output.log"
             process = stack.enter_context(running(["nginx", "-e", "stderr", "-c", conf, "-g", "daemon off;"], log))
