@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import tomlkit
@@ -69,12 +70,13 @@ def prepare(sites: Sequence[Site], runtime: Path, progress: Progress) -> None:
     code = digest_code()
     template = DATA / f"template-{code[:12]}.sqlite3"
     prepared = Prepared(code)
-    waiting = [site for site in sites if not prepared.has(site.id, site.record) or not site.database.exists()]
-    # The first one makes the platform's key too.
-    first = waiting[:1] if not template.exists() else []
+    missing = [site for site in sites if not site.database.exists()]
+    waiting = [site for site in sites if site in missing or not prepared.has(site.id, site.record)]
+    # It makes the template, and the platform's key.
+    first = missing[:1] if not template.exists() else []
     progress.begin(f"Migrating a database, and loading {first[0].name}" if first else "Writing the configurations")
     shared = [manage("configs", "multihost_emit", "uwsgi", "--output", str(runtime / "etc"), "-v0")]
-    if not prepared.has("static"):
+    if not prepared.has("static") or not (HERE / "static").is_dir():
         shared.append(manage("static", "collectstatic", "--noinput", "-v0"))
     finish([*(load(site, template) for site in first), *shared], progress)
     prepared.keep("static")
@@ -118,11 +120,11 @@ def write_manage() -> None:
 
 def digest_code() -> str:
     """Return a digest of all that databases, content and static files are made from."""
-    files = [HERE / "example" / "settings.py", *(HERE / "home").rglob("*")]
-    files += (HERE.parent / "wagtail_multihost" / "migrations").glob("*.py")
+    package = Path(str(files("wagtail_multihost")))
     digest = hashlib.sha256(" ".join(map(version, ("django", "wagtail", "wagtail-multihost"))).encode())
-    for path in sorted(path for path in files if path.is_file() and path.suffix != ".pyc"):
-        digest.update(f"{path.relative_to(HERE.parent)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+    for folder in (HERE / "example", HERE / "home", package / "migrations"):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+            digest.update(f"{path.relative_to(folder)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
