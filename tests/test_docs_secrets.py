@@ -14,7 +14,7 @@ from tests.test_docs import DOCS, PAGES, ROOT, blocks
 
 SHELLS = ("shell", "console", "bash", "sh")
 EXAMPLES = [path for path in sorted((DOCS / "examples").iterdir()) if path.suffix not in (".toml", ".py")]
-PROGRAMS = [ROOT / "example_project/run", ROOT / "example_project/serve.py", ROOT / "tests/run"]
+PROGRAMS = [ROOT / "example_project/run", *(ROOT / "example_project/runner").glob("*.py"), ROOT / "tests/run"]
 #: What puts a secret into a list of processes, and a line that would be found. A process number is no secret.
 WAYS = {
     r"\$\((?:cat|<)(?! \S*\.pid\))": 'psql -v site_password="$(cat /run/secrets/aurora_db)"',

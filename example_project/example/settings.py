@@ -11,6 +11,7 @@ INSTALLED_APPS = [
     "home",
     "wagtail_multihost",
     "wagtail.contrib.redirects",
+    "wagtail.contrib.settings",
     "wagtail.embeds",
     "wagtail.sites",
     "wagtail.users",
