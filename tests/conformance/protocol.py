@@ -19,7 +19,7 @@ UNREAD = alone(
     "The router closes the connection for what it cannot read (plugins/http/http.c, http_headers_parse).",
     Wanted(CLOSED),
 )
-UNSAID = alone("uWSGI would begin its answer with what stands in the place of the protocol.", Wanted(CLOSED))
+UNSAID = alone("uWSGI would begin its answer with whatever the client sent instead of the protocol.", Wanted(CLOSED))
 LENIENT = alone("The router takes it, and nobody behind it reads it otherwise.", Wanted(200))
 CHUNKS = b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n"
 
