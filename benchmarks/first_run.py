@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,8 +33,6 @@ TARGETS = {FIRST: 90, SECOND: 10}  # seconds, on two idle cores
 SERVED = "Stop with Ctrl-C."
 STEP = re.compile(r"^ *(\d+\.\d) s  (\S.*) …$", re.MULTILINE)
 LEFT_OUT = shutil.ignore_patterns(".*", "data", "_build", "__pycache__", "tests")
-BUILD = ("hatchling", "editables")  # [build-system] of pyproject.toml, and what its editable wheels need
-REQUIREMENTS = (f"{ROOT}[postgres]", "pyuwsgi", *BUILD)
 
 
 def main() -> None:
@@ -50,8 +49,9 @@ def main() -> None:
         costs: Costs = {FIRST: [], SECOND: []}
         for number in range(options.rounds):
             project = copy_checkout(folder / f"round-{number}")
+            words = command(project, options.installed)
             for side in costs.values():
-                side.append(start(command(project, options.installed), variables, folder))
+                side.append(start(words, variables, folder))
             shutil.rmtree(project.parent)
     print_machine()
     print_table(costs, FIRST)
@@ -65,7 +65,10 @@ def main() -> None:
 
 def download(folder: Path) -> Path:
     """Fetch all that the first start installs, so that no network is measured."""
-    words = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder), *REQUIREMENTS]
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    # What hatchling asks for besides, to build an editable wheel.
+    requirements = [f"{ROOT}[postgres]", "pyuwsgi", *build, "editables"]
+    words = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder), *requirements]
     subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
     return folder
 
