@@ -86,7 +86,8 @@ def check_leftovers(
             rows = wagtail_site.site_rows(DEFAULT_DB_ALIAS)
     except (Error, SilentDatabaseError):  # Django's own error is better, where the database is needed
         return []
-    return list(foreign_messages(site, rows or ())) or list(default_messages(rows))
+    found = foreign_rows(site, rows or ()) or wrong_default(rows)
+    return [Warning(found[0], hint=found[1], id="wagtail_multihost.W005")] if found else []
 
 
 def asks_database(databases: Sequence[str] | None) -> bool:
@@ -103,30 +104,32 @@ def asks_database(databases: Sequence[str] | None) -> bool:
     return connection.vendor != "sqlite" or Path(str(connection.settings_dict["NAME"])).is_file()
 
 
-def foreign_messages(site: SiteSpec, rows: Sequence[SiteRow]) -> Iterator[CheckMessage]:
+def foreign_rows(site: SiteSpec, rows: Sequence[SiteRow]) -> tuple[str, str] | None:
+    """Return what is to be said of hostnames that the site does not have, and what to do."""
     foreign = wagtail_site.hostnames_of_others(site, rows)
-    if foreign:
-        named = ", ".join(shown(hostname) for hostname in foreign[:MOST_SHOWN])
-        yield Warning(
-            f"Wagtail's table of sites has {len(foreign)} hostnames that the site {site.id} does not have: "
-            f"{named}. Links and purges would lead there.",
-            hint="If the database is a copy, run multihost_adopt. If not, add them to the aliases, or remove the rows.",
-            id="wagtail_multihost.W005",
-        )
+    if not foreign:
+        return None
+    named = ", ".join(shown(hostname) for hostname in foreign[:MOST_SHOWN])
+    return (
+        f"Wagtail's table of sites has {len(foreign)} hostnames that the site {site.id} does not have: "
+        f"{named}. Links and purges would lead there.",
+        "If the database is a copy, run multihost_adopt. If not, add them to the aliases, or remove the rows.",
+    )
 
 
-def default_messages(rows: Sequence[SiteRow] | None) -> Iterator[CheckMessage]:
+def wrong_default(rows: Sequence[SiteRow] | None) -> tuple[str, str] | None:
+    """Return what is to be said of a default row that does not have the site's address, and what to do."""
     own, running = own_identity(), current()
     # migrate mends the row, or says why not.
     if own is None or rows is None or (running and running.command == "migrate"):
-        return
-    if wagtail_site.is_canonical(wagtail_site.canonical_address(own), rows):
-        return
-    wanted = "{}:{}".format(*wagtail_site.canonical_address(own))
+        return None
+    wanted = wagtail_site.canonical_address(own)
+    if wagtail_site.is_canonical(wanted, rows):
+        return None
     found = " and ".join(row.address for row in rows if row.is_default) or "missing"
-    yield Warning(
-        f"Wagtail's default Site row is {found}, and the site {own.site.id} is {wanted}. Links in mails, sitemaps and "
+    address = "{}:{}".format(*wanted)
+    return (
+        f"Wagtail's default Site row is {found}, and the site {own.site.id} is {address}. Links in mails, sitemaps and "
         "previews would lead elsewhere.",
-        hint=f"Run: manage.py multihost_hostname {own.site.id}",
-        id="wagtail_multihost.W005",
+        f"Run: manage.py multihost_hostname {own.site.id}",
     )

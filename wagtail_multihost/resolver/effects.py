@@ -15,7 +15,7 @@ from wagtail_multihost.registry.keys import declared
 from wagtail_multihost.spec.overrides import SWITCH_SETTINGS, TEXT_SETTINGS
 
 SITE_PATH = "sites.ID."
-OTHER_MODULE = "The two modules state it differently."
+OTHER_MEANING = "Its value differs. What reads it is the project's own, or a library."
 
 
 class Effect(NamedTuple):
@@ -120,13 +120,20 @@ VISITORS = (
     Effect(
         "SECRET_KEY_FALLBACKS", "What was signed with the keys that are missing is refused.", "secret_key_fallbacks"
     ),
-    Effect("SESSION_COOKIE_NAME", "Everybody has to log in once more: browsers send the session under its old name."),
+    Effect(
+        "SESSION_COOKIE_NAME",
+        "Everybody has to log in once more: browsers send the session under its old name.",
+        "session_cookie",
+        states=True,
+    ),
     Effect(
         "CSRF_COOKIE_NAME",
         "Forms that were opened before the switch fail once when they are sent. JavaScript that reads the cookie "
         "must ask for the new name.",
+        "csrf_cookie",
+        states=True,
     ),
-    Effect("LANGUAGE_COOKIE_NAME", "Visitors choose their language once more."),
+    Effect("LANGUAGE_COOKIE_NAME", "Visitors choose their language once more.", "language_cookie", states=True),
     Effect("*_COOKIE_DOMAIN", "Browsers send the cookie to one hostname alone: a login does not hold for others."),
     Effect("*_COOKIE_SECURE", "Where it is true, browsers send the cookie over https alone; http logs nobody in."),
     Effect("*_COOKIE_PATH", "Browsers send the cookie to other paths."),
@@ -224,7 +231,7 @@ EFFECTS = tuple((part, effect) for part, effects in PARTS.items() for effect in 
 def effect_of(path: str) -> tuple[int, str, Effect]:
     """Return the rank of the effect of a setting's path, the part that it is in, and the effect."""
     found = ((rank, *known) for rank, known in enumerate(EFFECTS) if fnmatchcase(path, known[1].pattern))
-    return next(found, (len(EFFECTS), OTHER, Effect("*", OTHER_MODULE)))
+    return next(found, (len(EFFECTS), OTHER, Effect("*", OTHER_MEANING)))
 
 
 def key_of(path: str, effect: Effect, engine: str) -> str:
