@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.base import Registry
 from wagtail_multihost.registry.environment import NESTED, PLATFORM_PREFIX, SITE_PREFIX, EnvironmentRegistry
 from wagtail_multihost.registry.environment_file import EnvironmentFileRegistry, assignments
@@ -47,6 +47,30 @@ def located_labels(registry: Registry) -> dict[str, str]:
     file = f"{registry.path.name}:"
     labels = ((source.label(path), line) for path, line in lines.items())
     return {label: f"{file}{line}{label.removeprefix(file[:-1])}" for label, line in labels}
+
+
+def locate_problems(registry: TomlRegistry, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """
+    Return the problems with their file, and with the line of the key or, of one that is missing, that of the table that
+    lacks it; in the order of the lines.
+    """
+    try:
+        lines = key_lines(registry.text())
+    except (OSError, ValueError):
+        lines = {}
+    source = TypedSource(registry.path, {}, reads_secrets=False)
+    by_label = {source.label(path): line for path, line in lines.items()}
+    located = (locate_problem(problem, registry, by_label) for problem in problems)
+    return tuple(sorted(located, key=lambda problem: problem.line))
+
+
+def locate_problem(problem: Problem, registry: TomlRegistry, lines: Mapping[str, int]) -> Problem:
+    label = problem.where
+    if not label.startswith(f"{registry.path.name}: "):
+        return problem
+    while label and label not in lines:
+        label = label.rpartition(".")[0]
+    return problem._replace(file=str(registry.path), line=lines.get(label, 0))
 
 
 def variable_labels(environ: Mapping[str, str]) -> dict[str, str]:
