@@ -53,6 +53,7 @@ EXPLAIN = {
     "site": None,
     "all": False,
     "rotation": False,
+    "against": None,
     "variables": False,
     "schema": False,
     "json": False,

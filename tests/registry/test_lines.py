@@ -197,3 +197,14 @@ def test_problem_of_a_file_that_has_gone_has_no_line(registry: RegistryMaker, tm
         "file": str(tmp_path / "sites.toml"),
         "line": None,
     }
+
+
+def test_problems_of_a_file_of_variables_have_their_lines(tmp_path: Path) -> None:
+    """As those of a TOML file do."""
+    path = tmp_path / ".env"
+    path.write_text("# one\nMULTIHOST_SITE=aurora\nMULTIHOST_PLATFORM_NAME=aviary\nMULTIHOST_SITE_EPOCH=x\n")
+    path.chmod(0o600)
+    with pytest.raises(ConfigurationError) as caught:
+        open_registry(path, {}).load()
+    found = {(problem.key, problem.line, problem.file) for problem in caught.value.problems}
+    assert ("MULTIHOST_SITE_EPOCH", 4, str(path)) in found and ("MULTIHOST_SITE_HOSTNAMES", 0, str(path)) in found
