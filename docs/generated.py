@@ -25,7 +25,7 @@ from wagtail_multihost.emitters import Plan, emit, emitters
 from wagtail_multihost.health import contrib as contrib_modules
 from wagtail_multihost.health import probes as probe_modules
 from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions
-from wagtail_multihost.health.probe import CODES, Probe
+from wagtail_multihost.health.probe import CODES, Probe, is_required
 from wagtail_multihost.management import commands as command_modules
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import REQUIRED, Key, declared, table_names
@@ -272,8 +272,7 @@ def option_rows(options: Iterable[Field[Any]]) -> str:
 
 
 def shown_default(option: Field[Any]) -> str:
-    is_required = option.default is MISSING and option.default_factory is MISSING
-    return REQUIRED if is_required else literal(default_of(option))
+    return REQUIRED if is_required(option) else literal(default_of(option))
 
 
 def probe_options() -> str:

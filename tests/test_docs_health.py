@@ -31,7 +31,7 @@ from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import FORMATS, Endpoint
 from wagtail_multihost.health.formats import MEDIA_TYPES
 from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions, read_settings
-from wagtail_multihost.health.probe import CODES, Outcome, Probe
+from wagtail_multihost.health.probe import CODES, Outcome, Probe, is_required
 from wagtail_multihost.health.report import ProbeEntry, ProbeResult, Report, make_report
 from wagtail_multihost.health.seen import WORDS
 from wagtail_multihost.health.status import Criticality, Status
@@ -122,7 +122,10 @@ def test_every_probe_has_a_section_with_its_options_and_codes(path: str, probe: 
     own = [option for option in fields(probe) if option.init and common.get(option.name, MISSING) != default_of(option)]
     assert set(documented) == {option.name for option in own} | set(probe.codes)
     for option in own:
-        assert documented[option.name][1] == "required" or stated(documented[option.name][1]) == default_of(option)
+        if is_required(option):
+            assert documented[option.name][1] == "required"
+        else:
+            assert stated(documented[option.name][1]) == default_of(option)
         assert documented[option.name][2]
     for code, meaning in probe.codes.items():
         assert documented[code] == [meaning]

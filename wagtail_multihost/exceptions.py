@@ -7,6 +7,7 @@ loads settings, so settings.py would run two or three times and ``help`` would e
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -25,16 +26,41 @@ class Problem(NamedTuple):
     ``where`` is the key as the operator wrote it (``sites.toml: sites.aurora.hostnames`` or
     ``MULTIHOST_SITE_HOSTNAMES``), ``message`` a sentence that says what was found and what is accepted.
     ``site`` is the site id, or blank for the platform; ``other`` is a second site that the problem concerns
-    equally, such as one with the same hostname. No field ever holds a secret.
+    equally, such as one with the same hostname. ``file`` and ``line`` (from 1) say where the key, or else its table,
+    is; they are blank and 0 where that is not known. No field ever holds a secret.
     """
 
     where: str
     message: str
     site: str = ""
     other: str = ""
+    file: str = ""
+    line: int = 0
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}" if self.where else self.message
+        return ": ".join(part for part in (self.place, self.key, self.message) if part)
+
+    @property
+    def key(self) -> str:
+        """The key without the name of its file."""
+        name = os.path.basename(self.file)
+        if not name:
+            return self.where
+        return "" if self.where in (self.file, name) else self.where.removeprefix(f"{name}: ")
+
+    @property
+    def place(self) -> str:
+        """The file as the operator named it, with the line; blank where neither is known."""
+        if not self.file:
+            return ""
+        name = self.file if self.where == self.file else os.path.basename(self.file)
+        return f"{name}, line {self.line}" if self.line else name
+
+    def as_row(self) -> dict[str, object]:
+        """Return what JSON says of the problem; None stands for what is not known, or for the platform."""
+        row: dict[str, object] = {"site": self.site, "key": self.key, "message": self.message}
+        row |= {"file": self.file, "line": self.line}
+        return {name: value or None for name, value in row.items()}
 
 
 class ConfigurationError(MultihostError):
@@ -53,6 +79,11 @@ class ConfigurationError(MultihostError):
         count = len(self.problems)
         head = "The configuration has 1 problem:" if count == 1 else f"The configuration has {count} problems:"
         return "\n".join([head, *(f"  - {problem}" for problem in self.problems)])
+
+
+def problems_of(error: Exception) -> tuple[Problem, ...]:
+    """Return the problems that an error is about: those of a configuration, or else the one that it is."""
+    return error.problems if isinstance(error, ConfigurationError) else (Problem("", str(error)),)
 
 
 class SecretUnreadableError(MultihostError):

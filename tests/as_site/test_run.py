@@ -383,7 +383,7 @@ def test_help_names_the_program_and_its_codes(
         main_module.run()
     shown = capsys.readouterr().out
     assert caught.value.code == 0 and shown.startswith("usage: multihost-as ")
-    assert main_module.DESCRIPTION in shown and main_module.EPILOG in shown
+    assert main_module.DESCRIPTION in shown and "\nExit codes:\n" in shown
 
 
 @pytest.mark.parametrize("error", [LaunchError("It \x1b failed."), ConfigurationError.because("It failed.", where="x")])

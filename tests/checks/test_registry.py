@@ -27,7 +27,9 @@ def test_registry_with_a_conflict_is_e007(
     serve(a_site() if has_site else None)
     messages = check_registry(None)
     assert ids_of(messages) == ["E007"]
-    assert messages[0].msg.startswith("sites.toml: sites.borealis.aliases: The hostname 'shared.example' belongs to")
+    assert messages[0].msg.startswith(
+        "sites.toml, line 9: sites.borealis.aliases: The hostname 'shared.example' belongs to"
+    )
 
 
 def test_registry_reports_every_problem_and_no_secret(

@@ -6,7 +6,8 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ from django.core.management.base import CommandError, OutputWrapper
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost import running
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.management import progress
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import (
     MultihostCommand,
     Printed,
     has_no_reader,
 )
-from wagtail_multihost.management.progress import progress_bar
 from wagtail_multihost.registry import Contents
 from wagtail_multihost.registry.base import chosen_ids
 from wagtail_multihost.running import Running, registry_of
@@ -188,21 +189,57 @@ def test_chosen_sites_are_the_enabled_ones_or_some_of_them() -> None:
     assert chosen_ids(contents, ["borealis"]) == {"borealis"}
     with pytest.raises(ConfigurationError) as caught:
         chosen_ids(contents, ["corona", "aurora", "draco"])
-    (problem,) = caught.value.problems
-    assert problem.where == "--site" and "'corona', 'draco'" in problem.message and "aurora" not in problem.message
+    assert [(problem.where, problem.message) for problem in caught.value.problems] == [
+        ("--site", "The site corona is disabled: its record has enabled = false."),
+        ("--site", "The registry has no site 'draco'. The sites are: aurora, borealis, corona."),
+    ]
+    with pytest.raises(ConfigurationError, match=r"no site 'aurroa'\. Did you mean aurora\?"):
+        chosen_ids(contents, ["aurroa"])
 
 
 @pytest.mark.parametrize(
-    ("total", "is_terminal", "has_bar"), [(499, True, False), (500, True, True), (500, False, False), (501, True, True)]
+    ("is_terminal", "options", "variable", "has_bar"),
+    [
+        (True, {}, "", True),
+        (False, {}, "", False),
+        (True, {"verbosity": 0}, "", False),
+        (True, {"no_color": True}, "", True),
+        (True, {}, "1", True),
+    ],
 )
-def test_progress_is_shown_where_it_is_long_and_seen(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], total: int, is_terminal: bool, has_bar: bool
+def test_progress_is_shown_to_who_waits(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_terminal: bool,
+    options: dict[str, Any],
+    variable: str,
+    has_bar: bool,
 ) -> None:
-    """From 500 files on, on a terminal; what is wrapped comes out as it went in, and the bar goes away again."""
+    """On a terminal, unless nothing is to be said; what is wrapped comes out as it went in, and the bar goes away."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
-    wrapped = progress_bar(total)
-    assert (wrapped is not iter) is has_bar
-    assert list(wrapped(["a", "b"])) == ["a", "b"]
-    drawn = capsys.readouterr().err
-    assert (f"/{total} [" in drawn and "files" in drawn) is has_bar
-    assert drawn.endswith("\r") is has_bar
+    monkeypatch.setattr(progress, "SHOWN_AFTER", 0.0)
+    monkeypatch.setenv("NO_COLOR", variable)
+    watch = progress.choose_watch({"verbosity": 1, "no_color": False, **options})
+    assert list(watch(20, "sites")(pause(range(20)))) == list(range(20))
+    drawn = capsys.readouterr()
+    assert drawn.out == "" and ("/20 [" in drawn.err and " sites" in drawn.err) is has_bar
+    is_plain = bool(options.get("no_color") or variable)
+    assert ("\x1b[3" in drawn.err) is (has_bar and not is_plain)
+    assert drawn.err.isascii() is (is_plain or not has_bar)
+    assert drawn.err.endswith("\r") is has_bar
+
+
+def pause(items: Iterable[int]) -> Iterator[int]:
+    for item in items:
+        time.sleep(0.02)
+        yield item
+
+
+def test_progress_is_not_shown_for_what_is_quick(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing flickers in the first two seconds."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert progress.SHOWN_AFTER == 2
+    assert list(progress.choose_watch({"verbosity": 1, "no_color": False})(20, "sites")(pause(range(20))))
+    assert capsys.readouterr().err == ""

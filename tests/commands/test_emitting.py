@@ -24,8 +24,8 @@ from wagtail_multihost.management.emitting import (
     load_plan,
     refuse_front,
 )
-from wagtail_multihost.management.progress import progress_bar
 from wagtail_multihost.registry import Contents
+from wagtail_multihost.registry.watch import watch_nothing
 
 NODES = '[platform]\nnodes = { one = "10.0.0.1:8000", two = "10.0.0.2:8000" }'
 
@@ -71,15 +71,16 @@ def test_plan_of_a_node_has_the_sites_that_run_there(registry: Path, tmp_path: P
     """The front has all; a node that nobody has stated is named, with those that were."""
     with_nodes(registry)
     found = {
-        node: [site.id for site in load_plan(str(registry), tmp_path, [], node).sites] for node in ("", "one", "two")
+        node: [site.id for site in load_plan(str(registry), tmp_path, [], node=node).sites]
+        for node in ("", "one", "two")
     }
     assert found == {"": ["aurora", "borealis"], "one": ["aurora"], "two": ["borealis"]}
-    assert load_plan(str(registry), tmp_path, [], "one").node == "one"
+    assert load_plan(str(registry), tmp_path, [], node="one").node == "one"
     with pytest.raises(EmitError, match=r"The node 'three' is not known; accepted: one, two\."):
-        load_plan(str(registry), tmp_path, [], "three")
+        load_plan(str(registry), tmp_path, [], node="three")
     registry.write_text(REGISTRY)
     with pytest.raises(EmitError, match=r"'one' is not known; the platform has none"):
-        load_plan(str(registry), tmp_path, [], "one")
+        load_plan(str(registry), tmp_path, [], node="one")
 
 
 def test_site_without_nodes_runs_on_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +89,7 @@ def test_site_without_nodes_runs_on_each(tmp_path: Path, monkeypatch: pytest.Mon
     sites = (a_site(), a_site(id="borealis", nodes=("two",)))
     known = SimpleNamespace(has_servers=True, url="x", load=lambda **_: Contents(platform, sites))
     monkeypatch.setattr(emitting, "registry_of", lambda url: known)
-    found = {node: [site.id for site in load_plan(None, tmp_path, [], node).sites] for node in ("", "one", "two")}
+    found = {node: [site.id for site in load_plan(None, tmp_path, [], node=node).sites] for node in ("", "one", "two")}
     assert found == {"": ["aurora", "borealis"], "one": ["aurora"], "two": ["aurora", "borealis"]}
 
 
@@ -134,7 +135,7 @@ def test_wish_is_what_the_options_ask_for(registry: Path, tmp_path: Path) -> Non
     request = apply_request(options, tmp_path, caution, lock_timeout=7)
     assert request.emitters == (uwsgi, nginx)
     assert (request.directory, request.sites, request.lock_timeout) == (tmp_path, {"aurora"}, 7)
-    assert (request.force, request.allow_mass_delete, request.watch) == (True, False, progress_bar)
+    assert (request.force, request.allow_mass_delete, request.watch) == (True, False, watch_nothing)
     assert request.fingerprint == fingerprint(options)
     assert told == []  # nothing is read before the lock is had
     plan = request.load()

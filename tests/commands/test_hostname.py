@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -45,6 +46,15 @@ def test_check_and_dry_run_change_nothing(become: Become, option: str, code: int
     assert rows() == {("localhost", 80, True)}
     run("aurora")
     assert run("aurora", option) == (0, "There is nothing to do.\n")
+
+
+def test_changes_of_rows_are_json(become: Become) -> None:  # noqa: F811
+    """The site, each change and whether it was made, in one document."""
+    become()
+    found = json.loads(run("aurora", "--json", "--dry-run")[1])
+    assert (found["site"], found["done"], len(found["changes"])) == ("aurora", False, 1)
+    assert json.loads(run("aurora", "--json")[1]) == {**found, "done": True}
+    assert json.loads(run("aurora", "--json")[1])["changes"] == []
 
 
 def test_rows_that_leave_no_choice_are_exit_code_2(become: Become) -> None:  # noqa: F811

@@ -13,6 +13,7 @@ import pytest
 
 from tests.commands.conftest import BROKEN, KEY, PASSWORD, REGISTRY, Called, Manage
 from wagtail_multihost.identity.asking import Asker
+from wagtail_multihost.management import progress
 from wagtail_multihost.management.commands import multihost_sites
 from wagtail_multihost.management.commands.multihost_sites import as_table
 from wagtail_multihost.publishing.pins import PinChoices
@@ -93,7 +94,7 @@ def test_sites_pin_asks_for_what_the_options_say(call: Call, registry: Path, mon
     """Sites that are kept and new ones are told apart; ``--keep`` without an id keeps all; each pin is told."""
     wished: list[PinChoices] = []
 
-    def pinned(registry: object, choices: PinChoices, asker: Asker) -> list[Any]:
+    def pinned(registry: object, choices: PinChoices, asker: Asker, watch: object) -> list[Any]:
         wished.append(choices)
         assert isinstance(asker, Asker)
         return [
@@ -201,3 +202,15 @@ def test_sites_pin_of_the_environment_is_refused(manage: Manage) -> None:
     environ = {"MULTIHOST_SITE_HOSTNAMES": "aurora.example.org", "MULTIHOST_PLATFORM_NAME": "aviary"}
     result = manage("multihost_sites", "--pin", "--registry", "env:", environ=environ)
     assert (result.returncode, "Traceback" in result.stderr) == (2, False)
+
+
+def test_sites_show_progress_to_who_looks(
+    call: Call, registry: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reading them, and deciding about the pins of each."""
+    monkeypatch.setattr(progress, "SHOWN_AFTER", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert call("multihost_sites", "--pin", "--keep")[0] == 0
+    assert capsys.readouterr().err.count("0/3 [") == 2
+    assert call("multihost_sites", verbosity=0)[0] == 0
+    assert capsys.readouterr().err == ""

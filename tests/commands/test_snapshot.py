@@ -137,10 +137,11 @@ def test_snapshot_shows_progress_to_who_looks(
     call: Call, output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a terminal a long run has a progress bar."""
-    monkeypatch.setattr(progress, "PROGRESS_FROM", 1)
+    monkeypatch.setattr(progress, "SHOWN_AFTER", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert call("multihost_snapshot", "--output", output)[0] == 0
-    assert "files" in capsys.readouterr().err
+    drawn = capsys.readouterr().err
+    assert all(f" {what}" in drawn for what in ("sites", "keys", "snapshots"))
 
 
 def test_snapshots_serve_the_other_commands(manage: Manage, project: Path, tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ class Adopted:
 
     def run(self, **options: Any) -> tuple[str, str]:
         out, err = io.StringIO(), io.StringIO()
-        given: Any = {"dry_run": False, "interactive": True, **options}
+        given: Any = {"dry_run": False, "interactive": True, "json": False, **options}
         multihost_adopt.Command(stdout=out, stderr=err).adopt(self, **given)  # type: ignore[arg-type]
         return out.getvalue(), err.getvalue()
 
@@ -253,6 +253,9 @@ def test_adoption_that_is_declined_or_not_needed_changes_nothing(monkeypatch: py
     assert adoption.done == ["carried out", "forgot"]
     idle = Adopted(monkeypatch, needed=False)
     assert (idle.run(), idle.done) == (("It is this.\nThere is nothing to do.\n", ""), [])
+    lines = {"site": "aurora", "lines": ["It is this."]}
+    assert json.loads(idle.run(json=True)[0]) == {**lines, "needed": False, "done": False}
+    assert json.loads(adoption.run(json=True, interactive=False)[0]) == {**lines, "needed": True, "done": True}
 
 
 # Starting again as a site

@@ -27,7 +27,7 @@ def test_plan_of_what_is_good_can_be_made(registry: RegistryMaker, tmp_path: Pat
     assert [site.id for site in made.sites] == ["aurora"]
     text = "".join(file.text for file in emit("nginx", made))
     assert "aurora.example.org" in text and "borealis.example.org" not in text
-    with pytest.raises(ConfigurationError, match="no enabled site 'borealis'"):
+    with pytest.raises(ConfigurationError, match="no site 'borealis'"):
         plan(source, contents, CODEBASE, tmp_path, only=["borealis"])
 
 

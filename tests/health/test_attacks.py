@@ -380,3 +380,31 @@ def test_hostile_accept_is_answered(accept: str, caplog: pytest.LogCaptureFixtur
         answer = process.own_endpoint().answer(HealthRequest("GET", f"/-/{path}", "", accept))
         assert answer and answer.status == 200
     assert not caplog.records
+
+
+CERTIFICATES = "wagtail_multihost.health.contrib.certificates.CertificateFilesProbe"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Needy(Probe):
+    """A probe of a project's own that cannot do without an option, and says nothing of it."""
+
+    place: str
+
+    def measure(self) -> Iterator[Outcome]:
+        yield passed()
+
+
+@pytest.mark.parametrize(
+    ("path", "option", "meaning"), [(CERTIFICATES, "paths", "Files, patterns"), (f"{__name__}.Needy", "place", "")]
+)
+@pytest.mark.parametrize("options", [{}, {"timeout": 3}])
+def test_option_that_is_missing_is_named_as_the_settings_would_have_it(
+    path: str, option: str, meaning: str, options: dict[str, object]
+) -> None:
+    """With the probe's name there, its class, and what it is for."""
+    pytest.importorskip(path.rpartition(".")[0])
+    problem = problem_of({"PROBES": {"one": {"BACKEND": path, "OPTIONS": options}}})
+    name = path.rpartition(".")[2]
+    start = f"MULTIHOST_HEALTH['PROBES']['one']['OPTIONS']['{option}']: It is missing: {name} requires it."
+    assert problem.startswith(start) and meaning in problem and problem.endswith(".")

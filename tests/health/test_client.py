@@ -170,8 +170,10 @@ def test_json_is_asked_for_and_understood(
 
 
 def test_text_is_not_taken_for_json(serve: Callable[..., Server], command: Ask) -> None:
-    """Who asks for JSON gets JSON or exit code 2."""
-    assert command("--json", "--url", f"http://{serve().address}")[:2] == (2, "")
+    """Who asks for JSON gets JSON: here the problem, with exit code 2."""
+    code, out, _ = command("--json", "--url", f"http://{serve().address}")
+    (problem,) = json.loads(out)["problems"]
+    assert (code, problem["message"]) == (2, "The answer is not a JSON object.")
 
 
 @pytest.mark.parametrize(

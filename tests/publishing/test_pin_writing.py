@@ -239,7 +239,7 @@ def test_folder_of_snapshots_is_made_for_all_to_pass(tmp_path: Path) -> None:
         assert sorted(path.name for path in folder.iterdir()) == [".a.json.tmp", "a.json"]
     (tmp_path / "file").touch()
     with (
-        pytest.raises(ConfigurationError, match="The folder cannot be used: File exists"),
+        pytest.raises(ConfigurationError, match="The folder cannot be used: there is a file of that name"),
         prepared_folder(tmp_path / "file"),
     ):
         pass
@@ -253,7 +253,7 @@ def test_mistakes_of_the_registry_come_before_all_questions(registry: RegistryMa
 
     parts = 'cache = { backend = "redis", host = "h", port = 0 }\n'
     told = refused(registry(HEAD + parts + AURORA + "enabled = 7\n" + BOREALIS), PinChoices(keep=["x"]), ask)
-    assert [place for place, _, _ in told] == ["sites.aurora.enabled", "platform.cache.port"]
+    assert [place for place, _, _ in told] == ["platform.cache.port", "sites.aurora.enabled"]
     told = refused(registry(HEAD + 'origin = "x"\n' + AURORA), PinChoices(), ask)
     assert [place for place, _, _ in told] == ["platform.origin"]
 
@@ -311,3 +311,43 @@ def test_key_of_the_platform_is_drafted_beside_its_place(
     assert [record.name for record in caplog.records] == ["wagtail_multihost.registry"]
     assert read_or_make_key(tmp_path / "none", may_make=False) is None
     assert not (tmp_path / "none").exists()
+
+
+COMMENTED = """\
+[platform]
+name = "aviary"
+
+# The first
+[sites.aurora]
+hostnames = ["aurora.example.org"]
+# aliases = []
+
+# The second
+[sites.borealis]
+hostnames = ["borealis.example.org"]
+[sites.borealis.settings]
+TIME_ZONE = "Europe/Berlin"
+[sites.corona]
+hostnames = ["corona.example.org"]
+
+
+[sites.draco]
+hostnames = ["draco.example.org"]
+"""
+
+
+def test_pins_keep_blank_lines_and_comments_where_they_are(registry: RegistryMaker, tmp_path: Path) -> None:
+    """Each heading has a blank line above it, and a comment above a table stays above that table."""
+    opened = registry(COMMENTED)
+    pin_sites(opened, PinChoices(keeps_all=True))
+    text = (tmp_path / "sites.toml").read_text()
+    before, _, after = text.partition("[used]")
+    assert len(re.findall(r"^\[", before, re.MULTILINE)) == 10
+    assert re.findall(r"^[^#\n].*\n\[", before, re.MULTILINE) == []
+    assert '# aliases = []\nuid = "' in text
+    assert 'socket = "aurora.sock"\n\n# The second\n[sites.borealis]' in text
+    assert 'socket = "corona.sock"\n\n\n[sites.draco]' in text
+    assert '"Europe/Berlin"\n\n[sites.borealis.names]' in text
+    assert 'socket = "draco.sock"\n\n# Who had which id' in text and after
+    pin_sites(registry(text), PinChoices())
+    assert (tmp_path / "sites.toml").read_text() == text

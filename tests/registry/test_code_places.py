@@ -15,7 +15,7 @@ def refused(make: RegistryMaker, text: str) -> list[str]:
     try:
         make(text).load()
     except ConfigurationError as error:
-        return [str(problem) for problem in error.problems]
+        return [f"{problem.where}: {problem.message}" for problem in error.problems]
     return []
 
 

@@ -173,3 +173,10 @@ def test_environment_with_another_package_named_environ_is_refused(monkeypatch: 
     monkeypatch.setitem(sys.modules, "environ", ModuleType("environ"))
     with pytest.raises(ConfigurationError, match="not django-environ"):
         read()
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("0", False)])
+def test_switches_among_settings_are_read_from_variables(text: str, value: bool) -> None:
+    """As other switches are: a variable is always text."""
+    _, site = read(MULTIHOST_SITE_SETTINGS__WAGTAIL_I18N_ENABLED=text)
+    assert dict(site.settings)["WAGTAIL_I18N_ENABLED"] is value

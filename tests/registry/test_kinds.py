@@ -6,22 +6,22 @@ import datetime
 
 import pytest
 
-from wagtail_multihost.registry.record import type_name
+from wagtail_multihost.spec.type_words import type_name
 
 
 @pytest.mark.parametrize(
     ("value", "word"),
     [
-        ("x", "text"),
-        (True, "a boolean"),
-        (1, "an integer"),
-        (1.5, "a float"),
-        ([], "an array"),
+        ("x", "a string"),
+        (True, "true or false"),
+        (1, "a whole number"),
+        (1.5, "a number with a decimal point"),
+        ([], "a list"),
         ({}, "a table"),
         (datetime.date(2026, 1, 1), "a date"),
         (datetime.time(1, 2), "a date"),
     ],
 )
 def test_kind_of_a_value_has_a_word(value: object, word: str) -> None:
-    """It is TOML's, not Python's."""
+    """It is an administrator's, not Python's."""
     assert type_name(value) == word

@@ -10,6 +10,8 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.registry.conftest import RegistryMaker
+from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry import lines, open_registry
 from wagtail_multihost.registry.lines import key_lines, key_paths, located_labels
 
@@ -156,3 +158,53 @@ def test_registries_without_lines_have_no_labels(tmp_path: Path) -> None:
     assert located_labels(open_registry(tmp_path / "none.toml", {})) == {}
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     assert located_labels(open_registry(tmp_path / "bytes.toml", {})) == {}
+
+
+def test_problems_have_their_lines(registry: RegistryMaker, tmp_path: Path) -> None:
+    """A key has its own line, one that is missing that of its table, and a table of which nothing is written none."""
+    opened = registry('[platform]\nname = 5\n\n[sites.aurora]\nhostname = ["a"]\n"host names" = 1\n[sites.borealis]\n')
+    with pytest.raises(ConfigurationError) as caught:
+        opened.load()
+    found = {(problem.key, problem.line) for problem in caught.value.problems}
+    assert found == {
+        ("platform.name", 2),
+        ("sites.aurora.hostname", 5),
+        ("sites.aurora.'host names'", 6),
+        ("sites.aurora.hostnames", 4),
+        ("sites.borealis.hostnames", 7),
+    }
+    assert {problem.file for problem in caught.value.problems} == {str(tmp_path / "sites.toml")}
+    assert "  - sites.toml, line 2: platform.name: " in str(caught.value)
+
+
+def test_problems_of_sites_that_are_left_out_have_their_lines(registry: RegistryMaker) -> None:
+    """As those of a registry that is refused."""
+    text = '[platform]\nname = "a"\n[sites.aurora]\nhostnames = ["a.example"]\n[sites.borealis]\n'
+    (problem,) = registry(text).load(keep_going=True).problems["borealis"]
+    assert (problem.key, problem.line) == ("sites.borealis.hostnames", 5)
+
+
+def test_problem_of_a_file_that_has_gone_has_no_line(registry: RegistryMaker, tmp_path: Path) -> None:
+    """What is known is said."""
+    opened = registry("[platform]\n")
+    (tmp_path / "sites.toml").unlink()
+    known, other = opened.locate([Problem("sites.toml: platform.name", "It is 5."), Problem("--site", "No.")])
+    assert str(known) == "sites.toml: platform.name: It is 5." and str(other) == "--site: No."
+    assert known.as_row() == {
+        "site": None,
+        "key": "platform.name",
+        "message": "It is 5.",
+        "file": str(tmp_path / "sites.toml"),
+        "line": None,
+    }
+
+
+def test_problems_of_a_file_of_variables_have_their_lines(tmp_path: Path) -> None:
+    """As those of a TOML file do."""
+    path = tmp_path / ".env"
+    path.write_text("# one\nMULTIHOST_SITE=aurora\nMULTIHOST_PLATFORM_NAME=aviary\nMULTIHOST_SITE_EPOCH=x\n")
+    path.chmod(0o600)
+    with pytest.raises(ConfigurationError) as caught:
+        open_registry(path, {}).load()
+    found = {(problem.key, problem.line, problem.file) for problem in caught.value.problems}
+    assert ("MULTIHOST_SITE_EPOCH", 4, str(path)) in found and ("MULTIHOST_SITE_HOSTNAMES", 0, str(path)) in found

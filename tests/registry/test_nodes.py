@@ -149,9 +149,9 @@ def test_site_never_has_an_account_of_the_system(registry: RegistryMaker, key: s
 def test_sites_never_run_as_root(registry: RegistryMaker) -> None:
     """Neither the platform's user nor systemd's is root; another account that all sites have is accepted."""
     (found,) = problems_of(registry, f'{HEAD}user = "root"\n{AURORA}')
-    assert str(found).startswith("sites.toml: platform.user: Sites must not run as root")
+    assert f"{found.where}: {found.message}".startswith("sites.toml: platform.user: Sites must not run as root")
     (found,) = problems_of(registry, f'{HEAD}systemd = {{ user = "root" }}\n{AURORA}')
-    assert str(found).startswith("sites.toml: platform.systemd: Its user is root.")
+    assert f"{found.where}: {found.message}".startswith("sites.toml: platform.systemd: Its user is root.")
     assert problems_of(registry, f'{HEAD}user = "www-data"\nsystemd = {{ user = "www-data" }}\n{AURORA}') == ()
 
 

@@ -86,7 +86,7 @@ def test_registry_url_of_an_unknown_kind_is_refused_without_repeating_it(url: st
 
 
 def test_registry_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    """A file that cannot be read is an error with its path."""
-    with pytest.raises(ConfigurationError, match="cannot be read") as refused:
+    """A file that is not there is an error with its path, and with what to set."""
+    with pytest.raises(ConfigurationError, match=r"no registry here\. Set MULTIHOST_REGISTRY or --registry") as refused:
         open_registry(tmp_path / "none.toml", {}).load()
     assert refused.value.problems[0].where == str(tmp_path / "none.toml")

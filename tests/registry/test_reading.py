@@ -103,21 +103,26 @@ def test_key_that_is_not_bare_is_quoted() -> None:
         ("take_text", " a ", " a ", None),
         ("take_text", "", "default", "It is blank."),
         ("take_text", " \n", "default", "It is blank."),
-        ("take_text", 7, "default", "It must be text, not an integer."),
+        ("take_text", 7, "default", "It must be a string, not a whole number."),
         ("take_boolean", False, False, None),
-        ("take_boolean", 0, "default", "It must be true or false, not an integer."),
-        ("take_boolean", "true", "default", "It must be true or false, not text."),
+        ("take_boolean", 0, "default", "It must be true or false without quotes, not a whole number."),
+        ("take_boolean", "true", "default", "It must be true or false without quotes, not a string."),
         ("take_integer", 999_999_999, 999_999_999, None),
         ("take_integer", -999_999_999, -999_999_999, None),
         ("take_integer", 1_000_000_000, "default", "The number is not accepted: it has more than nine digits."),
         ("take_integer", -1_000_000_000, "default", "The number is not accepted: it has more than nine digits."),
-        ("take_integer", True, "default", "It must be an integer, not a boolean."),
-        ("take_integer", 1.0, "default", "It must be an integer, not a float."),
-        ("take_integer", "1", "default", "It must be an integer, not text."),
+        ("take_integer", True, "default", "It must be a whole number without quotes, not true or false."),
+        (
+            "take_integer",
+            1.0,
+            "default",
+            "It must be a whole number without quotes, not a number with a decimal point.",
+        ),
+        ("take_integer", "1", "default", "It must be a whole number without quotes, not a string."),
         ("take_texts", ["a", "b"], ("a", "b"), None),
         ("take_texts", [], (), None),
-        ("take_texts", "a", "default", "It must be an array of text, not text."),
-        ("take_texts", ["a", 7], "default", "It must be text, not an integer."),
+        ("take_texts", "a", "default", "It must be a list of strings, not a string."),
+        ("take_texts", ["a", 7], "default", "It must be a string, not a whole number."),
         ("take_texts", [""], "default", "It is blank."),
         ("take_path", "a", Path("/srv/a"), None),
         ("take_path", "/a", Path("/a"), None),
@@ -179,8 +184,8 @@ def test_table_in_a_table_goes_on_with_its_path() -> None:
     )
     assert made.take_table("c") is None
     assert told(made) == [
-        ("sites.toml: sites.aurora.a.b", "It must be text, not an integer."),
-        ("sites.toml: sites.aurora.c", "It must be a table, not an integer."),
+        ("sites.toml: sites.aurora.a.b", "It must be a string, not a whole number."),
+        ("sites.toml: sites.aurora.c", "It must be a table, not a whole number."),
     ]
 
 
@@ -243,8 +248,8 @@ def test_what_is_built_has_its_problems_under_the_keys_as_written() -> None:
         ({"key": "env:NONE"}, None, [("key", "The environment variable NONE is not set.")]),
         ({"key": "env:BLANK"}, Secret(" "), [("key", "The secret is blank.")]),
         ({"key": ""}, Secret(""), [("key", "It is blank.")]),
-        ({"key": 7}, Secret(""), [("key", "It must be text, not an integer.")]),
-        ({"key_file": 7}, Secret(""), [("key_file", "It must be text, not an integer.")]),
+        ({"key": 7}, Secret(""), [("key", "It must be a string, not a whole number.")]),
+        ({"key_file": 7}, Secret(""), [("key_file", "It must be a string, not a whole number.")]),
         (
             {"key_file": "{x}"},
             Secret(""),
@@ -345,7 +350,7 @@ def test_variable_is_a_boolean(text: object, expected: bool) -> None:
 @pytest.mark.parametrize("text", ["", " ", "2", "y", "truth", 7])
 def test_variable_is_no_boolean(text: object) -> None:
     """Any other word is an error."""
-    with pytest.raises(ValueError, match=r"true or false|blank|text"):
+    with pytest.raises(ValueError, match=r"true or false|blank|a string"):
         EnvironmentSource({}, reads_secrets=False).boolean(text)
 
 
@@ -358,7 +363,7 @@ def test_variable_is_an_integer(text: object, expected: int) -> None:
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "\u0661", "9" * 20, "x"])
 def test_variable_is_no_integer(text: object) -> None:
     """Anything else is an error."""
-    with pytest.raises(ValueError, match=r"integer|blank"):
+    with pytest.raises(ValueError, match=r"whole number|blank"):
         EnvironmentSource({}, reads_secrets=False).integer(text)
 
 

@@ -119,12 +119,13 @@ def test_mistake_is_told_where_it_was_written(
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("TIME_ZONE", "7", "It must be text, true or false."),
-        ("DEBUG", "7", "It must be text, true or false for a setting that sites may have."),
+        ("TIME_ZONE", "7", "It must be a string, not a whole number."),
+        ("WAGTAIL_I18N_ENABLED", "7", "It must be true or false without quotes, not a whole number."),
+        ("WAGTAIL_I18N_ENABLED", "'true'", "It must be true or false without quotes, not a string."),
     ],
 )
 def test_setting_of_another_type_is_told(registry: RegistryMaker, name: str, value: str, message: str) -> None:
-    """Of a setting that sites may not have, that is said as well."""
+    """In the words of the setting's own type."""
     assert told(registry, f"{HEAD}{AURORA}settings = {{ {name} = {value} }}\n") == [
         (f"sites.aurora.settings.{name}", message)
     ]
@@ -178,7 +179,7 @@ def test_site_with_every_name_and_a_uid_is_pinned(registry: RegistryMaker, missi
 def test_name_that_is_none_is_told_and_nothing_else(registry: RegistryMaker, key: str) -> None:
     """A mistake in one name hides no other, and makes none."""
     found = told(registry, f'{HEAD}{AURORA}epoch = 0\nuid = "{UID}"\n{pins(**{key: "-"})}')
-    assert [place for place, _ in found] == [f"sites.aurora.names.{key}", "sites.aurora.epoch"]
+    assert [place for place, _ in found] == ["sites.aurora.epoch", f"sites.aurora.names.{key}"]
 
 
 @pytest.mark.parametrize("environment", ["production", "staging"])
@@ -216,9 +217,9 @@ def test_site_without_hostnames_is_told_once(registry: RegistryMaker) -> None:
     head = f"{HEAD}[sites.aurora]\nepoch = 0\n"
     epoch = ("sites.aurora.epoch", "The epoch 0 is not accepted: it must be 1 or more.")
     assert told(registry, head) == [missing, epoch]
-    assert told(registry, head + "hostnames = []\n") == [blank, epoch]
+    assert told(registry, head + "hostnames = []\n") == [epoch, blank]
     found = told(registry, head + 'hostnames = ["localhost"]\n')
-    assert [place for place, _ in found] == ["sites.aurora.hostnames", "sites.aurora.epoch"]
+    assert [place for place, _ in found] == ["sites.aurora.epoch", "sites.aurora.hostnames"]
 
 
 def test_site_with_a_broken_part_has_its_other_problems_told(registry: RegistryMaker) -> None:
@@ -246,7 +247,10 @@ def test_options_of_a_database_are_texts_and_integers(registry: RegistryMaker) -
         ("connect_timeout", 3),
     )
     own = f'database = {{ {POSTGRES}, password = "p", options = {{ a = true, b = 1.5, c = [] }} }}\n'
-    expected = [(f"sites.aurora.database.options.{key}", "It must be text or an integer.") for key in "abc"]
+    expected = [
+        (f"sites.aurora.database.options.{key}", f"It must be a string or a whole number, not {found}.")
+        for key, found in (("a", "true or false"), ("b", "a number with a decimal point"), ("c", "a list"))
+    ]
     assert told(registry, HEAD + AURORA + own) == expected
 
 
@@ -283,7 +287,7 @@ def test_revision_is_exact_in_every_reader(revision: int, is_accepted: bool, tmp
     if is_accepted:
         assert open_registry(path, {}).load().platform.revision == revision
     else:
-        with pytest.raises(ConfigurationError, match=r"0 to 9007199254740992|integer"):
+        with pytest.raises(ConfigurationError, match=r"0 to 9007199254740992|whole number"):
             open_registry(path, {}).load()
 
 
@@ -366,7 +370,9 @@ def test_path_of_the_platform_differs_per_site(name: str, value: object, expecte
 def test_platform_without_a_name_is_told(registry: RegistryMaker) -> None:
     """Missing, or blank, which is no name either; and not both."""
     head = f'[platform]\nsecret_key = "{PLATFORM_KEY}"\n'
-    assert told(registry, head + AURORA) == [("platform.name", "It is missing.")]
+    assert told(registry, head + AURORA) == [
+        ("platform.name", 'It is missing: the platform needs a name, such as name = "aviary".')
+    ]
     blank = told(registry, f'{head}name = ""\n{AURORA}')
     assert [place for place, _ in blank] == ["platform.name"] * 2
     assert [message.partition(" is not accepted")[0] for _, message in blank] == [
@@ -419,13 +425,18 @@ def test_problem_that_is_met_twice_is_told_once(registry: RegistryMaker) -> None
 
 
 def test_unknown_site_is_told_with_a_close_one(registry: RegistryMaker) -> None:
-    """The registry is named; without a close one there is no hint."""
+    """The registry is named; without a close one the few that there are, and nothing where there are many."""
     opened = registry(HEAD + AURORA)
     assert (
         opened.unknown_site_message("aurora2", ["aurora"])
         == f"{opened.name} has no site 'aurora2'. Did you mean aurora?"
     )
-    assert opened.unknown_site_message("x", ["aurora"]) == f"{opened.name} has no site 'x'."
+    message = f"{opened.name} has no site 'x'."
+    assert opened.unknown_site_message("x", []) == message
+    many = [f"site-{number}" for number in range(11)]
+    assert opened.unknown_site_message("x", many) == message
+    assert opened.unknown_site_message("x", many[:10]) == f"{message} The sites are: {', '.join(many[:10])}."
+    assert opened.unknown_site_message("x", ["Not one"]) == f"{message} The sites are: 'Not one'."
 
 
 def test_disabled_site_is_told_at_the_variable(registry: RegistryMaker) -> None:

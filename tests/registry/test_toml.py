@@ -360,10 +360,37 @@ def test_registry_hosts_that_are_wrong_are_all_reported(registry: RegistryMaker)
 def test_registry_syntax_error_has_the_place_but_no_text(registry: RegistryMaker) -> None:
     """A syntax error says the line and column, and nothing of the file, which has secrets."""
     error = refused(registry, f'{HEAD}password = "hunter2\n')
-    assert "at line 4, column" in str(error)
+    assert [(problem.line, problem.file == problem.where) for problem in error.problems] == [(4, True)]
+    assert "line 4: " in str(error) and "closing quote" in str(error)
     shown = shown_by_error_pages(error)
     assert "hunter2" not in shown
     assert PLATFORM_KEY not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("a = 1\nb = aviary\n", 2, "quotes"),
+        ("a = 1\nb = True\n", 2, "small letters"),
+        ("a = 1\n\na = 2\n", 3, "twice"),
+        ("[sites.hunter2]\n[sites.hunter2]\n", 2, "one heading"),
+        ("[sites.aurora\n", 1, "bracket"),
+        ('a = ["b" "c"]\n', 1, "comma"),
+        ("a = { b = 1\n", 1, "brace"),
+        ("a = { b = 1 }\na.c = 2\n", 2, "braces"),
+        ('a = "b\n', 1, "quote"),
+        ("a = 'b\n", 1, "quote"),
+        ('a = """b\n\n', 1, "quote"),
+        ('a = "b" c\n', 1, "something else"),
+        ("a\n", 1, "needs ="),
+        ("= 1\n", 1, "expected"),
+        ("a = 1\nb =", 2, "missing"),
+    ],
+)
+def test_registry_syntax_error_says_what_is_wrong(registry: RegistryMaker, text: str, line: int, word: str) -> None:
+    """In words of one's own, with the line, and without what is written there."""
+    (problem,) = refused(registry, text).problems
+    assert problem.line == line and word in problem.message and "hunter2" not in problem.message
 
 
 def test_registry_syntax_error_at_the_end_is_reported(registry: RegistryMaker) -> None:
@@ -433,3 +460,68 @@ def test_registry_as_an_operator_writes_it(registry: RegistryMaker) -> None:
     assert (aurora.cache.backend, borealis.cache.backend) == ("redis", "redis")
     assert (aurora.storage.bucket, borealis.storage.bucket) == ("aviary--aurora", "aviary--borealis")
     assert borealis.database.path == contents.platform.data.parent / "borealis.sqlite3"
+
+
+@pytest.mark.parametrize(("table", "hint"), [("platfrom", "Did you mean platform?"), ("site", "Did you mean sites?")])
+def test_misspelt_table_gets_a_suggestion(registry: RegistryMaker, table: str, hint: str) -> None:
+    """As keys do."""
+    problems = refused(registry, f"{HEAD}[{table}.x]\n").problems
+    assert [problem.message for problem in problems if problem.key == table] == [
+        f"The table '{table}' is not known. {hint}"
+    ]
+
+
+def test_misspelt_table_of_a_target_gets_a_suggestion(registry: RegistryMaker) -> None:
+    """The platform's and the site's, even if the right one is there too."""
+    text = f"{HEAD}[platform.nginx]\n[platform.ngnix]\n{AURORA}[sites.aurora.uswgi]\n"
+    found = {problem.key: problem.message for problem in refused(registry, text).problems}
+    assert found == {
+        "platform.ngnix": "The key 'ngnix' is not known. Did you mean nginx?",
+        "sites.aurora.uswgi": "The key 'uswgi' is not known. Did you mean uwsgi?",
+    }
+
+
+@pytest.mark.parametrize("place", ["platform", "sites.aurora"])
+def test_table_of_a_target_that_is_not_installed_is_said_as_such(registry: RegistryMaker, place: str) -> None:
+    """A table that is none of ours may be one of a package that this machine lacks; one in another table is not."""
+    (problem,) = refused(registry, f"{HEAD}{AURORA}[{place}.caddy]\n").problems
+    assert "no installed package has a target of that name" in problem.message and "Accepted: " in problem.message
+    (problem,) = refused(registry, f"{HEAD}{AURORA}[{place}.cache.caddy]\n").problems
+    assert "package" not in problem.message
+
+
+def test_table_of_a_site_without_its_first_word_is_recognised(registry: RegistryMaker) -> None:
+    """It has hostnames, so that it is known what was meant."""
+    (problem,) = refused(registry, f'{HEAD}[aurora]\nhostnames = ["aurora.example.org"]\n').problems
+    assert problem.message == "The table 'aurora' is not known. The table of a site starts with sites: [sites.aurora]."
+
+
+def test_key_that_each_site_has_of_its_own_is_not_suggested_to_the_platform(registry: RegistryMaker) -> None:
+    """It would be refused next; in a site's table it is suggested."""
+    server = 'engine = "postgresql", host = "h", password_file = "/p/{site}", nmae = "x"'
+    (problem,) = refused(registry, f"{HEAD}database = {{ {server} }}\n{AURORA}").problems
+    assert problem.message == (
+        "The key 'nmae' is not known. Accepted: engine, host, options, password_file, path, port."
+    )
+    (problem,) = refused(registry, f"{HEAD}{AURORA}database = {{ {server} }}\n").problems
+    assert problem.message == "The key 'nmae' is not known. Did you mean name?"
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ("", 'The engine sqlite, the default, does not have this key. Is engine = "postgresql" missing?'),
+        ('engine = "sqlite", ', "The engine sqlite does not have this key."),
+    ],
+)
+def test_key_of_another_engine_asks_for_the_engine(registry: RegistryMaker, stated: str, message: str) -> None:
+    """Where none is stated it has probably been forgotten."""
+    (problem,) = refused(registry, f'{HEAD}{AURORA}database = {{ {stated}host = "h" }}\n').problems
+    assert problem.message == message
+
+
+@pytest.mark.parametrize("name", ["http://aurora.example.org", "aurora.example.org:8000", "aurora.example.org/"])
+def test_address_in_the_place_of_a_hostname_is_recognised(registry: RegistryMaker, name: str) -> None:
+    """What is too much is said."""
+    (problem,) = refused(registry, f'{HEAD}[sites.aurora]\nhostnames = ["{name}"]\n').problems
+    assert problem.message.endswith("write the name alone, without https://, a port or a path.")

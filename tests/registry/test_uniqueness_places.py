@@ -47,7 +47,7 @@ def problems_of(make: RegistryMaker, text: str, **options: object) -> list[str]:
     """Return the messages of a registry's problems, with the keys in front of them."""
     with pytest.raises(ConfigurationError) as caught:
         make(text).load(**options)  # type: ignore[arg-type]
-    return [str(problem) for problem in caught.value.problems]
+    return [f"{problem.where}: {problem.message}" for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(

@@ -208,8 +208,8 @@ def record(problems: list[Problem]) -> Record:
         ({"host": "h"}, {"host": ("h", ("x", "cache", "host"))}, None),
         ("redis://h", {key: (value, ("x", "cache")) for key, value in REDIS.items()}, None),
         (" ", {}, "It must be a URL or a table, not blank."),
-        (7, {}, "It must be a URL or a table, not an integer."),
-        ([], {}, "It must be a URL or a table, not an array."),
+        (7, {}, "It must be a URL or a table, not a whole number."),
+        ([], {}, "It must be a URL or a table, not a list."),
     ],
     ids=repr,
 )

@@ -35,7 +35,7 @@ def problems(registry: Registry) -> str:
     with pytest.raises(ConfigurationError) as own:
         registry.site("aurora", reads_secrets=False)
     assert set(own.value.problems) <= set(caught.value.problems)
-    return str(caught.value)
+    return "\n".join(f"{problem.where}: {problem.message}" for problem in caught.value.problems)
 
 
 @pytest.mark.parametrize("head", [HEAD, PRODUCTION])
@@ -60,7 +60,7 @@ def test_name_of_another_holder_is_refused(registry: RegistryMaker, key: str) ->
     names = {name: getattr(kept, name) for name in NAME_KEYS} | {key: DERIVED[key]}
     table = "".join(f'{name} = "{value}"\n' for name, value in names.items())
     told = problems(registry(f'{PRODUCTION}{AURORA}uid = "{NEW}"\n[sites.aurora.names]\n{table}{used(line(OLD))}'))
-    assert told.count("\n") == 1
+    assert told.count("\n") == 0
     assert f"sites.aurora.names.{key}: The name '{DERIVED[key]}' belonged to the site aurora with the uid {OLD}" in told
 
 
@@ -308,7 +308,7 @@ def test_registry_without_the_table_is_as_before(tmp_path: Path, registry: Regis
 def own_problems(registry: Registry) -> str:
     with pytest.raises(ConfigurationError) as caught:
         registry.site("aurora", reads_secrets=False)
-    return str(caught.value)
+    return "\n".join(f"{problem.where}: {problem.message}" for problem in caught.value.problems)
 
 
 def test_holder_of_a_used_id_does_not_start_without_its_uid(registry: RegistryMaker) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.spec.samples import a_site
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.spec.overrides import OVERRIDABLE, SWITCH_SETTINGS
+from wagtail_multihost.spec.overrides import OVERRIDABLE, SAME_FOR_ALL, SWITCH_SETTINGS
 
 
 def refusal(name: str, value: str | bool = "x") -> str:
@@ -33,7 +33,6 @@ def refusal(name: str, value: str | bool = "x") -> str:
         "TEMPLATES",
         "PASSWORD_HASHERS",
         "LOGGING_CONFIG",
-        "EMAIL_BACKEND",
         "AUTHENTICATION_BACKENDS",
         "SESSION_ENGINE",
         "SESSION_SERIALIZER",
@@ -48,8 +47,37 @@ def test_settings_of_the_code_are_refused_with_the_reason(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "key"), [("ALLOWED_HOSTS", "hostnames"), ("DATABASES", "database")])
 def test_settings_that_are_derived_are_refused_with_the_key_they_come_from(name: str, key: str) -> None:
-    """The error says which key of the site leads to the setting."""
-    assert refusal(name).endswith(f"the site's key {key}.")
+    """The error says which key of the site leads to the setting, and that it is what to state."""
+    assert refusal(name).endswith(f"the site's key {key}: state that.")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("EMAIL_BACKEND", "mail"), ("EMAIL_HOST", "mail"), ("AWS_S3_ENDPOINT_URL", "storage")]
+)
+def test_settings_of_a_part_are_refused_with_its_key(name: str, key: str) -> None:
+    """What they are for is a table of the site's."""
+    assert refusal(name).endswith(f"is stated in the site's key {key}.")
+
+
+@pytest.mark.parametrize("name", sorted(SAME_FOR_ALL))
+def test_settings_that_are_the_same_for_all_are_refused_with_the_reason(name: str) -> None:
+    """None of them is one that a site may state, and nothing else is suggested for it."""
+    assert refusal(name) == f"The setting '{name}' cannot be set for one site. {SAME_FOR_ALL[name]}"
+    assert name not in OVERRIDABLE
+
+
+@pytest.mark.parametrize(
+    "name", ["DATETIME_INPUT_FORMATS", "DATE_INPUT_FORMATS", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_AGE", "STRIPE_KEY"]
+)
+def test_nothing_is_suggested_for_another_setting(name: str) -> None:
+    """One that only looks alike is not a misspelling."""
+    assert "Did you mean" not in refusal(name)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("TIMEZONE", "TIME_ZONE"), ("time_zone", "TIME_ZONE")])
+def test_misspelt_setting_gets_a_suggestion(name: str, meant: str) -> None:
+    """In whatever case it was written."""
+    assert refusal(name).endswith(f"Did you mean {meant}?")
 
 
 @pytest.mark.parametrize(

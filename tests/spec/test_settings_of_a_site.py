@@ -14,7 +14,7 @@ from wagtail_multihost.spec.overrides import override_problems
     [
         ("INSTALLED_APPS", "It changes the code or the migrations"),
         ("TEST_RUNNER", "It changes the code or the migrations"),
-        ("DATABASES", "It is derived from the site's key database"),
+        ("DATABASES", "It is made from the site's key database"),
         ("TIME_ZONES", "Did you mean TIME_ZONE?"),
         ("XYZ", "Accepted: DATETIME_FORMAT, DATE_FORMAT"),
     ],
@@ -29,8 +29,8 @@ def test_other_setting_is_refused_by_its_name(name: str, words: str, value: str 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("WAGTAIL_I18N_ENABLED", "true", "it must be true or false"),
-        ("TIME_ZONE", True, "it must be text"),
+        ("WAGTAIL_I18N_ENABLED", "true", "It must be true or false"),
+        ("TIME_ZONE", True, "It must be a string"),
         ("TIME_ZONE", "Nowhere", "is not known"),
     ],
 )

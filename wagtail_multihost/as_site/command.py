@@ -11,20 +11,27 @@ import os
 import sys
 from pathlib import Path
 
-from wagtail_multihost.as_site.options import REGISTRY_HELP, add_launch_options, run_request
+from wagtail_multihost.as_site.options import EXIT_CODES, REGISTRY_HELP, add_launch_options, run_request
 from wagtail_multihost.as_site.program import manage_words, refuse_foreign_program, refuse_foreign_registry
 from wagtail_multihost.as_site.run import run_as_site
+from wagtail_multihost.epilog import format_epilog
 from wagtail_multihost.exceptions import COULD_NOT, MultihostError
 from wagtail_multihost.registry import DEFAULT_FILE, REGISTRY_VARIABLE, open_registry
 from wagtail_multihost.spec.printing import escape_unprintable
 
 DESCRIPTION = "Run a management command as a site: multihost-as SITE COMMAND [ARGUMENT...]."
-EPILOG = "Exit codes: the command's own, 124 after --timeout, or 2 when it could not be started."
+EXAMPLES = ("multihost-as aurora migrate", "multihost-as --timeout 60 aurora clearsessions")
 
 
 def run() -> int:
     """Run the command that this process's arguments name; return the exit code."""
-    parser = argparse.ArgumentParser(prog="multihost-as", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="multihost-as",
+        description=DESCRIPTION,
+        epilog=format_epilog(EXIT_CODES, EXAMPLES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--registry", metavar="URL", help=REGISTRY_HELP)
     parser.add_argument(
         "--settings", metavar="MODULE", default="", help="the settings module (default: that of manage.py)"

@@ -8,6 +8,12 @@ from contextlib import suppress
 from wagtail_multihost.as_site.run import RunRequest
 from wagtail_multihost.spec.identifiers import shown
 
+#: Those of ``COMMAND`` are passed on.
+EXIT_CODES = {
+    "2": "the site is unknown, disabled or has problems, or the command could not be started",
+    "124": "the command was ended after --timeout",
+    "any": "otherwise the command's own",
+}
 MOST_SECONDS = 7 * 24 * 3600
 REGISTRY_HELP = "the registry (default: MULTIHOST_REGISTRY, or sites.toml in the working folder)"
 

@@ -9,12 +9,15 @@ from pathlib import Path
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.registry.base import Contents, Registry, chosen_ids
+from wagtail_multihost.registry.watch import Watch, watch_nothing
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.permissions import path_problem
 
 
-def loaded(registry: Registry, codebase: Codebase, *, keep_going: bool = False) -> Contents:
+def loaded(
+    registry: Registry, codebase: Codebase, *, keep_going: bool = False, watch: Watch = watch_nothing
+) -> Contents:
     """
     Return all of a registry for a plan; raises EmitError for one that servers cannot be set up by, and what
     ``Registry.load`` raises. With ``keep_going`` sites that have problems are left out.
@@ -24,7 +27,7 @@ def loaded(registry: Registry, codebase: Codebase, *, keep_going: bool = False) 
             f"{registry.name} is a folder of snapshots, which have what sites need and not what their servers need. "
             "Name the registry itself."
         )
-    return registry.load(protected=codebase.protected, keep_going=keep_going)
+    return registry.load(protected=codebase.protected, keep_going=keep_going, watch=watch)
 
 
 def refuse_foreign_templates(templates: Path) -> None:

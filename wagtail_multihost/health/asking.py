@@ -20,13 +20,12 @@ PASS, FAIL, UNKNOWN, WARN = range(4)
 PREFIX = "/-/"
 SECONDS = 2
 MAX_WAIT_SECONDS = 3600
-CODES = """\
-Exit codes:
-  0  pass
-  1  fail, draining, starting or stale
-  2  unknown
-  3  warn
-With --probe: 0 for pass and warn, otherwise 1, as Docker's HEALTHCHECK and ECS require."""
+EXIT_CODES = {
+    "0": "pass; with --probe also warn, as Docker's HEALTHCHECK and ECS require",
+    "1": "fail, draining, starting or stale; with --probe also unknown",
+    "2": "unknown",
+    "3": "warn",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, asks_always: bool) -> argparse._MutuallyExclusiveGroup:
@@ -44,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, asks_always: bool) -> argp
     )
     work = parser.add_mutually_exclusive_group()
     work.add_argument("--probe", action="store_true", help="print one line, and exit 0 or 1: for HEALTHCHECK")
-    work.add_argument("--json", action="store_true", help="print application/health+json")
+    work.add_argument("--json", action="store_true", help="print application/health+json; problems are JSON too")
     work.add_argument("--drain", action="store_true", help="start to drain: ready answers 503 draining")
     work.add_argument("--undrain", action="store_true", help="end the drain")
     parser.add_argument(

@@ -11,8 +11,10 @@ import sys
 import time
 from typing import NoReturn, TextIO
 
+from wagtail_multihost.epilog import format_epilog
+from wagtail_multihost.exceptions import problems_of
 from wagtail_multihost.health.asking import (
-    CODES,
+    EXIT_CODES,
     FAIL,
     PASS,
     UNKNOWN,
@@ -28,15 +30,13 @@ from wagtail_multihost.spec.printing import escape_unprintable
 from wagtail_multihost.version import own_version
 
 DESCRIPTION = "Ask a running server for its health, or start or end a drain."
-EXAMPLES = f"""\
-{CODES}
-
-Examples:
-  multihost-health --probe --url http://127.0.0.1:8000
-  multihost-health --probe --url unix:/run/multihost/aurora.sock:/-/live
-  multihost-health --url uwsgi:/run/multihost/aurora.sock --token-file token
-  multihost-health --drain --wait 10 --url http://127.0.0.1:8000 --token-file token
-"""
+EXAMPLES = (
+    "multihost-health --probe --url http://127.0.0.1:8000",
+    "multihost-health --probe --url unix:/run/multihost/aurora.sock:/-/live",
+    "multihost-health --url uwsgi:/run/multihost/aurora.sock --token-file token",
+    "multihost-health --drain --wait 10 --url http://127.0.0.1:8000 \\",
+    "    --token-file token",
+)
 
 
 class ProbeParser(argparse.ArgumentParser):
@@ -51,7 +51,7 @@ def run() -> int:
     parser = ProbeParser(
         prog="multihost-health",
         description=DESCRIPTION,
-        epilog=EXAMPLES,
+        epilog=format_epilog(EXIT_CODES, EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -64,6 +64,8 @@ def run() -> int:
         return change_drain(options) if options.drain or options.undrain else print_health(options)
     except NoAnswerError as error:
         print_line(str(error), sys.stdout if options.probe else sys.stderr)
+        if options.json:
+            print_problems(error)
     except KeyboardInterrupt:
         pass
     return FAIL if options.probe else UNKNOWN
@@ -80,6 +82,12 @@ def print_line(text: str, stream: TextIO | None) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return False
     return True
+
+
+def print_problems(error: NoAnswerError) -> None:
+    from json import dumps  # not at start: most probes do not need it
+
+    print_line(dumps({"problems": [problem.as_row() for problem in problems_of(error)]}, indent=2), sys.stdout)
 
 
 def print_health(options: argparse.Namespace) -> int:

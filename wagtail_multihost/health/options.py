@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.health.probe import Probe
+from wagtail_multihost.health.probe import Probe, is_required
 from wagtail_multihost.spec.declared import DECLARED
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.kinds import SWITCH, Kind, integer
 from wagtail_multihost.spec.options import NETWORKS, OPTIONAL_PATH, Options, option, text
+from wagtail_multihost.spec.type_words import FOUND
 
 SETTING = "MULTIHOST_HEALTH"
 PREFIX_FORM = re.compile(r"/(?:(?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
@@ -74,6 +75,14 @@ class HealthOptions(Options):
     )
 
 
+class MissingOptionError(ValueError):
+    """A probe lacks the ``option``."""
+
+    def __init__(self, option: str, sentence: str) -> None:
+        self.option = option
+        super().__init__(sentence)
+
+
 @dataclass(frozen=True)
 class HealthSettings:
     """``MULTIHOST_HEALTH`` after reading: its options, and the probes by name."""
@@ -129,7 +138,8 @@ def convert_value(value: Any, kind: Kind) -> Any:
         return Path(value)
     if type(value) is kind.type:
         return value
-    raise TypeError(f"It is {type(value).__name__}; it must be {kind.label}.")
+    found = "a list" if isinstance(value, tuple) else FOUND.get(type(value), type(value).__name__)
+    raise TypeError(f"It is {found}; accepted: {kind.label}.")
 
 
 def read_probes(stated: object, problems: list[Problem]) -> Iterator[tuple[str, Probe]]:
@@ -140,6 +150,8 @@ def read_probes(stated: object, problems: list[Problem]) -> Iterator[tuple[str, 
         where = f"{SETTING}['PROBES'][{name!r}]"
         try:
             yield str(name), read_probe(name, table)
+        except MissingOptionError as error:
+            problems.append(Problem(f"{where}['OPTIONS'][{error.option!r}]", str(error)))
         except (ImportError, TypeError, ValueError) as error:
             problems.append(Problem(where, str(error)))
         except Exception as error:  # a project's own probe may raise anything, and the text may contain a secret
@@ -157,9 +169,18 @@ def read_probe(name: object, table: object) -> Probe:
     accepted = [field.name for field in fields(backend) if field.init]
     for key in [str(key) for key in options if key not in accepted]:
         raise ValueError(unknown_key("", key, accepted).message)
+    refuse_missing_options(backend, options)
     probe = backend(**options)
     Probe.__post_init__(probe)  # a project's own may not call it, and the sampler relies on it
     return probe
+
+
+def refuse_missing_options(backend: type[Probe], options: Mapping[str, object]) -> None:
+    """Raise MissingOptionError for an option that the probe cannot do without."""
+    for needed in fields(backend):
+        if needed.init and is_required(needed) and not options.get(needed.name):
+            meaning = needed.metadata.get("meaning", "")
+            raise MissingOptionError(needed.name, f"It is missing: {backend.__name__} requires it. {meaning}".strip())
 
 
 def import_probe(path: str) -> type[Probe]:
@@ -177,9 +198,8 @@ def import_probe(path: str) -> type[Probe]:
 
 
 def unknown_key(where: str, key: object, accepted: Iterable[str]) -> Problem:
-    from difflib import get_close_matches  # loads only if there is a mistake
+    from wagtail_multihost.spec.suggestions import suggest  # loads only if there is a mistake
 
     accepted = sorted(accepted)
-    close = get_close_matches(str(key), accepted, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
+    hint = suggest(str(key), accepted)
     return Problem(where, f"The key {shown(str(key))} is not known.{hint} Accepted: {', '.join(accepted)}.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
 from wagtail_multihost.health.status import Criticality, Status
+from wagtail_multihost.spec.type_words import STRING, WHOLE_NUMBER
 
 #: The codes that the sampler gives to any probe.
 CODES: Mapping[str, str] = {
@@ -19,9 +20,9 @@ CODES: Mapping[str, str] = {
 #: The accepted values of options of these types. Only Python takes True for a whole number.
 TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "bool": (bool, "True or False"),
-    "int": (int, "a whole number"),
+    "int": (int, f"a {WHOLE_NUMBER}"),
     "float": ((int, float), "a number"),
-    "str": (str, "text"),
+    "str": (str, f"a {STRING}"),
 }
 
 
@@ -81,6 +82,12 @@ class Probe(ABC):
         for name in ("interval", "retry"):
             if not 0 <= getattr(self, name) <= 86_400:
                 raise ValueError(f"The {name} {getattr(self, name)!r} is not accepted: it must be 0 to 86400 seconds.")
+
+
+def is_required(option: Field[Any]) -> bool:
+    """Return whether a probe cannot do without an option."""
+    has_none = option.default is MISSING and option.default_factory is MISSING
+    return has_none or bool(option.metadata.get("required", False))
 
 
 def check_type(declared: Field[Any], value: object) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TextIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
-from wagtail_multihost.exceptions import COULD_NOT, MultihostError
+from wagtail_multihost.epilog import format_epilog
+from wagtail_multihost.exceptions import COULD_NOT, MultihostError, problems_of
+from wagtail_multihost.management.help import HelpFormatter
 from wagtail_multihost.spec.printing import escape_unprintable
 
+COULD_NOT_BE_DONE = "could not be done"
 NO_READER = 128 + 13  # what shells report of a program that SIGPIPE ended
 
 
@@ -22,8 +26,10 @@ class Printed:
 
     def __init__(self, stream: OutputWrapper | Printed) -> None:
         self.stream = stream
+        self.is_blank = True
 
     def write(self, text: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None) -> None:
+        self.is_blank = False
         self.stream.write(escape_unprintable(text), style_func, ending)
 
     def __getattr__(self, name: str) -> Any:
@@ -34,16 +40,31 @@ class MultihostCommand(BaseCommand):
     """A command that runs without a site and a database, and exits 2 with a report when it cannot do its work."""
 
     requires_system_checks: list[str] = []
+    #: What scripts rely on: each exit code with its meaning.
+    exit_codes: ClassVar[Mapping[str, str]] = {"0": "done", "2": COULD_NOT_BE_DONE}
+    examples: ClassVar[tuple[str, ...]] = ()
+    #: What ``--json`` prints; blank for a command that has no data, or declares the option itself.
+    json_help: ClassVar[str] = ""
+    reads_registry: ClassVar[bool] = True
+    #: What the help says after the examples.
+    note: ClassVar[str] = ""
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        options.setdefault("epilog", format_epilog(self.exit_codes, self.examples, self.note))
+        return super().create_parser(prog_name, subcommand, **{"formatter_class": HelpFormatter, **options})
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--registry",
-            metavar="URL",
-            help=(
-                "the registry: a TOML file, a folder of snapshots, a file of one site's variables (.env), or env: for "
-                "environment variables (default: MULTIHOST_REGISTRY, or sites.toml in the working folder)"
-            ),
-        )
+        if self.reads_registry:
+            parser.add_argument(
+                "--registry",
+                metavar="URL",
+                help=(
+                    "the registry: a TOML file, a folder of snapshots, a file of one site's variables (.env), or env: "
+                    "for environment variables (default: MULTIHOST_REGISTRY, or sites.toml in the working folder)"
+                ),
+            )
+        if self.json_help:
+            parser.add_argument("--json", action="store_true", help=f"{self.json_help}; problems are JSON too")
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Exit quietly, as other programs do, when the reader of the output has gone: ``| head -1``, or ``>&-``."""
@@ -72,11 +93,20 @@ class MultihostCommand(BaseCommand):
         self.stdout = Printed(self.stdout)  # type: ignore[assignment]
         try:
             self.run(**options)
-        except MultihostError as error:
+        except (CommandError, MultihostError) as error:
+            self.print_problems(error, as_json=options.get("json", False))
+            if isinstance(error, CommandError):
+                raise
             raise CommandError(str(error), returncode=COULD_NOT) from None
         finally:
             # Before an error is reported: if the reader of the output has gone, the command exits quietly instead.
             self.stdout.flush()
+
+    def print_problems(self, error: Exception, *, as_json: bool) -> None:
+        """Print as JSON why there is no data; what was printed before is one whole document, and stays the only one."""
+        out: Any = self.stdout  # one of those above
+        if as_json and out.is_blank:
+            self.stdout.write(json.dumps({"problems": [problem.as_row() for problem in problems_of(error)]}, indent=2))
 
     def caution(self, sentences: Iterable[str], verbosity: int) -> None:
         """Write sentences to stderr, unless ``verbosity`` is 0."""

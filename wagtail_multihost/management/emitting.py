@@ -19,11 +19,13 @@ from wagtail_multihost.emitters.output import Change
 from wagtail_multihost.emitters.planning import loaded, plan
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.management.production import production_cautions, refuse_development
-from wagtail_multihost.management.progress import progress_bar
+from wagtail_multihost.management.progress import choose_watch
 from wagtail_multihost.project import own_codebase
 from wagtail_multihost.registry.release import read_release
+from wagtail_multihost.registry.watch import Watch, watch_nothing
 from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.suggestions import suggest
 from wagtail_multihost.version import own_version
 
 #: What these variables say can be part of a registry.
@@ -41,7 +43,8 @@ def add_targets(parser: CommandParser, nargs: str) -> None:
 def parse_target(name: str) -> Emitter:
     """Return the target of a name, as an argument's type."""
     if name not in emitters():
-        raise ArgumentTypeError(f"There is no target {shown(name)}; accepted: {', '.join(emitters())}.")
+        hint = suggest(name, emitters()) or f" Accepted: {', '.join(emitters())}."
+        raise ArgumentTypeError(f"There is no target {shown(name)}.{hint}")
     return emitters()[name]
 
 
@@ -80,12 +83,18 @@ def add_choice(parser: CommandParser) -> None:
 
 
 def load_plan(
-    registry_url: str | None, directory: Path, only: list[str], node: str = "", release: Path | None = None
+    registry_url: str | None,
+    directory: Path,
+    only: list[str],
+    *,
+    node: str = "",
+    release: Path | None = None,
+    watch: Watch = watch_nothing,
 ) -> Plan:
     """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
     registry = registry_of(registry_url)
     code = read_release(release).codebase if release else own_codebase()
-    return plan(registry, loaded(registry, code), code, directory, only=only, node=node)
+    return plan(registry, loaded(registry, code, watch=watch), code, directory, only=only, node=node)
 
 
 def refuse_front(chosen: Iterable[Emitter], plan: Plan) -> None:
@@ -101,9 +110,11 @@ def apply_request(
 ) -> ApplyRequest:
     """Return what a command's options ask for; ``caution`` is told what is possible and seldom meant."""
     chosen = tuple(dict.fromkeys(options["targets"]))
+    watch = choose_watch(options)
 
     def load() -> Plan:
-        made = load_plan(options["registry"], directory, options["site"], options["node"], options["codebase"])
+        known = {"node": options["node"], "release": options["codebase"], "watch": watch}
+        made = load_plan(options["registry"], directory, options["site"], **known)
         refuse_front(chosen, made)
         refuse_development(made)
         told = [*cautions(made, [emitter.name for emitter in chosen]), *production_cautions(made)]
@@ -117,7 +128,7 @@ def apply_request(
         sites=frozenset(options["site"]),
         force=options["force"],
         allow_mass_delete=options["allow_mass_delete"],
-        watch=progress_bar,
+        watch=watch,
         fingerprint=fingerprint(options),
         **more,
     )
@@ -139,6 +150,14 @@ def change_lines(changes: Iterable[Change], prefix: str) -> Iterable[str]:
     for change in changes:
         words = f"{prefix} {change.word}".strip()
         yield f"{words[0].upper()}{words[1:]}: {change.path}"
+
+
+def changes_as_json(changes: Iterable[Change]) -> str:
+    """Return the paths, below the folder, of the files that are written and of those that are removed."""
+    found: dict[str, list[str]] = {"changed": [], "removed": []}
+    for change in changes:
+        found["changed" if change.new else "removed"].append(str(change.path))
+    return json.dumps(found)
 
 
 def list_targets(as_json: bool) -> str:

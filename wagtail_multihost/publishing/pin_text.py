@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.files.writing import NewFile, write_files
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.registry.used import NAME_KEYS, USED, Holder
@@ -30,6 +30,9 @@ class DraftRegistry(TomlRegistry):
     def text(self) -> str:
         return self.draft
 
+    def locate(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        return tuple(problems)  # the lines of the draft are not those of the file
+
 
 def check_text(registry: TomlRegistry, text: str) -> None:
     """Raise ConfigurationError if a registry with this ``text`` would have a problem."""
@@ -48,7 +51,7 @@ def add_pins(text: str, sites: Sequence[SiteSpec], used: Mapping[str, tuple[Hold
         write_pin(document["sites"][site.id], expected["sites"][site.id], site)
     if used and USED not in expected:
         text = tomlkit.dumps(document)  # with the pins: a comment after the last site would become part of it
-        document = tomlkit.parse(f"{text}{'' if text.endswith(chr(10)) else chr(10)}{HEAD}")
+        document = tomlkit.parse(f"{text.rstrip(chr(10))}{chr(10)}{HEAD}")
         expected[USED] = {}
     for site_id, holders in used.items():
         lines = [holder_line(holder) for holder in holders]
@@ -62,15 +65,51 @@ def add_pins(text: str, sites: Sequence[SiteSpec], used: Mapping[str, tuple[Hold
 
 
 def write_pin(written: Any, expected: dict[str, Any], site: SiteSpec) -> None:
-    """Add the uid and the names of ``site`` to its table, where they are missing."""
+    """
+    Add the uid and the names of ``site`` to its table, where they are missing. Blank lines and comments above the next
+    table stay there.
+    """
+    if "uid" in expected and set(NAME_KEYS).issubset(expected.get("names", ())):
+        return
     import tomlkit
 
     is_inline = isinstance(written, tomlkit.items.InlineTable)
+    has_names = "names" in written
+    tail = take_tail(written) if isinstance(written, tomlkit.items.Table) else []
     for table, empty in ((written, tomlkit.inline_table() if is_inline else tomlkit.table()), (expected, {})):
         table.setdefault("uid", str(site.uid))
         table.setdefault("names", empty)
         for name in NAME_KEYS:
             table["names"].setdefault(name, getattr(site.names, name))
+    if isinstance(written, tomlkit.items.Table):
+        if not has_names:
+            written["names"].trivia.indent = "\n"
+        last_body(written).extend(tail or [(None, tomlkit.ws("\n"))])
+
+
+def take_tail(table: Any) -> list[Any]:
+    """Remove and return the blank lines and comments at the end of a table, which are about the next one."""
+    import tomlkit
+
+    body = last_body(table)
+    at = len(body)
+    while at and isinstance(body[at - 1][1], tomlkit.items.Whitespace | tomlkit.items.Comment):
+        at -= 1
+    while at < len(body) and not isinstance(body[at][1], tomlkit.items.Whitespace):
+        at += 1  # a comment without a blank line above it is about the keys there
+    tail = body[at:]
+    del body[at:]
+    return tail
+
+
+def last_body(table: Any) -> list[Any]:
+    """Return what is written in a table, or in the last one in it."""
+    import tomlkit
+
+    body = table.value.body
+    while body and isinstance(body[-1][1], tomlkit.items.Table):
+        body = body[-1][1].value.body
+    return body  # type: ignore[no-any-return]
 
 
 def holder_line(holder: Holder) -> dict[str, object]:

@@ -16,12 +16,13 @@ from wagtail_multihost.files.locking import LOCK_SECONDS, lock_file
 from wagtail_multihost.publishing.evidence import Evidence, find_local_evidence, is_filled, local_places
 from wagtail_multihost.publishing.pin_decision import Decision, PinChoice, PinFacts, decide_pin
 from wagtail_multihost.publishing.pin_text import add_pins, check_text, replace_file
-from wagtail_multihost.registry.base import Contents, Registry
+from wagtail_multihost.registry.base import Contents, Registry, site_hint
 from wagtail_multihost.registry.platform_record import read_platform
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.registry.site_record import SiteReader
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.registry.used import NAME_KEYS, USED, Holder, Used, live_uids
+from wagtail_multihost.registry.watch import Watch, watch_nothing
 from wagtail_multihost.spec.names import Names, derive_names, successor_names
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
@@ -75,7 +76,12 @@ def ask_no_database(site: SiteSpec) -> tuple[Evidence | None, str]:
     return None, ""
 
 
-def pin_sites(registry: Registry, choices: PinChoices = NO_CHOICES, ask: AskDatabase = ask_no_database) -> list[Pin]:
+def pin_sites(
+    registry: Registry,
+    choices: PinChoices = NO_CHOICES,
+    ask: AskDatabase = ask_no_database,
+    watch: Watch = watch_nothing,
+) -> list[Pin]:
     """
     Write the uid and the names of each site that lacks one into the registry's file, and note who uses which id;
     comments, order and permissions stay. Sites that are in use keep what they have, others get a random uid.
@@ -88,7 +94,7 @@ def pin_sites(registry: Registry, choices: PinChoices = NO_CHOICES, ask: AskData
         raise ConfigurationError.because("Only a registry in a TOML file can be pinned.", where=registry.name)
     registry.document()  # reports a missing file more clearly than the lock does
     with locked_file(registry.path):
-        return write_pins(registry, choices, ask)
+        return write_pins(registry, choices, ask, watch)
 
 
 @contextmanager
@@ -107,12 +113,12 @@ def locked_file(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write_pins(registry: TomlRegistry, choices: PinChoices, ask: AskDatabase) -> list[Pin]:
+def write_pins(registry: TomlRegistry, choices: PinChoices, ask: AskDatabase, watch: Watch) -> list[Pin]:
     """Read the registry, decide what it lacks, and write it; return what was written."""
     found, before = read_unpinned(registry)
     problems = list(choice_problems(found, choices))
     pins, sites, owners = [], [], find_name_owners(found)
-    for site in found.sites:
+    for site in watch(len(found.sites), "sites")(found.sites):
         decision = decide_site(found, site, choices.of(site.id), ask)
         if isinstance(decision, str):
             problems.append(Problem(site.sources["id"], f"{decision}.", site.id))
@@ -123,7 +129,7 @@ def write_pins(registry: TomlRegistry, choices: PinChoices, ask: AskDatabase) ->
         if not site.pinned:
             pins.append(Pin(site.id, decision.uid, decision.is_new, decision.why))
     if problems:
-        raise ConfigurationError(problems)
+        raise ConfigurationError(registry.locate(problems))
     text = add_pins(before.decode("utf-8-sig"), sites, merge_holders(found.used, sites))
     if text != before.decode("utf-8-sig"):
         check_text(registry, text)
@@ -145,7 +151,7 @@ def read_unpinned(registry: TomlRegistry) -> tuple[UnpinnedRegistry, bytes]:
     basis = platform or PlatformSpec(name="unknown", data=record.source.base)
     sites = [SiteReader(site, basis, defaults, requires_pin=False).read() for site in records]
     if record.problems or platform is None:
-        raise ConfigurationError(dict.fromkeys(record.problems))
+        raise ConfigurationError(registry.locate(dict.fromkeys(record.problems)))
     known = {found.site: found for found in records}
     return UnpinnedRegistry(platform, tuple(site for site in sites if site is not None), known, registry.used), before
 
@@ -156,7 +162,7 @@ def choice_problems(found: UnpinnedRegistry, choices: PinChoices) -> Iterator[Pr
     for option, ids in (("--keep", choices.keep), ("--new", choices.new)):
         for site in ids:
             if site not in stated:
-                yield Problem(option, f"The registry has no site {site}.", site)
+                yield Problem(option, f"The registry has no site {site}.{site_hint(site, stated)}", site)
     for site in choices.new:
         if site in choices.keep or choices.keeps_all:
             yield Problem("--new", f"The site {site} is to be kept as well. Give only one of the two.", site)

@@ -36,7 +36,8 @@ def prepared_folder(folder: Path, *, is_production: bool = False) -> Iterator[No
             raise ConfigurationError.because(problem, where=str(folder))
         descriptor = os.open(folder, os.O_DIRECTORY)
     except OSError as error:
-        raise ConfigurationError.because(f"The folder cannot be used: {error.strerror}.", where=str(folder)) from None
+        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+        raise ConfigurationError.because(f"The folder cannot be used: {reason}.", where=str(folder)) from None
     try:
         if os.fstat(descriptor).st_uid == os.geteuid():
             os.fchmod(descriptor, FOLDER_MODE)  # an account that cannot open the folder cannot hold its lock either

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.publishing.snapshot_changes import SnapshotChange, find_changes, find_groups, find_stale
@@ -18,6 +18,7 @@ from wagtail_multihost.registry.base import Contents, Registry, chosen_ids
 from wagtail_multihost.registry.release import Release
 from wagtail_multihost.registry.snapshot_formats import FORMATS
 from wagtail_multihost.registry.uniqueness import shared_key_problems
+from wagtail_multihost.registry.watch import Watch, watch_nothing
 from wagtail_multihost.resolver.secret_key import with_own_keys
 from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PRODUCTION
@@ -25,19 +26,24 @@ from wagtail_multihost.spec.platform import PRODUCTION
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-Watch = Callable[[int], Callable[[Iterable[Any]], Iterable[Any]]]
 
-
-def to_publish(registry: Registry, only: Collection[str] = (), protected: Iterable[tuple[str, Path]] = ()) -> Contents:
+def to_publish(
+    registry: Registry,
+    only: Collection[str] = (),
+    protected: Iterable[tuple[str, Path]] = (),
+    watch: Watch = watch_nothing,
+) -> Contents:
     """
     Return the enabled sites, or those of ``only``, with keys of their own, after checking the whole registry.
     ``protected`` is as for ``Registry.load``. Raises ConfigurationError.
     """
-    contents = registry.read_sites(chosen_ids(registry.load(protected=protected), only))
-    sites = tuple(with_own_keys(contents.platform, site) for site in contents.sites)
+    chosen = chosen_ids(registry.load(protected=protected, watch=watch), only)
+    contents = registry.read_sites(chosen, watch=watch)
+    watched = watch(len(contents.sites), "keys")(contents.sites)
+    sites = tuple(with_own_keys(contents.platform, site) for site in watched)
     # Two files may hold the same key, which shows only once keys are read.
     if problems := list(shared_key_problems(sites)):
-        raise ConfigurationError(problems)
+        raise ConfigurationError(registry.locate(problems))
     return Contents(contents.platform, sites)
 
 
@@ -50,7 +56,7 @@ def publish(
     removes: bool = True,
     writes: bool = True,
     releases: Iterable[Release] = (),
-    watch: Watch = lambda total: iter,
+    watch: Watch = watch_nothing,
 ) -> list[SnapshotChange]:
     """
     Write the snapshots of ``contents``, which ``to_publish`` returned of ``registry``, into ``folder``, and return what
@@ -64,7 +70,7 @@ def publish(
     with prepared_folder(folder, is_production=is_rooted) if writes else nullcontext():
         snapshots = list(draft_snapshots(folder, registry, contents, datetime.now(UTC), formats))
         groups = find_groups(contents.platform, contents.sites)
-        changes = list(find_changes(watch(len(snapshots))(snapshots), groups, key))
+        changes = list(find_changes(watch(len(snapshots), "snapshots")(snapshots), groups, key))
         if removes:
             changes.extend(find_stale(folder, (snapshot.path for snapshot in snapshots), contents.platform))
         if writes:

@@ -13,7 +13,8 @@ from wagtail_multihost.registry.platform_record import read_platform
 from wagtail_multihost.registry.record import PLATFORM, Record, RegistrySource, table_entries
 from wagtail_multihost.registry.site_record import SiteReader
 from wagtail_multihost.registry.used import NOTHING, Used, held_name_problems, live_uids, report_reused_ids
-from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.registry.watch import Watch, watch_nothing
+from wagtail_multihost.spec.identifiers import is_slug, shown
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 SITES_PATH = ("sites",)
+MOST_LISTED = 10
 #: A site with one of them derives nothing from the platform's key.
 OWN_SECRET_KEYS = frozenset({"secret_key", "secret_key_file"})
 
@@ -79,12 +81,17 @@ class Registry(ABC):
         """Return when the record that was read of ``site`` was written; None if that is not known."""
         return None
 
+    def locate(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        """Return the problems with the file and the line of each, where the registry has lines."""
+        return tuple(problems)
+
     def load(
         self,
         *,
         requires_pins: bool = True,
         protected: Iterable[tuple[str, Path]] = (),
         keep_going: bool = False,
+        watch: Watch = watch_nothing,
     ) -> Contents:
         """
         Return everything, without reading a secret; raises ConfigurationError with all problems of all sites.
@@ -95,6 +102,8 @@ class Registry(ABC):
         ``keep_going`` leaves out the sites that have problems, and returns these beside the others. Of two sites that
         share something, such as a hostname, both are left out: a registry does not say which of them had it first, and
         a guess could hand one site's visitors to the other. A problem of the platform is always an error.
+
+        ``watch`` is told of the progress.
         """
         # Only a whole registry is compared; a site's process starts without these modules.
         from wagtail_multihost.registry.accounts import account_problems
@@ -105,7 +114,8 @@ class Registry(ABC):
         platform, defaults = read_platform(record)
         problems = record.problems
         basis = platform or PlatformSpec(name="unknown", data=record.source.base)
-        read = [SiteReader(site, basis, defaults, requires_pins).read() for site in site_records]
+        watched = watch(len(site_records), "sites")(site_records)
+        read = [SiteReader(site, basis, defaults, requires_pins).read() for site in watched]
         sites = tuple(site for site in read if site is not None)
         report_reused_ids(self.used, site_records)
         problems.extend(held_name_problems(self.used, sites, live_uids(site_records)))
@@ -114,9 +124,9 @@ class Registry(ABC):
         own = [("registry", file) for file in self.files]
         files = (*own, *(("secret file", file) for file in secret_files(record)), *protected)
         problems.extend(overlap_problems(basis, sites, files))
-        left_out = problems_by_site(problems)
+        left_out = problems_by_site(self.locate(problems)) if problems else NO_PROBLEMS
         if platform is None or "" in left_out or (problems and not keep_going):
-            raise ConfigurationError(dict.fromkeys(problems))
+            raise ConfigurationError(self.locate(dict.fromkeys(problems)))
         return Contents(platform, tuple(site for site in sites if site.id not in left_out), left_out)
 
     def site(self, site: str, *, reads_secrets: bool = True) -> tuple[PlatformSpec, SiteSpec]:
@@ -139,12 +149,12 @@ class Registry(ABC):
         if spec is not None:
             record.problems.extend(held_name_problems(self.used, [spec], live_uids(site_records)))
         if record.problems or platform is None or spec is None:
-            raise ConfigurationError(dict.fromkeys(record.problems))
+            raise ConfigurationError(self.locate(dict.fromkeys(record.problems)))
         if not spec.enabled:
             raise ConfigurationError([Problem("MULTIHOST_SITE", f"The site {site} is disabled in {self.name}.", site)])
         return platform, spec
 
-    def read_sites(self, sites: Collection[str]) -> Contents:
+    def read_sites(self, sites: Collection[str], *, watch: Watch = watch_nothing) -> Contents:
         """
         Return the platform and the ``sites`` with their secrets read; raises ConfigurationError with all their
         problems. They are not compared with other sites: ``load`` does that.
@@ -152,28 +162,44 @@ class Registry(ABC):
         record, site_records = self.read_tables(reads_secrets=True)
         platform, defaults = read_platform(record)
         if platform is None:
-            raise ConfigurationError(dict.fromkeys(record.problems))
-        read = [SiteReader(found, platform, defaults).read() for found in site_records if found.site in sites]
+            raise ConfigurationError(self.locate(dict.fromkeys(record.problems)))
+        watched = watch(len(site_records), "sites")(site_records)
+        read = [SiteReader(found, platform, defaults).read() for found in watched if found.site in sites]
         if record.problems:
-            raise ConfigurationError(dict.fromkeys(record.problems))
+            raise ConfigurationError(self.locate(dict.fromkeys(record.problems)))
         return Contents(platform, tuple(site for site in read if site is not None))
 
     def unknown_site_message(self, site: str, known: Iterable[str]) -> str:
-        import difflib  # loads only for the message
+        return f"{self.name} has no site {shown(site)}.{site_hint(site, known)}"
 
-        close = difflib.get_close_matches(site, known, 1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        return f"{self.name} has no site {shown(site)}.{hint}"
+
+def site_hint(site: str, known: Iterable[str]) -> str:
+    """Return which site may have been meant, or which there are, after a blank; nothing where there are many."""
+    from wagtail_multihost.spec.suggestions import suggest  # loads only for the message
+
+    known = list(known)
+    there = f" The sites are: {', '.join(map(shown_id, known))}." if 0 < len(known) <= MOST_LISTED else ""
+    return suggest(site, known) or there
+
+
+def shown_id(site: str) -> str:
+    return site if is_slug(site) else shown(site)
 
 
 def chosen_ids(contents: Contents, only: Collection[str]) -> frozenset[str]:
-    """Return the ids of the enabled sites, or of ``only``; raises ConfigurationError for one that is not enabled."""
-    known = frozenset(site.id for site in contents.enabled)
-    unknown = [site for site in only if site not in known]
-    if unknown:
-        names = ", ".join(shown(site) for site in unknown)
-        raise ConfigurationError.because(f"The registry has no enabled site {names}.", where="--site")
-    return frozenset(only) or known
+    """Return the ids of the enabled sites, or of ``only``; raises ConfigurationError for each that is not enabled."""
+    enabled = frozenset(site.id for site in contents.enabled)
+    if problems := [choice_problem(contents, site) for site in dict.fromkeys(only) if site not in enabled]:
+        raise ConfigurationError(problems)
+    return frozenset(only) or enabled
+
+
+def choice_problem(contents: Contents, site: str) -> Problem:
+    """Return the problem of a site that was chosen and is not served."""
+    known = [found.id for found in contents.sites]
+    if site in known:
+        return Problem("--site", f"The site {site} is disabled: its record has enabled = false.", site)
+    return Problem("--site", f"The registry has no site {shown(site)}.{site_hint(site, known)}")
 
 
 def problems_by_site(problems: Iterable[Problem]) -> Problems:

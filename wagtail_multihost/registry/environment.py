@@ -13,6 +13,7 @@ from wagtail_multihost.registry import SITE_VARIABLE
 from wagtail_multihost.registry.base import Registry, records_of
 from wagtail_multihost.registry.record import KEY_PATH, Record, RegistrySource
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.type_words import SWITCH, WHOLE_NUMBER
 
 SITE_PREFIX = "MULTIHOST_SITE_"
 PLATFORM_PREFIX = "MULTIHOST_PLATFORM_"
@@ -58,7 +59,7 @@ class EnvironmentSource(RegistrySource):
             return value
         word = self.text(value).strip().lower()
         if word not in BOOLEANS:
-            raise ValueError(f"The value {shown(word)} is not accepted: it must be true or false.")
+            raise ValueError(f"The value {shown(word)} is not accepted: it must be {SWITCH}.")
         return BOOLEANS[word]
 
     def integer(self, value: object) -> int:
@@ -66,7 +67,7 @@ class EnvironmentSource(RegistrySource):
             return value
         text = self.text(value).strip()
         if not (text.isascii() and text.isdigit() and len(text) < 20):
-            raise ValueError(f"The value {shown(text)} is not accepted: it must be an integer.")
+            raise ValueError(f"The value {shown(text)} is not accepted: it must be a {WHOLE_NUMBER}.")
         return int(text)
 
     def texts(self, value: object) -> tuple[str, ...]:

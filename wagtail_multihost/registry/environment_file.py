@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,6 +70,11 @@ class EnvironmentFileRegistry(Registry):
         # Not one of ``files``, which a site's process must not be able to read: this one is the site's own.
         protected = (("registry", self.path), *options.pop("protected", ()))
         return super().load(protected=protected, **options)
+
+    def locate(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        from wagtail_multihost.registry.lines import locate_problems  # loads only for a report
+
+        return locate_problems(self, problems)
 
     def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         variables = read_variables(self.text(), self.path.name)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from wagtail_multihost.registry.record import KeyEntry, Record, table_entries, type_name
+from wagtail_multihost.registry.record import KeyEntry, Record, table_entries
 from wagtail_multihost.spec.declared import declarations
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.storage import StorageSpec
+from wagtail_multihost.spec.type_words import type_name
 
 NUMBER = re.compile("[0-9]{1,18}")
 Fields = dict[str, KeyEntry]

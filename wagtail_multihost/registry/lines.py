@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
-from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.base import Registry
 from wagtail_multihost.registry.environment import NESTED, PLATFORM_PREFIX, SITE_PREFIX, EnvironmentRegistry
 from wagtail_multihost.registry.environment_file import EnvironmentFileRegistry, assignments
@@ -47,6 +48,38 @@ def located_labels(registry: Registry) -> dict[str, str]:
     file = f"{registry.path.name}:"
     labels = ((source.label(path), line) for path, line in lines.items())
     return {label: f"{file}{line}{label.removeprefix(file[:-1])}" for label, line in labels}
+
+
+def locate_problems(
+    registry: TomlRegistry | EnvironmentFileRegistry, problems: Iterable[Problem]
+) -> tuple[Problem, ...]:
+    """
+    Return the problems with their file, and with the line of the key or, of one that is missing, that of the table that
+    lacks it; in the order of the lines.
+    """
+    try:
+        lines = lines_by_label(registry)
+    except (ConfigurationError, OSError, ValueError):
+        lines = {}
+    located = (locate_problem(problem, registry.path, lines) for problem in problems)
+    return tuple(sorted(located, key=lambda problem: problem.line))
+
+
+def lines_by_label(registry: TomlRegistry | EnvironmentFileRegistry) -> dict[str, int]:
+    """Return the line of each key, as reports name it."""
+    if isinstance(registry, EnvironmentFileRegistry):
+        return {f"{registry.path.name}: {found.name}": found.line for found in assignments(registry.text())}
+    source = TypedSource(registry.path, {}, reads_secrets=False)
+    return {source.label(path): line for path, line in key_lines(registry.text()).items()}
+
+
+def locate_problem(problem: Problem, path: Path, lines: Mapping[str, int]) -> Problem:
+    label = problem.where
+    if not label.startswith(f"{path.name}: "):
+        return problem
+    while label and label not in lines:
+        label = label.rpartition(".")[0]
+    return problem._replace(file=str(path), line=lines.get(label, 0))
 
 
 def variable_labels(environ: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, refuse_url
 from wagtail_multihost.registry.reading import keys_stated_for_all, read_values, spec_class
 from wagtail_multihost.registry.record import Record
-from wagtail_multihost.registry.targets import BUILT_IN, options_of_target
+from wagtail_multihost.registry.targets import BUILT_IN, options_of_target, target_names
 from wagtail_multihost.spec.declared import parts
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -54,7 +54,7 @@ def build_platform(record: Record) -> PlatformSpec | None:
     if not record.source.reads_secrets:
         values |= {"secret_key": None, "secret_keys": (), "key_id": ""}
     if not values["name"] and "name" not in sources:
-        record.report("It is missing.", (*record.path, "name"))
+        record.report('It is missing: the platform needs a name, such as name = "aviary".', (*record.path, "name"))
         return None
     return record.build(lambda: PlatformSpec(**values, sources=sources))
 
@@ -120,6 +120,7 @@ def target_tables(record: Record) -> Iterator[tuple[type[Options], Record]]:
     Yield the tables of targets of a platform or a site, whose other keys must have been taken: what is left may be
     tables of targets that other packages announce.
     """
+    record.find_targets = target_names
     for target in (*BUILT_IN, *(name for name in record.entries if name not in BUILT_IN)):
         if target not in record.entries:
             record.known.append(target)  # for the hint at a misspelt key

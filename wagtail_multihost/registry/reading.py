@@ -60,7 +60,8 @@ def read_values(record: Record, spec: type, derived: Mapping[str, object] = NO_N
             if is_stated:
                 # If the engine or backend is not known, only that is reported.
                 is_known = chosen in engine_choices(spec)
-                report_foreign_key(record, name, f"The {by} {chosen} does not have this key." if is_known else "")
+                sentence = foreign_key_sentence(by, chosen, declared.of, is_stated=by in record.written)
+                report_foreign_key(record, name, sentence if is_known else "")
             values[name] = default
         else:
             fallback = derived_value(declared, derived) if declared.unless_stated else default
@@ -91,6 +92,13 @@ def unstated(spec: type) -> Unstated:
 def may_have(declared: Declared, chosen: object) -> bool:
     """Return whether the engine or backend that is ``chosen`` takes a key."""
     return not declared.of or chosen in declared.of
+
+
+def foreign_key_sentence(by: str, chosen: object, others: tuple[str, ...], *, is_stated: bool) -> str:
+    """Return why the engine or backend has no such key, with the one to state where the record states none."""
+    if is_stated:
+        return f"The {by} {chosen} does not have this key."
+    return f'The {by} {chosen}, the default, does not have this key. Is {by} = "{others[0]}" missing?'
 
 
 def report_foreign_key(record: Record, name: str, message: str) -> None:
@@ -151,3 +159,8 @@ def keys_stated_for_all(spec: type, stated: Mapping[str, object]) -> Iterator[st
             value = stated.get(name)
             if value is not None and not (is_path and isinstance(value, str) and "{site}" in value):
                 yield name
+
+
+def own_keys(spec: type) -> list[str]:
+    """Return the keys that each site must have of its own, but for paths, which may have ``{site}`` in them."""
+    return [one.name for one, declared in declarations(spec) if declared.own and declared.kind.type is not Path]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
 from wagtail_multihost.spec.identifiers import parse_hostname, shown
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.type_words import STRING, WHOLE_NUMBER, type_name, wrong_type
 from wagtail_multihost.spec.validation import parse_path
 
 T = TypeVar("T")
@@ -58,16 +59,10 @@ class RegistrySource(ABC):
     def text(self, value: object) -> str:
         """Return ``value`` when it is text and not blank; raises ValueError."""
         if not isinstance(value, str):
-            raise ValueError(f"It must be text, not {type_name(value)}.")
+            raise ValueError(wrong_type(str, value))
         if not value.strip():
             raise ValueError("It is blank.")
         return value
-
-
-def type_name(value: object) -> str:
-    """Return the name of a value's type in the words of TOML."""
-    names = {bool: "a boolean", int: "an integer", float: "a float", str: "text", list: "an array", dict: "a table"}
-    return names.get(type(value), "a date")
 
 
 class KeyEntry:
@@ -102,6 +97,10 @@ class Record:
         self.problems = problems
         self.site = site
         self.known: list[str] = []
+        #: Returns the names of the installed targets, whose tables may be in it; None if there is no place for any.
+        self.find_targets: Callable[[], Collection[str]] | None = None
+        #: Returns the keys that each site has of its own, which are not suggested for the platform's table.
+        self.find_own_keys: Callable[[], Collection[str]] | None = None
 
     @classmethod
     def of(
@@ -173,7 +172,7 @@ class Record:
             elif isinstance(entry.value, str | int) and not isinstance(entry.value, bool):
                 values.append((name, entry.value))
             else:
-                table.report("It must be text or an integer.", entry.path)
+                table.report(f"It must be a {STRING} or a {WHOLE_NUMBER}, not {type_name(entry.value)}.", entry.path)
         return tuple(values)
 
     def take_texts_by_name(self, key: str, default: tuple[tuple[str, str], ...] = ()) -> tuple[tuple[str, str], ...]:
@@ -282,18 +281,31 @@ class Record:
     def table_of(self, entry: KeyEntry) -> Record | None:
         """Return the record of a table that was taken here or from the platform; None when it is not one (reported)."""
         if not isinstance(entry.value, dict):
-            self.report(f"It must be a table, not {type_name(entry.value)}.", entry.path)
+            self.report(wrong_type(dict, entry.value), entry.path)
             return None
         return Record.of(entry.value, entry.path, self.source, self.problems, self.site)
 
     def close(self) -> None:
         """Report every key that was not taken, with the nearest known one."""
         for key, entry in self.entries.items():
-            import difflib  # loads only for the message
+            is_table = isinstance(entry.value, dict)
+            is_for_all = self.site and entry.path[:1] == (PLATFORM,)
+            refused = self.find_own_keys() if is_for_all and self.find_own_keys else ()
+            self.report(self.unknown_key_message(key, is_table=is_table, refused=refused), entry.path)
 
-            close = difflib.get_close_matches(key, self.known, 1)
-            hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(set(self.known)))}."
-            self.report(f"The key {shown(key)} is not known. {hint}", entry.path)
+    def unknown_key_message(self, key: str, *, is_table: bool, refused: Collection[str]) -> str:
+        from wagtail_multihost.spec.suggestions import closest  # loads only for the message
+
+        known = {*self.known, *(self.find_targets() if self.find_targets else ())}.difference(refused)
+        accepted = f"Accepted: {', '.join(sorted(known))}."
+        if close := closest(key, known):
+            return f"The key {shown(key)} is not known. Did you mean {close}?"
+        if is_table and self.find_targets:
+            return (
+                f"The table {shown(key)} is not known, and no installed package has a target of that name. If it is "
+                f"the table of a target, install its package. {accepted}"
+            )
+        return f"The key {shown(key)} is not known. {accepted}"
 
     def build(self, make: Callable[[], T]) -> T | None:
         """Return what ``make`` makes; report its problems under the keys as written, and return None, if it fails."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, overlay_fields, refuse_url
 from wagtail_multihost.registry.platform_record import NAMES, Defaults, target_tables
-from wagtail_multihost.registry.reading import read_spec, read_values, spec_class
+from wagtail_multihost.registry.reading import own_keys, read_spec, read_values, spec_class
 from wagtail_multihost.registry.record import PLATFORM, Record
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.database import DatabaseSpec
@@ -147,7 +147,9 @@ class SiteReader:
             self.sources["mail.username"] = record.source.label(account.path)
         path = entry.path if entry else (PLATFORM, name) if base else (*record.path, name)
         derived = {"names": names, "data": self.platform.data, "site": record.site}
-        return read_spec(Record(merged, path, record.source, record.problems, record.site), spec_class(spec), derived)
+        inner = Record(merged, path, record.source, record.problems, record.site)
+        inner.find_own_keys = lambda: own_keys(spec_class(spec))
+        return read_spec(inner, spec_class(spec), derived)
 
     def code(self) -> Overrides:
         """Return what the site runs instead of the platform's code."""
@@ -186,12 +188,19 @@ class SiteReader:
         entries = {**self.defaults.settings, **(own.entries if own else {})}
         values: list[tuple[str, SettingValue]] = []
         for name, entry in entries.items():
-            if isinstance(entry.value, str | bool):
-                values.append((name, entry.value))
+            try:
+                values.append((name, self.setting_value(name, entry.value)))
                 self.sources[f"settings.{name}"] = record.source.label(entry.path)
-            else:
-                from wagtail_multihost.spec.overrides import OVERRIDABLE  # loads only for the message
-
-                accepted = "" if name in OVERRIDABLE else " for a setting that sites may have"
-                record.report(f"It must be text, true or false{accepted}.", entry.path)
+            except ValueError as error:
+                record.report(str(error), entry.path)
         return tuple(values)
+
+    def setting_value(self, name: str, value: object) -> SettingValue:
+        """Return the value of a setting, which is text or a switch; raises ValueError for another type."""
+        from wagtail_multihost.spec.overrides import SWITCH_SETTINGS, refuse_type  # loads only for a site that has some
+
+        if name in SWITCH_SETTINGS:
+            return self.record.source.boolean(value)  # a variable has it as text
+        if isinstance(value, str | bool):
+            return value
+        raise ValueError(refuse_type(name, value))

@@ -41,11 +41,15 @@ def options_of_target(target: str) -> type[Options] | None:
 
 def options_by_target() -> dict[str, type[Options]]:
     """Return the options of every installed target that has any, by its name."""
-    from importlib.metadata import entry_points
-
-    names = dict.fromkeys([*BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINTS))])
-    found = {name: options_of_target(name) for name in names}
+    found = {name: options_of_target(name) for name in target_names()}
     return {name: options for name, options in found.items() if options is not None}
+
+
+def target_names() -> list[str]:
+    """Return the names of the installed targets."""
+    from importlib.metadata import entry_points  # loads only for what is not known without
+
+    return list(dict.fromkeys([*BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINTS))]))
 
 
 def load_announced(target: str, load: Callable[[], object]) -> object:

@@ -8,15 +8,35 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.base import Registry, records_of
 from wagtail_multihost.registry.record import Record
 from wagtail_multihost.registry.typed import TypedSource
 from wagtail_multihost.registry.used import USED, read_used
 from wagtail_multihost.spec.identifiers import shown
+
+TABLES = ("platform", "sites", USED)
+#: How tomllib's messages start, and what they mean; it may quote the file after that.
+MISTAKES = {
+    "Cannot declare": "A table is stated twice: each site and each table has one heading.",
+    "Cannot mutate": "A table in braces cannot be added to: write all of its keys between them.",
+    "Cannot overwrite": "A key is stated twice.",
+    'Expected "\'"': "A closing quote is missing.",
+    "Duplicate": "A key is stated twice.",
+    "Expected '='": "A key needs = and a value after it.",
+    "Expected ']": "A closing bracket is missing.",
+    "Expected newline": "After the value is something else; only a comment may follow on the line.",
+    "Illegal character '\\n'": "A closing quote is missing.",
+    "Invalid initial": "A key, a heading in brackets or a comment was expected.",
+    "Invalid statement": "A key, a heading in brackets or a comment was expected.",
+    "Invalid value": "A value is missing, or is text without quotes. true and false are written in small letters.",
+    "Unclosed array": "In a list, a comma or the closing bracket is missing.",
+    "Unclosed inline": "In a table in braces, a comma or the closing brace is missing.",
+    "Unterminated string": "A closing quote is missing.",
+}
 
 
 class TomlRegistry(Registry):
@@ -34,9 +54,19 @@ class TomlRegistry(Registry):
         document = self.document()
         records = records_of(document.pop("platform", {}), document.pop("sites", {}), source)
         self.used = read_used(document.pop(USED, {}), records[0])
-        for key in document:
-            records[0].report(f"The key {shown(key)} is not known. Accepted: platform, sites, used.", (key,))
+        for key, value in document.items():
+            from wagtail_multihost.spec.suggestions import suggest  # loads only for the message
+
+            hint = suggest(key, TABLES) or f" Accepted: {', '.join(TABLES)}."
+            if isinstance(value, dict) and "hostnames" in value:
+                hint = f" The table of a site starts with sites: [sites.{key}]."
+            records[0].report(f"The table {shown(key)} is not known.{hint}", (key,))
         return records
+
+    def locate(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        from wagtail_multihost.registry.lines import locate_problems  # loads only for a report
+
+        return locate_problems(self, problems)
 
     def text(self) -> str:
         """Return the file's text; raises OSError for anything but a regular file."""
@@ -53,18 +83,38 @@ class TomlRegistry(Registry):
 
     def document(self) -> dict[str, object]:
         """Return the parsed file; raises ConfigurationError with the line, and no text, of a syntax error."""
+        line = 0
         try:
             return tomllib.loads(self.text())
-        except OSError as error:
+        except FileNotFoundError:
             message = (
-                f"The registry cannot be read: {error.strerror}. Set MULTIHOST_REGISTRY to its path, or start in the "
-                "folder that has sites.toml."
+                "There is no registry here. Set MULTIHOST_REGISTRY or --registry to its path, or start in the folder "
+                "that has sites.toml."
             )
+        except OSError as error:
+            message = f"The registry cannot be read: {error.strerror}."
         except UnicodeDecodeError:
             message = "The registry is not UTF-8 text."
         except tomllib.TOMLDecodeError as error:
-            place = re.search(r"\(at (.*)\)$", str(error))
-            message = f"The registry is not valid TOML{f', at {place[1]}' if place else ''}."
+            message = f"The registry is not valid TOML. {toml_mistake(str(error))}".strip()
+            line = toml_line(str(error), self.text)
         except (ValueError, RecursionError):
             message = "The registry has a number that is too long, is nested too deeply, or its path is not valid."
-        raise ConfigurationError.because(message, where=str(self.path)) from None
+        path = str(self.path)
+        raise ConfigurationError([Problem(path, message, file=path, line=line)]) from None
+
+
+def toml_mistake(error: str) -> str:
+    """Return a sentence about what tomllib found, which may quote the file; blank where it is another mistake."""
+    return next((sentence for start, sentence in MISTAKES.items() if error.startswith(start)), "")
+
+
+def toml_line(error: str, read: Callable[[], str]) -> int:
+    """Return the line that tomllib names: that of the last text if the file ends too early."""
+    place = re.search(r"\(at line (\d+), column \d+\)$", error)
+    if place:
+        return int(place[1])
+    try:
+        return read().rstrip().count("\n") + 1
+    except (OSError, ValueError):  # it was changed since
+        return 0

@@ -6,8 +6,9 @@ import string
 from collections.abc import Mapping
 from pathlib import Path
 
-from wagtail_multihost.registry.record import KEY_PATH, RegistrySource, type_name
+from wagtail_multihost.registry.record import KEY_PATH, RegistrySource
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.type_words import wrong_type
 
 BARE = frozenset(f"{string.ascii_letters}{string.digits}_-")
 
@@ -28,15 +29,15 @@ class TypedSource(RegistrySource):
 
     def boolean(self, value: object) -> bool:
         if not isinstance(value, bool):
-            raise ValueError(f"It must be true or false, not {type_name(value)}.")
+            raise ValueError(wrong_type(bool, value))
         return value
 
     def integer(self, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f"It must be an integer, not {type_name(value)}.")
+            raise ValueError(wrong_type(int, value))
         return value
 
     def texts(self, value: object) -> tuple[str, ...]:
         if not isinstance(value, list):
-            raise ValueError(f"It must be an array of text, not {type_name(value)}.")
+            raise ValueError(wrong_type(list, value))
         return tuple(self.text(item) for item in value)

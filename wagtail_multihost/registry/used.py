@@ -20,7 +20,7 @@ from wagtail_multihost.spec.site import SiteSpec
 USED = "used"
 NAME_KEYS = tuple(field.name for field in fields(Names))
 KEYS = frozenset({"uid", "removed", *NAME_KEYS})
-ACCEPTED = f"an array of tables, each with uid, {', '.join(NAME_KEYS)}, and removed = true where its site is gone"
+ACCEPTED = f"a list of tables, each with uid, {', '.join(NAME_KEYS)}, and removed = true where its site is gone"
 
 KEPT = "multihost_sites --pin writes it; restore it from a copy of the file rather than write it by hand."
 

@@ -128,11 +128,10 @@ def ambient_overrides() -> dict[str, str]:
 
 
 def unknown_key_message(key: str) -> str:
-    import difflib  # loads only for the message
+    from wagtail_multihost.spec.suggestions import suggest  # loads only for the message
 
-    close = difflib.get_close_matches(key, KNOWN, 1)
-    hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(KNOWN))}."
-    return f"The key {shown(key)} of the project's default database is not known to Django. {hint}"
+    hint = suggest(key, KNOWN) or f" Accepted: {', '.join(sorted(KNOWN))}."
+    return f"The key {shown(key)} of the project's default database is not known to Django.{hint}"
 
 
 def kept_options(database: DatabaseSpec, stated: Mapping[str, object]) -> dict[str, object]:

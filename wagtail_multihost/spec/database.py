@@ -12,6 +12,7 @@ from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import WORD, is_made_of, shown
 from wagtail_multihost.spec.kinds import PORT, SECRET, SITE_PATH, Kind, choice
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.type_words import STRING
 from wagtail_multihost.spec.validation import SOCKET_PATH_BYTES, parse_database_host, raise_problems
 
 DatabaseEngine: TypeAlias = Literal["sqlite", "postgresql"]
@@ -108,7 +109,7 @@ def parse_option(pair: tuple[str, Option]) -> tuple[str, Option]:
 
 
 SERVER = Kind("host, IP address or absolute path of a unix socket's folder", str, parse_database_host)
-IDENTIFIER = Kind("text, at most 63 characters", str, parse_identifier)
+IDENTIFIER = Kind(f"{STRING}, at most 63 characters", str, parse_identifier)
 OPTIONS = Kind("table", dict, parse_option, "take_pairs", each=True)
 SQLITE, POSTGRESQL = ("sqlite",), ("postgresql",)
 

@@ -88,6 +88,10 @@ def parse_hostname(value: str) -> str:
         raise ValueError(
             f"The hostname {shown(value)} has {len(name)} characters; at most {HOSTNAME_LENGTH} are accepted."
         )
+    if set("/:").intersection(name):
+        raise ValueError(
+            f"The hostname {shown(value)} is not accepted: write the name alone, without https://, a port or a path."
+        )
     if not all(map(is_label, name.split("."))):
         raise ValueError(
             f"The hostname {shown(value)} is not accepted: every part between dots must be 1 to "
@@ -97,7 +101,9 @@ def parse_hostname(value: str) -> str:
     if not dot:
         raise ValueError(f"The hostname {shown(value)} is not accepted: it must have at least one dot.")
     if reads_as_ip_address(last):
-        raise ValueError(f"The hostname {shown(value)} is not accepted: it reads as an IP address.")
+        raise ValueError(
+            f"The hostname {shown(value)} is not accepted: it reads as an IP address, and a site needs a name."
+        )
     return name
 
 

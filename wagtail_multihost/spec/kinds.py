@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wagtail_multihost.spec import type_words
 from wagtail_multihost.spec.identifiers import parse_hostname, shown
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.type_words import STRING
 from wagtail_multihost.spec.validation import parse_path, parse_port, parse_printable, parse_server_host
 
 
@@ -56,7 +58,7 @@ def integer(least: int, most: int | None = None, *, what: str = "number", unit: 
     return Kind(wanted, int, check, reader, schema=limits)
 
 
-SWITCH = Kind("boolean", bool, accept_any)
+SWITCH = Kind(type_words.SWITCH, bool, accept_any)
 SECRET = Kind("secret", Secret, accept_any)
 SECRETS = Kind("list of secrets", Secret, accept_any, "take_secrets")
 KEY_ID = Kind("key id", str, accept_any)
@@ -70,6 +72,6 @@ TABLES = (OPTIONS, TARGETS, SETTINGS)
 SITE_PATH = Kind("path", Path, parse_path, "take_site_path")
 PORT = Kind("1 to 65535", int, parse_port, schema=(("minimum", 1), ("maximum", 65535)))
 SERVER_HOST = Kind("host, IP address or absolute path of a unix socket", str, parse_server_host)
-USERNAME = Kind("text", str, lambda value: parse_printable(value, what="The username"))
+USERNAME = Kind(STRING, str, lambda value: parse_printable(value, what="The username"))
 HOSTNAME = Kind("hostname", str, parse_hostname)
 HOSTNAMES = Kind("list of hostnames", tuple, parse_hostname, "take_hosts", each=True)

@@ -16,6 +16,7 @@ from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import ALPHANUMERIC, LDH, WORD, is_made_of, shown
 from wagtail_multihost.spec.kinds import Kind
+from wagtail_multihost.spec.type_words import STRING
 from wagtail_multihost.spec.validation import raise_problems
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def name_kind(is_accepted: Callable[[str], bool], accepted: str) -> Kind:
             raise ValueError(f"The name {shown(value)} is not accepted: it must be {accepted}.")
         return value
 
-    return Kind("text", str, check)
+    return Kind(STRING, str, check)
 
 
 def is_index_prefix(name: str) -> bool:

@@ -5,12 +5,13 @@ migrations, which all sites share, or is derived by the resolver so that it cann
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.suggestions import closest
+from wagtail_multihost.spec.type_words import wrong_type
 from wagtail_multihost.spec.validation import problem_of
 
 SettingValue: TypeAlias = str | bool
@@ -131,6 +132,23 @@ KEY_OF = {
     "WAGTAILADMIN_BASE_URL": "hostnames",
     "WAGTAILFRONTENDCACHE": "frontend",
 }
+KEY_OF_START = {
+    "AWS_": "storage",
+    "CACHE_": "cache",
+    "DATABASE_": "database",
+    "EMAIL_": "mail",
+    "WAGTAILFRONTENDCACHE_": "frontend",
+}
+CODE_IS_SHARED = "It changes the code or the migrations, which all sites share. Set it in the settings module, for all."
+#: Settings that people look for here, and why they are the project's.
+SAME_FOR_ALL = {
+    "DEBUG": "It shows settings and code to visitors of each site. Set it in the settings module, in development only.",
+    "MEDIA_URL": "All sites have one, each under its own hostnames. Set it in the settings module.",
+    "SITE_ID": "Each site has a database of its own, whose default Site row has its hostname.",
+    "STATIC_ROOT": "Static files are part of the code, which all sites share. Set it in the settings module, for all.",
+    "STATIC_URL": "Static files are part of the code, which all sites share. Set it in the settings module, for all.",
+    "USE_TZ": "It decides how times are stored, and data can be moved between sites. Set it in the settings module.",
+}
 
 
 def override_problems(settings: Iterable[tuple[str, SettingValue]]) -> Iterator[Problem]:
@@ -138,18 +156,32 @@ def override_problems(settings: Iterable[tuple[str, SettingValue]]) -> Iterator[
         if name in TEXT_SETTINGS and isinstance(value, str):
             yield from problem_of(f"settings.{name}", TEXT_SETTINGS[name], value)
         elif name in OVERRIDABLE and isinstance(value, bool) != (name in SWITCH_SETTINGS):
-            wanted = "true or false" if name in SWITCH_SETTINGS else "text"
-            yield Problem(f"settings.{name}", f"The value {shown(value)} is not accepted: it must be {wanted}.")
+            yield Problem(f"settings.{name}", refuse_type(name, value))
         elif name not in OVERRIDABLE:
             yield Problem(f"settings.{name}", unknown_setting(name))
 
 
+def refuse_type(name: str, value: object) -> str:
+    """Return why a setting cannot have a value of this type, or cannot be stated at all."""
+    if name not in OVERRIDABLE:
+        return unknown_setting(name)
+    return wrong_type(bool if name in SWITCH_SETTINGS else str, value)
+
+
 def unknown_setting(name: str) -> str:
+    """Return why a site cannot state a setting, and what it states instead."""
     refused = f"The setting {shown(name)} cannot be set for one site."
-    if name in OF_THE_CODE or name.endswith(ENDS_OF_CODE):
-        return f"{refused} It changes the code or the migrations, which all sites share."
+    if name in OF_THE_CODE:
+        return f"{refused} {CODE_IS_SHARED}"
     if name in KEY_OF:
-        return f"{refused} It is derived from the site's key {KEY_OF[name]}."
-    close = difflib.get_close_matches(name, OVERRIDABLE, 1)
-    hint = f"Did you mean {close[0]}?" if close else f"Accepted: {', '.join(sorted(OVERRIDABLE))}."
-    return f"{refused} {hint}"
+        return f"{refused} It is made from the site's key {KEY_OF[name]}: state that."
+    if name in SAME_FOR_ALL:
+        return f"{refused} {SAME_FOR_ALL[name]}"
+    close = closest(name, OVERRIDABLE)
+    if close:
+        return f"{refused} Did you mean {close}?"
+    if key := next((key for start, key in KEY_OF_START.items() if name.startswith(start)), ""):
+        return f"{refused} What it is for is stated in the site's key {key}."
+    if name.endswith(ENDS_OF_CODE):
+        return f"{refused} {CODE_IS_SHARED}"
+    return f"{refused} Accepted: {', '.join(sorted(OVERRIDABLE))}."

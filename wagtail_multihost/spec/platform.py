@@ -30,6 +30,7 @@ from wagtail_multihost.spec.platform_kinds import (
     check_platform_key,
 )
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.type_words import WHOLE_NUMBER
 from wagtail_multihost.spec.validation import problem_of, raise_problems
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ class PlatformSpec(Frozen):
         snapshot="refused",
     )
     revision: int = key(
-        integer(0, HIGHEST_REVISION, what="revision", reader="take_large_integer")._replace(label="integer, 0 to 2^53"),
+        integer(0, HIGHEST_REVISION, what="revision", reader="take_large_integer")._replace(
+            label=f"{WHOLE_NUMBER}, 0 to 2^53"
+        ),
         "Orders the states of the registry in time: raise it with every change. Machines and databases that have seen "
         "a higher one refuse older states.",
         0,

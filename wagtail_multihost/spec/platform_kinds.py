@@ -9,6 +9,7 @@ from wagtail_multihost.exceptions import SecretUnreadableError
 from wagtail_multihost.spec.identifiers import DIGITS, parse_platform_name, shown
 from wagtail_multihost.spec.kinds import Kind, accept_any
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.type_words import STRING
 from wagtail_multihost.spec.validation import parse_path
 
 HEADER = r"HTTP_[A-Z0-9_]+"
@@ -70,9 +71,9 @@ def parse_header(value: tuple[str, ...]) -> tuple[str, ...]:
 NAME = Kind("slug, at most 20 characters", str, parse_platform_name)
 FOLDER = Kind("path", Path, parse_path)
 SOCKETS = Kind("path", Path, parse_sockets)
-ORIGIN = Kind("text", str, parse_origin)
+ORIGIN = Kind(STRING, str, parse_origin)
 PLATFORM_KEY = Kind("secret, at least 32 characters", Secret, check_platform_key)
 KEYRING = Kind("table of secrets", Secret, accept_any, "take_keyring")
 GROUP, ACCOUNT = account_kind("group"), account_kind("user")
-HEADER_PAIR = Kind("list of two texts", tuple, parse_header)
+HEADER_PAIR = Kind("list of two strings", tuple, parse_header)
 NODES = Kind("table of addresses", dict, accept_any, "take_texts_by_name")

@@ -31,6 +31,7 @@ from wagtail_multihost.spec.kinds import (
 from wagtail_multihost.spec.names import Names
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.storage import StorageSpec
+from wagtail_multihost.spec.type_words import STRINGS_BY_NAME
 from wagtail_multihost.spec.validation import problem_of, raise_problems
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
 SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, accept_any)
 ADDRESSES = Kind("list of mail addresses", tuple, parse_mail_address, each=True)
 NODE_NAMES = Kind("list of names", tuple, accept_any)
-LABELS = Kind("table of texts", dict, parse_label, "take_texts_by_name", each=True)
+LABELS = Kind(STRINGS_BY_NAME, dict, parse_label, "take_texts_by_name", each=True)
 
 
 @frozen

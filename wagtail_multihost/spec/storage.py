@@ -15,6 +15,7 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.kinds import HOSTNAME, SECRET, SITE_PATH, Kind, choice, integer
 from wagtail_multihost.spec.names import is_bucket, is_reserved_bucket
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.type_words import STRING
 from wagtail_multihost.spec.validation import parse_printable, raise_problems
 
 StorageBackend: TypeAlias = Literal["files", "s3"]
@@ -51,7 +52,7 @@ def has_valid_port(url: str) -> bool:
 
 
 BUCKET = Kind("bucket name", str, parse_bucket)
-REGION = Kind("text", str, lambda value: parse_printable(value, what="The region", length=63))
+REGION = Kind(STRING, str, lambda value: parse_printable(value, what="The region", length=63))
 ENDPOINT = Kind("`http://host` or `https://host`, with a port if there is one", str, parse_endpoint)
 
 

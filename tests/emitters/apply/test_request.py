@@ -16,7 +16,7 @@ def test_what_a_wish_does_not_say_is_careful() -> None:
     assert (request.force, request.allow_mass_delete, request.reload, request.verify) == (False, False, (), "")
     assert (request.reload_timeout, request.verify_timeout, request.lock_timeout) == (60, 10, 600)
     assert (request.fingerprint, request.sites, request.targets) == ("", frozenset(), ())
-    assert list(request.watch(3)([1, 2])) == [1, 2]
+    assert list(request.watch(3, "files")([1, 2])) == [1, 2]
 
 
 def test_result_of_a_run_that_does_nothing_says_nothing(world: World) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from wagtail_multihost.emitters.emitter import Emitter
 from wagtail_multihost.emitters.files import Plan
-
-Watch = Callable[[int], Callable[[Iterable[Any]], Iterable[Any]]]
+from wagtail_multihost.registry.watch import Watch, watch_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +32,7 @@ class ApplyRequest:
     lock_timeout: float = 600
     force: bool = False
     allow_mass_delete: bool = False
-    watch: Watch = lambda total: iter
+    watch: Watch = watch_nothing
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -155,7 +155,7 @@ class Transaction:
     def run(self) -> ApplyResult:
         """Carry out the transaction; after an ApplyError or EmitError nothing has changed."""
         owed = self.pending.of(self.request.targets) if self.request.reload else frozenset()
-        watched = self.request.watch(len(self.plan.chosen))
+        watched = self.request.watch(len(self.plan.chosen), "files")
         self.found = compare_targets(self.request.emitters, self.plan, self.manifest, watched, renewed=owed)
         if not self.found.changes and not owed:
             self.remember()

@@ -23,7 +23,7 @@ def find_changes(request: ApplyRequest) -> Differences:
     """Return what differs now; raises ApplyError for changes that need --force or --allow-mass-delete."""
     plan = request.load()
     found = compare_targets(
-        request.emitters, plan, Manifest(OutputFolder(plan.directory)), request.watch(len(plan.chosen))
+        request.emitters, plan, Manifest(OutputFolder(plan.directory)), request.watch(len(plan.chosen), "files")
     )
     if not request.force:
         refuse_overwriting(found.changes, plan.directory)

@@ -58,7 +58,10 @@ class CertificateFilesProbe(Probe):
     retry: float = field(default=300, metadata={"meaning": "Seconds until the next run after any other; 0: `RETRY`."})
     paths: tuple[str, ...] = field(
         default=(),
-        metadata={"meaning": "Files, patterns with `*`, and folders, of which all .pem, .crt and .cer files count."},
+        metadata={
+            "meaning": "Files, patterns with `*`, and folders, of which all .pem, .crt and .cer files count.",
+            "required": True,
+        },
     )
     key: str = field(
         default="",

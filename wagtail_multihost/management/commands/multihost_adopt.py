@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from argparse import RawDescriptionHelpFormatter
-from typing import Any
+import json
+from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from wagtail_multihost.exceptions import COULD_NOT
 from wagtail_multihost.identity import wagtail_site
 from wagtail_multihost.identity.adoption import Adoption, carry_out_adoption, describe_adoption, prepare_adoption
 from wagtail_multihost.identity.comparison import drop_connection, suspend_comparison
 from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.management.as_site import SiteCommand
+from wagtail_multihost.management.command import COULD_NOT_BE_DONE
 
 DECLINED = 1
-
-EPILOG = """
-exit codes: 0 done, or nothing to do; 1 declined, nothing was changed; 2 could not be done
-"""
 
 
 class Command(SiteCommand):
@@ -28,10 +26,15 @@ class Command(SiteCommand):
         "canonical hostname. Shows what it will do and asks first. This is the only command that connects to a "
         "database with another identity."
     )
+    exit_codes: ClassVar = {
+        "0": "done, or nothing to do",
+        "1": "declined, nothing was changed",
+        "2": COULD_NOT_BE_DONE,
+    }
+    json_help = "print what was or would be done as JSON, without a question: with --noinput or --dry-run"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.epilog, parser.formatter_class = EPILOG, RawDescriptionHelpFormatter
         parser.add_argument(
             "--retire",
             action="store_true",
@@ -43,6 +46,8 @@ class Command(SiteCommand):
         )
 
     def run_as(self, own: OwnIdentity, **options: Any) -> None:
+        if options["json"] and options["interactive"] and not options["dry_run"]:
+            raise CommandError("--json asks nothing: give --noinput or --dry-run as well.", returncode=COULD_NOT)
         connection = connections[DEFAULT_DB_ALIAS]
         connection.close()
         try:
@@ -52,18 +57,23 @@ class Command(SiteCommand):
             drop_connection(connection)
 
     def adopt(self, adoption: Adoption, *, dry_run: bool, interactive: bool, **options: Any) -> None:
-        for line in describe_adoption(adoption):
-            self.stdout.write(line)
-        if not adoption.is_needed:
-            self.stdout.write("There is nothing to do.")
-        if dry_run or not adoption.is_needed:
-            return
+        lines, site = describe_adoption(adoption), adoption.own.site.id
+        does = adoption.is_needed and not dry_run
+        if not options["json"]:
+            self.stdout.write("\n".join([*lines, *([] if adoption.is_needed else ["There is nothing to do."])]))
+        if does:
+            self.carry_out(adoption, interactive=interactive)
+        if options["json"]:
+            self.stdout.write(json.dumps({"site": site, "needed": adoption.is_needed, "done": does, "lines": lines}))
+        elif does:
+            self.stdout.write(f"Done. Restart the processes of {site}.")
+
+    def carry_out(self, adoption: Adoption, *, interactive: bool) -> None:
         if interactive and not ask_confirmation(adoption):
             raise CommandError("Declined. Nothing was changed.", returncode=DECLINED)
         carry_out_adoption(adoption)
         if adoption.plan.steps and not wagtail_site.forget_root_paths():
             self.stderr.write("The cache cannot be reached; Wagtail may use the old addresses for up to an hour.")
-        self.stdout.write(f"Done. Restart the processes of {adoption.own.site.id}.")
 
 
 def ask_confirmation(adoption: Adoption) -> bool:

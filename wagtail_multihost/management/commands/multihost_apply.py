@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -18,21 +18,10 @@ from wagtail_multihost.emitters.output import diff
 from wagtail_multihost.exceptions import ApplyError
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.management.emitting import add_choice, add_targets, apply_request, change_lines
+from wagtail_multihost.management.emitting import add_choice, add_targets, apply_request, change_lines, changes_as_json
 from wagtail_multihost.spec.identifiers import shown
 
 REFUSED = 1
-
-EPILOG = """
-examples:
-  manage.py multihost_apply nginx --output /etc/multihost --reload "nginx -s reload" \\
-      --verify http://127.0.0.1/-/generation
-  manage.py multihost_apply uwsgi --output /etc/multihost --site aurora
-  manage.py multihost_apply nginx uwsgi --output /etc/multihost --diff
-
-exit codes: 0 applied, or nothing to do; 1 refused or rolled back, the servers keep the old configuration; 2 could not
-be tried (usage, registry, a missing program, the lock)
-"""
 
 
 class Command(MultihostCommand):
@@ -42,11 +31,21 @@ class Command(MultihostCommand):
         "configuration. If that fails, the old files are restored and reloaded. The files contain no secrets, so a "
         "diff shows none."
     )
+    exit_codes: ClassVar = {
+        "0": "applied, or nothing to do",
+        "1": "refused or rolled back; the servers keep the old configuration",
+        "2": "could not be tried: usage, registry, a missing program, the lock",
+    }
+    examples = (
+        "manage.py multihost_apply nginx --output /etc/multihost \\",
+        '    --reload "nginx -s reload" --verify http://127.0.0.1/-/generation',
+        "manage.py multihost_apply uwsgi --output /etc/multihost --site aurora",
+        "manage.py multihost_apply nginx uwsgi --output /etc/multihost --diff",
+    )
+    json_help = "print what was done, or would be, as JSON"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = EPILOG
         add_targets(parser, "+")
         parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder to write to")
         add_choice(parser)
@@ -88,7 +87,6 @@ class Command(MultihostCommand):
             metavar="SECONDS",
             help="wait this long for other runs (default: 600)",
         )
-        parser.add_argument("--json", action="store_true", help="print what was done as JSON")
         mode = parser.add_mutually_exclusive_group()
         mode.add_argument("--dry-run", action="store_true", help="list the files that would change, and change nothing")
         mode.add_argument("--diff", action="store_true", help="show changes as a diff, and change nothing")
@@ -108,8 +106,7 @@ class Command(MultihostCommand):
 
     def show(self, changes: list[Any], **options: Any) -> None:
         if options["json"]:
-            new = [str(change.path) for change in changes if change.new]
-            self.stdout.write(json.dumps({"changed": new, "removed": [str(c.path) for c in changes if not c.new]}))
+            self.stdout.write(changes_as_json(changes))
         elif options["diff"]:
             self.stdout.write("".join(diff(change) for change in changes), ending="")
         elif options["verbosity"] >= 1:

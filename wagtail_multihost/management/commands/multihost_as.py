@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
 
-from wagtail_multihost.as_site.options import add_launch_options, run_request
+from wagtail_multihost.as_site.options import EXIT_CODES, add_launch_options, run_request
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.management.as_site import settings_module, start_as_site
 from wagtail_multihost.management.command import MultihostCommand
@@ -17,10 +17,11 @@ class Command(MultihostCommand):
     help = (
         "Run a management command as a site, in a separate process: multihost_as SITE COMMAND [ARGUMENT…]. When root "
         "calls it, the command runs under the site's account, which the registry names, with a terminal and "
-        "environment variables of its own, and everything that it started ends with it. Exit codes: the command's "
-        "own, 124 after --timeout, or 2 when the site is unknown, disabled or has problems. multihost-as does the same "
-        "and starts faster."
+        "environment variables of its own, and everything that it started ends with it. multihost-as does the same and "
+        "starts faster."
     )
+    exit_codes: ClassVar = EXIT_CODES
+    examples = ("manage.py multihost_as aurora migrate", "manage.py multihost_as aurora createsuperuser")
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import global_settings, settings
 from django.core.management.base import CommandError, CommandParser
@@ -38,10 +38,20 @@ class Command(MultihostCommand):
         "Show who a site is, where its data goes, and every setting that its process gets: the value (secrets as ***), "
         "the rule that made it, the key that it was read from, with file and line, and what it replaced. None of the "
         "site's secrets is read, but by --against. Secrets in the project's own settings are recognised by name, in "
-        "URLs, or by how they look; read the output before you share it. "
-        "Exit codes: 0 done, also where --against finds differences; 2 the site is unknown, disabled or has problems, "
-        "the module of --against cannot be used, or the arguments do not fit together."
+        "URLs, or by how they look; read the output before you share it."
     )
+    exit_codes: ClassVar = {
+        "0": "done, also where --against finds differences",
+        "2": "the site is unknown, disabled or has problems, the module of --against cannot be used, or the arguments "
+        "do not fit together",
+    }
+    examples = (
+        "manage.py multihost_explain aurora",
+        "manage.py multihost_explain aurora --rotation",
+        "manage.py multihost_explain --variables",
+        "manage.py multihost_explain --schema > sites.schema.json",
+    )
+    json_help = "print one JSON array"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -52,7 +62,10 @@ class Command(MultihostCommand):
         parser.add_argument(
             "--rotation",
             action="store_true",
-            help="show each key and password of the site instead, and what changing it invalidates",
+            help=(
+                "instead, show each key and password of the site, where it is kept, and what stops working when it is "
+                "changed: sessions, links in mails, queued tasks. Nothing is changed"
+            ),
         )
         parser.add_argument(
             "--against",
@@ -71,7 +84,6 @@ class Command(MultihostCommand):
             action="store_true",
             help="without a site: print the JSON Schema of a registry file, with which editors complete and check it",
         )
-        parser.add_argument("--json", action="store_true", help="print one JSON array")
 
     def run(self, **options: Any) -> None:
         refuse_arguments(options)

@@ -12,14 +12,14 @@ import traceback
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.management.base import CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.exceptions import COULD_NOT, ConfigurationError, MultihostError
 from wagtail_multihost.health.asking import (
-    CODES,
+    EXIT_CODES,
     FAIL,
     ServerQuery,
     add_arguments,
@@ -41,24 +41,6 @@ from wagtail_multihost.version import own_version
 
 LEADING_WORD = re.compile(r"^(?:pass|warn|fail|draining)\b", re.MULTILINE)
 NAME = __name__.rpartition(".")[2]
-EXAMPLES = f"""\
-{CODES}
-
-Examples:
-  manage.py multihost_health --site aurora
-  manage.py multihost_health --site aurora --json --url unix:/run/multihost/aurora.sock
-  manage.py multihost_health --site aurora --token > token
-  manage.py multihost_health --site aurora --drain --wait 10
-
-multihost-health asks a server without loading the settings, and starts much faster.
-"""
-
-
-class HelpFormatter(DjangoHelpFormatter):
-    """Keeps the lines of the examples."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text if "\n" in text else super()._fill_text(text, width, indent)
 
 
 class Command(MultihostCommand):
@@ -67,9 +49,18 @@ class Command(MultihostCommand):
         "instead. Or drain the site's processes in this container, so that they get no new visitors."
     )
 
+    exit_codes: ClassVar = EXIT_CODES
+    examples = (
+        "manage.py multihost_health --site aurora",
+        "manage.py multihost_health --site aurora --json \\",
+        "    --url unix:/run/multihost/aurora.sock",
+        "manage.py multihost_health --site aurora --token > token",
+        "manage.py multihost_health --site aurora --drain --wait 10",
+    )
+    note = "multihost-health asks a server without loading the settings, and starts much faster."
+
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        options |= {"epilog": EXAMPLES, "formatter_class": HelpFormatter, "allow_abbrev": False}
-        return super().create_parser(prog_name, subcommand, **options)
+        return super().create_parser(prog_name, subcommand, **options, allow_abbrev=False)
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import RawDescriptionHelpFormatter
-from typing import Any
+import json
+from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -16,12 +16,9 @@ from wagtail_multihost.identity.deadline import deadline
 from wagtail_multihost.identity.own import OwnIdentity
 from wagtail_multihost.identity.wagtail_site import SiteRowPlan
 from wagtail_multihost.management.as_site import SiteCommand
+from wagtail_multihost.management.command import COULD_NOT_BE_DONE
 
 DIFFERS = 1
-
-EPILOG = """
-exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 could not be done
-"""
 
 
 class Command(SiteCommand):
@@ -30,10 +27,15 @@ class Command(SiteCommand):
         "stay as they are. Run it as the last step of a change of hostname, after the site's process and the front "
         "server use the new one."
     )
+    exit_codes: ClassVar = {
+        "0": "done, or nothing differs",
+        "1": "--check found a difference",
+        "2": COULD_NOT_BE_DONE,
+    }
+    json_help = "print the changes as JSON"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.epilog, parser.formatter_class = EPILOG, RawDescriptionHelpFormatter
         group = parser.add_mutually_exclusive_group()
         group.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a row would change")
         group.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
@@ -44,8 +46,10 @@ class Command(SiteCommand):
             plan = self.carry_out(own) if writes else self.make_plan(own)
         if writes and plan.steps and not wagtail_site.forget_root_paths():
             self.stderr.write("The cache cannot be reached; Wagtail may use the old addresses for up to an hour.")
-        for line in plan.lines or ["There is nothing to do."]:
-            self.stdout.write(line)
+        if options["json"]:
+            self.stdout.write(json.dumps({"site": own.site.id, "changes": list(plan.lines), "done": writes}))
+        else:
+            self.stdout.write("\n".join(plan.lines) or "There is nothing to do.")
         if options["check"] and plan.steps:
             raise CommandError("A Site row differs from the site's record.", returncode=DIFFERS)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from argparse import RawDescriptionHelpFormatter
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.exceptions import COULD_NOT
 from wagtail_multihost.identity.asking import Asker
 from wagtail_multihost.management.command import MultihostCommand
+from wagtail_multihost.management.progress import choose_watch
 from wagtail_multihost.project import static_files
 from wagtail_multihost.publishing.pins import Pin, PinChoices, pin_sites, unrecorded_cautions
 from wagtail_multihost.registry import Registry
@@ -18,29 +18,29 @@ from wagtail_multihost.running import registry_of
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
-EPILOG = """
-examples:
-  manage.py multihost_sites
-  manage.py multihost_sites --json
-  manage.py multihost_sites --pin
-  manage.py multihost_sites --pin --keep aurora borealis
-  manage.py multihost_sites --pin --new aurora
-
-exit codes: 0 the registry is valid, and everything was written; 2 it is not valid or cannot be read, or it is not
-known whether a site is in use: nothing was written
-"""
-
 
 class Command(MultihostCommand):
     help = (
         "List the sites of the registry, or write their uids and names into it. Every problem of every site is "
-        "reported at once."
+        "reported at once. No secret is read: whether those of a site exist is seen when its process starts, or by "
+        "multihost_snapshot."
     )
+    exit_codes: ClassVar = {
+        "0": "the registry is valid, and everything was written",
+        "2": "the registry is not valid or cannot be read, or it is not known whether a site is in use; nothing was "
+        "written",
+    }
+    examples = (
+        "manage.py multihost_sites",
+        "manage.py multihost_sites --json",
+        "manage.py multihost_sites --pin",
+        "manage.py multihost_sites --pin --keep aurora borealis",
+        "manage.py multihost_sites --pin --new aurora",
+    )
+    json_help = "print one JSON array of the sites"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.epilog, parser.formatter_class = EPILOG, RawDescriptionHelpFormatter
-        parser.add_argument("--json", action="store_true", help="print one JSON array")
         parser.add_argument(
             "--pin",
             action="store_true",
@@ -53,20 +53,27 @@ class Command(MultihostCommand):
             "--keep",
             nargs="*",
             metavar="ID",
-            help="with --pin: these sites (without ID: all) are in use, or are those whose tables were removed earlier",
+            help=(
+                "with --pin: these sites, or without an ID all of them, have data already, such as a database on "
+                "another machine; they stay with the uid and the names that they have now. Of an id that was used "
+                "before: it is the same site again"
+            ),
         )
         parser.add_argument(
             "--new",
             nargs="+",
             default=[],
             metavar="ID",
-            help="with --pin: these sites are not the ones that had their ids before; they get new uids and names",
+            help=(
+                "with --pin: these sites have no data yet, whoever had their ids before; they get new uids, and names "
+                "that lead to nothing of an earlier site"
+            ),
         )
 
     def run(self, **options: Any) -> None:
         registry = registry_of(options["registry"])
         pins = self.pin(registry, options)
-        contents = registry.load(protected=static_files())
+        contents = registry.load(protected=static_files(), watch=choose_watch(options))
         self.caution(unrecorded_cautions(registry, contents), options["verbosity"])
         if options["json"]:
             tables = [as_table(contents.platform, site, pins.get(site.id)) for site in contents.sites]
@@ -84,7 +91,7 @@ class Command(MultihostCommand):
             if keep is not None or new:
                 raise CommandError("--keep and --new are accepted with --pin only.", returncode=COULD_NOT)
             return {}
-        pins = pin_sites(registry, PinChoices(keep or (), new, keeps_all=keep == []), Asker())
+        pins = pin_sites(registry, PinChoices(keep or (), new, keeps_all=keep == []), Asker(), choose_watch(options))
         for written in pins:
             what = f"with the new uid {written.uid}" if written.is_new else "as it is"
             self.stderr.write(f"Pinned: {written.site}, {what}: {written.why}.")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
-from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
 
 from wagtail_multihost.management.collector import collector_paused
-from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.management.progress import progress_bar
+from wagtail_multihost.management.command import COULD_NOT_BE_DONE, MultihostCommand
+from wagtail_multihost.management.progress import choose_watch
 from wagtail_multihost.project import static_files
 from wagtail_multihost.publishing.pins import unrecorded_cautions
 from wagtail_multihost.publishing.snapshot_changes import SnapshotAction, SnapshotChange
@@ -23,14 +23,6 @@ from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PRODUCTION
 
 DIFFERS = 1
-EPILOG = """
-examples:
-  manage.py multihost_snapshot --output /run/multihost/sites
-  manage.py multihost_snapshot --output /run/multihost/sites --site aurora
-  manage.py multihost_snapshot --output build/sites --signing-key /etc/multihost/signing.pem
-
-exit codes: 0 done, or nothing differs; 1 --check found a difference; 2 could not be done
-"""
 
 
 class Command(MultihostCommand):
@@ -39,11 +31,20 @@ class Command(MultihostCommand):
         "and derived keys, and nothing of other sites. A folder of snapshots is a registry. Unchanged files are not "
         "touched, and snapshots of removed or disabled sites are deleted unless --site is given."
     )
+    exit_codes: ClassVar = {
+        "0": "done, or nothing differs",
+        "1": "--check found a difference",
+        "2": COULD_NOT_BE_DONE,
+    }
+    examples = (
+        "manage.py multihost_snapshot --output /run/multihost/sites",
+        "manage.py multihost_snapshot --output /run/multihost/sites --site aurora",
+        "manage.py multihost_snapshot --output build/sites --signing-key signing.pem",
+    )
+    json_help = "print the files that changed, or would, as JSON"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = EPILOG
         parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder to write to")
         parser.add_argument(
             "--site", nargs="+", action="extend", default=[], metavar="ID", help="write only these sites' snapshots"
@@ -71,7 +72,8 @@ class Command(MultihostCommand):
     @collector_paused()
     def run(self, **options: Any) -> None:
         registry = registry_of(options["registry"])
-        contents = to_publish(registry, options["site"], static_files())
+        watch = choose_watch(options)
+        contents = to_publish(registry, options["site"], static_files(), watch)
         self.warn(contents)
         self.caution(unrecorded_cautions(registry, contents), options["verbosity"])
         writes = not (options["dry_run"] or options["check"])
@@ -83,11 +85,15 @@ class Command(MultihostCommand):
             removes=not options["site"],
             writes=writes,
             releases=[read_release(path) for path in options["codebase"]],
-            watch=progress_bar,
+            watch=watch,
         )
         if options["check"]:
             changes = [change for change in changes if change.state is not SnapshotAction.RENEWED]
-        self.report(changes, "" if writes else "Would be", options["verbosity"])
+        if options["json"]:
+            rows = [{"file": change.path.name, "state": change.state.value} for change in changes]
+            self.stdout.write(json.dumps(rows))
+        else:
+            self.report(changes, "" if writes else "Would be", options["verbosity"])
         if options["check"] and changes:
             raise CommandError(f"{len(changes)} files differ.", returncode=DIFFERS)
 
