@@ -34,7 +34,9 @@ OLD, NEW = "aurora", "borealis"
 HOSTS = {OLD: "www.aurora.example.org", NEW: "www.borealis.example.org"}
 TITLES = {OLD: "Aurora was here before", NEW: "Borealis is new"}
 ADMIN, PASSWORD = "admin", "a-password-that-stays-the-same"
-SECONDS = 300
+SECONDS = 600
+APP = '    "wagtail_multihost",\n'
+COMPARISON = " --against "
 MOVE, FRONT_PAGE, TEST = "move-an-existing-project.md", "put-nginx-and-uwsgi-in-front.md", "test-isolation.md"
 # What the old site has: a user, a picture, and a home page with a title of its own.
 CONTENT = """
@@ -69,10 +71,17 @@ class Adopted:
     http: int = field(default_factory=free_port)
     old_key: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     old_password: str = field(default_factory=secrets.token_urlsafe)
+    #: What the guide's comparison printed with the site's hostnames alone, and with the whole registry.
+    differences: list[str] = field(default_factory=list)
 
     @property
     def project(self) -> Path:
         return self.folder / "project"
+
+    @property
+    def settings(self) -> Path:
+        """The folder of the settings modules."""
+        return self.project / self.module.split(".")[0] / "settings"
 
     @property
     def registry(self) -> Path:
@@ -184,11 +193,24 @@ class Adopted:
         FRONT.take(folder / "all.key", 0o400)
         return folder
 
+    def compare_before_the_move(self) -> str:
+        """Do the guide's first step: add the app, write its short registry, and return what would change."""
+        edit(self.settings / "base.py", ("INSTALLED_APPS = [\n", f"INSTALLED_APPS = [\n{APP}"))
+        text = (HOW_TO.parent / "examples" / "before-the-move.toml").read_text()
+        SITES.write(self.registry, text.replace("/srv/aviary/data", str(self.folder / "data")))
+        return self.compare()
+
+    def compare(self) -> str:
+        """Return what the guide's comparison prints."""
+        [line] = commands_of(MOVE, COMPARISON)
+        return self.run_as_written(line).stdout
+
     def follow_the_guides(self) -> None:
         """Run the commands of the guide to moving, and those that put servers in front, in their order."""
         for page in (MOVE, FRONT_PAGE):
             for line in commands_of(page):
-                self.run_as_written(line)
+                if COMPARISON not in line:  # it is done before the settings are changed
+                    self.run_as_written(line)
 
     def browser(self, site: str) -> Browser:
         return Browser(f"https://{HOSTS[site]}", self.https, str(self.folder / "certificates" / "all.pem"))
@@ -230,8 +252,10 @@ def opened_project(module: str, make: Callable[[Adopted], None], move: Callable[
         make(project)
         SITES.folder(project.media, 0o750)
         project.make_old_site(TITLES[OLD])
-        move(project)
+        project.differences.append(project.compare_before_the_move())
         project.write_registry()
+        project.differences.append(project.compare())
+        move(project)
         project.follow_the_guides()
         project.add_content(NEW, TITLES[NEW], MULTIHOST_SITE=NEW)
         with project.served():

@@ -14,6 +14,14 @@ EXPECTED = {
 }
 
 
+def test_what_would_change_is_said_before_the_move(adopted: Adopted) -> None:
+    """The comparison names another database with a short registry, and none with the whole one; never a secret."""
+    short, whole = adopted.differences
+    assert "DATABASES.default.NAME\n" in short
+    assert "DATABASES.default.NAME\n" not in whole
+    assert not any(secret in short + whole for secret in (adopted.old_key, adopted.old_password))
+
+
 def test_each_site_serves_its_own_pages_and_static_files(adopted: Adopted) -> None:
     """Each hostname shows its own site's home page, and the stylesheets that it links to."""
     for site, title in TITLES.items():

@@ -15,6 +15,7 @@ from tests.adoption.promises import (  # noqa: F401  # tests
     test_kept_pages_and_cache_entries_are_the_sites_own,
     test_new_upload_is_served,
     test_uploads_of_the_old_site_stay_where_they_were,
+    test_what_would_change_is_said_before_the_move,
 )
 from tests.servers.accounts import SITES
 from tests.servers.postgres import HOST
@@ -22,7 +23,6 @@ from tests.servers.postgres import HOST
 pytestmark = pytest.mark.servers
 
 RESOLVE = "\nfrom wagtail_multihost.resolver import resolve\n\nresolve().apply(globals())\n"
-APP = '    "wagtail_multihost",\n'
 MIDDLEWARE = '    "wagtail_multihost.health.middleware.HealthMiddleware",\n'
 
 
@@ -30,7 +30,7 @@ def make_coderedcms(project: Adopted) -> None:
     """Make the project that ``coderedcms start`` makes, on PostgreSQL."""
     start("coderedcms", "shop", project.folder)
     SITES.folder(project.project / "cache", 0o700)
-    settings = project.project / "shop" / "settings"
+    settings = project.settings
     database = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": OLD,
@@ -46,11 +46,10 @@ def make_coderedcms(project: Adopted) -> None:
 
 def move_coderedcms(project: Adopted) -> None:
     """Change its settings as the guide says."""
-    settings = project.project / "shop" / "settings"
+    settings = project.settings
     base = settings / "base.py"
     edit(
         base,
-        ("INSTALLED_APPS = [\n", f"INSTALLED_APPS = [\n{APP}"),
         ('    "django.contrib.messages",\n', '    "django.contrib.messages",\n    "django.contrib.postgres",\n'),
         ("MIDDLEWARE = [\n", f"MIDDLEWARE = [\n{MIDDLEWARE}"),
         ('MEDIA_ROOT = BASE_DIR / "media"\n', ""),

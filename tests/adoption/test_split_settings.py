@@ -20,6 +20,7 @@ from tests.adoption.promises import (  # noqa: F401  # tests
     test_kept_pages_and_cache_entries_are_the_sites_own,
     test_new_upload_is_served,
     test_uploads_of_the_old_site_stay_where_they_were,
+    test_what_would_change_is_said_before_the_move,
 )
 from tests.servers.accounts import SITES
 from tests.servers.postgres import HOST
@@ -45,7 +46,7 @@ def move_split(project: Adopted) -> None:
 
 
 def use_settings(project: Adopted, form: str) -> None:
-    settings = project.project / "website" / "settings"
+    settings = project.settings
     shutil.rmtree(settings)
     shutil.copytree(HERE / "split" / form / "settings", settings)
     values = {

@@ -50,7 +50,8 @@ class Tenant:
     def new_database(self) -> str:
         """Return the SQLite file that migrating would make; blank if it exists, or is not all that is migrated."""
         name = self.databases().get("default", "")
-        return "" if name == ":memory:" or os.path.exists(name) or len(migrated_aliases()) != 1 else name
+        is_new = os.path.isabs(name) and not os.path.exists(name)  # SQLite also has names that are no paths
+        return name if is_new and len(migrated_aliases()) == 1 else ""
 
     def migrate_new(self) -> None:
         """Migrate a new SQLite file, which belongs to no site afterwards and is not waited for to be on the disk."""
