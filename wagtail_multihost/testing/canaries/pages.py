@@ -45,9 +45,7 @@ def request_page(token: str, content: str) -> str:
         response = Client().get(f"/{path}", secure=True, headers={"host": own_host()})
     text = response.content.decode(errors="replace")
     if content not in text and token not in text:
-        raise UnreachedViewError(
-            f"The project's middleware answered the canary's request, with {response.status_code}."
-        )
+        raise UnreachedViewError(response.status_code)
     return text
 
 
