@@ -103,7 +103,9 @@ def settings_of(example: str | None) -> list[Setting]:
     if example is None:
         return list(ResolvedSettings().settings(PROJECT))
     contents = open_registry(EXAMPLES / example, {}).load()
-    return list(ResolvedSettings(contents.platform, contents.sites[0]).settings(PROJECT))
+    own = {name for name, _ in contents.sites[0].project_settings}
+    resolved = ResolvedSettings(contents.platform, contents.sites[0])
+    return [setting for setting in resolved.settings(PROJECT) if setting.name not in own]
 
 
 def settings() -> str:

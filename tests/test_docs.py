@@ -21,7 +21,7 @@ from tests.resolver.test_site_credentials import every_credential
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.keys import declared, table_names
+from wagtail_multihost.registry.keys import NAME, declared, table_names
 from wagtail_multihost.resolver.rotation import HOW_TO
 from wagtail_multihost.spec.overrides import OVERRIDABLE
 
@@ -186,9 +186,14 @@ def test_every_registry_key_is_documented(heading: str, text: str, tmp_path: Pat
     assert keys <= documented
 
 
+#: Tables in which the platform declares things under names of its own choice.
+NAMED = ("platform.project_settings", "platform.env")
+
+
 def example_keys(table: dict[str, object], path: str) -> Iterator[str]:
     """Yield the keys of a registry's table as the declarations have them, without ``_file``."""
-    for name, value in table.items():
+    for stated, value in table.items():
+        name = NAME if path in NAMED else stated
         yield f"{path}.{name.removesuffix('_file')}"
         if isinstance(value, dict):
             yield from example_keys(value, f"{path}.{name}")

@@ -38,7 +38,7 @@ stated = next(site for site in contents.sites if site.id == "aurora")
 own = replace(stated, **{part: None for part in ("frontend",)}, secret_key_fallbacks=(),
     mail=replace(stated.mail, password=Secret("hidden")), database=replace(stated.database, password=Secret("hidden")),
     cache=replace(stated.cache, password=None),
-    storage=replace(stated.storage, access_key=None, secret_key=None))
+    storage=replace(stated.storage, access_key=None, secret_key=None), project_settings=())
 [draft] = draft_snapshots(Path("/nowhere"), registry, Contents(contents.platform, (own,)), datetime.now(UTC))
 environ = {"MULTIHOST_SITE": "aurora", "MULTIHOST_SITE_HOSTNAMES": "aurora.example.org",
     "MULTIHOST_PLATFORM_NAME": "aviary", "MULTIHOST_SITE_MAIL__HOST": "mail.internal",

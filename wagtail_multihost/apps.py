@@ -33,6 +33,7 @@ class MultihostConfig(AppConfig):
         from wagtail_multihost.backends.planted_cookies import drop_planted_cookies
         from wagtail_multihost.checks import applied as applied_checks  # noqa: F401  # importing it registers them
         from wagtail_multihost.checks import caches, cookies, databases, mail, media, registry, search, storages, tasks  # noqa: F401
+        from wagtail_multihost.checks import declared as declared_checks  # noqa: F401
         from wagtail_multihost.checks import deployment as deployment_checks  # noqa: F401
         from wagtail_multihost.checks import exposure as exposure_checks  # noqa: F401
         from wagtail_multihost.checks import health as health_checks  # noqa: F401

@@ -32,6 +32,8 @@ from wagtail_multihost.registry import open_registry
 
 ACCOUNT = Account("games", 5, 60, "/home/games")
 PROGRAM = ["/usr/bin/python", "/srv/code/manage.py"]
+#: What the site states for its processes.
+OWN = (("NEW_RELIC", "50% $HOME"),)
 
 
 class ExecutedError(Exception):
@@ -89,19 +91,20 @@ def test_root_in_production_needs_an_account(monkeypatch: pytest.MonkeyPatch, tm
 def test_program_takes_this_processs_place(
     monkeypatch: pytest.MonkeyPatch, asked: RunRequest, own: dict[str, str]
 ) -> None:
-    """It has the variables of this process, the site, and the settings and the registry that were stated."""
+    """It has the variables of this process, the site's own over them, and the settings and registry as stated."""
 
     def execve(*arguments: object) -> None:
         raise ExecutedError(*arguments)
 
     monkeypatch.setattr(os, "execve", execve)
-    monkeypatch.setattr(os, "environ", {"A": "b", "MULTIHOST_SITE": "other", "MULTIHOST_REGISTRY": "before"})
+    before = {"A": "b", "NEW_RELIC": "root's", "MULTIHOST_SITE": "other", "MULTIHOST_REGISTRY": "before"}
+    monkeypatch.setattr(os, "environ", before)
     for stdout in (SimpleNamespace(flush=lambda: None), None):
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", stdout)
             with pytest.raises(ExecutedError) as caught:
-                replace_process("aurora", PROGRAM, ["probe", "x"], asked)
-        environ = {"A": "b", "MULTIHOST_SITE": "aurora", **own}
+                replace_process(a_site(env=OWN), PROGRAM, ["probe", "x"], asked)
+        environ = {"A": "b", "NEW_RELIC": "50% $HOME", "MULTIHOST_SITE": "aurora", **own}
         assert caught.value.args == (PROGRAM[0], [*PROGRAM, "probe", "x"], environ)
 
 
@@ -110,7 +113,7 @@ def test_program_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch
     flushed: list[bool] = []
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(flush=lambda: flushed.append(True)))
     with pytest.raises(ConfigurationError, match="/nonexistent/python cannot be run: No such file"):
-        replace_process("aurora", ["/nonexistent/python"], ["x"], RunRequest())
+        replace_process(a_site(), ["/nonexistent/python"], ["x"], RunRequest())
     assert flushed == [True]
 
 
@@ -122,7 +125,8 @@ def _registry(tmp_path: Path) -> Any:
     path = tmp_path / "sites.toml"
     path.write_text(
         f'[platform]\nname = "aviary"\nsecret_key = "{PLATFORM_KEY}"\ndata = "{tmp_path}"\n'
-        '[sites.aurora]\nhostnames = ["aurora.example.org"]\n'
+        "[platform.env]\nNEW_RELIC = {}\n"
+        '[sites.aurora]\nhostnames = ["aurora.example.org"]\nenv = { NEW_RELIC = "50% $HOME" }\n'
     )
     return open_registry(path, {})
 
@@ -160,6 +164,7 @@ def test_site_gets_a_snapshot_for_the_run(registry: Any, launched: dict[str, Any
     environ = launch.environ
     assert environ["MULTIHOST_REGISTRY"] == f"{tmp_path}/outer/inner/"
     assert (environ["MULTIHOST_SITE"], environ["DJANGO_SETTINGS_MODULE"]) == ("aurora", "a.settings")
+    assert environ["NEW_RELIC"] == "50% $HOME"
     assert (launch.account, launch.words) == (ACCOUNT, (*PROGRAM, "probe", "x"))
     assert (launch.seconds, launch.raw, launch.private) == (3.0, True, tmp_path / "outer")
     assert launched["folders"] == ["made", "gone"] and launch.limits == LIMITS
@@ -175,7 +180,7 @@ def test_snapshot_is_for_the_sites_processes_as_it_is(
 
         def site(self, site: str, reads_secrets: bool = True) -> Any:
             assert reads_secrets is False
-            return a_platform(), a_site()
+            return a_platform(), a_site(env=OWN)
 
     monkeypatch.setattr(module, "SnapshotRegistry", Snapshots)
     name = module.PUBLIC_KEY_VARIABLE
@@ -184,6 +189,7 @@ def test_snapshot_is_for_the_sites_processes_as_it_is(
     launch = launched["launch"]
     assert (launch.environ["MULTIHOST_REGISTRY"], launch.environ[name]) == ("/srv/snapshots/", "k")
     assert "OTHER" not in launch.environ and launch.private is None
+    assert launch.environ["NEW_RELIC"] == "50% $HOME"
     assert launched["folders"] == [] and "written" not in launched
     snapshots: Any = Snapshots()
     assert snapshot_variables(snapshots, {}) == {"MULTIHOST_REGISTRY": "/srv/snapshots/"}

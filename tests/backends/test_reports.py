@@ -13,9 +13,12 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 from django.views import debug
 
+from tests.spec.samples import a_platform, a_site
+from wagtail_multihost import running
 from wagtail_multihost.backends.markers import check_mark
 from wagtail_multihost.backends.reports import SiteExceptionReporterFilter
 from wagtail_multihost.exceptions import IdentityError
+from wagtail_multihost.running import Running
 from wagtail_multihost.spec.secret import Secret
 
 PASSWORD = "hunter2-Password"
@@ -95,6 +98,15 @@ def test_debug_page_shows_no_variable_of_this_package() -> None:
     (variables,) = [table for table in tables if "<td>found</td>" in table]
     assert "<td>own</td>" in variables
     assert "the bucket a" not in variables
+
+
+def test_debug_page_shows_no_declared_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that the platform declares secret is one, however harmless its name is."""
+    site = a_site(project_settings=(("MAPS", Secret("hunter9")), ("CITY", "Rotterdam")))
+    monkeypatch.setattr(running, "_current", Running(platform=a_platform(), site=site))
+    page = page_with(MAPS="hunter9", CITY="Rotterdam")
+    assert "Rotterdam" in page
+    assert "hunter9" not in page
 
 
 def test_stock_filter_shows_passwords() -> None:

@@ -25,7 +25,10 @@ OF_THE_NODE = {
         *("environment", "data", "sockets", "secret_key", "secret_key_file", "secret_keys", "group", "media_group"),
         *("user", "templates", "snapshots", "shares_registry"),
         *("nginx", "uwsgi", "systemd", "database", "cache", "storage", "mail", "frontend", "tls"),
+        *("project_settings", "env"),
     },
+    "platform.project_settings.NAME": {"default_file"},
+    "platform.env.NAME": {"type", "secret", "default", "meaning"},
     "platform.nginx": {
         *("http", "https", "user", "pid", "logs", "temp", "mime_types", "acme", "pages", "include", "site_include"),
         *("cache_path", "drain", "authorities", "node_certificate", "node_key", "node_authority"),
@@ -43,7 +46,7 @@ OF_THE_NODE = {
     "code": {"directory", "virtualenv", "wsgi", "settings_module", "pythonpath"},
     "nginx": {"site_include"},
 }
-OF_THE_SITE = {SITE: {"hostnames", "aliases", "admins", "settings"}}
+OF_THE_SITE = {SITE: {"hostnames", "aliases", "admins", "settings", "project_settings"}}
 PLACES = {
     "database": {"engine", "path", "name", "user", "host", "port"},
     "cache": {"backend", "host", "port", "number"},
@@ -61,6 +64,8 @@ OF_FRONTS = {
 LEFT_OUT_OF_SNAPSHOTS = {
     "platform": {"revision", "user", "runner", "templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd"},
     SITE: {"labels", "state", "nodes", "code", "nginx", "uwsgi", "systemd"},
+    "platform.project_settings.NAME": {"default", "default_file", "meaning"},
+    "platform.env.NAME": {"default", "meaning"},
 }
 OPTIONS = ("code", "nginx", "uwsgi", "systemd")
 REFUSED_IN_SNAPSHOTS = {"secret_key", "secret_key_file", "secret_keys", "key_id"}

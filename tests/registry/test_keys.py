@@ -42,6 +42,7 @@ KINDS = {
 #: What a site has where nobody states a table.
 DEFAULT_TABLES = {key.name: key.default for key in declared() if key.meaning == "The default of all sites."}
 OPTIONS = "nginx = {}\nuwsgi = {}\nsystemd = {}\n"
+DECLARATIONS = 'project_settings = { NAME = { default = "" } }\nenv = { NAME = { default = "aviary" } }\n'
 SITE_OPTIONS = "code = {}\nnginx = {}\nuwsgi = {}\nsystemd = {}\n"
 #: Where leaving a key out depends on other keys.
 CONDITIONAL = {
@@ -89,7 +90,7 @@ def taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mapping[str, set[s
     monkeypatch.setattr(Record, "close", observed)
     for table, kinds in KINDS.items():
         for text in kinds.values():
-            path = written(tmp_path, OPTIONS, f"{table} = {{ {text} }}\n{SITE_OPTIONS}")
+            path = written(tmp_path, OPTIONS + DECLARATIONS, f"{table} = {{ {text} }}\n{SITE_OPTIONS}")
             open_registry(path, {}).site("aurora", reads_secrets=False)
     return known
 

@@ -33,6 +33,8 @@ from wagtail_multihost.spec import (
 )
 from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.frozen import Frozen, frozen
+from wagtail_multihost.spec.project_settings import ProjectSetting
+from wagtail_multihost.spec.variables import Variable
 
 #: A literal of every default, so that one is changed here too, with a look at who relies on it.
 DEFAULTS: dict[type[Any], dict[str, object]] = {
@@ -73,8 +75,11 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         "snapshots": None,
         "secure_proxy_ssl_header": None,
         "nodes": (),
+        "project_settings": (),
+        "env": (),
         "options": (),
     },
+    ProjectSetting: {"type": "string", "secret": False, "default": None, "default_file": "", "meaning": ""},
     SiteSpec: {
         "aliases": (),
         "enabled": True,
@@ -88,6 +93,8 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         "admins": (),
         "labels": (),
         "settings": (),
+        "project_settings": (),
+        "env": (),
         "state": "active",
         "nodes": (),
         "code": (),
@@ -102,11 +109,14 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         "authority": None,
     },
     TlsSpec: {"pending": (), "off": ()},
+    Variable: {"type": "string", "secret": False, "default": "", "meaning": ""},
 }
 PLAIN = (
     a_codebase(),
     TlsSpec(certificate="/a", key="/b"),
     CodeOptions(),
+    ProjectSetting(),
+    Variable(),
     NginxOptions(),
     SystemdOptions(),
     UwsgiOptions(),

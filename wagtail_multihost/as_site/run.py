@@ -23,6 +23,7 @@ from wagtail_multihost.launch.plan import Launch
 from wagtail_multihost.launch.terminal import has_terminal, is_in_foreground
 from wagtail_multihost.registry import REGISTRY_VARIABLE, SITE_VARIABLE, Registry
 from wagtail_multihost.registry.snapshot import PUBLIC_KEY_VARIABLE, SnapshotRegistry
+from wagtail_multihost.spec.site import SiteSpec
 
 #: Commands that read standard input. Any other must leave it to a shell loop that calls it.
 READERS = frozenset({"changepassword", "createsuperuser", "dbshell", "loaddata", "multihost_adopt", "shell"})
@@ -72,9 +73,9 @@ def run_as_site(
     account = account_to_become(platform, spec)
     refuse(program, account)
     if account is None:
-        replace_process(site, program, words, request)
+        replace_process(spec, program, words, request)
     with ExitStack() as stack:
-        own = {SITE_VARIABLE: site, **request.own}
+        own = {**dict(spec.env), SITE_VARIABLE: site, **request.own}
         folder = None
         if isinstance(registry, SnapshotRegistry):  # the site's processes can use it directly
             own |= snapshot_variables(registry, os.environ)
@@ -119,12 +120,12 @@ def make_launch(
     )
 
 
-def replace_process(site: str, program: Sequence[str], words: Sequence[str], request: RunRequest) -> NoReturn:
+def replace_process(site: SiteSpec, program: Sequence[str], words: Sequence[str], request: RunRequest) -> NoReturn:
     """
     Replace this process with the program, under the same account, so that signals, the terminal, the variables and
-    the exit code are the program's.
+    the exit code are the program's. The site's own variables take the place of those of this process.
     """
-    environ = {**os.environ, SITE_VARIABLE: site, **request.own}
+    environ = {**os.environ, **dict(site.env), SITE_VARIABLE: site.id, **request.own}
     if request.registry is not None:
         environ[REGISTRY_VARIABLE] = request.registry
     if sys.stdout is not None:

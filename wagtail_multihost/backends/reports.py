@@ -11,12 +11,21 @@ from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
 from wagtail_multihost.resolver.masking import OPEN_NAMES, mask_text
+from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.secret import Secret
 
 PACKAGE = "wagtail_multihost"
 # Variables have plainer names than settings: "key" and "author" are seldom secret.
 TELLING_VARIABLE = re.compile("PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|DSN|_KEY$|CONN_PARAMS", re.IGNORECASE)
 DEEPEST = 20
+
+
+def secret_names() -> frozenset[str]:
+    """Return the names of the project's own settings that are declared secret."""
+    site = own_site()
+    return (
+        frozenset(name for name, value in site.project_settings if isinstance(value, Secret)) if site else frozenset()
+    )
 
 
 class SiteExceptionReporterFilter(SafeExceptionReporterFilter):
@@ -32,6 +41,8 @@ class SiteExceptionReporterFilter(SafeExceptionReporterFilter):
 
     def cleanse_setting(self, key: Any, value: Any) -> Any:
         """Return what may be shown of a setting, or of one of a request's variables."""
+        if key in secret_names():
+            return self.cleansed_substitute
         if key in OPEN_NAMES:
             return self.without_credentials(value)
         return self.without_credentials(super().cleanse_setting(key, value))

@@ -14,6 +14,7 @@ NGINX_BARE = re.compile(r"[A-Za-z0-9/\[][A-Za-z0-9._/:@+=,\[\]-]*")
 NGINX_LENGTH = 4000
 # Expanded by uWSGI in every value, while it reads the file and in the passes after it (core/utils.c, magic_sub).
 UWSGI_MAGIC = re.compile(r"%|\$\(|@\(")
+UWSGI_PLACEHOLDER = re.compile(r"[%$@]\(")
 # Words with a special meaning as keys of a map; a backslash before one takes it away
 # (https://nginx.org/en/docs/http/ngx_http_map_module.html).
 NGINX_MAP_WORDS = frozenset({"default", "hostnames", "include", "volatile"})
@@ -68,6 +69,19 @@ def uwsgi_quote(value: str) -> str:
     if UWSGI_MAGIC.search(value) or not value.isprintable() or value != value.strip():
         raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI configuration.")
     return value
+
+
+def uwsgi_quote_variable(value: str) -> str:
+    """
+    Return ``value`` as an assignment of uWSGI's option ``env``. A ``%`` is doubled: the reader of the file would take
+    it, and what follows, for something to expand.
+
+    Raises RenderError as uwsgi_quote does, but for a ``%`` only before an opening bracket, where the passes after that
+    would expand it.
+    """
+    if UWSGI_PLACEHOLDER.search(value) or not value.isprintable() or value != value.strip():
+        raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI configuration.")
+    return value.replace("%", "%%")
 
 
 def uwsgi_quote_route(value: str) -> str:

@@ -55,7 +55,7 @@ def spec_table(spec: object) -> dict[str, object]:
         value = getattr(spec, field.name)
         if is_kept(field) and not is_default(field, value):
             is_table = DECLARED in field.metadata and field.metadata[DECLARED].kind.type is dict
-            stated[field.name] = dict(value) if is_table else plain_value(value)
+            stated[field.name] = {name: plain_value(inner) for name, inner in value} if is_table else plain_value(value)
     return stated
 
 

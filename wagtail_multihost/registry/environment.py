@@ -22,6 +22,8 @@ NESTED = "__"
 # (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
 SERVICE_HOST, SERVICE_PORT = "_SERVICE_HOST", "_SERVICE_PORT"
 SERVICE_LINK = re.compile(r"_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9_]+)?|_PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?)?")
+#: Tables whose keys are names in capitals.
+NAMED = ("PROJECT_SETTINGS", "ENV")
 BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 CLASH = (
@@ -41,6 +43,7 @@ class EnvironmentSource(RegistrySource):
     )
     #: Variables describe containers, of which there may be many, each with a folder of its own.
     assumes_development = False
+    file_ending = "_FILE"
 
     def __init__(self, environ: Mapping[str, str], *, reads_secrets: bool) -> None:
         self.base = Path.cwd()
@@ -126,6 +129,8 @@ def nested_table(prefix: str, variables: Mapping[str, str], clashes: list[str]) 
             continue
         first, *rest = name.removeprefix(prefix).split(NESTED)
         keys = [first.lower(), *(rest if first == "SETTINGS" else (key.lower() for key in rest))]
+        if first in NAMED and rest:
+            keys[1] = rest[0]
         if not put_value(table, keys, variables[name]):
             clashes.append(name)
     return table

@@ -17,18 +17,30 @@ from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
 
 if TYPE_CHECKING:
+    from wagtail_multihost.registry.declarations import Declared
     from wagtail_multihost.spec.options import Options
+    from wagtail_multihost.spec.project_settings import ProjectSetting
+    from wagtail_multihost.spec.variables import Variable
 
 #: A table of sites that the platform does not have: no two sites share a name.
 NAMES = "names"
+DECLARATIONS = ("project_settings", "env")
 
 
 class Defaults:
-    """What a site takes from the platform where its own record says nothing."""
+    """What a site takes from the platform where its own record says nothing, and what the platform declares."""
 
-    def __init__(self, fields: dict[str, Fields], settings: Fields) -> None:
+    def __init__(
+        self,
+        fields: dict[str, Fields],
+        settings: Fields,
+        project_settings: Declared[ProjectSetting],
+        env: Declared[Variable],
+    ) -> None:
         self.fields = fields
         self.settings = settings
+        self.project_settings = project_settings
+        self.env = env
 
 
 def read_platform(record: Record) -> tuple[PlatformSpec | None, Defaults]:
@@ -38,17 +50,33 @@ def read_platform(record: Record) -> tuple[PlatformSpec | None, Defaults]:
     defaults = Defaults(
         fields={name: read_default_fields(record, name, part.spec) for name, part in parts(SiteSpec) if name != NAMES},
         settings=dict(settings.entries) if settings else {},
+        **read_declarations(record),
     )
-    platform = build_platform(record)
+    platform = build_platform(record, defaults)
     record.close()
     return (platform if len(record.problems) == before else None), defaults
 
 
-def build_platform(record: Record) -> PlatformSpec | None:
+def read_declarations(record: Record) -> dict[str, Any]:
+    """Return what the platform declares under names of its own choice."""
+    if not any(key in record.entries for key in DECLARATIONS):
+        record.known.extend(DECLARATIONS)  # for the hint at a misspelt key
+        return {key: {} for key in DECLARATIONS}
+    from wagtail_multihost.registry.declarations import (  # loads only where there are some
+        read_project_settings,
+        read_variables,
+    )
+
+    return {"project_settings": read_project_settings(record), "env": read_variables(record)}
+
+
+def build_platform(record: Record, defaults: Defaults) -> PlatformSpec | None:
     sources = {key: record.source.label((*record.path, key)) for key in record.entries}
     derived = {"base": str(record.source.base), "revision": str(record.source.revision)}
     values = read_values(record, PlatformSpec, derived)
     values["options"] = read_all_options(record)
+    for key in DECLARATIONS:
+        values[key] = tuple((name, found) for name, found in getattr(defaults, key).items() if found is not None)
     values["secure_proxy_ssl_header"] = values["secure_proxy_ssl_header"] or None
     values["secret_key"] = choose_secret_key(record, values, sources)
     if not record.source.reads_secrets:

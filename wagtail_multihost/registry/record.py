@@ -40,6 +40,8 @@ class RegistrySource(ABC):
     pins_with: str = "Run: manage.py multihost_sites --pin"
     #: Whether the sites' keys derive from a key of the platform.
     needs_platform_key: bool = True
+    #: What the name of a secret of the project's own has after it in the key of its file.
+    file_ending: str = "_file"
     #: Whether a platform that states no environment is one of development.
     assumes_development: bool = True
 
@@ -159,6 +161,11 @@ class Record:
         return self.take_as(
             key, lambda value: self.absolute_path(self.source.text(value).replace("{site}", self.site)), default
         )
+
+    def take_as_written(self, key: str, default: object = None) -> object:
+        """Return the value of ``key`` as it was written."""
+        entry = self.take(key)
+        return default if entry is None else entry.value
 
     def take_pairs(self, key: str, default: tuple[tuple[str, Any], ...] = ()) -> tuple[tuple[str, Any], ...]:
         """Return the names of a table with their texts, the site's id in the place of ``{site}``, or integers."""

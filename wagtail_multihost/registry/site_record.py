@@ -24,6 +24,8 @@ from wagtail_multihost.spec.storage import StorageSpec
 if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Overrides
     from wagtail_multihost.spec.overrides import SettingValue
+    from wagtail_multihost.spec.project_settings import Values
+    from wagtail_multihost.spec.variables import Environ
 
 MAIL = "mail"
 DERIVED = "derived from the platform's name and the site id"
@@ -75,6 +77,7 @@ class SiteReader:
         values["uid"] = values["uid"] or self.platform.uid_of(record.site)
         self.check_secret_key(values["secret_key"])
         values["settings"] = self.settings()
+        values["project_settings"], values["env"] = self.project_settings(), self.env()
         values["code"] = self.code()
         built = {name: self.part(name, part, names) for name, part in parts(SiteSpec) if name != NAMES}
         values["options"] = self.options()
@@ -181,6 +184,31 @@ class SiteReader:
 
             report_unknown_nodes(self.record, known, nodes)
             report_local_parts(self.record, nodes or known, built["database"], built["cache"], built["storage"])
+
+    def project_settings(self) -> Values:
+        """Return the site's values of the settings that the platform declares for the project."""
+        if not self.has_declared("project_settings"):
+            return ()
+        from wagtail_multihost.registry.declarations import read_site_settings  # loads only where some are declared
+
+        found = tuple(read_site_settings(self.record, self.defaults.project_settings))
+        self.sources.update({f"project_settings.{name}": source for name, _, source in found})
+        return tuple((name, value) for name, value, _ in found)
+
+    def env(self) -> Environ:
+        """Return the site's values of the variables that the platform declares."""
+        if not self.has_declared("env"):
+            return ()
+        from wagtail_multihost.registry.declarations import read_site_variables  # loads only where some are declared
+
+        found = tuple(read_site_variables(self.record, self.defaults.env))
+        self.sources.update({f"env.{name}": source for name, _, source in found})
+        return tuple((name, value) for name, value, _ in found)
+
+    def has_declared(self, key: str) -> bool:
+        """Return whether the platform declares anything in a table, or the site states something of it."""
+        self.record.known.append(key)  # for the hint at a misspelt key
+        return bool(getattr(self.defaults, key)) or key in self.record.entries
 
     def settings(self) -> tuple[tuple[str, SettingValue], ...]:
         record = self.record

@@ -36,6 +36,7 @@ def explain(resolved: ResolvedSettings, project: Project, located: Located = NOW
     for setting in sorted(resolved.settings(project), key=lambda setting: setting.name):
         before = project.get(setting.name, MISSING)
         differs = before is not MISSING and not is_same_value(setting.value, before)
+        is_secret = isinstance(setting.value, Secret)  # whatever its name is, the project's value is one too
         rows.append(
             make_row(
                 "setting",
@@ -44,10 +45,15 @@ def explain(resolved: ResolvedSettings, project: Project, located: Located = NOW
                 setting.rule,
                 located.get(setting.source, setting.source),
                 overrides=differs,
-                overrode=mask_known_secrets(mask_setting(setting.name, before), secrets) if differs else None,
+                overrode=mask_before(setting.name, before, secrets, is_secret=is_secret) if differs else None,
             )
         )
     return rows
+
+
+def mask_before(name: str, before: object, secrets: frozenset[str], *, is_secret: bool) -> JsonValue:
+    """Return what may be shown of what the project had."""
+    return MASK if is_secret and before else mask_known_secrets(mask_setting(name, before), secrets)
 
 
 def make_row(
@@ -110,10 +116,12 @@ def site_facts(resolved: ResolvedSettings, located: Located = NOWHERE) -> list[R
     if platform is None or site is None:
         return []
     meanings = {(key.table, key.name): key.meaning for key in declared()}
+    meanings |= {("env", name): "A variable of its processes." for name, _ in site.env}
     found = [
         ("platform", PLATFORM, key, getattr(platform, key), platform.sources.get(key, "")) for key in PLATFORM_FACTS
     ]
     found += [("site", SITE, key, getattr(site, key), site.sources.get(key, "")) for key in SITE_FACTS]
+    found += [("env", "env", key, value, site.sources.get(f"env.{key}", "")) for key, value in site.env]
     for part in PARTS:
         for key, value in stated_fields(getattr(site, part)):
             source = source_of_field(site.sources.get(part, ""), site.id, key, located)

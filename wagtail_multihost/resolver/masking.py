@@ -8,6 +8,7 @@ What is in doubt is masked. Only reports use this module.
 from __future__ import annotations
 
 import datetime
+import decimal
 import re
 from collections.abc import Iterator, Mapping, Set
 from pathlib import PurePath
@@ -71,7 +72,7 @@ SIGNED = re.compile(r"([?&;]sig=)[^&\s\"']+", re.IGNORECASE)
 DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 DEEPEST = 20
 LONGEST = 10_000  # characters; in a shortened text a secret might not be recognised
-PLAIN = (PurePath, datetime.date, datetime.time, datetime.timedelta, re.Pattern)
+PLAIN = (PurePath, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, re.Pattern)
 
 
 def mask_value(value: object, depth: int = 0) -> JsonValue:

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from wagtail_multihost.spec.names import Names, derive_names
     from wagtail_multihost.spec.nginx import NginxOptions
     from wagtail_multihost.spec.platform import PlatformSpec
+    from wagtail_multihost.spec.project_settings import ProjectSetting
     from wagtail_multihost.spec.secret import Secret
     from wagtail_multihost.spec.site import SiteSpec
     from wagtail_multihost.spec.storage import StorageSpec
     from wagtail_multihost.spec.systemd import SystemdOptions
     from wagtail_multihost.spec.tls import TlsSpec
     from wagtail_multihost.spec.uwsgi import UwsgiOptions
+    from wagtail_multihost.spec.variables import Variable
 
 __all__ = [
     "CacheSpec",
@@ -29,12 +31,14 @@ __all__ = [
     "Names",
     "NginxOptions",
     "PlatformSpec",
+    "ProjectSetting",
     "Secret",
     "SiteSpec",
     "StorageSpec",
     "SystemdOptions",
     "TlsSpec",
     "UwsgiOptions",
+    "Variable",
     "derive_names",
     "parse_hostname",
     "parse_site_id",
@@ -50,12 +54,14 @@ MODULES = {
     "Names": "names",
     "NginxOptions": "nginx",
     "PlatformSpec": "platform",
+    "ProjectSetting": "project_settings",
     "Secret": "secret",
     "SiteSpec": "site",
     "StorageSpec": "storage",
     "SystemdOptions": "systemd",
     "TlsSpec": "tls",
     "UwsgiOptions": "uwsgi",
+    "Variable": "variables",
     "derive_names": "names",
     "parse_hostname": "identifiers",
     "parse_site_id": "identifiers",

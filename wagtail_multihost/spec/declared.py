@@ -131,6 +131,9 @@ def secret_keys(spec: type) -> tuple[str, ...]:
 
 def find_secrets(spec: object) -> Iterator[Secret]:
     """Yield every secret of a spec and of its tables; none of them is read."""
+    for _, stated in getattr(spec, "project_settings", ()):
+        if isinstance(stated, Secret):
+            yield stated
     for key in secret_keys(type(spec)):
         value = getattr(spec, key)
         yield from value if isinstance(value, tuple) else (value,) if value is not None else ()

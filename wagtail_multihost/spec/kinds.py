@@ -62,12 +62,22 @@ SWITCH = Kind(type_words.SWITCH, bool, accept_any)
 SECRET = Kind("secret", Secret, accept_any)
 SECRETS = Kind("list of secrets", Secret, accept_any, "take_secrets")
 KEY_ID = Kind("key id", str, accept_any)
-#: Tables whose keys are declared on their own: options, those of each target in a table of its name, and Django's
-#: settings.
+#: Tables whose keys are declared on their own: options, those of each target in a table of its name, Django's
+#: settings, and what the platform declares and sites state.
 OPTIONS = Kind("table", dict, accept_any)
 TARGETS = Kind("table", dict, accept_any)
 SETTINGS = Kind("table", dict, accept_any)
-TABLES = (OPTIONS, TARGETS, SETTINGS)
+DECLARATIONS = Kind("table of declarations", dict, accept_any)
+PROJECT_VALUES = Kind(
+    "table of values",
+    dict,
+    accept_any,
+    schema=(("additionalProperties", {"type": ["string", "integer", "number", "boolean", "array"]}),),
+)
+VARIABLES = Kind(
+    "table of strings", dict, accept_any, schema=(("additionalProperties", {"type": "string", "minLength": 1}),)
+)
+TABLES = (OPTIONS, TARGETS, SETTINGS, DECLARATIONS, PROJECT_VALUES, VARIABLES)
 #: A path that may be in a site's own folder: ``{site}`` in it stands for the id.
 SITE_PATH = Kind("path", Path, parse_path, "take_site_path")
 PORT = Kind("1 to 65535", int, parse_port, schema=(("minimum", 1), ("maximum", 65535)))

@@ -184,4 +184,5 @@ def unknown_setting(name: str) -> str:
         return f"{refused} What it is for is stated in the site's key {key}."
     if name.endswith(ENDS_OF_CODE):
         return f"{refused} {CODE_IS_SHARED}"
-    return f"{refused} Accepted: {', '.join(sorted(OVERRIDABLE))}."
+    accepted = f"Accepted: {', '.join(sorted(OVERRIDABLE))}. A setting of the project's own is declared in "
+    return f"{refused} {accepted}platform.project_settings, and stated there."

@@ -14,7 +14,7 @@ from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import parse_slug, shown
-from wagtail_multihost.spec.kinds import KEY_ID, SWITCH, TARGETS, choice, integer
+from wagtail_multihost.spec.kinds import DECLARATIONS, KEY_ID, SWITCH, TARGETS, choice, integer
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.platform_kinds import (
     ACCOUNT,
@@ -35,6 +35,8 @@ from wagtail_multihost.spec.validation import problem_of, raise_problems
 
 if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Options, Stated
+    from wagtail_multihost.spec.project_settings import ProjectSettings
+    from wagtail_multihost.spec.variables import Variables
 
 #: The highest that is exact in every JSON reader.
 HIGHEST_REVISION = 2**53
@@ -69,10 +71,11 @@ class PlatformSpec(Frozen):
     (``{site}`` in it) that a site's processes run as, blank where all sites have
     one; ``runner`` is the server that they are processes of. ``shares_registry`` says that sites' processes may read
     all of the registry, in production too. ``nodes`` are pairs of a name and the address (``10.0.0.5:8080``) of a
-    machine that serves sites behind a front server; without them all is on one machine. ``options`` are those
-    of emitters, where any are stated. ``templates`` is a folder of templates that take
-    the place of the emitters'; ``snapshots`` is the folder where sites' processes find their snapshots, None where they
-    read the registry itself.
+    machine that serves sites behind a front server; without them all is on one machine. ``project_settings`` are pairs
+    of a name and the declaration of a setting that is the project's own, ``env`` the same for environment variables of
+    sites' processes. ``options`` are those of emitters, where any are stated. ``templates`` is a folder of templates
+    that take the place of the emitters'; ``snapshots`` is the folder where sites' processes find their snapshots, None
+    where they read the registry itself.
     """
 
     name: str = key(NAME, "The platform's name. Derived names start with it.", required=True, front=True)
@@ -197,6 +200,15 @@ class PlatformSpec(Frozen):
         snapshot="left out",
         front=True,
     )
+    project_settings: ProjectSettings = key(
+        DECLARATIONS, "Settings of the project's own that each site has a value of, each declared under its name.", ()
+    )
+    env: Variables = key(
+        DECLARATIONS,
+        "Environment variables of sites' processes, each declared under its name.",
+        (),
+        who="node",
+    )
     options: tuple[Options, ...] = key(
         TARGETS, "Options of the {target} emitter.", (), default_text="see there", snapshot="left out"
     )
@@ -304,3 +316,11 @@ def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
         yield Problem("name", f"The platform name {shown(platform.name)} would start bucket names that S3 reserves.")
     yield from keyring_problems(platform)
     yield from node_problems(platform)
+    if platform.project_settings:
+        from wagtail_multihost.spec.project_settings import project_setting_problems  # loads only where there are some
+
+        yield from project_setting_problems(platform.project_settings)
+    if platform.env:
+        from wagtail_multihost.spec.variables import declared_variable_problems  # loads only where there are some
+
+        yield from declared_variable_problems(platform.env)

@@ -19,10 +19,12 @@ from wagtail_multihost.spec.kinds import (
     HOSTNAMES,
     KEY_ID,
     OPTIONS,
+    PROJECT_VALUES,
     SECRETS,
     SETTINGS,
     SWITCH,
     TARGETS,
+    VARIABLES,
     Kind,
     accept_any,
     choice,
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from wagtail_multihost.spec.mail import MailSpec
     from wagtail_multihost.spec.options import Overrides
     from wagtail_multihost.spec.overrides import SettingValue
+    from wagtail_multihost.spec.project_settings import Values
     from wagtail_multihost.spec.tls import TlsSpec
+    from wagtail_multihost.spec.variables import Environ
 
 STATES = ("active", "maintenance", "suspended")
 ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
@@ -101,7 +105,9 @@ class SiteSpec(Frozen):
     they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
     ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page instead of it.
     ``nodes`` are the platform's nodes that serve it; an empty tuple stands for all. ``labels`` are pairs of texts by
-    which people choose sites. ``code`` and, for each target, ``options`` are its own, over the platform's.
+    which people choose sites. ``project_settings`` are its values of the settings that the platform declares for the
+    project, ``env`` variables of its processes. ``code`` and, for each target, ``options`` are its own, over the
+    platform's.
     ``pinned`` says whether the registry states the uid and the names; ``sources`` where each key was read.
     """
 
@@ -193,6 +199,20 @@ class SiteSpec(Frozen):
     settings: tuple[tuple[str, SettingValue], ...] = key(
         SETTINGS, "Django settings of its own.", (), default_text="the platform's, key by key", who="site"
     )
+    project_settings: Values = key(
+        PROJECT_VALUES,
+        "Its values of the settings that `platform.project_settings` declares, each a secret as a value, `env:NAME` or "
+        "`NAME_file`.",
+        (),
+        default_text="the declared defaults",
+        who="site",
+    )
+    env: Environ = key(
+        VARIABLES,
+        "Its values of the variables that `platform.env` declares: the environment of its processes.",
+        (),
+        default_text="the declared defaults",
+    )
     pinned: bool = False
     sources: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -228,6 +248,14 @@ def site_problems(site: SiteSpec) -> Iterator[Problem]:
         from wagtail_multihost.spec.overrides import override_problems  # loads only for a site that has settings
 
         yield from override_problems(site.settings)
+    if site.project_settings:
+        from wagtail_multihost.spec.project_settings import value_problems  # loads only for a site that has some
+
+        yield from value_problems(site.project_settings)
+    if site.env:
+        from wagtail_multihost.spec.variables import variable_problems  # loads only for a site that has some
+
+        yield from variable_problems(site.env)
 
 
 def hostname_problems(site: SiteSpec) -> Iterator[Problem]:

@@ -50,7 +50,12 @@ def drop_ins(plan: Plan, site: SiteSpec) -> Iterator[DropIn]:
 
 
 def all_drop_ins(plan: Plan, site: SiteSpec) -> Iterator[DropIn]:
-    shared = [*code_settings(plan, site), *limit_settings(plan, site), *folder_settings(plan, site)]
+    shared = [
+        *code_settings(plan, site),
+        *variable_settings(site),
+        *limit_settings(plan, site),
+        *folder_settings(plan, site),
+    ]
     if plan.runner.has_units:
         yield DropIn(f"multihost@{site.id}.service", "Service", [*service_settings(plan, site), *shared])
         yield DropIn(f"multihost@{site.id}.socket", "Socket", list(socket_settings(plan, site)))
@@ -122,6 +127,12 @@ def code_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:
         yield "Environment", systemd_quote(f"DJANGO_SETTINGS_MODULE={own.settings_module}")
     if own.pythonpath != shared.pythonpath:
         yield "Environment", pythonpath_variable(own) or "PYTHONPATH="
+
+
+def variable_settings(site: SiteSpec) -> Iterator[Setting]:
+    """Yield the environment variables that the site states."""
+    for name, value in site.env:
+        yield "Environment", systemd_quote(f"{name}={value}")
 
 
 def limit_settings(plan: Plan, site: SiteSpec) -> Iterator[Setting]:

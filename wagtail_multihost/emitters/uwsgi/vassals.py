@@ -6,7 +6,13 @@ import re
 
 from wagtail_multihost.emitters.files import Plan
 from wagtail_multihost.emitters.limits import FIELD_BYTES, URL_BYTES, UWSGI_PACKET, UWSGI_VARIABLES
-from wagtail_multihost.emitters.quoting import literal_pattern, uwsgi_quote, uwsgi_quote_part, uwsgi_quote_route
+from wagtail_multihost.emitters.quoting import (
+    literal_pattern,
+    uwsgi_quote,
+    uwsgi_quote_part,
+    uwsgi_quote_route,
+    uwsgi_quote_variable,
+)
 from wagtail_multihost.emitters.uwsgi.accounts import account_of
 from wagtail_multihost.emitters.uwsgi.places import EMPEROR, LOADER, socket_path, stats_path
 from wagtail_multihost.emitters.uwsgi.router import closed_patterns, redirect_patterns
@@ -60,6 +66,7 @@ def render_vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> dict
         "account": account,
         "socket": uwsgi_quote(socket_path(plan, site.names.socket)),
         "temporary": uwsgi_quote(str(plan.platform.local_path(site.id, "tmp"))),
+        "variables": [uwsgi_quote_variable(f"{name}={value}") for name, value in site.env],
         "on_demand": options.on_demand,
         "stats": uwsgi_quote(stats_path(plan, site)) if options.stats else "",
         "cgroup": uwsgi_quote_part(options.cgroup.replace("{site}", site.id)),

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+from wagtail_multihost.registry.declarations import ENV, PROJECT_SETTINGS
 from wagtail_multihost.registry.fields import URL_PARSERS
-from wagtail_multihost.registry.keys.key import NONE, PLATFORM, REQUIRED, SETTINGS, SITE, Key, field_keys
+from wagtail_multihost.registry.keys.key import NAME, NONE, PLATFORM, REQUIRED, SETTINGS, SITE, Key, field_keys
 from wagtail_multihost.registry.keys.settings import settings_keys
 from wagtail_multihost.registry.platform_record import NAMES
 from wagtail_multihost.registry.reading import spec_class
@@ -21,15 +22,17 @@ from wagtail_multihost.spec.declared import Declared, Part, declarations, parts
 from wagtail_multihost.spec.kinds import TARGETS
 from wagtail_multihost.spec.options import Options
 from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.project_settings import ProjectSetting
 from wagtail_multihost.spec.site import SiteSpec
+from wagtail_multihost.spec.variables import Variable
 
-__all__ = ["NONE", "PLATFORM", "REQUIRED", "SETTINGS", "SITE", "Key", "declared", "tables"]
+__all__ = ["NAME", "NONE", "PLATFORM", "REQUIRED", "SETTINGS", "SITE", "Key", "declared", "tables"]
 
 
 @cache
 def declared() -> tuple[Key, ...]:
     """Return every key: the platform's, its options of each target, a site's, and those of a site's tables."""
-    keys = (*platform_keys(), *site_keys(), *part_keys(), *option_keys(), *settings_keys())
+    keys = (*platform_keys(), *site_keys(), *part_keys(), *option_keys(), *settings_keys(), *declaration_keys())
     return tuple(key._replace(who="node") if has_key_of_node(key, keys) else key for key in keys)
 
 
@@ -40,6 +43,8 @@ def table_names() -> tuple[str, ...]:
 
 def keys_in(table: Key, keys: tuple[Key, ...]) -> tuple[Key, ...]:
     """Return those of ``keys`` that are in the table ``table``; none if it is a value, or its names are free."""
+    if table.type.endswith("of declarations"):
+        return tuple(key for key in keys if key.table == f"{table.path}.{NAME}")
     if not table.type.endswith("table"):
         return ()
     name = f"{PLATFORM}.{table.name}" if table.table == PLATFORM else table.name
@@ -101,6 +106,15 @@ def option_keys() -> Iterator[Key]:
                 who = "node" if "node" in (found.who, table.who) else found.who
                 own = found._replace(default_text="the platform's", front=options.front, who=who)
                 yield from field_keys(options.target, one, own)
+
+
+def declaration_keys() -> Iterator[Key]:
+    """Yield the keys of what the platform declares under names of its own choice, which ``NAME`` stands for."""
+    for table, spec in ((PROJECT_SETTINGS, ProjectSetting), (ENV, Variable)):
+        outer = {one.name: found for one, found in declarations(PlatformSpec)}[table]
+        for one, found in declarations(spec):
+            who = "node" if "node" in (found.who, outer.who) else found.who
+            yield from field_keys(f"{PLATFORM}.{table}.{NAME}", one, found._replace(who=who))
 
 
 def table_key(table: str, name: str, part: Part, default: str, meaning: str) -> Key:

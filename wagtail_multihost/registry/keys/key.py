@@ -17,8 +17,10 @@ SITE = "sites.ID"
 SETTINGS = "settings"
 REQUIRED = "required"
 NONE = "none"
+#: Stands for a name that the platform chooses, in the name of a table.
+NAME = "NAME"
 Shape = type
-NAME = re.compile(r"\{(names\.\w+)\}")
+NAME_IN_DEFAULT = re.compile(r"\{(names\.\w+)\}")
 
 
 class Key(NamedTuple):
@@ -60,7 +62,7 @@ class Key(NamedTuple):
         name = self.name.upper()
         if self.table in (PLATFORM, SITE):
             return (f"{PLATFORM_PREFIX if self.table == PLATFORM else SITE_PREFIX}{name}",)
-        inner = f"{self.table.rpartition('.')[2].upper()}{NESTED}{name}"
+        inner = f"{NESTED.join(self.table.removeprefix(f'{PLATFORM}.').split('.')).upper()}{NESTED}{name}"
         if self.table.startswith(f"{PLATFORM}."):
             return (f"{PLATFORM_PREFIX}{inner}",)
         own = (f"{SITE_PREFIX}{inner}",)
@@ -114,8 +116,8 @@ def default_text(field: Field[Any], declared: Declared) -> str:
     if declared.required and not declared.unless_stated:
         return REQUIRED
     derived = declared.unless_stated
-    if NAME.fullmatch(derived):
-        return NAME.sub(r"the site's `\1`", derived)
+    if NAME_IN_DEFAULT.fullmatch(derived):
+        return NAME_IN_DEFAULT.sub(r"the site's `\1`", derived)
     if "{" in derived:
         return f"`{derived.format(data='data', site='ID')}`"
     return toml_literal(derived or (None if field.default is MISSING else field.default))

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from wagtail_multihost.registry.keys import PLATFORM, SITE, Key, declared, keys_in
+from wagtail_multihost.registry.keys import NAME, PLATFORM, SITE, Key, declared, keys_in
 from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH
+from wagtail_multihost.spec.project_settings import NAME_FORM
 from wagtail_multihost.spec.secret import Secret
 
 Schema = dict[str, Any]
@@ -88,6 +89,9 @@ def key_schema(key: Key, keys: tuple[Key, ...]) -> Schema:
 def inner_schema(key: Key, keys: tuple[Key, ...]) -> Schema | None:
     """Return the schema of a key that is a table; None if it is a value."""
     inner = keys_in(key, keys)
+    if inner and inner[0].table.endswith(f".{NAME}"):
+        declaration = table_schema(inner[0].table, inner)
+        return {"type": "object", "patternProperties": {f"^{NAME_FORM}$": declaration}, "additionalProperties": False}
     return table_schema(inner[0].table, inner) if inner else None
 
 
