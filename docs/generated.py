@@ -109,7 +109,11 @@ def settings_of(example: str | None) -> list[Setting]:
 
 
 def settings() -> str:
-    found = {setting.name: setting for name in ("every-key.toml", "minimal.toml") for setting in settings_of(name)}
+    found = {
+        setting.name: setting
+        for name in ("servers.toml", "every-key.toml", "minimal.toml")
+        for setting in settings_of(name)
+    }
     inert = {setting.name: setting for setting in settings_of(None)}
     rules = {name: f"{setting.rule[:1].upper()}{setting.rule[1:]}." for name, setting in found.items()} | MAIL
     rules.setdefault("MAILERS", "Every alias is the site's own mail server, on Django 6.1 and later.")

@@ -55,6 +55,15 @@ def test_site_with_its_own_number_of_workers_is_told_by_that() -> None:
     assert told(make_plan(few)) == []
 
 
+def test_cookies_that_neighbours_can_plant_are_told() -> None:
+    """The keys and the names of cookies from before are said; what is bound to the host is not."""
+    kept = {"session_cookie": "sessionid", "csrf_cookie": "__Host-csrf", "language_cookie": "__Secure-language"}
+    (sentence,) = told(make_plan(make_site("aurora", **kept), make_site("borealis"), platform=ONE))
+    assert sentence.startswith("sites.aurora: session_cookie, language_cookie: Every other name of the domain can")
+    assert "sessionid, __Secure-language" in sentence
+    assert "__Host-csrf" not in sentence
+
+
 def test_many_sites_are_one_sentence() -> None:
     """However many sites it concerns, there is one line of bounded length, of the chosen sites alone."""
     sites = [make_site(f"site{number}") for number in range(500)]

@@ -18,7 +18,9 @@ from tests.emitters.test_nginx_content_servers import AURORA, Application, folde
 __all__ = ["folder"]
 pytestmark = pytest.mark.servers
 
-NAMES = ("sessionid_aurora", "__Host-csrftoken_aurora", "django_language_aurora", "messages")
+#: A name that the site had before.
+KEPT = "sid.x-1"
+NAMES = ("sessionid_aurora", "__Host-csrftoken_aurora", "django_language_aurora", "messages", KEPT)
 numbers = itertools.count()
 blanks = st.text(st.characters(codec="utf-8", categories=("Zs", "Zl", "Zp", "Cc")), max_size=3)
 pieces = st.one_of(
@@ -41,7 +43,9 @@ def found_by_django(header: bytes) -> bool:
 @pytest.fixture(name="front")
 def _front(folder: Path) -> Iterator[tuple[Path, Application]]:
     aurora = Application()
-    with serving(local_plan(folder, make_site("aurora"), options={"cache": 60}), folder, aurora=aurora):
+    with serving(
+        local_plan(folder, make_site("aurora", session_cookie=KEPT), options={"cache": 60}), folder, aurora=aurora
+    ):
         yield folder, aurora
 
 
@@ -68,6 +72,8 @@ def status_with(folder: Path, path: str, cookie: bytes) -> bytes:
 @example(header="a=1; messages =1")
 @example(header="\x85messages=1")
 @example(header='x="; sessionid_aurora=1')
+@example(header="a=1; sid.x-1 =1")
+@example(header="sid.x-1=1")
 def test_no_page_is_kept_for_or_given_to_a_visitor_whose_cookies_django_finds(
     front: tuple[Path, Application], header: str
 ) -> None:

@@ -58,7 +58,10 @@ OF_FRONTS = {
     "platform": {
         *("name", "data", "sockets", "origin", "runner", "templates", "nodes", "storage", "tls", "nginx"),
     },
-    SITE: {"hostnames", "aliases", "enabled", "state", "nodes", "nginx", "storage", "tls"},
+    SITE: {
+        *("hostnames", "aliases", "enabled", "state", "nodes", "nginx", "storage", "tls"),
+        *("session_cookie", "csrf_cookie", "language_cookie"),
+    },
     "tls": {"certificate", "key", "pending", "off"},
 }
 LEFT_OUT_OF_SNAPSHOTS = {

@@ -57,6 +57,28 @@ def test_cookie_with_a_path_keeps_it() -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://{hostname}", HTTP])
+def test_cookies_from_before_keep_their_names(origin: str) -> None:
+    """Each is named as it was, however often apply is called; no other host gets it, and over https it is secure."""
+    site = a_site(session_cookie="sessionid", language_cookie="lang", sources={"session_cookie": "sites.toml: x"})
+    platform = a_platform(origin=origin)
+    settings = list(host_settings(platform, site, {"SESSION_COOKIE_DOMAIN": ".example.org"}))
+    values = values_of(settings)
+    assert (values["SESSION_COOKIE_NAME"], values["LANGUAGE_COOKIE_NAME"]) == ("sessionid", "lang")
+    assert str(values["CSRF_COOKIE_NAME"]).endswith("csrftoken_aurora")
+    for prefix in COOKIES:
+        assert (values[f"{prefix}_DOMAIN"], values[f"{prefix}_SECURE"]) == (None, origin.startswith("https"))
+    assert "SESSION_COOKIE_PATH" not in values
+    assert {setting.name: setting.source for setting in settings}["SESSION_COOKIE_NAME"] == "sites.toml: x"
+    assert values_of(host_settings(platform, site, values)) == values
+
+
+def test_a_kept_name_that_is_bound_to_its_host_has_the_path_of_all() -> None:
+    """Browsers drop it with any other path."""
+    values = values_of(host_settings(a_platform(), a_site(csrf_cookie="__host-x"), {"CSRF_COOKIE_PATH": "/a/"}))
+    assert (values["CSRF_COOKIE_NAME"], values["CSRF_COOKIE_PATH"]) == ("__host-x", "/")
+
+
+@pytest.mark.parametrize("origin", ["https://{hostname}", HTTP])
 def test_cookie_names_are_the_same_however_often_they_are_made(origin: str) -> None:
     """The names on top of themselves are themselves."""
     platform = a_platform(origin=origin)

@@ -95,6 +95,7 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         "settings": (),
         "project_settings": (),
         "env": (),
+        **{"session_cookie": "", "csrf_cookie": "", "language_cookie": ""},
         "state": "active",
         "nodes": (),
         "code": (),

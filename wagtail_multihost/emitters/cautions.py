@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from wagtail_multihost.emitters import emitters
 from wagtail_multihost.emitters.addresses import address_cautions
 from wagtail_multihost.emitters.files import Plan, listed
+from wagtail_multihost.spec.cookies import is_bound_to_host, own_cookies
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.origins import hosts_without_login, misread_origin
 from wagtail_multihost.spec.platform import PRODUCTION
@@ -25,6 +26,7 @@ def cautions(plan: Plan, targets: Collection[str]) -> Iterator[str]:
         yield from caches_apart(plan, target)
     yield from links_of_wagtail(plan)
     yield from logins_over_http(plan)
+    yield from cookies_to_plant(plan)
     if running:
         yield from one_account(plan)
         yield from code_not_found(plan)
@@ -96,4 +98,17 @@ def logins_over_http(plan: Plan) -> Iterator[str]:
                 f"{key}: Nobody can log in or send a form at {', '.join(hosts)}: without a certificate it is served "
                 "over http, where browsers do not keep the site's cookies, which are for https. Get a certificate, or "
                 "use the name only for pages without forms."
+            )
+
+
+def cookies_to_plant(plan: Plan) -> Iterator[str]:
+    """Yield the sites that keep names of cookies which their neighbours can plant."""
+    for site in plan.chosen:
+        found = [(key, name) for key, name in own_cookies(site) if not is_bound_to_host(name)]
+        if found:
+            keys, names = (", ".join(words) for words in zip(*found, strict=True))
+            yield (
+                f"{site.sources.get('id', f'sites.{site.id}')}: {keys}: Every other name of the domain can plant the "
+                f"cookies {names}, because they do not begin with __Host-. Take the keys out when the cookies from "
+                "before have expired: those of sessions after two weeks, unless the project has a SESSION_COOKIE_AGE."
             )

@@ -12,9 +12,10 @@ from wagtail_multihost.registry.platform_record import NAMES, Defaults, target_t
 from wagtail_multihost.registry.reading import own_keys, read_spec, read_values, spec_class
 from wagtail_multihost.registry.record import PLATFORM, Record
 from wagtail_multihost.spec.cache import CacheSpec
+from wagtail_multihost.spec.cookies import COOKIE_KEYS, needs_https
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.declared import Part, parts, selector
-from wagtail_multihost.spec.identifiers import parse_site_id
+from wagtail_multihost.spec.identifiers import parse_site_id, shown
 from wagtail_multihost.spec.names import Names, derive_names
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from wagtail_multihost.spec.options import Overrides
     from wagtail_multihost.spec.overrides import SettingValue
     from wagtail_multihost.spec.project_settings import Values
+    from wagtail_multihost.spec.tls import TlsSpec
     from wagtail_multihost.spec.variables import Environ
 
 MAIL = "mail"
@@ -82,6 +84,7 @@ class SiteReader:
         built = {name: self.part(name, part, names) for name, part in parts(SiteSpec) if name != NAMES}
         values["options"] = self.options()
         self.check_nodes(values["nodes"], built)
+        self.check_cookies(values, built["tls"])
         stood_in = {name: stand_in for name, stand_in in STAND_INS.items() if built[name] is None}
         return record.build(
             lambda: SiteSpec(
@@ -173,6 +176,19 @@ class SiteReader:
             if stated := read_site_options(table, self.platform.options_of(kind) or kind()):
                 found.append((kind.target, stated))
         return tuple(found)
+
+    def check_cookies(self, values: Mapping[str, Any], tls: TlsSpec | None) -> None:
+        """Report each cookie whose name browsers accept over https alone, of a site that is on http."""
+        host = values["hostnames"][0] if values["hostnames"] else ""
+        if self.platform.origin_of(host, has_tls=tls is not None and tls.is_on(host)).startswith("https:"):
+            return
+        for key in COOKIE_KEYS:
+            if needs_https(values[key]):
+                self.record.report(
+                    f"The cookie name {shown(values[key])} is not accepted: browsers keep it over https alone, and the "
+                    "site is on http.",
+                    (*self.record.path, key),
+                )
 
     def check_nodes(self, nodes: tuple[str, ...], built: Mapping[str, Any]) -> None:
         known = tuple(name for name, _ in self.platform.nodes)

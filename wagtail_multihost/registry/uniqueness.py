@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.registry.claims import Claim, shared_problem, site_claims
 from wagtail_multihost.registry.servers import normalize_host
+from wagtail_multihost.spec.cookies import is_bound_to_host, own_cookies, owned_domain
 from wagtail_multihost.spec.keys import key_fingerprint
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -31,6 +32,7 @@ def conflict_problems(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
     yield from file_host_problems(sites, owners)
     yield from index_prefix_problems(sites)
     yield from key_prefix_problems(sites)
+    yield from shared_cookie_problems(sites)
 
 
 def test_database_problems(
@@ -67,6 +69,20 @@ def key_prefix_problems(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
     for first, second in pairwise(ordered):
         if second.names.key_prefix.startswith(f"{first.names.key_prefix}."):
             yield shared_problem("key prefix", first.names.key_prefix, first, second, "names")
+
+
+def shared_cookie_problems(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
+    """
+    Yield a problem for each cookie name that two sites below one domain state: a cookie of the whole domain, which one
+    of them had before, would be the other's too. Those with ``__Host-`` never are.
+    """
+    owners: dict[tuple[str, str], SiteSpec] = {}
+    for site in sites:
+        for key, name in own_cookies(site):
+            for domain in () if is_bound_to_host(name) else sorted({owned_domain(host) for host in site.hosts}):
+                owner = owners.setdefault((name, domain), site)
+                if owner is not site:
+                    yield shared_problem(f"cookie below {domain}", name, owner, site, key)
 
 
 def shared_key_problems(sites: Iterable[SiteSpec]) -> Iterator[Problem]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wagtail_multihost.resolver.setting import Project, Setting
+from wagtail_multihost.spec.cookies import COOKIE_KEYS, HOST_PREFIX, SECURE_PREFIX, is_bound_to_host
 from wagtail_multihost.spec.origins import origins_of
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
 # https://docs.djangoproject.com/en/stable/ref/settings/ (the defaults of the three names)
 COOKIES = {"SESSION_COOKIE": "sessionid", "CSRF_COOKIE": "csrftoken", "LANGUAGE_COOKIE": "django_language"}
-# A browser accepts a cookie with this prefix from the host itself only, over https, with the path / and no domain
-# (https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-the-__host-prefix).
-HOST_PREFIX = "__Host-"
-SECURE_PREFIX = "__Secure-"
 
 
 def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> Iterator[Setting]:
@@ -38,14 +35,29 @@ def host_settings(platform: PlatformSpec, site: SiteSpec, project: Project) -> I
 
 
 def cookie_settings(site: SiteSpec, project: Project, origin: str, *, is_https: bool) -> Iterator[Setting]:
-    for prefix, default in COOKIES.items():
+    for (prefix, default), key in zip(COOKIES.items(), COOKIE_KEYS, strict=True):
+        yield from cookie_name(site, project, prefix, default, key, is_https=is_https)
+        yield Setting(f"{prefix}_DOMAIN", None, "host-only: no other host receives it", "")
+        yield Setting(f"{prefix}_SECURE", is_https, "true when the origin is https", origin)
+
+
+def cookie_name(
+    site: SiteSpec, project: Project, prefix: str, default: str, key: str, *, is_https: bool
+) -> Iterator[Setting]:
+    """
+    Yield the name of a cookie, and its path where its name asks for one: the name that the site's ``key`` states, or
+    one that no other site has.
+    """
+    if name := getattr(site, key):
+        yield Setting(f"{prefix}_NAME", name, f"the site's {key}", site.sources.get(key, ""))
+    else:
         # Added once, however often apply is called.
         bare = str(project.get(f"{prefix}_NAME") or default).removeprefix(HOST_PREFIX).removeprefix(SECURE_PREFIX)
         own = f"{bare.removesuffix(f'_{site.id}')}_{site.id}"
         if is_https and (project.get(f"{prefix}_PATH") or "/") == "/":
-            yield Setting(f"{prefix}_NAME", f"{HOST_PREFIX}{own}", "the project's name and the site id, on https", "")
-            yield Setting(f"{prefix}_PATH", "/", "as browsers ask of a name with __Host-", "")
+            name = f"{HOST_PREFIX}{own}"
+            yield Setting(f"{prefix}_NAME", name, "the project's name and the site id, on https", "")
         else:
             yield Setting(f"{prefix}_NAME", own, "the project's name and the site id", "")
-        yield Setting(f"{prefix}_DOMAIN", None, "host-only: no other host receives it", "")
-        yield Setting(f"{prefix}_SECURE", is_https, "true when the origin is https", origin)
+    if is_bound_to_host(name):
+        yield Setting(f"{prefix}_PATH", "/", "as browsers ask of a name with __Host-", "")

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.cache import CacheSpec
+from wagtail_multihost.spec.cookies import COOKIE, cookie_problems
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.declared import declared_problems, key, part
 from wagtail_multihost.spec.frozen import Frozen, frozen
@@ -103,6 +104,7 @@ class SiteSpec(Frozen):
     ``mail`` (None: the project's), ``frontend`` (a cache in front of it that Wagtail purges), ``admins`` (mail
     addresses that get its error reports). ``secret_key`` and ``secret_key_fallbacks`` are keys of its own; where
     they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
+    ``session_cookie``, ``csrf_cookie`` and ``language_cookie`` are names that its cookies had before.
     ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page instead of it.
     ``nodes`` are the platform's nodes that serve it; an empty tuple stands for all. ``labels`` are pairs of texts by
     which people choose sites. ``project_settings`` are its values of the settings that the platform declares for the
@@ -151,6 +153,26 @@ class SiteSpec(Frozen):
         "Keys of its own that stay valid for what they signed, each a value or `env:NAME`.",
         (),
         own=True,
+    )
+    session_cookie: str = key(
+        COOKIE,
+        "The name that its session cookie had before it was moved here, so that nobody has to log in again. "
+        "Without `__Host-` in front, other names of the domain can plant such a cookie: take it out later.",
+        "",
+        default_text="made of the id",
+        own=True,
+        front=True,
+    )
+    csrf_cookie: str = key(
+        COOKIE,
+        "The same of the CSRF cookie, so that open forms can still be sent.",
+        "",
+        default_text="made of the id",
+        own=True,
+        front=True,
+    )
+    language_cookie: str = key(
+        COOKIE, "The same of the language cookie.", "", default_text="made of the id", own=True, front=True
     )
     admins: tuple[str, ...] = key(ADDRESSES, "Who gets its error reports.", (), who="site")
     labels: tuple[tuple[str, str], ...] = key(
@@ -244,6 +266,7 @@ def site_problems(site: SiteSpec) -> Iterator[Problem]:
     yield from declared_problems(site)
     for hostname in {*site.tls.pending, *site.tls.off} - set(site.hosts) if site.tls else ():
         yield Problem("tls", f"The hostname {shown(hostname)} is not one of the site's.")
+    yield from cookie_problems(site)
     if site.settings:
         from wagtail_multihost.spec.overrides import override_problems  # loads only for a site that has settings
 

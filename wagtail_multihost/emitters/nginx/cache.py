@@ -12,10 +12,13 @@ up while nginx runs: otherwise a domain that no longer exists would keep nginx, 
 
 from __future__ import annotations
 
+import re
+
 from wagtail_multihost.emitters.addresses import signed_seconds
 from wagtail_multihost.emitters.nginx.front import Front
 from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.exceptions import EmitError
+from wagtail_multihost.spec.cookies import own_cookies
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.storage import WEEK
@@ -65,10 +68,16 @@ def render_cache(front: Front) -> str:
         size=nginx_quote(options.cache_size),
         pages=front.caches_pages,
         sites=[nginx_quote_key(site.id) for site in plan.sites if front.options_of(site).cache],
+        cookies=[cookie_pattern(site.id, name) for site in plan.sites for _, name in own_cookies(site)],
         purgers=[nginx_quote(network) for network in options.purgers],
         scheme=front.visitor_scheme,
         **purge_values(front),
     )
+
+
+def cookie_pattern(site: str, name: str) -> str:
+    """Return the pattern of requests to a site that have a cookie of this name."""
+    return nginx_quote(f"~^{site} (.*;)? *{re.escape(name)} *=")
 
 
 def purge_values(front: Front) -> dict[str, str]:
