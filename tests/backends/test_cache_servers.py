@@ -13,20 +13,25 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
+from django.test import override_settings
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from tests.servers.accounts import OTHERS
 from tests.servers.processes import running, wait_for
 from tests.servers.redis import PASSWORDS, shared_redis
+from tests.spec.samples import a_site, redis
 from wagtail_multihost.backends import generations
 from wagtail_multihost.backends.cache import BATCH, SiteRedisCache
 from wagtail_multihost.backends.django_redis import SiteDjangoRedisCache
 from wagtail_multihost.backends.memcached import SitePyMemcacheCache
 from wagtail_multihost.exceptions import IdentityError
 from wagtail_multihost.health.probes.cache import keeps_value
-from wagtail_multihost.resolver.caches import KEY_FUNCTION
+from wagtail_multihost.resolver.caches import KEY_FUNCTION, cache_settings
+from wagtail_multihost.resolver.setting import reveal_secrets
+from wagtail_multihost.spec.secret import Secret
 
 pytestmark = pytest.mark.servers
 
@@ -276,3 +281,43 @@ def test_django_redis_that_ignores_errors_ignores_a_server_that_is_down(tmp_path
     assert cache.get("a", "default") == "default"
     assert cache.set("a", 1) is None
     assert cache.clear() is None
+
+
+@pytest.mark.parametrize("stock", ["django.core.cache.backends.redis.RedisCache", "django_redis.cache.RedisCache"])
+def test_alias_of_the_project_reads_no_neighbours_entries(
+    become: Become, redis_socket: Path, opened: Callable[..., Any], stock: str
+) -> None:
+    """
+    The project names the server with a login that reads every site; the alias works under the site's prefix, and the
+    server refuses it everything else.
+    """
+    shared = f"unix://operator:operator@{redis_socket}?db=0"
+    site = a_site(cache=redis(host=str(redis_socket), username="aurora", password=Secret(PASSWORDS["aurora"])))
+    project = {"CACHES": {"renditions": {"BACKEND": stock, "LOCATION": shared, "TIMEOUT": 60}}}
+    [setting] = cache_settings(site, Path("/srv/data"), project)
+    neighbour = opened(SiteRedisCache, "aviary.borealis.renditions", "operator")
+    become(uid=UUID(int=2))
+    neighbour.set("page", "the neighbour's")
+    there = neighbour.make_key("page")
+    assert raw_client(neighbour).get(there)
+    become()
+    with override_settings(CACHES=reveal_secrets(setting.value)):
+        renditions = caches["renditions"]
+        try:
+            renditions.set("page", "own")
+            assert renditions.get("page") == "own"
+            assert renditions.make_key("page").startswith("aviary.aurora.renditions:")
+            server = raw_client(renditions)
+            with pytest.raises(NoPermissionError):
+                server.get(there)
+            with pytest.raises(NoPermissionError):
+                server.keys("*")
+            renditions.clear()
+        finally:
+            close(renditions)
+    assert neighbour.get("page") == "the neighbour's"
+
+
+def raw_client(cache: Any) -> Any:
+    """Return redis-py's client with the cache's own address and login."""
+    return cache._cache.get_client(None) if isinstance(cache, SiteRedisCache) else cache.primary()

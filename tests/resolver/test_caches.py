@@ -98,6 +98,42 @@ def test_cache_aliases_of_the_project_are_all_scoped() -> None:
     }
 
 
+STOCK = ("django.core.cache.backends.redis.RedisCache", "django_redis.cache.RedisCache")
+SHARED = "redis://root:all-powerful@shared.internal:6379/1"
+
+
+@pytest.mark.parametrize("stock", STOCK)
+@pytest.mark.parametrize("location", [SHARED, [SHARED, "redis://replica.internal:6379/1"]])
+def test_alias_on_redis_is_in_the_sites_own_cache(stock: str, location: object) -> None:
+    """Its server and its account are those of the site, and how it is used stays the project's."""
+    own = {"BACKEND": stock, "LOCATION": location, "KEY_PREFIX": "shared", "TIMEOUT": 600, "VERSION": 2}
+    project: dict[str, object] = {"CACHES": {"default": {"BACKEND": stock, "LOCATION": SHARED}, "renditions": own}}
+    site = a_site(cache=redis(username="aurora", number=3))
+    caches = caches_of(site, project)
+    assert "all-powerful" not in str(caches)
+    renditions = {**caches["renditions"]}
+    prefix, timeout, version = (renditions.pop(key) for key in ("KEY_PREFIX", "TIMEOUT", "VERSION"))
+    assert (prefix, timeout, version) == ("aviary.aurora.renditions", 600, 2)
+    assert renditions == {key: value for key, value in caches["default"].items() if key != "KEY_PREFIX"}
+    assert caches_of(site, {"CACHES": caches}) == caches
+
+
+def test_alias_on_redis_keeps_how_it_connects() -> None:
+    """Timeouts, pools and serializers; a login of its own is refused by its name, where it stands."""
+    site = a_site(cache=redis(username="aurora"))
+    how = {"max_connections": 7, "socket_timeout": 2}
+    alias: dict[str, Any] = {"BACKEND": STOCK[0], "LOCATION": SHARED, "OPTIONS": how}
+    assert caches_of(site, {"CACHES": {"renditions": alias}})["renditions"]["OPTIONS"] == {
+        **{"socket_connect_timeout": 5, "username": "aurora", "password": CACHE_PASSWORD},
+        **how,
+    }
+    with pytest.raises(ConfigurationError) as refused:
+        caches_of(site, {"CACHES": {"renditions": {**alias, "OPTIONS": {"password": "all-powerful"}}}})
+    [problem] = refused.value.problems
+    assert problem.message.startswith("CACHES['renditions']['OPTIONS'] has 'password'. Remove it")
+    assert "all-powerful" not in problem.message
+
+
 @pytest.mark.parametrize("alias", ["default", "renditions"])
 def test_cache_with_a_key_function_is_refused(alias: str) -> None:
     """A KEY_FUNCTION could leave the prefix out, in any alias."""

@@ -83,24 +83,25 @@ POOL_OPTIONS = "CONNECTION_POOL_KWARGS"
 CLIENTS = ("django_redis.client.DefaultClient", "django_redis.client.HerdClient")
 
 
-def redis_options(cache: CacheSpec, stated: Mapping[str, object], site: str) -> Options:
+def redis_options(cache: CacheSpec, stated: Mapping[str, object], site: str, alias: str) -> Options:
     """
-    Return the OPTIONS of Django's backend for the site's cache, ``stated`` being those of the project's default cache
-    in a Redis server. Raises ConfigurationError for one that does not say how.
+    Return the OPTIONS of Django's backend for the site's cache, ``stated`` being those of the project's ``alias`` in a
+    Redis server. Raises ConfigurationError for one that does not say how.
     """
-    refuse_others(stated, REDIS_OPTIONS | TLS_OPTIONS, site, "")
+    refuse_others(stated, REDIS_OPTIONS | TLS_OPTIONS, site, f"[{shown(alias)}]['OPTIONS']")
     return {**connection_options(cache, stated), **credential_options(cache, "username", "password")}
 
 
-def django_redis_options(cache: CacheSpec, stated: Mapping[str, object], site: str) -> Options:
+def django_redis_options(cache: CacheSpec, stated: Mapping[str, object], site: str, alias: str) -> Options:
     """Do what :func:`redis_options` does for the backend of django-redis, whose address has the user's name."""
     inner = stated.get(POOL_OPTIONS) or {}
     client = stated.get("CLIENT_CLASS", CLIENTS[0])
     own = {key: value for key, value in stated.items() if key not in (POOL_OPTIONS, "CLIENT_CLASS")}
     others = {"CLIENT_CLASS": client} if client not in CLIENTS else {}
-    refuse_others({**own, **others}, DJANGO_REDIS_OPTIONS, site, "")
+    where = f"[{shown(alias)}]['OPTIONS']"
+    refuse_others({**own, **others}, DJANGO_REDIS_OPTIONS, site, where)
     pool = dict(inner) if isinstance(inner, Mapping) else {}
-    refuse_others(pool, REDIS_OPTIONS | TLS_OPTIONS, site, f"['{POOL_OPTIONS}']")
+    refuse_others(pool, REDIS_OPTIONS | TLS_OPTIONS, site, f"{where}['{POOL_OPTIONS}']")
     connecting = connection_options(cache, {**timeouts_of(own), **pool})
     for option in ("SOCKET_CONNECT_TIMEOUT", "SOCKET_TIMEOUT"):
         own[option] = connecting.pop(option.lower())
@@ -151,10 +152,10 @@ def without_credentials(options: Mapping[str, object]) -> Options:
 
 
 def refuse_others(stated: Mapping[str, object], accepted: frozenset[str], site: str, within: str) -> None:
-    """Raise ConfigurationError for every option that is not among those that say how."""
+    """Raise ConfigurationError for every option ``within`` CACHES that is not among those that say how."""
     others = sorted(str(option) for option in stated if option not in accepted)
     if others:
-        where = f"CACHES['default']['OPTIONS']{within}"
+        where = f"CACHES{within}"
         raise ConfigurationError(
             Problem(
                 "CACHES",

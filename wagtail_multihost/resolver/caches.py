@@ -63,8 +63,9 @@ KEY_FUNCTION = "wagtail_multihost.backends.session_names.entry_name"
 
 def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Setting]:
     """
-    Yield CACHES of the site. ``default`` becomes the site's cache; the project's other aliases stay where
-    they are, under prefixes and folders of the site. Raises ConfigurationError for a KEY_FUNCTION.
+    Yield CACHES of the site. ``default`` becomes the site's cache, and so does every alias of the project on Redis if
+    the site has Redis: its address there may be that of all sites, with a login that reads them all. Other aliases stay
+    where they are, under prefixes and folders of the site. Raises ConfigurationError for a KEY_FUNCTION.
     """
     aliases = aliases_of(project, "CACHES")
     for alias, options in aliases.items():
@@ -83,8 +84,8 @@ def cache_settings(site: SiteSpec, data: Path, project: Project) -> Iterator[Set
     yield Setting("CACHES", value, "every alias with the site's key prefix", site.sources.get("cache", ""))
 
 
-def cache_backend(site: SiteSpec, stated: Mapping[str, object]) -> dict[str, object]:
-    """Return where the site's cache is, and how to connect, as far as the project's default has ``stated`` it."""
+def cache_backend(site: SiteSpec, stated: Mapping[str, object], alias: str = CACHE_DEFAULT) -> dict[str, object]:
+    """Return where the site's cache is, and how to connect, as far as the project's ``alias`` has ``stated`` it."""
     cache, named = site.cache, stated.get("BACKEND")
     project = REPLACED.get(str(named), named)
     own = stated.get("OPTIONS")
@@ -96,10 +97,10 @@ def cache_backend(site: SiteSpec, stated: Mapping[str, object]) -> dict[str, obj
         own = without_credentials(own)
     if project == DJANGO_REDIS:
         # Its pools are kept by address, so the user is part of that.
-        options = django_redis_options(cache, own, site.id)
+        options = django_redis_options(cache, own, site.id, alias)
         return {"BACKEND": DJANGO_REDIS, "LOCATION": redis_url(cache, user=cache.username), "OPTIONS": options}
     # The password stays out of LOCATION, which Django's error pages do not mask.
-    options = redis_options(cache, own if project == REDIS else {}, site.id)
+    options = redis_options(cache, own if project == REDIS else {}, site.id, alias)
     return {"BACKEND": REDIS, "LOCATION": redis_url(cache), "OPTIONS": options}
 
 
@@ -113,10 +114,13 @@ def redis_url(cache: CacheSpec, user: str = "") -> str:
 
 
 def scope_cache(alias: str, options: dict[str, object], site: SiteSpec, data: Path) -> dict[str, object]:
-    safe_alias = re.sub(UNSAFE_IN_PREFIX, "-", alias)
+    safe_alias, stated = re.sub(UNSAFE_IN_PREFIX, "-", alias), dict(options)
     options["BACKEND"] = REPLACED.get(str(options.get("BACKEND")), options.get("BACKEND"))
     prefix = f"{site.names.key_prefix}.{safe_alias}"
     scope: dict[str, object] = {"KEY_PREFIX": prefix, "KEY_FUNCTION": KEY_FUNCTION}
+    if site.cache.backend == "redis" and options["BACKEND"] in OWN_REDIS:
+        kept = {key: value for key, value in stated.items() if key not in ADDRESS}
+        return {**kept, **cache_backend(site, stated, alias), **scope}
     if str(options["BACKEND"]).endswith(FILES):
         scope["LOCATION"] = str(file_cache_folder(safe_alias, site, data))
     return {**with_timeouts(move_password_to_options(options)), **scope}
