@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.registry.conftest import AURORA, BOREALIS, HEAD, RegistryMaker, shown_by_error_pages
 from tests.spec.samples import secret_file
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.publishing.pins import PinChoices, pin_sites
 from wagtail_multihost.publishing.snapshots import publish, to_publish
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import declared
@@ -320,6 +322,19 @@ def test_a_snapshot_has_the_sites_values_and_no_others(registry: RegistryMaker, 
     content = (folder / "aurora.json").read_text()
     assert "neighbours-key" not in content
     assert HIDDEN in content
+
+
+def test_pins_leave_declarations_and_values_as_they_are(registry: RegistryMaker) -> None:
+    """The file has the same tables after it was pinned, and the pins beside them."""
+    text = f"{HEAD}{DECLARED}{AURORA}{STATED}".replace("= 12345678901234567890.25", "= 2.5")
+    opened = registry(text)
+    pin_sites(opened, PinChoices(new=["aurora"]))
+    before, after = tomllib.loads(text), tomllib.loads(Path(opened.url).read_text(encoding="utf-8"))
+    assert after["platform"] == before["platform"]
+    pinned = after["sites"]["aurora"]
+    assert {key: pinned[key] for key in before["sites"]["aurora"]} == before["sites"]["aurora"]
+    assert {"uid", "names"} <= pinned.keys()
+    assert dict(opened.site("aurora")[1].project_settings)["FEE"] == Decimal("2.5")
 
 
 def test_a_snapshot_without_declarations_has_no_word_of_them(registry: RegistryMaker, tmp_path: Path) -> None:
