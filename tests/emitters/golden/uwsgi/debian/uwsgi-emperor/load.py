@@ -116,12 +116,13 @@ def part(asked, size):
 
 
 # In the wheel the variables reach os.environ with the application only, and uwsgi.opt has the last of them alone.
+# A percent sign is doubled in the file.
 with open(option("ini"), encoding="utf-8", errors="surrogateescape") as ini:
     for line in ini:
         key, _, variable = line.rstrip("\n").partition(" = ")
         if key == "env":
             name, _, value = variable.partition("=")
-            os.environ.setdefault(name, value)
+            os.environ.setdefault(name, value.replace("%%", "%"))
 
 path, _, name = option("module").partition(":")
 module = importlib.import_module(path)
