@@ -14,10 +14,10 @@ import pytest
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, texts, written
 from tests.emitters.test_systemd_servers import folder as readable_folder  # noqa: F401  # a fixture
 from tests.emitters.test_systemd_servers import loaded
-from tests.emitters.test_uwsgi_servers import BUILDS, VIRTUALENVS, program
 from tests.emitters.test_variables import NASTY
 from tests.emitters.units import command, environment, last, read_unit
 from tests.servers.processes import running, wait_for
+from tests.servers.router import BUILDS, VIRTUALENVS, program
 from tests.servers.uwsgi import packet
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.spec.systemd import SystemdOptions
