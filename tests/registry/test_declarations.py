@@ -141,20 +141,24 @@ def test_names_that_others_read_are_refused(registry: RegistryMaker, name: str, 
     ("declaration", "key", "message"),
     [
         ('X = { type = "float" }', "type", "The type 'float' is not known; accepted: string, integer,"),
-        ('X = { type = "integer", default = "7" }', "default", "It must be an integer, not text."),
+        (
+            'X = { type = "integer", default = "7" }',
+            "default",
+            "It must be a whole number without quotes, not a string.",
+        ),
         ('X = { type = "integer", default = 9007199254740993 }', "default", "must be between -2^53 and 2^53"),
-        ("X = { default = 7 }", "default", "It must be text, not an integer."),
+        ("X = { default = 7 }", "default", "It must be a string, not a whole number."),
         ('X = { type = "decimal", default = nan }', "default", "The value 'nan' is not accepted: it must be a number"),
-        ('X = { type = "decimal", default = true }', "default", "not a boolean."),
-        ('X = { type = "list", default = "EUR" }', "default", "It must be an array of text, not text."),
+        ('X = { type = "decimal", default = true }', "default", "not true or false."),
+        ('X = { type = "list", default = "EUR" }', "default", "It must be a list of strings, not a string."),
         ('X = { secret = true, type = "integer" }', "type", "is not accepted for a secret, which is a string."),
         (f'X = {{ secret = true, default = "{HIDDEN}" }}', "default", "Every site would share this secret."),
         ('X = { secret = true, default_file = "stripe" }', "default_file", "Every site would share this secret."),
         ('X = { default_file = "{site}" }', "default_file", "It is for secrets"),
-        ('X = { secret = "yes" }', "secret", "It must be true or false, not text."),
+        ('X = { secret = "yes" }', "secret", "It must be true or false without quotes, not a string."),
         ("X = { kind = 1 }", "kind", "The key 'kind' is not known. Accepted: default, default_file, meaning,"),
         ('X = { default = "", meaning = "two\\nlines" }', "meaning", "it must be one line"),
-        ('X = "text"', "", "It must be a table, not text."),
+        ('X = "text"', "", "It must be a table, not a string."),
         (f'X = {{ default = "{"x" * 20_001}" }}', "default", "at most 20000 characters"),
     ],
 )
@@ -175,12 +179,12 @@ def test_a_wrong_declaration_is_one_problem(registry: RegistryMaker, declaration
         ('X = { default = "" }', 'STRIPE_KEY = "a"', "STRIPE_KEY", "Accepted: X."),
         ("", 'STRIPE_KEY = "a"', "STRIPE_KEY", "Declare it in platform.project_settings."),
         ("", 'TIME_ZONE = "UTC"', "TIME_ZONE", "state it in settings."),
-        ('X = { default = "" }', "X = 1", "X", "It must be text, not an integer."),
-        ('X = { type = "boolean" }', 'X = "true"', "X", "It must be true or false, not text."),
-        ('X = { type = "list" }', "X = [1]", "X", "It must be text, not an integer."),
+        ('X = { default = "" }', "X = 1", "X", "It must be a string, not a whole number."),
+        ('X = { type = "boolean" }', 'X = "true"', "X", "It must be true or false without quotes, not a string."),
+        ('X = { type = "list" }', "X = [1]", "X", "It must be a string, not a whole number."),
         ('X = { type = "decimal" }', 'X = "1,50"', "X", "it must be a number such as 19.90."),
         ('X = { default = "" }', 'X_file = "a"', "X_file", "declares no setting of the project's own 'X_file'."),
-        ("X = { secret = true }", "X = 1", "X", "It must be text, not an integer."),
+        ("X = { secret = true }", "X = 1", "X", "It must be a string, not a whole number."),
         ("X = { secret = true }", 'X = " "', "X", "It is blank."),
         ("X = { secret = true }", 'X = "a"\nX_file = "b"', "X_file", "give only one of the two."),
     ],
@@ -196,13 +200,13 @@ def test_what_a_site_states_wrong_is_said_in_a_sentence(
 def test_tables_that_are_none_are_said_once(registry: RegistryMaker) -> None:
     """Neither the platform's nor a site's is read further."""
     assert problems_of(registry, f'{HEAD}project_settings = "x"\nenv = 1\n{AURORA}') == [
-        ("platform.project_settings", "It must be a table, not text."),
-        ("platform.env", "It must be a table, not an integer."),
+        ("platform.project_settings", "It must be a table, not a string."),
+        ("platform.env", "It must be a table, not a whole number."),
     ]
     site = AURORA + 'project_settings = "x"\nenv = 1\n'
     assert problems_of(registry, f"{HEAD}[platform.project_settings]\nX = {{}}\n[platform.env]\nY = {{}}\n{site}") == [
-        ("sites.aurora.project_settings", "It must be a table, not text."),
-        ("sites.aurora.env", "It must be a table, not an integer."),
+        ("sites.aurora.project_settings", "It must be a table, not a string."),
+        ("sites.aurora.env", "It must be a table, not a whole number."),
     ]
 
 
@@ -262,7 +266,7 @@ def test_values_that_a_file_cannot_have_are_refused(registry: RegistryMaker, val
         ("X = { secret = true }", 'X = "a"', "platform.env.X.secret", "platform.project_settings"),
         ('X = { type = "integer" }', 'X = "a"', "platform.env.X.type", "a variable is a string"),
         ("X = {}", "", "sites.aurora.env.X", "It is missing"),
-        ("X = {}", "X = 1", "sites.aurora.env.X", "It must be text, not an integer."),
+        ("X = {}", "X = 1", "sites.aurora.env.X", "It must be a string, not a whole number."),
         ("X = {}", 'X = ""', "sites.aurora.env.X", "It is blank."),
         ("NEW_RELIC = {}", 'NEW_RELC = "a"', "sites.aurora.env.NEW_RELC", "Did you mean NEW_RELIC?"),
     ],

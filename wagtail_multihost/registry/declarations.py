@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import TypeVar
 
 from wagtail_multihost.registry.reading import read_spec, read_values
-from wagtail_multihost.registry.record import KeyEntry, Record, RegistrySource, type_name
+from wagtail_multihost.registry.record import KeyEntry, Record, RegistrySource
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.overrides import OVERRIDABLE
 from wagtail_multihost.spec.project_settings import ProjectSetting, Value
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.type_words import type_name, wrong_type
 from wagtail_multihost.spec.variables import Variable
 
 T = TypeVar("T", ProjectSetting, Variable)
@@ -81,7 +82,7 @@ def convert(source: RegistrySource, kind: str, value: object) -> Value:
     if kind == "list":
         return source.texts(value)
     if not isinstance(value, str):
-        raise ValueError(f"It must be text, not {type_name(value)}.")
+        raise ValueError(wrong_type(str, value))
     return value
 
 
@@ -97,7 +98,7 @@ def decimal_number(value: object) -> Decimal:
     """Return the number that was written; one with more digits than a float has is written as text."""
     text = value.strip() if isinstance(value, str) else repr(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"It must be a number, or text such as '19.90', not {type_name(value)}.")
+        raise ValueError(f"It must be a number, or a string such as '19.90', not {type_name(value)}.")
     if not DECIMAL.fullmatch(text):
         raise ValueError(f"The value {shown(text)} is not accepted: it must be a number such as 19.90.")
     return Decimal(text)

@@ -54,7 +54,7 @@ BEGINNINGS = (
 def check_value(value: object) -> object:
     """Return ``value`` when it is of a type that a setting may have and, if it is text, not too long."""
     if not isinstance(value, str | int | Decimal | tuple | Secret):
-        raise ValueError("It must be text, an integer, a decimal number, true or false, or a list of texts.")
+        raise ValueError("It must be a string, a whole number, a decimal number, true or false, or a list of strings.")
     if isinstance(value, str) and (len(value) > TEXT_LENGTH or "\0" in value):
         raise ValueError(f"The text is not accepted: it must have at most {TEXT_LENGTH} characters, and no zero byte.")
     return value
@@ -69,7 +69,7 @@ def parse_meaning(value: str) -> str:
     return value
 
 
-MEANING = Kind(f"text, at most {MEANING_LENGTH} characters", str, parse_meaning)
+MEANING = Kind(f"string, at most {MEANING_LENGTH} characters", str, parse_meaning)
 ANY_VALUE = Kind(
     "value of the type",
     str,

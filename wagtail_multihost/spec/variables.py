@@ -103,7 +103,7 @@ class Variable(Frozen):
         False,
     )
     default: str = key(
-        Kind(f"text, at most {VALUE_LENGTH} characters", str, parse_variable),
+        Kind(f"string, at most {VALUE_LENGTH} characters", str, parse_variable),
         "What a site has that states none.",
         "",
         default_text="none: each site states a value",
