@@ -65,9 +65,10 @@ def test_pin_a_second_time_does_not_touch_the_file(registry: RegistryMaker, tmp_
     """Pinning pinned sites writes nothing."""
     opened = registry(TEXT)
     pin_sites(opened)
-    before = (tmp_path / "sites.toml").read_bytes(), (tmp_path / "sites.toml").stat()
+    file = tmp_path / "sites.toml"
+    before = file.read_bytes(), file.stat().st_ino, file.stat().st_mtime_ns
     assert pin_sites(opened) == []
-    assert ((tmp_path / "sites.toml").read_bytes(), (tmp_path / "sites.toml").stat()) == before
+    assert (file.read_bytes(), file.stat().st_ino, file.stat().st_mtime_ns) == before
 
 
 def test_pinned_names_survive_a_new_platform_name(registry: RegistryMaker) -> None:
