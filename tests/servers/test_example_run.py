@@ -295,7 +295,7 @@ def test_run_serves_static_files_and_public_media(run: Run) -> None:
         assert (path, response.status) == (path, 404)
     for path in ("/media/../db.sqlite3", "/media/%2e%2e/db.sqlite3", "/media/images/..%2f..%2fdb.sqlite3", "/media/.x"):
         response = run.get(host, path)
-        assert (path, response.status) == (path, 404)
+        assert response.status in (400, 404), path
         assert "SQLite" not in response.body  # type: ignore[attr-defined]
     assert run.get(f"borealis.localhost:{run.port}", "/media/images/a%20b.txt").status == 404
 
