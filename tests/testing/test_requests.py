@@ -25,9 +25,7 @@ class Closed:
 @pytest.mark.parametrize(
     "ask", [lambda: request_page("token", "content"), lambda: run_in_request(str)], ids=["pages", "concurrency"]
 )
-def test_middleware_that_answers_itself_is_told_with_its_status(
-    ask: Callable[[], object], settings: Any
-) -> None:
+def test_middleware_that_answers_itself_is_told_with_its_status(ask: Callable[[], object], settings: Any) -> None:
     """The report has one sentence, which ends with the status of that answer."""
     settings.MIDDLEWARE = [f"{__name__}.Closed"]
     with pytest.raises(UnreachedViewError) as found:
