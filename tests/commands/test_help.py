@@ -90,8 +90,9 @@ def test_epilog_has_its_parts_in_columns() -> None:
 
 
 @pytest.mark.parametrize("name", READING)
-def test_problems_are_json_too(call: Call, registry: Path, name: str) -> None:
+def test_problems_are_json_too(call: Call, registry: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its site, key, file and line; the report is still on stderr, with the same exit code."""
+    monkeypatch.chdir(registry.parent)
     registry.write_text(BROKEN)
     code, out, err = call(f"multihost_{name}", *READING[name], "--json")
     found = json.loads(out)["problems"]
