@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from wagtail_multihost.production.build_context import context_findings, has_secret, repository_findings
 from wagtail_multihost.production.ignore_files import leaves_out
-from wagtail_multihost.production.settings import debug_findings, is_for_development
+from wagtail_multihost.production.settings import debug_findings, hint_for, is_for_development
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,16 @@ def test_module_is_for_development_by_its_last_part(module: str, expected: bool)
 def test_debug_is_found_where_it_is_on() -> None:
     """One finding with it, none without."""
     assert [len(list(debug_findings("mysite.settings", debug=debug))) for debug in (True, False)] == [1, 0]
+
+
+def test_hint_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that this process has not imported, such as a site's own code, is not run to look into it."""
+    (tmp_path / "hinted" / "settings").mkdir(parents=True)
+    (tmp_path / "hinted" / "settings" / "__init__.py").write_text("raise SystemExit('It has run.')\n")
+    (tmp_path / "hinted" / "settings" / "production.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert ", such as mysite.settings.production;" in hint_for("hinted.settings.dev")
+    assert "hinted" not in sys.modules
 
 
 @pytest.mark.parametrize(

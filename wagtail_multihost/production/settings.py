@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterable, Iterator
 
 from wagtail_multihost.production import ProductionFinding
@@ -12,27 +13,23 @@ from wagtail_multihost.spec.site import SiteSpec
 #: The last part of a module's name, without ``settings_`` or ``_settings``.
 FOR_DEVELOPMENT = frozenset({"dev", "development", "local", "debug", "test"})
 HINT = (
-    "Name the module for production with --settings or DJANGO_SETTINGS_MODULE, such as {module}; for one site, in its "
+    "Name the module for production with --settings or DJANGO_SETTINGS_MODULE{module}; for one site, in its "
     "code.settings_module."
 )
-PRODUCTION = "production"
+FOR_PRODUCTION = "production"
 
 
 def hint_for(module: str) -> str:
     """Return how to name another settings module than ``module``: the one for production beside it, if it is there."""
     package = module.rpartition(".")[0]
-    beside = f"{package}.{PRODUCTION}"
-    if not package or not is_module(beside):
-        return HINT.format(module="mysite.settings.production")
-    return HINT.format(module=beside).replace(", such as", ":")
+    if package and has_module(package, FOR_PRODUCTION):
+        return HINT.format(module=f": {package}.{FOR_PRODUCTION}")
+    return HINT.format(module=f", such as mysite.settings.{FOR_PRODUCTION}")
 
 
-def is_module(name: str) -> bool:
-    """Return whether a module is there, without importing it; the packages above it are imported."""
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
+def has_module(package: str, name: str) -> bool:
+    """Return whether an imported package has a module. No other is looked into: looking imports it, which runs it."""
+    return package in sys.modules and importlib.util.find_spec(f"{package}.{name}") is not None
 
 
 def is_for_development(module: str) -> bool:
