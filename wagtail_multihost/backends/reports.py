@@ -10,14 +10,13 @@ from typing import Any
 from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
-from wagtail_multihost.resolver.masking import OPEN_NAMES, mask_text
+from wagtail_multihost.resolver.masking import DEEPEST, OPEN_NAMES, mask_text
 from wagtail_multihost.running import own_site
 from wagtail_multihost.spec.secret import Secret
 
 PACKAGE = "wagtail_multihost"
 # Variables have plainer names than settings: "key" and "author" are seldom secret.
 TELLING_VARIABLE = re.compile("PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|DSN|_KEY$|CONN_PARAMS", re.IGNORECASE)
-DEEPEST = 20
 
 
 def secret_names() -> frozenset[str]:

@@ -16,14 +16,13 @@ from wagtail_multihost.checks import TAG
 from wagtail_multihost.identity import wagtail_site
 from wagtail_multihost.identity.deadline import SilentDatabaseError, deadline
 from wagtail_multihost.identity.own import own_identity
-from wagtail_multihost.identity.wagtail_site import SiteRow
+from wagtail_multihost.identity.wagtail_site import MOST_SHOWN, SiteRow
 from wagtail_multihost.running import current, own_site
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
 POSTGRESQL = ("postgresql", "postgis")
 NAME_BYTES = 63
-MOST_SHOWN = 5
 
 
 @register(TAG)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
 from wagtail_multihost.resolver.comparable import Settings, comparable, is_remote
 from wagtail_multihost.resolver.databases import KNOWN, ambient_overrides
-from wagtail_multihost.resolver.effects import OTHER, PARTS, effect_of, key_of
+from wagtail_multihost.resolver.effects import OTHER, PARTS, VISITORS_PART, effect_of, key_of
 from wagtail_multihost.resolver.explain import find_secrets
 from wagtail_multihost.resolver.masking import JsonValue, mask_known_secrets, mask_setting
 from wagtail_multihost.resolver.plain import Plain, plain_settings
@@ -222,5 +222,5 @@ def document_differences(now: Settings) -> Iterator[Difference]:
             "the file",
             "404",
             DOCUMENTS_SENTENCE + (DIRECT_SENTENCE if is_direct else ""),
-            tuple(PARTS)[1],
+            VISITORS_PART,
         )

@@ -7,8 +7,8 @@ comes first, in reports too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import NamedTuple
 
 from wagtail_multihost.registry.keys import declared
@@ -217,10 +217,11 @@ SERVERS = (
     Effect("WAGTAIL_REDIRECTS_FILE_STORAGE", "An import of redirects that has begun must be started again."),
     Effect("SECURE_CSP*", "What browsers load on the site's pages."),
 )
+VISITORS_PART = "What visitors and editors notice"
 #: What a difference is about, with its effects.
 PARTS = {
     "The site's data": DATA,
-    "What visitors and editors notice": VISITORS,
+    VISITORS_PART: VISITORS,
     "Mail": MAIL,
     "Caches, search, tasks and logs": SERVERS,
 }
@@ -243,5 +244,6 @@ def key_of(path: str, effect: Effect, engine: str) -> str:
     return effect.key if effect.key in site_keys() else ""
 
 
-def site_keys() -> Iterable[str]:
-    return {key.path.removeprefix(SITE_PATH) for key in declared() if key.path.startswith(SITE_PATH)}
+@cache
+def site_keys() -> frozenset[str]:
+    return frozenset(key.path.removeprefix(SITE_PATH) for key in declared() if key.path.startswith(SITE_PATH))
