@@ -65,6 +65,8 @@ def trusted_accounts(plan: Plan) -> tuple[int, ...]:
         owner = os.stat(plan.codebase.directory).st_uid
     except OSError:
         return own_accounts()
+    if owner in own_accounts():  # as usual; the accounts of a thousand sites, for each of them, take a second
+        return own_accounts()
     sites = {plan.platform.account_of(site.id) for site in plan.sites}
     return own_accounts() if not all(sites) or account_name(owner) in sites else (*own_accounts(), owner)
 
