@@ -408,3 +408,21 @@ def test_option_that_is_missing_is_named_as_the_settings_would_have_it(
     name = path.rpartition(".")[2]
     start = f"MULTIHOST_HEALTH['PROBES']['one']['OPTIONS']['{option}']: It is missing: {name} requires it."
     assert problem.startswith(start) and meaning in problem and problem.endswith(".")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Counting(Probe):
+    """A probe of a project's own that cannot do without a number and a switch."""
+
+    most: int
+    strict: bool
+
+    def measure(self) -> Iterator[Outcome]:
+        yield passed()
+
+
+def test_option_that_is_zero_or_false_is_not_missing() -> None:
+    """Both are values, and state what is required."""
+    options: dict[str, Any] = {"most": 0, "strict": False}
+    probes = read_settings({"PROBES": {"one": {"BACKEND": f"{__name__}.Counting", "OPTIONS": options}}}).probes
+    assert probes["one"] == Counting(**options)

@@ -75,6 +75,10 @@ class HealthOptions(Options):
     )
 
 
+#: What states nothing. A 0 or False does.
+ABSENT = (None, "", (), [])
+
+
 class MissingOptionError(ValueError):
     """A probe lacks the ``option``."""
 
@@ -178,7 +182,7 @@ def read_probe(name: object, table: object) -> Probe:
 def refuse_missing_options(backend: type[Probe], options: Mapping[str, object]) -> None:
     """Raise MissingOptionError for an option that the probe cannot do without."""
     for needed in fields(backend):
-        if needed.init and is_required(needed) and not options.get(needed.name):
+        if needed.init and is_required(needed) and options.get(needed.name) in ABSENT:
             meaning = needed.metadata.get("meaning", "")
             raise MissingOptionError(needed.name, f"It is missing: {backend.__name__} requires it. {meaning}".strip())
 
