@@ -124,9 +124,10 @@ class Registry(ABC):
         own = [("registry", file) for file in self.files]
         files = (*own, *(("secret file", file) for file in secret_files(record)), *protected)
         problems.extend(overlap_problems(basis, sites, files))
-        left_out = problems_by_site(self.locate(problems)) if problems else NO_PROBLEMS
+        located = self.locate(dict.fromkeys(problems)) if problems else ()
+        left_out = problems_by_site(located)
         if platform is None or "" in left_out or (problems and not keep_going):
-            raise ConfigurationError(self.locate(dict.fromkeys(problems)))
+            raise ConfigurationError(located)
         return Contents(platform, tuple(site for site in sites if site.id not in left_out), left_out)
 
     def site(self, site: str, *, reads_secrets: bool = True) -> tuple[PlatformSpec, SiteSpec]:
