@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -14,6 +13,7 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.overrides import OVERRIDABLE
 from wagtail_multihost.spec.project_settings import ProjectSetting, Value
 from wagtail_multihost.spec.secret import Secret
+from wagtail_multihost.spec.suggestions import suggest
 from wagtail_multihost.spec.type_words import type_name, wrong_type
 from wagtail_multihost.spec.variables import Variable
 
@@ -177,9 +177,8 @@ def close_stated(table: Record, declared: Mapping[str, object], what: str) -> No
     """Report every name that is not declared, with the nearest one that is."""
     key = table.path[-1]
     for name, entry in table.entries.items():
-        close = difflib.get_close_matches(name, declared, 1)
-        known = f"Accepted: {', '.join(declared)}." if declared else f"Declare it in platform.{key}."
-        hint = f"Did you mean {close[0]}?" if close else known
+        known = f" Accepted: {', '.join(declared)}." if declared else f" Declare it in platform.{key}."
+        hint = suggest(name, declared) or known
         if name in OVERRIDABLE:
-            hint = "It is Django's or Wagtail's: state it in settings."
-        table.report(f"The platform declares no {what} {shown(name)}. {hint}", entry.path)
+            hint = " It is Django's or Wagtail's: state it in settings."
+        table.report(f"The platform declares no {what} {shown(name)}.{hint}", entry.path)

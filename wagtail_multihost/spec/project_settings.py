@@ -148,14 +148,19 @@ def type_problems(where: str, declaration: ProjectSetting, value: Value) -> Iter
         yield Problem(where, f"It must be {'a secret' if declaration.secret else f'of the type {declaration.type}'}.")
 
 
-def parse_setting_name(name: str) -> str:
-    """Return ``name`` when it can be the name of a setting that only the project reads."""
-    refused = f"The setting {shown(name)} cannot be declared as the project's own."
+def refuse_form(name: str) -> None:
+    """Raise ValueError for what is no name of a setting or a variable in capitals."""
     if len(name) > NAME_LENGTH or not re.fullmatch(NAME_FORM, name):
         raise ValueError(
             f"The name {shown(name)} is not accepted: it must be at most {NAME_LENGTH} letters A-Z and digits, with "
             "single underscores between them, the first a letter."
         )
+
+
+def parse_setting_name(name: str) -> str:
+    """Return ``name`` when it can be the name of a setting that only the project reads."""
+    refuse_form(name)
+    refused = f"The setting {shown(name)} cannot be declared as the project's own."
     if name in OVERRIDABLE:
         raise ValueError(f"{refused} It is Django's or Wagtail's, and sites state it in their settings.")
     if name in KEY_OF:

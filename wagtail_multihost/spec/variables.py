@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -11,7 +10,7 @@ from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.kinds import Kind
-from wagtail_multihost.spec.project_settings import MEANING, NAME_FORM, NAME_LENGTH
+from wagtail_multihost.spec.project_settings import MEANING, refuse_form
 from wagtail_multihost.spec.validation import problem_of, raise_problems
 
 VALUE_LENGTH = 2000
@@ -45,11 +44,7 @@ ENDINGS = ("_CA_BUNDLE", "_CERT_DIR", "_CERT_FILE", "_PRELOAD", "_PROXY")
 
 def parse_variable_name(name: str) -> str:
     """Return ``name`` when it is a variable that changes neither who a process is, nor what it loads or trusts."""
-    if len(name) > NAME_LENGTH or not re.fullmatch(NAME_FORM, name):
-        raise ValueError(
-            f"The name {shown(name)} is not accepted: it must be at most {NAME_LENGTH} letters A-Z and digits, with "
-            "single underscores between them, the first a letter."
-        )
+    refuse_form(name)
     if name in REFUSED or name.startswith(BEGINNINGS) or name.endswith(ENDINGS):
         raise ValueError(
             f"The variable {name} is not accepted: it may change who a process is, what it loads, or whom it trusts."

@@ -37,8 +37,8 @@ class Command(MultihostCommand):
     help = (
         "Show who a site is, where its data goes, and every setting that its process gets: the value (secrets as ***), "
         "the rule that made it, the key that it was read from, with file and line, and what it replaced. None of the "
-        "site's secrets is read, but by --against. Secrets in the project's own settings are recognised by name, in "
-        "URLs, or by how they look; read the output before you share it."
+        "site's secrets is read, except with --against. Secrets in the project's own settings are recognised by name, "
+        "in URLs, or by how they look; read the output before you share it."
     )
     exit_codes: ClassVar = {
         "0": "done, also where --against finds differences",
