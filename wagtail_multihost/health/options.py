@@ -76,7 +76,7 @@ class HealthOptions(Options):
 
 
 #: What states nothing. A 0 or False does.
-ABSENT = (None, "", (), [])
+ABSENT: tuple[object, ...] = (None, "", (), [])
 
 
 class MissingOptionError(ValueError):
