@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from wagtail_multihost.management.emitting import (
     list_targets,
     load_plan,
     refuse_front,
+    target_lines,
 )
 from wagtail_multihost.registry import Contents
 from wagtail_multihost.registry.watch import watch_nothing
@@ -213,8 +213,5 @@ def test_list_of_targets_is_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
         "long": replace(nginx, name="long", summary="The second."),
     }
     monkeypatch.setattr(emitting, "emitters", lambda: found)
-    assert list_targets(False) == "a     The first.\nlong  The second."
-    assert json.loads(list_targets(True)) == [
-        {"name": "a", "summary": "The first."},
-        {"name": "long", "summary": "The second."},
-    ]
+    assert target_lines(list_targets()) == "a     The first.\nlong  The second."
+    assert list_targets() == [{"name": "a", "summary": "The first."}, {"name": "long", "summary": "The second."}]

@@ -106,7 +106,11 @@ class MultihostCommand(BaseCommand):
         """Print as JSON why there is no data; what was printed before is one whole document, and stays the only one."""
         out: Any = self.stdout  # one of those above
         if as_json and out.is_blank:
-            self.stdout.write(json.dumps({"problems": [problem.as_row() for problem in problems_of(error)]}, indent=2))
+            self.print_json({"problems": [problem.as_row() for problem in problems_of(error)]})
+
+    def print_json(self, data: object) -> None:
+        """Print the one document of ``--json``."""
+        self.stdout.write(json.dumps(data, indent=2))
 
     def caution(self, sentences: Iterable[str], verbosity: int) -> None:
         """Write sentences to stderr, unless ``verbosity`` is 0."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -152,18 +152,21 @@ def change_lines(changes: Iterable[Change], prefix: str) -> Iterable[str]:
         yield f"{words[0].upper()}{words[1:]}: {change.path}"
 
 
-def changes_as_json(changes: Iterable[Change]) -> str:
+def sort_changes(changes: Iterable[Change]) -> dict[str, list[str]]:
     """Return the paths, below the folder, of the files that are written and of those that are removed."""
     found: dict[str, list[str]] = {"changed": [], "removed": []}
     for change in changes:
         found["changed" if change.new else "removed"].append(str(change.path))
-    return json.dumps(found)
+    return found
 
 
-def list_targets(as_json: bool) -> str:
+def list_targets() -> list[dict[str, str]]:
     """Return the name and the summary of each target, those of other packages too."""
-    found = {name: emitter.summary for name, emitter in emitters().items()}
-    if as_json:
-        return json.dumps([{"name": name, "summary": summary} for name, summary in found.items()])
-    width = max(map(len, found))
-    return "\n".join(f"{name:<{width}}  {summary}" for name, summary in found.items())
+    return [{"name": name, "summary": emitter.summary} for name, emitter in emitters().items()]
+
+
+def target_lines(targets: Iterable[Mapping[str, str]]) -> str:
+    """Return a line for each target, the summaries in a column."""
+    found = list(targets)
+    width = max(len(target["name"]) for target in found)
+    return "\n".join(f"{target['name']:<{width}}  {target['summary']}" for target in found)

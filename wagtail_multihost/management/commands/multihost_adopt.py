@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
@@ -64,7 +63,7 @@ class Command(SiteCommand):
         if does:
             self.carry_out(adoption, interactive=interactive)
         if options["json"]:
-            self.stdout.write(json.dumps({"site": site, "needed": adoption.is_needed, "done": does, "lines": lines}))
+            self.print_json({"site": site, "needed": adoption.is_needed, "done": does, "lines": lines})
         elif does:
             self.stdout.write(f"Done. Restart the processes of {site}.")
 

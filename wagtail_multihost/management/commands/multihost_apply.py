@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from argparse import ArgumentTypeError
 from contextlib import suppress
@@ -18,7 +17,7 @@ from wagtail_multihost.emitters.output import diff
 from wagtail_multihost.exceptions import ApplyError
 from wagtail_multihost.management.collector import collector_paused
 from wagtail_multihost.management.command import MultihostCommand
-from wagtail_multihost.management.emitting import add_choice, add_targets, apply_request, change_lines, changes_as_json
+from wagtail_multihost.management.emitting import add_choice, add_targets, apply_request, change_lines, sort_changes
 from wagtail_multihost.spec.identifiers import shown
 
 REFUSED = 1
@@ -106,7 +105,7 @@ class Command(MultihostCommand):
 
     def show(self, changes: list[Any], **options: Any) -> None:
         if options["json"]:
-            self.stdout.write(changes_as_json(changes))
+            self.print_json(sort_changes(changes))
         elif options["diff"]:
             self.stdout.write("".join(diff(change) for change in changes), ending="")
         elif options["verbosity"] >= 1:
@@ -114,7 +113,7 @@ class Command(MultihostCommand):
 
     def report(self, result: ApplyResult, **options: Any) -> None:
         if options["json"]:
-            self.stdout.write(json.dumps(asdict(result)))
+            self.print_json(asdict(result))
         elif options["verbosity"] >= 1:
             self.stdout.write("\n".join(describe_result(result)))
 

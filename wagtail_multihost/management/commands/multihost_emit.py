@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,8 +19,9 @@ from wagtail_multihost.management.emitting import (
     add_targets,
     apply_request,
     change_lines,
-    changes_as_json,
     list_targets,
+    sort_changes,
+    target_lines,
 )
 
 DEFAULT_FOLDER = Path("/etc/multihost")
@@ -62,7 +62,7 @@ class Command(MultihostCommand):
     def run(self, **options: Any) -> None:
         refuse_unclear(options)
         if options["list"]:
-            self.stdout.write(list_targets(options["json"]))
+            self.print_targets(as_json=options["json"])
             return
         request = apply_request(options, (options["output"] or DEFAULT_FOLDER).absolute(), self.caution)
         looks = options["dry_run"] or options["diff"] or options["check"]
@@ -71,7 +71,7 @@ class Command(MultihostCommand):
             return
         changes = (find_changes(request) if looks else write_changes(request)).changes
         if options["json"]:
-            self.stdout.write(changes_as_json(changes))
+            self.print_json(sort_changes(changes))
         elif options["diff"]:
             self.stdout.write("".join(diff(change) for change in changes), ending="")
         elif options["verbosity"] >= 1:
@@ -80,11 +80,15 @@ class Command(MultihostCommand):
         if options["check"] and changes:
             raise CommandError(f"{len(changes)} files differ.", returncode=DIFFERS)
 
+    def print_targets(self, *, as_json: bool) -> None:
+        found = list_targets()
+        self.print_json(found) if as_json else self.stdout.write(target_lines(found))
+
     def print_files(self, emitters: Iterable[Emitter], plan: Plan, *, as_json: bool) -> None:
         files = (file for emitter in emitters for file in emitter.emit(plan))
         if as_json:
             rows = [{"path": str(plan.directory / file.path), "site": file.site, "text": file.text} for file in files]
-            self.stdout.write(json.dumps(rows, indent=2))
+            self.print_json(rows)
             return
         for file in files:
             self.stdout.write(f"### {plan.directory / file.path}\n{file.text}")

@@ -21,10 +21,12 @@ from wagtail_multihost.registry import Registry
 from wagtail_multihost.registry.keys import Key, declared
 from wagtail_multihost.registry.keys.schema import json_schema
 from wagtail_multihost.registry.lines import located_labels
-from wagtail_multihost.resolver.explain import Row, explain, explain_project, site_facts
+from wagtail_multihost.resolver.explain import Located, Row, explain, explain_project, site_facts
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.rotation import HOW_TO, SiteCredential, site_credentials
 from wagtail_multihost.running import current, registry_of
+from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.site import SiteSpec
 
 HEADINGS = {
     "fact": "Who the site is, and where its data goes",
@@ -91,24 +93,34 @@ class Command(MultihostCommand):
             self.report([row_of_key(key) for key in declared()], map(lines_of_key, declared()), **options)
             return
         if options["schema"]:
-            self.stdout.write(json.dumps(json_schema(), indent=2))
+            self.print_json(json_schema())
             return
+        self.run_for_site(**options)
+
+    def run_for_site(self, **options: Any) -> None:
         registry = registry_of(options["registry"])
         platform, site = registry.site(options["site"], reads_secrets=False)
         located = located_labels(registry)
         if options["rotation"]:
             refuse_snapshots(registry)
-            found = list(site_credentials(platform, site, located))
-            texts = [*map(lines_of_credential, found), [f"How to change them: {HOW_TO}"]]
-            self.report([entry._asdict() for entry in found], texts, **options)
-            return
+            self.report_rotation(list(site_credentials(platform, site, located)), **options)
+        elif options["against"]:
+            self.report_differences(platform, site, **options)
+        else:
+            self.report_settings(ResolvedSettings(platform, site), located, **options)
+
+    def report_rotation(self, found: list[SiteCredential], **options: Any) -> None:
+        texts = [*map(lines_of_credential, found), [f"How to change them: {HOW_TO}"]]
+        self.report([entry._asdict() for entry in found], texts, **options)
+
+    def report_differences(self, platform: PlatformSpec, site: SiteSpec, **options: Any) -> None:
         project = project_settings()
-        if options["against"]:
-            own = current_settings(project) if current() else {}
-            rows = rows_against(options["against"], platform, site, own)
-            self.report(rows, lines_against(options["against"], rows, has_own=bool(own)), **options)
-            return
-        resolved = ResolvedSettings(platform, site)
+        own = current_settings(project) if current() else {}
+        rows = rows_against(options["against"], platform, site, own)
+        self.report(rows, lines_against(options["against"], rows, has_own=bool(own)), **options)
+
+    def report_settings(self, resolved: ResolvedSettings, located: Located, **options: Any) -> None:
+        project = project_settings()
         parts = [site_facts(resolved, located), explain(resolved, project, located)]
         if options["all"]:
             parts.append(explain_project(resolved, project, current_settings(project), vars(global_settings)))
@@ -118,7 +130,7 @@ class Command(MultihostCommand):
     def report(self, rows: list[Any], texts: Iterable[list[str]], **options: Any) -> None:
         """Print ``rows`` for machines, or the lines of each for readers, the first as a heading."""
         if options["json"]:
-            self.stdout.write(json.dumps(rows, indent=2))
+            self.print_json(rows)
             return
         for first, *rest in texts:
             self.stdout.write(self.style.MIGRATE_HEADING(first))

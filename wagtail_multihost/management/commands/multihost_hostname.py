@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
@@ -47,7 +46,7 @@ class Command(SiteCommand):
         if writes and plan.steps and not wagtail_site.forget_root_paths():
             self.stderr.write("The cache cannot be reached; Wagtail may use the old addresses for up to an hour.")
         if options["json"]:
-            self.stdout.write(json.dumps({"site": own.site.id, "changes": list(plan.lines), "done": writes}))
+            self.print_json({"site": own.site.id, "changes": list(plan.lines), "done": writes})
         else:
             self.stdout.write("\n".join(plan.lines) or "There is nothing to do.")
         if options["check"] and plan.steps:

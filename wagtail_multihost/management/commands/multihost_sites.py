@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
@@ -77,7 +76,7 @@ class Command(MultihostCommand):
         self.caution(unrecorded_cautions(registry, contents), options["verbosity"])
         if options["json"]:
             tables = [as_table(contents.platform, site, pins.get(site.id)) for site in contents.sites]
-            self.stdout.write(json.dumps(tables, indent=2))
+            self.print_json(tables)
             return
         width = max((len(site.id) for site in contents.sites), default=0)
         for site in contents.sites:

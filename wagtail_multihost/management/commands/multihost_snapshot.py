@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, ClassVar
@@ -91,7 +90,7 @@ class Command(MultihostCommand):
             changes = [change for change in changes if change.state is not SnapshotAction.RENEWED]
         if options["json"]:
             rows = [{"file": change.path.name, "state": change.state.value} for change in changes]
-            self.stdout.write(json.dumps(rows))
+            self.print_json(rows)
         else:
             self.report(changes, "" if writes else "Would be", options["verbosity"])
         if options["check"] and changes:
