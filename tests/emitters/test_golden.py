@@ -9,6 +9,7 @@ import pytest
 
 from tests.emitters.conftest import BUCKET, make_codebase, make_plan, make_platform, make_site, texts
 from wagtail_multihost.emitters import Plan, emitters
+from wagtail_multihost.emitters.files import RenderedFile
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.storage import StorageSpec
@@ -109,6 +110,13 @@ def test_emitted_files_carry_ownership_and_lie_in_the_folders_of_their_target(ta
     for path, text in texts(target, CASES[target, case]).items():
         assert text.startswith(f"{OWNERSHIP_LINE}\n") and text.endswith("\n")
         assert str(Path(path).parent) in emitters()[target].folders
+
+
+@pytest.mark.parametrize(("target", "case"), CASES)
+def test_files_of_sites_have_seals(target: str, case: str) -> None:
+    """A file without one would be rendered anew by every run, however little has changed."""
+    found = [file for file in emitters()[target].emit(CASES[target, case]) if isinstance(file, RenderedFile)]
+    assert [str(file.path) for file in found if not file.seal(file.text)] == []
 
 
 def test_no_secret_is_emitted() -> None:

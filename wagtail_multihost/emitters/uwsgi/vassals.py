@@ -34,9 +34,9 @@ PATTERNS = {
     "file_pattern": FILE_PATTERN,
     "hashed_pattern": FILE_PATTERN + "[.][0-9a-f]{12}[.][A-Za-z0-9]+",
     "hashed_cache": "public, max-age=31536000, immutable",
-    # Of several slashes in so many places of a path: each copies the path into the request's packet.
-    "merges": range(4),
 }
+#: In how many places of a path several slashes are merged: each copies the path into the request's packet.
+MERGED_PLACES = 4
 # The default for a site with its own account: without a limit its code could use up the machine's processes.
 ACCOUNT_TASKS = 256
 
@@ -117,6 +117,7 @@ def serving_values(plan: Plan, site: SiteSpec) -> dict[str, object]:
         "media_url": uwsgi_quote(re.escape(codebase.media_url)) if codebase.media_url else "",
         "media_root": uwsgi_quote_route(str(site.storage.path)) if site.storage.path else "",
         **PATTERNS,
+        "merged_places": MERGED_PLACES,
         "redirects": [uwsgi_quote(pattern) for pattern in redirect_patterns(site)],
         "origin": uwsgi_quote(origin),
     }
