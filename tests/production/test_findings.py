@@ -62,6 +62,7 @@ def test_hint_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.syspath_prepend(tmp_path)
     assert ", such as mysite.settings.production;" in hint_for("hinted.settings.dev")
     assert "hinted" not in sys.modules
+    assert ", such as mysite.settings.production;" in hint_for("sys.dev"), "sys has no modules in it"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,10 @@ def hint_for(module: str) -> str:
 
 def has_module(package: str, name: str) -> bool:
     """Return whether an imported package has a module. No other is looked into: looking imports it, which runs it."""
-    return package in sys.modules and importlib.util.find_spec(f"{package}.{name}") is not None
+    try:
+        return package in sys.modules and importlib.util.find_spec(f"{package}.{name}") is not None
+    except (ImportError, ValueError):  # it is a module without others in it
+        return False
 
 
 def is_for_development(module: str) -> bool:
