@@ -13,7 +13,7 @@ from wagtail_multihost.registry import SITE_VARIABLE
 from wagtail_multihost.registry.base import Registry, records_of
 from wagtail_multihost.registry.record import KEY_PATH, Record, RegistrySource
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.type_words import SWITCH, WHOLE_NUMBER
+from wagtail_multihost.spec.type_words import TRUE_OR_FALSE, WHOLE_NUMBER
 
 SITE_PREFIX = "MULTIHOST_SITE_"
 PLATFORM_PREFIX = "MULTIHOST_PLATFORM_"
@@ -62,7 +62,7 @@ class EnvironmentSource(RegistrySource):
             return value
         word = self.text(value).strip().lower()
         if word not in BOOLEANS:
-            raise ValueError(f"The value {shown(word)} is not accepted: it must be {SWITCH}.")
+            raise ValueError(f"The value {shown(word)} is not accepted: it must be {TRUE_OR_FALSE}.")
         return BOOLEANS[word]
 
     def integer(self, value: object) -> int:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wagtail_multihost.spec import type_words
 from wagtail_multihost.spec.identifiers import parse_hostname, shown
 from wagtail_multihost.spec.secret import Secret
-from wagtail_multihost.spec.type_words import STRING
+from wagtail_multihost.spec.type_words import STRING, TRUE_OR_FALSE
 from wagtail_multihost.spec.validation import parse_path, parse_port, parse_printable, parse_server_host
 
 
@@ -58,7 +57,7 @@ def integer(least: int, most: int | None = None, *, what: str = "number", unit: 
     return Kind(wanted, int, check, reader, schema=limits)
 
 
-SWITCH = Kind(type_words.SWITCH, bool, accept_any)
+SWITCH = Kind(TRUE_OR_FALSE, bool, accept_any)
 SECRET = Kind("secret", Secret, accept_any)
 SECRETS = Kind("list of secrets", Secret, accept_any, "take_secrets")
 KEY_ID = Kind("key id", str, accept_any)

@@ -5,21 +5,21 @@ from __future__ import annotations
 STRING = "string"
 STRINGS = "list of strings"
 STRINGS_BY_NAME = "table of strings"
-SWITCH = "true or false"
+TRUE_OR_FALSE = "true or false"
 WHOLE_NUMBER = "whole number"
 TABLE = "table"
 #: What a value of a file should be, where its type is another one.
 WANTED = {
     str: f"a {STRING}",
     int: f"a {WHOLE_NUMBER} without quotes",
-    bool: f"{SWITCH} without quotes",
+    bool: f"{TRUE_OR_FALSE} without quotes",
     list: f"a {STRINGS}",
     dict: f"a {TABLE}",
 }
 FOUND = {
     str: f"a {STRING}",
     int: f"a {WHOLE_NUMBER}",
-    bool: SWITCH,
+    bool: TRUE_OR_FALSE,
     float: "a number with a decimal point",
     list: "a list",
     dict: f"a {TABLE}",

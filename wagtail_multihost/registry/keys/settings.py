@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from wagtail_multihost.registry.keys.key import SETTINGS, Key
 from wagtail_multihost.spec.overrides import SWITCH_SETTINGS, TEXT_SETTINGS
-from wagtail_multihost.spec.type_words import STRING, SWITCH
+from wagtail_multihost.spec.type_words import STRING, TRUE_OR_FALSE
 
 #: What a site gets from the resolver where neither its record nor the platform's states it.
 DERIVED_SETTINGS = {
@@ -27,7 +27,7 @@ def settings_keys() -> Iterator[Key]:
         owner = "Wagtail" if name.startswith("WAGTAIL") else "Django"
         meaning = f"{owner}'s setting." if is_switch else f"{owner}'s setting{accepted_by(TEXT_SETTINGS[name])}."
         default = DERIVED_SETTINGS.get(name, "the project's")
-        kind = SWITCH if is_switch else STRING
+        kind = TRUE_OR_FALSE if is_switch else STRING
         yield Key(SETTINGS, name, kind, default, meaning, is_shared=True, who="site", shape=bool if is_switch else str)
 
 
