@@ -25,7 +25,9 @@ def only_run() -> Iterator[None]:
     """Refuse a second run on the same data."""
     DATA.mkdir(mode=0o711, exist_ok=True)
     LOGS.mkdir(mode=0o700, exist_ok=True)
-    with open(DATA / "run.lock", "w") as lock:
+    # Others may not open it: whoever can read a file can lock it.
+    with open(DATA / "run.lock", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as lock:
+        os.fchmod(lock.fileno(), 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -76,12 +78,16 @@ def is_ours(folder: Path) -> bool:
 
 
 def processes_in(folder: Path) -> list[int]:
-    """Return this account's processes whose command line names a file in ``folder``; none where there is no /proc."""
-    found = []
+    """
+    Return what a run has started: this account's processes of programs beside this Python that name a file in
+    ``folder``, and no editor that shows one. None where there is no /proc.
+    """
+    found, programs = [], os.fsencode(f"{Path(sys.executable).parent}/")
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_bytes()
-            if process.stat().st_uid == os.geteuid() and os.fsencode(f"{folder}/") in command:
+            is_program = any(word.startswith(programs) for word in command.split(b"\0")[:2])
+            if is_program and process.stat().st_uid == os.geteuid() and os.fsencode(f"{folder}/") in command:
                 found.append(int(process.name))
     return [pid for pid in found if pid != os.getpid()]
 

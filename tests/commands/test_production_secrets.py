@@ -17,3 +17,17 @@ def test_registry_that_cannot_be_opened_is_taken_for_one_with_secrets(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.toml").write_text("[platform\n")
     assert file_has_secret(Path(name)) is True
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [('STRIPE = "inline"', True), ('STRIPE = "env:STRIPE"', False), ('STRIPE_file = "/k"', False), ("", False)],
+)
+def test_secrets_of_the_projects_own_are_secrets(tmp_path: Path, stated: str, expected: bool) -> None:
+    """A value of one does not belong in a repository; references and plain values do."""
+    path = tmp_path / "sites.toml"
+    path.write_text(
+        "[platform.project_settings]\nSTRIPE = { secret = true }\nSHOP = {}\n"
+        f"[sites.aurora.project_settings]\nSHOP = 'a'\n{stated}\n"
+    )
+    assert file_has_secret(path) is expected

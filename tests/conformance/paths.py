@@ -98,6 +98,10 @@ BEHAVIOURS = (
     path("A plus sign", "/a+b", "kept", hears="/a+b"),
     path("`%20` and `%2B`", "/a%20b%2Bc", "decoded once", hears="/a b+c"),
     path("`%2520`", "/a%2520b", "decoded once", hears="/a%20b"),
+    path("`%3F` and `%23` before a query", "/a%3Fb%23c?d=e", "decoded, and no query", "d=e", hears="/a?b#c"),
+    path("`%0D%0A` and a header in a path", "/a%0D%0AHost:%20b/%0Ac", "kept in the path", hears="/a\r\nHost: b/\nc"),
+    path("`%0A` at the end, after slashes twice", "/a//b%0A", "kept", hears="/a/b\n"),
+    path("`%5C` and a semicolon", "/a%5C..%5Cb;c=d", "kept", hears="/a\\..\\b;c=d"),
     path("`%24` and a dollar sign", "/%24{HOST}/${HTTP_HOST}/$1", "kept", hears="/${HOST}/${HTTP_HOST}/$1"),
     path("Slashes twice, and a dollar sign", "//${HTTP_HOST}//$1", "merged", hears="/${HTTP_HOST}/$1", differs=DOLLAR),
     path("A path in UTF-8", "/caf%C3%A9/%F0%9F%90%A6/", hears=text("/café/🐦/")),
@@ -112,5 +116,6 @@ BEHAVIOURS = (
     Behaviour("The health endpoint, its slashes twice", (request("//-//live/"),), (Wanted(404),)),
     Behaviour("The health endpoint, in percent signs", (request("/%2D/live/"),), (Wanted(404),)),
     Behaviour("The health endpoint, by dot segments", (request("/x/../-/live/"),), (Wanted(404),)),
+    Behaviour("The health endpoint, with `%0A` at its end", (request("/-/live/%0A"),), (Wanted(404),)),
     Behaviour("nginx's own places", (request("/-/files/documents/private.txt"),), (Wanted(404),)),
 )

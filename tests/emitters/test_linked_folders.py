@@ -144,3 +144,17 @@ def test_owner_of_the_code_may_set_links_unless_it_is_a_site(tmp_path: Path, use
     assert (owner in trusted_accounts(plan)) is trusts
     missing = make_plan(make_site("aurora"), platform=platform, codebase=make_codebase(directory=tmp_path / "none"))
     assert set(trusted_accounts(missing)) == {0, os.geteuid()}
+
+
+@pytest.mark.parametrize("method", ["stat", "readlink"])
+def test_what_is_removed_meanwhile_stops_nobody(release: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """The files of all sites are emitted, though the owner of a folder removes it while its path is looked at."""
+    real = getattr(Path, method)
+
+    def remove_first(path: Path, **options: Any) -> Any:
+        if path.is_relative_to(release / "releases/42") and options.get("follow_symlinks", True):
+            raise FileNotFoundError(str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, method, remove_first)
+    assert "aurora " in media_of(plan_for(release / "current/media"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,19 @@ def test_router_serves_its_sites_and_nothing_else(folder: Path, build: str) -> N
             assert get(port, "/", host=host)[0] == 404
         moved = get(port, "/a/?b=c", host="www.aurora.example.org")
         assert (moved[0], moved[2]) == (301, f"http://aurora.example.org:{port}/a/?b=c")
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_no_path_keeps_a_process_busy(folder: Path, build: str) -> None:
+    """Whatever slashes and dollar signs are in a path, the rules read it in no time: a request is cheap to send."""
+    port = free_port()
+    with emperor(local_plan(folder, build, port), folder, build):
+        wait_for(lambda: get(port, "/") == (200, "aurora /", ""), "the site")
+        for path in ("/" * 500 + "$", "/a//" * 500 + "$", "/a" * 3500 + "//$", "$" + "//a" * 500, "/.a" * 2000 + "$"):
+            assert min(seconds_to_answer(port, path) for _ in range(3)) < 0.3, path[:9]
+
+
+def seconds_to_answer(port: int, path: str) -> float:
+    began = time.monotonic()
+    get(port, path)
+    return time.monotonic() - began

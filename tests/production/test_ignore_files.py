@@ -176,3 +176,14 @@ def test_project_is_where_manage_py_is(project: Path) -> None:
 def test_registry_with_a_secret_in_it_is_told_from_one_without(document: object, expected: bool) -> None:
     """Values are secrets where their keys say so; variables' names and files' paths are not."""
     assert has_secret(document) is expected
+
+
+@pytest.mark.parametrize("name", [".env", "aurora.env"])
+def test_documented_lines_leave_a_file_of_variables_out(tmp_path: Path, name: str) -> None:
+    """A registry of one site in a file of variables has secrets: neither an image nor a commit contains it."""
+    for example in ("dockerignore", "gitignore"):
+        (tmp_path / f".{example}").write_text((EXAMPLES / example).read_text())
+    for file in ("Dockerfile", "manage.py", name):
+        (tmp_path / file).touch()
+    assert not list(context_findings([tmp_path / name]))
+    assert not list(repository_findings(tmp_path, [tmp_path / name]))

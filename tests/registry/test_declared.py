@@ -9,6 +9,7 @@ import pytest
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import SITE, declared
+from wagtail_multihost.spec import Secret
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Keys that are each site's own: the platform may state none of them for all sites, or paths with {site} in them.
@@ -36,7 +37,10 @@ OF_THE_NODE = {
     },
     "platform.uwsgi": {"http", "cgroup"},
     "platform.systemd": {"user"},
-    SITE: {"secret_key_file", "code", "nginx", "database", "cache", "storage", "mail", "frontend", "tls"},
+    SITE: {
+        *("secret_key_file", "project_settings", "code"),
+        *("nginx", "database", "cache", "storage", "mail", "frontend", "tls"),
+    },
     "database": {"path", "password_file", "options"},
     "cache": {"password_file", "authority", "certificate", "key"},
     "storage": {"path", "authority", "access_key_file", "secret_key_file"},
@@ -46,7 +50,7 @@ OF_THE_NODE = {
     "code": {"directory", "virtualenv", "wsgi", "settings_module", "pythonpath"},
     "nginx": {"site_include"},
 }
-OF_THE_SITE = {SITE: {"hostnames", "aliases", "admins", "settings", "project_settings"}}
+OF_THE_SITE = {SITE: {"hostnames", "aliases", "admins", "settings"}}
 PLACES = {
     "database": {"engine", "path", "name", "user", "host", "port"},
     "cache": {"backend", "host", "port", "number"},
@@ -86,6 +90,21 @@ def found(**wanted: object) -> dict[str, set[str]]:
 def test_keys_of_the_node_are_those_that_root_acts_on() -> None:
     """No form and no API may reach a path that root opens, an account that it becomes, or a hook that it runs."""
     assert found(who="node") == OF_THE_NODE
+
+
+def test_what_follows_references_is_the_nodes(tmp_path: Path) -> None:
+    """Root reads whatever file a site's project_settings name, a neighbour's too: nobody states them by a form."""
+    secret = tmp_path / "borealis.key"
+    secret.write_text("the neighbour's key")
+    secret.chmod(0o600)
+    path = tmp_path / "sites.toml"
+    path.write_text(
+        f"[platform]\nname = 'aviary'\n[platform.project_settings.LICENCE]\nsecret = true\n"
+        f"[sites.aurora]\nhostnames = ['a.localhost']\n[sites.aurora.project_settings]\nLICENCE_file = '{secret}'\n"
+    )
+    ((_, value),) = open_registry(path, {}).site("aurora")[1].project_settings
+    assert isinstance(value, Secret) and value.reveal() == "the neighbour's key"
+    assert [key.who for key in declared() if (key.table, key.name) == (SITE, "project_settings")] == ["node"]
 
 
 def test_keys_of_a_sites_people_are_few() -> None:

@@ -183,3 +183,12 @@ def test_settings_that_nobody_foresaw_come_last() -> None:
     assert effect_of("ROOT_URLCONF")[1] == OTHER
     for rank, (_, effect) in enumerate(EFFECTS):
         assert effect_of(effect.pattern.replace("*", "x"))[0] == rank
+
+
+def test_what_becomes_a_secret_is_masked_today(specs: tuple[PlatformSpec, SiteSpec]) -> None:
+    """A live value is not shown where the site has a secret, though nothing in its name or form tells."""
+    for live in ("plain words", ["plain words"]):
+        rows = find_differences({"LICENCE": live}, {"LICENCE": Secret("others")}, {}, specs[1])
+        row = next(row for row in rows if row.setting == "LICENCE")
+        assert (row.now, row.then) == ("***", "***")
+        assert "plain words" not in str(row)

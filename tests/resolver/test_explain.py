@@ -179,3 +179,16 @@ def test_facts_name_the_variables_that_they_are_from() -> None:
 def test_build_mode_has_no_facts() -> None:
     """Without a site there is nothing to tell of one."""
     assert site_facts(ResolvedSettings()) == []
+
+
+def test_variables_that_look_like_secrets_are_masked(tmp_path: Path) -> None:
+    """Nobody may state a secret as a variable; one that somebody did is not repeated, and plain ones are shown."""
+    path = tmp_path / "sites.toml"
+    path.write_text(
+        "[platform]\nname = 'aviary'\n[platform.env]\nREPORTS = {}\nCRM_TOKEN = {}\nCRM_REGION = {}\n"
+        "[sites.aurora]\nhostnames = ['a.localhost']\n[sites.aurora.env]\n"
+        "REPORTS = 'https://hidden-dsn@sentry.example.org/1'\nCRM_TOKEN = 'hidden-token'\nCRM_REGION = 'eu'\n"
+    )
+    rows = site_facts(ResolvedSettings(*open_registry(path, {}).site("aurora", reads_secrets=False)))
+    found = {row["name"]: row["value"] for row in rows if str(row["name"]).startswith("env.")}
+    assert found == {"env.REPORTS": "https://***@sentry.example.org/1", "env.CRM_TOKEN": "***", "env.CRM_REGION": "eu"}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,15 @@ def test_ctrl_c_in_the_first_moments_is_at_most_one_line(checkout: Path, tmp_pat
             os.killpg(process.pid, 2)
             process.wait(30)
         assert (moment, rest_of(log.read_text())) in ((moment, "Stopped.\n"), (moment, ""))
+
+
+def test_lock_of_a_run_is_for_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can open a file can lock it, and no run of the owner would start."""
+    monkeypatch.syspath_prepend(str(CHECKOUT / "example_project"))
+    folders = import_module("runner.folders")
+
+    monkeypatch.setattr(folders, "DATA", tmp_path)
+    monkeypatch.setattr(folders, "LOGS", tmp_path / "log")
+    (tmp_path / "run.lock").touch(0o644)
+    with folders.only_run():
+        assert (tmp_path / "run.lock").stat().st_mode & 0o777 == 0o600

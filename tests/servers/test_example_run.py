@@ -10,7 +10,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -373,11 +372,16 @@ def test_next_run_removes_what_a_killed_one_left(run: Run, tmp_path: Path) -> No
         wait_for(lambda: not any(is_running(pid) for pid in everything), "every process to end")
     folder = Path((project / "data" / "runtime").read_text())
     assert folder.is_dir()
-    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
-    with running([*sleeping, folder / "x"], log) as left, running([*sleeping, tmp_path / "x"], log) as other:
+    sleeping = [project / ".venv" / "bin" / "python", "-c", "import time; time.sleep(600)"]
+    looking = ["/bin/sh", "-c", "sleep 600; :", folder / "x"]  # as an editor or a pager does
+    with (
+        running([*sleeping, folder / "x"], log) as left,
+        running([*sleeping, tmp_path / "x"], log) as other,
+        running(looking, log) as reader,
+    ):
         with served(project, log, port) as (second, _):
             left.wait(10)
-            assert other.poll() is None
+            assert other.poll() is None and reader.poll() is None
             assert f"Removed what a killed run had left: {folder} and 1 processes" in second.output
         assert not folder.exists()
         assert words_of(log)[1:] == ["Writing the configurations", "Starting the sites"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from wagtail_multihost.production import ProductionFinding
 from wagtail_multihost.production.ignore_files import leaves_out
 from wagtail_multihost.registry import DEFAULT_FILE
+from wagtail_multihost.registry.declarations import PROJECT_SETTINGS
 from wagtail_multihost.registry.keys import declared
 from wagtail_multihost.registry.platform_key import FILE_NAME
 from wagtail_multihost.spec.identifiers import shown
@@ -119,3 +120,25 @@ def has_secret(document: object, key: str = "") -> bool:
 def inner_key(key: str, name: str) -> str:
     """Return the key that a nested value belongs to: in a keyring, whose names are ids, that of the keyring."""
     return key if key in SECRET_KEYS and not name.endswith("_file") else name
+
+
+def has_project_secret(document: Mapping[str, object]) -> bool:
+    """Return whether a site states a secret of the project's own, which the platform declares, as a value."""
+    secrets = {name for name, found in table_in(document, "platform", PROJECT_SETTINGS).items() if is_secret(found)}
+    return any(
+        name in secrets and isinstance(value, str) and not value.startswith("env:")
+        for site in table_in(document, "sites")
+        for name, value in table_in(document, "sites", site, PROJECT_SETTINGS).items()
+    )
+
+
+def is_secret(declaration: object) -> bool:
+    return isinstance(declaration, Mapping) and declaration.get("secret") is True
+
+
+def table_in(document: Mapping[str, object], *path: str) -> Mapping[str, object]:
+    """Return the table at a path, an empty one if there is none."""
+    for key in path:
+        found = document.get(key)
+        document = found if isinstance(found, Mapping) else {}
+    return document

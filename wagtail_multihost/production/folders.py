@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.production.build_context import has_secret, own_paths, project_folder
+from wagtail_multihost.production.build_context import has_project_secret, has_secret, own_paths, project_folder
 from wagtail_multihost.registry import DEFAULT_FILE, open_registry
 from wagtail_multihost.registry.toml import TomlRegistry
 from wagtail_multihost.spec.site import SiteSpec
@@ -33,6 +33,9 @@ def file_has_secret(path: Path) -> bool:
     """Return whether the file of a registry has a secret as a value, or cannot be read."""
     try:
         registry = open_registry(path, {})
-        return not isinstance(registry, TomlRegistry) or has_secret(registry.document())
+        if not isinstance(registry, TomlRegistry):
+            return True
+        document = registry.document()
+        return has_secret(document) or has_project_secret(document)
     except ConfigurationError:
         return True

@@ -183,7 +183,8 @@ def difference_at(
     meaning = effect.meaning
     if reason := unread_file(new):
         meaning = f"It cannot be compared. {reason} If it differs: {meaning}"
-    shown_now = masked(path, old, secrets)
+    # What a site has as a secret is one today, whatever its name is.
+    shown_now = MASK if isinstance(new, Secret) and not is_blank(old) else masked(path, old, secrets)
     states = name in TEXT_SETTINGS or name in SWITCH_SETTINGS or key == "database.path" or effect.states
     line = ""
     if key and states and shown_now == old and isinstance(old, str | int) and old != "":

@@ -121,7 +121,10 @@ def site_facts(resolved: ResolvedSettings, located: Located = NOWHERE) -> list[R
         ("platform", PLATFORM, key, getattr(platform, key), platform.sources.get(key, "")) for key in PLATFORM_FACTS
     ]
     found += [("site", SITE, key, getattr(site, key), site.sources.get(key, "")) for key in SITE_FACTS]
-    found += [("env", "env", key, value, site.sources.get(f"env.{key}", "")) for key, value in site.env]
+    # No variable is a secret, and what people put there by mistake is not shown to more than see the files.
+    found += [
+        ("env", "env", key, mask_setting(key, value), site.sources.get(f"env.{key}", "")) for key, value in site.env
+    ]
     for part in PARTS:
         for key, value in stated_fields(getattr(site, part)):
             source = source_of_field(site.sources.get(part, ""), site.id, key, located)

@@ -227,7 +227,8 @@ class SiteSpec(Frozen):
         "`NAME_file`.",
         (),
         default_text="the declared defaults",
-        who="site",
+        # Root reads the file that NAME_file names, and the variable of env:NAME: either may be a neighbour's secret.
+        who="node",
     )
     env: Environ = key(
         VARIABLES,

@@ -18,7 +18,8 @@ VALUE_LENGTH = 2000
 EXPANDED = ("%(", "$(", "@(")
 # Whole names that say who a process is, what it loads, where it looks, or whom it trusts, in the order of who reads
 # them: the shell, glibc (https://man7.org/linux/man-pages/man8/ld.so.8.html, resolv.conf(5), hostname(7)), systemd
-# (https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html), the servers, and settings modules.
+# (https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html), the servers, settings modules, and what
+# commands start: psql and mysql of dbshell, editors and pagers, and coverage at the start of any Python.
 REFUSED = frozenset(
     {
         *("BASH_ENV", "CDPATH", "ENV", "HOME", "IFS", "LOGNAME", "MAIL", "OLDPWD", "PATH", "PS4", "PWD", "SHELL"),
@@ -28,10 +29,13 @@ REFUSED = frozenset(
         *("CACHE_DIRECTORY", "CONFIGURATION_DIRECTORY", "LOGS_DIRECTORY", "RUNTIME_DIRECTORY", "STATE_DIRECTORY"),
         *("FORWARDED_ALLOW_IPS", "PORT", "SENDFILE", "SERVER_SOFTWARE", "WEB_CONCURRENCY"),
         *("CACHE_URL", "DATABASE_URL", "EMAIL_URL", "SECRET_KEY", "SEARCH_URL", "VIRTUAL_ENV"),
+        *("BROWSER", "EDITOR", "INPUTRC", "LESSOPEN", "NETRC", "PAGER", "TERMINFO", "TERMINFO_DIRS", "TNS_ADMIN"),
+        *("VISUAL", "CELERY_CONFIG_MODULE", "CELERY_LOADER"),
     }
 )
 #: How further names begin.
 BEGINNINGS = (
+    *("COVERAGE_", "GDAL_", "LIBMYSQL", "MARIADB_", "MYSQL_", "ODBC", "ORACLE_", "PSQL"),
     *("AWS_", "BASH_FUNC_", "BOTO", "CURL_", "DBUS_", "DJANGO_", "DYLD_", "FONTCONFIG_", "GCONV_", "GIO_", "GIT_"),
     *("GLIBC_", "GRANIAN_", "GST_", "GUNICORN_", "HYPERCORN_", "JAVA_", "JDK_", "KRB5", "LC_", "LD_", "LISTEN_"),
     *("LIBPQ", "MAGICK_", "MALLOC_", "MULTIHOST_", "NODE_", "NSS_", "OPENSSL_", "PERL", "PG", "PIP_", "PYTEST_"),

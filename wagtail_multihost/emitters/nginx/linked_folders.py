@@ -79,18 +79,18 @@ def follow_links(path: str, owners: Collection[int]) -> tuple[list[tuple[str, st
     waiting, current, problem = list(reversed(Path(path).parts[1:])), Path("/"), ""
     links: list[tuple[str, str]] = []
     while waiting and len(links) <= MOST_LINKS:
-        # A folder counts only if a link is found in it: the last one is the site's.
-        problem = problem or folder_problem(current, owners)
-        name = waiting.pop()
-        current = Path("/") if name == "/" else current.parent if name == ".." else current / name
         try:
+            # A folder counts only if a link is found in it: the last one is the site's.
+            problem = problem or folder_problem(current, owners)
+            name = waiting.pop()
+            current = Path("/") if name == "/" else current.parent if name == ".." else current / name
             status = current.lstat()
-        except OSError:
+            if not stat.S_ISLNK(status.st_mode):
+                continue
+            target = current.readlink()
+        except OSError:  # nothing is there, or no longer: the owner of a folder may change it while it is looked at
             break
-        if not stat.S_ISLNK(status.st_mode):
-            continue
         links.append((str(current), problem or located(current, access_problem(status, 0, owners))))
-        target = current.readlink()
         waiting += reversed(target.parts)
         current = Path("/") if target.is_absolute() else current.parent
     if len(links) > MOST_LINKS:
