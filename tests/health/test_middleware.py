@@ -28,6 +28,8 @@ from wagtail_multihost.health import process
 from wagtail_multihost.health.middleware import HealthMiddleware
 from wagtail_multihost.health.probe import Outcome, Probe, passed
 from wagtail_multihost.health.probes import cache as cache_probe
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.platform_record import read_platform
 from wagtail_multihost.running import Running
 
 LIVE = ("/-/live/", "/-/live")
@@ -393,6 +395,28 @@ def test_answers_share_nothing_that_can_be_changed(rf: RequestFactory) -> None:
     assert (second.status_code, second.content, second.headers) == (200, b"pass", expected.headers)
     assert not second.cookies and not second._resource_closers and not second.has_header("X-Seen")
     assert second.headers is not expected.headers
+
+
+@pytest.mark.parametrize(("stated", "sees"), [("", False), ("development", True), ("production", False)])
+@pytest.mark.parametrize("in_file", [False, True])
+def test_container_that_states_no_environment_is_nobodys_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stated: str, sees: bool, in_file: bool
+) -> None:
+    """Variables describe containers: only one that says so itself shows details to all who reach its loopback."""
+    variables = {
+        "MULTIHOST_SITE": "aurora",
+        "MULTIHOST_PLATFORM_NAME": "aviary",
+        "MULTIHOST_SITE_HOSTNAMES": "aurora.localhost",
+        **({"MULTIHOST_PLATFORM_ENVIRONMENT": stated} if stated else {}),
+    }
+    (tmp_path / "aurora.env").write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+    (tmp_path / "aurora.env").chmod(0o600)
+    opened = open_registry(tmp_path / "aurora.env", {}) if in_file else open_registry("env:", variables)
+    record, sites = opened.read_tables(reads_secrets=False)
+    platform = read_platform(record)[0]
+    assert platform and [site.site for site in sites] == ["aurora"]
+    monkeypatch.setattr(running, "_current", Running(platform=platform, site=a_site(), opened=opened))
+    assert process.is_in_development() is sees
 
 
 @pytest.mark.parametrize(("environment", "sees"), [("development", True), ("production", False), ("staging", False)])

@@ -103,9 +103,15 @@ def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
 
 
 def is_in_development() -> bool:
-    """Return whether the site's platform is in development, where the machine is a person's own."""
-    registered = registered_site()
-    return registered is not None and registered[0].environment == DEVELOPMENT
+    """
+    Return whether the site's platform is in development, where the machine is a person's own. A container whose
+    variables state no environment may be anybody's.
+    """
+    running = current()
+    if running is None or running.platform is None or registered_site() is None:
+        return False
+    is_known = "environment" in running.platform.sources or running.opened is None or running.opened.assumes_development
+    return is_known and running.platform.environment == DEVELOPMENT
 
 
 def accepted_tokens(stated: HealthSettings) -> Sequence[str]:

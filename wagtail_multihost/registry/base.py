@@ -58,6 +58,8 @@ class Registry(ABC):
     files: tuple[Path, ...] = ()
     #: Whether it also has what servers are configured from, and not only what sites' processes need.
     has_servers: bool = True
+    #: Whether a platform that states no environment is one of development.
+    assumes_development: bool = RegistrySource.assumes_development
     #: Who had which id, as of the last read; empty if the registry does not keep that.
     used: Used = NOTHING
 

@@ -85,6 +85,7 @@ class EnvironmentRegistry(Registry):
 
     name = "The environment"
     url = "env:"
+    assumes_development = EnvironmentSource.assumes_development
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ

@@ -59,6 +59,8 @@ class EnvironmentFileSource(EnvironmentSource):
 class EnvironmentFileRegistry(Registry):
     """The registry of the one site that the file ``path`` describes. References ``env:NAME`` lead to ``environ``."""
 
+    assumes_development = EnvironmentFileSource.assumes_development
+
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
         self.path = path.absolute()
         self.environ = environ
