@@ -113,7 +113,7 @@ class Command(MultihostCommand):
         texts = [*map(lines_of_credential, found), [f"How to change them: {HOW_TO}"]]
         self.report([entry._asdict() for entry in found], texts, **options)
 
-    def report_differences(self, platform: PlatformSpec, site: SiteSpec, **options: Any) -> None:
+    def report_differences(self, platform: PlatformSpec, site: SiteSpec, /, **options: Any) -> None:
         project = project_settings()
         own = current_settings(project) if current() else {}
         rows = rows_against(options["against"], platform, site, own)
