@@ -137,6 +137,9 @@ class Adopted:
         """Write the guide's registry, with this machine's servers, folders and secrets in place of the guide's."""
         document = tomlkit.parse((HOW_TO.parent / "examples" / "moved.toml").read_text()).unwrap()
         platform, sites = document["platform"], document["sites"]
+        for table in (platform, *sites.values()):  # the guide's shop, which these projects have not
+            table.pop("project_settings", None)
+            table.pop("env", None)
         keys = SITES.folder(self.folder / "secrets", 0o700)
         certificates = self.make_certificate()
         del platform["secure_proxy_ssl_header"]
