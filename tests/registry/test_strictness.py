@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,25 @@ NOT_FILES: list[Callable[[Path], Path]] = [
 ]
 
 
+class StillWaitingError(Exception):
+    """Something waited longer than it may."""
+
+
+@pytest.fixture
+def hurry() -> Iterator[None]:
+    """End what the test waits for after ten seconds, such as the writer of a pipe."""
+
+    def stop(*_: object) -> None:
+        raise StillWaitingError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("make", NOT_FILES)
 def test_registry_that_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     """A pipe, a device, nothing, and what is not TOML are one problem at once, for one site and for all."""

@@ -186,11 +186,9 @@ def client_config(storage: StorageSpec, project: Config | None, proxies: Any, si
         "request_checksum_calculation": storage.request_checksum_calculation or None,
         "response_checksum_validation": storage.response_checksum_validation or None,
     }
-    # boto3 takes AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 from the environment where no endpoint is given.
     own = Config(
         region_name=storage.region or None,
         s3={**(getattr(project, "s3", None) or {}), "addressing_style": storage.style},
-        ignore_configured_endpoint_urls=True,
         **{name: value for name, value in stated.items() if value is not None},
     )
     return (base.merge(project) if project else base).merge(own)
