@@ -25,6 +25,7 @@ NEEDS_DJANGO = frozenset(
         "resolver/test_exposure.py",
         "resolver/test_in_django.py",
         "resolver/test_mail.py",
+        "resolver/test_project_settings.py",
         "resolver/test_rotation.py",
         "spec/test_exceptions.py",
     }

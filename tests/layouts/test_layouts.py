@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from docs.committed import names_of
 from tests.layouts.conftest import DSN, HERE, LAYOUTS, MOVED, OLD_KEY, SITES, Project, made
 
 pytestmark = pytest.mark.projects
@@ -19,7 +20,10 @@ GUIDE = HERE.parents[1] / "docs" / "how-to" / "move-an-existing-project.md"
 ASK = "from django.conf import settings; print(settings.CONFIGURATION, settings.ALLOWED_HOSTS[0])"
 OWN = "own-aurora_%s-0123456789-0123456789-0123456789"
 LIVE_DATABASE = "postgresql://aurora:secret-of-the-old-database@db.internal:5432/aurora"
-SECRETS = ("platform_key", "aurora_key", "aurora_database", "aurora_access_key", "aurora_bucket_key", "aurora_mail")
+SECRETS = (
+    *("platform_key", "aurora_key", "aurora_database", "aurora_access_key", "aurora_bucket_key", "aurora_mail"),
+    "aurora_stripe",
+)
 
 
 def explained(project: Project, *words: str) -> dict[str, Any]:
@@ -165,8 +169,7 @@ def test_project_before_its_move_is_told_what_would_change(before: Project, tmp_
 def test_guide_shows_the_files_that_are_tested(name: str) -> None:
     """The guide includes the moved settings of each layout, as a difference from the old ones."""
     text = GUIDE.read_text(encoding="utf-8")
-    included = re.findall(r"\{literalinclude\} (\S+)", text) + re.findall(r"^:diff: (\S+)", text, re.MULTILINE)
-    paths = {(GUIDE.parent / path).resolve() for path in included}
+    paths = {(GUIDE.parent / path).resolve() for pair in names_of("difference", text) for path in pair.split()}
     assert all(path.is_file() for path in paths)
     file = "settings/production.py" if name == "split" else "settings.py"
     assert {HERE / name / form / file for form in ("before", "after")} <= paths

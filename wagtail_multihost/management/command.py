@@ -50,8 +50,10 @@ class MultihostCommand(BaseCommand):
     note: ClassVar[str] = ""
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        options.setdefault("epilog", format_epilog(self.exit_codes, self.examples, self.note))
-        return super().create_parser(prog_name, subcommand, **{"formatter_class": HelpFormatter, **options})
+        parser = super().create_parser(prog_name, subcommand, **options)
+        # Not as options: the method that django-configurations puts in the place of Django's takes none.
+        parser.epilog, parser.formatter_class = format_epilog(self.exit_codes, self.examples, self.note), HelpFormatter
+        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         if self.reads_registry:
