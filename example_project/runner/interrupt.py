@@ -3,16 +3,19 @@
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+SOON = 0.01  # seconds
 
 
 def handle_signals() -> None:
     """Turn the first signal into a KeyboardInterrupt, and ignore the others: cleaning up takes a moment."""
-    for number in SIGNALS:
+    for number in (*SIGNALS, signal.SIGALRM):
         signal.signal(number, interrupt)
+    sys.unraisablehook = interrupt_again
     # The program before this one held them until somebody would handle them.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
@@ -21,6 +24,14 @@ def interrupt(number: int, frame: object) -> NoReturn:
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Raise a KeyboardInterrupt again that Python dropped, as it does in callbacks such as those of its imports."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, SOON)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 @contextlib.contextmanager

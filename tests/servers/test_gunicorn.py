@@ -121,7 +121,7 @@ def test_first_request_starts_the_site(stage: Stage) -> None:
     found = json.loads(answer.partition("\r\n\r\n")[2])
     assert found["environ"]["MULTIHOST_SITE"] == FIRST
     assert found["host"] == f"{FIRST}.example.org:{stage.street.ports.http}" and found["scheme"] == "http"
-    assert len(children(process.pid)) == 2
+    wait_for(lambda: len(children(process.pid)) == 2, "both workers", 30)
     assert {Path(f"/proc/{pid}").owner() for pid in (process.pid, *children(process.pid))} == {FIRST}
     assert program(stage.processes[SECOND]).startswith("systemd-socket")
 
