@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(os.environ.get("MULTIHOST_CHECKOUT", Path(__file__).parents[2]))
 EXAMPLES = ROOT / "docs" / "examples"
 
 
