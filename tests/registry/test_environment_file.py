@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.registry.conftest import PLATFORM_KEY
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.environment_file import read_variables
+from wagtail_multihost.registry.environment_file import parse_variables
 from wagtail_multihost.registry.lines import located_labels
 from wagtail_multihost.spec import Secret
 
@@ -104,7 +104,7 @@ def test_nothing_reaches_the_process(write: Write, monkeypatch: pytest.MonkeyPat
 )
 def test_value_is_taken_literally(written: str, value: str) -> None:
     """Quotes and escapes are django-environ's; a dollar sign is one."""
-    assert read_variables(f"MULTIHOST_SITE_X={written}\n", "x.env") == {"MULTIHOST_SITE_X": value}
+    assert parse_variables(f"MULTIHOST_SITE_X={written}\n", "x.env") == {"MULTIHOST_SITE_X": value}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_line_that_could_be_read_in_two_ways_is_refused(write: Write, line: str)
 def test_any_value_survives_single_quotes_or_is_refused(value: str) -> None:
     """What is accepted in quotes is the value itself, whatever characters it has."""
     try:
-        found = read_variables(f"MULTIHOST_SITE_X='{value}'", "x.env")
+        found = parse_variables(f"MULTIHOST_SITE_X='{value}'", "x.env")
     except ConfigurationError:
         return
     assert found == {"MULTIHOST_SITE_X": value}
@@ -151,7 +151,7 @@ def test_any_value_survives_single_quotes_or_is_refused(value: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     """No text makes it fail in any other way, and every line that is accepted sets its variable."""
     try:
-        found = read_variables(text, "x.env")
+        found = parse_variables(text, "x.env")
     except ConfigurationError:
         return
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -62,14 +62,15 @@ def tree(monkeypatch: pytest.MonkeyPatch) -> Callable[[Tree], None]:
 
     def plant(entries: Tree) -> None:
         def lstat(path: Path) -> object:
-            entry = entries[str(path)]
+            entry = entries.get(str(path))
+            if entry is None:
+                raise FileNotFoundError(path)
             mode, uid = (stat.S_IFLNK | 0o777, 0) if isinstance(entry, str) else entry
             return SimpleNamespace(st_mode=mode, st_uid=uid)
 
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         monkeypatch.setattr(Path, "lstat", lstat)
         monkeypatch.setattr(Path, "readlink", lambda path: Path(str(entries[str(path)])))
-        monkeypatch.setattr(permissions.os.path, "lexists", lambda path: str(path) in entries)
 
     return plant
 

@@ -7,6 +7,7 @@ import shlex
 
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.variables import EXPANDED
 
 # Anything else might be nginx's punctuation, a "~" (regular expression) or a "." or "*" (wildcard).
 NGINX_BARE = re.compile(r"[A-Za-z0-9/\[][A-Za-z0-9._/:@+=,\[\]-]*")
@@ -14,7 +15,6 @@ NGINX_BARE = re.compile(r"[A-Za-z0-9/\[][A-Za-z0-9._/:@+=,\[\]-]*")
 NGINX_LENGTH = 4000
 # Expanded by uWSGI in every value, while it reads the file and in the passes after it (core/utils.c, magic_sub).
 UWSGI_MAGIC = re.compile(r"%|\$\(|@\(")
-UWSGI_PLACEHOLDER = re.compile(r"[%$@]\(")
 # Words with a special meaning as keys of a map; a backslash before one takes it away
 # (https://nginx.org/en/docs/http/ngx_http_map_module.html).
 NGINX_MAP_WORDS = frozenset({"default", "hostnames", "include", "volatile"})
@@ -79,7 +79,7 @@ def uwsgi_quote_variable(value: str) -> str:
     Raises RenderError as uwsgi_quote does, but for a ``%`` only before an opening bracket, where the passes after that
     would expand it.
     """
-    if UWSGI_PLACEHOLDER.search(value) or not value.isprintable() or value != value.strip():
+    if any(start in value for start in EXPANDED) or not value.isprintable() or value != value.strip():
         raise RenderError(f"The value {shown(value)} cannot be written in a uWSGI configuration.")
     return value.replace("%", "%%")
 

@@ -78,7 +78,7 @@ def settings_or_problem(module: str) -> tuple[dict[str, object], str]:
     except MultihostError:
         return {}, RESOLVES
     except (Exception, SystemExit) as error:
-        return {}, describe_failure(module, error)
+        return {}, describe_import_failure(module, error)
     if calls_resolver():
         return {}, RESOLVES
     from wagtail_multihost.resolver.plain import plain_settings  # after the module, which may load the resolver
@@ -92,7 +92,7 @@ def calls_resolver() -> bool:
     return resolver is not None and bool(resolver.has_resolved())
 
 
-def describe_failure(module: str, error: BaseException) -> str:
+def describe_import_failure(module: str, error: BaseException) -> str:
     """Return why a module cannot be imported. Only messages that name things are shown: others may quote a secret."""
     if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
         return f"is not there; {ACCEPTED}."

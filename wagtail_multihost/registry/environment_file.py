@@ -79,7 +79,7 @@ class EnvironmentFileRegistry(Registry):
         return locate_problems(self, problems)
 
     def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
-        variables = read_variables(self.text(), self.path.name)
+        variables = parse_variables(self.text(), self.path.name)
         site = variables.get(SITE_VARIABLE)
         if site is None:
             message = f"The file does not say which site it describes. Add {SITE_VARIABLE}=ID."
@@ -96,7 +96,7 @@ class EnvironmentFileRegistry(Registry):
         raise ConfigurationError.because(message, where=REGISTRY_VARIABLE)
 
 
-def read_variables(text: str, file: str) -> dict[str, str]:
+def parse_variables(text: str, file: str) -> dict[str, str]:
     """Return the variables that the ``text`` of a ``file`` sets; raises ConfigurationError with all its problems."""
     problems = list(find_problems(text, file))
     if problems:
@@ -111,7 +111,7 @@ def find_problems(text: str, file: str) -> Iterator[Problem]:
     """Yield what is wrong with the lines of a file, and never what is in them: they may have secrets."""
     first: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        found = parse_line(number, line)
+        found = parse_assignment(number, line)
         if found is None:
             if line and not line.startswith("#"):
                 yield Problem(f"{file}:{number}", NOT_UNDERSTOOD)
@@ -127,11 +127,11 @@ def find_problems(text: str, file: str) -> Iterator[Problem]:
 def assignments(text: str) -> Iterator[Assignment]:
     """Yield the lines that set variables."""
     for number, line in enumerate(text.splitlines(), 1):
-        if found := parse_line(number, line):
+        if found := parse_assignment(number, line):
             yield found
 
 
-def parse_line(number: int, line: str) -> Assignment | None:
+def parse_assignment(number: int, line: str) -> Assignment | None:
     found = LINE.fullmatch(line)
     return Assignment(number, found["name"], found["value"]) if found else None
 

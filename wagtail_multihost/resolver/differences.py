@@ -105,7 +105,7 @@ def find_differences(now: Settings, then: Settings, defaults: Project, site: Sit
         for path, old, new in differing_places((name,), before.get(name), after.get(name), DEPTHS.get(name, 0)):
             found.append((effect_of(".".join(path))[0], path, old, new))
     rows = [
-        difference_at(path, old, new, site, secrets, engine_of(before))
+        difference_at(path, old, new, site, secrets, present_engine(before))
         for _, path, old, new in sorted(found, key=lambda one: one[:2])
     ]
     order = (*PARTS, OTHER)
@@ -206,7 +206,7 @@ def masked(path: Path, value: Plain, secrets: frozenset[str]) -> JsonValue:
     return shown
 
 
-def engine_of(settings: Settings) -> str:
+def present_engine(settings: Settings) -> str:
     return str(aliases_of(settings, "DATABASES").get("default", {}).get("ENGINE", ""))
 
 

@@ -241,9 +241,9 @@ def key_of(path: str, effect: Effect, engine: str) -> str:
         return "database.path"
     if path in TEXT_SETTINGS or path in SWITCH_SETTINGS:
         return f"settings.{path}"
-    return effect.key if effect.key in site_keys() else ""
+    return effect.key if effect.key in paths_of_site_keys() else ""
 
 
 @cache
-def site_keys() -> frozenset[str]:
+def paths_of_site_keys() -> frozenset[str]:
     return frozenset(key.path.removeprefix(SITE_PATH) for key in declared() if key.path.startswith(SITE_PATH))

@@ -8,7 +8,7 @@ from wagtail_multihost.resolver.setting import Setting
 from wagtail_multihost.spec.site import SiteSpec
 
 
-def project_settings(site: SiteSpec) -> Iterator[Setting]:
+def declared_settings(site: SiteSpec) -> Iterator[Setting]:
     """Yield the declared settings with the site's values; each list is a new one, as the project may change it."""
     for name, value in site.project_settings:
         stated = list(value) if isinstance(value, tuple) else value

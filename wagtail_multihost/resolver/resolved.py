@@ -123,9 +123,9 @@ class ResolvedSettings(Frozen):
         yield from host_settings(self.platform, self.site, project)
         yield from content_settings(self.site, project)
         if self.site.project_settings:
-            from wagtail_multihost.resolver.project_settings import project_settings  # loads only where there are some
+            from wagtail_multihost.resolver.project_settings import declared_settings  # loads only where there are some
 
-            yield from project_settings(self.site)
+            yield from declared_settings(self.site)
         yield from session_settings(self.platform, self.site, project)
         yield from upload_settings(self.platform, self.site, project)
         if self.site.mail or "EMAIL_FILE_PATH" in project or "MAILERS" in project:

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = 0
 #: Only the owner may write.
@@ -48,28 +49,59 @@ def path_problem(path: Path) -> str:
     return f"The path {path} is not accepted for root's files: {problem}" if problem else ""
 
 
+class Step(NamedTuple):
+    """
+    What is on the way to a path: its ``status``, the ``target`` where it is a link, and the ``rest`` of the names that
+    were still to be looked up.
+    """
+
+    path: Path
+    status: os.stat_result
+    target: Path | None
+    rest: tuple[str, ...]
+
+
+def walk_path(path: Path) -> Iterator[Step]:
+    """
+    Yield each folder and link on the way to ``path``, and what is at its end, from the root on and by one look at each:
+    between two, others could change something. The way ends where nothing is, or after more links than Linux follows.
+    """
+    rest, current, links = path.absolute().parts[1:], Path("/"), 0
+    while links <= MOST_LINKS:
+        try:
+            status = current.lstat()
+            target = current.readlink() if stat.S_ISLNK(status.st_mode) else None
+        except OSError:  # nothing is there, or no longer: the owner of a folder may change it meanwhile
+            return
+        yield Step(current, status, target, rest)
+        if target:
+            rest, links = (*target.parts, *rest), links + 1
+            current = Path("/") if target.is_absolute() else current.parent
+        if not rest:
+            return
+        name, *others = rest
+        current = Path("/") if name == "/" else current.parent if name == ".." else current / name
+        rest = tuple(others)
+
+
+def step_problem(step: Step, owners: Collection[int]) -> str:
+    """Return why an account other than ``owners`` could change a step of the way, with its path; blank if none."""
+    # In a sticky folder on the way, only the owner of an entry can change it.
+    is_fixed = step.target or (step.rest and step.status.st_mode & stat.S_ISVTX)
+    problem = access_problem(step.status, 0 if is_fixed else NO_FOREIGN_WRITING, owners)
+    return f"{step.path}: {problem}" if problem else ""
+
+
 def foreign_writer_problem(path: Path, owners: Collection[int]) -> str:
     """Return what on the way to ``path``, or at its end, an account other than ``owners`` can change; blank if none."""
-    waiting, current, links = list(reversed(path.absolute().parts[1:])), Path("/"), 0
-    while True:
-        found, status = current, current.lstat()
-        if stat.S_ISLNK(status.st_mode):
-            links += 1
-            problem = access_problem(status, 0, owners)
-            target = current.readlink()
-            waiting += reversed(target.parts)
-            current = Path("/") if target.is_absolute() else current.parent
-        else:
-            passes = waiting and status.st_mode & stat.S_ISVTX
-            problem = access_problem(status, 0 if passes else NO_FOREIGN_WRITING, owners)
-        if problem or links > MOST_LINKS:
-            return f"{found}: {problem or 'Too many links.'}"
-        if not waiting:
-            return ""
-        name = waiting.pop()
-        current = Path("/") if name == "/" else current.parent if name == ".." else current / name
-        if not os.path.lexists(current):
-            return ""
+    links = 0
+    for step in walk_path(path):
+        if problem := step_problem(step, owners):
+            return problem
+        links += step.target is not None
+        if links > MOST_LINKS:
+            return f"{step.path}: Too many links."
+    return ""
 
 
 def make_trusted_folders(path: Path, mode: int) -> Iterator[Path]:

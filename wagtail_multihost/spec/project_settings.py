@@ -172,7 +172,7 @@ def parse_setting_name(name: str) -> str:
     return name
 
 
-def name_problems(where: str, names: Iterable[str]) -> Iterator[Problem]:
+def setting_name_problems(where: str, names: Iterable[str]) -> Iterator[Problem]:
     """Yield the problems of names, each at its own key below ``where``."""
     for name in names:
         yield from problem_of(f"{where}.{name}", parse_setting_name, name)
@@ -181,7 +181,7 @@ def name_problems(where: str, names: Iterable[str]) -> Iterator[Problem]:
 def project_setting_problems(declared: ProjectSettings) -> Iterator[Problem]:
     """Yield the problems of the declared names."""
     names = [name for name, _ in declared]
-    yield from name_problems("project_settings", names)
+    yield from setting_name_problems("project_settings", names)
     for name, declaration in declared:
         if declaration.secret and f"{name}{FILE_ENDING}" in names:
             yield Problem(
@@ -190,8 +190,8 @@ def project_setting_problems(declared: ProjectSettings) -> Iterator[Problem]:
             )
 
 
-def value_problems(values: Values) -> Iterator[Problem]:
+def stated_setting_problems(values: Values) -> Iterator[Problem]:
     """Yield the problems of what a site states."""
-    yield from name_problems("project_settings", (name for name, _ in values))
+    yield from setting_name_problems("project_settings", (name for name, _ in values))
     for name, value in values:
         yield from problem_of(f"project_settings.{name}", check_value, value)

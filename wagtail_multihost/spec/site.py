@@ -273,9 +273,11 @@ def site_problems(site: SiteSpec) -> Iterator[Problem]:
 
         yield from override_problems(site.settings)
     if site.project_settings:
-        from wagtail_multihost.spec.project_settings import value_problems  # loads only for a site that has some
+        from wagtail_multihost.spec.project_settings import (
+            stated_setting_problems,  # loads only for a site that has some
+        )
 
-        yield from value_problems(site.project_settings)
+        yield from stated_setting_problems(site.project_settings)
     if site.env:
         from wagtail_multihost.spec.variables import variable_problems  # loads only for a site that has some
 

@@ -6,19 +6,12 @@ where they lead; but not by links that somebody else can change, who could lead 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from wagtail_multihost.emitters.files import Plan
-from wagtail_multihost.spec.permissions import (
-    MOST_LINKS,
-    NO_FOREIGN_WRITING,
-    access_problem,
-    account_name,
-    own_accounts,
-)
+from wagtail_multihost.spec.permissions import MOST_LINKS, account_name, own_accounts, step_problem, walk_path
 from wagtail_multihost.spec.printing import one_line
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -74,38 +67,20 @@ def trusted_accounts(plan: Plan) -> tuple[int, ...]:
 def follow_links(path: str, owners: Collection[int]) -> tuple[list[tuple[str, str]], str]:
     """
     Return the links on the way to ``path``, each with why it cannot be trusted (it or a folder above it can be changed
-    by others), and where the way ends. Both are of one walk: between two looks, others could change something.
+    by others), and where the way ends.
     """
-    waiting, current, problem = list(reversed(Path(path).parts[1:])), Path("/"), ""
     links: list[tuple[str, str]] = []
-    while waiting and len(links) <= MOST_LINKS:
-        try:
-            # A folder counts only if a link is found in it: the last one is the site's.
-            problem = problem or folder_problem(current, owners)
-            name = waiting.pop()
-            current = Path("/") if name == "/" else current.parent if name == ".." else current / name
-            status = current.lstat()
-            if not stat.S_ISLNK(status.st_mode):
-                continue
-            target = current.readlink()
-        except OSError:  # nothing is there, or no longer: the owner of a folder may change it while it is looked at
-            break
-        links.append((str(current), problem or located(current, access_problem(status, 0, owners))))
-        waiting += reversed(target.parts)
-        current = Path("/") if target.is_absolute() else current.parent
+    problem, end = "", path
+    for step in walk_path(Path(path)):
+        # A folder counts only if a link is found behind it: the last one is the site's.
+        problem = problem or (one_line(step_problem(step, owners)) if step.target or step.rest else "")
+        base = step.path.parent if step.target else step.path
+        end = os.path.normpath(base.joinpath(step.target or "", *step.rest))
+        if step.target:
+            links.append((str(step.path), problem))
     if len(links) > MOST_LINKS:
         return [(links[0][0], "Too many links.")], path
-    return links, os.path.normpath(current.joinpath(*reversed(waiting)))
-
-
-def folder_problem(folder: Path, owners: Collection[int]) -> str:
-    """Return why somebody else could change what a folder has; in a sticky one, only the owner of an entry can."""
-    status = folder.stat()
-    return located(folder, access_problem(status, 0 if status.st_mode & stat.S_ISVTX else NO_FOREIGN_WRITING, owners))
-
-
-def located(path: Path, problem: str) -> str:
-    return f"{one_line(path)}: {problem}" if problem else ""
+    return links, end
 
 
 def linked_folder_cautions(plan: Plan) -> Iterator[str]:
