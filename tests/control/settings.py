@@ -1,12 +1,14 @@
 """
 Settings of a Wagtail project that serves no site of a registry.
 
-For apps that sites do not have: tests in this folder run with ``--part control --ds tests.control.settings``.
+For apps that sites do not have: tests in this folder run with ``--part control --ds tests.control.settings``. The
+database is a private PostgreSQL, which conftest.py starts.
 """
 
 from __future__ import annotations
 
 INSTALLED_APPS = [
+    "wagtail_multihost.control",
     "wagtail.users",
     "wagtail.documents",
     "wagtail.images",
@@ -46,7 +48,7 @@ TEMPLATES = [
 ROOT_URLCONF = "tests.control.urls"
 SECRET_KEY = "the-key-of-a-project-that-is-only-tested-0123456789"
 ALLOWED_HOSTS = ["control.localhost"]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "control"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 USE_TZ = True

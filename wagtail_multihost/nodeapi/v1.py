@@ -20,8 +20,8 @@ CREATE VIEW {SCHEMA}.platform AS
 CREATE VIEW {SCHEMA}.site WITH (security_barrier) AS
     SELECT id, uid, generation, record FROM control_site WHERE retired_at IS NULL;
 CREATE VIEW {SCHEMA}.event AS
-    SELECT revision, type, at, site, uid, generation, actor, request, metadata FROM control_event;
-"""  # noqa: S608: a constant
+    SELECT revision, type, at, nullif(site, '') AS site, uid, generation, actor, request, metadata FROM control_event;
+"""  # noqa: S608
 
 DROP = f"DROP SCHEMA {SCHEMA} CASCADE;"
 
@@ -35,4 +35,4 @@ SELECT head.incarnation, head.revision, (SELECT record FROM {SCHEMA}.platform),
 FROM {SCHEMA}.head AS head
 LEFT JOIN {SCHEMA}.site AS site ON %s::text[] IS NULL OR site.id = ANY(%s::text[])
 GROUP BY 1, 2
-"""  # noqa: S608: a constant
+"""  # noqa: S608

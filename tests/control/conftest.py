@@ -1,0 +1,45 @@
+"""A private PostgreSQL for the control app, and a platform to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connections
+
+from tests.control.fleet import Fleet, prepare_fleet
+from tests.servers.postgres import HOST, SUPERUSER, Postgres, running_postgres
+
+
+@pytest.fixture(name="postgres", scope="session")
+def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    folder = tmp_path_factory.mktemp("control")
+    for above in (folder, *folder.parents[:2]):
+        above.chmod(0o755)  # the server runs under another account
+    with running_postgres(folder / "postgres") as server:
+        yield server
+
+
+@pytest.fixture(name="django_db_modify_db_settings", scope="session")
+def _django_db_modify_db_settings(postgres: Postgres) -> None:
+    """Lead Django to the private server, and make what the migrations do not: the database that it starts from."""
+    address = {"HOST": HOST, "PORT": postgres.port, "USER": SUPERUSER, "PASSWORD": postgres.password}
+    connections["default"].settings_dict.update(address)
+
+
+@pytest.fixture(name="fleet")
+def _fleet(db: None) -> Fleet:
+    """Return a fleet with a platform and no site, in a transaction that is rolled back."""
+    return prepare_fleet()
+
+
+@pytest.fixture(name="live_fleet")
+def _live_fleet(transactional_db: None) -> Fleet:
+    """Return the same where every transaction is a real one."""
+    return prepare_fleet()
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    return tmp_path

@@ -1,0 +1,14 @@
+"""The control app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ControlConfig(AppConfig):
+    """The registry of a fleet in PostgreSQL, for a Wagtail project that serves no site of it."""
+
+    name = "wagtail_multihost.control"
+    label = "multihost_control"
+    verbose_name = "Managed fleet"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,104 @@
+"""Changes that registration can make, as values; and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from wagtail_multihost.control.declared_keys import Table
+from wagtail_multihost.control.differences import Difference
+from wagtail_multihost.exceptions import ConfigurationError, MultihostError
+
+#: Returns a record's next form; it must not change the one that it gets.
+Edit = Callable[[Table], Mapping[str, Any]]
+CREATED, CHANGED, MOVED, RETIRED = "site.created", "site.changed", "site.moved", "site.retired"
+ENABLED, DISABLED = "site.enabled", "site.disabled"
+PLATFORM_CHANGED, REFRESH = "platform.changed", "fleet.refresh"
+EVENT_TYPES = (CREATED, CHANGED, ENABLED, DISABLED, MOVED, RETIRED, PLATFORM_CHANGED, REFRESH)
+
+
+class NotAllowedError(ConfigurationError):
+    """Who asks may not do this; the problems say which keys."""
+
+
+class UnknownSiteError(MultihostError):
+    """There is no such site, or none that may be seen."""
+
+
+class StaleRecordError(MultihostError):
+    """The record was changed since it was read."""
+
+
+class UnconfirmedError(MultihostError):
+    """So many sites would stop at once that it must be confirmed; ``count`` is the number to state."""
+
+    def __init__(self, count: int, enabled: int) -> None:
+        self.count = count
+        super().__init__(f"This stops {count} of {enabled} sites at once. State {count} to confirm it.")
+
+
+@dataclass(frozen=True)
+class CreateSite:
+    """
+    A new site. Only an import states a ``uid`` and ``names``, of a site that exists elsewhere; otherwise registration
+    gives both.
+    """
+
+    identifier: str
+    record: Table
+    uid: UUID | None = None
+    names: Table | None = None
+
+
+@dataclass(frozen=True)
+class EditSite:
+    """A new form of a site's record; refused if its generation is not the ``expected`` one, where that is stated."""
+
+    uid: UUID
+    edit: Edit
+    expected: int | None = None
+
+
+@dataclass(frozen=True)
+class RetireSite:
+    """The end of a site. Its id can be used again; its uid and its names cannot."""
+
+    uid: UUID
+    expected: int | None = None
+
+
+@dataclass(frozen=True)
+class EditPlatform:
+    """A new form of the platform's record."""
+
+    edit: Edit
+    expected: int | None = None
+
+
+Change = CreateSite | EditSite | RetireSite | EditPlatform
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What changed of a site, or of the platform (``uid`` None), with the revision of the change."""
+
+    type: str
+    uid: UUID | None
+    identifier: str
+    generation: int
+    revision: int
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    The ``revision`` that the registry has now, and what ``changed``: nothing if it was so before. After a ``dry_run``
+    nothing was written, and the numbers are those that it would have had.
+    """
+
+    revision: int
+    changed: tuple[Changed, ...] = ()
+    dry_run: bool = False

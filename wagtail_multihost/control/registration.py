@@ -1,0 +1,98 @@
+"""
+The only writer of the registry: every change of a site or of the platform is made here, in one transaction.
+
+It locks the head first, so that changes come one after the other and revisions have no gap
+(https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS); a trigger refuses whoever writes without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from django.db import connection, transaction
+
+from wagtail_multihost.control.authority import Authority
+from wagtail_multihost.control.changes import Change, Changed, Outcome
+from wagtail_multihost.control.drafts import Draft, draft_changes
+from wagtail_multihost.control.review import review_drafts
+from wagtail_multihost.control.writing import write_drafts
+from wagtail_multihost.exceptions import ConfigurationError, MultihostError
+
+NO_HEAD = "The control database has no head: run its migrations."
+
+
+class Lock(NamedTuple):
+    """The head as it is while it is locked, and the database's time."""
+
+    incarnation: UUID
+    revision: int
+    now: datetime
+
+
+def apply_changes(
+    authority: Authority,
+    changes: Sequence[Change],
+    *,
+    reason: str = "",
+    request: UUID | None = None,
+    dry_run: bool = False,
+    confirmed: int | None = None,
+) -> Outcome:
+    """
+    Make all ``changes``, or none; return what came of it. A change that changes nothing makes no event.
+
+    ``reason`` goes into the events and the audit log, ``request`` groups what belongs together. ``confirmed`` is the
+    number of sites that were confirmed to stop.
+
+    Raises ConfigurationError with all problems of all records, NotAllowedError, UnknownSiteError, StaleRecordError and
+    UnconfirmedError; then nothing was changed.
+    """
+    with transaction.atomic():
+        lock = lock_head()
+        drafts = draft_changes(authority, changes, lock.now)
+        reviewed = review_drafts(authority, drafts, confirmed)
+        written = write_drafts(authority, reviewed, lock.revision, lock.now, reason, request or uuid4())
+        if dry_run:
+            transaction.set_rollback(True)
+    return Outcome(lock.revision + len(written), tuple(map(describe_draft, written)), dry_run)
+
+
+def describe_draft(written: tuple[int, Draft]) -> Changed:
+    revision, draft = written
+    return Changed(draft.type, draft.uid, draft.identifier, draft.generation, revision, draft.differences)
+
+
+def lock_head() -> Lock:
+    """Lock the head until the transaction ends; everyone else who wants to change anything waits."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE control_head SET revision = revision WHERE id = 1 "
+            "RETURNING incarnation, revision, clock_timestamp()"
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise MultihostError(NO_HEAD)
+    return Lock(*row)
+
+
+def raise_head(authority: Authority, revision: int, *, renew: bool = False) -> int:
+    """
+    Make the registry's revision at least ``revision``, without events, and return it. With ``renew`` it gets another
+    incarnation, as a database that was restored needs.
+    """
+    if not authority.may_operate:
+        raise ConfigurationError.because("Only an operator of the platform can raise the revision.")
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock = lock_head()
+        if revision <= lock.revision and not renew:
+            return lock.revision
+        incarnation = uuid4() if renew else lock.incarnation
+        highest = max(revision, lock.revision + 1)
+        cursor.execute(
+            "UPDATE control_head SET revision = %s, oldest = %s, incarnation = %s WHERE id = 1",
+            [highest, highest + 1, incarnation],
+        )
+    return highest

@@ -1,0 +1,195 @@
+"""Whether what is drafted may be: rights, the rules of records, and what only one site may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+
+from wagtail_multihost.control.authority import Authority
+from wagtail_multihost.control.changes import NotAllowedError, UnconfirmedError
+from wagtail_multihost.control.claims import KEPT, Clash, Row, find_clashes, rows_of_site
+from wagtail_multihost.control.declared_keys import PINS, Table, who_may_change
+from wagtail_multihost.control.differences import Difference
+from wagtail_multihost.control.drafts import Draft
+from wagtail_multihost.control.models import CHANGE, OPERATE, VIEW, HeldName, ManagedSite, Platform, Verification
+from wagtail_multihost.control.ownership import proof_is_valid
+from wagtail_multihost.control.records import (
+    ControlSource,
+    read_platform_record,
+    read_site_record,
+    refused_problems,
+)
+from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.registry.claims import UNSHOWN
+from wagtail_multihost.spec.identifiers import parse_hostname, shown
+from wagtail_multihost.spec.site import SiteSpec
+
+#: What who operates a site may change of it, beside what its people may.
+OPERATED = frozenset({"enabled", "state"})
+HOSTS = frozenset({"hostnames", "aliases"})
+OPERATORS = "Only an operator of the platform may change it."
+UNPROVEN = "It is not proven that {hosts} belongs to the people of this site: prove it first."
+NEVER = "It never changes."
+#: The share of the enabled sites that may stop at once without being confirmed, and a number that always may.
+SHARE_SETTING, SHARE, ALWAYS = "MULTIHOST_CONTROL_CONFIRM_SHARE", 0.1, 1
+
+
+class Reviewed(NamedTuple):
+    """A draft that may be written, with the claims of its site; None where they stay as they are."""
+
+    draft: Draft
+    rows: tuple[Row, ...] | None
+
+
+def review_drafts(authority: Authority, drafts: Sequence[Draft], confirmed: int | None) -> list[Reviewed]:
+    """
+    Return the drafts with their claims; those of every other site too where the platform changes what they are.
+    Raises ConfigurationError with all problems, or that class's NotAllowedError, and UnconfirmedError.
+    """
+    if problems := [problem for draft in drafts for problem in right_problems(authority, draft)]:
+        raise NotAllowedError(problems)
+    problems = [problem for draft in drafts for problem in (*pin_problems(draft), *record_problems(draft))]
+    if problems:
+        raise ConfigurationError(problems)
+    refuse_unconfirmed(drafts, confirmed)
+    specs = read_drafts(drafts)
+    claimed = {uid: rows_of_site(spec) for uid, spec in specs.items()}
+    rows = [row for found in claimed.values() for row in found]
+    identifiers = {draft.uid: draft.identifier for draft in drafts if draft.uid}
+    clashes = find_clashes(rows, list(claimed))
+    if clashes:
+        raise ConfigurationError(clash_problems(authority, clashes, specs, identifiers))
+    reviewed = [Reviewed(draft, claimed.pop(draft.uid, None) if draft.uid else None) for draft in drafts]
+    rest = [Reviewed(Draft(ManagedSite(uid=uid), {}, {}), found) for uid, found in claimed.items()]
+    return [*(kept_claims(one) if one.draft.is_retired else one for one in reviewed), *rest]
+
+
+def right_problems(authority: Authority, draft: Draft) -> Iterator[Problem]:
+    """Yield a problem for each key that may not be changed by who asks."""
+    row = draft.row
+    if row is None or draft.is_new or draft.is_retired:
+        if not (authority.may_operate if row is None or draft.is_new else authority.may_operate_on(row.uid)):
+            yield Problem(label_of(draft), OPERATORS, draft.identifier)
+        return
+    unproven = [] if authority.may_operate_on(row.uid) else unproven_hosts(draft)
+    for difference in draft.differences:
+        if why := refusal_of_right(authority, row.uid, difference, unproven):
+            yield Problem(label_of(draft, difference), why, draft.identifier)
+
+
+def refusal_of_right(authority: Authority, uid: UUID, difference: Difference, unproven: Sequence[str]) -> str:
+    """Return why someone may not change a key of the site ``uid``; blank if they may."""
+    if authority.may_operate_on(uid):
+        return ""
+    first = difference.path[0]
+    if first in OPERATED:
+        return "" if authority.may(OPERATE, uid) else "It needs the right to operate the site."
+    if who_may_change(difference.path, of_platform=False) != "site":
+        return OPERATORS
+    if not authority.may(CHANGE, uid):
+        return "It needs the right to change the site."
+    return UNPROVEN.format(hosts=", ".join(map(shown, unproven))) if first in HOSTS and unproven else ""
+
+
+def unproven_hosts(draft: Draft) -> list[str]:
+    """Return the hostnames that the site gets and that nobody has proven to be its people's."""
+    added = hosts_in(draft.after) - hosts_in(draft.before)
+    if not added:
+        return []
+    asked = Verification.objects.filter(site=draft.uid, name__in=added)
+    return sorted(added - {one.name for one in asked if proof_is_valid(one.proven_at)})
+
+
+def hosts_in(table: Table) -> set[str]:
+    """Return the hostnames that a record states, those that are none left as they are."""
+    stated = (host for key in HOSTS if isinstance(table.get(key), list) for host in table[key])
+    return {normalize_hostname(str(host)) for host in stated}
+
+
+def normalize_hostname(text: str) -> str:
+    try:
+        return parse_hostname(text)
+    except ValueError:
+        return text
+
+
+def pin_problems(draft: Draft) -> Iterator[Problem]:
+    """Yield a problem for each pin that would change."""
+    if draft.row is None or draft.is_new:
+        return
+    for key in PINS:
+        if draft.before.get(key) != draft.after.get(key):
+            yield Problem(f"{label_of(draft)}: {key}", NEVER, draft.identifier)
+
+
+def record_problems(draft: Draft) -> Iterable[Problem]:
+    return () if draft.is_retired else refused_problems(draft.after, draft.identifier)
+
+
+def label_of(draft: Draft, difference: Difference | None = None) -> str:
+    path = ("sites", draft.identifier) if draft.row else ("platform",)
+    return ControlSource().label((*path, *(difference.path if difference else ())))
+
+
+def refuse_unconfirmed(drafts: Iterable[Draft], confirmed: int | None) -> None:
+    """Raise UnconfirmedError if so many sites stop at once that it may be a mistake."""
+    count = sum(draft.stops for draft in drafts)
+    if count <= ALWAYS or count == confirmed:
+        return
+    enabled = ManagedSite.objects.filter(retired_at=None, enabled=True).count()
+    if count > enabled * getattr(settings, SHARE_SETTING, SHARE):
+        raise UnconfirmedError(count, enabled)
+
+
+def read_drafts(drafts: Sequence[Draft]) -> dict[UUID, SiteSpec]:
+    """
+    Return the specs of the sites whose record changes, by uid, and of all others if the platform's does. Raises
+    ConfigurationError with all problems.
+    """
+    own = next((draft for draft in drafts if draft.row is None), None)
+    platform = read_platform_record(own.after if own else Platform.objects.get(pk=1).record)
+    problems = [*platform.problems]
+    tables = {draft.uid: (draft.identifier, draft.after) for draft in drafts if draft.uid and not draft.is_retired}
+    if own is not None:
+        retired = [draft.uid for draft in drafts if draft.is_retired]
+        others = ManagedSite.objects.filter(retired_at=None).exclude(uid__in=[*tables, *retired])
+        tables.update({row.uid: (row.identifier, row.record) for row in others.iterator(2000)})
+    specs = {}
+    for uid, (identifier, table) in tables.items():
+        spec, found = read_site_record(identifier, table, platform)
+        problems += found
+        if spec is not None:
+            specs[uid] = spec
+    if problems:
+        raise ConfigurationError(dict.fromkeys(problems))
+    return specs
+
+
+def kept_claims(reviewed: Reviewed) -> Reviewed:
+    """Return a retired site's draft with the claims that it keeps: those to which data may still belong."""
+    held = HeldName.objects.filter(site=reviewed.draft.uid, what__in=KEPT)
+    rows = tuple(Row(row.what, row.name, row.site_id, row.key) for row in held)
+    return reviewed._replace(rows=rows)
+
+
+def clash_problems(
+    authority: Authority, clashes: Iterable[Clash], specs: dict[UUID, SiteSpec], identifiers: dict[UUID, str]
+) -> list[Problem]:
+    """Return a problem for each clash, which names the owner only to those who may see it."""
+    clashes = list(clashes)
+    stored = ManagedSite.objects.filter(uid__in={clash.owner for clash in clashes}).values_list("uid", "identifier")
+    owners = {**dict(stored), **identifiers}
+    found = (clash_problem(authority, one, specs[one.row.site], owners.get(one.owner, "")) for one in clashes)
+    return list(dict.fromkeys(found))
+
+
+def clash_problem(authority: Authority, clash: Clash, site: SiteSpec, owner: str) -> Problem:
+    said = "" if clash.name.startswith(UNSHOWN) else f" {shown(clash.name)}"
+    sees = authority.may(VIEW, clash.owner)
+    whose = f"the site {owner}" if sees and owner else "another site"
+    message = f"The {clash.what}{said} belongs to {whose}; each site must have its own."
+    where = ControlSource().label(("sites", site.id, clash.row.key))
+    return Problem(where, message, site.id, owner if sees else "")

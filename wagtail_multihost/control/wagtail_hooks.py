@@ -1,0 +1,36 @@
+"""What the control app adds to Wagtail."""
+
+from __future__ import annotations
+
+from wagtail import hooks
+from wagtail.log_actions import LogActionRegistry
+
+from wagtail_multihost.control.changes import (
+    CHANGED,
+    CREATED,
+    DISABLED,
+    ENABLED,
+    MOVED,
+    PLATFORM_CHANGED,
+    REFRESH,
+    RETIRED,
+)
+
+#: What the audit log says of each event.
+LABELS = {
+    CREATED: "Create the site",
+    CHANGED: "Change the site",
+    ENABLED: "Enable the site",
+    DISABLED: "Disable the site",
+    MOVED: "Move the site",
+    RETIRED: "Retire the site",
+    PLATFORM_CHANGED: "Change the platform",
+    REFRESH: "Ask all nodes to read everything again",
+}
+
+
+@hooks.register("register_log_actions")  # type: ignore[untyped-decorator]
+def register_actions(registry: LogActionRegistry) -> None:
+    """Name the entries that registration makes."""
+    for event, label in LABELS.items():
+        registry.register_action(f"multihost.{event}", label, label)
