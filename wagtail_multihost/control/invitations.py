@@ -182,7 +182,10 @@ def accept_as_new(text: str, user: AbstractUser) -> Group:
 def taken(text: str) -> Invitation:
     """Return the invitation, locked until the transaction ends: of two who take it up at once, one is late."""
     invitation = find_invitation(text)
-    if invitation is None or not open_invitations().filter(pk=invitation.pk).select_for_update(of=("self",)).exists():
+    if (
+        invitation is None
+        or Invitation.objects.select_for_update().filter(pk=invitation.pk, ended_at=None).first() is None
+    ):
         raise ConfigurationError.because(ENDED)
     return invitation
 
