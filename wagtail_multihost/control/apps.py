@@ -14,6 +14,7 @@ class ControlConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from wagtail_multihost.control import checks  # noqa: F401
         from wagtail_multihost.control.policies import register_policies
 
         # Before anything asks for a policy, which would get Wagtail's own for good.

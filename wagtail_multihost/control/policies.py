@@ -159,4 +159,5 @@ def register_policies() -> None:
     for one in operated:
         register_permission_policy(one, OperatorPolicy(one))
     for account in (TokenScope, APIToken, Group, get_user_model()):
-        register_permission_policy(account, SuperuserPolicy(account))
+        # An exact one counts before those that wagtail.users registers, whichever app is ready first.
+        register_permission_policy(account, SuperuserPolicy(account), exact_class=True)
