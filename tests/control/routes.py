@@ -44,6 +44,11 @@ class Route:
         by_name = self.namespace.split(":")[0].startswith(NAMESPACES)
         return by_name or "uid" in self.parameters or any(module.startswith(OURS) for module in modules)
 
+    @property
+    def is_api(self) -> bool:
+        """Whether it is an address of the control app's API, to which tokens alone count."""
+        return self.is_ours and "/api/" in self.template
+
     def address(self, values: Mapping[str, Any]) -> str:
         """Return the address with the ``values``; a parameter that none is for is 1."""
         return self.template % {name: values.get(name, "1") for name in self.parameters}

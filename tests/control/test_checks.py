@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.control.fleet import Fleet
+from tests.workspace import ROOT
+from wagtail_multihost.control import checks
 from wagtail_multihost.control.authority import NOBODY
 from wagtail_multihost.control.models import TokenScope
 from wagtail_multihost.control.tokens import authority_of_token, create_token
@@ -54,3 +58,9 @@ def test_permission_over_accounts_is_reported(fleet: Fleet, codename: str) -> No
     Group.objects.create(name="helpers").permissions.add(permission)
     assert found(databases=["default"]) == ["multihost_control.W001"]
     assert found() == []
+
+
+def test_every_check_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "control.md").read_text(encoding="utf-8")
+    ids = set(re.findall(r'id="(\S+)"', Path(checks.__file__).read_text(encoding="utf-8")))
+    assert ids and set(re.findall(r"^### `(multihost_control\..*)`$", page, re.MULTILINE)) == ids

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.cookies import SimpleCookie
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import quote
 
@@ -152,7 +153,7 @@ def place_of(site: ManagedSite, user: Any) -> Place:
 
 
 def own_routes() -> list[Route]:
-    return [route for route in walk_routes() if route.is_ours]
+    return [route for route in walk_routes() if route.is_ours and not route.is_api]
 
 
 def test_every_route_of_the_app_is_declared() -> None:
@@ -224,6 +225,20 @@ def test_wagtails_own_pages_have_nothing_of_a_foreign_site(world: World, role: s
                 answer = ask(world, role, method, address)
                 if role not in ALL_SEEING and (answer.wrote or (found := found_in(world, role, answer))):
                     wrong.append(f"{method} {address}: {answer.status}, {found or 'something was written'}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_api_takes_nobodys_session(world: World, role: str) -> None:
+    """What tokens may do there is asked of each operation in test_api_rights.py."""
+    wrong = []
+    routes = [route for route in walk_routes() if route.is_api]
+    assert bool(routes) == bool(find_spec("wagtail_multihost.control.api"))
+    for route in routes:
+        for method in ("get", "post", "put", "patch", "delete"):
+            answer = ask(world, role, method, route.address({"site": world.own.site.identifier}))
+            if answer.status not in {401, *REFUSED} or answer.wrote or has_foreign(world, role, answer):
+                wrong.append(f"{method} {route.template}: {answer.status}")
     assert wrong == []
 
 
