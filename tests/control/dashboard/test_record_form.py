@@ -51,6 +51,7 @@ def test_what_is_not_edited_stays_as_it_is() -> None:
     assert form_of(data.urlencode()).changes() == {}
     assert form_of("").changes() == {}
     assert form_of("").edit()(RECORD) == RECORD
+    assert form_of("admins=x")["labels"].value() == "plan = gold"
 
 
 def test_only_what_is_edited_changes() -> None:
@@ -71,10 +72,12 @@ def test_only_what_is_edited_changes() -> None:
 def test_people_of_a_site_see_no_reference_and_change_their_own_keys() -> None:
     form = form_of("database.host=evil&admins=a%40b.org", operator=False)
     assert form.changes() == {("admins",): ["a@b.org"]}
-    shown = {row.entry.name: row for panel in form.panels for row in panel.rows}
+    shown = {row.entry.name: row for row in form.read_only}
     assert "database.password" not in shown
     assert shown["database.host"].field is None
-    assert shown["database.host"].text == "db"
+    assert (shown["database.host"].text, shown["nginx.rate"].inherited.text) == ("db", "5")
+    assert "epoch" not in shown
+    assert {panel.name for panel in form.panels} == {"own", "settings"}
     assert "AURORA_DB" not in str(form)
 
 

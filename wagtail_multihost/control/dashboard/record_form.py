@@ -13,7 +13,7 @@ from django import forms
 from django.forms.boundfield import BoundField
 
 from wagtail_multihost.control.changes import Edit
-from wagtail_multihost.control.dashboard.record_entries import Entry, Inherited, inherited, set_values
+from wagtail_multihost.control.dashboard.record_entries import OF_PLATFORM, Entry, Inherited, inherited, set_values
 from wagtail_multihost.control.dashboard.record_text import NO, YES, choices_of, same_lines, shape_of, value_of
 from wagtail_multihost.control.declared_keys import Table
 from wagtail_multihost.exceptions import Problem
@@ -86,12 +86,15 @@ class RecordForm(forms.Form):
     ) -> None:
         super().__init__(data, **options)
         self.purpose = purpose
+        self.sent = data or {}
         self.shown = [entry for entry in entries if purpose.sees_references or not entry.is_masked]
         self.entries = {entry.name: entry for entry in self.shown if purpose.may_change(entry)}
         self.problems: list[Problem] = []
         for name, entry in self.entries.items():
             self.fields[name] = make_field(entry, inherited(entry, purpose.record, purpose.platform))
             self.initial[name] = entry.text_in(purpose.record)
+        if data is not None:
+            self.data = {**self.initial, **{name: data[name] for name in data}}
 
     def changes(self) -> dict[KEY_PATH, object]:
         """
@@ -112,7 +115,7 @@ class RecordForm(forms.Form):
         return {
             name: entry
             for name, entry in self.entries.items()
-            if name in self.data and same_lines(str(self.data[name])) != same_lines(entry.text_in(base))
+            if name in self.sent and same_lines(str(self.data[name])) != same_lines(entry.text_in(base))
         }
 
     def edit(self) -> Edit:
@@ -130,7 +133,7 @@ class RecordForm(forms.Form):
     def refuse_unknown(self) -> None:
         """Add a problem for everything that was sent and is no field."""
         known = [entry.name for entry in self.shown]
-        for name in self.data:
+        for name in self.sent:
             if name not in self.entries and name not in ALSO:
                 said = name[:SHOWN_LENGTH]
                 message = NOT_HERE if name in known else UNKNOWN.format(name=said, hint=suggest(said, self.entries))
@@ -150,12 +153,18 @@ class RecordForm(forms.Form):
 
     @property
     def panels(self) -> list[Panel]:
-        """The rows, by the tables that they are in."""
+        """The rows that can be changed, by the tables that they are in."""
         panels: dict[str, Panel] = {}
-        for entry in self.shown:
+        for entry in self.entries.values():
             panel = panels.setdefault(entry.table, Panel(entry.table or "own", entry.table or "General", []))
             panel.rows.append(self.row(entry))
         return list(panels.values())
+
+    @property
+    def read_only(self) -> list[Row]:
+        """The rows that are only shown: what the record states, and what it has of the platform."""
+        rows = [self.row(entry) for entry in self.shown if entry.name not in self.entries]
+        return [row for row in rows if row.text or row.inherited.source == OF_PLATFORM]
 
     def row(self, entry: Entry) -> Row:
         field = self[entry.name] if entry.name in self.entries else None
