@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from wagtail_multihost.control.dashboard import settings, website
+from wagtail_multihost.control.dashboard import domains, history, new_site, settings, website
 
 app_name = "multihost"
 urlpatterns = [
+    path("sites/new/", new_site.NewSiteView.as_view(), name="new_site"),
     path("sites/<uuid:uid>/", website.WebsiteView.as_view(), name="site_website"),
+    path("sites/<uuid:uid>/domains/", domains.DomainsView.as_view(), name="site_domains"),
+    path("sites/<uuid:uid>/domains/<uuid:proof>/", domains.ProofResultView.as_view(), name="site_proof"),
     path("sites/<uuid:uid>/settings/", settings.SettingsView.as_view(), name="site_settings"),
+    path("sites/<uuid:uid>/history/", history.HistoryView.as_view(), name="site_history"),
+    path("sites/<uuid:uid>/history/<int:revision>/", history.ApplyAgainView.as_view(), name="site_apply_again"),
 ]
