@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from html import unescape
+from html.parser import HTMLParser
 from typing import Any
 
-from django.http import HttpResponseBase
 from django.test import Client
 
 from wagtail_multihost.control.dashboard.tabs import WEBSITE, site_address
@@ -29,7 +27,29 @@ class Pages:
         return self.client.post(f"{site_address(site, tab)}{path}", data)
 
 
-def words(page: HttpResponseBase) -> str:
+class Words(HTMLParser):
+    """Collects what people read of a page's main part, or of a part of a page."""
+
+    def __init__(self, *, is_whole: bool) -> None:
+        super().__init__()
+        self.reads, self.is_whole = not is_whole, is_whole
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: object) -> None:
+        if tag in ("main", "script"):
+            self.reads = tag == "main"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("main", "script"):
+            self.reads = tag == "script"
+
+    def handle_data(self, data: str) -> None:
+        if self.reads:
+            self.found += data.split()
+
+
+def words(page: Any) -> str:
     """Return what people read of a page."""
-    text = re.sub(r"(?s)<script.*?</script>|<[^>]+>", " ", page.text)  # type: ignore[attr-defined]
-    return " ".join(unescape(text).split())
+    reader = Words(is_whole="<main" in page.text)
+    reader.feed(page.text)
+    return " ".join(reader.found)
