@@ -28,18 +28,18 @@ def test_who_operates_a_site_turns_it_off_and_on(fleet: Fleet) -> None:
     assert Event.objects.get(revision=fleet.revision).metadata["reason"] == "moves"
     assert "disabled. It is not served." in words(pages.get(site))
     pages.post(site, action="enable")
-    pages.post(site, action="state", state="maintenance")
+    pages.post(site, action="state-maintenance")
     assert (fleet.site("aurora").enabled, fleet.site("aurora").state) == (True, "maintenance")
-    pages.post(site, action="state", state="active")
+    pages.post(site, action="state-active")
     assert fleet.site("aurora").record.keys().isdisjoint({"enabled", "state"})
-    assert pages.post(site, action="state", state="gone").status_code == 404
+    assert pages.post(site, action="state-gone").status_code == 404
 
 
 @pytest.mark.parametrize("action", ["view", "change"])
 def test_who_only_changes_a_site_turns_nothing_off(fleet: Fleet, action: str) -> None:
     site = fleet.add("aurora")
     pages = Pages(fleet.user("ada", aurora=action))
-    for data in ({"action": "disable"}, {"action": "state", "state": "suspended"}):
+    for data in ({"action": "disable"}, {"action": "state-suspended"}):
         assert pages.post(site, **data).status_code == 404
     assert fleet.site("aurora").generation == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -61,7 +62,7 @@ class WebsiteView(SiteTabView):
         actions: Mapping[str, tuple[bool, Callable[[], HttpResponseBase]]] = {
             "enable": (may(OPERATE, uid), lambda: self.set_key("enabled", None)),
             "disable": (may(OPERATE, uid), lambda: self.set_key("enabled", False)),
-            "state": (may(OPERATE, uid), self.set_state),
+            **{f"state-{state}": (may(OPERATE, uid), partial(self.set_state, state)) for state in STATES},
             "retire": (self.authority.may_operate_on(uid), self.retire),
             "note": (may(CHANGE, uid), self.add_note),
         }
@@ -92,10 +93,7 @@ class WebsiteView(SiteTabView):
             "may_retire": self.authority.may_operate_on(uid),
         }
 
-    def set_state(self) -> HttpResponseBase:
-        state = self.request.POST.get("state", "")
-        if state not in STATES:
-            raise Http404
+    def set_state(self, state: str) -> HttpResponseBase:
         return self.set_key("state", None if state == STATES[0] else state)
 
     def set_key(self, key: str, value: object) -> HttpResponseBase:
