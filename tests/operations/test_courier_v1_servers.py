@@ -178,7 +178,7 @@ def test_problem_is_bounded_and_printable(verifications: Verifications) -> None:
         "SELECT secret FROM control_verification",
         "SELECT record FROM control_site",
         "UPDATE control_verification SET proven_at = now()",
-        "INSERT INTO control_verification (id, name, site, secret) SELECT uid, '', uid, '' FROM control_site",
+        "INSERT INTO control_verification (id, name, site_id, secret) SELECT uid, '', uid, '' FROM control_site",
         "DELETE FROM control_verification",
         "CREATE TABLE mine ()",
         f"CREATE FUNCTION {SCHEMA}.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",

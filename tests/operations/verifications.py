@@ -16,8 +16,8 @@ DATABASE, OWNER, COURIER, WEB = "control", "multihost_owner", courier_v1.ROLE, "
 #: As the control app's migrations make it, and a neighbour table that is none of the courier's business.
 TABLES = """
 CREATE TABLE control_verification (
-    id uuid PRIMARY KEY, name varchar(253) NOT NULL, site uuid NOT NULL, secret text NOT NULL,
-    requested_by varchar(254) NOT NULL DEFAULT '', requested_at timestamptz NOT NULL DEFAULT now(),
+    id uuid PRIMARY KEY, name varchar(253) COLLATE "C" NOT NULL, site_id uuid NOT NULL, secret varchar(100) NOT NULL,
+    requested_by_id int NULL, requested_at timestamptz NOT NULL DEFAULT now(),
     wanted_at timestamptz NULL, checked_at timestamptz NULL, proven_at timestamptz NULL,
     method varchar(10) NOT NULL DEFAULT '', problem text NOT NULL DEFAULT '',
     lease uuid NULL, lease_until timestamptz NULL, lease_holder varchar(60) NOT NULL DEFAULT '',
@@ -26,7 +26,7 @@ CREATE TABLE control_verification (
 CREATE TABLE control_site (uid uuid PRIMARY KEY, record jsonb NOT NULL);
 """
 ADD = """
-INSERT INTO control_verification (id, name, site, secret, wanted_at)
+INSERT INTO control_verification (id, name, site_id, secret, wanted_at)
 VALUES (%s, %s, %s, %s, CASE WHEN %s THEN clock_timestamp() END)
 """
 

@@ -27,7 +27,7 @@ CREATE FUNCTION {SCHEMA}.take(worker text, most integer)
         -- The sites take turns, so that one with a thousand names holds nobody up.
         WITH queue AS (
             SELECT waiting.id AS waiting_id, row_number() OVER (
-                PARTITION BY waiting.site
+                PARTITION BY waiting.site_id
                 ORDER BY waiting.lease_until > clock_timestamp() DESC NULLS LAST, waiting.wanted_at
             ) AS turn
             FROM control_verification AS waiting WHERE waiting.wanted_at IS NOT NULL
