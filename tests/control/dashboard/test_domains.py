@@ -63,6 +63,8 @@ def test_people_of_a_site_prove_a_name_and_use_it(fleet: Fleet) -> None:
     assert "data-w-session-interval-value" in pages.get(site, DOMAINS).text
     result = f"{proof.pk}/"
     assert "It is being checked." in words(pages.get(site, DOMAINS, result))
+    Verification.objects.update(wanted_at=wanted - timedelta(minutes=3))
+    assert "It takes longer than it should" in words(pages.get(site, DOMAINS, result))
     prove(proof)
     page = pages.get(site, DOMAINS, result)
     assert "It is proven, by the TXT record." in words(page)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import NamedTuple
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from wagtail_multihost.control.models import ManagedSite, Verification
-from wagtail_multihost.control.ownership import VALID, new_challenge, proof_is_valid
+from wagtail_multihost.control.ownership import VALID, Challenge, check_is_late, new_challenge, proof_is_valid
 from wagtail_multihost.exceptions import MultihostError
-from wagtail_multihost.nodeapi.challenge import file_path, record_name
 
 #: So many names of one site can wait for their proof.
 MOST_OPEN = 20
@@ -31,13 +29,17 @@ class TooManyProofsError(MultihostError):
 
 
 class ShownProof(NamedTuple):
-    """A proof as people see it: what they publish where, and how far it is."""
+    """
+    A proof as people see it: what they publish where (a ``record`` is blank where the name is too long for one), and
+    how far it is.
+    """
 
     proof: Verification
     record: str
     url: str
     is_valid: bool
     is_waiting: bool
+    is_late: bool
     is_old: bool
 
 
@@ -46,7 +48,7 @@ def start_proof(site: ManagedSite, name: str, user: int | None) -> Verification:
     Return the challenge of a hostname, a new one unless the site has one already. Raises ValueError for what is no
     hostname, and TooManyProofsError.
     """
-    wished = new_challenge(name, site.uid, user)
+    wished = new_challenge(site.uid, name)
     with transaction.atomic():
         # One after the other, so that together they are not more than the most.
         ManagedSite.objects.select_for_update().get(uid=site.uid)
@@ -55,8 +57,9 @@ def start_proof(site: ManagedSite, name: str, user: int | None) -> Verification:
             return found
         if open_proofs(site).count() >= MOST_OPEN:
             raise TooManyProofsError(TOO_MANY)
-        wished.save(force_insert=True)
-    return wished
+        return Verification.objects.create(
+            id=wished.id, site=site, name=wished.name, secret=wished.secret, requested_by_id=user
+        )
 
 
 def open_proofs(site: ManagedSite) -> QuerySet[Verification]:
@@ -80,13 +83,14 @@ def proofs_to_show(site: ManagedSite, names: Iterable[str]) -> list[ShownProof]:
 
 
 def show_proof(proof: Verification) -> ShownProof:
-    identifier = proof.pk if isinstance(proof.pk, UUID) else UUID(str(proof.pk))
+    challenge = Challenge(proof.pk, proof.site_id, proof.name, proof.secret)
     is_valid = proof_is_valid(proof.proven_at)
     return ShownProof(
         proof,
-        record_name(proof.name),
-        f"http://{proof.name}{file_path(identifier)}",
+        challenge.record_name,
+        challenge.file_url,
         is_valid,
         is_waiting=proof.wanted_at is not None,
+        is_late=check_is_late(proof.wanted_at),
         is_old=proof.proven_at is not None and not is_valid,
     )
