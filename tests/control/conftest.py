@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
+from pytest_django.live_server_helper import LiveServer
 
+from tests.control.browser import HOST as CONTROL_HOST
+from tests.control.browser import ControlSite
 from tests.control.fleet import Fleet, prepare_fleet
+from tests.servers.chromium import Chromium, chromium
 from tests.servers.postgres import HOST, SUPERUSER, Postgres, running_postgres
 
 
@@ -43,3 +47,19 @@ def _live_fleet(transactional_db: None) -> Fleet:
 @pytest.fixture(name="folder")
 def _folder(tmp_path: Path) -> Path:
     return tmp_path
+
+
+@pytest.fixture(name="tab", scope="session")
+def _tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        browser.send("Network.enable")
+        yield browser
+
+
+@pytest.fixture(name="control_site")
+def _control_site(live_fleet: Fleet, live_server: LiveServer, tab: Chromium) -> Iterator[ControlSite]:
+    """Return the control site as a browser shows it; nobody is signed in."""
+    tab.send("Network.clearBrowserCookies")
+    yield ControlSite(f"http://{CONTROL_HOST}:{live_server.thread.port}", tab)
+    # A page that is still shown would ask the server during the next test.
+    tab.send("Page.navigate", url="about:blank")
