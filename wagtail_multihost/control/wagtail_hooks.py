@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from django.urls import URLResolver, include, path
 from wagtail import hooks
+from wagtail.admin.menu import MenuItem
 from wagtail.log_actions import LogActionRegistry
 
 from wagtail_multihost.control.changes import (
@@ -15,6 +17,8 @@ from wagtail_multihost.control.changes import (
     REFRESH,
     RETIRED,
 )
+from wagtail_multihost.control.dashboard.bulk import SITE_ACTIONS
+from wagtail_multihost.control.dashboard.menu import fleet_menu
 
 #: What the audit log says of each event.
 LABELS = {
@@ -27,6 +31,22 @@ LABELS = {
     PLATFORM_CHANGED: "Change the platform",
     REFRESH: "Ask all nodes to read everything again",
 }
+
+
+@hooks.register("register_admin_urls")  # type: ignore[untyped-decorator]
+def register_pages() -> list[URLResolver]:
+    """Add the control app's pages to the admin, which lets nobody in who may not enter it."""
+    return [path("fleet/", include("wagtail_multihost.control.dashboard.urls"))]
+
+
+@hooks.register("register_admin_menu_item")  # type: ignore[untyped-decorator]
+def register_menu() -> MenuItem:
+    """Add the menu of the fleet."""
+    return fleet_menu()
+
+
+for action in SITE_ACTIONS:
+    hooks.register("register_bulk_action", action)
 
 
 @hooks.register("register_log_actions")  # type: ignore[untyped-decorator]

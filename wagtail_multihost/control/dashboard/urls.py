@@ -1,0 +1,13 @@
+"""The addresses of the control app's pages, below ``fleet/`` of Wagtail's admin."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from wagtail_multihost.control.dashboard import sites
+
+app_name = "multihost"
+urlpatterns = [
+    path("sites/", sites.SitesView.as_view(), name="sites"),
+    path("sites/results/", sites.SitesView.as_view(results_only=True), name="sites_results"),
+]
