@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponseBase
+from wagtail.admin.utils import get_valid_next_url_from_request
 from wagtail.admin.views.bulk_action import BulkAction
 
 from wagtail_multihost.control.authority import Authority, authority_of
@@ -61,8 +62,7 @@ class SiteAction(BulkAction):  # type: ignore[misc]
         self.authority = authority_of(request.user)
         if not self.is_offered_to(self.authority):
             raise Http404
-        if self.next_url == request.path:
-            self.next_url = page_address("sites")
+        self.next_url = get_valid_next_url_from_request(request) or page_address("sites")
 
     @classmethod
     def is_offered_to(cls, authority: Authority) -> bool:
@@ -153,9 +153,7 @@ class SiteAction(BulkAction):  # type: ignore[misc]
     @classmethod
     def execute_action(cls, objects: Sequence[ManagedSite], **kwargs: Any) -> tuple[int, int]:
         changes = [EditSite(site.uid, kwargs["edit"]) for site in objects]
-        outcome = apply_changes(
-            kwargs["authority"], changes, reason=kwargs["reason"], confirmed=kwargs["confirmed"]
-        )
+        outcome = apply_changes(kwargs["authority"], changes, reason=kwargs["reason"], confirmed=kwargs["confirmed"])
         return len(outcome.changed), 0
 
     def get_success_message(self, num_parent_objects: int, num_child_objects: int) -> str:

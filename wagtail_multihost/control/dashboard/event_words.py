@@ -42,8 +42,8 @@ def title_of(event: Event) -> str:
 
 
 def keys_in_words(event: Event) -> str:
-    """Return which keys changed."""
-    keys = event.metadata.get("changed", [])
+    """Return which keys changed; of a new site that is all that it has, and says nothing."""
+    keys = [] if event.type == CREATED else event.metadata.get("changed", [])
     rest = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
     return ", ".join(map(str, keys[:NAMED])) + rest
 

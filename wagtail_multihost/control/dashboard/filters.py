@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import django_filters
+import django_filters  # type: ignore[import-untyped]
 from django import forms
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import QuerySet
@@ -31,7 +31,7 @@ class LabelField(django_filters.fields.ChoiceField):  # type: ignore[misc]
         return "=" in str(value)
 
 
-class LabelFilter(django_filters.ChoiceFilter):
+class LabelFilter(django_filters.ChoiceFilter):  # type: ignore[misc]
     field_class = LabelField
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:

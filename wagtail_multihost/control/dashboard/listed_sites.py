@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Coalesce
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.dashboard.status import with_status
 from wagtail_multihost.control.guard import visible_sites
-from wagtail_multihost.control.models import Event, Hostname, ManagedSite
+from wagtail_multihost.control.models import Event, Hostname
 from wagtail_multihost.spec.identifiers import parse_hostname
 
 HOSTNAME_PROBLEM, UNVERIFIED = "hostname", "unverified"
@@ -25,7 +25,7 @@ def listed_sites(authority: Authority) -> QuerySet[Any]:
     """
     own = Hostname.objects.filter(site=OuterRef("pk"))
     last = Event.objects.filter(uid=OuterRef("pk")).order_by("-revision")
-    return (
+    sites: QuerySet[Any] = (
         with_status(visible_sites(authority))
         .annotate(
             canonical=KT("record__hostnames__0"),
@@ -36,6 +36,7 @@ def listed_sites(authority: Authority) -> QuerySet[Any]:
         )
         .defer("record")
     )
+    return sites
 
 
 def search_sites(sites: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -45,7 +46,8 @@ def search_sites(sites: QuerySet[Any], text: str) -> QuerySet[Any]:
     key, equals, value = text.partition("=")
     if equals:
         found |= Q(labels__contains={key.strip(): value.strip()})
-    return sites.annotate(label_text=Cast("labels", TextField())).filter(found | Q(label_text__icontains=text))
+    with_text: QuerySet[Any] = sites.annotate(label_text=Cast("labels", TextField()))
+    return with_text.filter(found | Q(label_text__icontains=text))
 
 
 def as_hostname(text: str) -> str:

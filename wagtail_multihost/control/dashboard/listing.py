@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -14,9 +15,9 @@ from wagtail.admin.views.mixins import SpreadsheetExportMixin
 from wagtail_multihost.control.dashboard.addresses import page_address
 from wagtail_multihost.control.guard import GuardedView
 
-#: A cell that begins with one of these may be read as a formula
+#: A cell that begins with one of these, in whatever width, may be read as a formula
 #: (https://owasp.org/www-community/attacks/CSV_Injection).
-FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+FORMULAS = ("=", "+", "-", "@")
 BREAKS = ("\t", "\r", "\n")
 
 
@@ -93,6 +94,7 @@ class ListView(GuardedView, SpreadsheetExportMixin, BaseListingView):  # type: i
 
 def neutralize(value: object) -> object:
     """Return the value of a cell of a spreadsheet so that no program computes it."""
-    if not isinstance(value, str) or not value.startswith((*BREAKS, " ", *FORMULAS)):
+    if not isinstance(value, str):
         return value
-    return f"'{value}" if value.startswith(BREAKS) or value.lstrip().startswith(FORMULAS) else value
+    begins = unicodedata.normalize("NFKC", value.lstrip()[:1])
+    return f"'{value}" if value.startswith(BREAKS) or begins in FORMULAS else value

@@ -18,9 +18,10 @@ from wagtail_multihost.control.dashboard.labels import labels_as_texts
 from wagtail_multihost.control.dashboard.site_listing import SiteListing
 from wagtail_multihost.control.dashboard.status import STATUSES
 from wagtail_multihost.control.models import Platform
-from wagtail_multihost.spec.platform import PlatformSpec
 
 NEW_SITE = "site_new"
+#: How visitors reach a hostname where the platform does not say it.
+ORIGIN = "https://{hostname}"
 
 
 class SitesView(SiteListing):
@@ -62,7 +63,7 @@ class SitesView(SiteListing):
     def origin(self) -> str:
         """How visitors reach a hostname."""
         record = Platform.objects.values_list("record", flat=True).get(pk=1)
-        return str(record.get("origin") or PlatformSpec.origin)
+        return str(record.get("origin", ORIGIN))
 
     def canonical_links(self, site: Any) -> list[Link]:
         return [Link(site.canonical, self.origin.replace("{hostname}", site.canonical))] if site.canonical else []
