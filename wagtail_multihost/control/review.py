@@ -15,6 +15,7 @@ from wagtail_multihost.control.claims import KEPT, Clash, Row, find_clashes, row
 from wagtail_multihost.control.declared_keys import PINS, Table, who_may_change
 from wagtail_multihost.control.differences import Difference
 from wagtail_multihost.control.drafts import Draft
+from wagtail_multihost.control.edits import normalize_hostname
 from wagtail_multihost.control.models import CHANGE, OPERATE, VIEW, HeldName, ManagedSite, Platform, Verification
 from wagtail_multihost.control.ownership import proof_is_valid
 from wagtail_multihost.control.records import (
@@ -25,7 +26,7 @@ from wagtail_multihost.control.records import (
 )
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.claims import UNSHOWN
-from wagtail_multihost.spec.identifiers import parse_hostname, shown
+from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
 #: What who operates a site may change of it, beside what its people may.
@@ -108,13 +109,6 @@ def hosts_in(table: Table) -> set[str]:
     """Return the hostnames that a record states, those that are none left as they are."""
     stated = (host for key in HOSTS if isinstance(table.get(key), list) for host in table[key])
     return {normalize_hostname(str(host)) for host in stated}
-
-
-def normalize_hostname(text: str) -> str:
-    try:
-        return parse_hostname(text)
-    except ValueError:
-        return text
 
 
 def pin_problems(draft: Draft) -> Iterator[Problem]:

@@ -73,7 +73,7 @@ class FleetPanel(Component):  # type: ignore[misc]
                 }
                 for event in events
             ],
-            "new_site_url": page_address("site_new") if authority.may_operate else "",
+            "new_site_url": page_address("new_site") if authority.may_operate else "",
             "events_url": page_address("events"),
         }
 

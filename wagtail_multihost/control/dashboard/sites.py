@@ -19,7 +19,7 @@ from wagtail_multihost.control.dashboard.site_listing import SiteListing
 from wagtail_multihost.control.dashboard.status import STATUSES
 from wagtail_multihost.control.models import Platform
 
-NEW_SITE = "site_new"
+NEW_SITE = "new_site"
 #: How visitors reach a hostname where the platform does not say it.
 ORIGIN = "https://{hostname}"
 
