@@ -12,8 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 
+from tests.control.dashboard.visits import DOMAINS, EVENTS, LISTS, SITES, listed, signed_in, text_of
 from tests.control.fleet import OPERATOR, Fleet
-from tests.control.visits import DOMAINS, EVENTS, LISTS, SITES, listed, signed_in, text_of
 from wagtail_multihost.control.changes import CreateSite, EditSite, RetireSite
 from wagtail_multihost.control.dashboard.listing import neutralize
 from wagtail_multihost.control.edits import set_value
