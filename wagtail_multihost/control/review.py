@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import NotAllowedError, UnconfirmedError
@@ -131,11 +132,17 @@ def label_of(draft: Draft, difference: Difference | None = None) -> str:
 def refuse_unconfirmed(drafts: Iterable[Draft], confirmed: int | None) -> None:
     """Raise UnconfirmedError if so many sites stop at once that it may be a mistake."""
     count = sum(draft.stops for draft in drafts)
-    if count <= ALWAYS or count == confirmed:
-        return
-    enabled = ManagedSite.objects.filter(retired_at=None, enabled=True).count()
-    if count > enabled * getattr(settings, SHARE_SETTING, SHARE):
-        raise UnconfirmedError(count, enabled)
+    if count != confirmed and must_be_confirmed(count):
+        raise UnconfirmedError(count, enabled_sites().count())
+
+
+def must_be_confirmed(count: int) -> bool:
+    """Return whether ``count`` sites are so many that it must be confirmed that they stop at once."""
+    return count > ALWAYS and count > enabled_sites().count() * getattr(settings, SHARE_SETTING, SHARE)
+
+
+def enabled_sites() -> QuerySet[ManagedSite]:
+    return ManagedSite.objects.filter(retired_at=None, enabled=True)
 
 
 def read_drafts(drafts: Sequence[Draft]) -> dict[UUID, SiteSpec]:
