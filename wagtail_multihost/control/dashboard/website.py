@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.urls import NoReverseMatch, reverse
 from wagtail.admin import messages
 
 from wagtail_multihost.control.changes import Change, EditSite, RetireSite
+from wagtail_multihost.control.dashboard.addresses import sites_address
 from wagtail_multihost.control.dashboard.event_words import names_of_actors
 from wagtail_multihost.control.dashboard.record_form import REASON_LENGTH
 from wagtail_multihost.control.dashboard.record_page import say_outcome
@@ -137,11 +137,3 @@ def links_of(site: ManagedSite) -> dict[str, str]:
         return {"site_url": "", "admin_url": ""}
     path = str(getattr(settings, ADMIN_SETTING, ADMIN_PATH))
     return {"site_url": f"{origin}/", "admin_url": f"{origin}/{path.lstrip('/')}"}
-
-
-def sites_address() -> str:
-    """Return the address of the list of sites."""
-    try:
-        return reverse("multihost:sites")
-    except NoReverseMatch:  # its page is not there yet
-        return reverse("wagtailadmin_home")
