@@ -28,7 +28,7 @@ from wagtail_multihost.control.models import ALIAS, CHANGE, HOSTNAME, Hostname, 
 from wagtail_multihost.control.registration import apply_changes
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 
-ROLES = {HOSTNAME: "Hostname", ALIAS: "Alias"}
+ROLES = {HOSTNAME: "Hostname: redirects to the canonical one", ALIAS: "Alias: served as it is"}
 LONGEST = 1000
 OTHER_ROLE = {HOSTNAME: ALIAS, ALIAS: HOSTNAME}
 
