@@ -9,6 +9,7 @@ from __future__ import annotations
 
 INSTALLED_APPS = [
     "wagtail_multihost.control",
+    "wagtail.sites",
     "wagtail.users",
     "wagtail.documents",
     "wagtail.images",
