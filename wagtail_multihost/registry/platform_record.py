@@ -18,13 +18,13 @@ from wagtail_multihost.spec.site import SiteSpec
 
 if TYPE_CHECKING:
     from wagtail_multihost.registry.declarations import Declared
-    from wagtail_multihost.spec.options import Options
+    from wagtail_multihost.spec.options import Options, Overrides
     from wagtail_multihost.spec.project_settings import ProjectSetting
     from wagtail_multihost.spec.variables import Variable
 
 #: A table of sites that the platform does not have: no two sites share a name.
 NAMES = "names"
-DECLARATIONS = ("project_settings", "env")
+DECLARATIONS = ("project_settings", "env", "codebases")
 
 
 class Defaults:
@@ -36,11 +36,13 @@ class Defaults:
         settings: Fields,
         project_settings: Declared[ProjectSetting],
         env: Declared[Variable],
+        codebases: Declared[Overrides],
     ) -> None:
         self.fields = fields
         self.settings = settings
         self.project_settings = project_settings
         self.env = env
+        self.codebases = codebases
 
 
 def read_platform(record: Record) -> tuple[PlatformSpec | None, Defaults]:
@@ -63,11 +65,13 @@ def read_declarations(record: Record) -> dict[str, Any]:
         record.known.extend(DECLARATIONS)  # for the hint at a misspelt key
         return {key: {} for key in DECLARATIONS}
     from wagtail_multihost.registry.declarations import (  # loads only where there are some
+        read_codebases,
         read_project_settings,
         read_variables,
     )
 
-    return {"project_settings": read_project_settings(record), "env": read_variables(record)}
+    settings, variables = read_project_settings(record), read_variables(record)
+    return {"project_settings": settings, "env": variables, "codebases": read_codebases(record)}
 
 
 def build_platform(record: Record, defaults: Defaults) -> PlatformSpec | None:
