@@ -106,10 +106,12 @@ def choose_secret_key(record: Record, values: Mapping[str, Any], sources: dict[s
     data, environment = values["data"], values["environment"]
     sources["secret_key"] = str(data / "platform.key")
     is_stated = record.source.assumes_development or "environment" in record.written
-    may_make = environment == DEVELOPMENT and is_stated
+    may_make = environment == DEVELOPMENT and is_stated and record.source.makes_platform_key
     key = record.build(lambda: read_or_make_key(data, may_make=may_make))
     if key is None and not may_make:
         found = f"the environment is {shown(environment)}" if is_stated else "no environment is stated"
+        if not record.source.makes_platform_key:
+            found = "this registry makes none"
         file = record.source.label((*record.path, "secret_key_file"))
         record.report(
             f"It is missing, and {found}. A key is made only in development, because each machine would make "
