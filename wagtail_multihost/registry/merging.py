@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DATA, REVISION = "data", "revision"
 #: Stands in for the folder that the node file does not state, which is reported.
-NOWHERE = "/nonexistent/data"
+NOWHERE = Path("/nonexistent/data")
 
 
 class PostgresSource(TypedSource):
@@ -42,7 +42,7 @@ class PostgresSource(TypedSource):
         reads_secrets: bool,
         revision: int,
     ) -> None:
-        super().__init__(Path("/registry"), environ, reads_secrets=reads_secrets, revision=revision)
+        super().__init__(NOWHERE, environ, reads_secrets=reads_secrets, revision=revision)
         self.node = node
         self.of_node = frozenset(of_node)
 
@@ -94,14 +94,14 @@ def merge_node_file(
 
 
 def with_required(platform: dict[str, Any], node: NodeFile, problems: list[Problem]) -> dict[str, Any]:
-    """Return the platform's table with its data folder, and without a revision: the head has that."""
+    """
+    Return the platform's table with its data folder, and without a revision: the database counts its own, whatever a
+    registry stated that was imported.
+    """
     if DATA not in platform:
         message = "It is missing: there is no folder that it could be beside. State it in [platform]."
         problems.append(Problem(f"{node.label}: {PLATFORM}.{DATA}", message))
-        platform = {**platform, DATA: NOWHERE}
-    if REVISION in platform:
-        message = "It is not accepted: the database counts its revisions itself."
-        problems.append(Problem(f"Platform: {REVISION}", message))
+        platform = {**platform, DATA: str(NOWHERE)}
     return {key: value for key, value in platform.items() if key != REVISION}
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 #: A table of sites that the platform does not have: no two sites share a name.
 NAMES = "names"
 DECLARATIONS = ("project_settings", "env", "codebases")
+NO_CODEBASES: Mapping[str, None] = {}
 
 
 class Defaults:
@@ -36,7 +37,7 @@ class Defaults:
         settings: Fields,
         project_settings: Declared[ProjectSetting],
         env: Declared[Variable],
-        codebases: Declared[Overrides],
+        codebases: Declared[Overrides] = NO_CODEBASES,
     ) -> None:
         self.fields = fields
         self.settings = settings

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import parse_slug, shown
+from wagtail_multihost.spec.identifiers import parse_codebase, parse_slug, shown
 from wagtail_multihost.spec.kinds import DECLARATIONS, KEY_ID, SWITCH, TARGETS, choice, integer
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.platform_kinds import (
@@ -44,7 +44,7 @@ KEY_ID_FORM = r"[a-z0-9][a-z0-9-]{0,31}"
 #: The names of :mod:`wagtail_multihost.spec.runner`, which no site's process loads.
 RUNNER_NAMES = ("uwsgi", "gunicorn")
 PRODUCTION = "production"
-NODE_LENGTH = CODEBASE_LENGTH = 40
+NODE_LENGTH = 40
 NODE_ADDRESS = r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}"
 SLUG_PREFIXES = tuple(prefix.rstrip("-") for prefix in BUCKET_PREFIXES)
 
@@ -325,7 +325,7 @@ def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
     yield from keyring_problems(platform)
     yield from node_problems(platform)
     for name, _ in platform.codebases:
-        yield from problem_of(f"codebases.{name}", parse_slug, name, what="The codebase", length=CODEBASE_LENGTH)
+        yield from problem_of(f"codebases.{name}", parse_codebase, name)
     if platform.project_settings:
         from wagtail_multihost.spec.project_settings import project_setting_problems  # loads only where there are some
 

@@ -15,7 +15,14 @@ from wagtail_multihost.spec.cookies import COOKIE, cookie_problems
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.declared import declared_problems, key, part
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import ALPHANUMERIC, is_made_of, parse_site_id, shown
+from wagtail_multihost.spec.identifiers import (
+    ALPHANUMERIC,
+    CODEBASE_LENGTH,
+    is_made_of,
+    parse_codebase,
+    parse_site_id,
+    shown,
+)
 from wagtail_multihost.spec.kinds import (
     HOSTNAMES,
     KEY_ID,
@@ -91,7 +98,7 @@ UNIQUE_ID = Kind("UUID", UUID, accept_any, "take_uid")
 SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
 SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, accept_any)
 ADDRESSES = Kind("list of mail addresses", tuple, parse_mail_address, each=True)
-CODEBASE = Kind("name", str, accept_any)
+CODEBASE = Kind(f"slug, at most {CODEBASE_LENGTH} characters", str, parse_codebase)
 NODE_NAMES = Kind("list of names", tuple, accept_any)
 LABELS = Kind(STRINGS_BY_NAME, dict, parse_label, "take_texts_by_name", each=True)
 
