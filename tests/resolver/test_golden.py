@@ -27,8 +27,8 @@ from wagtail_multihost.resolver.inert import ephemeral_site
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.rotation import site_credentials
 from wagtail_multihost.spec import Secret, TlsSpec
-from wagtail_multihost.spec.libpq import NOT_AMBIENT
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
+from wagtail_multihost.spec.libpq import NOT_AMBIENT
 from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.site import SiteSpec
 

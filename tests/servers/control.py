@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
+import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.servers.postgres import HOST, SUPERUSER, Postgres, running_postgres
+from tests.servers.postgres import HOST, SUPERUSER, Postgres, running_postgres, serve_command
+from tests.servers.processes import running, wait_for
 from wagtail_multihost.nodeapi import v1
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.base import Registry
@@ -44,6 +48,7 @@ class Control:
     server: Postgres
     folder: Path
     password: str
+    stack: contextlib.ExitStack
 
     @property
     def url(self) -> str:
@@ -120,17 +125,31 @@ def names_of(site: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
+def stopped(control: Control) -> Iterator[None]:
+    """Stop the server, and start it again at the end, as a restart does."""
+    cluster = control.folder / "postgres" / "cluster"
+    os.kill(int((cluster / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+    wait_for(lambda: not (cluster / "postmaster.pid").exists(), "PostgreSQL to stop")
+    try:
+        yield
+    finally:
+        command = serve_command(cluster, control.server.port)
+        control.stack.enter_context(running(command, control.folder / "again.log", cwd=Path("/")))
+        wait_for(control.server.is_up, "PostgreSQL")
+
+
+@contextlib.contextmanager
 def running_control() -> Iterator[Control]:
     """Serve a control database without sites, in a folder that the server's account may pass."""
     with tempfile.TemporaryDirectory(prefix="multihost-control-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        with running_postgres(folder / "postgres") as server:
-            yield make_control(server, folder)
+        with running_postgres(folder / "postgres") as server, contextlib.ExitStack() as stack:
+            yield make_control(server, folder, stack)
 
 
-def make_control(server: Postgres, folder: Path) -> Control:
-    control = Control(server, folder, secrets.token_urlsafe(12))
+def make_control(server: Postgres, folder: Path, stack: contextlib.ExitStack) -> Control:
+    control = Control(server, folder, secrets.token_urlsafe(12), stack)
     server.add_role(READER, control.password)
     server.execute(SUPERUSER, "CREATE DATABASE {}", DATABASE)
     for statement in (TABLES, v1.CREATE, RIGHTS):
@@ -149,7 +168,8 @@ def reset(control: Control) -> Control:
     control.run("DELETE FROM control_site")
     control.run("""UPDATE control_platform SET record = '{"name": "aviary"}'""")
     control.run("UPDATE control_head SET incarnation = gen_random_uuid(), revision = 40")
-    for path in control.data.iterdir():
-        path.unlink()
+    for folder in (control.data, control.folder / "snapshots"):
+        shutil.rmtree(folder, ignore_errors=True)
+    control.data.mkdir()
     control.write_node_file()
     return control

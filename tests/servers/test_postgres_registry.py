@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.control import DATABASE, READER, Control, reset, running_control
+from tests.servers.control import DATABASE, READER, Control, reset, running_control, stopped
 from tests.servers.postgres import HOST
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry import open_registry
-from wagtail_multihost.registry.postgres import PostgresRegistry
+from wagtail_multihost.registry.postgres import PostgresRegistry, RegistryUnreachableError
 
 pytestmark = pytest.mark.servers
 PASSWORD = "hunter7-hunter7"
@@ -506,3 +506,12 @@ def test_node_file_of_another_account_is_refused(control: Control) -> None:
             control.registry().load()
     finally:
         os.chown(control.folder, 0, 0)
+
+
+def test_server_that_restarts_is_read_again(control: Control) -> None:
+    """One registry object, before, while, and after."""
+    registry = control.registry()
+    assert registry.load().sites
+    with stopped(control), pytest.raises(RegistryUnreachableError, match="Connection refused"):
+        registry.load()
+    assert registry.load().sites
