@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,9 @@ def test_references_of_the_database_are_confined_and_those_of_the_node_are_not()
     assert source.secret_file_problem("/anywhere", ("sites", "aurora", "secret_key_file"), "aurora") != ""
     site.take_secret("secret_key")
     assert told(record) == [("Site aurora: secret_key", "aurora")]
+    record, (site,) = merged({"name": "aviary"}, {"secret_key_file": "/etc/secrets/other/key"})
+    site.take_secret("secret_key")
+    assert told(record) == [("Site aurora: secret_key_file", "aurora")]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +172,12 @@ def test_references_of_the_database_are_confined_and_those_of_the_node_are_not()
         (("sites", "a\nb", "x y"), "Site 'a\\nb': 'x y'"),
         (("sites",), "Registry: sites"),
         (("platform", "data"), "node.toml: platform.data"),
+        (("platform", "secret_key_file"), "node.toml: platform.secret_key_file"),
+        (("platform", "nginx", "include"), "node.toml: platform.nginx.include"),
+        (("platform", "nginx", "timeout"), "Platform: nginx.timeout"),
+        (("platform", "codebases", "shop", "wsgi"), "node.toml: platform.codebases.shop.wsgi"),
+        (("sites", "aurora", "code", "wsgi"), "node.toml: sites.aurora.code.wsgi"),
+        (("sites", "aurora", "database", "password_file"), "Site aurora: database.password_file"),
     ],
 )
 def test_keys_are_named_as_operators_know_them(path: tuple[str, ...], label: str) -> None:
@@ -222,6 +232,29 @@ def test_node_file_that_is_stated_and_missing_is_an_error(tmp_path: Path) -> Non
     with pytest.raises(ConfigurationError, match="The node file is not valid TOML") as refused:
         read_node_file({"MULTIHOST_NODE_FILE": str(path)})
     assert refused.value.problems[0].line == 1
+
+
+@pytest.mark.parametrize("mode", [0o622, 0o660, 0o606])
+def test_node_file_that_others_may_write_is_not_read(tmp_path: Path, mode: int) -> None:
+    """Root acts on what it says."""
+    path = tmp_path / "node.toml"
+    path.touch()
+    path.chmod(mode)
+    with pytest.raises(ConfigurationError, match=f"it is not accepted. It has the mode {mode:04o}"):
+        read_node_file({"MULTIHOST_NODE_FILE": str(path)})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other accounts")
+def test_node_file_in_production_is_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the process is another account: that one could have been led to change it."""
+    path = tmp_path / "node.toml"
+    path.write_text('[platform]\nenvironment = "production"\n')
+    os.chown(path, 65534, 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    with pytest.raises(ConfigurationError, match="not accepted in production: only root may change it"):
+        read_node_file({"MULTIHOST_NODE_FILE": str(path)})
+    path.write_text('[platform]\nenvironment = "development"\n')
+    assert read_node_file({"MULTIHOST_NODE_FILE": str(path)}).problems == ()
 
 
 def test_node_file_has_tables_of_sites(tmp_path: Path) -> None:

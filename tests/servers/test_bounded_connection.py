@@ -214,3 +214,12 @@ def test_connection_shows_no_password_when_it_fails(control: Control) -> None:
     with pytest.raises(RefusedError) as refused:
         connection.connect(known, QUICK)
     assert "hunter7" not in shown_by_error_pages(refused.value)
+
+
+def test_watch_over_a_connection_ends_what_waits_for_it() -> None:
+    """Whoever reads is told that there is nothing more."""
+    first, second = socket.socketpair()
+    first.settimeout(5)
+    with first, second, connection.watch_over(first, 0.1) as has_cut:  # type: ignore[arg-type]  # it has a descriptor
+        assert first.recv(1) == b""
+        assert has_cut.is_set()

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.registry.base import SITES_PATH, records_of
-from wagtail_multihost.registry.keys import Key
-from wagtail_multihost.registry.node_file import SITES, NodeFile
-from wagtail_multihost.registry.node_keys import fields_of_value, leaves, platform_table, site_table
+from wagtail_multihost.registry.node_file import NodeFile
+from wagtail_multihost.registry.node_keys import (
+    SITES,
+    KnownTable,
+    fields_of_value,
+    is_key_of_node,
+    leaves,
+    platform_table,
+    site_table,
+)
 from wagtail_multihost.registry.record import KEY_PATH, PLATFORM, Record
 from wagtail_multihost.registry.typed import TypedSource, dotted
 from wagtail_multihost.spec.identifiers import shown
@@ -47,7 +54,7 @@ class PostgresSource(TypedSource):
         self.of_node = frozenset(of_node)
 
     def label(self, path: KEY_PATH) -> str:
-        if path in self.of_node:
+        if path in self.of_node or is_key_of_node(path):
             return f"{self.node.label}: {dotted(path)}"
         if path[:1] == (PLATFORM,):
             who, rest = "Platform", path[1:]
@@ -109,16 +116,16 @@ def merged_record(
     record: object,
     node: Mapping[str, object],
     path: KEY_PATH,
-    keys: tuple[Key, ...],
+    known: KnownTable,
     of_node: set[KEY_PATH],
     problems: list[Problem],
 ) -> object:
     """Return a record with the node's keys, whose paths are added to ``of_node``; problems are reported."""
     if not isinstance(record, dict):
         return record
-    refused = {leaf.path for leaf in leaves(record, keys, path) if leaf.is_of_node and not leaf.is_reference}
+    refused = {leaf.path for leaf in leaves(record, known, path) if leaf.is_of_node and not leaf.is_reference}
     site = path[1] if path[:1] == (SITES,) else ""
-    who = f"Site {site}" if site else "Platform"
+    who = f"Site {dotted((site,))}" if site else "Platform"
     for key_path in sorted(refused):
         message = "It is a key of the node: root acts on it, so no database may state it. State it in the node file."
         problems.append(Problem(f"{who}: {dotted(key_path[len(path) :])}", message, site))

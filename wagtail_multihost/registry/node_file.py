@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.registry.node_keys import leaves, platform_table, site_table
+from wagtail_multihost.registry.node_keys import SITES, leaves, platform_table, site_table
 from wagtail_multihost.registry.record import KEY_PATH, PLATFORM
 from wagtail_multihost.registry.references import NO_RULES, ReferenceRules, read_rules
 from wagtail_multihost.registry.toml import TomlFile
@@ -30,7 +30,7 @@ from wagtail_multihost.spec.platform import PRODUCTION
 
 VARIABLE = "MULTIHOST_NODE_FILE"
 DEFAULT = Path("/etc/multihost/node.toml")
-SITES, SECRETS = "sites", "secrets"
+SECRETS = "secrets"
 TABLES = (PLATFORM, SITES, SECRETS)
 Table = dict[str, object]
 
