@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from tests.servers.postgres import HOST, SUPERUSER, Postgres, running_postgres
 
 
 @pytest.fixture(name="postgres", scope="session")
-def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    folder = tmp_path_factory.mktemp("control")
-    for above in (folder, *folder.parents[:2]):
-        above.chmod(0o755)  # the server runs under another account
-    with running_postgres(folder / "postgres") as server:
-        yield server
+def _postgres() -> Iterator[Postgres]:
+    # Not below pytest's folder: another run that starts meanwhile closes that to the server's account.
+    with tempfile.TemporaryDirectory(prefix="multihost-control-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with running_postgres(folder / "postgres") as server:
+            yield server
 
 
 @pytest.fixture(name="django_db_modify_db_settings", scope="session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wagtail_multihost.control.models import ADMIN, VIEW
+from wagtail_multihost.control.models import ADMIN, CHANGE, VIEW
 
 #: Beside the actions over the site in the address: everyone who sees a site, who looks after the group in the address,
 #: who looks after any, the owner of what is in the address (not even operators), operators of the platform, and
@@ -29,7 +29,20 @@ class Rule:
 
 
 ROUTES = {
-    "multihost:site_website": Rule(VIEW),
+    "multihost:sites": Rule(SEES),
+    "multihost:sites_results": Rule(SEES),
+    "multihost:new_site": Rule(OPERATOR, OPERATOR, {"identifier": "cordelia", "hostnames": "cordelia.example.com"}),
+    "multihost:site_website": Rule(VIEW, CHANGE, {"action": "note", "text": "A note"}),
+    "multihost:site_domains": Rule(VIEW, CHANGE, {"action": "prove", "name": "new.example.org"}),
+    "multihost:site_proof": Rule(VIEW),
+    "multihost:site_settings": Rule(VIEW, CHANGE, {"generation": "2", "admins": "new@example.net"}),
+    "multihost:site_history": Rule(VIEW),
+    "multihost:site_apply_again": Rule(CHANGE, CHANGE, {"generation": "2"}),
+    "multihost:hostnames": Rule(SEES),
+    "multihost:hostnames_results": Rule(SEES),
+    "multihost:events": Rule(SEES),
+    "multihost:events_results": Rule(SEES),
+    "multihost:platform": Rule(OPERATOR, OPERATOR, {"generation": "1"}),
     "multihost:site_access": Rule(ADMIN, ADMIN, {"group": "{group}", "action": "view"}),
     "multihost:take_access": Rule(None, ADMIN),
     "multihost:people": Rule(PEOPLE, OPERATOR, {"name": "A new customer"}),

@@ -18,7 +18,7 @@ from wagtail_multihost.control.changes import (
     UnconfirmedError,
     UnknownSiteError,
 )
-from wagtail_multihost.control.edits import add_hostname, merge_patch, replace_record, set_value
+from wagtail_multihost.control.edits import add_hostname, make_canonical, merge_patch, replace_record, set_value
 from wagtail_multihost.control.models import Event, HeldName, Hostname, ManagedSite
 from wagtail_multihost.control.registration import raise_head
 from wagtail_multihost.exceptions import ConfigurationError
@@ -200,6 +200,16 @@ def test_unproven_hostname_is_refused_to_a_sites_people(fleet: Fleet) -> None:
     person = fleet.authority("ada", aurora="admin")
     with pytest.raises(NotAllowedError, match="not proven"):
         fleet.apply(EditSite(site.uid, add_hostname("neighbour.example.com", "alias")), by=person)
+
+
+def test_hostname_is_found_however_it_is_written(fleet: Fleet) -> None:
+    site = fleet.add("aurora", "Aurora.Example.com", "b.example.com")
+    fleet.apply(EditSite(site.uid, add_hostname("aurora.example.com", "hostname")))
+    assert fleet.site("aurora").generation == 1
+    fleet.apply(EditSite(site.uid, make_canonical("b.example.com")))
+    fleet.apply(EditSite(site.uid, add_hostname("AURORA.example.com", "alias")))
+    record = fleet.site("aurora").record
+    assert (record["hostnames"], record["aliases"]) == (["b.example.com"], ["aurora.example.com"])
 
 
 def test_owner_of_a_name_is_told_only_to_those_who_may_see_it(fleet: Fleet) -> None:

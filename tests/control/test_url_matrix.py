@@ -33,7 +33,7 @@ from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.grants import grant_action
 from wagtail_multihost.control.guard import GuardedView
 from wagtail_multihost.control.invitations import invite, signed
-from wagtail_multihost.control.models import ACTIONS, ADMIN, GroupAdmin, ManagedSite, Note
+from wagtail_multihost.control.models import ACTIONS, ADMIN, GroupAdmin, ManagedSite, Note, Verification
 from wagtail_multihost.control.tokens import create_token
 
 ANONYMOUS, STRANGER, PLATFORM_OPERATOR, SUPERUSER = "anonymous", "stranger", "platform_operator", "superuser"
@@ -141,8 +141,11 @@ def place_of(site: ManagedSite, user: Any) -> Place:
     group = user.groups.get()
     invitation = invite(authority_of(user), group, f"new@{site.identifier}.example.net")
     token = create_token(user, f"token of {site.identifier}", "read", [site], timezone.now() + timedelta(days=1)).token
+    proof = Verification.objects.create(site=site, name=f"proof.{site.identifier}.example.net", secret="s" * 43)
     values = {
         "uid": str(site.uid),
+        "proof": str(proof.pk),
+        "revision": str(site.former_records.order_by("revision")[0].revision),
         "group": str(group.pk),
         "user": str(user.pk),
         "token": str(token.pk),

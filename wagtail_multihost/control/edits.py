@@ -50,7 +50,7 @@ def add_hostname(name: str, role: str) -> Edit:
     key = HOSTNAMES if role == HOSTNAME else ALIASES
 
     def edit(before: Table) -> dict[str, Any]:
-        if host in before.get(key, []):
+        if host in map(normalize_hostname, before.get(key, [])):
             return dict(before)
         rest = remove_hostname(host)(before)
         return {**rest, key: [*rest.get(key, []), host]}
@@ -59,13 +59,26 @@ def add_hostname(name: str, role: str) -> Edit:
 
 
 def remove_hostname(name: str) -> Edit:
-    """Take a hostname or an alias away."""
+    """Take a hostname or an alias away, however the record writes it."""
+    gone = normalize_hostname(name)
 
     def edit(before: Table) -> dict[str, Any]:
-        kept = {key: [host for host in before[key] if host != name] for key in (HOSTNAMES, ALIASES) if key in before}
+        kept = {
+            key: [host for host in before[key] if normalize_hostname(host) != gone]
+            for key in (HOSTNAMES, ALIASES)
+            if key in before
+        }
         return {**before, **kept}
 
     return edit
+
+
+def normalize_hostname(text: str) -> str:
+    """Return a hostname in its one form; what is none, as it is."""
+    try:
+        return parse_hostname(text)
+    except ValueError:
+        return text
 
 
 def make_canonical(name: str) -> Edit:

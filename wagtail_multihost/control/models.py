@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.utils import timezone
 
+from wagtail_multihost.nodeapi.courier_v1 import WORKER_LENGTH
 from wagtail_multihost.registry.record import PLATFORM
 from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH
 from wagtail_multihost.spec.site import STATES
@@ -281,6 +282,11 @@ class Verification(models.Model):
     proven_at = models.DateTimeField(null=True)
     method = models.CharField(max_length=10, blank=True, default="")
     problem = models.TextField(blank=True, default="")
+    # The courier's own: which of them has taken the check, until when, and the ``wanted_at`` that it answers.
+    lease = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    lease_holder = models.CharField(max_length=WORKER_LENGTH, blank=True, default="", editable=False)
+    lease_wish = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         db_table = "control_verification"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import NotAllowedError, UnconfirmedError
@@ -14,6 +15,7 @@ from wagtail_multihost.control.claims import KEPT, Clash, Row, find_clashes, row
 from wagtail_multihost.control.declared_keys import PINS, Table, who_may_change
 from wagtail_multihost.control.differences import Difference
 from wagtail_multihost.control.drafts import Draft
+from wagtail_multihost.control.edits import normalize_hostname
 from wagtail_multihost.control.models import CHANGE, OPERATE, VIEW, HeldName, ManagedSite, Platform, Verification
 from wagtail_multihost.control.ownership import proof_is_valid
 from wagtail_multihost.control.records import (
@@ -24,7 +26,7 @@ from wagtail_multihost.control.records import (
 )
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.claims import UNSHOWN
-from wagtail_multihost.spec.identifiers import parse_hostname, shown
+from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
 #: What who operates a site may change of it, beside what its people may.
@@ -109,13 +111,6 @@ def hosts_in(table: Table) -> set[str]:
     return {normalize_hostname(str(host)) for host in stated}
 
 
-def normalize_hostname(text: str) -> str:
-    try:
-        return parse_hostname(text)
-    except ValueError:
-        return text
-
-
 def pin_problems(draft: Draft) -> Iterator[Problem]:
     """Yield a problem for each pin that would change."""
     if draft.row is None or draft.is_new:
@@ -137,11 +132,17 @@ def label_of(draft: Draft, difference: Difference | None = None) -> str:
 def refuse_unconfirmed(drafts: Iterable[Draft], confirmed: int | None) -> None:
     """Raise UnconfirmedError if so many sites stop at once that it may be a mistake."""
     count = sum(draft.stops for draft in drafts)
-    if count <= ALWAYS or count == confirmed:
-        return
-    enabled = ManagedSite.objects.filter(retired_at=None, enabled=True).count()
-    if count > enabled * getattr(settings, SHARE_SETTING, SHARE):
-        raise UnconfirmedError(count, enabled)
+    if count != confirmed and must_be_confirmed(count):
+        raise UnconfirmedError(count, enabled_sites().count())
+
+
+def must_be_confirmed(count: int) -> bool:
+    """Return whether ``count`` sites are so many that it must be confirmed that they stop at once."""
+    return count > ALWAYS and count > enabled_sites().count() * getattr(settings, SHARE_SETTING, SHARE)
+
+
+def enabled_sites() -> QuerySet[ManagedSite]:
+    return ManagedSite.objects.filter(retired_at=None, enabled=True)
 
 
 def read_drafts(drafts: Sequence[Draft]) -> dict[UUID, SiteSpec]:

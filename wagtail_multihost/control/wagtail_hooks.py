@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLResolver, include, path
 from wagtail import hooks
+from wagtail.admin.menu import MenuItem
 from wagtail.log_actions import LogActionRegistry
 
 from wagtail_multihost.control import audit
@@ -17,6 +18,9 @@ from wagtail_multihost.control.changes import (
     REFRESH,
     RETIRED,
 )
+from wagtail_multihost.control.dashboard.bulk import SITE_ACTIONS
+from wagtail_multihost.control.dashboard.home import add_panel, add_summary
+from wagtail_multihost.control.dashboard.menu import fleet_menu
 
 #: What the audit log says of each event.
 LABELS = {
@@ -35,6 +39,18 @@ LABELS = {
 def register_pages() -> list[URLResolver]:
     """Add the control app's pages to the admin, which lets nobody in who may not enter it."""
     return [path("fleet/", include("wagtail_multihost.control.dashboard.urls"))]
+
+
+@hooks.register("register_admin_menu_item")  # type: ignore[untyped-decorator]
+def register_menu() -> MenuItem:
+    """Add the menu of the fleet."""
+    return fleet_menu()
+
+
+hooks.register("construct_homepage_panels", add_panel)
+hooks.register("construct_homepage_summary_items", add_summary)
+for action in SITE_ACTIONS:
+    hooks.register("register_bulk_action", action)
 
 
 @hooks.register("register_log_actions")  # type: ignore[untyped-decorator]

@@ -1,20 +1,139 @@
-"""A site's first tab: what it is, whether it is served, and where."""
+"""A site's first tab: what it is, whether it is served, and where; and what is written about it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
-from django.http import HttpRequest, HttpResponseBase
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from wagtail.admin import messages
 
-from wagtail_multihost.control.dashboard.tabs import WEBSITE, SiteTabView
+from wagtail_multihost.control.changes import Change, EditSite, RetireSite
+from wagtail_multihost.control.dashboard.addresses import sites_address
+from wagtail_multihost.control.dashboard.event_words import names_of_actors
+from wagtail_multihost.control.dashboard.record_form import REASON_LENGTH
+from wagtail_multihost.control.dashboard.record_page import say_outcome
+from wagtail_multihost.control.dashboard.tabs import WEBSITE, SiteTabView, site_address
+from wagtail_multihost.control.edits import set_value
+from wagtail_multihost.control.models import CHANGE, OPERATE, ManagedSite, Note, Platform
+from wagtail_multihost.control.registration import apply_changes
+from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.spec.site import STATES
+
+#: Where a site's admin is, below its address.
+ADMIN_SETTING, ADMIN_PATH = "MULTIHOST_CONTROL_ADMIN_PATH", "/admin/"
+ORIGIN = "https://{hostname}"
+NOTE_LENGTH = 4000
+NOTES_SHOWN = 20
+GONE = "Someone who is gone"
+NOT_TYPED = "Type the id of the site, {site}, to retire it."
+NO_NOTE = "The note is blank."
+LONG_NOTE = f"The note is longer than {NOTE_LENGTH:,} characters."
+#: What each state means, and the words of the button that leads to it.
+STATE_WORDS = {
+    "active": ("It answers its visitors.", "Set it active"),
+    "maintenance": ("Visitors see the page of maintenance.", "Set maintenance"),
+    "suspended": ("Visitors see that it is suspended.", "Suspend it"),
+}
+
+
+class ShownNote(NamedTuple):
+    """A note with the name of who wrote it."""
+
+    note: Note
+    author: str
 
 
 class WebsiteView(SiteTabView):
-    """What a site is, and what can be done with it as a whole."""
+    """What a site is, and what can be done with it as a whole. Everything that is sent names its ``action``."""
 
     tab = WEBSITE
     template_name = "multihost_control/website.html"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        page: HttpResponseBase = self.render_to_response(self.get_context_data())
+        return self.show()
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        may = self.authority.may
+        uid = self.site.uid
+        actions: Mapping[str, tuple[bool, Callable[[], HttpResponseBase]]] = {
+            "enable": (may(OPERATE, uid), lambda: self.set_key("enabled", None)),
+            "disable": (may(OPERATE, uid), lambda: self.set_key("enabled", False)),
+            **{f"state-{state}": (may(OPERATE, uid), partial(self.set_state, state)) for state in STATES},
+            "retire": (self.authority.may_operate_on(uid), self.retire),
+            "note": (may(CHANGE, uid), self.add_note),
+        }
+        allowed, act = actions.get(request.POST.get("action", ""), (False, self.show))
+        if not allowed:
+            raise Http404
+        return act()
+
+    def show(self, problems: tuple[Problem, ...] = (), **context: Any) -> HttpResponseBase:
+        found = {
+            **self.rights(),
+            **links_of(self.site),
+            **self.notes(),
+            "problems": problems,
+            "address": site_address(self.site),
+            "state_words": STATE_WORDS[self.site.state][0],
+            "states": [(state, STATE_WORDS[state][1]) for state in STATES if state != self.site.state],
+            **context,
+        }
+        page: HttpResponseBase = self.render_to_response(self.get_context_data(**found))
         return page
+
+    def rights(self) -> dict[str, bool]:
+        uid = self.site.uid
+        return {
+            "may_change": self.authority.may(CHANGE, uid),
+            "may_operate": self.authority.may(OPERATE, uid),
+            "may_retire": self.authority.may_operate_on(uid),
+        }
+
+    def set_state(self, state: str) -> HttpResponseBase:
+        return self.set_key("state", None if state == STATES[0] else state)
+
+    def set_key(self, key: str, value: object) -> HttpResponseBase:
+        return self.save(EditSite(self.site.uid, set_value((key,), value)), site_address(self.site))
+
+    def retire(self) -> HttpResponseBase:
+        if self.request.POST.get("typed", "").strip() != self.site.identifier:
+            return self.show((Problem("", NOT_TYPED.format(site=self.site)),))
+        return self.save(RetireSite(self.site.uid), sites_address())
+
+    def save(self, change: Change, address: str) -> HttpResponseBase:
+        reason = self.request.POST.get("reason", "").strip()[:REASON_LENGTH]
+        try:
+            outcome = apply_changes(self.authority, [change], reason=reason)
+        except ConfigurationError as error:
+            return self.show(error.problems)
+        say_outcome(self.request, outcome)
+        return HttpResponseRedirect(address)
+
+    def add_note(self) -> HttpResponseBase:
+        text = self.request.POST.get("text", "").replace("\0", "").strip()
+        if not text or len(text) > NOTE_LENGTH:
+            return self.show((Problem("", LONG_NOTE if text else NO_NOTE),), entered=text)
+        Note.objects.create(site=self.site, author_id=self.authority.user, text=text)
+        messages.success(self.request, "The note is added.")
+        return HttpResponseRedirect(site_address(self.site))
+
+    def notes(self) -> dict[str, Any]:
+        """Return a page of notes, the latest first, with the names of their authors."""
+        page = Paginator(Note.objects.filter(site=self.site), NOTES_SHOWN).get_page(self.request.GET.get("p"))
+        names = names_of_actors(self.authority, [f"user:{note.author_id}" for note in page if note.author_id])
+        notes = [ShownNote(note, names.get(f"user:{note.author_id}", GONE)) for note in page]
+        return {"notes": notes, "notes_page": page}
+
+
+def links_of(site: ManagedSite) -> dict[str, str]:
+    """Return the addresses of a site and of its admin, as its visitors reach it."""
+    hostnames = site.record.get("hostnames") or [""]
+    origin = str(Platform.objects.get(pk=1).record.get("origin", ORIGIN)).replace("{hostname}", str(hostnames[0]))
+    if not origin.startswith(("http://", "https://")):
+        return {"site_url": "", "admin_url": ""}
+    path = str(getattr(settings, ADMIN_SETTING, ADMIN_PATH))
+    return {"site_url": f"{origin}/", "admin_url": f"{origin}/{path.lstrip('/')}"}

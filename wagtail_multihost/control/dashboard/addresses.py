@@ -1,0 +1,28 @@
+"""Addresses of the control app's pages. One that is not there is blank, so that nothing links to it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import NoReverseMatch, reverse
+
+
+def page_address(name: str, **kwargs: Any) -> str:
+    """Return the address of the page ``name``."""
+    try:
+        return reverse(f"multihost:{name}", kwargs=kwargs)
+    except NoReverseMatch:
+        return ""
+
+
+def site_address(uid: UUID, tab: str = "website") -> str:
+    """Return the address of a tab of a site."""
+    return page_address(f"site_{tab}", uid=uid)
+
+
+def sites_address(**filters: str) -> str:
+    """Return the address of the list of sites, of those that the ``filters`` let through."""
+    address = page_address("sites")
+    return f"{address}?{urlencode(filters)}" if filters and address else address

@@ -1,0 +1,119 @@
+"""The list of events: every change of the fleet, the latest first."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, NumberColumn
+
+from wagtail_multihost.control.authority import Authority
+from wagtail_multihost.control.dashboard.addresses import site_address
+from wagtail_multihost.control.dashboard.columns import Link, LinksColumn, LongTextColumn
+from wagtail_multihost.control.dashboard.event_words import keys_in_words, names_of_actors, reason_of, title_of
+from wagtail_multihost.control.dashboard.filters import EventFilterSet
+from wagtail_multihost.control.dashboard.listing import ListView
+from wagtail_multihost.control.guard import visible_sites
+from wagtail_multihost.control.models import Event
+
+#: The list is read again so often, in seconds, until that is paused (``?live=off``).
+SECONDS = 10
+PAUSED = "off"
+
+
+def visible_events(authority: Authority) -> QuerySet[Event]:
+    """Return the events that may be seen: of the platform only by those who see every site."""
+    events = Event.objects.all()
+    return events if authority.visible is None else events.filter(uid__in=authority.visible)
+
+
+class EventsView(ListView):
+    """The changes of all sites that the person may see, and of the platform for its operators."""
+
+    name = "events"
+    model = Event
+    page_title = "Events"
+    header_icon = "history"
+    template_name = "multihost_control/events.html"
+    results_template_name = "multihost_control/events_results.html"
+    verbose_name, verbose_name_plural = "event", "events"
+    filterset_class = EventFilterSet
+    default_ordering = "-revision"
+    empty_message = "Nothing has changed yet."
+    next_step = ("sites", "See the sites")
+    export_filename = "events"
+
+    def get_base_queryset(self) -> QuerySet[Any]:
+        return visible_events(self.authority)
+
+    def order_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.order_by(self.ordering)
+
+    def search_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.is_searching:
+            return queryset
+        text = self.search_query
+        return queryset.filter(Q(site__icontains=text) | Q(metadata__reason__icontains=text))
+
+    @cached_property
+    def columns(self) -> list[BaseColumn]:
+        return [
+            NumberColumn("revision", label="Revision", sort_key="revision"),
+            DateColumn("at", label="When"),
+            Column("type", label="What", accessor=title_of),
+            LinksColumn("site", self.site_links, label="Site"),
+            Column("actor", label="Who", accessor=lambda event: self.actors[event.actor]),
+            LongTextColumn("changed", keys_in_words, label="Keys"),
+            LongTextColumn("reason", reason_of, label="Reason"),
+        ]
+
+    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(*args, **kwargs)
+        # On another page, or in another order, what is new would not be seen.
+        page = context["page_obj"]
+        is_first = page is not None and page.number == 1 and not self.is_explicitly_ordered
+        return {
+            **context,
+            "is_live": is_first and self.request.GET.get("live") != PAUSED,
+            "can_be_live": is_first,
+            "milliseconds": SECONDS * 1000,
+        }
+
+    def render_to_response(self, context: dict[str, Any], **response_kwargs: Any) -> Any:
+        self.shown = list(context["object_list"])
+        context["object_list"] = self.shown
+        context["table"] = self.get_table(self.shown)
+        return super().render_to_response(context, **response_kwargs)
+
+    @cached_property
+    def actors(self) -> dict[str, str]:
+        """What those who made the shown changes are called."""
+        return names_of_actors(self.authority, (event.actor for event in self.shown))
+
+    @cached_property
+    def there(self) -> set[UUID]:
+        """The sites of the shown events that are there to be opened."""
+        uids = {event.uid for event in self.shown if event.uid}
+        return set(visible_sites(self.authority).filter(uid__in=uids).values_list("uid", flat=True))
+
+    def site_links(self, event: Any) -> list[Link]:
+        if not event.site:
+            return []
+        return [Link(event.site, site_address(event.uid) if event.uid in self.there else "")]
+
+    @cached_property
+    def export_columns(self) -> dict[str, Any]:
+        return {
+            "revision": lambda event: event.revision,
+            "at": lambda event: event.at,
+            "type": lambda event: event.type,
+            "site": lambda event: event.site,
+            "uid": lambda event: str(event.uid or ""),
+            "generation": lambda event: event.generation,
+            "actor": lambda event: self.actors[event.actor],
+            "request": lambda event: str(event.request),
+            "keys": lambda event: ", ".join(map(str, event.metadata.get("changed", []))),
+            "reason": reason_of,
+        }

@@ -1,0 +1,89 @@
+"""What the admin's first page says of the fleet: how many sites there are by state, and what changed last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest
+from wagtail.admin.site_summary import SummaryItem
+from wagtail.admin.ui.components import Component
+
+from wagtail_multihost.control.dashboard.addresses import page_address, site_address, sites_address
+from wagtail_multihost.control.dashboard.event_words import names_of_actors, title_of
+from wagtail_multihost.control.dashboard.events import visible_events
+from wagtail_multihost.control.dashboard.menu import authority_of_request, sees_sites
+from wagtail_multihost.control.dashboard.status import STATUSES, count_by_status
+from wagtail_multihost.control.guard import visible_sites
+
+LATEST = 5
+
+
+class Tally(NamedTuple):
+    """So many sites are in a state; ``url`` lists them."""
+
+    label: str
+    number: int
+    url: str
+
+
+class SitesSummaryItem(SummaryItem):  # type: ignore[misc]
+    """The number of sites that the person may see."""
+
+    order = 10
+    template_name = "multihost_control/home_summary.html"
+
+    def is_shown(self) -> bool:
+        return sees_sites(authority_of_request(self.request))
+
+    def get_context_data(self, parent_context: Mapping[str, Any]) -> dict[str, Any]:
+        return {"count": visible_sites(authority_of_request(self.request)).count(), "url": page_address("sites")}
+
+
+class FleetPanel(Component):  # type: ignore[misc]
+    """Sites by state, and the latest changes, of what the person may see."""
+
+    name = "fleet"
+    order = 50
+    template_name = "multihost_control/home_panel.html"
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    def get_context_data(self, parent_context: Mapping[str, Any]) -> dict[str, Any]:
+        authority = authority_of_request(self.request)
+        numbers = count_by_status(visible_sites(authority))
+        events = list(visible_events(authority)[:LATEST])
+        names = names_of_actors(authority, (event.actor for event in events))
+        uids = [event.uid for event in events if event.uid]
+        there = set(visible_sites(authority).filter(pk__in=uids).values_list("pk", flat=True))
+        return {
+            "tallies": [
+                Tally(label, numbers[status], sites_address(state=status))
+                for status, label in STATUSES.items()
+                if numbers.get(status)
+            ],
+            "changes": [
+                {
+                    "title": title_of(event),
+                    "site": event.site,
+                    "url": site_address(event.uid) if event.uid in there else "",
+                    "who": names[event.actor],
+                    "at": event.at,
+                }
+                for event in events
+            ],
+            "new_site_url": page_address("new_site") if authority.may_operate else "",
+            "events_url": page_address("events"),
+        }
+
+
+def add_panel(request: HttpRequest, panels: list[Component]) -> None:
+    """Add the panel for those who may see a site."""
+    if sees_sites(authority_of_request(request)):
+        panels.append(FleetPanel(request))
+
+
+def add_summary(request: HttpRequest, items: list[SummaryItem]) -> None:
+    """Add the number of sites to the summary."""
+    items.append(SitesSummaryItem(request))

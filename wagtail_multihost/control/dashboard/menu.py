@@ -1,0 +1,63 @@
+"""The menu "Fleet" of the admin. Each page is in it for those who may open it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from django.http import HttpRequest
+from wagtail.admin.menu import Menu, MenuItem, SubmenuMenuItem
+
+from wagtail_multihost.control.authority import Authority, authority_of
+from wagtail_multihost.control.dashboard.addresses import page_address
+
+
+class Entry(NamedTuple):
+    """A page in the menu: its words, the name of its address, its icon, and who may open it."""
+
+    label: str
+    page: str
+    icon: str
+    is_for: Callable[[Authority], bool]
+
+
+def sees_sites(authority: Authority) -> bool:
+    return authority.is_operator or bool(authority.visible)
+
+
+def operates(authority: Authority) -> bool:
+    return authority.may_operate
+
+
+ENTRIES = (
+    Entry("Sites", "sites", "site", sees_sites),
+    Entry("Domains", "hostnames", "globe", sees_sites),
+    Entry("Events", "events", "history", sees_sites),
+    Entry("Platform", "platform", "cogs", operates),
+)
+
+
+class FleetMenuItem(MenuItem):  # type: ignore[misc]
+    """A page of the control app."""
+
+    def __init__(self, entry: Entry, order: int) -> None:
+        self.entry = entry
+        super().__init__(entry.label, page_address(entry.page), f"fleet-{entry.page}", "", entry.icon, order=order)
+
+    def is_shown(self, request: HttpRequest) -> bool:
+        return self.entry.is_for(authority_of_request(request))
+
+
+def authority_of_request(request: HttpRequest) -> Authority:
+    """Return what the person may do, asked once for the whole menu."""
+    found: Authority | None = getattr(request, "multihost_authority", None)
+    if found is None:
+        found = authority_of(request.user)
+        request.multihost_authority = found  # type: ignore[attr-defined]
+    return found
+
+
+def fleet_menu() -> SubmenuMenuItem:
+    """Return the menu."""
+    items = [FleetMenuItem(entry, order) for order, entry in enumerate(ENTRIES)]
+    return SubmenuMenuItem("Fleet", Menu(items=items), name="fleet", icon_name="site", order=50)
