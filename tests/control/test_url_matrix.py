@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from importlib.util import find_spec
+from io import BytesIO
+from itertools import product
 from typing import Any
 from urllib.parse import quote
+from zipfile import ZipFile
 
 import pytest
 from django.contrib.auth.models import Group
@@ -22,6 +25,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 from django.views.generic import View
+from wagtail.admin.views.bulk_action.registry import bulk_action_registry
 
 from tests.control.declared_routes import EVERYONE, GROUP, OPERATOR, PEOPLE, ROUTES, SEES, SELF, Rule
 from tests.control.fleet import OPERATOR as ROOT
@@ -33,7 +37,16 @@ from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.grants import grant_action
 from wagtail_multihost.control.guard import GuardedView
 from wagtail_multihost.control.invitations import invite, signed
-from wagtail_multihost.control.models import ACTIONS, ADMIN, GroupAdmin, ManagedSite, Note, Verification
+from wagtail_multihost.control.models import (
+    ACTIONS,
+    ADMIN,
+    OPERATE,
+    VIEW,
+    GroupAdmin,
+    ManagedSite,
+    Note,
+    Verification,
+)
 from wagtail_multihost.control.tokens import create_token
 
 ANONYMOUS, STRANGER, PLATFORM_OPERATOR, SUPERUSER = "anonymous", "stranger", "platform_operator", "superuser"
@@ -54,6 +67,20 @@ SELECT (SELECT revision FROM control_head), (SELECT count(*) FROM wagtailcore_mo
     (SELECT count(*) FROM wagtailcore_apitoken WHERE revoked_at IS NULL), (SELECT count(*) FROM auth_user_groups),
     (SELECT count(*) FROM control_verification)
 """
+#: What lists are asked for: files, searches that match a foreign site, filters that name it, a page beyond the last.
+QUERIES = (
+    "?export=csv",
+    "?export=xlsx",
+    "?q=zqfor",
+    "?q=zqhos",
+    "?site=zqforeign",
+    "?label=plan:zqlabel",
+    "?state=active&enabled=true",
+    "?p=999",
+    "?ordering=-identifier",
+)
+#: What all bulk actions together ask for.
+BULK = {"key": "plan", "value": "gold", "name": "plan", "confirmed": "1", "reason": "x", "state": "maintenance"}
 NEW_ROUTE = """
 is an address of the control app that tests/control/declared_routes.py does not have: say there who may open it, and
 give its view a guard of wagtail_multihost.control.guard.
@@ -232,6 +259,35 @@ def test_wagtails_own_pages_have_nothing_of_a_foreign_site(world: World, role: s
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_lists_have_nothing_of_a_foreign_site(world: World, role: str) -> None:
+    """However they are searched, filtered and exported."""
+    wrong = []
+    for route in own_routes():
+        if ROUTES[route.label].get in (SEES, PEOPLE, VIEW):
+            for query in QUERIES:
+                answer = ask(world, role, "get", route.address(world.own.values) + query)
+                if answer.status >= 500 or has_foreign(world, role, answer):
+                    wrong.append(f"{route.label}{query}: {answer.status} {has_foreign(world, role, answer)}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_bulk_actions_reach_what_one_may_do(world: World, role: str) -> None:
+    """Whatever keys are sent: those of a foreign site neither show it nor change it."""
+    wrong = []
+    actions = bulk_action_registry.get_bulk_actions_for_model("multihost_control", "managedsite")
+    names = [action.action_type for action in actions]
+    assert names
+    for name, place, method in product(names, (world.own, world.foreign), ("get", "post")):
+        address = f"/admin/bulk/multihost_control/managedsite/{name}/?id={place.site.uid}&next=/admin/"
+        answer = ask(world, role, method, address, BULK)
+        allowed = world.is_allowed(role, OPERATOR if name == "label" else OPERATE, place)
+        if answer.status >= 500 or has_foreign(world, role, answer) or (answer.wrote and not allowed):
+            wrong.append(f"{method} {name} {place.site}: {answer.status} {has_foreign(world, role, answer)}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_api_takes_nobodys_session(world: World, role: str) -> None:
     """What tokens may do there is asked of each operation in test_api_rights.py."""
     wrong = []
@@ -284,13 +340,21 @@ def ask(world: World, role: str, method: str, address: str, data: Any = None) ->
     with transaction.atomic():
         response = getattr(world.client(role), method)(address, data if method == "post" else None)
         chunks = response.streaming_content if response.streaming else [response.content]
-        text = b"".join(chunks).decode("utf-8", "replace")
+        text = readable(b"".join(chunks))
         wrote = response.status_code < 500 and fingerprint() != before
         transaction.set_rollback(True)
     location = response.headers.get("Location", "")
     for echoed in (address, quote(address), quote(address, safe="")):
         text, location = text.replace(echoed, ""), location.replace(echoed, "")
     return Answer(response.status_code, text, location, wrote)
+
+
+def readable(content: bytes) -> str:
+    """Return the text of an answer; a spreadsheet is an archive of texts."""
+    if not content.startswith(b"PK"):
+        return content.decode("utf-8", "replace")
+    with ZipFile(BytesIO(content)) as archive:
+        return "".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
 
 
 def fingerprint() -> tuple[Any, ...]:
