@@ -21,6 +21,8 @@ OPTIONS = (
     *("-q", "-x", "--tb=line", "-p", "no:randomly"),
     *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
 )
+#: A part of its own needs its own settings.
+CONTROL = ("--ds", "tests.control.settings", "--part", "control")
 RUN = f"""
 import os, sys, wagtail_multihost
 if not os.path.samefile(os.path.dirname(wagtail_multihost.__file__), "wagtail_multihost"):
@@ -48,6 +50,9 @@ def run(
     folder: Path, arguments: Iterable[str], variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run pytest with the ``arguments`` in ``folder``, against the package there."""
+    arguments = [*arguments]
+    if any(argument.startswith("tests/control/") for argument in arguments):
+        arguments = [*CONTROL, *arguments]
     environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})}
     return subprocess.run(
         [sys.executable, "-c", RUN, *arguments], cwd=folder, env=environ, check=False, capture_output=True, text=True

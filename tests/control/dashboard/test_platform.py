@@ -70,7 +70,9 @@ def test_all_problems_of_all_sites_are_shown_with_their_names(fleet: Fleet, oper
     """What a site states beside the platform's engine may be wrong with another one."""
     fleet.apply(EditPlatform(merge_patch({"cache": {"backend": "redis", "host": "r"}})))
     names = [f"site{number}" for number in range(120)]
-    fleet.apply(*(CreateSite(name, {"hostnames": [f"{name}.example.com"], "cache": {"host": "other"}}) for name in names))
+    fleet.apply(
+        *(CreateSite(name, {"hostnames": [f"{name}.example.com"], "cache": {"host": "other"}}) for name in names)
+    )
     before = fleet.revision
     page = save(operator, cache__backend="", cache__host="")
     text = page.content.decode()
