@@ -50,7 +50,7 @@ def add_hostname(name: str, role: str) -> Edit:
     key = HOSTNAMES if role == HOSTNAME else ALIASES
 
     def edit(before: Table) -> dict[str, Any]:
-        if host in before.get(key, []):
+        if host in map(parse_hostname, before.get(key, [])):
             return dict(before)
         rest = remove_hostname(host)(before)
         return {**rest, key: [*rest.get(key, []), host]}
@@ -59,10 +59,15 @@ def add_hostname(name: str, role: str) -> Edit:
 
 
 def remove_hostname(name: str) -> Edit:
-    """Take a hostname or an alias away."""
+    """Take a hostname or an alias away, however the record writes it. Raises ValueError for what is no hostname."""
+    name = parse_hostname(name)
 
     def edit(before: Table) -> dict[str, Any]:
-        kept = {key: [host for host in before[key] if host != name] for key in (HOSTNAMES, ALIASES) if key in before}
+        kept = {
+            key: [host for host in before[key] if parse_hostname(host) != name]
+            for key in (HOSTNAMES, ALIASES)
+            if key in before
+        }
         return {**before, **kept}
 
     return edit
@@ -70,6 +75,7 @@ def remove_hostname(name: str) -> Edit:
 
 def make_canonical(name: str) -> Edit:
     """Make a name of the site the one that its other hostnames redirect to."""
+    name = parse_hostname(name)
 
     def edit(before: Table) -> dict[str, Any]:
         rest = remove_hostname(name)(before)
