@@ -140,10 +140,18 @@ def test_every_variable_is_documented() -> None:
         path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py") if "templates" not in path.parts
     )
     # MULTIHOST_HEALTH is a setting: tests/test_docs_health.py.
-    found = set(re.findall(r"\"(MULTIHOST_[A-Z_]+)\"", code)) - {"MULTIHOST_", "MULTIHOST_HEALTH"}
+    found = set(re.findall(r"\"(MULTIHOST_(?!CONTROL_)[A-Z_]+)\"", code)) - {"MULTIHOST_", "MULTIHOST_HEALTH"}
     documented = set(re.findall(r"^\| `(\w+)`", section("registry.md", "Variables"), re.MULTILINE))
     assert "MULTIHOST_SITE" in found
     assert documented == found
+
+
+def test_every_setting_of_the_control_app_is_documented() -> None:
+    """Each MULTIHOST_CONTROL_ setting in the control app's code is in its table, and no other is."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (PACKAGE / "control").rglob("*.py"))
+    found = set(re.findall(r"\"(MULTIHOST_CONTROL_[A-Z_]+)\"", code))
+    assert "MULTIHOST_CONTROL_CONFIRM_SHARE" in found
+    assert set(re.findall(r"^\| `(\w+)`", section("control.md", "Settings"), re.MULTILINE)) == found
 
 
 def accepted_keys(tmp_path: Path, text: str) -> set[str]:

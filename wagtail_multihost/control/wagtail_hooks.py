@@ -5,6 +5,7 @@ from __future__ import annotations
 from wagtail import hooks
 from wagtail.log_actions import LogActionRegistry
 
+from wagtail_multihost.control import audit
 from wagtail_multihost.control.changes import (
     CHANGED,
     CREATED,
@@ -31,6 +32,8 @@ LABELS = {
 
 @hooks.register("register_log_actions")  # type: ignore[untyped-decorator]
 def register_actions(registry: LogActionRegistry) -> None:
-    """Name the entries that registration makes."""
+    """Name the entries of registration, and those of rights and people."""
     for event, label in LABELS.items():
         registry.register_action(f"multihost.{event}", label, label)
+    for action, label in audit.LABELS.items():
+        registry.register_action(action, label, label)
