@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from ninja import NinjaAPI, Router
 from wagtail.api.v3.errors import PROBLEM_JSON
 
+from wagtail_multihost.control.api.answers import answers
 from wagtail_multihost.control.api.bodies import JSON_TYPES
 
 SCHEME = "Token"
@@ -23,7 +24,9 @@ WITH_ETAG = {"get_site", "put_site", "patch_site", "put_hostname", "delete_hostn
 router = Router(tags=["About"])
 
 
-@router.get("/openapi.json", operation_id="get_document", summary="Read this document", include_in_schema=False)
+@router.get(
+    "/openapi.json", operation_id="get_document", summary="Read this document", response=answers(dict[str, Any])
+)
 def read_document(request: HttpRequest) -> dict[str, Any]:
     """The OpenAPI document of this API."""
     from wagtail_multihost.control.api.api import api

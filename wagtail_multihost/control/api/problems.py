@@ -11,7 +11,7 @@ from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 from wagtail.api.v3.errors import problem_response, register_exception_handlers
 
 from wagtail_multihost.control.changes import (
@@ -28,6 +28,7 @@ BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, CONFLICT, GONE = 4
 PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED, UNPROCESSABLE, PRECONDITION_REQUIRED = 412, 413, 415, 422, 428
 FAILED, UNAVAILABLE = 500, 503
 RETRY_SECONDS = 5
+WHO_ASKS = "State a token that counts: Authorization: Bearer TOKEN."
 INVALID = "What was sent cannot be accepted; the errors say why."
 STATUSES: Sequence[tuple[type[Exception], int]] = (
     (NotAllowedError, FORBIDDEN),
@@ -66,6 +67,7 @@ def add_handlers(api: NinjaAPI) -> None:
     api.add_exception_handler(RefusedRequestError, answer_refusal)
     api.add_exception_handler(ValidationError, answer_invalid)
     api.add_exception_handler(HttpError, answer_http_error)
+    api.add_exception_handler(AuthenticationError, answer_unknown_token)
     for kind in (OperationalError, InterfaceError):
         api.add_exception_handler(kind, answer_unavailable)
     api.add_exception_handler(Exception, answer_failure)
@@ -123,6 +125,10 @@ def answer_http_error(request: HttpRequest, error: Any) -> HttpResponse:
     if isinstance(cause, RefusedRequestError):
         return answer_refusal(request, cause)
     return answer_problem(error.status_code, str(error))
+
+
+def answer_unknown_token(request: HttpRequest, error: Any) -> HttpResponse:
+    return answer_problem(UNAUTHORIZED, WHO_ASKS)
 
 
 def answer_unavailable(request: HttpRequest, error: Any) -> HttpResponse:

@@ -38,7 +38,8 @@ assert ACTIONS == ("view", "change", "operate", "admin")  # noqa: S101
 
 
 class Body(Schema):
-    model_config = ConfigDict(extra="forbid")
+    # Strict: otherwise 0 would count as false, and true as 1.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class RecordBody(Body):
