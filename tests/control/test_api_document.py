@@ -91,6 +91,7 @@ def test_generated_client_works(
     record = models.RecordBodyRecord.from_dict({"hostnames": ["borealis.example.com"]})
     with client:
         created = sites["put_site"].sync("borealis", client=client, body=models.RecordBody(record=record))
+        assert type(created).__name__ == "SiteChanged", created
         assert created.site.id == "borealis"
         patch = models.PatchBody(record=models.PatchBodyRecord.from_dict({"admins": ["a@example.com"]}))
         stale = sites["patch_site"].sync("borealis", client=client, body=patch, if_match='"7"')

@@ -9,7 +9,6 @@ from ninja import NinjaAPI, Router
 from wagtail.api.v3.errors import PROBLEM_JSON
 
 from wagtail_multihost.control.api.answers import answers
-from wagtail_multihost.control.api.bodies import JSON_TYPES
 
 SCHEME = "Token"
 JSON = "application/json"
@@ -61,6 +60,3 @@ def complete(operation: dict[str, Any]) -> None:
             response["content"] = {PROBLEM_JSON: response["content"][JSON]}
         if headers:
             response["headers"] = headers
-    if "requestBody" in operation:
-        schema = operation["requestBody"]["content"][JSON]
-        operation["requestBody"]["content"] = dict.fromkeys(JSON_TYPES, schema)

@@ -190,7 +190,10 @@ def patch_site(
     if_match: IfMatch = None,
     dry_run: DryRun = False,
 ) -> SiteChanged:
-    """The `record` is a merge patch (RFC 7396). What changes nothing needs no `If-Match`."""
+    """
+    The `record` is a merge patch (RFC 7396). What changes nothing needs no `If-Match`. The type of the body may be
+    `application/merge-patch+json` too.
+    """
     authority = authority_in(request)
     site = get_site(authority, identifier)
     edit, expected = expectation(if_match, site.generation, patched(body.record))
