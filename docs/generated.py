@@ -27,6 +27,7 @@ from wagtail_multihost.health import probes as probe_modules
 from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions
 from wagtail_multihost.health.probe import CODES, Probe, is_required
 from wagtail_multihost.management import commands as command_modules
+from wagtail_multihost.operations.courier import command as courier_command
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import REQUIRED, Key, declared, table_names
 from wagtail_multihost.resolver.explain import mask_value
@@ -96,6 +97,18 @@ def command_section(name: str, command: BaseCommand, parser: argparse.ArgumentPa
         rows.append([f"`{words}`", f"{str(action.help)[:1].upper()}{str(action.help)[1:]}."])
     text = f"## `{name}`\n\n{command.help}\n\n{table(['Argument', 'Meaning'], rows)}"
     return f"{text}\n\n```text\n{parser.epilog.strip()}\n```" if parser.epilog else text
+
+
+def courier() -> str:
+    """Return the options of the courier, which is no command of Django."""
+    parser = courier_command.make_parser()
+    rows = []
+    for action in parser._actions:
+        if action.option_strings and "--help" not in action.option_strings:
+            metavar = action.metavar if isinstance(action.metavar, str) else ""
+            words = " ".join([*action.option_strings[-1:], metavar]).strip()
+            rows.append([f"`{words}`", f"{str(action.help)[:1].upper()}{str(action.help)[1:]}."])
+    return f"{table(['Option', 'Meaning'], rows)}\n\n```text\n{str(parser.epilog).strip()}\n```"
 
 
 def settings_of(example: str | None) -> list[Setting]:
@@ -324,6 +337,7 @@ def checks() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "checks": checks,
     "commands": commands,
+    "courier": courier,
     "emitted_files": emitted_files,
     "health_options": health_options,
     "probe_codes": probe_codes,

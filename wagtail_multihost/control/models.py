@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
 
+from wagtail_multihost.nodeapi.courier_v1 import WORKER_LENGTH
 from wagtail_multihost.registry.record import PLATFORM
 from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH
 from wagtail_multihost.spec.site import STATES
@@ -243,6 +244,11 @@ class Verification(models.Model):
     proven_at = models.DateTimeField(null=True)
     method = models.CharField(max_length=10, blank=True, default="")
     problem = models.TextField(blank=True, default="")
+    # The courier's own: which of them has taken the check, until when, and the ``wanted_at`` that it answers.
+    lease = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    lease_holder = models.CharField(max_length=WORKER_LENGTH, blank=True, default="", editable=False)
+    lease_wish = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         db_table = "control_verification"
