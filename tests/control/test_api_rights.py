@@ -201,6 +201,9 @@ def test_hostname_is_added_once_it_is_proven(street: Fleet) -> None:
     assert challenge["record_name"] == "_multihost-challenge.new.example.com"
     assert challenge["wanted_at"]
     assert client.post(f"{address}/verify").body["challenge"]["record_value"] == challenge["record_value"]
+    Verification.objects.update(checked_at=timezone.now())
+    assert client.post(f"{address}/verify").status == 409
+    assert client.post("/sites/aurora/hostnames/new.example/verify").status == 422
     Verification.objects.update(proven_at=timezone.now(), wanted_at=None, method="dns")
     added = client.put(address, {"canonical": True})
     assert added.status == 200

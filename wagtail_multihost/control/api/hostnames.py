@@ -94,7 +94,7 @@ def delete_hostname(
     ADDRESS + "/verify",
     operation_id="verify_hostname",
     summary="Ask for a proof that a hostname belongs to the people of a site",
-    response=answers(HostnameState, 404, status=202),
+    response=answers(HostnameState, 404, 409, status=202),
 )
 def verify_hostname(request: HttpRequest, identifier: SiteId, name: HostnameInPath) -> Status[HostnameState]:
     """

@@ -238,10 +238,12 @@ class PlatformChanged(Changed):
     platform: PlatformOut
 
 
-class Challenge(Schema):
+class ChallengeOut(Schema):
     """What proves that a hostname belongs to the people of a site: the record, or the file."""
 
-    record_name: str = Field(examples=["_multihost-challenge.www.aurora.example"])
+    record_name: str = Field(
+        description="Blank if the hostname is too long for one.", examples=["_multihost-challenge.www.aurora.example"]
+    )
     record_type: Literal["TXT"] = "TXT"
     record_value: str
     file_url: str = Field(examples=[f"http://www.aurora.example/.well-known/multihost-challenge/{UID}"])
@@ -261,7 +263,7 @@ class HostnameState(Schema):
     role: Role | None = Field(description="null if the site does not have it yet.")
     canonical: bool
     verified_at: datetime | None
-    challenge: Challenge | None = Field(description="For those who may change the site, where a proof was asked for.")
+    challenge: ChallengeOut | None = Field(description="For those who may change the site, where a proof was asked for.")
 
 
 class EventOut(Schema):
