@@ -23,9 +23,10 @@ LEFT_OUT = "positive_data_acceptance"
 EXAMPLES, SEED = "8", "13"
 
 
-@pytest.fixture(name="server", scope="module")
-def _server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_control(tmp_path_factory.mktemp("control-site")) as server:
+@pytest.fixture(name="server")
+def _server(live_fleet: Fleet, tmp_path: Path) -> Iterator[Server]:
+    """Serve for one test: between two, Django's content types get other numbers, which a server remembers."""
+    with running_control(tmp_path) as server:
         yield server
 
 

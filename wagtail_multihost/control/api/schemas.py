@@ -263,7 +263,9 @@ class HostnameState(Schema):
     role: Role | None = Field(description="null if the site does not have it yet.")
     canonical: bool
     verified_at: datetime | None
-    challenge: ChallengeOut | None = Field(description="For those who may change the site, where a proof was asked for.")
+    challenge: ChallengeOut | None = Field(
+        description="For those who may change the site, where a proof was asked for."
+    )
 
 
 class EventOut(Schema):
