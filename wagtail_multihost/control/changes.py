@@ -23,12 +23,23 @@ class NotAllowedError(ConfigurationError):
     """Who asks may not do this; the problems say which keys."""
 
 
+class ClashError(ConfigurationError):
+    """Another site has what was asked for; the problems say what."""
+
+
 class UnknownSiteError(MultihostError):
     """There is no such site, or none that may be seen."""
 
 
 class StaleRecordError(MultihostError):
-    """The record was changed since it was read."""
+    """The record of the ``site`` (blank: of the platform) was changed since it was read."""
+
+    def __init__(self, generation: int, expected: int, site: str = "") -> None:
+        self.site = site
+        super().__init__(
+            f"The record was changed since it was read: it has the generation {generation}, not {expected}. Read it "
+            "again."
+        )
 
 
 class UnconfirmedError(MultihostError):

@@ -10,11 +10,11 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from wagtail_multihost.control.authority import Authority
-from wagtail_multihost.control.changes import NotAllowedError, UnconfirmedError
+from wagtail_multihost.control.changes import ClashError, NotAllowedError, UnconfirmedError
 from wagtail_multihost.control.claims import KEPT, Clash, Row, find_clashes, rows_of_site
 from wagtail_multihost.control.declared_keys import PINS, Table, who_may_change
 from wagtail_multihost.control.differences import Difference
-from wagtail_multihost.control.drafts import Draft
+from wagtail_multihost.control.drafts import OPERATORS, Draft
 from wagtail_multihost.control.edits import normalize_hostname
 from wagtail_multihost.control.models import CHANGE, OPERATE, VIEW, HeldName, ManagedSite, Platform, Verification
 from wagtail_multihost.control.ownership import proof_is_valid
@@ -32,7 +32,6 @@ from wagtail_multihost.spec.site import SiteSpec
 #: What who operates a site may change of it, beside what its people may.
 OPERATED = frozenset({"enabled", "state"})
 HOSTS = frozenset({"hostnames", "aliases"})
-OPERATORS = "Only an operator of the platform may change it."
 UNPROVEN = "It is not proven that {hosts} belongs to the people of this site: prove it first."
 NEVER = "It never changes."
 #: The share of the enabled sites that may stop at once without being confirmed, and a number that always may.
@@ -63,7 +62,7 @@ def review_drafts(authority: Authority, drafts: Sequence[Draft], confirmed: int 
     identifiers = {draft.uid: draft.identifier for draft in drafts if draft.uid}
     clashes = find_clashes(rows, list(claimed))
     if clashes:
-        raise ConfigurationError(clash_problems(authority, clashes, specs, identifiers))
+        raise ClashError(clash_problems(authority, clashes, specs, identifiers))
     reviewed = [Reviewed(draft, claimed.pop(draft.uid, None) if draft.uid else None) for draft in drafts]
     rest = [Reviewed(Draft(ManagedSite(uid=uid), {}, {}), found) for uid, found in claimed.items()]
     return [*(kept_claims(one) if one.draft.is_retired else one for one in reviewed), *rest]
