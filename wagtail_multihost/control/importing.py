@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import (
@@ -127,7 +127,9 @@ def import_file(
 
     Raises ConfigurationError, and what :func:`~wagtail_multihost.control.registration.apply_changes` raises.
     """
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Many records are read while the head is locked: the bound of a web process is for those that hang.
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         lock_head()
         text = merged_text(node_file, file.node)
         changes, missing = plan_changes(file)

@@ -21,7 +21,10 @@ from wagtail_multihost.control.review import review_drafts
 from wagtail_multihost.control.writing import write_drafts
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
 from wagtail_multihost.registry.watch import Watch, watch_nothing
+from wagtail_multihost.spec.platform import HIGHEST_REVISION
 
+#: So many changes must still be possible after the revision was raised.
+HEADROOM = 10**12
 NO_HEAD = "The control database has no head: run its migrations."
 
 
@@ -87,6 +90,8 @@ def raise_head(authority: Authority, revision: int, *, renew: bool = False) -> i
     """
     if not authority.may_operate:
         raise ConfigurationError.because("Only an operator of the platform can raise the revision.")
+    if not 0 <= revision <= HIGHEST_REVISION - HEADROOM:
+        raise ConfigurationError.because(f"The revision {revision} is not accepted: no room would be left above it.")
     with transaction.atomic(), connection.cursor() as cursor:
         lock = lock_head()
         if revision <= lock.revision and not renew:
