@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 
 import psycopg
@@ -214,6 +215,20 @@ def test_role_without_the_right_is_told_what_to_run(roles: Roles, live_fleet: Fl
     with roles.acting(WEB), pytest.raises(CommandError, match="sudo -u postgres psql -d test_control") as raised:
         call_command("multihost_control_roles", "--apply")
     assert raised.value.returncode == 2
+
+
+def test_operators_see_the_sql_and_nobody_else(live_fleet: Fleet) -> None:
+    live_fleet.add("aurora")
+    live_fleet.user("ada", aurora="admin")
+    live_fleet.user("oscar", operator=True)
+    found = {}
+    for name in ("ada", "oscar"):
+        client = Client(HTTP_HOST="control.localhost")
+        assert client.login(username=name, password="secret-enough-1")
+        found[name] = client.get("/admin/fleet/platform/roles/")
+    assert found["ada"].status_code == 404
+    assert found["oscar"].status_code == 200
+    assert "CREATE ROLE multihost_web LOGIN;" in html.unescape(found["oscar"].content.decode())
 
 
 def test_stranger_does_not_get_in(roles: Roles, postgres: Postgres) -> None:

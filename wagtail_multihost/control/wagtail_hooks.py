@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.urls import URLResolver, include, path
 from wagtail import hooks
 from wagtail.log_actions import LogActionRegistry
 
@@ -27,6 +28,12 @@ LABELS = {
     PLATFORM_CHANGED: "Change the platform",
     REFRESH: "Ask all nodes to read everything again",
 }
+
+
+@hooks.register("register_admin_urls")  # type: ignore[untyped-decorator]
+def register_pages() -> list[URLResolver]:
+    """Add the control app's pages to the admin, which lets nobody in who may not enter it."""
+    return [path("fleet/", include("wagtail_multihost.control.dashboard.urls"))]
 
 
 @hooks.register("register_log_actions")  # type: ignore[untyped-decorator]

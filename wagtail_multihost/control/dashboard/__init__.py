@@ -1,0 +1,1 @@
+"""The pages of the control app in Wagtail's admin: one module for each page."""
