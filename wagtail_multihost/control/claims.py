@@ -24,6 +24,15 @@ from wagtail_multihost.spec.site import SiteSpec
 
 INDEX_PREFIX, KEY_RANGE, FILE_HOST = "index prefix", "key range", "file host"
 HOST = "hostname"
+#: The kinds of claims that a site's names are.
+NAME_CLAIMS = {
+    "database": "database name",
+    "role": "role",
+    "bucket": "bucket name",
+    "key_prefix": "key prefix",
+    "index_prefix": INDEX_PREFIX,
+    "socket": "socket",
+}
 #: Sets in which no name may start with another one.
 PREFIX_FREE = (INDEX_PREFIX, KEY_RANGE)
 #: What a site that is retired keeps: its data may still be there.
@@ -54,6 +63,13 @@ def rows_of_site(site: SiteSpec) -> tuple[Row, ...]:
     """Return the claims of a site, each once."""
     found = {(claim.what, claim.name): claim for claim in [*reversed([*all_claims(site)])]}
     return tuple(Row(claim.what, claim.name, site.uid, claim.key) for claim in found.values())
+
+
+def rows_of_names(uid: UUID, names: Mapping[str, str]) -> tuple[Row, ...]:
+    """Return what a site that is retired keeps of its ``names``."""
+    kept = {what: names[key] for key, what in NAME_CLAIMS.items()}
+    kept |= {KEY_RANGE: f"{names['key_prefix']}.", "uid": str(uid)}
+    return tuple(Row(what, name, uid, "names") for what, name in kept.items())
 
 
 def all_claims(site: SiteSpec) -> Iterator[Claim]:

@@ -20,6 +20,7 @@ from wagtail_multihost.control.drafts import Draft, draft_changes
 from wagtail_multihost.control.review import review_drafts
 from wagtail_multihost.control.writing import write_drafts
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
+from wagtail_multihost.registry.watch import Watch, watch_nothing
 
 NO_HEAD = "The control database has no head: run its migrations."
 
@@ -40,12 +41,13 @@ def apply_changes(
     request: UUID | None = None,
     dry_run: bool = False,
     confirmed: int | None = None,
+    watch: Watch = watch_nothing,
 ) -> Outcome:
     """
     Make all ``changes``, or none; return what came of it. A change that changes nothing makes no event.
 
     ``reason`` goes into the events and the audit log, ``request`` groups what belongs together. ``confirmed`` is the
-    number of sites that were confirmed to stop.
+    number of sites that were confirmed to stop. ``watch`` is told of the progress.
 
     Raises ConfigurationError with all problems of all records, NotAllowedError, UnknownSiteError, StaleRecordError and
     UnconfirmedError; then nothing was changed.
@@ -53,7 +55,7 @@ def apply_changes(
     with transaction.atomic():
         lock = lock_head()
         drafts = draft_changes(authority, changes, lock.now)
-        reviewed = review_drafts(authority, drafts, confirmed)
+        reviewed = review_drafts(authority, drafts, confirmed, watch)
         written = write_drafts(authority, reviewed, lock.revision, lock.now, reason, request or uuid4())
         if dry_run:
             transaction.set_rollback(True)
