@@ -69,6 +69,12 @@ class Postgres:
         return True
 
 
+def serve_command(cluster: Path, port: int, *settings: str) -> list[str | Path]:
+    """Return the words that serve a cluster."""
+    words = [word for setting in (*SETTINGS, f"port={port}", *settings) for word in ("-c", setting)]
+    return POSTGRES.command(programs() / "postgres", "-D", cluster, *words)
+
+
 @contextlib.contextmanager
 def running_postgres(folder: Path, *settings: str) -> Iterator[Postgres]:
     """Make a cluster in ``folder`` and serve it, with more ``settings``, of which the last counts."""
@@ -80,9 +86,7 @@ def running_postgres(folder: Path, *settings: str) -> Iterator[Postgres]:
     make += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
     with running(POSTGRES.command(*make), folder / "initdb.log", cwd=Path("/")) as process:
         assert process.wait() == 0, (folder / "initdb.log").read_text()
-    words = [word for setting in (*SETTINGS, f"port={server.port}", *settings) for word in ("-c", setting)]
-    serve = POSTGRES.command(programs() / "postgres", "-D", cluster, *words)
-    with running(serve, folder / "postgres.log", cwd=Path("/")) as process:
+    with running(serve_command(cluster, server.port, *settings), folder / "postgres.log", cwd=Path("/")) as process:
         wait_for(server.is_up, "PostgreSQL")
         yield server
         # A fast shutdown: SIGTERM would wait for clients (https://www.postgresql.org/docs/current/server-shutdown.html).
