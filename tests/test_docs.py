@@ -195,7 +195,7 @@ def test_every_registry_key_is_documented(heading: str, text: str, tmp_path: Pat
 
 
 #: Tables in which the platform declares things under names of its own choice.
-NAMED = ("platform.project_settings", "platform.env")
+NAMED = ("platform.project_settings", "platform.env", "platform.codebases")
 
 
 def example_keys(table: dict[str, object], path: str) -> Iterator[str]:

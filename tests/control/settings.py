@@ -50,6 +50,7 @@ SECRET_KEY = "the-key-of-a-project-that-is-only-tested-0123456789"
 ALLOWED_HOSTS = ["control.localhost"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "control"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # tests make many people
 STATIC_URL = "/static/"
 USE_TZ = True
 WAGTAIL_SITE_NAME = "Control"

@@ -64,7 +64,7 @@ def test_control_app_works_on_it(elsewhere: Fleet, embedded: Postgres) -> None:
     for statement in (
         "ALTER TABLE control_site DISABLE TRIGGER ALL",
         "TRUNCATE control_event",
-        "DROP VIEW control_site",
+        "DROP TABLE control_site",
     ):
         assert roles.refusal(WEB, statement) == "42501"
     assert roles.refusal(WEB, "UPDATE control_site SET enabled = false") == "42501"

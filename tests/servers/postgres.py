@@ -69,6 +69,12 @@ class Postgres:
         return True
 
 
+def serve_command(cluster: Path, port: int, *settings: str, binaries: Path | None = None) -> list[str | Path]:
+    """Return the words that serve a cluster."""
+    words = [word for setting in (*SETTINGS, f"port={port}", *settings) for word in ("-c", setting)]
+    return POSTGRES.command((binaries or programs()) / "postgres", "-D", cluster, *words)
+
+
 @contextlib.contextmanager
 def running_postgres(folder: Path, *settings: str, binaries: Path | None = None) -> Iterator[Postgres]:
     """
@@ -84,8 +90,7 @@ def running_postgres(folder: Path, *settings: str, binaries: Path | None = None)
     make += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
     with running(POSTGRES.command(*make), folder / "initdb.log", cwd=Path("/")) as process:
         assert process.wait() == 0, (folder / "initdb.log").read_text()
-    words = [word for setting in (*SETTINGS, f"port={server.port}", *settings) for word in ("-c", setting)]
-    serve = POSTGRES.command(binaries / "postgres", "-D", cluster, *words)
+    serve = serve_command(cluster, server.port, *settings, binaries=binaries)
     with running(serve, folder / "postgres.log", cwd=Path("/")) as process:
         wait_for(server.is_up, "PostgreSQL")
         yield server

@@ -6,6 +6,7 @@ from django.urls import URLResolver, include, path
 from wagtail import hooks
 from wagtail.log_actions import LogActionRegistry
 
+from wagtail_multihost.control import audit
 from wagtail_multihost.control.changes import (
     CHANGED,
     CREATED,
@@ -38,6 +39,8 @@ def register_pages() -> list[URLResolver]:
 
 @hooks.register("register_log_actions")  # type: ignore[untyped-decorator]
 def register_actions(registry: LogActionRegistry) -> None:
-    """Name the entries that registration makes."""
+    """Name the entries of registration, and those of rights and people."""
     for event, label in LABELS.items():
         registry.register_action(f"multihost.{event}", label, label)
+    for action, label in audit.LABELS.items():
+        registry.register_action(action, label, label)

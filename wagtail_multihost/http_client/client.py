@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -108,6 +108,7 @@ def ask_server(
     seconds: float = 2,
     ca_file: str | None = None,
     accounts: Collection[int] = (),
+    addresses: Sequence[Address] = (),
     agent: str = "multihost-health",
     enough: int = 0,
     is_proxy: bool = False,
@@ -118,9 +119,9 @@ def ask_server(
     ``accounts`` are stated, a server of this machine gets the ``token`` only when it is one of theirs. Raises
     NoAnswerError when there is no answer within ``seconds``.
 
-    After ``enough`` bytes of the body the rest is not read (0: all of it is). ``is_proxy`` says, to a listener that
-    wants a line of the PROXY protocol, that the connection is this machine's own. ``trusts_any`` accepts any
-    certificate.
+    Where ``addresses`` are stated, only these are asked, and the target's name is not looked up. After ``enough`` bytes
+    of the body the rest is not read (0: all of it is). ``is_proxy`` says, to a listener that wants a line of the PROXY
+    protocol, that the connection is this machine's own. ``trusts_any`` accepts any certificate.
     """
     deadline = time.monotonic() + seconds
     headers = {"Host": target.name, "Accept": "*/*", "User-Agent": agent}
@@ -128,7 +129,9 @@ def ask_server(
         headers["Authorization"] = f"Bearer {token}"
     make = uwsgi_request if target.scheme == "uwsgi" else http_request
     try:
-        with connect(target, deadline, ca_file, is_proxy=is_proxy, trusts_any=trusts_any) as connection:
+        with connect(
+            target, deadline, ca_file, addresses=addresses, is_proxy=is_proxy, trusts_any=trusts_any
+        ) as connection:
             if token and accounts and target.scheme != "https" and not is_served_by(connection, accounts):
                 headers.pop("Authorization")
             connection.sendall(make(target, method, path, headers))
@@ -174,12 +177,18 @@ def uwsgi_request(target: Target, method: str, path: str, headers: dict[str, str
 
 
 def connect(
-    target: Target, deadline: float, ca_file: str | None, *, is_proxy: bool = False, trusts_any: bool = False
+    target: Target,
+    deadline: float,
+    ca_file: str | None,
+    *,
+    addresses: Sequence[Address] = (),
+    is_proxy: bool = False,
+    trusts_any: bool = False,
 ) -> socket.socket:
     if target.socket:
         connection = connect_unix(target.socket, deadline)
     else:
-        connection = connect_tcp(resolve_in_time(target, deadline), deadline)
+        connection = connect_tcp(addresses or resolve_in_time(target, deadline), deadline)
     try:
         connection.settimeout(seconds_left(deadline))
         if is_proxy:
@@ -219,7 +228,7 @@ def resolve_addresses(target: Target, flags: int = 0) -> list[Address]:
     return [(family, address) for family, *_, address in found]
 
 
-def connect_tcp(addresses: list[Address], deadline: float) -> socket.socket:
+def connect_tcp(addresses: Sequence[Address], deadline: float) -> socket.socket:
     """Return a connection to the first of ``addresses`` that accepts one; each has its share of the time that is
     left."""
     problem = OSError("The host has no address")

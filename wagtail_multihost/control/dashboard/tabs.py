@@ -1,0 +1,80 @@
+"""The tabs of a site's pages, and what all of these pages have in common."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.urls import NoReverseMatch, reverse
+from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
+
+from wagtail_multihost.control.authority import Authority
+from wagtail_multihost.control.guard import SiteView
+from wagtail_multihost.control.models import ADMIN, VIEW, ManagedSite
+
+WEBSITE, DOMAINS, SETTINGS, ACCESS, HISTORY = "website", "domains", "settings", "access", "history"
+#: What each tab is called, and the action that someone must be allowed to do to see it.
+TABS = {
+    WEBSITE: ("Website", VIEW),
+    DOMAINS: ("Domains", VIEW),
+    SETTINGS: ("Settings", VIEW),
+    ACCESS: ("Access", ADMIN),
+    HISTORY: ("History", VIEW),
+}
+
+
+class Tab(NamedTuple):
+    """A tab as it is shown: its label, the address of its page, and whether that is the page that is shown."""
+
+    label: str
+    url: str
+    is_current: bool
+
+
+def site_address(site: ManagedSite, tab: str = WEBSITE) -> str:
+    """Return the address of a tab of a site."""
+    return reverse(f"multihost:site_{tab}", kwargs={"uid": site.uid})
+
+
+def tabs_of(site: ManagedSite, authority: Authority, current: str) -> list[Tab]:
+    """Return the tabs of a site that someone may see."""
+    found = []
+    for name, (label, action) in TABS.items():
+        if authority.may(action, site.uid):
+            try:
+                found.append(Tab(label, site_address(site, name), name == current))
+            except NoReverseMatch:  # its page is not there yet
+                continue
+    return found
+
+
+class SiteTabView(WagtailAdminTemplateMixin, SiteView):  # type: ignore[misc]
+    """A page of one site. ``tab`` is the one that it is in; templates extend ``multihost_control/site_base.html``."""
+
+    tab = WEBSITE
+    header_icon = "site"
+
+    def get_page_title(self) -> str:
+        return str(self.site)
+
+    def get_page_subtitle(self) -> str:
+        return TABS[self.tab][0]
+
+    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
+        return [
+            *self.breadcrumbs_items,
+            *list_breadcrumbs(),
+            {"url": "", "label": self.get_page_title(), "sublabel": self.get_page_subtitle()},
+        ]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        tabs = tabs_of(self.site, self.authority, self.tab)
+        context = {"site": self.site, "authority": self.authority, "tabs": tabs, **kwargs}
+        return dict(super().get_context_data(**context))
+
+
+def list_breadcrumbs() -> list[dict[str, Any]]:
+    """Return the way to the list of sites."""
+    try:
+        return [{"url": reverse("multihost:sites"), "label": "Sites"}]
+    except NoReverseMatch:  # its page is not there yet
+        return []

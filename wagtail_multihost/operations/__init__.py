@@ -1,0 +1,1 @@
+"""What operators' processes do beside the nodes. Django is not needed."""
