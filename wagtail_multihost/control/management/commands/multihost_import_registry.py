@@ -14,6 +14,7 @@ from wagtail_multihost.control.observed import observe
 from wagtail_multihost.control.printing import outcome_row, outcome_text
 from wagtail_multihost.management.command import COULD_NOT_BE_DONE
 from wagtail_multihost.management.progress import choose_watch
+from wagtail_multihost.registry.node_file import VARIABLE
 from wagtail_multihost.registry.toml import TomlRegistry
 
 NODE_FILE = "node.toml"
@@ -40,7 +41,7 @@ class Command(ControlCommand):
             "--node-file",
             metavar="PATH",
             type=Path,
-            help=f"the node's own file (default: {NODE_FILE} beside the registry file)",
+            help=f"the node's own file (default: {VARIABLE}, or {NODE_FILE} beside the registry file)",
         )
         parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
         parser.add_argument(
@@ -61,7 +62,8 @@ class Command(ControlCommand):
         file = read_file(TomlRegistry(options["file"], os.environ), watch)
         observed = observe(file.contents)
         self.caution(observed.cautions, options["verbosity"])
-        node_file = options["node_file"] or file.path.with_name(NODE_FILE)
+        stated = os.environ.get(VARIABLE)
+        node_file = options["node_file"] or (Path(stated) if stated else file.path.with_name(NODE_FILE))
         wishes = Wishes(options["retire_missing"], options["confirm"], options["dry_run"])
         done = import_file(own_authority(), file, node_file, wishes, observed, watch)
         self.report(done, node_file, options)
