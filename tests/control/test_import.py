@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sqlite3
 import stat
+import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +22,7 @@ from wagtail_multihost.control.changes import CreateSite, EditSite, RetireSite
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.importing import named_ids
 from wagtail_multihost.control.models import Event, FormerRecord, HeldName, ManagedSite, Platform
-from wagtail_multihost.control.observed import MOST_ABOVE
+from wagtail_multihost.control.observed import MOST_ABOVE, read_fuse
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.publishing.snapshots import publish, to_publish
 from wagtail_multihost.registry.toml import TomlRegistry
@@ -338,6 +340,36 @@ def test_hostile_fuse_cannot_use_the_revisions_up(fleet: Fleet, folder: Path) ->
     make_fuse(folder / "fuse.sqlite3", 41 + MOST_ABOVE)
     import_text(folder, text)
     assert fleet.revision == 41 + MOST_ABOVE
+
+
+def test_fuse_is_read_of_a_file_alone_and_in_time(folder: Path) -> None:
+    """Through no link; not for ever where a view is in the table's place; nothing is written beside it."""
+    path = folder / "fuse.sqlite3"
+    make_fuse(path, 7)
+    assert read_fuse(path) == 7
+    link = folder / "link.sqlite3"
+    link.symlink_to(path)
+    os.mkfifo(folder / "pipe")
+    assert [read_fuse(place) for place in (link, folder / "pipe", folder, folder / "missing", Path(__file__))] == [
+        None
+    ] * 5
+    hostile = folder / "hostile.sqlite3"
+    connection = sqlite3.connect(hostile)
+    endless = (
+        "WITH RECURSIVE n(revision) AS (SELECT 1 UNION ALL SELECT revision + 1 FROM n) SELECT max(revision) AS revision"
+    )
+    connection.execute(f"CREATE VIEW wagtail_multihost_identity AS {endless} FROM n")
+    connection.commit()
+    connection.close()
+    before = time.monotonic()
+    assert read_fuse(hostile) is None
+    assert time.monotonic() - before < 20
+    assert sorted(found.name for found in folder.iterdir()) == [
+        "fuse.sqlite3",
+        "hostile.sqlite3",
+        "link.sqlite3",
+        "pipe",
+    ]
 
 
 def make_fuse(path: Path, revision: int) -> None:

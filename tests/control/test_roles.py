@@ -25,6 +25,8 @@ from wagtail_multihost.nodeapi import v1
 DENIED = "42501"
 #: What a connection limit, a missing object and a broken rule of the triggers are.
 VIOLATION = "23514"
+EVENT = "revision, type, at, site, uid, generation, actor, request, metadata"
+LATER = EVENT.replace("generation", "generation + 1")
 SET_HEAD = "SELECT set_config('multihost.head', pg_current_xact_id()::text, true);"
 
 
@@ -96,6 +98,24 @@ def test_web_process_cannot_break_the_rules_of_revisions(roles: Roles, live_flee
     """Not even with what the trigger remembers forged: who reads events misses nothing."""
     live_fleet.add("aurora")
     assert roles.refusal(WEB, "BEGIN", *statements.split(";"), "COMMIT") == VIOLATION
+
+
+def test_temporary_tables_do_not_deceive_the_triggers(roles: Roles, live_fleet: Fleet) -> None:
+    """Where a role may have them: here it is given the right."""
+    live_fleet.add("aurora")
+    roles.server.execute(roles.database, "GRANT TEMPORARY ON DATABASE {} TO {}", roles.database, WEB)
+    try:
+        deceive = (
+            "CREATE TEMPORARY TABLE control_event (LIKE public.control_event)",
+            f"INSERT INTO control_event ({EVENT}) SELECT {LATER} FROM public.control_event",
+            "BEGIN",
+            SET_HEAD,
+            "UPDATE control_site SET record = '{}', generation = generation + 1",
+            "COMMIT",
+        )
+        assert roles.refusal(WEB, *deceive) == VIOLATION
+    finally:
+        roles.server.execute(roles.database, "REVOKE TEMPORARY ON DATABASE {} FROM {}", roles.database, WEB)
 
 
 def test_nobody_writes_without_the_head(roles: Roles, live_fleet: Fleet) -> None:
