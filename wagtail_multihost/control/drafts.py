@@ -30,6 +30,7 @@ from wagtail_multihost.control.claims import NAME_CLAIMS, stored_owners
 from wagtail_multihost.control.declared_keys import Table, find_key
 from wagtail_multihost.control.differences import Difference, differences
 from wagtail_multihost.control.models import VIEW, ManagedSite, Platform
+from wagtail_multihost.control.texts import can_be_kept
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
 from wagtail_multihost.spec.names import Names, derive_names, successor_names
@@ -160,7 +161,7 @@ def retired_draft(change: RecordRetired, now: datetime) -> Draft:
 
 def id_problems(created: Sequence[CreateSite]) -> Iterable[Problem]:
     """Yield a problem for each id that is none, or that a site has."""
-    ids = [change.identifier for change in created]
+    ids = [change.identifier for change in created if can_be_kept(change.identifier)]
     taken = set(ManagedSite.objects.filter(identifier__in=ids, retired_at=None).values_list("identifier", flat=True))
     seen: set[str] = set()
     for change in created:

@@ -18,6 +18,7 @@ from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import Change, Changed, Outcome
 from wagtail_multihost.control.drafts import Draft, draft_changes
 from wagtail_multihost.control.review import review_drafts
+from wagtail_multihost.control.texts import refuse_text
 from wagtail_multihost.control.writing import write_drafts
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
 from wagtail_multihost.registry.watch import Watch, watch_nothing
@@ -55,6 +56,7 @@ def apply_changes(
     Raises ConfigurationError with all problems of all records, NotAllowedError, UnknownSiteError, StaleRecordError and
     UnconfirmedError; then nothing was changed.
     """
+    refuse_text(reason, "Reason")
     with transaction.atomic():
         lock = lock_head()
         drafts = draft_changes(authority, changes, lock.now)

@@ -22,6 +22,7 @@ from wagtail_multihost.control.records import (
     read_site_record,
     refused_problems,
 )
+from wagtail_multihost.control.texts import REFUSED, unkept_texts
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.claims import UNSHOWN
 from wagtail_multihost.registry.watch import Watch, watch_nothing
@@ -52,6 +53,8 @@ def review_drafts(
     Return the drafts with their claims; those of every other site too where the platform changes what they are.
     Raises ConfigurationError with all problems, or that class's NotAllowedError, and UnconfirmedError.
     """
+    if problems := [problem for draft in drafts for problem in text_problems(draft)]:
+        raise ConfigurationError(problems)
     if problems := [problem for draft in drafts for problem in right_problems(authority, draft)]:
         raise NotAllowedError(problems)
     problems = [problem for draft in drafts for problem in (*pin_problems(draft), *record_problems(draft))]
@@ -77,6 +80,13 @@ def names_of_removed(drafts: Iterable[Draft]) -> Iterator[tuple[UUID, Table]]:
     for draft in drafts:
         if draft.uid is not None and draft.is_new and draft.is_retired:
             yield draft.uid, draft.after["names"]
+
+
+def text_problems(draft: Draft) -> Iterator[Problem]:
+    """Yield a problem for each text that no database keeps."""
+    path = ("sites", draft.identifier) if draft.row else ("platform",)
+    for place in unkept_texts(draft.after):
+        yield Problem(ControlSource().label((*path, *place)), REFUSED, draft.identifier)
 
 
 def right_problems(authority: Authority, draft: Draft) -> Iterator[Problem]:
