@@ -64,12 +64,6 @@ def _roles(django_db_setup: None, django_db_blocker: DjangoDbBlocker, postgres: 
         "SET SESSION AUTHORIZATION multihost_owner",
         "CREATE ROLE own SUPERUSER",
         "GRANT multihost_owner TO multihost_web",
-        "DELETE FROM control_head",
-        "INSERT INTO control_head VALUES (1, gen_random_uuid(), 0, 1)",
-        "DELETE FROM control_site",
-        "UPDATE control_event SET metadata = '{}'",
-        "DELETE FROM control_event",
-        "DELETE FROM control_record",
         "DELETE FROM wagtailcore_modellogentry",
         "UPDATE wagtailcore_modellogentry SET action = 'x'",
         "DELETE FROM django_migrations",
@@ -79,6 +73,24 @@ def _roles(django_db_setup: None, django_db_blocker: DjangoDbBlocker, postgres: 
 )
 def test_web_process_is_refused(roles: Roles, statement: str) -> None:
     assert roles.refusal(WEB, statement) == DENIED
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM control_head",
+        "INSERT INTO control_head VALUES (1, gen_random_uuid(), 0, 1)",
+        "DELETE FROM control_platform",
+        "DELETE FROM control_site",
+        "UPDATE control_event SET metadata = '{}'",
+        "DELETE FROM control_event",
+        "UPDATE control_record SET record = '{}'",
+        "DELETE FROM control_record",
+    ],
+)
+def test_web_process_with_the_head_is_refused(roles: Roles, statement: str) -> None:
+    """What the trigger would let through."""
+    assert roles.refusal(WEB, "BEGIN", "UPDATE control_head SET revision = revision", statement) == DENIED
 
 
 @pytest.mark.parametrize(
