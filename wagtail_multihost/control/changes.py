@@ -64,6 +64,17 @@ class CreateSite:
 
 
 @dataclass(frozen=True)
+class RecordRetired:
+    """
+    A site that was removed elsewhere, before its registry was imported: nobody else gets its ``uid`` and its ``names``.
+    """
+
+    identifier: str
+    uid: UUID
+    names: Table
+
+
+@dataclass(frozen=True)
 class EditSite:
     """A new form of a site's record; refused if its generation is not the ``expected`` one, where that is stated."""
 
@@ -88,7 +99,7 @@ class EditPlatform:
     expected: int | None = None
 
 
-Change = CreateSite | EditSite | RetireSite | EditPlatform
+Change = CreateSite | RecordRetired | EditSite | RetireSite | EditPlatform
 
 
 @dataclass(frozen=True)

@@ -23,29 +23,22 @@ from wagtail_multihost.control.changes import (
     EditPlatform,
     EditSite,
     NotAllowedError,
+    RecordRetired,
     RetireSite,
     StaleRecordError,
     UnknownSiteError,
 )
-from wagtail_multihost.control.claims import stored_owners
+from wagtail_multihost.control.claims import NAME_CLAIMS, stored_owners
 from wagtail_multihost.control.declared_keys import PINS, Table, find_key
 from wagtail_multihost.control.differences import Difference, differences
 from wagtail_multihost.control.models import VIEW, ManagedSite, Platform
+from wagtail_multihost.control.texts import can_be_kept
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
 from wagtail_multihost.spec.names import Names, derive_names, successor_names
 
 NO_SITE = "There is no such site."
 OPERATORS = "Only an operator of the platform may change it."
-#: The kinds of claims that names are.
-NAME_CLAIMS = {
-    "database": "database name",
-    "role": "role",
-    "bucket": "bucket name",
-    "key_prefix": "key prefix",
-    "index_prefix": "index prefix",
-    "socket": "socket",
-}
 
 
 @dataclass
@@ -87,7 +80,7 @@ class Draft:
         if self.row is None:
             return PLATFORM_CHANGED
         if self.is_new or self.is_retired:
-            return CREATED if self.is_new else RETIRED
+            return RETIRED if self.is_retired else CREATED
         was, will = (bool(table.get("enabled", True)) for table in (self.before, self.after))
         if was != will:
             return ENABLED if will else DISABLED
@@ -123,7 +116,7 @@ def draft_changes(authority: Authority, changes: Sequence[Change], now: datetime
     drafts = [draft for draft in (whole, *sites.values()) if draft.changes_anything]
     for draft in drafts:
         draft.generation += 1
-    return [*drafts, *new]
+    return [*drafts, *new, *(retired_draft(change, now) for change in changes if isinstance(change, RecordRetired))]
 
 
 def existing_drafts(authority: Authority, changes: Iterable[Change]) -> dict[UUID, Draft]:
@@ -169,6 +162,12 @@ def new_drafts(created: Sequence[CreateSite], platform: str, now: datetime) -> l
     return drafts
 
 
+def retired_draft(change: RecordRetired, now: datetime) -> Draft:
+    row = ManagedSite(uid=change.uid, identifier=change.identifier, created=now)
+    record = {"uid": str(change.uid), "names": dict(change.names)}
+    return Draft(row, {}, record, is_new=True, is_retired=True, generation=1)
+
+
 def id_problems(created: Sequence[CreateSite]) -> Iterable[Problem]:
     """Yield a problem for each id that is none, and for what only registration gives."""
     for change in created:
@@ -186,7 +185,7 @@ def id_problems(created: Sequence[CreateSite]) -> Iterable[Problem]:
 
 def taken_problems(created: Sequence[CreateSite]) -> Iterable[Problem]:
     """Yield a problem for each id that a site has."""
-    ids = [change.identifier for change in created]
+    ids = [change.identifier for change in created if can_be_kept(change.identifier)]
     taken = set(ManagedSite.objects.filter(identifier__in=ids, retired_at=None).values_list("identifier", flat=True))
     for identifier in ids:
         if identifier in taken:
