@@ -1,0 +1,204 @@
+"""The control site: a PostgreSQL, and the project that ``startproject`` makes, served by a uWSGI of its own."""
+
+import contextlib
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import psycopg
+
+from runner.children import Child, end, finish, start, wait_for
+from runner.folders import CONTROL, CONTROL_HOST, LOGS, MANAGE_CONTROL
+from runner.postgres import SUPERUSER, Server, make_cluster, server_in, start_server
+from runner.preparing import PASSWORD, Prepared, digest_code, digest_folders, environment
+from runner.progress import Progress
+from runner.reading import read_control
+from runner.registry import COPY, NODE, REGISTRY, Place, sites_of, write
+from runner.router import answers, send_to
+from wagtail_multihost.nodeapi import v1
+
+NAME = "aviary_control"
+PROJECT = CONTROL / "project"
+DATABASE = "control"
+OWNER, WEB, READER = "multihost_owner", "multihost_web", "multihost_reader"
+RIGHTS = (
+    f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {WEB}",  # noqa: S608 - constants
+    f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {WEB}",
+    f"GRANT USAGE ON SCHEMA {v1.SCHEMA} TO {READER}",
+    f"GRANT SELECT ON ALL TABLES IN SCHEMA {v1.SCHEMA} TO {READER}",
+)
+THREADS = 4
+INI = """\
+[uwsgi]
+strict = true
+binary-path = {python}
+virtualenv = {virtualenv}
+chdir = {project}
+module = {name}.wsgi:application
+need-app = true
+py-call-osafterfork = true
+socket = {socket}
+chmod-socket = 600
+umask = 077
+master = true
+processes = 1
+threads = {threads}
+enable-threads = true
+die-on-term = true
+vacuum = true
+no-orphans = true
+max-fd = 1024
+harakiri = 60
+buffer-size = 65535
+post-buffering = 131072
+ignore-sigpipe = true
+ignore-write-errors = true
+disable-write-exception = true
+static-map = /static={project}/static
+route-run = addheader:Connection: close
+"""
+MANAGE_SCRIPT = """\
+#!/bin/sh
+# manage.py of the control site, from any folder, while it runs: {path} COMMAND
+{variables} exec {python} {manage} "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Control:
+    """What runs, and where nodes read the registry."""
+
+    children: tuple[Child, ...]
+    registry: str
+
+
+@contextlib.contextmanager
+def control_site(place: Place, progress: Progress) -> Iterator[Control]:
+    """Serve the control site; whatever of it runs ends with the context."""
+    children: list[Child] = []
+    CONTROL.mkdir(mode=0o700, exist_ok=True)
+    with server_in(place.runtime) as server:
+        try:
+            progress.begin("Starting PostgreSQL for the control site")
+            make_cluster(server, progress)
+            children.append(start_server(server, progress))
+            prepare_control(server, place, progress)
+            progress.begin("Starting the control site")
+            children.append(start_web(server, place))
+            send_to(CONTROL_HOST, socket_of(place), place)
+            wait_for(lambda: answers(CONTROL_HOST, place.port, "/-/ready"), children[-1], CONTROL_HOST, progress)
+            yield Control(tuple(children), server.url(READER, DATABASE))
+        finally:
+            end(children[::-1])
+
+
+def prepare_control(server: Server, place: Place, progress: Progress) -> None:
+    """Make the project and its tables, and take the sites in, unless that was done."""
+    prepared = Prepared(digest_control())
+    write_manage(server, place)
+    if not prepared.has("control"):
+        progress.begin("Making the control site (once)")
+        make_project(progress)
+        make_database(server)
+        shared = [manage("control-static", server, place, "collectstatic", "--noinput", "-v0")]
+        finish([manage("control-tables", server, place, "migrate", "-v0", role=OWNER), *shared], progress)
+        give_rights(server)
+        prepared.keep("control")
+    if not NODE.exists():
+        progress.begin("Taking the sites into the control site (once)")
+        login = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD.read_text().strip()}
+        person = ("--username", "admin", "--email", "admin@example.org")
+        draft = NODE.with_suffix(".new")
+        finish([manage("control-login", server, place, "createsuperuser", "--noinput", *person, **login)], progress)
+        taken = ("multihost_import_registry", str(REGISTRY), "--node-file", str(draft))
+        finish([manage("control-import", server, place, *taken)], progress)
+        draft.rename(NODE)
+    if not COPY.exists():
+        keep_copy(server, place)
+
+
+def keep_copy(server: Server, place: Place) -> None:
+    """Keep what was just taken in: the same sites, with their uids and names."""
+    with psycopg.connect(server.url(READER, DATABASE), autocommit=True) as connection:
+        said = read_control(connection)
+    prepared = Prepared(digest_code())
+    for site in sites_of(said.document, place):
+        prepared.keep(site.id, site.record)
+    write(COPY, said.document)
+
+
+def make_project(progress: Progress) -> None:
+    """Make the project as the command for everyone does; one from older code is made anew, and keeps its secret key."""
+    draft = PROJECT.with_suffix(".new")
+    shutil.rmtree(draft, ignore_errors=True)
+    words = ["-m", "wagtail_multihost.control", "startproject", NAME, str(draft)]
+    finish([start([sys.executable, *words], LOGS / "control-project.log", environment(), CONTROL)], progress)
+    if PROJECT.is_dir():
+        shutil.copy2(PROJECT / "variables.env", draft / "variables.env")
+        shutil.rmtree(PROJECT)
+    draft.rename(PROJECT)
+
+
+def make_database(server: Server) -> None:
+    """Make the roles and the database, where they are missing."""
+    with psycopg.connect(server.url(SUPERUSER, SUPERUSER), autocommit=True) as connection:
+        roles = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+        for role in (OWNER, WEB, READER):
+            if role not in roles:
+                connection.execute(f"CREATE ROLE {role} LOGIN")
+        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+
+
+def give_rights(server: Server) -> None:
+    """Let the web change rows and no tables, and the reader read what nodes read."""
+    with psycopg.connect(server.url(OWNER, DATABASE), autocommit=True) as connection:
+        for statement in RIGHTS:
+            connection.execute(statement)
+
+
+def start_web(server: Server, place: Place) -> Child:
+    path = place.runtime / "control.ini"
+    python = Path(sys.executable)
+    words = {"python": python, "virtualenv": python.parent.parent, "project": PROJECT, "name": NAME}
+    path.write_text(INI.format(**words, socket=socket_of(place), threads=THREADS))
+    command = [str(python.with_name("uwsgi")), "--ini", str(path)]
+    return start(command, LOGS / "control.log", variables(server, place, WEB), PROJECT)
+
+
+def manage(log: str, server: Server, place: Place, *words: str, role: str = WEB, **more: str) -> Child:
+    command = [sys.executable, str(PROJECT / "manage.py"), *words]
+    return start(command, LOGS / f"{log}.log", {**variables(server, place, role), **more}, PROJECT)
+
+
+def variables(server: Server, place: Place, role: str) -> dict[str, str]:
+    """Return the environment of the control site: its own variables, and nothing of sites."""
+    own = {key: value for key, value in environment().items() if not key.startswith("MULTIHOST_")}
+    return {**own, **own_variables(server, place, role)}
+
+
+def own_variables(server: Server, place: Place, role: str) -> dict[str, str]:
+    return {"ORIGIN": f"http://{CONTROL_HOST}:{place.port}", "DATABASE_URL": server.url(role, DATABASE), "DEBUG": "0"}
+
+
+def write_manage(server: Server, place: Place) -> None:
+    """Write a short command for people, which works in every folder."""
+    stated = " ".join(f"{key}={shlex.quote(value)}" for key, value in own_variables(server, place, WEB).items())
+    words = {"path": MANAGE_CONTROL, "python": sys.executable, "manage": PROJECT / "manage.py"}
+    quoted = {key: shlex.quote(str(word)) for key, word in words.items()}
+    MANAGE_CONTROL.write_text(MANAGE_SCRIPT.format(variables=stated, **quoted))
+    MANAGE_CONTROL.chmod(0o700)
+
+
+def socket_of(place: Place) -> str:
+    return str(place.runtime / "control.sock")
+
+
+def digest_control() -> str:
+    """Return a digest of all that the project, its tables and its static files are made from."""
+    folder = Path(str(files("wagtail_multihost"))) / "control"
+    return digest_folders(("django", "wagtail", "wagtail-multihost"), [folder])
