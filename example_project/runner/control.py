@@ -26,7 +26,7 @@ PROJECT = CONTROL / "project"
 DATABASE = "control"
 OWNER, WEB, READER = "multihost_owner", "multihost_web", "multihost_reader"
 RIGHTS = (
-    f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {WEB}",  # noqa: S608 - constants
+    f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {WEB}",
     f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {WEB}",
     f"GRANT USAGE ON SCHEMA {v1.SCHEMA} TO {READER}",
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {v1.SCHEMA} TO {READER}",
@@ -150,7 +150,7 @@ def make_database(server: Server) -> None:
         for role in (OWNER, WEB, READER):
             if role not in roles:
                 connection.execute(f"CREATE ROLE {role} LOGIN")
-        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.announcing import announce, announce_control
 from runner.arguments import Options, parse_options, refuse_used_port
-from runner.children import Child, Failure, end_all, start
+from runner.children import Child, Failure, end_all, last_line, start
 from runner.folders import CLUSTER, HERE, LOGS, only_run, remove_leftovers, runtime_folder, sentence_of
 from runner.postgres import end_leftover
 from runner.preparing import environment, prepare
@@ -47,11 +47,7 @@ def serve(sites: Sequence[Site], options: Options, place: Place, progress: Progr
     progress.end()
     announce(sites, options)
     if options.with_control:
-        try:
-            keep_control(emperor, place, progress)
-        except Failure as failure:
-            progress.end()
-            print(f"There is no control site, and the sites go on without it. {failure}", file=sys.stderr, flush=True)
+        keep_control(emperor, place, progress)
     emperor.process.wait()
     print(f"uWSGI ended by itself; {emperor.log} says why.", file=sys.stderr)
     return 1
@@ -65,17 +61,28 @@ def start_emperor(place: Place) -> Child:
 
 
 def keep_control(emperor: Child, place: Place, progress: Progress) -> None:
-    """Serve the control site, and let the sites follow it until something ends; raise Failure if that is its own."""
-    from runner.control import control_site  # only with a control site
+    """Serve the control site, and let the sites follow it until something ends. Without it, they go on."""
+    import psycopg  # only with a control site
+
+    from runner.control import control_site
     from runner.following import Follower
 
-    with control_site(place, progress) as control:
+    try:
+        with control_site(place, progress) as control:
+            progress.end()
+            announce_control(place)
+            everything = (emperor, *control.children)
+            Follower(place, emperor, progress).follow(
+                control.registry, lambda: all(child.process.poll() is None for child in everything)
+            )
+            refuse_ended(control.children)
+    except (Failure, OSError, psycopg.Error) as error:
         progress.end()
-        announce_control(place)
-        everything = (emperor, *control.children)
-        Follower(place, emperor, progress).follow(
-            control.registry, lambda: all(child.process.poll() is None for child in everything)
-        )
-        for child in control.children:
-            if child.process.poll() is not None:
-                raise Failure(f"{child.process.args[0]} ended by itself; {child.log} says why.")
+        sentence = sentence_of(error) if isinstance(error, OSError) else last_line(str(error))
+        print(f"There is no control site, and the sites go on without it. {sentence}", file=sys.stderr, flush=True)
+
+
+def refuse_ended(children: Sequence[Child]) -> None:
+    for child in children:
+        if child.process.poll() is not None:
+            raise Failure(f"A program of it ended by itself; {child.log} says why.")
