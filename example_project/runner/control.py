@@ -31,7 +31,7 @@ RIGHTS = (
     f"GRANT USAGE ON SCHEMA {v1.SCHEMA} TO {READER}",
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {v1.SCHEMA} TO {READER}",
 )
-THREADS = 4
+THREADS = 24  # of which those who wait for events hold one each
 INI = """\
 [uwsgi]
 strict = true
@@ -98,7 +98,7 @@ def control_site(place: Place, progress: Progress) -> Iterator[Control]:
 
 def prepare_control(server: Server, place: Place, progress: Progress) -> None:
     """Make the project and its tables, and take the sites in, unless that was done."""
-    prepared = Prepared(digest_control())
+    prepared = Prepared(digest_control(), CONTROL / "prepared.json")
     write_manage(server, place)
     if not prepared.has("control"):
         progress.begin("Making the control site (once)")

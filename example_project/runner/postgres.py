@@ -35,7 +35,8 @@ SETTINGS = (
     "unix_socket_permissions=0700",
     "synchronous_commit=off",  # a crash of the machine may cost the last moments, and nothing more
 )
-STOP_SECONDS = 10
+STOP_SECONDS = 5
+LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,8 @@ def end_leftover(data: Path) -> list[str]:
         # The number may be another program's by now; where there is no /proc, PostgreSQL itself refuses to start twice.
         while os.readlink(f"/proc/{pid}/cwd") == str(data):
             found = ["PostgreSQL"]
-            os.kill(pid, number)
             if time.monotonic() > deadline:
-                number = signal.SIGQUIT
-            time.sleep(0.1)
+                number = signal.SIGKILL  # its other processes end as they see that it is gone
+            os.kill(pid, number)
+            time.sleep(LOOK_SECONDS)
     return found

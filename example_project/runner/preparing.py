@@ -112,18 +112,19 @@ def digest_folders(packages: Iterable[str], folders: Iterable[Path]) -> str:
 class Prepared:
     """What the runs before this one have prepared, each with a digest of what it was made from."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, path: Path = PREPARED) -> None:
         self.code = code
-        self.digests = json.loads(PREPARED.read_text()) if PREPARED.is_file() else {}
+        self.path = path
+        self.digests = json.loads(path.read_text()) if path.is_file() else {}
 
     def has(self, name: str, record: str = "") -> bool:
         return self.digests.get(name) == self.digest(record)
 
     def keep(self, name: str, record: str = "") -> None:
         self.digests[name] = self.digest(record)
-        draft = PREPARED.with_suffix(".new")
+        draft = self.path.with_suffix(".new")
         draft.write_text(json.dumps(self.digests))
-        draft.replace(PREPARED)
+        draft.replace(self.path)
 
     def digest(self, record: str) -> str:
         return hashlib.sha256(f"{self.code} {record}".encode()).hexdigest()

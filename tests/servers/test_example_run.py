@@ -78,7 +78,8 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 
 def serve(project: Path, port: int) -> list[str | Path]:
-    return [project / ".venv" / "bin" / "python", project / "serve.py", "--port", str(port)]
+    """Return the command of the small form, which test_example_control.py has with the control site."""
+    return [project / ".venv" / "bin" / "python", project / "serve.py", "--port", str(port), "--without-control"]
 
 
 def test_run_says_what_it_does_and_for_how_long(run: Run) -> None:
@@ -328,7 +329,7 @@ def test_run_refuses_a_port_in_use(run: Run, copy: Path) -> None:
 
 def copy_with_data(run: Run, folder: Path) -> Path:
     """Return a copy of the project with its data, which names the first run's folder as its own."""
-    left_out = shutil.ignore_patterns("run.lock", ".venv")
+    left_out = shutil.ignore_patterns("run.lock", ".venv", "control")
     project = Path(shutil.copytree(run.project, folder / "example_project", symlinks=True, ignore=left_out))
     (project / ".venv").symlink_to(run.project / ".venv")
     return project
