@@ -19,18 +19,11 @@ from runner.progress import Progress
 from runner.reading import read_control
 from runner.registry import COPY, NODE, REGISTRY, Place, sites_of, write
 from runner.router import answers, send_to
-from wagtail_multihost.nodeapi import v1
 
 NAME = "aviary_control"
 PROJECT = CONTROL / "project"
 DATABASE = "control"
-OWNER, WEB, READER = "multihost_owner", "multihost_web", "multihost_reader"
-RIGHTS = (
-    f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {WEB}",
-    f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {WEB}",
-    f"GRANT USAGE ON SCHEMA {v1.SCHEMA} TO {READER}",
-    f"GRANT SELECT ON ALL TABLES IN SCHEMA {v1.SCHEMA} TO {READER}",
-)
+WEB, READER = "multihost_web", "multihost_reader"
 THREADS = 24  # of which those who wait for events hold one each
 INI = """\
 [uwsgi]
@@ -105,8 +98,9 @@ def prepare_control(server: Server, place: Place, progress: Progress) -> None:
         make_project(progress)
         make_database(server)
         shared = [manage("control-static", server, place, "collectstatic", "--noinput", "-v0")]
-        finish([manage("control-tables", server, place, "migrate", "-v0", role=OWNER), *shared], progress)
-        give_rights(server)
+        finish([manage("control-tables", server, place, "migrate", "-v0", role=SUPERUSER), *shared], progress)
+        roles = ("multihost_control_roles", "--apply")
+        finish([manage("control-roles", server, place, *roles, role=SUPERUSER)], progress)
         prepared.keep("control")
     if not NODE.exists():
         progress.begin("Taking the sites into the control site (once)")
@@ -144,21 +138,10 @@ def make_project(progress: Progress) -> None:
 
 
 def make_database(server: Server) -> None:
-    """Make the roles and the database, where they are missing."""
+    """Make the database, where it is missing."""
     with psycopg.connect(server.url(SUPERUSER, SUPERUSER), autocommit=True) as connection:
-        roles = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
-        for role in (OWNER, WEB, READER):
-            if role not in roles:
-                connection.execute(f"CREATE ROLE {role} LOGIN")
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-            connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
-
-
-def give_rights(server: Server) -> None:
-    """Let the web change rows and no tables, and the reader read what nodes read."""
-    with psycopg.connect(server.url(OWNER, DATABASE), autocommit=True) as connection:
-        for statement in RIGHTS:
-            connection.execute(statement)
+            connection.execute(f"CREATE DATABASE {DATABASE}")
 
 
 def start_web(server: Server, place: Place) -> Child:

@@ -72,8 +72,10 @@ class Follower:
         if changed or ended:
             write_registry(said.document, self.place)
             self.load(changed)
-            self.restart(changed)
+        # From here on the next run starts from it, too.
         write(COPY, said.document)
+        if changed or ended:
+            self.restart(changed)
         self.document = said.document
         yield from (f"Stopped: {site.name}" for site in ended)
         yield from (f"Served: {site.name}  http://{site.host}:{self.place.port}/" for site in changed)
