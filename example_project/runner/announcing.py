@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from runner.arguments import Options
 from runner.folders import CONTROL_HOST, DATA, LOGS, MANAGE_CONTROL
 from runner.preparing import MANAGE, PASSWORD
-from runner.registry import Place, Site
+from runner.registry import NODE, SITES, TAKEN_IN, Place, Site
 
 
 def announce(sites: Sequence[Site], options: Options) -> None:
@@ -26,12 +26,19 @@ def announce(sites: Sequence[Site], options: Options) -> None:
 
 
 def announce_control(place: Place) -> None:
+    manage = shlex.quote(str(MANAGE_CONTROL))
     lines = [
         f"The control site: http://{CONTROL_HOST}:{place.port}/admin/",
         "Log in as to the sites. A site that you save there is served a few seconds later.",
         "In another terminal, in any folder:",
-        f"  {shlex.quote(str(MANAGE_CONTROL))} multihost_export_registry  # what it says of the sites",
+        f"  {manage} multihost_export_registry  # what it says of the sites",
     ]
+    if TAKEN_IN.is_file() and TAKEN_IN.read_bytes() != SITES.read_bytes():
+        again = f"multihost_import_registry {shlex.quote(str(SITES))} --node-file {shlex.quote(str(NODE))}"
+        lines += [
+            "sites.toml has changed since the control site took it in. Until it is taken in again, it says nothing:",
+            f"  {manage} {again}",
+        ]
     print("\n".join(lines), flush=True)
 
 

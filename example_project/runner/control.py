@@ -17,7 +17,7 @@ from runner.postgres import SUPERUSER, Server, make_cluster, server_in, start_se
 from runner.preparing import PASSWORD, Prepared, digest_code, digest_folders, environment
 from runner.progress import Progress
 from runner.reading import read_control
-from runner.registry import COPY, NODE, REGISTRY, Place, sites_of, write
+from runner.registry import COPY, NODE, REGISTRY, SITES, TAKEN_IN, Place, sites_of, write
 from runner.router import answers, send_to
 
 NAME = "aviary_control"
@@ -110,6 +110,7 @@ def prepare_control(server: Server, place: Place, progress: Progress) -> None:
         finish([manage("control-login", server, place, "createsuperuser", "--noinput", *person, **login)], progress)
         taken = ("multihost_import_registry", str(REGISTRY), "--node-file", str(draft))
         finish([manage("control-import", server, place, *taken)], progress)
+        shutil.copyfile(SITES, TAKEN_IN)
         draft.rename(NODE)
     if not COPY.exists():
         keep_copy(server, place)

@@ -14,6 +14,7 @@ from runner.folders import CONTROL, DATA, HERE
 SITES = HERE / "sites.toml"
 REGISTRY = DATA / "sites.toml"
 COPY = CONTROL / "sites.toml"  # what the control site said last; the sites start from it
+TAKEN_IN = CONTROL / "taken-in.toml"  # sites.toml as it was when the control site took it in
 NODE = CONTROL / "node.toml"  # what is this machine's alone, and so not in the control site
 
 
