@@ -23,6 +23,7 @@ from runner.router import answers, send_to
 NAME = "aviary_control"
 PROJECT = CONTROL / "project"
 DATABASE = "control"
+ADMIN = "admin"
 WEB, READER = "multihost_web", "multihost_reader"
 THREADS = 24  # of which those who wait for events hold one each
 INI = """\
@@ -104,16 +105,23 @@ def prepare_control(server: Server, place: Place, progress: Progress) -> None:
         prepared.keep("control")
     if not NODE.exists():
         progress.begin("Taking the sites into the control site (once)")
-        login = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD.read_text().strip()}
-        person = ("--username", "admin", "--email", "admin@example.org")
         draft = NODE.with_suffix(".new")
-        finish([manage("control-login", server, place, "createsuperuser", "--noinput", *person, **login)], progress)
         taken = ("multihost_import_registry", str(REGISTRY), "--node-file", str(draft))
-        finish([manage("control-import", server, place, *taken)], progress)
+        finish([manage("control-import", server, place, *taken), *make_login(server, place)], progress)
         shutil.copyfile(SITES, TAKEN_IN)
         draft.rename(NODE)
     if not COPY.exists():
         keep_copy(server, place)
+
+
+def make_login(server: Server, place: Place) -> Iterator[Child]:
+    """Start making the person that every site has, unless a run that was stopped has made them."""
+    with psycopg.connect(server.url(WEB, DATABASE)) as connection:
+        if connection.execute("SELECT 1 FROM auth_user WHERE username = %s", [ADMIN]).fetchone():
+            return
+    login = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD.read_text().strip()}
+    words = ("createsuperuser", "--noinput", "--username", ADMIN, "--email", f"{ADMIN}@example.org")
+    yield manage("control-login", server, place, *words, **login)
 
 
 def keep_copy(server: Server, place: Place) -> None:
