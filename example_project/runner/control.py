@@ -26,35 +26,13 @@ DATABASE = "control"
 ADMIN = "admin"
 WEB, READER = "multihost_web", "multihost_reader"
 THREADS = 24  # of which those who wait for events hold one each
-INI = """\
-[uwsgi]
-strict = true
-binary-path = {python}
-virtualenv = {virtualenv}
-chdir = {project}
-module = {name}.wsgi:application
-need-app = true
-py-call-osafterfork = true
-socket = {socket}
-chmod-socket = 600
-umask = 077
-master = true
-processes = 1
-threads = {threads}
-enable-threads = true
-die-on-term = true
-vacuum = true
-no-orphans = true
-max-fd = 1024
-harakiri = 60
-buffer-size = 65535
-post-buffering = 131072
-ignore-sigpipe = true
-ignore-write-errors = true
-disable-write-exception = true
-static-map = /static={project}/static
-route-run = addheader:Connection: close
-"""
+SERVING = (
+    *("--strict", "--master", "--need-app", "--enable-threads", "--py-call-osafterfork", "--die-on-term", "--vacuum"),
+    *("--no-orphans", "--ignore-sigpipe", "--ignore-write-errors", "--disable-write-exception"),
+    *("--processes=1", f"--threads={THREADS}", "--harakiri=60", "--max-fd=1024", "--umask=077", "--chmod-socket=600"),
+    *("--buffer-size=65535", "--post-buffering=131072"),
+    "--route-run=addheader:Connection: close",  # uWSGI's router takes one request from a connection
+)
 MANAGE_SCRIPT = """\
 #!/bin/sh
 # manage.py of the control site, from any folder, while it runs: {path} COMMAND
@@ -154,11 +132,17 @@ def make_database(server: Server) -> None:
 
 
 def start_web(server: Server, place: Place) -> Child:
-    path = place.runtime / "control.ini"
     python = Path(sys.executable)
-    words = {"python": python, "virtualenv": python.parent.parent, "project": PROJECT, "name": NAME}
-    path.write_text(INI.format(**words, socket=socket_of(place), threads=THREADS))
-    command = [str(python.with_name("uwsgi")), "--ini", str(path)]
+    own = {
+        "binary-path": python,  # the wheel is no program of its own
+        "virtualenv": python.parent.parent,
+        "chdir": PROJECT,
+        "module": f"{NAME}.wsgi:application",
+        "socket": socket_of(place),
+        "static-map": f"/static={PROJECT / 'static'}",
+    }
+    words = [f"--{name}={value}" for name, value in own.items()]
+    command = [str(python.with_name("uwsgi")), *SERVING, *words]
     return start(command, LOGS / "control.log", variables(server, place, WEB), PROJECT)
 
 
