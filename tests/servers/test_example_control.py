@@ -231,7 +231,7 @@ def test_postgres_is_for_this_account_alone(run: Run) -> None:
     for role, statement in (
         ("multihost_web", "CREATE TABLE mine (id int)"),
         ("multihost_web", "ALTER TABLE control_site DISABLE TRIGGER ALL"),
-        ("multihost_reader", "SELECT record FROM control_site"),
+        ("multihost_reader", "SELECT record FROM public.control_site"),
     ):
         with (
             psycopg.connect(host=host, port=port, user=role, dbname="control") as connection,
