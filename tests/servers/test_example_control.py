@@ -250,56 +250,55 @@ def test_postgres_is_for_this_account_alone(run: Run) -> None:
         assert Path(f"/proc/{postgres_of(run)}").stat().st_uid != 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_stops_everything_and_the_next_has_all_sites_at_once(
-    run: Run, stopped: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    """No process and no folder is left; the next run starts what the control site said last, before that is up."""
-    log = tmp_path / "run.log"
-    with served(stopped, log, free_port()) as (second, process):
-        control(second, "create('gaia', 'gaia.localhost')")
-        wait_for_status(second, "gaia.localhost", 200)
-        marks = [stopped / "data" / name for name in ("runtime", "control/server")]
-        folders = [Path(mark.read_text()) for mark in marks if mark.exists()]
-        server = postgres_of(second)
+def test_everything_stops_and_the_next_run_has_all_sites_at_once(stopped: Path, tmp_path: Path) -> None:
+    """
+    Ctrl-C leaves neither process nor folder, and the next run starts what the control site said last, before that is
+    up. After kill -9 PostgreSQL ends too; where it does not, the next run ends it, and has its data.
+    """
+    log, port, data = tmp_path / "run.log", free_port(), stopped / "data"
+    with served(stopped, log, port) as (first, process):
+        control(first, "create('gaia', 'gaia.localhost')")
+        wait_for_status(first, "gaia.localhost", 200)
+        folders = marked_folders(data)
+        server = postgres_of(first)
         assert server in children(process.pid)
-        press_ctrl_c(process, number)
+        press_ctrl_c(process)
     assert not is_running(server)
     assert folders and not [folder for folder in folders if folder.exists()]
+    assert marked_folders(data) == []
     assert log.read_text().endswith("Stopped.\n")
-    with started(serve(stopped, port := free_port()), log) as process:
-        wait_for(lambda: STARTED in log.read_text() or process.poll() is not None, "the sites", START_SECONDS)
-        third = Run(stopped, port, process.pid, log.read_text())
-        assert "4 sites, one codebase:" in third.output and f"http://gaia.localhost:{port}/\n" in third.output
-        assert UP not in third.output
-        assert "Gaia" in third.page("gaia")
-        wait_for(lambda: UP in log.read_text(), "the control site", START_SECONDS)
-        steps = words_of(log)
-        assert not [step for step in steps if "once" in step or "Loading" in step]
-        assert [step for step in steps if "PostgreSQL" in step]
 
+    with served(stopped, log, port) as (second, process):
+        before, _, after = second.output.partition(STARTED)
+        assert "4 sites, one codebase:" in before and f"http://gaia.localhost:{port}/\n" in before
+        assert "PostgreSQL" not in before and "PostgreSQL" in after
+        assert not [step for step in words_of(log) if "once" in step or "Loading" in step]
+        assert "Gaia" in second.page("gaia")
+        control(second, "create('hebe', 'hebe.localhost')")
+        server, everything = postgres_of(second), children(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        wait_for(lambda: not any(is_running(pid) for pid in everything), "every process to end")
+        assert server in everything
 
-def test_next_run_cleans_up_after_a_killed_one(run: Run, stopped: Path, tmp_path: Path) -> None:
-    """After kill -9 PostgreSQL ends too; where it does not, the next run ends it, and has its data."""
-    log, port = tmp_path / "run.log", free_port()
-    folder = stopped / "data" / "control"
-    for is_held in (False, True):
-        with served(stopped, log, port) as (second, process):
-            control(second, f"create('gaia-{is_held:d}', 'gaia-{is_held:d}.localhost')")
-            server, everything = postgres_of(second), children(process.pid)
-            if is_held:
-                os.kill(server, signal.SIGSTOP)
-            os.kill(process.pid, signal.SIGKILL)
-            ended = [pid for pid in everything if not is_held or pid not in (server, *children(server))]
-            wait_for(lambda pids=ended: not any(map(is_running, pids)), "every process to end")
-            assert server in everything and is_running(server) is is_held
-    copied = Path((folder / "server").read_text()) if (folder / "server").exists() else None
-    with served(stopped, log, port) as (third, _):
-        assert "Removed what a killed run had left: PostgreSQL" in third.output
+    with served(stopped, log, port) as (third, process):
+        assert "Removed what a killed run had left: " in third.output
+        wait_for_status(third, "hebe.localhost", 200)
+        server, folders = postgres_of(third), marked_folders(data)
+        os.kill(server, signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGKILL)
+
+    with served(stopped, log, port) as (fourth, _):
+        assert "Removed what a killed run had left: PostgreSQL and " in fourth.output
         assert not is_running(server)
-        assert copied is None or not copied.exists()
-        for site in ("gaia-0", "gaia-1"):
-            wait_for_status(third, f"{site}.localhost", 200)
+        assert folders and not [folder for folder in folders if folder.exists()]
+        assert {status(fourth, f"{site}.localhost") for site in ("aurora", "gaia", "hebe")} == {200}
+        assert len(control(fourth, "print(*ManagedSite.objects.all())").split()) == 5
+
+
+def marked_folders(data: Path) -> list[Path]:
+    """Return the folders outside the checkout that a run has now."""
+    marks = [data / "runtime", data / "control" / "server"]
+    return [Path(mark.read_text()) for mark in marks if mark.exists()]
 
 
 def test_control_that_cannot_start_leaves_the_sites_alone(run: Run, stopped: Path, tmp_path: Path) -> None:
