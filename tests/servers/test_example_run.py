@@ -447,3 +447,12 @@ def test_later_site_is_made_from_the_template(run: Run, tmp_path: Path) -> None:
     with served(project, log, free_port()) as (second, _):
         assert "<h1>Welcome to Delta</h1>" in second.page("delta")
         assert not [step for step in words_of(log) if "Migrating" in step]
+
+
+def test_run_is_followed_by_the_control_site(run: Run, checkout: Path) -> None:
+    """What the first command installs is enough for the control site too; test_example_control.py has the rest."""
+    log = checkout / "run.log"
+    wait_for(lambda: "control site: http" in log.read_text(), "the control site", seconds=240)
+    assert "There is no control site" not in log.read_text()
+    assert run.get(f"control.localhost:{run.port}", "/-/ready").status == 200
+    assert {run.get(f"{site}.localhost:{run.port}").status for site in SITES} == {200}
