@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from runner.children import Failure
+
 HERE = Path(__file__).resolve().parent.parent
 DATA = HERE / "data"
 LOGS = DATA / "log"
@@ -70,7 +72,7 @@ def make_short_folder(parents: Iterable[str]) -> Path:
     for parent in parents:
         if os.access(parent, os.W_OK | os.X_OK) and len(os.fsencode(parent)) + 12 <= LONGEST_FOLDER:
             return Path(tempfile.mkdtemp(prefix="mh-", dir=parent))
-    sys.exit("No folder for sockets: neither XDG_RUNTIME_DIR nor TMPDIR nor /tmp can be written to.")
+    raise Failure("No folder for sockets: neither XDG_RUNTIME_DIR nor TMPDIR nor /tmp can be used.")
 
 
 def is_passable(folder: Path) -> bool:

@@ -27,8 +27,9 @@ PARTS = ("bin/initdb", "bin/postgres", "lib", "share")
 ACCOUNT = "nobody"
 SUPERUSER = "postgres"
 PORT = 5432  # a part of the name of its socket; it listens on no address
-# Who runs the example may be any role of it, and nobody else may connect.
-HBA = "local all all peer map=run\n"
+# Who runs the example may be any role of it, and nobody else may connect. The files are not in the cluster, which is
+# another account's where root runs it.
+RULES = {"hba": "local all all peer map=run\n", "ident": 'run "{account}" all\n'}
 SETTINGS = (
     "listen_addresses=",
     f"port={PORT}",
@@ -41,10 +42,11 @@ LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Server:
-    """A cluster in ``data``, which is served at a socket in ``sockets`` by the programs in ``programs``."""
+    """A cluster in ``data``, which ``programs`` serve at a socket in ``sockets``, by the files in ``rules``."""
 
     data: Path
     sockets: Path
+    rules: Path
     programs: Path
     account: pwd.struct_passwd | None
 
@@ -56,7 +58,7 @@ class Server:
 def server_in(runtime: Path) -> Iterator[Server]:
     """Give the server of this checkout, with a folder for its socket that is removed in the end."""
     if os.geteuid() != 0:
-        yield Server(CLUSTER, runtime, programs(), None)
+        yield Server(CLUSTER, runtime, runtime, programs(), None)
         return
     with marked_folder(SERVER, passable_parents()) as server:
         server.chmod(0o711)
@@ -64,7 +66,7 @@ def server_in(runtime: Path) -> Iterator[Server]:
         sockets = server / "sockets"
         sockets.mkdir(mode=0o700)
         os.chown(sockets, account.pw_uid, account.pw_gid)
-        yield Server(CLUSTER, sockets, copy_programs(server), account)
+        yield Server(CLUSTER, sockets, server, copy_programs(server), account)
 
 
 def programs() -> Path:
@@ -112,8 +114,6 @@ def make_cluster(server: Server, progress: Progress) -> None:
         os.chown(draft, server.account.pw_uid, server.account.pw_gid)
     words = ("--username", SUPERUSER, "--auth=peer", "--encoding=UTF8", "--locale-provider=builtin")
     finish([run(server, draft, "initdb", *words, "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync")], progress)
-    (draft / "pg_hba.conf").write_text(HBA)
-    (draft / "pg_ident.conf").write_text(f'run "{own_name()}" all\n')
     draft.rename(server.data)
 
 
@@ -126,8 +126,13 @@ def own_name() -> str:
 
 
 def start_server(server: Server, progress: Progress) -> Child:
-    words = [word for setting in SETTINGS for word in ("-c", setting)]
-    child = run(server, server.data, "postgres", *words, "-c", f"unix_socket_directories={server.sockets}")
+    settings = [*SETTINGS, f"unix_socket_directories={server.sockets}"]
+    for name, text in RULES.items():
+        path = server.rules / f"pg_{name}.conf"
+        path.write_text(text.format(account=own_name()))
+        path.chmod(0o644)
+        settings.append(f"{name}_file={path}")
+    child = run(server, server.data, "postgres", *(word for setting in settings for word in ("-c", setting)))
     status = server.data / "postmaster.pid"
 
     def is_up() -> bool:
