@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from runner.children import Failure
 from runner.registry import NODE, merge, read
 from wagtail_multihost.nodeapi import v1
 
@@ -23,7 +24,9 @@ class Said(NamedTuple):
 
 
 def read_control(connection: psycopg.Connection) -> Said:
-    incarnation, revision, platform, sites, _ = connection.execute(v1.READ, [None, None]).fetchone()
+    incarnation, revision, platform, sites, count = connection.execute(v1.READ, [None, None]).fetchone()
+    if len(sites) != count:
+        raise Failure(f"The control site says that there are {count} sites, and names {len(sites)}.")
     said = {"platform": platform, "sites": sites}
     document = merge(read(NODE), said)
     # The node's file may still speak of sites that are gone.
