@@ -73,7 +73,12 @@ ROOT = Path(__file__).resolve().parents[2]
             ],
             marks=pytest.mark.servers,
         ),
-        pytest.param("first_run", ["--installed"], ["second start / first start"], marks=pytest.mark.servers),
+        pytest.param(
+            "first_run",
+            ["--installed"],
+            ["second start with control / first start with control"],
+            marks=pytest.mark.servers,
+        ),
     ],
 )
 def test_benchmark_prints_its_ratios(name: str, arguments: list[str], ratios: list[str]) -> None:

@@ -8,5 +8,4 @@ from wagtail.admin import urls as wagtailadmin_urls
 urlpatterns = [
     path("admin/", include(wagtailadmin_urls)),
     path("", include("wagtail_multihost.control.urls")),
-    path("api/control/v1/", include("wagtail_multihost.control.api.urls")),
 ]

@@ -24,7 +24,7 @@ def check_wagtail_api(app_configs: Sequence[AppConfig] | None, **kwargs: object)
         return []
     return [
         Error(
-            "Wagtail's own API knows neither the scope nor the end of a token: there each is its whole user, without end.",
+            "Wagtail's own API knows neither the scope nor the end of a token: there each is its whole user.",
             hint=f"Take {WAGTAIL_API} out of INSTALLED_APPS and of the URLconf.",
             id="multihost_control.E001",
         )

@@ -98,7 +98,7 @@ def send_invitation(invitation: Invitation) -> None:
         "group": invitation.group.name,
         # Not their full name, which everyone can set to any text.
         "inviter": invitation.invited_by.get_username(),
-        "url": base.rstrip("/") + reverse("multihost_control:invitation", args=[signed(invitation)]),
+        "url": base.rstrip("/") + reverse("multihost_control_invitation", args=[signed(invitation)]),
         "expires_at": invitation.expires_at,
         "name": getattr(settings, "WAGTAIL_SITE_NAME", ""),
     }
