@@ -145,5 +145,4 @@ def foreign_key_problems(platform: Table, sites: Mapping[str, Table], name: str)
 def may_be_here(leaf: Leaf) -> bool:
     """Return whether the node file may state a value: the node's keys, and secrets by the names of variables."""
     values = leaf.value if isinstance(leaf.value, list) else [leaf.value]
-    is_secret = leaf.key is not None and leaf.key.is_secret
-    return leaf.is_of_node or (is_secret and all(str(value).startswith(ENVIRONMENT_REFERENCE) for value in values))
+    return leaf.is_of_node or (leaf.is_secret and all(str(value).startswith(ENVIRONMENT_REFERENCE) for value in values))
