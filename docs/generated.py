@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -38,6 +39,9 @@ from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.declared import DECLARED
 
 EXAMPLES = Path(__file__).parent / "examples"
+#: The OpenAPI document, which tests/control compares with the code: nothing here needs Django settings.
+CONTROL_API = Path(__file__).parent / "reference" / "control-api.json"
+CONTROL_ROOT = "/api/control/v1"
 #: Defaults that are literals of TOML, not words.
 LITERAL = re.compile(r'["\[0-9]|(true|false)$')
 #: A cross-reference of Sphinx in a docstring, which Markdown does not know.
@@ -334,9 +338,24 @@ def checks() -> str:
     return table(["Id", "What was found"], rows)
 
 
+def control_api() -> str:
+    """Return the operations of the control app's API, as the committed copy of its OpenAPI document has them."""
+    document = json.loads(CONTROL_API.read_text(encoding="utf-8"))
+    rows = []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            address = path.removeprefix(CONTROL_ROOT)
+            query = [one["name"] for one in operation["parameters"] if one["in"] != "path"]
+            statuses = ", ".join(sorted(operation["responses"]))
+            names = ", ".join(f"`{name}`" for name in query)
+            rows.append([f"`{method.upper()} {address}`", f"{operation['summary']}.", names, statuses])
+    return table(["Operation", "What it does", "Parameters and headers", "Answers"], rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "checks": checks,
     "commands": commands,
+    "control_api": control_api,
     "courier": courier,
     "emitted_files": emitted_files,
     "health_options": health_options,

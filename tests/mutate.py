@@ -63,8 +63,10 @@ def survives(guard: Guard) -> str:
         if text.count(guard.original) != 1:
             return f"The original occurs {text.count(guard.original)} times in {guard.file}."
         path.write_text(text.replace(guard.original, guard.mutated), encoding="utf-8")
+        # The example is served from the checkout.
+        variables = {"MULTIHOST_CHECKOUT": str(folder)} if guard.file.startswith("example_project/") else None
         for test in guard.tests:
-            completed = run(folder, [test])
+            completed = run(folder, [test], variables)
             if completed.returncode != FAILED:
                 outcome = "passes" if completed.returncode == PASSED else f"did not run: {completed.stdout[-1000:]}"
                 return f"{test} {outcome}"

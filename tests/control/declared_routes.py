@@ -52,5 +52,7 @@ ROUTES = {
     "multihost:withdraw_invitation": Rule(None, GROUP),
     "multihost:tokens": Rule(SEES, SEES, {"name": "x", "action": "read", "days": "30"}),
     "multihost:revoke_token": Rule(None, SELF),
-    "multihost_control:invitation": Rule(EVERYONE, EVERYONE),
+    "multihost_control_invitation": Rule(EVERYONE, EVERYONE),
+    "multihost_control_live": Rule(EVERYONE, EVERYONE),
+    "multihost_control_ready": Rule(EVERYONE, EVERYONE),
 }

@@ -200,10 +200,11 @@ def test_revision_is_the_databases() -> None:
 
 
 def test_keys_of_people_are_refused_in_the_node_file() -> None:
-    """Secrets that are no file too: those are for people to name."""
+    """Secrets in the clear too; the names of variables are accepted, as paths of files are."""
     found = foreign_key_problems(
         {"origin": "https://x", "data": "/d", "database": {"host": "db", "password_file": "/p"}},
-        {"aurora": {"hostnames": HOSTS, "code": {"wsgi": "a"}, "database": {"password": "x"}, "nonsense": 1}},
+        {"aurora": {"hostnames": HOSTS, "code": {"wsgi": "a"}, "database": {"password": "x"}, "nonsense": 1}}
+        | {"borealis": {"database": {"password": "env:X"}, "secret_key_fallbacks": ["env:Y"]}},
         "node.toml",
     )
     assert [(problem.where, problem.site) for problem in found] == [

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SALT = "multihost.invitation"
 #: The name of the page that the link leads to.
-INVITATION = "multihost_control:invitation"
+INVITATION = "multihost_control_invitation"
 VALID = timedelta(days=3)
 DAY = timedelta(days=1)
 #: So many invitations a day: of one person, to one address into one group, and to one address at all.

@@ -26,6 +26,8 @@ STAND_IN = f"{NODE}/{{site}}"
 #: Keys that a table may need and a node's file has.
 OF_NODE: Mapping[str, Table] = {
     "database": {f"password{FILE}": f"{STAND_IN}/database"},
+    "cache": {f"password{FILE}": f"{STAND_IN}/cache"},
+    "mail": {f"password{FILE}": f"{STAND_IN}/mail"},
     "tls": {"certificate": f"{STAND_IN}/certificate", "key": f"{STAND_IN}/key"},
     "frontend": {f"{key}{FILE}": f"{STAND_IN}/{key}" for key in ("token", "access_key", "secret_key")},
 }

@@ -1,13 +1,15 @@
-"""What a control project includes at its root, beside Wagtail's admin."""
+"""What a control project includes at its root, beside Wagtail's admin: the API, invitations, health."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from wagtail_multihost.control.dashboard.invitation import InvitationView
-
-app_name = "multihost_control"
+from wagtail_multihost.control.health import live, ready
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("invitations/<str:text>/", InvitationView.as_view(), name="invitation"),
+    path("-/live", live, name="multihost_control_live"),
+    path("-/ready", ready, name="multihost_control_ready"),
+    path("api/control/v1/", include("wagtail_multihost.control.api.urls")),
+    path("invitations/<str:text>/", InvitationView.as_view(), name="multihost_control_invitation"),
 ]

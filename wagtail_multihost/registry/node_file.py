@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.registry.node_keys import SITES, leaves, platform_table, site_table
-from wagtail_multihost.registry.record import KEY_PATH, PLATFORM
+from wagtail_multihost.registry.node_keys import SITES, Leaf, leaves, platform_table, site_table
+from wagtail_multihost.registry.record import ENVIRONMENT_REFERENCE, KEY_PATH, PLATFORM
 from wagtail_multihost.registry.references import NO_RULES, ReferenceRules, read_rules
 from wagtail_multihost.registry.toml import TomlFile
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
@@ -124,16 +124,25 @@ def shape_problems(document: Table, name: str) -> Iterator[Problem]:
 
 
 def foreign_key_problems(platform: Table, sites: Mapping[str, Table], name: str) -> Iterator[Problem]:
-    """Yield each key that is not the node's: those that people change are in the database, with who changed them."""
+    """
+    Yield each key that is neither the node's nor refers to a secret: those that people change are in the database, with
+    who changed them.
+    """
     found: list[tuple[KEY_PATH, str]] = [
-        (leaf.path, "") for leaf in leaves(platform, platform_table(), (PLATFORM,)) if not leaf.is_of_node
+        (leaf.path, "") for leaf in leaves(platform, platform_table(), (PLATFORM,)) if not may_be_here(leaf)
     ]
     for site, table in sites.items():
         own = leaves(table, site_table(), (SITES, site))
-        found += [(leaf.path, site) for leaf in own if not leaf.is_of_node]
+        found += [(leaf.path, site) for leaf in own if not may_be_here(leaf)]
     for path, site in found:
         yield Problem(
             f"{name}: {'.'.join(path)}",
             "It is not one of the node's keys, which alone are in the node file. State it in the registry.",
             site,
         )
+
+
+def may_be_here(leaf: Leaf) -> bool:
+    """Return whether the node file may state a value: the node's keys, and secrets by the names of variables."""
+    values = leaf.value if isinstance(leaf.value, list) else [leaf.value]
+    return leaf.is_of_node or (leaf.is_secret and all(str(value).startswith(ENVIRONMENT_REFERENCE) for value in values))

@@ -16,25 +16,31 @@ FILE_ENDING, SITES = "_file", "sites"
 class KnownKey(NamedTuple):
     """
     A declared key: the keys ``inner`` of the table that it is (none of a value), whether its table ``has_names`` of the
-    platform's own choice, whether it ``is_of_node``, and whether it is the path of a file with a secret of a site, and
-    so ``is_reference``.
+    platform's own choice, whether it ``is_of_node``, whether it is the path of a file with a secret of a site, and so
+    ``is_reference``, and whether it ``is_secret`` itself.
     """
 
     inner: KnownTable
     has_names: bool
     is_of_node: bool
     is_reference: bool
+    is_secret: bool
 
 
 KnownTable: TypeAlias = "Mapping[str, KnownKey]"
 
 
 class Leaf(NamedTuple):
-    """A value of a table: its ``path``, whether it ``is_of_node``, and whether it ``is_reference`` to a secret."""
+    """
+    A ``value`` of a table: its ``path``, whether it ``is_of_node``, whether it ``is_reference`` (the path of a file with
+    a secret), and whether it ``is_secret``.
+    """
 
     path: KEY_PATH
-    is_of_node: bool
+    value: object
+    is_of_node: bool = False
     is_reference: bool = False
+    is_secret: bool = False
 
 
 @cache
@@ -72,6 +78,7 @@ def known_keys(keys: tuple[Key, ...]) -> KnownTable:
             key.type.endswith("of declarations"),
             key.who == "node",
             is_reference(names.get(key.name.removesuffix(FILE_ENDING)), key.name),
+            key.is_secret,
         )
         for key in keys
     }
@@ -90,7 +97,7 @@ def leaves(table: Mapping[str, object], known: KnownTable, path: KEY_PATH) -> It
     for name, value in table.items():
         here, key = (*path, name), known.get(name)
         if key is None or not key.inner:
-            yield Leaf(here, key is not None and key.is_of_node, key is not None and key.is_reference)
+            yield Leaf(here, value, key.is_of_node, key.is_reference, key.is_secret) if key else Leaf(here, value)
         elif key.has_names:
             for own, declaration in value.items() if isinstance(value, dict) else ():
                 if isinstance(declaration, dict):

@@ -14,6 +14,7 @@ from openpyxl import load_workbook
 
 from tests.control.dashboard.visits import DOMAINS, EVENTS, LISTS, SITES, listed, signed_in, text_of
 from tests.control.fleet import OPERATOR, Fleet
+from tests.servers.workshop import CHECKOUT
 from wagtail_multihost.control.changes import CreateSite, EditSite, RetireSite
 from wagtail_multihost.control.dashboard.listing import neutralize
 from wagtail_multihost.control.edits import set_value
@@ -265,3 +266,13 @@ def test_reason_is_no_formula_in_a_spreadsheet(fleet: Fleet, form: str) -> None:
         "xlsx": lambda: [*load_workbook(io.BytesIO(body)).active.iter_rows(values_only=True)],
     }
     assert read[form]()[1][-1] == f"'{formula}"
+
+
+def test_columns_filters_and_actions_are_documented(busy: Fleet) -> None:
+    text = (CHECKOUT / "docs" / "reference" / "control-lists.md").read_text(encoding="utf-8")
+    page = signed_in(busy.user("ada", operator=True)).get(SITES)
+    labels = [column.label for column in page.context["table"].columns.values() if column.label != "Bulk actions"]
+    labels += [field.label for field in page.context["filters"].form]
+    assert len(labels) == 9
+    assert [label for label in labels if f"| {label} |" not in text] == []
+    assert [action.label for action in page.context["bulk_actions"] if action.label not in text] == []

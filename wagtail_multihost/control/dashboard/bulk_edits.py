@@ -6,25 +6,27 @@ from typing import Any
 
 from wagtail_multihost.control.changes import Edit
 from wagtail_multihost.control.declared_keys import Table
+from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.spec.site import STATES
 
 
 def set_enabled(enabled: bool) -> Edit:
     """Let the site be served, or not."""
-
-    def edit(before: Table) -> dict[str, Any]:
-        is_so = bool(before.get("enabled", True)) == enabled
-        return dict(before) if is_so else {**before, "enabled": enabled}
-
-    return edit
+    return set_unless_so("enabled", enabled, True)
 
 
 def set_state(state: str) -> Edit:
     """Give the site another state."""
+    return set_unless_so("state", state, STATES[0])
+
+
+def set_unless_so(key: str, value: object, default: object) -> Edit:
+    """Give a key another value; the ``default`` is not stated."""
 
     def edit(before: Table) -> dict[str, Any]:
-        is_so = before.get("state", STATES[0]) == state
-        return dict(before) if is_so else {**before, "state": state}
+        if before.get(key, default) == value:
+            return dict(before)
+        return set_value((key,), None if value == default else value)(before)  # type: ignore[return-value]
 
     return edit
 

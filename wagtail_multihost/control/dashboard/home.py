@@ -47,6 +47,9 @@ class FleetPanel(Component):  # type: ignore[misc]
     order = 50
     template_name = "multihost_control/home_panel.html"
 
+    class Media:
+        css = {"all": ["multihost_control/lists.css"]}
+
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
 

@@ -38,9 +38,9 @@ ENTRIES = (
     Entry("Sites", "sites", "site", sees_sites),
     Entry("Domains", "hostnames", "globe", sees_sites),
     Entry("Events", "events", "history", sees_sites),
-    Entry("Platform", "platform", "cogs", operates),
     Entry("People", "people", "group", looks_after_people),
     Entry("Tokens", "tokens", "key", sees_sites),
+    Entry("Platform", "platform", "cogs", operates),
 )
 
 
@@ -52,7 +52,7 @@ class FleetMenuItem(MenuItem):  # type: ignore[misc]
         super().__init__(entry.label, page_address(entry.page), f"fleet-{entry.page}", "", entry.icon, order=order)
 
     def is_shown(self, request: HttpRequest) -> bool:
-        return self.entry.is_for(authority_of_request(request))
+        return bool(self.url) and self.entry.is_for(authority_of_request(request))
 
 
 def authority_of_request(request: HttpRequest) -> Authority:

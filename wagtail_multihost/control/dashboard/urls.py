@@ -13,6 +13,7 @@ from wagtail_multihost.control.dashboard import (
     new_site,
     people,
     platform,
+    roles,
     settings,
     sites,
     tokens,
@@ -44,4 +45,5 @@ urlpatterns = [
     path("people/<int:group>/<uuid:invitation>/withdraw/", people.WithdrawView.as_view(), name="withdraw_invitation"),
     path("tokens/", tokens.TokensView.as_view(), name="tokens"),
     path("tokens/<int:token>/revoke/", tokens.RevokeTokenView.as_view(), name="revoke_token"),
+    path("platform/roles/", roles.RolesView.as_view(), name="roles"),
 ]
