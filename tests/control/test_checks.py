@@ -35,6 +35,11 @@ def test_wagtails_own_api_is_an_error(settings: Any) -> None:
     assert found() == ["multihost_control.E001"]
 
 
+def test_missing_page_of_invitations_is_an_error(settings: Any) -> None:
+    settings.ROOT_URLCONF = "wagtail.admin.urls"
+    assert found() == ["multihost_control.E002"]
+
+
 def test_token_is_its_whole_user_on_wagtails_own_api(fleet: Fleet, settings: Any) -> None:
     """Why there is the check: neither the scope nor the end of a token counts there."""
     settings.ROOT_URLCONF = "tests.control.urls_with_api"

@@ -9,7 +9,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+
+from wagtail_multihost.control.invitations import INVITATION
 
 WAGTAIL_API, NAMESPACE = "wagtail.api.v3", "wagtailapi_v3"
 #: Who may do one of these with users or groups can make themselves an operator, or act as one by a token.
@@ -29,6 +31,22 @@ def check_wagtail_api(app_configs: Sequence[AppConfig] | None, **kwargs: object)
             id="multihost_control.E001",
         )
     ]
+
+
+@register(Tags.urls)
+def check_invitation_page(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E002: the page that invitations lead to is not there."""
+    try:
+        reverse(INVITATION, args=["text"])
+    except NoReverseMatch:
+        return [
+            Error(
+                "Nobody can be invited: the page that the mail leads to is not in the URLconf.",
+                hint='Add path("", include("wagtail_multihost.control.urls")) to it.',
+                id="multihost_control.E002",
+            )
+        ]
+    return []
 
 
 def namespaces(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[str | None]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
 
 SALT = "multihost.invitation"
+#: The name of the page that the link leads to.
+INVITATION = "multihost_control_invitation"
 VALID = timedelta(days=3)
 DAY = timedelta(days=1)
 #: So many invitations a day: of one person, to one address into one group, and to one address at all.
@@ -98,7 +100,7 @@ def send_invitation(invitation: Invitation) -> None:
         "group": invitation.group.name,
         # Not their full name, which everyone can set to any text.
         "inviter": invitation.invited_by.get_username(),
-        "url": base.rstrip("/") + reverse("multihost_control_invitation", args=[signed(invitation)]),
+        "url": base.rstrip("/") + reverse(INVITATION, args=[signed(invitation)]),
         "expires_at": invitation.expires_at,
         "name": getattr(settings, "WAGTAIL_SITE_NAME", ""),
     }
