@@ -21,8 +21,8 @@ OPTIONS = (
     *("-q", "-x", "--tb=line", "-p", "no:randomly"),
     *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
 )
-#: A part of its own needs its own settings.
-CONTROL = ("--ds", "tests.control.settings", "--part", "control")
+#: What tests of a project that is no site need; they do not run together with others.
+CONTROL_TESTS, CONTROL = "tests/control/", ("--ds", "tests.control.settings", "--part", "control")
 RUN = f"""
 import os, sys, wagtail_multihost
 if not os.path.samefile(os.path.dirname(wagtail_multihost.__file__), "wagtail_multihost"):
@@ -51,9 +51,17 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run pytest with the ``arguments`` in ``folder``, against the package there."""
     arguments = [*arguments]
-    if any(argument.startswith("tests/control/") for argument in arguments):
+    if any(argument.startswith(CONTROL_TESTS) for argument in arguments):
         arguments = [*CONTROL, *arguments]
     environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})}
     return subprocess.run(
         [sys.executable, "-c", RUN, *arguments], cwd=folder, env=environ, check=False, capture_output=True, text=True
     )
+
+
+def by_settings(tests: Iterable[str]) -> list[list[str]]:
+    """Return the tests in groups that can run together, each of them sorted."""
+    groups: dict[bool, list[str]] = {}
+    for test in sorted(tests):
+        groups.setdefault(test.startswith(CONTROL_TESTS), []).append(test)
+    return list(groups.values())
