@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -27,6 +28,7 @@ from wagtail_multihost.health import probes as probe_modules
 from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions
 from wagtail_multihost.health.probe import CODES, Probe, is_required
 from wagtail_multihost.management import commands as command_modules
+from wagtail_multihost.operations.courier import command as courier_command
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import REQUIRED, Key, declared, table_names
 from wagtail_multihost.resolver.explain import mask_value
@@ -37,6 +39,9 @@ from wagtail_multihost.spec.codebase import Codebase
 from wagtail_multihost.spec.declared import DECLARED
 
 EXAMPLES = Path(__file__).parent / "examples"
+#: The OpenAPI document, which tests/control compares with the code: nothing here needs Django settings.
+CONTROL_API = Path(__file__).parent / "reference" / "control-api.json"
+CONTROL_ROOT = "/api/control/v1"
 #: Defaults that are literals of TOML, not words.
 LITERAL = re.compile(r'["\[0-9]|(true|false)$')
 #: A cross-reference of Sphinx in a docstring, which Markdown does not know.
@@ -96,6 +101,18 @@ def command_section(name: str, command: BaseCommand, parser: argparse.ArgumentPa
         rows.append([f"`{words}`", f"{str(action.help)[:1].upper()}{str(action.help)[1:]}."])
     text = f"## `{name}`\n\n{command.help}\n\n{table(['Argument', 'Meaning'], rows)}"
     return f"{text}\n\n```text\n{parser.epilog.strip()}\n```" if parser.epilog else text
+
+
+def courier() -> str:
+    """Return the options of the courier, which is no command of Django."""
+    parser = courier_command.make_parser()
+    rows = []
+    for action in parser._actions:
+        if action.option_strings and "--help" not in action.option_strings:
+            metavar = action.metavar if isinstance(action.metavar, str) else ""
+            words = " ".join([*action.option_strings[-1:], metavar]).strip()
+            rows.append([f"`{words}`", f"{str(action.help)[:1].upper()}{str(action.help)[1:]}."])
+    return f"{table(['Option', 'Meaning'], rows)}\n\n```text\n{str(parser.epilog).strip()}\n```"
 
 
 def settings_of(example: str | None) -> list[Setting]:
@@ -321,9 +338,25 @@ def checks() -> str:
     return table(["Id", "What was found"], rows)
 
 
+def control_api() -> str:
+    """Return the operations of the control app's API, as the committed copy of its OpenAPI document has them."""
+    document = json.loads(CONTROL_API.read_text(encoding="utf-8"))
+    rows = []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            address = path.removeprefix(CONTROL_ROOT)
+            query = [one["name"] for one in operation["parameters"] if one["in"] != "path"]
+            statuses = ", ".join(sorted(operation["responses"]))
+            names = ", ".join(f"`{name}`" for name in query)
+            rows.append([f"`{method.upper()} {address}`", f"{operation['summary']}.", names, statuses])
+    return table(["Operation", "What it does", "Parameters and headers", "Answers"], rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "checks": checks,
     "commands": commands,
+    "control_api": control_api,
+    "courier": courier,
     "emitted_files": emitted_files,
     "health_options": health_options,
     "probe_codes": probe_codes,

@@ -42,6 +42,7 @@ ROOMS = (
     "launch/**/*.py",
     "as_site/*.py",
     "management/**/*.py",
+    "operations/courier/*.py",
     "project.py",
     "running.py",
 )

@@ -32,6 +32,8 @@ EXAMPLES = sorted((DOCS / "examples").glob("*.toml"))
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 CHECK_ID = re.compile(r"wagtail_multihost\.[CDEIW]\d{3}")
+#: Commands of the control app, which is not installed beside sites.
+OF_CONTROL = {path.stem for path in (PACKAGE / "control" / "management" / "commands").glob("multihost_*.py")}
 # Stands in for a key that no table has, so that the report lists those it has.
 UNKNOWN_KEY = "zzzzzzzz"
 
@@ -66,6 +68,8 @@ def manage_lines(path: Path) -> Iterator[list[str]]:
 def refuse_words(words: list[str]) -> str:
     """Return why the words after manage.py are no command line, blank if they are one."""
     name, *arguments = words
+    if name in OF_CONTROL:
+        return ""  # tests/control/test_command_lines.py
     application = get_commands().get(name)
     if application is None:
         return f"There is no command {name}."
@@ -195,7 +199,7 @@ def test_every_registry_key_is_documented(heading: str, text: str, tmp_path: Pat
 
 
 #: Tables in which the platform declares things under names of its own choice.
-NAMED = ("platform.project_settings", "platform.env")
+NAMED = ("platform.project_settings", "platform.env", "platform.codebases")
 
 
 def example_keys(table: dict[str, object], path: str) -> Iterator[str]:

@@ -118,7 +118,7 @@ def test_every_list_is_stated(entries: dict[str, list[str]]) -> None:
         ("health.access.FORWARDING", "'X-Forwarded-For'"),
         ("resolver.ambient.LIBPQ", "'PGPASSWORD'"),
         ("resolver.caches.ADDRESS", "'OPTIONS'"),
-        ("resolver.databases.NOT_AMBIENT", "'requirepeer': ''"),
+        ("spec.libpq.NOT_AMBIENT", "'requirepeer': ''"),
     ],
 )
 def test_lists_of_which_each_entry_closes_a_hole_are_among_them(

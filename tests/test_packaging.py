@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 #: The source tree; test environments copy the tests out of it.
 ROOT = Path(os.environ.get("MULTIHOST_CHECKOUT", Path(__file__).parent.parent))
 SOURCE = ROOT / "wagtail_multihost"
-EXTRAS = {"certificates", "courier", "metrics", "postgres", "redis", "s3", "signatures", "tasks"}
+EXTRAS = {"certificates", "control", "courier", "metrics", "postgres", "redis", "s3", "signatures", "tasks"}
 
 
 @pytest.fixture(name="wheel", scope="module")

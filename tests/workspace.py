@@ -13,7 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARALLEL = len(os.sched_getaffinity(0))
-COPIED = ("wagtail_multihost", "tests", "docs")
+COPIED = ("wagtail_multihost", "tests", "docs", "example_project")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", ".venv", "data")  # what the example makes
 # Exit codes of a test run: pytest's for success and for failed tests, and ours for the wrong package.
 PASSED, FAILED, WRONG_PACKAGE = 0, 1, 97
 #: What loads before pytest does is not rewritten, and pytest says so.
@@ -40,7 +41,7 @@ def workspace() -> Iterator[Path]:
         folder.chmod(0o755)  # tests that act as other accounts load the package from here
         for path in ROOT.iterdir():
             if path.name in COPIED:
-                shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(path, folder / path.name, ignore=LEFT_OUT)
             elif not path.name.startswith("."):
                 (folder / path.name).symlink_to(path)
         yield folder

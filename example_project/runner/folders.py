@@ -6,16 +6,24 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from runner.children import Failure
 
 HERE = Path(__file__).resolve().parent.parent
 DATA = HERE / "data"
 LOGS = DATA / "log"
+CONTROL = DATA / "control"  # the control site's
+CLUSTER = CONTROL / "cluster"  # and PostgreSQL's
+MANAGE_CONTROL = CONTROL / "manage"
+CONTROL_HOST = "control.localhost"
 RUNTIME = DATA / "runtime"  # a file that names the folder of sockets
+SERVER = CONTROL / "server"  # and one that names the folder of PostgreSQL's programs, where it is another account
 LONGEST_FOLDER = 102 - len("/uwsgi-emperor.sock")  # a socket's path ends at 102 bytes
 KILL_SECONDS = 5
 
@@ -35,30 +43,50 @@ def only_run() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def runtime_folder() -> Iterator[Path]:
+def runtime_folder() -> contextlib.AbstractContextManager[Path]:
     """Make a 0700 folder for sockets and configs, outside the checkout: its path must be short."""
-    folder = make_runtime_folder()
+    return marked_folder(RUNTIME, private_parents())
+
+
+@contextlib.contextmanager
+def marked_folder(mark: Path, parents: Iterable[str]) -> Iterator[Path]:
+    """Make a 0700 folder in the first of ``parents``, which the file ``mark`` names until it is removed."""
+    folder = make_short_folder(parents)
     try:
         (folder / "of").write_text(str(DATA))
-        RUNTIME.write_text(str(folder))
+        mark.write_text(str(folder))
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        RUNTIME.unlink(missing_ok=True)
+        mark.unlink(missing_ok=True)
 
 
-def make_runtime_folder() -> Path:
+def private_parents() -> Iterator[str]:
+    # An XDG_RUNTIME_DIR may be that of another account, after su.
     for parent in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp is safe there
-        # An XDG_RUNTIME_DIR may be that of another account, after su.
-        if parent and os.access(parent, os.W_OK | os.X_OK) and len(os.fsencode(parent)) + 12 <= LONGEST_FOLDER:
+        if parent:
+            yield parent
+
+
+def make_short_folder(parents: Iterable[str]) -> Path:
+    for parent in parents:
+        if os.access(parent, os.W_OK | os.X_OK) and len(os.fsencode(parent)) + 12 <= LONGEST_FOLDER:
             return Path(tempfile.mkdtemp(prefix="mh-", dir=parent))
-    sys.exit("No folder for sockets: neither XDG_RUNTIME_DIR nor TMPDIR nor /tmp can be written to.")
+    raise Failure("No folder for sockets: neither XDG_RUNTIME_DIR nor TMPDIR nor /tmp can be used.")
+
+
+def is_passable(folder: Path) -> bool:
+    """Return whether every account may enter ``folder``."""
+    return all(path.stat().st_mode & stat.S_IXOTH for path in (folder, *folder.parents))
 
 
 def remove_leftovers() -> list[str]:
     """Remove what a run that was killed has left; return what that was."""
-    folder = Path(RUNTIME.read_text()) if RUNTIME.is_file() else None
+    return [words for mark in (RUNTIME, SERVER) for words in remove_leftover(mark)]
+
+
+def remove_leftover(mark: Path) -> list[str]:
+    folder = Path(mark.read_text()) if mark.is_file() else None
     if folder is None or not is_ours(folder):
         return []
     found = [str(folder)]

@@ -6,19 +6,16 @@ import os
 import secrets
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
-import tomlkit
-
 from runner.children import Child, finish, start
 from runner.folders import DATA, HERE, LOGS
 from runner.progress import Progress
+from runner.registry import REGISTRY, Place, Site, names
 
-REGISTRY = DATA / "sites.toml"
 PASSWORD = DATA / "admin-password"
 PREPARED = DATA / "prepared.json"
 MANAGE = DATA / "manage"
@@ -30,64 +27,41 @@ MULTIHOST_REGISTRY={registry} exec {python} {manage} "$@"
 """
 
 
-@dataclass(frozen=True)
-class Site:
-    """A site of the registry: ``record`` is all that is stated of it."""
-
-    id: str
-    host: str
-    name: str
-    record: str
-
-    @property
-    def database(self) -> Path:
-        return DATA / "sites" / self.id / "db.sqlite3"
-
-
-def write_registry(port: int, runtime: Path) -> list[Site]:
-    """Write the registry of this run: sites.toml with the port and the folders."""
-    document = tomlkit.parse((HERE / "sites.toml").read_text(encoding="utf-8"))
-    platform = document["platform"]
-    platform["data"] = str(DATA)
-    platform["sockets"] = str(runtime)
-    platform["origin"] = f"http://{{hostname}}:{port}"
-    platform["uwsgi"]["http"] = f"127.0.0.1:{port}"
-    REGISTRY.write_text(tomlkit.dumps(document), encoding="utf-8")
-    sites = document.unwrap()["sites"]
-    return [
-        Site(
-            site, record["hostnames"][0], record.get("settings", {}).get("WAGTAIL_SITE_NAME", site), f"{port} {record}"
-        )
-        for site, record in sites.items()
-    ]
-
-
-def prepare(sites: Sequence[Site], runtime: Path, progress: Progress) -> None:
+def prepare(sites: Sequence[Site], place: Place, progress: Progress) -> None:
     """Make what is missing or out of date. Databases are migrated once: the others are copies of that template."""
     if not PASSWORD.exists():
         PASSWORD.write_text(f"{secrets.token_urlsafe(12)}\n")
     write_manage()
     code = digest_code()
-    template = DATA / f"template-{code[:12]}.sqlite3"
+    template = template_of(code)
     prepared = Prepared(code)
     missing = [site for site in sites if not site.database.exists()]
     waiting = [site for site in sites if site in missing or not prepared.has(site.id, site.record)]
     # It makes the template, and the platform's key.
     first = missing[:1] if not template.exists() else []
     progress.begin(f"Migrating a database, and loading {first[0].name}" if first else "Writing the configurations")
-    shared = [manage("configs", "multihost_emit", "uwsgi", "--output", str(runtime / "etc"), "-v0")]
+    shared = [emit(place)]
     if not prepared.has("static") or not (HERE / "static").is_dir():
         shared.append(manage("static", "collectstatic", "--noinput", "-v0"))
     finish([*(load(site, template) for site in first), *shared], progress)
     prepared.keep("static")
     for pair in in_pairs([site for site in waiting if site not in first]):
-        progress.begin(f"Loading {' and '.join(site.name for site in pair)}")
+        progress.begin(f"Loading {names(pair)}")
         finish([load(site, template) for site in pair], progress)
     for site in sites:
         prepared.keep(site.id, site.record)
     for old in DATA.glob("template-*.sqlite3"):
         if old != template:
             old.unlink()
+
+
+def template_of(code: str) -> Path:
+    return DATA / f"template-{code[:12]}.sqlite3"
+
+
+def emit(place: Place) -> Child:
+    """Write the configurations of uWSGI; its emperor starts, stops and restarts sites as files come, go and change."""
+    return manage("configs", "multihost_emit", "uwsgi", "--output", str(place.runtime / "etc"), "-v0")
 
 
 def load(site: Site, template: Path) -> Child:
@@ -121,8 +95,15 @@ def write_manage() -> None:
 def digest_code() -> str:
     """Return a digest of all that databases, content and static files are made from."""
     package = Path(str(files("wagtail_multihost")))
-    digest = hashlib.sha256(" ".join(map(version, ("django", "wagtail", "wagtail-multihost"))).encode())
-    for folder in (HERE / "example", HERE / "home", package / "migrations"):
+    return digest_folders(
+        ("django", "wagtail", "wagtail-multihost"), [HERE / "example", HERE / "home", package / "migrations"]
+    )
+
+
+def digest_folders(packages: Iterable[str], folders: Iterable[Path]) -> str:
+    """Return a digest of the versions of ``packages``, and of all files in ``folders``."""
+    digest = hashlib.sha256(" ".join(map(version, packages)).encode())
+    for folder in folders:
         for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
             digest.update(f"{path.relative_to(folder)}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -131,18 +112,19 @@ def digest_code() -> str:
 class Prepared:
     """What the runs before this one have prepared, each with a digest of what it was made from."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, path: Path = PREPARED) -> None:
         self.code = code
-        self.digests = json.loads(PREPARED.read_text()) if PREPARED.is_file() else {}
+        self.path = path
+        self.digests = json.loads(path.read_text()) if path.is_file() else {}
 
     def has(self, name: str, record: str = "") -> bool:
         return self.digests.get(name) == self.digest(record)
 
     def keep(self, name: str, record: str = "") -> None:
         self.digests[name] = self.digest(record)
-        draft = PREPARED.with_suffix(".new")
+        draft = self.path.with_suffix(".new")
         draft.write_text(json.dumps(self.digests))
-        draft.replace(PREPARED)
+        draft.replace(self.path)
 
     def digest(self, record: str) -> str:
         return hashlib.sha256(f"{self.code} {record}".encode()).hexdigest()

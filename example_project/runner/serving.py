@@ -1,77 +1,88 @@
-"""One run: prepare, serve, say what there is, wait, and stop everything."""
+"""One run: prepare, serve, say what there is, follow the control site, and stop everything."""
 
-import http.client
 import os
 import sys
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from runner.announcing import announce
-from runner.arguments import parse_port, refuse_used_port
-from runner.children import Child, end_all, start
-from runner.folders import HERE, LOGS, only_run, remove_leftovers, runtime_folder, sentence_of
-from runner.preparing import Site, environment, prepare, write_registry
+from runner.announcing import announce, announce_control
+from runner.arguments import Options, parse_options, refuse_used_port
+from runner.children import Child, Failure, end_all, last_line, start
+from runner.folders import CLUSTER, HERE, LOGS, only_run, remove_leftovers, runtime_folder, sentence_of
+from runner.postgres import end_leftover
+from runner.preparing import environment, prepare
 from runner.progress import Progress
-
-START_SECONDS = 60
+from runner.registry import Place, Site, read_document, write_registry
+from runner.router import wait_until_served, write_router
 
 
 def run() -> int:
-    port = parse_port()
+    options = parse_options()
     progress = Progress()
     os.umask(0o077)
     try:
         with only_run():
-            if left := remove_leftovers():
+            if left := [*end_leftover(CLUSTER), *remove_leftovers()]:
                 progress.begin(f"Removed what a killed run had left: {' and '.join(left)}")
-            refuse_used_port(port)
+            refuse_used_port(options.port)
             with runtime_folder() as runtime:
+                place = Place(options.port, runtime)
                 try:
-                    sites = write_registry(port, runtime)
-                    prepare(sites, runtime, progress)
-                    return serve(sites, port, runtime, progress)
+                    sites = write_registry(read_document(with_control=options.with_control), place)
+                    prepare(sites, place, progress)
+                    return serve(sites, options, place, progress)
                 finally:
                     progress.end()
                     end_all()
+    except Failure as failure:
+        sys.exit(str(failure))
     except OSError as error:
         sys.exit(sentence_of(error))
 
 
-def serve(sites: Sequence[Site], port: int, runtime: Path, progress: Progress) -> int:
+def serve(sites: Sequence[Site], options: Options, place: Place, progress: Progress) -> int:
     progress.begin("Starting the sites")
-    emperor = start_emperor(runtime)
-    wait_until_served([site.host for site in sites], port, emperor, progress)
+    emperor = start_emperor(place)
+    wait_until_served([site.host for site in sites], place.port, emperor, progress)
     progress.end()
-    announce(sites, port)
+    announce(sites, options)
+    if options.with_control:
+        keep_control(emperor, place, progress)
     emperor.process.wait()
     print(f"uWSGI ended by itself; {emperor.log} says why.", file=sys.stderr)
     return 1
 
 
-def start_emperor(runtime: Path) -> Child:
+def start_emperor(place: Place) -> Child:
     uwsgi = Path(sys.executable).with_name("uwsgi")
-    emperor = runtime / "etc" / "uwsgi-emperor" / "emperor.ini"
-    return start([str(uwsgi), "--ini", str(emperor)], LOGS / "uwsgi.log", environment(), HERE)
+    emperor = place.runtime / "etc" / "uwsgi-emperor" / "emperor.ini"
+    command = [str(uwsgi), "--ini", str(emperor), *write_router(place)]
+    return start(command, LOGS / "uwsgi.log", environment(), HERE)
 
 
-def wait_until_served(hosts: Iterable[str], port: int, emperor: Child, progress: Progress) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    for host in hosts:
-        while not answers(host, port):
-            if emperor.process.poll() is not None or time.monotonic() > deadline:
-                progress.end()
-                sys.exit(f"{host} is not served. {emperor.log} says why.")
-            progress.show()
-            time.sleep(0.1)
+def keep_control(emperor: Child, place: Place, progress: Progress) -> None:
+    """Serve the control site, and let the sites follow it until something ends. Without it, they go on."""
+    import psycopg  # only with a control site
 
+    from runner.control import control_site
+    from runner.following import Follower
 
-def answers(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
     try:
-        connection.request("GET", "/", headers={"Host": f"{host}:{port}"})
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+        with control_site(place, progress) as control:
+            progress.end()
+            announce_control(place)
+            everything = (emperor, *control.children)
+            Follower(place, emperor, progress).follow(
+                control.registry, lambda: all(child.process.poll() is None for child in everything)
+            )
+            refuse_ended(control.children)
+    except (Failure, OSError, psycopg.Error) as error:
+        progress.end()
+        sentence = sentence_of(error) if isinstance(error, OSError) else last_line(str(error))
+        print(f"There is no control site, and the sites go on without it. {sentence}", file=sys.stderr, flush=True)
+
+
+def refuse_ended(children: Sequence[Child]) -> None:
+    for child in children:
+        if child.process.poll() is not None:
+            raise Failure(f"A program of it ended by itself; {child.log} says why.")

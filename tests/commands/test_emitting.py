@@ -87,7 +87,9 @@ def test_site_without_nodes_runs_on_each(tmp_path: Path, monkeypatch: pytest.Mon
     """Where a site names none, every node has it."""
     platform = a_platform(nodes=(("one", "10.0.0.1:8000"), ("two", "10.0.0.2:8000")))
     sites = (a_site(), a_site(id="borealis", nodes=("two",)))
-    known = SimpleNamespace(has_servers=True, url="x", load=lambda **_: Contents(platform, sites))
+    known = SimpleNamespace(has_servers=True, is_for_operators=False, url="x")
+    known.load = lambda **_: Contents(platform, sites)
+    known.for_rendering = lambda tell: known
     monkeypatch.setattr(emitting, "registry_of", lambda url: known)
     found = {node: [site.id for site in load_plan(None, tmp_path, [], node=node).sites] for node in ("", "one", "two")}
     assert found == {"": ["aurora", "borealis"], "one": ["aurora"], "two": ["aurora", "borealis"]}

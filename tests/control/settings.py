@@ -9,6 +9,7 @@ from __future__ import annotations
 
 INSTALLED_APPS = [
     "wagtail_multihost.control",
+    "wagtail.sites",
     "wagtail.users",
     "wagtail.documents",
     "wagtail.images",
@@ -46,6 +47,7 @@ TEMPLATES = [
     },
 ]
 ROOT_URLCONF = "tests.control.urls"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the others are slow on purpose
 SECRET_KEY = "the-key-of-a-project-that-is-only-tested-0123456789"
 ALLOWED_HOSTS = ["control.localhost"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "control"}}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,8 +17,12 @@ from django.utils import timezone
 from psycopg import sql
 
 from tests.control.fleet import Fleet
-from wagtail_multihost.control.models import ManagedSite, Verification
+from tests.operations.dns_server import Zone, running_name_server
+from wagtail_multihost.control.changes import EditSite, NotAllowedError
+from wagtail_multihost.control.edits import add_hostname
+from wagtail_multihost.control.models import Hostname, ManagedSite, Verification
 from wagtail_multihost.control.ownership import new_challenge, proof_is_valid
+from wagtail_multihost.nodeapi.challenge import record_name
 from wagtail_multihost.nodeapi.courier_v1 import GRANT, REPORT, ROLE, TAKE, WORKER_LENGTH
 
 PASSWORD = "a-password-of-tests"
@@ -41,9 +48,9 @@ def role_exists(cursor: Any) -> bool:
     return cursor.fetchone() is not None
 
 
-def asked(site: ManagedSite, name: str) -> Verification:
+def asked(site: ManagedSite, name: str, *, takes_reserved: bool = False) -> Verification:
     """Ask for a check, as the dashboard and the API do."""
-    challenge = new_challenge(site.uid, name)
+    challenge = new_challenge(site.uid, name, takes_reserved=takes_reserved)
     return Verification.objects.create(
         id=challenge.id, site=site, name=challenge.name, secret=challenge.secret, wanted_at=timezone.now()
     )
@@ -82,6 +89,35 @@ def test_courier_reads_nothing_of_the_control_site(live_fleet: Fleet, courier: p
         for statement in ("SELECT FROM {}", "DELETE FROM {}"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 courier.execute(sql.SQL(statement).format(sql.Identifier(table)))
+
+
+def test_person_proves_a_hostname_and_gives_it_to_the_site(
+    live_fleet: Fleet, courier: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    """Refused without a proof, allowed after a courier's process has found the record; the other site's is not."""
+    aurora, borealis = live_fleet.add("aurora"), live_fleet.add("borealis")
+    wish, other = asked(aurora, "new.test", takes_reserved=True), asked(borealis, "new.test", takes_reserved=True)
+    person, neighbour = live_fleet.authority("ada", aurora="change"), live_fleet.authority("bob", borealis="change")
+    to_aurora = EditSite(aurora.uid, add_hostname("new.test", "alias"))
+    to_borealis = EditSite(borealis.uid, add_hostname("new.test", "alias"))
+    with pytest.raises(NotAllowedError, match="not proven"):
+        live_fleet.apply(to_aurora, by=person)
+    with running_name_server(Zone({record_name("new.test"): [f'TXT "{wish.secret}"']})) as zone:
+        passwords = tmp_path / "pgpass"
+        passwords.touch(mode=0o600)
+        passwords.write_text(f"*:*:*:*:{PASSWORD}\n")
+        info = courier.info
+        url = f"postgresql://{ROLE}@{info.host}:{info.port}/{info.dbname}?passfile={passwords}"
+        words = ["--database", url, "--resolver", f"127.0.0.1:{zone.port}", "--development", "--once"]
+        command = [sys.executable, "-P", "-m", "wagtail_multihost.operations.courier", *words]
+        subprocess.run(command, timeout=60, check=True)
+    wish.refresh_from_db()
+    other.refresh_from_db()
+    assert (wish.method, other.method, "another value" in other.problem) == ("dns", "", True)
+    with pytest.raises(NotAllowedError, match="not proven"):
+        live_fleet.apply(to_borealis, by=neighbour)
+    live_fleet.apply(to_aurora, by=person)
+    assert Hostname.objects.get(name="new.test").verified_at == wish.proven_at
 
 
 @pytest.mark.django_db

@@ -9,6 +9,7 @@ from wagtail.models import ModelLogEntry
 from tests.control.fleet import OPERATOR, Fleet, uid_of
 from wagtail_multihost.control.authority import authority_of
 from wagtail_multihost.control.changes import (
+    ClashError,
     CreateSite,
     EditPlatform,
     EditSite,
@@ -18,7 +19,14 @@ from wagtail_multihost.control.changes import (
     UnconfirmedError,
     UnknownSiteError,
 )
-from wagtail_multihost.control.edits import add_hostname, make_canonical, merge_patch, replace_record, set_value
+from wagtail_multihost.control.edits import (
+    add_hostname,
+    make_canonical,
+    merge_patch,
+    remove_hostname,
+    replace_record,
+    set_value,
+)
 from wagtail_multihost.control.models import Event, HeldName, Hostname, ManagedSite
 from wagtail_multihost.control.registration import raise_head
 from wagtail_multihost.exceptions import ConfigurationError
@@ -193,6 +201,36 @@ def test_people_change_their_own_sites_and_their_own_keys(fleet: Fleet) -> None:
         fleet.apply(CreateSite("corona", {"hostnames": ["c.example.com"]}), by=person)
     with pytest.raises(NotAllowedError):
         fleet.apply(EditPlatform(merge_patch({"origin": "http://{hostname}"})), by=person)
+
+
+def test_id_of_another_site_is_not_told_by_a_refusal(fleet: Fleet) -> None:
+    fleet.add("borealis")
+    fleet.add("aurora")
+    person = fleet.authority("ada", aurora="admin")
+    said = set()
+    for identifier in ("borealis", "nowhere"):
+        with pytest.raises(NotAllowedError) as raised:
+            fleet.apply(CreateSite(identifier, {"hostnames": ["free.example.com"]}), by=person)
+        said.add(str(raised.value))
+    assert len(said) == 1
+
+
+def test_clash_is_told_apart_from_other_problems(fleet: Fleet) -> None:
+    fleet.add("aurora")
+    with pytest.raises(ClashError, match="There is a site 'aurora' already"):
+        fleet.apply(CreateSite("aurora", {"hostnames": ["free.example.com"]}))
+    with pytest.raises(ClashError, match="belongs to the site aurora"):
+        fleet.apply(CreateSite("borealis", {"hostnames": ["aurora.example.com"]}))
+
+
+@pytest.mark.parametrize("name", ["aurora.example.com", "AURORA.example.com"])
+def test_hostname_is_found_however_the_record_writes_it(fleet: Fleet, name: str) -> None:
+    site = fleet.add("aurora", "kept.example.com", "Aurora.example.com")
+    assert fleet.apply(EditSite(site.uid, add_hostname(name, "hostname"))).changed == ()
+    fleet.apply(EditSite(site.uid, make_canonical(name)))
+    assert fleet.site("aurora").record["hostnames"] == ["aurora.example.com", "kept.example.com"]
+    fleet.apply(EditSite(site.uid, remove_hostname(name)))
+    assert fleet.site("aurora").record["hostnames"] == ["kept.example.com"]
 
 
 def test_unproven_hostname_is_refused_to_a_sites_people(fleet: Fleet) -> None:

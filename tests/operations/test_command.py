@@ -27,7 +27,7 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
     def refused(*words: str) -> str:
         try:
-            code = run(words)
+            code = run([*words, "--once"])  # whatever is not refused ends
         except SystemExit as ended:
             code = ended.code  # type: ignore[assignment]
         assert code == COULD_NOT
@@ -99,7 +99,7 @@ def test_missing_package_is_a_sentence(package: str) -> None:
     code = (
         f"import sys; sys.modules[{package!r}] = None; from wagtail_multihost.operations.courier.command import run; "
     )
-    code += f"run(['--development', '--database', {DATABASE!r}])"
+    code += f"run(['--once', '--development', '--database', {DATABASE!r}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == COULD_NOT
     assert "pip install 'wagtail-multihost[courier]'" in done.stderr

@@ -144,12 +144,15 @@ def test_stopped_server_is_left_in_time(
     assert work.connection is not None
     pid = work.connection.info.backend_pid
     os.kill(pid, signal.SIGSTOP)
+    at_last = threading.Timer(8, os.kill, (pid, signal.SIGCONT))
+    at_last.start()
     try:
         start = time.monotonic()
         with pytest.raises(UnreachableError):
             work.take(1)
         assert time.monotonic() - start < 4
     finally:
+        at_last.cancel()
         os.kill(pid, signal.SIGCONT)
     assert work.take(1) == []
     work.close()

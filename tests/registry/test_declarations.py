@@ -376,3 +376,63 @@ def test_a_spec_refuses_what_a_registry_does(registry: RegistryMaker) -> None:
     ):
         with pytest.raises(ConfigurationError):
             SiteSpec(**{**values, **wrong})
+
+
+def with_codebases(listed: str, stated: str, *more: str) -> str:
+    return f"{HEAD}{listed}\n{AURORA}{stated}\n{''.join(more)}"
+
+
+SHOP = """
+[platform.codebases.shop]
+wsgi = "shop.wsgi:application"
+virtualenv = "/srv/shop/venv"
+pythonpath = ["/srv/p"]
+"""
+
+
+def test_a_site_runs_the_codebase_that_it_names(registry: RegistryMaker) -> None:
+    """What the platform lists under the name is the site's code, and its own table of code overrides each key."""
+    text = with_codebases(SHOP, 'codebase = "shop"\ncode = { virtualenv = "/srv/aurora/venv" }', BOREALIS)
+    contents = registry(text).load()
+    aurora, borealis = contents.sites
+    assert dict(aurora.code) == {
+        "wsgi": "shop.wsgi:application",
+        "virtualenv": Path("/srv/aurora/venv"),
+        "pythonpath": ("/srv/p",),
+    }
+    assert (aurora.codebase, borealis.codebase, borealis.code) == ("shop", "", ())
+    assert [name for name, _ in contents.platform.codebases] == ["shop"]
+
+
+def test_sites_may_share_a_codebase(registry: RegistryMaker) -> None:
+    """It is the operator's, and no site's own: two sites may run it."""
+    sites = registry(with_codebases(SHOP, 'codebase = "shop"', BOREALIS, 'codebase = "shop"\n')).load().sites
+    assert [site.sources["code"] for site in sites] == ["sites.toml: platform.codebases.shop"] * 2
+    assert sites[0].code == sites[1].code != ()
+
+
+@pytest.mark.parametrize(
+    ("listed", "accepted"),
+    [(SHOP, "accepted: shop."), ("", "the platform lists none."), ("codebases = {}", "lists none")],
+)
+def test_a_codebase_that_is_not_listed_is_refused(registry: RegistryMaker, listed: str, accepted: str) -> None:
+    """The site alone has the problem, and is told the names that there are."""
+    text = with_codebases(listed, 'codebase = "shopp"', BOREALIS)
+    ((where, message),) = problems_of(registry, text)
+    assert where == "sites.aurora.codebase"
+    assert accepted in message
+    contents = registry(text).load(keep_going=True)
+    assert [site.id for site in contents.sites] == ["borealis"]
+    assert list(contents.problems) == ["aurora"]
+
+
+def test_a_codebase_with_a_mistake_is_reported_once(registry: RegistryMaker) -> None:
+    """Its key is reported, and not also that the site names a codebase that is missing."""
+    text = with_codebases("[platform.codebases.shop]\nwsgi = 'shop'\n", 'codebase = "shop"')
+    assert [where for where, _ in problems_of(registry, text)] == ["platform.codebases.shop.wsgi"]
+
+
+def test_a_codebase_has_a_name_that_is_a_slug(registry: RegistryMaker) -> None:
+    """Any other is refused at its key."""
+    text = with_codebases("[platform.codebases.'The Shop']\nwsgi = 'shop.wsgi:application'\n", "")
+    assert "must start with a letter" in problems_of(registry, text)[0][1]

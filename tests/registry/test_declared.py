@@ -26,10 +26,11 @@ OF_THE_NODE = {
         *("environment", "data", "sockets", "secret_key", "secret_key_file", "secret_keys", "group", "media_group"),
         *("user", "templates", "snapshots", "shares_registry"),
         *("nginx", "uwsgi", "systemd", "database", "cache", "storage", "mail", "frontend", "tls"),
-        *("project_settings", "env"),
+        *("project_settings", "env", "codebases"),
     },
     "platform.project_settings.NAME": {"default_file"},
     "platform.env.NAME": {"type", "secret", "default", "meaning"},
+    "platform.codebases.NAME": {"directory", "virtualenv", "wsgi", "settings_module", "pythonpath"},
     "platform.nginx": {
         *("http", "https", "user", "pid", "logs", "temp", "mime_types", "acme", "pages", "include", "site_include"),
         *("cache_path", "drain", "authorities", "node_certificate", "node_key", "node_authority"),
@@ -69,10 +70,13 @@ OF_FRONTS = {
     "tls": {"certificate", "key", "pending", "off"},
 }
 LEFT_OUT_OF_SNAPSHOTS = {
-    "platform": {"revision", "user", "runner", "templates", "snapshots", "nodes", "nginx", "uwsgi", "systemd"},
-    SITE: {"labels", "state", "nodes", "code", "nginx", "uwsgi", "systemd"},
+    "platform": {
+        *("revision", "user", "runner", "templates", "snapshots", "nodes", "codebases", "nginx", "uwsgi", "systemd"),
+    },
+    SITE: {"labels", "state", "nodes", "codebase", "code", "nginx", "uwsgi", "systemd"},
     "platform.project_settings.NAME": {"default", "default_file", "meaning"},
     "platform.env.NAME": {"default", "meaning"},
+    "platform.codebases.NAME": {"directory", "virtualenv", "wsgi", "settings_module", "pythonpath"},
 }
 OPTIONS = ("code", "nginx", "uwsgi", "systemd")
 REFUSED_IN_SNAPSHOTS = {"secret_key", "secret_key_file", "secret_keys", "key_id"}

@@ -69,6 +69,7 @@ BESIDE = {
     ("platform", "environment"): f'secret_key = "{"k" * 32}"',
     ("platform", "key_id"): f'secret_keys = {{ first = "{"k" * 50}", second = "{"l" * 50}" }}',
     (SITE, "key_id"): f'secret_keys = {{ first = "{"k" * 50}", second = "{"l" * 50}" }}\nkey_id = "first"',
+    (SITE, "codebase"): 'codebases = { elsewhere = { wsgi = "elsewhere.wsgi:application" } }',
     ("mail", "username"): 'password = "p"',
     ("mail", "password"): 'username = "u"',
     ("storage", "access_key"): 'secret_key = "s"',

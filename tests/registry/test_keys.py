@@ -42,7 +42,11 @@ KINDS = {
 #: What a site has where nobody states a table.
 DEFAULT_TABLES = {key.name: key.default for key in declared() if key.meaning == "The default of all sites."}
 OPTIONS = "nginx = {}\nuwsgi = {}\nsystemd = {}\n"
-DECLARATIONS = 'project_settings = { NAME = { default = "" } }\nenv = { NAME = { default = "aviary" } }\n'
+DECLARATIONS = """
+project_settings = { NAME = { default = "" } }
+env = { NAME = { default = "aviary" } }
+codebases = { name = {} }
+"""
 SITE_OPTIONS = "code = {}\nnginx = {}\nuwsgi = {}\nsystemd = {}\n"
 #: Where leaving a key out depends on other keys.
 CONDITIONAL = {
@@ -71,7 +75,7 @@ def written(tmp_path: Path, platform: str = "", site: str = "", *, sites: str = 
 
 def table_of(record: Record) -> str:
     """Return the declarations' name of a record's table."""
-    parts = [part for part in record.path if part != record.site]
+    parts = ["NAME" if part == "name" else part for part in record.path if part != record.site]
     if parts == ["sites"]:
         return SITE
     return ".".join(parts) if parts[0] == "platform" and parts[-1] not in KINDS else parts[-1]

@@ -505,7 +505,7 @@ def test_key_of_the_platform_is_needed_where_a_site_derives(sites: dict[str, obj
         *((text, "") for text in ("sites.toml", "/srv/a b", "env:", "env://", "file:///srv/a", "a:b", "env:x")),
         *((text, "It is blank") for text in ("", " ", "\n")),
         ("http://[h", "It is not a URL"),
-        ("postgres://h", "URLs with the scheme 'postgres' are not supported"),
+        ("mysql://h", "URLs with the scheme 'mysql' are not supported"),
         ("file://h/a", "URLs with the scheme 'file' are not supported"),
         ("env://x", "URLs with the scheme 'env' are not supported"),
     ],

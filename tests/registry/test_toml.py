@@ -341,7 +341,7 @@ def test_registry_mistake_outside_a_site_is_reported_under_its_key(
     [
         ("hostname = []", "Did you mean hostnames?"),
         ('databse = "x"', "Did you mean database?"),
-        ("zzz = 1", "Accepted: admins, aliases, cache, code, csrf_cookie, database"),
+        ("zzz = 1", "Accepted: admins, aliases, cache, code, codebase, csrf_cookie"),
         ("names = { buckett = 'x' }", "Did you mean bucket?"),
         ("database = { pth = 'x' }", "Did you mean path?"),
     ],

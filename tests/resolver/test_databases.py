@@ -10,8 +10,9 @@ import pytest
 from tests.resolver.conftest import values_of
 from tests.spec.samples import DATABASE_PASSWORD, a_site, postgresql, sqlite
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.databases import SQLITE_OPTIONS, TIMEOUTS, ambient_overrides, database_settings
+from wagtail_multihost.resolver.databases import SQLITE_OPTIONS, STATED, TIMEOUTS, database_settings
 from wagtail_multihost.spec import SiteSpec
+from wagtail_multihost.spec.libpq import ambient_overrides
 
 POSTGIS = "django.contrib.gis.db.backends.postgis"
 SPATIALITE = "django.contrib.gis.db.backends.spatialite"
@@ -34,7 +35,7 @@ def test_database_of_postgresql_has_the_sites_name_role_and_password() -> None:
         "PASSWORD": DATABASE_PASSWORD,
         "HOST": "db.internal",
         "PORT": "5433",
-        "OPTIONS": {**ambient_overrides(), **TIMEOUTS, "sslmode": "require", "application_name": "mh:aurora"},
+        "OPTIONS": {**ambient_overrides(STATED), **TIMEOUTS, "sslmode": "require", "application_name": "mh:aurora"},
         "TEST": {"NAME": "test_aviary__aurora"},
     }
 

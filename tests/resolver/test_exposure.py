@@ -139,6 +139,17 @@ def test_exposed_process_is_refused_with_every_reason(tmp_path: Path) -> None:
     assert "multihost_snapshot" in str(refused.value)
 
 
+@pytest.mark.parametrize("is_for_operators", [False, True])
+def test_process_that_reads_the_control_database_is_exposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_for_operators: bool
+) -> None:
+    """It can read every site's record there, whatever the rights of its files are."""
+    process = of_file(tmp_path, 'environment = "production"')
+    monkeypatch.setattr(type(process.opened), "is_for_operators", is_for_operators)
+    monkeypatch.setattr(exposure, "runs_as_root", lambda: False)
+    assert ("its registry is not one of snapshots" in sentences(process)) is is_for_operators
+
+
 @needs_root
 def test_process_of_its_snapshot_alone_is_not_exposed(grouped: Path) -> None:
     """An account with one site's group, and no right to list the folder, may serve in production."""

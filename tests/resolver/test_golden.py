@@ -28,6 +28,7 @@ from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.rotation import site_credentials
 from wagtail_multihost.spec import Secret, TlsSpec
 from wagtail_multihost.spec.frontend import FrontendCacheSpec
+from wagtail_multihost.spec.libpq import NOT_AMBIENT
 from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -238,7 +239,7 @@ def test_cases_are_stated(pytestconfig: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def every_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
     """State what is given to every libpq, and not what the installed one has beside it."""
-    monkeypatch.setattr(databases, "ambient_overrides", lambda: dict(databases.NOT_AMBIENT))
+    monkeypatch.setattr(databases, "ambient_overrides", lambda stated: dict(NOT_AMBIENT))
 
 
 @pytest.mark.parametrize("case", CASES)

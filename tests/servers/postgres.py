@@ -69,19 +69,28 @@ class Postgres:
         return True
 
 
+def serve_command(cluster: Path, port: int, *settings: str, binaries: Path | None = None) -> list[str | Path]:
+    """Return the words that serve a cluster."""
+    words = [word for setting in (*SETTINGS, f"port={port}", *settings) for word in ("-c", setting)]
+    return POSTGRES.command((binaries or programs()) / "postgres", "-D", cluster, *words)
+
+
 @contextlib.contextmanager
-def running_postgres(folder: Path, *settings: str) -> Iterator[Postgres]:
-    """Make a cluster in ``folder`` and serve it, with more ``settings``, of which the last counts."""
+def running_postgres(folder: Path, *settings: str, binaries: Path | None = None) -> Iterator[Postgres]:
+    """
+    Make a cluster in ``folder`` and serve it, with more ``settings``, of which the last counts; with other programs
+    than Debian's if their folder is given.
+    """
+    binaries = binaries or programs()
     POSTGRES.folder(folder, 0o700)
     server = Postgres(free_port(), secrets.token_urlsafe(16))
     password_file = POSTGRES.write(folder / "password", server.password)
     cluster = folder / "cluster"
-    make = [programs() / "initdb", "--pgdata", cluster, "--username", SUPERUSER, "--pwfile", password_file]
+    make = [binaries / "initdb", "--pgdata", cluster, "--username", SUPERUSER, "--pwfile", password_file]
     make += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
     with running(POSTGRES.command(*make), folder / "initdb.log", cwd=Path("/")) as process:
         assert process.wait() == 0, (folder / "initdb.log").read_text()
-    words = [word for setting in (*SETTINGS, f"port={server.port}", *settings) for word in ("-c", setting)]
-    serve = POSTGRES.command(programs() / "postgres", "-D", cluster, *words)
+    serve = serve_command(cluster, server.port, *settings, binaries=binaries)
     with running(serve, folder / "postgres.log", cwd=Path("/")) as process:
         wait_for(server.is_up, "PostgreSQL")
         yield server

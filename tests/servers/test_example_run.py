@@ -78,7 +78,8 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 
 def serve(project: Path, port: int) -> list[str | Path]:
-    return [project / ".venv" / "bin" / "python", project / "serve.py", "--port", str(port)]
+    """Return the command of the small form, which test_example_control.py has with the control site."""
+    return [project / ".venv" / "bin" / "python", project / "serve.py", "--port", str(port), "--without-control"]
 
 
 def test_run_says_what_it_does_and_for_how_long(run: Run) -> None:
@@ -328,7 +329,7 @@ def test_run_refuses_a_port_in_use(run: Run, copy: Path) -> None:
 
 def copy_with_data(run: Run, folder: Path) -> Path:
     """Return a copy of the project with its data, which names the first run's folder as its own."""
-    left_out = shutil.ignore_patterns("run.lock", ".venv")
+    left_out = shutil.ignore_patterns("run.lock", ".venv", "control")
     project = Path(shutil.copytree(run.project, folder / "example_project", symlinks=True, ignore=left_out))
     (project / ".venv").symlink_to(run.project / ".venv")
     return project
@@ -446,3 +447,12 @@ def test_later_site_is_made_from_the_template(run: Run, tmp_path: Path) -> None:
     with served(project, log, free_port()) as (second, _):
         assert "<h1>Welcome to Delta</h1>" in second.page("delta")
         assert not [step for step in words_of(log) if "Migrating" in step]
+
+
+def test_run_is_followed_by_the_control_site(run: Run, checkout: Path) -> None:
+    """What the first command installs is enough for the control site too; test_example_control.py has the rest."""
+    log = checkout / "run.log"
+    wait_for(lambda: "control site: http" in log.read_text(), "the control site", seconds=240)
+    assert "There is no control site" not in log.read_text()
+    assert run.get(f"control.localhost:{run.port}", "/-/ready").status == 200
+    assert {run.get(f"{site}.localhost:{run.port}").status for site in SITES} == {200}

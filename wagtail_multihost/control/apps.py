@@ -12,3 +12,10 @@ class ControlConfig(AppConfig):
     label = "multihost_control"
     verbose_name = "Managed fleet"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from wagtail_multihost.control import checks  # noqa: F401
+        from wagtail_multihost.control.policies import register_policies
+
+        # Before anything asks for a policy, which would get Wagtail's own for good.
+        register_policies()

@@ -23,12 +23,23 @@ class NotAllowedError(ConfigurationError):
     """Who asks may not do this; the problems say which keys."""
 
 
+class ClashError(ConfigurationError):
+    """Another site has what was asked for; the problems say what."""
+
+
 class UnknownSiteError(MultihostError):
     """There is no such site, or none that may be seen."""
 
 
 class StaleRecordError(MultihostError):
-    """The record was changed since it was read."""
+    """The record of the ``site`` (blank: of the platform) was changed since it was read."""
+
+    def __init__(self, generation: int, expected: int, site: str = "") -> None:
+        self.site = site
+        super().__init__(
+            f"The record was changed since it was read: it has the generation {generation}, not {expected}. Read it "
+            "again."
+        )
 
 
 class UnconfirmedError(MultihostError):
@@ -50,6 +61,17 @@ class CreateSite:
     record: Table
     uid: UUID | None = None
     names: Table | None = None
+
+
+@dataclass(frozen=True)
+class RecordRetired:
+    """
+    A site that was removed elsewhere, before its registry was imported: nobody else gets its ``uid`` and its ``names``.
+    """
+
+    identifier: str
+    uid: UUID
+    names: Table
 
 
 @dataclass(frozen=True)
@@ -77,7 +99,7 @@ class EditPlatform:
     expected: int | None = None
 
 
-Change = CreateSite | EditSite | RetireSite | EditPlatform
+Change = CreateSite | RecordRetired | EditSite | RetireSite | EditPlatform
 
 
 @dataclass(frozen=True)

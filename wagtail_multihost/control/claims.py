@@ -24,6 +24,15 @@ from wagtail_multihost.spec.site import SiteSpec
 
 INDEX_PREFIX, KEY_RANGE, FILE_HOST = "index prefix", "key range", "file host"
 HOST = "hostname"
+#: The kinds of claims that a site's names are.
+NAME_CLAIMS = {
+    "database": "database name",
+    "role": "role",
+    "bucket": "bucket name",
+    "key_prefix": "key prefix",
+    "index_prefix": INDEX_PREFIX,
+    "socket": "socket",
+}
 #: Sets in which no name may start with another one.
 PREFIX_FREE = (INDEX_PREFIX, KEY_RANGE)
 #: What a site that is retired keeps: its data may still be there.
@@ -54,6 +63,13 @@ def rows_of_site(site: SiteSpec) -> tuple[Row, ...]:
     """Return the claims of a site, each once."""
     found = {(claim.what, claim.name): claim for claim in [*reversed([*all_claims(site)])]}
     return tuple(Row(claim.what, claim.name, site.uid, claim.key) for claim in found.values())
+
+
+def rows_of_names(uid: UUID, names: Mapping[str, str]) -> tuple[Row, ...]:
+    """Return what a site that is retired keeps of its ``names``."""
+    kept = {what: names[key] for key, what in NAME_CLAIMS.items()}
+    kept |= {KEY_RANGE: f"{names['key_prefix']}.", "uid": str(uid)}
+    return tuple(Row(what, name, uid, "names") for what, name in kept.items())
 
 
 def all_claims(site: SiteSpec) -> Iterator[Claim]:
@@ -175,6 +191,13 @@ def served_clashes(rows: Iterable[Row], changed: Collection[UUID]) -> list[Clash
 def store_rows(rows: Sequence[Row], sites: Collection[UUID]) -> None:
     """Make the ``rows`` all that the ``sites`` have."""
     HeldName.objects.filter(site__in=sites).delete()
-    HeldName.objects.bulk_create(
-        [HeldName(what=row.what, name=row.name, site_id=row.site, key=row.key) for row in rows], batch_size=2000
-    )
+    if not rows:
+        return
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy("COPY control_claim (what, name, site_id, key) FROM STDIN") as copy,
+    ):
+        # An import writes a hundred thousand.
+        for row in rows:
+            copy.write_row(row)

@@ -22,6 +22,9 @@ IN_THE_CLEAR = "A secret is never kept here. Accepted: env:NAME, or the path of 
 SEALED_REFUSED = "Sealed secrets are not supported yet. Accepted: env:NAME, or the path of a file in {key}_file."
 
 
+COUNTED = "The registry counts its revisions itself."
+
+
 class Leaf(NamedTuple):
     """A value of a record: the ``path`` of its key, and what it is. Lists are values, tables are not."""
 
@@ -83,6 +86,8 @@ def is_masked(path: KEY_PATH, *, of_platform: bool) -> bool:
 
 def refusal_of(leaf: Leaf, *, of_platform: bool) -> str:
     """Return why a value can be in no record of a database, whoever states it; blank if it can."""
+    if of_platform and leaf.path == ("revision",):
+        return COUNTED
     key = find_key(leaf.path, of_platform=of_platform)
     if key is None:
         return ""

@@ -18,31 +18,27 @@ from wagtail_multihost.control.changes import (
     PLATFORM_CHANGED,
     RETIRED,
     Change,
+    ClashError,
     CreateSite,
     EditPlatform,
     EditSite,
+    NotAllowedError,
+    RecordRetired,
     RetireSite,
     StaleRecordError,
     UnknownSiteError,
 )
-from wagtail_multihost.control.claims import stored_owners
-from wagtail_multihost.control.declared_keys import Table, find_key
+from wagtail_multihost.control.claims import NAME_CLAIMS, stored_owners
+from wagtail_multihost.control.declared_keys import PINS, Table, find_key
 from wagtail_multihost.control.differences import Difference, differences
 from wagtail_multihost.control.models import VIEW, ManagedSite, Platform
+from wagtail_multihost.control.texts import can_be_kept
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
 from wagtail_multihost.spec.names import Names, derive_names, successor_names
 
 NO_SITE = "There is no such site."
-#: The kinds of claims that names are.
-NAME_CLAIMS = {
-    "database": "database name",
-    "role": "role",
-    "bucket": "bucket name",
-    "key_prefix": "key prefix",
-    "index_prefix": "index prefix",
-    "socket": "socket",
-}
+OPERATORS = "Only an operator of the platform may change it."
 
 
 @dataclass
@@ -84,7 +80,7 @@ class Draft:
         if self.row is None:
             return PLATFORM_CHANGED
         if self.is_new or self.is_retired:
-            return CREATED if self.is_new else RETIRED
+            return RETIRED if self.is_retired else CREATED
         was, will = (bool(table.get("enabled", True)) for table in (self.before, self.after))
         if was != will:
             return ENABLED if will else DISABLED
@@ -111,15 +107,16 @@ def draft_changes(authority: Authority, changes: Sequence[Change], now: datetime
             whole.after = dict(change.edit(whole.after))
         elif isinstance(change, EditSite | RetireSite):
             draft = sites[change.uid]
-            refuse_stale(change.expected, draft.generation)
+            refuse_stale(change.expected, draft.generation, draft.identifier)
             draft.is_retired = draft.is_retired or isinstance(change, RetireSite)
             draft.after = dict(change.edit(draft.after)) if isinstance(change, EditSite) else draft.after
     created = [change for change in changes if isinstance(change, CreateSite)]
+    refuse_new_sites(authority, created)
     new = new_drafts(created, str(whole.after.get("name", "")), now)
     drafts = [draft for draft in (whole, *sites.values()) if draft.changes_anything]
     for draft in drafts:
         draft.generation += 1
-    return [*drafts, *new]
+    return [*drafts, *new, *(retired_draft(change, now) for change in changes if isinstance(change, RecordRetired))]
 
 
 def existing_drafts(authority: Authority, changes: Iterable[Change]) -> dict[UUID, Draft]:
@@ -130,18 +127,23 @@ def existing_drafts(authority: Authority, changes: Iterable[Change]) -> dict[UUI
     return {uid: Draft(rows[uid], rows[uid].record, rows[uid].record, generation=rows[uid].generation) for uid in uids}
 
 
-def refuse_stale(expected: int | None, generation: int) -> None:
+def refuse_stale(expected: int | None, generation: int, site: str = "") -> None:
     if expected is not None and expected != generation:
-        raise StaleRecordError(
-            f"The record was changed since it was read: it has the generation {generation}, not {expected}. Read it "
-            "again."
-        )
+        raise StaleRecordError(generation, expected, site)
+
+
+def refuse_new_sites(authority: Authority, created: Sequence[CreateSite]) -> None:
+    """Refuse new sites to who may make none, before anything is said of ids that others have."""
+    if created and not authority.may_operate:
+        raise NotAllowedError([Problem("Sites", OPERATORS)])
 
 
 def new_drafts(created: Sequence[CreateSite], platform: str, now: datetime) -> list[Draft]:
     """Return the drafts of new sites, pinned to a uid and to names that nobody else has or had."""
     if problems := [*id_problems(created)]:
         raise ConfigurationError(problems)
+    if taken := [*taken_problems(created)]:
+        raise ClashError(taken)
     if created and not platform:
         raise ConfigurationError.because("It is missing: the platform needs a name first.", where="Platform: name")
     wished = {
@@ -160,27 +162,35 @@ def new_drafts(created: Sequence[CreateSite], platform: str, now: datetime) -> l
     return drafts
 
 
+def retired_draft(change: RecordRetired, now: datetime) -> Draft:
+    row = ManagedSite(uid=change.uid, identifier=change.identifier, created=now)
+    record = {"uid": str(change.uid), "names": dict(change.names)}
+    return Draft(row, {}, record, is_new=True, is_retired=True, generation=1)
+
+
 def id_problems(created: Sequence[CreateSite]) -> Iterable[Problem]:
-    """Yield a problem for each id that is none, or that a site has."""
-    ids = [change.identifier for change in created]
-    taken = set(ManagedSite.objects.filter(identifier__in=ids, retired_at=None).values_list("identifier", flat=True))
-    seen: set[str] = set()
+    """Yield a problem for each id that is none, and for what only registration gives."""
     for change in created:
         try:
             parse_site_id(change.identifier)
         except ValueError as error:
             yield Problem("Sites", str(error), change.identifier)
             continue
-        if change.identifier in taken or change.identifier in seen:
-            yield Problem(
-                f"Site {change.identifier}", f"There is a site {shown(change.identifier)} already.", change.identifier
-            )
-        for key in ("uid", "names"):
+        for key in PINS:
             if key in change.record:
                 yield Problem(
                     f"Site {change.identifier}: {key}", "It cannot be stated: it is given.", change.identifier
                 )
-        seen.add(change.identifier)
+
+
+def taken_problems(created: Sequence[CreateSite]) -> Iterable[Problem]:
+    """Yield a problem for each id that a site has."""
+    ids = [change.identifier for change in created if can_be_kept(change.identifier)]
+    taken = set(ManagedSite.objects.filter(identifier__in=ids, retired_at=None).values_list("identifier", flat=True))
+    for identifier in ids:
+        if identifier in taken:
+            yield Problem(f"Site {identifier}", f"There is a site {shown(identifier)} already.", identifier)
+        taken.add(identifier)
 
 
 def held_names(wished: Iterable[Names]) -> set[tuple[str, str]]:

@@ -83,6 +83,7 @@ def normalize_hostname(text: str) -> str:
 
 def make_canonical(name: str) -> Edit:
     """Make a name of the site the one that its other hostnames redirect to."""
+    name = parse_hostname(name)
 
     def edit(before: Table) -> dict[str, Any]:
         rest = remove_hostname(name)(before)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.views.generic import View
 
 from wagtail_multihost.control.authority import Authority, authority_of
 from wagtail_multihost.control.models import VIEW, ManagedSite
+from wagtail_multihost.control.people import administered_groups
 
 
 class GuardedView(View):
@@ -51,6 +53,30 @@ class SiteView(GuardedView):
         if found is None or not self.authority.may(self.action, uid):
             return False
         self.site = found
+        return True
+
+
+class PeopleView(GuardedView):
+    """A view for people who look after a group, and for operators of the platform."""
+
+    def is_allowed(self, **kwargs: Any) -> bool:
+        return self.authority.may_operate or administered_groups(self.authority).exists()
+
+
+class GroupView(GuardedView):
+    """
+    A view of the group whose key is in the address as ``group``, for people who look after it, or with
+    ``operators_only`` for operators of the platform.
+    """
+
+    operators_only = False
+    group: Group
+
+    def is_allowed(self, **kwargs: Any) -> bool:
+        found = administered_groups(self.authority).filter(pk=kwargs["group"]).first()
+        if found is None or (self.operators_only and not self.authority.may_operate):
+            return False
+        self.group = found
         return True
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
+from django.utils import timezone
 
 from wagtail_multihost.nodeapi.courier_v1 import WORKER_LENGTH
 from wagtail_multihost.registry.record import PLATFORM
@@ -22,6 +23,8 @@ ACTIONS = (VIEW, CHANGE, OPERATE, ADMIN)
 HOSTNAME, ALIAS = "hostname", "alias"
 #: So that every comparison is by bytes, as an index of prefixes needs.
 BYTES = "C"
+#: Django's permissions are over all rows of a table at once: nobody gets one by mistake if there is none.
+NO_PERMISSIONS: tuple[str, ...] = ()
 
 
 class Head(models.Model):
@@ -37,6 +40,7 @@ class Head(models.Model):
 
     class Meta:
         db_table = "control_head"
+        default_permissions = NO_PERMISSIONS
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="control_head_is_one")]
 
     def __str__(self) -> str:
@@ -52,6 +56,7 @@ class Platform(models.Model):
 
     class Meta:
         db_table = "control_platform"
+        default_permissions = NO_PERMISSIONS
         permissions = [("operate_platform", "Can operate the platform and all of its sites")]
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="control_platform_is_one")]
 
@@ -80,6 +85,7 @@ class ManagedSite(models.Model):
 
     class Meta:
         db_table = "control_site"
+        default_permissions = NO_PERMISSIONS
         verbose_name = "site"
         ordering = ["identifier"]
         constraints = [
@@ -103,6 +109,7 @@ class Hostname(models.Model):
 
     class Meta:
         db_table = "control_hostname"
+        default_permissions = NO_PERMISSIONS
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -123,6 +130,7 @@ class HeldName(models.Model):
 
     class Meta:
         db_table = "control_claim"
+        default_permissions = NO_PERMISSIONS
 
     def __str__(self) -> str:
         return f"{self.what} {self.name}"
@@ -143,6 +151,7 @@ class Event(models.Model):
 
     class Meta:
         db_table = "control_event"
+        default_permissions = NO_PERMISSIONS
         ordering = ["-revision"]
 
     def __str__(self) -> str:
@@ -159,6 +168,7 @@ class FormerRecord(models.Model):
 
     class Meta:
         db_table = "control_record"
+        default_permissions = NO_PERMISSIONS
         ordering = ["-revision"]
 
     def __str__(self) -> str:
@@ -174,6 +184,7 @@ class Grant(models.Model):
 
     class Meta:
         db_table = "control_grant"
+        default_permissions = NO_PERMISSIONS
         constraints = [models.UniqueConstraint(fields=["site", "group"], name="control_grant_is_one")]
 
     def __str__(self) -> str:
@@ -188,10 +199,35 @@ class GroupAdmin(models.Model):
 
     class Meta:
         db_table = "control_group_admin"
+        default_permissions = NO_PERMISSIONS
         constraints = [models.UniqueConstraint(fields=["group", "user"], name="control_group_admin_is_one")]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.group}"
+
+
+class Invitation(models.Model):
+    """
+    The wish of a group's admin that someone joins it. Its link, which is sent to the ``email``, is signed and counts
+    once, until ``expires_at``; ``ended_at`` says when it was taken up or withdrawn, ``joined`` who took it up.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4)
+    group = models.ForeignKey(Group, models.CASCADE, related_name="+")
+    email = models.EmailField()
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    invited_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    joined = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        db_table = "control_invitation"
+        default_permissions = NO_PERMISSIONS
+        ordering = ["-invited_at"]
+
+    def __str__(self) -> str:
+        return f"{self.email}: {self.group}"
 
 
 class Note(models.Model):
@@ -204,6 +240,7 @@ class Note(models.Model):
 
     class Meta:
         db_table = "control_note"
+        default_permissions = NO_PERMISSIONS
         ordering = ["-at"]
 
     def __str__(self) -> str:
@@ -222,6 +259,7 @@ class TokenScope(models.Model):
 
     class Meta:
         db_table = "control_token_scope"
+        default_permissions = NO_PERMISSIONS
 
     def __str__(self) -> str:
         return str(self.action)
@@ -252,6 +290,7 @@ class Verification(models.Model):
 
     class Meta:
         db_table = "control_verification"
+        default_permissions = NO_PERMISSIONS
         constraints = [models.UniqueConstraint(fields=["site", "name"], name="control_verification_is_one")]
 
     def __str__(self) -> str:

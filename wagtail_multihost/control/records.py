@@ -26,6 +26,8 @@ STAND_IN = f"{NODE}/{{site}}"
 #: Keys that a table may need and a node's file has.
 OF_NODE: Mapping[str, Table] = {
     "database": {f"password{FILE}": f"{STAND_IN}/database"},
+    "cache": {f"password{FILE}": f"{STAND_IN}/cache"},
+    "mail": {f"password{FILE}": f"{STAND_IN}/mail"},
     "tls": {"certificate": f"{STAND_IN}/certificate", "key": f"{STAND_IN}/key"},
     "frontend": {f"{key}{FILE}": f"{STAND_IN}/{key}" for key in ("token", "access_key", "secret_key")},
 }
@@ -115,9 +117,11 @@ def read_once(identifier: str, table: Table, platform: PlatformReading) -> tuple
     source = platform.source
     problems: list[Problem] = []
     record = Record.of(table, ("sites", identifier), source, problems, identifier)
-    # Which variables there are is declared in the node's file.
-    names = table.get("env")
+    # Which variables and codebases there are is declared in the node's file.
+    names, codebase = table.get("env"), table.get("codebase")
     declared = platform.defaults if not isinstance(names, dict) else with_variables(platform.defaults, names)
+    if isinstance(codebase, str):
+        declared = with_codebase(declared, codebase)
     basis = platform.spec or PlatformSpec(name="unknown", data=NODE)
     spec = SiteReader(record, basis, declared, requires_pin=False).read()
     return spec, problems
@@ -129,6 +133,11 @@ def with_variables(defaults: Defaults, names: Iterable[str]) -> Defaults:
 
     declared = {name: Variable() for name in names}
     return Defaults(defaults.fields, defaults.settings, defaults.project_settings, {**declared, **defaults.env})
+
+
+def with_codebase(defaults: Defaults, name: str) -> Defaults:
+    """Return the defaults with a codebase listed that a record names; the nodes refuse one that they do not have."""
+    return Defaults(defaults.fields, defaults.settings, defaults.project_settings, defaults.env, {name: None})
 
 
 def with_node_keys(table: Table) -> dict[str, Any]:

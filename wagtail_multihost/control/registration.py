@@ -18,9 +18,14 @@ from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import Change, Changed, Outcome
 from wagtail_multihost.control.drafts import Draft, draft_changes
 from wagtail_multihost.control.review import review_drafts
+from wagtail_multihost.control.texts import refuse_text
 from wagtail_multihost.control.writing import write_drafts
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
+from wagtail_multihost.registry.watch import Watch, watch_nothing
+from wagtail_multihost.spec.platform import HIGHEST_REVISION
 
+#: So many changes must still be possible after the revision was raised.
+HEADROOM = 10**12
 NO_HEAD = "The control database has no head: run its migrations."
 
 
@@ -40,20 +45,22 @@ def apply_changes(
     request: UUID | None = None,
     dry_run: bool = False,
     confirmed: int | None = None,
+    watch: Watch = watch_nothing,
 ) -> Outcome:
     """
     Make all ``changes``, or none; return what came of it. A change that changes nothing makes no event.
 
     ``reason`` goes into the events and the audit log, ``request`` groups what belongs together. ``confirmed`` is the
-    number of sites that were confirmed to stop.
+    number of sites that were confirmed to stop. ``watch`` is told of the progress.
 
     Raises ConfigurationError with all problems of all records, NotAllowedError, UnknownSiteError, StaleRecordError and
     UnconfirmedError; then nothing was changed.
     """
+    refuse_text(reason, "Reason")
     with transaction.atomic():
         lock = lock_head()
         drafts = draft_changes(authority, changes, lock.now)
-        reviewed = review_drafts(authority, drafts, confirmed)
+        reviewed = review_drafts(authority, drafts, confirmed, watch)
         written = write_drafts(authority, reviewed, lock.revision, lock.now, reason, request or uuid4())
         if dry_run:
             transaction.set_rollback(True)
@@ -85,6 +92,8 @@ def raise_head(authority: Authority, revision: int, *, renew: bool = False) -> i
     """
     if not authority.may_operate:
         raise ConfigurationError.because("Only an operator of the platform can raise the revision.")
+    if not 0 <= revision <= HIGHEST_REVISION - HEADROOM:
+        raise ConfigurationError.because(f"The revision {revision} is not accepted: no room would be left above it.")
     with transaction.atomic(), connection.cursor() as cursor:
         lock = lock_head()
         if revision <= lock.revision and not renew:

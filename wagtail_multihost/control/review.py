@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,11 +10,11 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from wagtail_multihost.control.authority import Authority
-from wagtail_multihost.control.changes import NotAllowedError, UnconfirmedError
-from wagtail_multihost.control.claims import KEPT, Clash, Row, find_clashes, rows_of_site
+from wagtail_multihost.control.changes import ClashError, NotAllowedError, UnconfirmedError
+from wagtail_multihost.control.claims import KEPT, Clash, Row, find_clashes, rows_of_names, rows_of_site
 from wagtail_multihost.control.declared_keys import PINS, Table, who_may_change
 from wagtail_multihost.control.differences import Difference
-from wagtail_multihost.control.drafts import Draft
+from wagtail_multihost.control.drafts import OPERATORS, Draft
 from wagtail_multihost.control.edits import normalize_hostname
 from wagtail_multihost.control.models import CHANGE, OPERATE, VIEW, HeldName, ManagedSite, Platform, Verification
 from wagtail_multihost.control.ownership import proof_is_valid
@@ -24,15 +24,16 @@ from wagtail_multihost.control.records import (
     read_site_record,
     refused_problems,
 )
+from wagtail_multihost.control.texts import REFUSED, unkept_texts
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.claims import UNSHOWN
+from wagtail_multihost.registry.watch import Watch, watch_nothing
 from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.site import SiteSpec
 
 #: What who operates a site may change of it, beside what its people may.
 OPERATED = frozenset({"enabled", "state"})
 HOSTS = frozenset({"hostnames", "aliases"})
-OPERATORS = "Only an operator of the platform may change it."
 UNPROVEN = "It is not proven that {hosts} belongs to the people of this site: prove it first."
 NEVER = "It never changes."
 #: The share of the enabled sites that may stop at once without being confirmed, and a number that always may.
@@ -46,27 +47,47 @@ class Reviewed(NamedTuple):
     rows: tuple[Row, ...] | None
 
 
-def review_drafts(authority: Authority, drafts: Sequence[Draft], confirmed: int | None) -> list[Reviewed]:
+def review_drafts(
+    authority: Authority, drafts: Sequence[Draft], confirmed: int | None, watch: Watch = watch_nothing
+) -> list[Reviewed]:
     """
     Return the drafts with their claims; those of every other site too where the platform changes what they are.
     Raises ConfigurationError with all problems, or that class's NotAllowedError, and UnconfirmedError.
     """
+    if problems := [problem for draft in drafts for problem in text_problems(draft)]:
+        raise ConfigurationError(problems)
     if problems := [problem for draft in drafts for problem in right_problems(authority, draft)]:
         raise NotAllowedError(problems)
     problems = [problem for draft in drafts for problem in (*pin_problems(draft), *record_problems(draft))]
     if problems:
         raise ConfigurationError(problems)
     refuse_unconfirmed(drafts, confirmed)
-    specs = read_drafts(drafts)
+    specs = read_drafts(drafts, watch)
     claimed = {uid: rows_of_site(spec) for uid, spec in specs.items()}
+    claimed |= {uid: rows_of_names(uid, names) for uid, names in names_of_removed(drafts)}
     rows = [row for found in claimed.values() for row in found]
     identifiers = {draft.uid: draft.identifier for draft in drafts if draft.uid}
     clashes = find_clashes(rows, list(claimed))
     if clashes:
-        raise ConfigurationError(clash_problems(authority, clashes, specs, identifiers))
+        known = {**{uid: spec.id for uid, spec in specs.items()}, **identifiers}
+        raise ClashError(clash_problems(authority, clashes, known))
     reviewed = [Reviewed(draft, claimed.pop(draft.uid, None) if draft.uid else None) for draft in drafts]
     rest = [Reviewed(Draft(ManagedSite(uid=uid), {}, {}), found) for uid, found in claimed.items()]
-    return [*(kept_claims(one) if one.draft.is_retired else one for one in reviewed), *rest]
+    return [*(kept_claims(one) if one.draft.is_retired and not one.draft.is_new else one for one in reviewed), *rest]
+
+
+def names_of_removed(drafts: Iterable[Draft]) -> Iterator[tuple[UUID, Table]]:
+    """Yield the uid and the names of each site that was removed before it is written down."""
+    for draft in drafts:
+        if draft.uid is not None and draft.is_new and draft.is_retired:
+            yield draft.uid, draft.after["names"]
+
+
+def text_problems(draft: Draft) -> Iterator[Problem]:
+    """Yield a problem for each text that no database keeps."""
+    path = ("sites", draft.identifier) if draft.row else ("platform",)
+    for place in unkept_texts(draft.after):
+        yield Problem(ControlSource().label((*path, *place)), REFUSED, draft.identifier)
 
 
 def right_problems(authority: Authority, draft: Draft) -> Iterator[Problem]:
@@ -145,7 +166,7 @@ def enabled_sites() -> QuerySet[ManagedSite]:
     return ManagedSite.objects.filter(retired_at=None, enabled=True)
 
 
-def read_drafts(drafts: Sequence[Draft]) -> dict[UUID, SiteSpec]:
+def read_drafts(drafts: Sequence[Draft], watch: Watch = watch_nothing) -> dict[UUID, SiteSpec]:
     """
     Return the specs of the sites whose record changes, by uid, and of all others if the platform's does. Raises
     ConfigurationError with all problems.
@@ -159,7 +180,7 @@ def read_drafts(drafts: Sequence[Draft]) -> dict[UUID, SiteSpec]:
         others = ManagedSite.objects.filter(retired_at=None).exclude(uid__in=[*tables, *retired])
         tables.update({row.uid: (row.identifier, row.record) for row in others.iterator(2000)})
     specs = {}
-    for uid, (identifier, table) in tables.items():
+    for uid, (identifier, table) in watch(len(tables), "sites")(tables.items()):
         spec, found = read_site_record(identifier, table, platform)
         problems += found
         if spec is not None:
@@ -176,21 +197,19 @@ def kept_claims(reviewed: Reviewed) -> Reviewed:
     return reviewed._replace(rows=rows)
 
 
-def clash_problems(
-    authority: Authority, clashes: Iterable[Clash], specs: dict[UUID, SiteSpec], identifiers: dict[UUID, str]
-) -> list[Problem]:
+def clash_problems(authority: Authority, clashes: Iterable[Clash], identifiers: Mapping[UUID, str]) -> list[Problem]:
     """Return a problem for each clash, which names the owner only to those who may see it."""
     clashes = list(clashes)
     stored = ManagedSite.objects.filter(uid__in={clash.owner for clash in clashes}).values_list("uid", "identifier")
     owners = {**dict(stored), **identifiers}
-    found = (clash_problem(authority, one, specs[one.row.site], owners.get(one.owner, "")) for one in clashes)
+    found = (clash_problem(authority, one, identifiers[one.row.site], owners.get(one.owner, "")) for one in clashes)
     return list(dict.fromkeys(found))
 
 
-def clash_problem(authority: Authority, clash: Clash, site: SiteSpec, owner: str) -> Problem:
+def clash_problem(authority: Authority, clash: Clash, site: str, owner: str) -> Problem:
     said = "" if clash.name.startswith(UNSHOWN) else f" {shown(clash.name)}"
     sees = authority.may(VIEW, clash.owner)
     whose = f"the site {owner}" if sees and owner else "another site"
     message = f"The {clash.what}{said} belongs to {whose}; each site must have its own."
-    where = ControlSource().label(("sites", site.id, clash.row.key))
-    return Problem(where, message, site.id, owner if sees else "")
+    where = ControlSource().label(("sites", site, clash.row.key))
+    return Problem(where, message, site, owner if sees else "")

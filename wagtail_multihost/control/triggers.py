@@ -1,6 +1,8 @@
 """
-Triggers that hold two rules in the database itself: who writes the registry has locked its head in the same
-transaction, and there is an event for every revision.
+Triggers that hold three rules in the database itself: who writes the registry has locked its head in the same
+transaction, there is an event for every revision, and one for every new form of a record.
+
+What they ask is asked of the schema that their table is in: a session may have temporary tables of the same names.
 """
 
 from __future__ import annotations
@@ -24,13 +26,34 @@ END $$;
 CREATE FUNCTION control_need_events() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     first bigint := greatest(OLD.revision + 1, NEW.oldest);
+    found bigint;
 BEGIN
-    IF NEW.revision < OLD.revision THEN
-        RAISE EXCEPTION 'The revision % is lower than %.', NEW.revision, OLD.revision USING ERRCODE = 'check_violation';
+    IF NEW.revision < OLD.revision OR NEW.oldest < OLD.oldest THEN
+        RAISE EXCEPTION 'The revision % with the oldest event % is lower than % with %.',
+            NEW.revision, NEW.oldest, OLD.revision, OLD.oldest USING ERRCODE = 'check_violation';
     END IF;
-    IF (SELECT count(*) FROM control_event WHERE revision BETWEEN first AND NEW.revision)
-            <> greatest(NEW.revision - first + 1, 0) THEN
+    EXECUTE format('SELECT count(*) FROM %I.control_event WHERE revision BETWEEN $1 AND $2', TG_TABLE_SCHEMA)
+        INTO found USING first, NEW.revision;
+    IF found <> greatest(NEW.revision - first + 1, 0) THEN
         RAISE EXCEPTION 'Revisions from % to % have no event.', first, NEW.revision USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION control_need_event() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    said boolean;
+    wanted uuid := CASE WHEN TG_TABLE_NAME = 'control_site' THEN (to_jsonb(NEW) ->> 'uid')::uuid END;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.generation <= OLD.generation THEN
+        RAISE EXCEPTION 'A row of % has changed without another generation.', TG_TABLE_NAME
+            USING ERRCODE = 'check_violation';
+    END IF;
+    EXECUTE format(
+        'SELECT EXISTS (SELECT FROM %I.control_event WHERE uid IS NOT DISTINCT FROM $1 AND generation = $2)',
+        TG_TABLE_SCHEMA
+    ) INTO said USING wanted, NEW.generation;
+    IF NOT said THEN
+        RAISE EXCEPTION 'A row of % has changed without an event.', TG_TABLE_NAME USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 END $$;
@@ -38,6 +61,10 @@ CREATE TRIGGER control_head_taken AFTER UPDATE ON control_head
     FOR EACH STATEMENT EXECUTE FUNCTION control_remember_head();
 CREATE CONSTRAINT TRIGGER control_head_has_events AFTER UPDATE ON control_head
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION control_need_events();
+CREATE CONSTRAINT TRIGGER control_site_has_event AFTER INSERT OR UPDATE ON control_site
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION control_need_event();
+CREATE CONSTRAINT TRIGGER control_platform_has_event AFTER UPDATE ON control_platform
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION control_need_event();
 """
 CREATE = FUNCTIONS + "".join(
     f"CREATE TRIGGER {table}_needs_head BEFORE INSERT OR UPDATE OR DELETE ON {table} "
@@ -47,7 +74,9 @@ CREATE = FUNCTIONS + "".join(
 DROP = (
     "".join(f"DROP TRIGGER {table}_needs_head ON {table};\n" for table in GUARDED)
     + "DROP TRIGGER control_head_taken ON control_head;\nDROP TRIGGER control_head_has_events ON control_head;\n"
-    "DROP FUNCTION control_remember_head, control_need_head, control_need_events;\n"
+    "DROP TRIGGER control_site_has_event ON control_site;\n"
+    "DROP TRIGGER control_platform_has_event ON control_platform;\n"
+    "DROP FUNCTION control_remember_head, control_need_head, control_need_events, control_need_event;\n"
 )
 FIRST_ROWS = """
 INSERT INTO control_head (id, incarnation, revision, oldest) VALUES (1, gen_random_uuid(), 0, 1);

@@ -7,6 +7,7 @@ from wagtail import hooks
 from wagtail.admin.menu import MenuItem
 from wagtail.log_actions import LogActionRegistry
 
+from wagtail_multihost.control import audit
 from wagtail_multihost.control.changes import (
     CHANGED,
     CREATED,
@@ -54,6 +55,8 @@ for action in SITE_ACTIONS:
 
 @hooks.register("register_log_actions")  # type: ignore[untyped-decorator]
 def register_actions(registry: LogActionRegistry) -> None:
-    """Name the entries that registration makes."""
+    """Name the entries of registration, and those of rights and people."""
     for event, label in LABELS.items():
         registry.register_action(f"multihost.{event}", label, label)
+    for action, label in audit.LABELS.items():
+        registry.register_action(action, label, label)

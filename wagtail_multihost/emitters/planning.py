@@ -52,7 +52,7 @@ def plan(
     sites ``only`` (none: of all), for ``node`` (blank: the front server, or all on one machine).
 
     Raises ConfigurationError for sites that are unknown or disabled, EmitError for an unknown node, a missing folder of
-    templates, or templates that another account can change.
+    templates, templates that another account can change, or a registry that sites' processes do not read.
     """
     platform = contents.platform
     chosen_ids(contents, only)
@@ -60,6 +60,11 @@ def plan(
     if node and node not in known:
         accepted = f"accepted: {', '.join(known)}" if known else "the platform has none"
         raise EmitError(f"The node {shown(node)} is not known; {accepted}.")
+    if registry.is_for_operators and platform.snapshots is None:
+        raise EmitError(
+            "platform.snapshots: It is missing, and sites' processes do not read this registry. State the folder that "
+            "multihost_snapshot writes to."
+        )
     if platform.templates and not platform.templates.is_dir():
         raise EmitError(f"platform.templates: This machine has no folder {shown(str(platform.templates))}.")
     if platform.templates:

@@ -61,8 +61,9 @@ class MultihostCommand(BaseCommand):
                 "--registry",
                 metavar="URL",
                 help=(
-                    "the registry: a TOML file, a folder of snapshots, a file of one site's variables (.env), or env: "
-                    "for environment variables (default: MULTIHOST_REGISTRY, or sites.toml in the working folder)"
+                    "the registry: a TOML file, a folder of snapshots, a file of one site's variables (.env), "
+                    "postgres://HOST/DATABASE, or env: for environment variables (default: MULTIHOST_REGISTRY, or "
+                    "sites.toml in the working folder)"
                 ),
             )
         if self.json_help:
@@ -118,6 +119,10 @@ class MultihostCommand(BaseCommand):
         """Write sentences to stderr, unless ``verbosity`` is 0."""
         for sentence in sentences if verbosity >= 1 else ():
             self.stderr.write(f"Caution: {sentence}", self.style.WARNING)
+
+    def tell(self, sentence: str) -> None:
+        """Write to stderr, whatever ``--verbosity`` is, what nobody may miss."""
+        self.caution([sentence], 1)
 
     @abstractmethod
     def run(self, **options: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,7 @@ from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.management.production import production_cautions, refuse_development
 from wagtail_multihost.management.progress import choose_watch
 from wagtail_multihost.project import own_codebase
+from wagtail_multihost.registry.base import Tell
 from wagtail_multihost.registry.release import read_release
 from wagtail_multihost.registry.watch import Watch, watch_nothing
 from wagtail_multihost.running import registry_of
@@ -28,6 +30,10 @@ from wagtail_multihost.spec.identifiers import shown
 from wagtail_multihost.spec.suggestions import suggest
 from wagtail_multihost.version import own_version
 
+logger = logging.getLogger(__name__)
+
+#: Whatever --verbosity is.
+LOUD = 1
 #: What these variables say can be part of a registry.
 REGISTRY_PREFIX = "MULTIHOST_"
 #: Options that make no difference to what is done, but for the sites, which are added up.
@@ -90,9 +96,13 @@ def load_plan(
     node: str = "",
     release: Path | None = None,
     watch: Watch = watch_nothing,
+    tell: Tell = logger.warning,
 ) -> Plan:
-    """Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too."""
-    registry = registry_of(registry_url)
+    """
+    Return what the emitters need; raises ConfigurationError, for unknown or disabled ``only`` sites too. ``tell`` is
+    told if it is made of what a registry said last.
+    """
+    registry = registry_of(registry_url).for_rendering(tell)
     code = read_release(release).codebase if release else own_codebase()
     return plan(registry, loaded(registry, code, watch=watch), code, directory, only=only, node=node)
 
@@ -112,9 +122,12 @@ def apply_request(
     chosen = tuple(dict.fromkeys(options["targets"]))
     watch = choose_watch(options)
 
+    def tell(sentence: str) -> None:
+        caution([sentence], LOUD)
+
     def load() -> Plan:
         known = {"node": options["node"], "release": options["codebase"], "watch": watch}
-        made = load_plan(options["registry"], directory, options["site"], **known)
+        made = load_plan(options["registry"], directory, options["site"], tell=tell, **known)
         refuse_front(chosen, made)
         refuse_development(made)
         told = [*cautions(made, [emitter.name for emitter in chosen]), *production_cautions(made)]

@@ -91,7 +91,10 @@ def pin_sites(
     is not known for a site whether it is in use.
     """
     if not isinstance(registry, TomlRegistry):
-        raise ConfigurationError.because("Only a registry in a TOML file can be pinned.", where=registry.name)
+        message = "Only a registry in a TOML file can be pinned."
+        if registry.is_for_operators:
+            message = "There is nothing to pin: the control site pins each site when it registers it."
+        raise ConfigurationError.because(message, where=registry.name)
     registry.document()  # reports a missing file more clearly than the lock does
     with locked_file(registry.path):
         return write_pins(registry, choices, ask, watch)

@@ -16,9 +16,10 @@ __all__ = ["Contents", "Registry", "open_registry"]
 REGISTRY_VARIABLE = "MULTIHOST_REGISTRY"
 SITE_VARIABLE = "MULTIHOST_SITE"
 DEFAULT_FILE = "sites.toml"
+DATABASE_SCHEMES = ("postgres", "postgresql")
 ACCEPTED = (
-    "the path of a TOML file, of a folder of snapshots, or of a file of variables (.env), a file:// URL, or env: (this "
-    "process's MULTIHOST_SITE_ variables)"
+    "the path of a TOML file, of a folder of snapshots, or of a file of variables (.env), a file:// URL, a postgres:// "
+    "URL without a password, or env: (this process's MULTIHOST_SITE_ variables)"
 )
 
 
@@ -39,6 +40,10 @@ def open_registry(url: str | Path | None, environ: Mapping[str, str]) -> Registr
 
         return EnvironmentRegistry(environ)
     parts = urlsplit(text)
+    if parts.scheme in DATABASE_SCHEMES:
+        from wagtail_multihost.registry.postgres import PostgresRegistry
+
+        return PostgresRegistry(text, environ)
     path = unquote(parts.path) if parts.scheme == "file" else text
     try:
         return registry_at(path, environ)
@@ -55,6 +60,10 @@ def url_problem(text: str) -> str:
         parts = urlsplit(text)
     except ValueError:
         return "It is not a URL"
+    if parts.scheme in DATABASE_SCHEMES:
+        from wagtail_multihost.registry.postgres_url import postgres_url_problem
+
+        return postgres_url_problem(text)
     if "://" not in text or text == "env://" or (parts.scheme == "file" and not parts.netloc):
         return ""
     return f"URLs with the scheme {shown(parts.scheme)} are not supported"

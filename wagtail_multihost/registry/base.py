@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +27,8 @@ MOST_LISTED = 10
 OWN_SECRET_KEYS = frozenset({"secret_key", "secret_key_file"})
 
 
+#: Is given sentences that whoever waits has to know.
+Tell = Callable[[str], None]
 Problems = Mapping[str, tuple[Problem, ...]]
 NO_PROBLEMS: Problems = {}
 
@@ -60,12 +62,21 @@ class Registry(ABC):
     has_servers: bool = True
     #: Whether a platform that states no environment is one of development.
     assumes_development: bool = RegistrySource.assumes_development
+    #: Whether sites' processes have no business with it: they are given snapshots.
+    is_for_operators: bool = False
     #: Who had which id, as of the last read; empty if the registry does not keep that.
     used: Used = NOTHING
 
     @abstractmethod
     def read_tables(self, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         """Return the platform's record and one per site; raises ConfigurationError when it cannot be read."""
+
+    def for_rendering(self, tell: Tell) -> Registry:
+        """
+        Return the registry for a command that renders what servers or sites' processes read: one that may be out of
+        reach at times gives what it gave last, and tells that.
+        """
+        return self
 
     def read_tables_for(self, site: str, *, reads_secrets: bool) -> tuple[Record, list[Record]]:
         """Return the platform's record and at least that of ``site``, if there is one."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 from wagtail_multihost.registry.reading import read_spec, read_values
 from wagtail_multihost.registry.record import KeyEntry, Record, RegistrySource
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.options import Overrides
 from wagtail_multihost.spec.overrides import OVERRIDABLE
 from wagtail_multihost.spec.project_settings import ProjectSetting, Value
 from wagtail_multihost.spec.secret import Secret
@@ -17,10 +18,10 @@ from wagtail_multihost.spec.suggestions import suggest
 from wagtail_multihost.spec.type_words import type_name, wrong_type
 from wagtail_multihost.spec.variables import Variable
 
-T = TypeVar("T", ProjectSetting, Variable)
+T = TypeVar("T", ProjectSetting, Variable, Overrides)
 #: Declarations by name; None stands for one that has problems, which are reported.
 Declared = Mapping[str, T | None]
-PROJECT_SETTINGS, ENV = "project_settings", "env"
+PROJECT_SETTINGS, ENV, CODEBASES = "project_settings", "env", "codebases"
 #: The largest that is exact in every JSON reader.
 LARGEST = 2**53
 DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
@@ -35,6 +36,18 @@ def read_project_settings(record: Record) -> Declared[ProjectSetting]:
 def read_variables(record: Record) -> Declared[Variable]:
     """Return the variables that the platform declares; problems are reported."""
     return {name: read_declaration(table, read_variable) for name, table in tables_in(record, ENV)}
+
+
+def read_codebases(record: Record) -> Declared[Overrides]:
+    """Return the code that the platform lists for sites; problems are reported."""
+    if CODEBASES not in record.entries:
+        record.known.append(CODEBASES)  # for the hint at a misspelt key
+        return {}
+    from wagtail_multihost.registry.options import read_site_options  # loads only where some is listed
+    from wagtail_multihost.spec.code import CodeOptions
+
+    found = tables_in(record, CODEBASES)
+    return {name: read_declaration(table, lambda own: read_site_options(own, CodeOptions())) for name, table in found}
 
 
 def tables_in(record: Record, key: str) -> Iterator[tuple[str, Record | None]]:

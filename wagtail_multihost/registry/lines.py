@@ -65,6 +65,16 @@ def locate_problems(
     return tuple(sorted(located, key=lambda problem: problem.line))
 
 
+def locate_in_file(path: Path, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems, those of keys that the TOML file at ``path`` states with the file and their lines."""
+    source = TypedSource(path, {}, reads_secrets=False)
+    try:
+        found = {source.label(keys): line for keys, line in key_lines(path.read_text(encoding="utf-8-sig")).items()}
+    except (OSError, ValueError):
+        found = {}
+    return tuple(locate_problem(problem, path, found) for problem in problems)
+
+
 def lines_by_label(registry: TomlRegistry | EnvironmentFileRegistry) -> dict[str, int]:
     """Return the line of each key, as reports name it."""
     if isinstance(registry, EnvironmentFileRegistry):

@@ -18,13 +18,14 @@ from wagtail_multihost.spec.site import SiteSpec
 
 if TYPE_CHECKING:
     from wagtail_multihost.registry.declarations import Declared
-    from wagtail_multihost.spec.options import Options
+    from wagtail_multihost.spec.options import Options, Overrides
     from wagtail_multihost.spec.project_settings import ProjectSetting
     from wagtail_multihost.spec.variables import Variable
 
 #: A table of sites that the platform does not have: no two sites share a name.
 NAMES = "names"
-DECLARATIONS = ("project_settings", "env")
+DECLARATIONS = ("project_settings", "env", "codebases")
+NO_CODEBASES: Mapping[str, None] = {}
 
 
 class Defaults:
@@ -36,11 +37,13 @@ class Defaults:
         settings: Fields,
         project_settings: Declared[ProjectSetting],
         env: Declared[Variable],
+        codebases: Declared[Overrides] = NO_CODEBASES,
     ) -> None:
         self.fields = fields
         self.settings = settings
         self.project_settings = project_settings
         self.env = env
+        self.codebases = codebases
 
 
 def read_platform(record: Record) -> tuple[PlatformSpec | None, Defaults]:
@@ -63,11 +66,13 @@ def read_declarations(record: Record) -> dict[str, Any]:
         record.known.extend(DECLARATIONS)  # for the hint at a misspelt key
         return {key: {} for key in DECLARATIONS}
     from wagtail_multihost.registry.declarations import (  # loads only where there are some
+        read_codebases,
         read_project_settings,
         read_variables,
     )
 
-    return {"project_settings": read_project_settings(record), "env": read_variables(record)}
+    settings, variables = read_project_settings(record), read_variables(record)
+    return {"project_settings": settings, "env": variables, "codebases": read_codebases(record)}
 
 
 def build_platform(record: Record, defaults: Defaults) -> PlatformSpec | None:
@@ -102,10 +107,12 @@ def choose_secret_key(record: Record, values: Mapping[str, Any], sources: dict[s
     data, environment = values["data"], values["environment"]
     sources["secret_key"] = str(data / "platform.key")
     is_stated = record.source.assumes_development or "environment" in record.written
-    may_make = environment == DEVELOPMENT and is_stated
+    may_make = environment == DEVELOPMENT and is_stated and record.source.makes_platform_key
     key = record.build(lambda: read_or_make_key(data, may_make=may_make))
     if key is None and not may_make:
         found = f"the environment is {shown(environment)}" if is_stated else "no environment is stated"
+        if not record.source.makes_platform_key:
+            found = "this registry makes none"
         file = record.source.label((*record.path, "secret_key_file"))
         record.report(
             f"It is missing, and {found}. A key is made only in development, because each machine would make "

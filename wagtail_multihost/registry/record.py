@@ -40,6 +40,8 @@ class RegistrySource(ABC):
     pins_with: str = "Run: manage.py multihost_sites --pin"
     #: Whether the sites' keys derive from a key of the platform.
     needs_platform_key: bool = True
+    #: Whether such a key may be made in the data folder of a platform in development.
+    makes_platform_key: bool = True
     #: What the name of a secret of the project's own has after it in the key of its file.
     file_ending: str = "_file"
     #: Whether a platform that states no environment is one of development.
@@ -57,6 +59,18 @@ class RegistrySource(ABC):
 
     @abstractmethod
     def texts(self, value: object) -> tuple[str, ...]: ...
+
+    def absolute_path(self, text: str) -> Path:
+        """Return a path as an absolute one; raises ValueError where nothing says from where it leads."""
+        return Path(self.base, text)
+
+    def secret_problem(self, text: str, path: KEY_PATH, site: str) -> str:
+        """Return why the value of a secret at the key ``path`` is not accepted of ``site``; blank if it is."""
+        return ""
+
+    def secret_file_problem(self, file: str, path: KEY_PATH, site: str) -> str:
+        """Return why a secret of ``site`` may not be in ``file``, as the key at ``path`` says; blank if it may."""
+        return ""
 
     def text(self, value: object) -> str:
         """Return ``value`` when it is text and not blank; raises ValueError."""
@@ -241,6 +255,9 @@ class Record:
             self.report(str(error), path)
 
     def parse_secret(self, text: str, path: KEY_PATH) -> Secret:
+        if problem := self.source.secret_problem(text, path, self.site):
+            self.report(problem, path)
+            return Secret("")
         if not self.source.follows_references or not text.startswith(ENVIRONMENT_REFERENCE):
             return Secret(text)
         name = text.removeprefix(ENVIRONMENT_REFERENCE)
@@ -253,6 +270,9 @@ class Record:
         if "{" in file or "}" in file or not file.isprintable():
             self.report(f"The path {shown(text)} is not accepted: only {{site}} is accepted in braces.", path)
             return Secret("")
+        if problem := self.source.secret_file_problem(file, path, self.site):
+            self.report(problem, path)
+            return Secret("")
         try:
             return Secret.from_file(self.absolute_path(file))
         except ValueError as error:
@@ -264,7 +284,7 @@ class Record:
             raise ValueError(f"The path {shown(text)} is not accepted: it has unprintable characters.")
         if "://" in text:  # and may have a password, which must not become a file name in reports
             raise ValueError("It is a URL; a path is accepted.")
-        return Path(self.source.base, text)
+        return self.source.absolute_path(text)
 
     def take_hosts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Return the hostnames of ``key`` in ASCII; every one that is not accepted is reported."""

@@ -80,7 +80,7 @@ class SiteReader:
         self.check_secret_key(values["secret_key"])
         values["settings"] = self.settings()
         values["project_settings"], values["env"] = self.project_settings(), self.env()
-        values["code"] = self.code()
+        values["code"] = self.code(values["codebase"])
         built = {name: self.part(name, part, names) for name, part in parts(SiteSpec) if name != NAMES}
         values["options"] = self.options()
         self.check_nodes(values["nodes"], built)
@@ -157,8 +157,24 @@ class SiteReader:
         inner.find_own_keys = lambda: own_keys(spec_class(spec))
         return read_spec(inner, spec_class(spec), derived)
 
-    def code(self) -> Overrides:
-        """Return what the site runs instead of the platform's code."""
+    def code(self, codebase: str) -> Overrides:
+        """Return what the site runs instead of the platform's code: its own, over what its ``codebase`` lists."""
+        listed = self.listed_code(codebase) if codebase else ()
+        if listed:
+            self.sources.setdefault("code", self.record.source.label((PLATFORM, "codebases", codebase)))
+        return tuple({**dict(listed), **dict(self.own_code())}.items())
+
+    def listed_code(self, codebase: str) -> Overrides:
+        """Return the code that the platform lists under a name; a name that it does not list is reported."""
+        known = self.defaults.codebases
+        if codebase not in known:
+            accepted = f"accepted: {', '.join(known)}" if known else "the platform lists none"
+            message = f"The codebase {shown(codebase)} is not known; {accepted}."
+            self.record.report(message, (*self.record.path, "codebase"))
+        return known.get(codebase) or ()
+
+    def own_code(self) -> Overrides:
+        """Return what the site's own table of code states."""
         table = self.record.take_table("code")
         if table is None:
             return ()

@@ -39,7 +39,54 @@ MISTAKES = {
 }
 
 
-class TomlRegistry(Registry):
+class TomlFile:
+    """A file in TOML; ``what`` names it in messages, and ``missing`` says what to do where there is none."""
+
+    what = "registry"
+    missing = (
+        "There is no registry here. Set MULTIHOST_REGISTRY or --registry to its path, or start in the folder that has "
+        "sites.toml."
+    )
+    path: Path
+
+    def text(self) -> str:
+        """Return the file's text; raises OSError for anything but a regular file."""
+        # With a byte order mark or without, as editors write it; with the newlines that any system writes.
+        return io.TextIOWrapper(io.BytesIO(self.bytes()), encoding="utf-8-sig").read()
+
+    def bytes(self) -> bytes:
+        """Return what is in the file; raises OSError for anything but a regular file."""
+        # Not blocking: a pipe would make the process wait for a writer.
+        with open(self.path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+            self.refuse_status(os.fstat(file.fileno()))
+            return file.read()
+
+    def refuse_status(self, status: os.stat_result) -> None:
+        """Raise OSError for what is not to be read."""
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "It is not a regular file")
+
+    def document(self) -> dict[str, object]:
+        """Return the parsed file; raises ConfigurationError with the line, and no text, of a syntax error."""
+        line = 0
+        try:
+            return tomllib.loads(self.text())
+        except FileNotFoundError:
+            message = self.missing
+        except OSError as error:
+            message = f"The {self.what} cannot be read: {error.strerror}."
+        except UnicodeDecodeError:
+            message = f"The {self.what} is not UTF-8 text."
+        except tomllib.TOMLDecodeError as error:
+            message = f"The {self.what} is not valid TOML. {toml_mistake(str(error))}".strip()
+            line = toml_line(str(error), self.text)
+        except (ValueError, RecursionError):
+            message = f"The {self.what} has a number that is too long, is nested too deeply, or its path is not valid."
+        path = str(self.path)
+        raise ConfigurationError([Problem(path, message, file=path, line=line)]) from None
+
+
+class TomlRegistry(TomlFile, Registry):
     """The registry in the TOML file ``path``."""
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
@@ -67,41 +114,6 @@ class TomlRegistry(Registry):
         from wagtail_multihost.registry.lines import locate_problems  # loads only for a report
 
         return locate_problems(self, problems)
-
-    def text(self) -> str:
-        """Return the file's text; raises OSError for anything but a regular file."""
-        # With a byte order mark or without, as editors write it; with the newlines that any system writes.
-        return io.TextIOWrapper(io.BytesIO(self.bytes()), encoding="utf-8-sig").read()
-
-    def bytes(self) -> bytes:
-        """Return what is in the file; raises OSError for anything but a regular file."""
-        # Not blocking: a pipe would make the process wait for a writer.
-        with open(self.path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError(errno.EINVAL, "It is not a regular file")
-            return file.read()
-
-    def document(self) -> dict[str, object]:
-        """Return the parsed file; raises ConfigurationError with the line, and no text, of a syntax error."""
-        line = 0
-        try:
-            return tomllib.loads(self.text())
-        except FileNotFoundError:
-            message = (
-                "There is no registry here. Set MULTIHOST_REGISTRY or --registry to its path, or start in the folder "
-                "that has sites.toml."
-            )
-        except OSError as error:
-            message = f"The registry cannot be read: {error.strerror}."
-        except UnicodeDecodeError:
-            message = "The registry is not UTF-8 text."
-        except tomllib.TOMLDecodeError as error:
-            message = f"The registry is not valid TOML. {toml_mistake(str(error))}".strip()
-            line = toml_line(str(error), self.text)
-        except (ValueError, RecursionError):
-            message = "The registry has a number that is too long, is nested too deeply, or its path is not valid."
-        path = str(self.path)
-        raise ConfigurationError([Problem(path, message, file=path, line=line)]) from None
 
 
 def toml_mistake(error: str) -> str:

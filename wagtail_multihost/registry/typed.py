@@ -13,6 +13,11 @@ from wagtail_multihost.spec.type_words import wrong_type
 BARE = frozenset(f"{string.ascii_letters}{string.digits}_-")
 
 
+def dotted(path: KEY_PATH) -> str:
+    """Return a path of keys as TOML has it, without control characters."""
+    return ".".join(key if key and BARE.issuperset(key) else shown(key) for key in path)
+
+
 class TypedSource(RegistrySource):
     """Keys are dotted paths in the file ``path``; a boolean is a boolean and a number a number."""
 
@@ -24,7 +29,7 @@ class TypedSource(RegistrySource):
         self.revision = revision
 
     def label(self, path: KEY_PATH) -> str:
-        keys = ".".join(key if key and BARE.issuperset(key) else shown(key) for key in path)
+        keys = dotted(path)
         return f"{self.path.name}: {keys}" if keys else self.path.name
 
     def boolean(self, value: object) -> bool:

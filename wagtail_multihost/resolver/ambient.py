@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 
 from wagtail_multihost.running import register_reset
+from wagtail_multihost.spec.libpq import REMOVED
 from wagtail_multihost.spec.site import SiteSpec
 
 # Those of the newest libpq, where it cannot be asked (https://www.postgresql.org/docs/current/libpq-envars.html).
@@ -44,19 +45,6 @@ LIBPQ = (
     "PGSSLSNI",
     "PGTARGETSESSIONATTRS",
     "PGUSER",
-)
-# What no parameter of a connection overrides: a service is looked up whatever else is stated, and the rest is not a
-# parameter at all. So it is taken out of the process's variables, the only ones that are ever written
-# (https://www.postgresql.org/docs/current/libpq-pgservice.html; EnvironmentOptions in libpq's fe-connect.c).
-REMOVED = (
-    "PGDATESTYLE",
-    "PGGEQO",
-    "PGLOCALEDIR",
-    "PGOAUTHDEBUG",
-    "PGSERVICE",
-    "PGSERVICEFILE",
-    "PGSYSCONFDIR",
-    "PGTZ",
 )
 AMAZON = ("AWS_", "BOTO_", "BOTOCORE_")
 # Set for the role of a container or a machine, which a site without keys of its own uses.

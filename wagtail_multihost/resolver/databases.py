@@ -8,6 +8,7 @@ from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.database import CLIENT_CERTIFICATE, POSTGRESQL_OPTIONS, DatabaseSpec
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.libpq import ambient_overrides
 from wagtail_multihost.spec.names import shorten
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -35,30 +36,6 @@ TIMEOUTS: Mapping[str, object] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,  # milliseconds
-}
-# libpq takes what is not given from PG… variables, ~/.pgpass and ~/.postgresql; a blank is given, and means its default
-# (https://www.postgresql.org/docs/current/libpq-envars.html, libpq-pgpass.html and libpq-ssl.html).
-NOT_AMBIENT = {
-    "channel_binding": "prefer",
-    "gssencmode": "disable",  # or it asks for the tickets of whoever the process is
-    "hostaddr": "",
-    "options": "",
-    "passfile": "/nonexistent/pgpass",
-    "password": "",
-    "requirepeer": "",
-    "sslcert": "/nonexistent/postgresql.crt",
-    "sslcrl": "/nonexistent/root.crl",
-    "sslkey": "/nonexistent/postgresql.key",
-    "sslmode": "prefer",
-    "sslrootcert": "/nonexistent/root.crt",
-    "target_session_attrs": "any",
-}
-# What newer releases know too, where a blank is an error, or allows nothing. Tickets of the account are no site's.
-NEWER = {
-    "max_protocol_version": "3.0",
-    "min_protocol_version": "3.0",
-    "require_auth": "!gss,!sspi",
-    "sslcertmode": "allow",
 }
 # What Django always states, and what has no value that stands for none: see resolver.ambient.
 STATED = frozenset({"application_name", "client_encoding", "dbname", "host", "port", "service", "servicefile", "user"})
@@ -109,24 +86,6 @@ def database_settings(site: SiteSpec, project: Project) -> Iterator[Setting]:
     yield Setting("DATABASES", value, "the site's own database and role", site.sources.get("database", ""))
 
 
-def ambient_overrides() -> dict[str, str]:
-    """
-    Return each parameter that the installed libpq would take from a variable or a file, with a value that stands for
-    none. Without psycopg, these are the ones that every libpq has that Django supports.
-    """
-    try:
-        from psycopg.pq import Conninfo  # loads only for a site that has such a database
-    except ImportError:
-        return dict(NOT_AMBIENT)
-    known = {
-        option.keyword.decode(): (option.compiled or b"").decode()
-        for option in Conninfo.get_defaults()
-        if option.envvar
-    }
-    found = {**known, **{key: value for key, value in NEWER.items() if key in known}, **NOT_AMBIENT}
-    return {key: value for key, value in found.items() if key not in STATED}
-
-
 def unknown_key_message(key: str) -> str:
     from wagtail_multihost.spec.suggestions import suggest  # loads only for the message
 
@@ -155,7 +114,7 @@ def connection_settings(site: SiteSpec, engine: str, kept: Mapping[str, object])
     if database.engine == "sqlite":
         return {"ENGINE": engine, "NAME": str(database.path), "OPTIONS": {**SQLITE_OPTIONS, **kept}}
     own = {**TIMEOUTS, **kept, **dict(database.options), "application_name": f"mh:{site.id}"}
-    options = {**ambient_overrides(), **own}
+    options = {**ambient_overrides(STATED), **own}
     return {
         "ENGINE": engine,
         "NAME": database.name,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
 from wagtail_multihost.resolver.comparable import Settings, comparable, is_remote
-from wagtail_multihost.resolver.databases import KNOWN, ambient_overrides
+from wagtail_multihost.resolver.databases import KNOWN, STATED
 from wagtail_multihost.resolver.effects import OTHER, PARTS, VISITORS_PART, effect_of, key_of
 from wagtail_multihost.resolver.explain import find_secrets
 from wagtail_multihost.resolver.masking import JsonValue, mask_known_secrets, mask_setting
@@ -16,6 +16,7 @@ from wagtail_multihost.resolver.plain import Plain, plain_settings
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import ABSENT, Project, aliases_of
 from wagtail_multihost.resolver.storages import STATIC, media_url
+from wagtail_multihost.spec.libpq import ambient_overrides
 from wagtail_multihost.spec.overrides import SWITCH_SETTINGS, TEXT_SETTINGS
 from wagtail_multihost.spec.secret import MASK, Secret
 from wagtail_multihost.spec.site import SiteSpec
@@ -131,7 +132,7 @@ def without_ambient(old: Plain, new: Plain) -> Plain:
     if not isinstance(new, Mapping):
         return new
     stated = old if isinstance(old, Mapping) else {}
-    quiet = ambient_overrides()
+    quiet = ambient_overrides(STATED)
     return {key: value for key, value in new.items() if key in stated or quiet.get(key) != value}
 
 

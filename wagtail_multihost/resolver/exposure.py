@@ -39,6 +39,8 @@ def exposures(running: Running) -> Iterator[str]:
     if runs_as_root():
         yield "This process runs as root, which can read every site's secrets."
         return
+    if registry.is_for_operators:
+        yield "This process can read the records of all sites: its registry is not one of snapshots."
     for file in (*registry.files, *registry.private_files(site.id), platform.data / FILE_NAME):
         if is_readable(file):
             yield f"This process can read {shown(str(file))}, which a site's process must not read."

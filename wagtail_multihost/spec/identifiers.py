@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SITE_ID_LENGTH = 40
 PLATFORM_NAME_LENGTH = 20
+CODEBASE_LENGTH = 40
 HOSTNAME_LENGTH = 253
 LABEL_LENGTH = 63
 
@@ -66,6 +67,11 @@ def parse_slug(value: str, *, what: str, length: int) -> str:
 def parse_site_id(value: str) -> str:
     """Return the site id ``value``; raises ValueError with a sentence when it is not one."""
     return parse_slug(value, what="The site id", length=SITE_ID_LENGTH)
+
+
+def parse_codebase(value: str) -> str:
+    """Return the name ``value`` of a codebase; raises ValueError with a sentence when it is not one."""
+    return parse_slug(value, what="The codebase", length=CODEBASE_LENGTH)
 
 
 def parse_platform_name(value: str) -> str:

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import parse_slug, shown
+from wagtail_multihost.spec.identifiers import parse_codebase, parse_slug, shown
 from wagtail_multihost.spec.kinds import DECLARATIONS, KEY_ID, SWITCH, TARGETS, choice, integer
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.platform_kinds import (
@@ -34,7 +34,7 @@ from wagtail_multihost.spec.type_words import WHOLE_NUMBER
 from wagtail_multihost.spec.validation import problem_of, raise_problems
 
 if TYPE_CHECKING:
-    from wagtail_multihost.spec.options import Options, Stated
+    from wagtail_multihost.spec.options import Options, Overrides, Stated
     from wagtail_multihost.spec.project_settings import ProjectSettings
     from wagtail_multihost.spec.variables import Variables
 
@@ -73,9 +73,10 @@ class PlatformSpec(Frozen):
     all of the registry, in production too. ``nodes`` are pairs of a name and the address (``10.0.0.5:8080``) of a
     machine that serves sites behind a front server; without them all is on one machine. ``project_settings`` are pairs
     of a name and the declaration of a setting that is the project's own, ``env`` the same for environment variables of
-    sites' processes. ``options`` are those of emitters, where any are stated. ``templates`` is a folder of templates
-    that take the place of the emitters'; ``snapshots`` is the folder where sites' processes find their snapshots, None
-    where they read the registry itself.
+    sites' processes. ``codebases`` are pairs of a name and what sites that state it run instead of the platform's
+    code. ``options`` are those of emitters, where any are stated. ``templates`` is a folder of templates that take the
+    place of the emitters'; ``snapshots`` is the folder where sites' processes find their snapshots, None where they
+    read the registry itself.
     """
 
     name: str = key(NAME, "The platform's name. Derived names start with it.", required=True, front=True)
@@ -209,6 +210,13 @@ class PlatformSpec(Frozen):
         (),
         who="node",
     )
+    codebases: tuple[tuple[str, Overrides], ...] = key(
+        DECLARATIONS,
+        "Other code than the platform's, each under a name that a site's `codebase` may state.",
+        (),
+        snapshot="left out",
+        who="node",
+    )
     options: tuple[Options, ...] = key(
         TARGETS, "Options of the {target} emitter.", (), default_text="see there", snapshot="left out"
     )
@@ -316,6 +324,8 @@ def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:
         yield Problem("name", f"The platform name {shown(platform.name)} would start bucket names that S3 reserves.")
     yield from keyring_problems(platform)
     yield from node_problems(platform)
+    for name, _ in platform.codebases:
+        yield from problem_of(f"codebases.{name}", parse_codebase, name)
     if platform.project_settings:
         from wagtail_multihost.spec.project_settings import project_setting_problems  # loads only where there are some
 

@@ -15,7 +15,14 @@ from wagtail_multihost.spec.cookies import COOKIE, cookie_problems
 from wagtail_multihost.spec.database import DatabaseSpec
 from wagtail_multihost.spec.declared import declared_problems, key, part
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import ALPHANUMERIC, is_made_of, parse_site_id, shown
+from wagtail_multihost.spec.identifiers import (
+    ALPHANUMERIC,
+    CODEBASE_LENGTH,
+    is_made_of,
+    parse_codebase,
+    parse_site_id,
+    shown,
+)
 from wagtail_multihost.spec.kinds import (
     HOSTNAMES,
     KEY_ID,
@@ -91,6 +98,7 @@ UNIQUE_ID = Kind("UUID", UUID, accept_any, "take_uid")
 SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
 SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, accept_any)
 ADDRESSES = Kind("list of mail addresses", tuple, parse_mail_address, each=True)
+CODEBASE = Kind(f"slug, at most {CODEBASE_LENGTH} characters", str, parse_codebase)
 NODE_NAMES = Kind("list of names", tuple, accept_any)
 LABELS = Kind(STRINGS_BY_NAME, dict, parse_label, "take_texts_by_name", each=True)
 
@@ -108,7 +116,8 @@ class SiteSpec(Frozen):
     ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page instead of it.
     ``nodes`` are the platform's nodes that serve it; an empty tuple stands for all. ``labels`` are pairs of texts by
     which people choose sites. ``project_settings`` are its values of the settings that the platform declares for the
-    project, ``env`` variables of its processes. ``code`` and, for each target, ``options`` are its own, over the
+    project, ``env`` variables of its processes. ``code`` is what it runs instead of the platform's code: what the
+    platform lists under the name ``codebase``, with its own over it. ``options`` are its own for each target, over the
     platform's.
     ``pinned`` says whether the registry states the uid and the names; ``sources`` where each key was read.
     """
@@ -192,8 +201,20 @@ class SiteSpec(Frozen):
     nodes: tuple[str, ...] = key(
         NODE_NAMES, "The platform's nodes that serve it.", (), default_text="all", snapshot="left out", front=True
     )
+    codebase: str = key(
+        CODEBASE,
+        "The one of `platform.codebases` that it runs.",
+        "",
+        default_text="the platform's code",
+        snapshot="left out",
+    )
     code: Overrides = key(
-        OPTIONS, "Code of its own.", (), default_text="the platform's", snapshot="left out", who="node"
+        OPTIONS,
+        "Code of its own, over its `codebase`.",
+        (),
+        default_text="the platform's",
+        snapshot="left out",
+        who="node",
     )
     options: tuple[tuple[str, Overrides], ...] = key(
         TARGETS, "Its own options of the {target} emitter.", (), default_text="the platform's", snapshot="left out"

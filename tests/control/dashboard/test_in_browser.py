@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.control.browser import PHONE, SCREENS, ControlSite
 from tests.control.fleet import Fleet
 from wagtail_multihost.control.changes import EditSite
-from wagtail_multihost.control.dashboard.tabs import DOMAINS, HISTORY, SETTINGS, WEBSITE, site_address
+from wagtail_multihost.control.dashboard.tabs import ACCESS, DOMAINS, HISTORY, SETTINGS, WEBSITE, site_address
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.models import Grant, ManagedSite, Note, Verification
 
@@ -97,12 +97,15 @@ def test_walk_of_a_new_site(control_site: ControlSite, live_fleet: Fleet) -> Non
     fill(control_site, "#new-name", "www.dione.example.com")
     text = control_site.follow("document.querySelector('button[value=add]').click()")
     assert "www.dione.example.com" in text
-    Grant.objects.create(site=site, group=ada.groups.get(), action="change")
+    control_site.show(site_address(site, ACCESS), PHONE)
+    choose = f"id_group.value = '{ada.groups.get().pk}'; id_action.value = 'change'"
+    control_site.follow(f"{choose}; document.querySelector('main form button[type=submit]').click()")
+    assert Grant.objects.get(site=site, group__user=ada).action == "change"
 
     control_site.sign_in(ada)
     assert "www.dione.example.com" in control_site.show(site_address(site, DOMAINS))
     assert "secret-name" not in control_site.show(site_address(site, HISTORY))
-    for tab in (WEBSITE, DOMAINS, SETTINGS, HISTORY):
+    for tab in (WEBSITE, DOMAINS, SETTINGS, ACCESS, HISTORY):
         assert "secret-name" not in control_site.show(site_address(other, tab))
         assert control_site.tab.evaluate("performance.getEntriesByType('navigation')[0].responseStatus") == 404
     control_site.show(site_address(site, SETTINGS))

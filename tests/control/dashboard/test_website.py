@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.control.dashboard.pages import Pages, words
 from tests.control.fleet import Fleet
+from wagtail_multihost.control.changes import RetireSite
+from wagtail_multihost.control.dashboard import website
 from wagtail_multihost.control.models import Event, ManagedSite, Note
 
 
@@ -52,6 +56,20 @@ def test_operator_retires_a_site_by_its_typed_id(fleet: Fleet) -> None:
     assert pages.post(site, action="retire", typed="aurora", reason="the end").status_code == 302
     assert ManagedSite.objects.get(uid=site.uid).retired_at is not None
     assert pages.get(site).status_code == 404
+
+
+def test_site_that_is_retired_meanwhile_is_gone(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the guard, which still finds it, and the change."""
+    site = fleet.add("aurora")
+    pages = Pages(fleet.user("root", operator=True))
+    change = website.apply_changes
+
+    def retire_first(*args: Any, **options: Any) -> Any:
+        fleet.apply(RetireSite(site.uid))
+        return change(*args, **options)
+
+    monkeypatch.setattr(website, "apply_changes", retire_first)
+    assert pages.post(site, action="disable").status_code == 404
 
 
 def test_people_of_a_site_never_retire_it(fleet: Fleet) -> None:

@@ -10,6 +10,7 @@ from wagtail.admin.menu import Menu, MenuItem, SubmenuMenuItem
 
 from wagtail_multihost.control.authority import Authority, authority_of
 from wagtail_multihost.control.dashboard.addresses import page_address
+from wagtail_multihost.control.people import administered_groups
 
 
 class Entry(NamedTuple):
@@ -29,10 +30,16 @@ def operates(authority: Authority) -> bool:
     return authority.may_operate
 
 
+def looks_after_people(authority: Authority) -> bool:
+    return operates(authority) or administered_groups(authority).exists()
+
+
 ENTRIES = (
     Entry("Sites", "sites", "site", sees_sites),
     Entry("Domains", "hostnames", "globe", sees_sites),
     Entry("Events", "events", "history", sees_sites),
+    Entry("People", "people", "group", looks_after_people),
+    Entry("Tokens", "tokens", "key", sees_sites),
     Entry("Platform", "platform", "cogs", operates),
 )
 
@@ -45,7 +52,7 @@ class FleetMenuItem(MenuItem):  # type: ignore[misc]
         super().__init__(entry.label, page_address(entry.page), f"fleet-{entry.page}", "", entry.icon, order=order)
 
     def is_shown(self, request: HttpRequest) -> bool:
-        return self.entry.is_for(authority_of_request(request))
+        return bool(self.url) and self.entry.is_for(authority_of_request(request))
 
 
 def authority_of_request(request: HttpRequest) -> Authority:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from django.urls import NoReverseMatch, reverse
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.urls import reverse
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from wagtail_multihost.control.authority import Authority
+from wagtail_multihost.control.changes import UnknownSiteError
 from wagtail_multihost.control.guard import SiteView
 from wagtail_multihost.control.models import ADMIN, VIEW, ManagedSite
 
@@ -37,14 +39,11 @@ def site_address(site: ManagedSite, tab: str = WEBSITE) -> str:
 
 def tabs_of(site: ManagedSite, authority: Authority, current: str) -> list[Tab]:
     """Return the tabs of a site that someone may see."""
-    found = []
-    for name, (label, action) in TABS.items():
-        if authority.may(action, site.uid):
-            try:
-                found.append(Tab(label, site_address(site, name), name == current))
-            except NoReverseMatch:  # its page is not there yet
-                continue
-    return found
+    return [
+        Tab(label, site_address(site, name), name == current)
+        for name, (label, action) in TABS.items()
+        if authority.may(action, site.uid)
+    ]
 
 
 class SiteTabView(WagtailAdminTemplateMixin, SiteView):  # type: ignore[misc]
@@ -52,6 +51,13 @@ class SiteTabView(WagtailAdminTemplateMixin, SiteView):  # type: ignore[misc]
 
     tab = WEBSITE
     header_icon = "site"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            page: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        except UnknownSiteError as error:  # it was retired since it was asked for
+            raise Http404 from error
+        return page
 
     def get_page_title(self) -> str:
         return str(self.site)

@@ -70,7 +70,7 @@ class Command(MultihostCommand):
 
     @collector_paused()
     def run(self, **options: Any) -> None:
-        registry = registry_of(options["registry"])
+        registry = registry_of(options["registry"]).for_rendering(self.tell)
         watch = choose_watch(options)
         contents = to_publish(registry, options["site"], static_files(), watch)
         self.warn(contents)

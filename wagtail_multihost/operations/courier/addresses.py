@@ -16,30 +16,25 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 #: What is not public of IPv4.
-NOT_PUBLIC_4 = tuple(
-    map(
-        IPv4Network,
-        (
-            "0.0.0.0/8",  # this network: RFC 791, RFC 1122
-            "10.0.0.0/8",  # private: RFC 1918
-            "100.64.0.0/10",  # behind a provider's NAT: RFC 6598
-            "127.0.0.0/8",  # loopback: RFC 1122
-            "169.254.0.0/16",  # link-local, and clouds' metadata: RFC 3927
-            "172.16.0.0/12",  # private: RFC 1918
-            "192.0.0.0/24",  # protocol assignments: RFC 6890
-            "192.0.2.0/24",  # documentation: RFC 5737
-            "192.31.196.0/24",  # AS112: RFC 7535
-            "192.52.193.0/24",  # multicast tunnels: RFC 7450
-            "192.88.99.0/24",  # 6to4 relays: RFC 7526
-            "192.168.0.0/16",  # private: RFC 1918
-            "192.175.48.0/24",  # AS112: RFC 7534
-            "198.18.0.0/15",  # benchmarks: RFC 2544
-            "198.51.100.0/24",  # documentation: RFC 5737
-            "203.0.113.0/24",  # documentation: RFC 5737
-            "224.0.0.0/4",  # multicast: RFC 5771
-            "240.0.0.0/4",  # reserved, and broadcast: RFC 1112, RFC 919
-        ),
-    )
+SPECIAL_4 = (
+    "0.0.0.0/8",  # this network: RFC 791, RFC 1122
+    "10.0.0.0/8",  # private: RFC 1918
+    "100.64.0.0/10",  # behind a provider's NAT: RFC 6598
+    "127.0.0.0/8",  # loopback: RFC 1122
+    "169.254.0.0/16",  # link-local, and clouds' metadata: RFC 3927
+    "172.16.0.0/12",  # private: RFC 1918
+    "192.0.0.0/24",  # protocol assignments: RFC 6890
+    "192.0.2.0/24",  # documentation: RFC 5737
+    "192.31.196.0/24",  # AS112: RFC 7535
+    "192.52.193.0/24",  # multicast tunnels: RFC 7450
+    "192.88.99.0/24",  # 6to4 relays: RFC 7526
+    "192.168.0.0/16",  # private: RFC 1918
+    "192.175.48.0/24",  # AS112: RFC 7534
+    "198.18.0.0/15",  # benchmarks: RFC 2544
+    "198.51.100.0/24",  # documentation: RFC 5737
+    "203.0.113.0/24",  # documentation: RFC 5737
+    "224.0.0.0/4",  # multicast: RFC 5771
+    "240.0.0.0/4",  # reserved, and broadcast: RFC 1112, RFC 919
 )
 #: The only part of IPv6 that is assigned to public hosts (RFC 4291, section 2.4). Loopback, private (RFC 4193),
 #: link-local and multicast addresses are outside it, and so are those that have one of IPv4 in them: mapped and
@@ -47,26 +42,21 @@ NOT_PUBLIC_4 = tuple(
 #: in RFC 8215).
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 #: What is not public in it.
-NOT_PUBLIC_6 = tuple(
-    map(
-        IPv6Network,
-        (
-            "2001::/23",  # protocol assignments, with Teredo (RFC 4380), ORCHID (RFC 7343), benchmarks: RFC 2928
-            "2001:db8::/32",  # documentation: RFC 3849
-            "2002::/16",  # 6to4, with an address of IPv4: RFC 3056
-            "2620:4f:8000::/48",  # AS112: RFC 7534
-            "3fff::/20",  # documentation: RFC 9637
-        ),
-    )
+SPECIAL_6 = (
+    "2001::/23",  # protocol assignments, with Teredo (RFC 4380), ORCHID (RFC 7343), benchmarks: RFC 2928
+    "2001:db8::/32",  # documentation: RFC 3849
+    "2002::/16",  # 6to4, with an address of IPv4: RFC 3056
+    "2620:4f:8000::/48",  # AS112: RFC 7534
+    "3fff::/20",  # documentation: RFC 9637
 )
+NOT_PUBLIC: tuple[Network, ...] = tuple(map(ip_network, (*SPECIAL_4, *SPECIAL_6)))
 
 
 def is_public(address: Address, refused: Iterable[Network] = ()) -> bool:
     """Return whether ``address`` is one of a public host, and in none of the networks that are ``refused`` besides."""
     if isinstance(address, IPv6Address) and (address not in GLOBAL_UNICAST or address.scope_id is not None):
         return False
-    special: tuple[Network, ...] = NOT_PUBLIC_4 if isinstance(address, IPv4Address) else NOT_PUBLIC_6
-    return not any(address in network for network in (*special, *refused) if network.version == address.version)
+    return not any(address in network for network in (*NOT_PUBLIC, *refused) if network.version == address.version)
 
 
 def parse_network(value: str) -> Network:

@@ -23,8 +23,7 @@ EXIT_CODES = {
     "this login; with --once also a database that is away",
 }
 EXAMPLES = (
-    "multihost-courier \\",
-    '    --database "postgresql://multihost_courier@db.internal/control?passfile=/etc/multihost/courier.pgpass"',
+    'multihost-courier --database "postgresql:///?service=control"',
     "multihost-courier --database postgresql:///control --resolver 127.0.0.1 --once",
 )
 EXTRA = "The courier needs psycopg and dnspython: pip install 'wagtail-multihost[courier]'."

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from wagtail_multihost.registry.declarations import ENV, PROJECT_SETTINGS
+from wagtail_multihost.registry.declarations import CODEBASES, ENV, PROJECT_SETTINGS
 from wagtail_multihost.registry.fields import URL_PARSERS
 from wagtail_multihost.registry.keys.key import NAME, NONE, PLATFORM, REQUIRED, SETTINGS, SITE, Key, field_keys
 from wagtail_multihost.registry.keys.settings import settings_keys
@@ -110,11 +110,13 @@ def option_keys() -> Iterator[Key]:
 
 def declaration_keys() -> Iterator[Key]:
     """Yield the keys of what the platform declares under names of its own choice, which ``NAME`` stands for."""
-    for table, spec in ((PROJECT_SETTINGS, ProjectSetting), (ENV, Variable)):
+    for table, spec in ((PROJECT_SETTINGS, ProjectSetting), (ENV, Variable), (CODEBASES, CodeOptions)):
         outer = {one.name: found for one, found in declarations(PlatformSpec)}[table]
         for one, found in declarations(spec):
             who = "node" if "node" in (found.who, outer.who) else found.who
-            yield from field_keys(f"{PLATFORM}.{table}.{NAME}", one, found._replace(who=who))
+            # An option's default is that of the code, which nothing in a registry states.
+            told = found._replace(who=who, default_text="the platform's" if spec is CodeOptions else found.default_text)
+            yield from field_keys(f"{PLATFORM}.{table}.{NAME}", one, told)
 
 
 def table_key(table: str, name: str, part: Part, default: str, meaning: str) -> Key:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from wagtail_multihost.registry.declarations import CODEBASES
 from wagtail_multihost.registry.keys import NAME, PLATFORM, SITE, Key, declared, keys_in
 from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH
 from wagtail_multihost.spec.project_settings import NAME_FORM
@@ -91,7 +92,8 @@ def inner_schema(key: Key, keys: tuple[Key, ...]) -> Schema | None:
     inner = keys_in(key, keys)
     if inner and inner[0].table.endswith(f".{NAME}"):
         declaration = table_schema(inner[0].table, inner)
-        return {"type": "object", "patternProperties": {f"^{NAME_FORM}$": declaration}, "additionalProperties": False}
+        form = SITE_ID if key.name == CODEBASES else f"^{NAME_FORM}$"
+        return {"type": "object", "patternProperties": {form: declaration}, "additionalProperties": False}
     return table_schema(inner[0].table, inner) if inner else None
 
 

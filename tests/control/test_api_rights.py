@@ -1,0 +1,306 @@
+"""Every operation of the API for everyone: what they may do with their own site, and with a neighbour's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from tests.control.clients import ApiClient, Reply, client_of, document, operator_client
+from tests.control.fleet import Fleet
+from wagtail_multihost.control.models import Event, Grant, HeldName, ManagedSite, Note, Verification
+
+LEVELS = ("view", "change", "operate", "admin", "platform")
+PATCH = {"record": {"admins": ["a@example.com"]}}
+
+
+class Operation(NamedTuple):
+    """How an operation is asked for, and the least level that may; ``{site}`` is a site's id, ``{group}`` a group."""
+
+    method: str
+    path: str
+    level: str
+    body: Any = None
+
+
+OPERATIONS = {
+    "get_site": Operation("get", "/sites/{site}", "view"),
+    "put_site": Operation("put", "/sites/{site}", "change", "record"),
+    "patch_site": Operation("patch", "/sites/{site}", "change", PATCH),
+    "retire_site": Operation("delete", "/sites/{site}", "platform"),
+    "change_sites": Operation(
+        "post", "/sites:batch", "change", {"changes": [{"action": "patch", "id": "{site}", "generation": 1, **PATCH}]}
+    ),
+    "get_hostname": Operation("get", "/sites/{site}/hostnames/{site}.example.com", "view"),
+    "put_hostname": Operation("put", "/sites/{site}/hostnames/new.example.com", "platform", {"role": "alias"}),
+    "delete_hostname": Operation("delete", "/sites/{site}/hostnames/{site}.example.net", "change"),
+    "verify_hostname": Operation("post", "/sites/{site}/hostnames/new.example.com/verify", "change"),
+    "list_grants": Operation("get", "/sites/{site}/grants", "platform"),
+    "put_grant": Operation("put", "/sites/{site}/grants/{group}", "platform", {"action": "admin"}),
+    "delete_grant": Operation("delete", "/sites/{site}/grants/{group}", "platform"),
+    "list_notes": Operation("get", "/sites/{site}/notes", "view"),
+    "add_note": Operation("post", "/sites/{site}/notes", "change", {"text": "A note."}),
+}
+#: What concerns no one site: nobody is refused, and each sees what is theirs; the platform is hidden.
+SHARED = {
+    "list_sites": Operation("get", "/sites", "view"),
+    "list_events": Operation("get", "/events", "view"),
+    "list_audit": Operation("get", "/audit", "view"),
+    "get_document": Operation("get", "/openapi.json", "view"),
+    "get_platform": Operation("get", "/platform", "platform"),
+    "patch_platform": Operation("patch", "/platform", "platform", {"record": {"origin": "http://{hostname}"}}),
+}
+
+
+def filled(value: Any, site: str, group: int) -> Any:
+    return json.loads(json.dumps(value).replace("{site}", site).replace("{group}", str(group)))
+
+
+def ask(client: ApiClient, fleet: Fleet, operation: Operation, site: str) -> Reply:
+    """Ask for an operation with a site, and undo whatever came of it."""
+    group = Group.objects.get(name="neighbours").pk
+    body = filled(operation.body, site, group)
+    if body == "record":
+        found = ManagedSite.objects.filter(identifier=site).first()
+        body = {"record": {**(found.record if found else {}), "admins": ["a@example.com"]}}
+    with transaction.atomic():
+        reply = client.ask(operation.method, filled(operation.path, site, group), body, if_match="*")
+        transaction.set_rollback(True)
+    return reply
+
+
+@pytest.fixture(name="street")
+def _street(fleet: Fleet) -> Fleet:
+    for name in ("aurora", "borealis"):
+        fleet.add(name, f"{name}.example.com", aliases=[f"{name}.example.net"])
+    Grant.objects.create(site=fleet.site("borealis"), group=Group.objects.create(name="neighbours"), action="change")
+    return fleet
+
+
+def person(fleet: Fleet, level: str) -> Any:
+    name = f"ada of {level}"
+    return fleet.user(name, operator=True) if level == "platform" else fleet.user(name, aurora=level)
+
+
+def test_every_operation_is_tried() -> None:
+    stated = {one["operationId"] for operations in document()["paths"].values() for one in operations.values()}
+    assert stated == {*OPERATIONS, *SHARED}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_right_decides(street: Fleet, level: str) -> None:
+    client = client_of(person(street, level))
+    for name, operation in OPERATIONS.items():
+        may = LEVELS.index(level) >= LEVELS.index(operation.level)
+        reply = ask(client, street, operation, "aurora")
+        assert (reply.status < 300) if may else (reply.status == 403), (name, reply)
+        if not may:
+            assert reply.errors, name
+    for name, operation in SHARED.items():
+        may = LEVELS.index(level) >= LEVELS.index(operation.level)
+        assert ask(client, street, operation, "aurora").status == (200 if may else 404), name
+
+
+@pytest.mark.parametrize("level", LEVELS[:-1])
+def test_site_of_others_is_as_one_that_is_not_there(street: Fleet, level: str) -> None:
+    client = client_of(person(street, level))
+    for name, operation in OPERATIONS.items():
+        foreign, missing = (ask(client, street, operation, site) for site in ("borealis", "nowhere"))
+        assert foreign.status == missing.status == 404, (name, foreign)
+        assert str(foreign.body).replace("borealis", "nowhere") == str(missing.body), name
+
+
+@pytest.mark.parametrize("action", ["read", "change"])
+def test_scope_of_a_token_bounds_its_user(street: Fleet, action: str) -> None:
+    """The user may everything."""
+    client = client_of(street.user("olga", operator=True), action)
+    for name, operation in {**OPERATIONS, **SHARED}.items():
+        reads = operation.method == "get" and name != "list_grants"
+        of_site = operation.level == "change"
+        reply = ask(client, street, operation, "aurora")
+        assert (reply.status < 300) if reads or (of_site and action == "change") else (reply.status == 403), (
+            name,
+            reply,
+        )
+
+
+def test_token_for_one_site_is_for_no_other(street: Fleet) -> None:
+    user = street.user("olga", operator=True)
+    client = client_of(user, "operate", [street.site("aurora")])
+    for name, operation in OPERATIONS.items():
+        reply = ask(client, street, operation, "borealis")
+        assert reply.status == 404, (name, reply)
+    assert [site["id"] for site in client.get("/sites").body["sites"]] == ["aurora"]
+    assert {event["site"] for event in client.get("/events").body["events"]} == {"aurora"}
+    assert {entry["label"] for entry in client.get("/audit").body["entries"]} == {"aurora"}
+    assert client.get("/platform").status == 404
+    assert client.put("/sites/new", {"record": {"hostnames": ["new.example.com"]}}).status == 404
+
+
+def test_lists_have_what_may_be_seen(street: Fleet) -> None:
+    client = client_of(person(street, "view"))
+    assert [site["id"] for site in client.get("/sites").body["sites"]] == ["aurora"]
+    for query in ("q=borealis", "q=example", "after=aurora", "label=x"):
+        assert "borealis" not in str(client.get(f"/sites?{query}").body)
+    assert {event["site"] for event in client.get("/events").body["events"]} == {"aurora"}
+    assert {entry["label"] for entry in client.get("/audit").body["entries"]} == {"aurora"}
+    assert client.get("/audit?site=borealis").status == 404
+    everything = operator_client(street)
+    assert {event["site"] for event in everything.get("/events").body["events"]} == {None, "aurora", "borealis"}
+    assert {entry["label"] for entry in everything.get("/audit?site=borealis").body["entries"]} == {"borealis"}
+
+
+@pytest.mark.parametrize("level", ["view", "change", "operate"])
+def test_site_is_switched_off_by_who_operates_it(street: Fleet, level: str) -> None:
+    client = client_of(person(street, level))
+    for key, value in (("enabled", False), ("state", "maintenance")):
+        reply = client.patch("/sites/aurora", {"record": {key: value}}, if_match="*")
+        assert reply.status == (200 if level == "operate" else 403)
+        if level != "operate":
+            assert reply.errors[0]["key"] == f"Site aurora: {key}"
+
+
+def test_keys_of_operators_are_refused_to_others(street: Fleet) -> None:
+    client = client_of(person(street, "admin"))
+    for record in ({"database": {"host": "mine.example.com"}}, {"nodes": ["north"]}, {"names": {"database": "x"}}):
+        for body in (record, {**record, "admins": ["a@example.com"]}):
+            reply = client.patch("/sites/aurora", {"record": body}, if_match="*")
+            assert reply.status == 403
+            assert reply.errors[0]["key"].startswith("Site aurora: ")
+    assert street.site("aurora").generation == 1
+
+
+def test_name_of_a_neighbour_is_taken_without_being_named(street: Fleet) -> None:
+    from django.utils import timezone
+
+    client = client_of(person(street, "change"))
+    Verification.objects.create(
+        name="borealis.example.com", site=street.site("aurora"), secret="x", proven_at=timezone.now()
+    )
+    reply = client.put("/sites/aurora/hostnames/borealis.example.com", {"role": "alias"})
+    assert reply.status == 409
+    assert "borealis" not in reply.errors[0]["message"].replace("borealis.example.com", "")
+    assert HeldName.objects.get(what="hostname", name="borealis.example.com").site == street.site("borealis")
+
+
+def test_hostname_is_added_once_it_is_proven(street: Fleet) -> None:
+    from django.utils import timezone
+
+    client = client_of(person(street, "change"))
+    address = "/sites/aurora/hostnames/new.example.com"
+    assert client.get(address).status == 404
+    refused = client.put(address, {})
+    assert (refused.status, refused.errors[0]["key"]) == (403, "Site aurora: hostnames")
+    asked = client.post(f"{address}/verify")
+    assert asked.status == 202
+    challenge = asked.body["challenge"]
+    assert challenge["record_name"] == "_multihost-challenge.new.example.com"
+    assert challenge["wanted_at"]
+    assert client.post(f"{address}/verify").body["challenge"]["record_value"] == challenge["record_value"]
+    Verification.objects.update(checked_at=timezone.now())
+    assert client.post(f"{address}/verify").status == 409
+    assert client.post("/sites/aurora/hostnames/new.example/verify").status == 422
+    Verification.objects.update(proven_at=timezone.now(), wanted_at=None, method="dns")
+    added = client.put(address, {"canonical": True})
+    assert added.status == 200
+    assert added.body["revision"] == street.revision
+    state = client.get("/sites/aurora/hostnames/NEW.example.com").body
+    assert (state["role"], state["canonical"], bool(state["verified_at"])) == ("hostname", True, True)
+    assert client.put(address, {"role": "alias"}, if_match='"1"').status == 412
+    gone = client.delete(address, if_match=added.etag)
+    assert (gone.status, len(gone.body["changes"])) == (200, 1)
+    again = client.delete(address)
+    assert (again.status, again.body["changes"]) == (200, [])
+
+
+def test_challenge_is_for_those_who_may_change_the_site(street: Fleet) -> None:
+    client_of(person(street, "change")).post("/sites/aurora/hostnames/new.example.com/verify")
+    assert client_of(person(street, "view")).get("/sites/aurora/hostnames/new.example.com").status == 404
+
+
+def test_rights_are_given_and_taken(street: Fleet) -> None:
+    client = operator_client(street)
+    group = Group.objects.get(name="neighbours").pk
+    before = street.revision
+    for changed in (True, False):
+        reply = client.put(f"/sites/aurora/grants/{group}", {"action": "view"})
+        assert reply.body == {"revision": before, "changed": changed}
+    assert {"group": group, "name": "neighbours", "action": "view"} in client.get("/sites/aurora/grants").body["grants"]
+    for changed in (True, False):
+        assert client.delete(f"/sites/aurora/grants/{group}").body["changed"] is changed
+    assert client.put("/sites/aurora/grants/999999", {"action": "view"}).status == 404
+    assert client.put(f"/sites/aurora/grants/{group}", {"action": "own"}).status == 422
+
+
+def test_notes_are_kept_as_they_were_written(street: Fleet) -> None:
+    client = client_of(person(street, "change"))
+    texts = [f"<script>alert({number})</script>" for number in range(3)]
+    for text in texts:
+        reply = client.post("/sites/aurora/notes", {"text": text})
+        assert (reply.status, reply.body["author"]) == (201, "ada of change")
+    page = client.get("/sites/aurora/notes?limit=2").body
+    rest = client.get(f"/sites/aurora/notes?limit=2&before={page['next']}").body
+    assert [note["text"] for note in (*page["notes"], *rest["notes"])] == texts[::-1]
+    assert rest["next"] is None
+    for author in ("author", "site", "at", "id"):
+        assert client.post("/sites/aurora/notes", {"text": "x", author: 1}).status == 422
+    assert client.post("/sites/aurora/notes", {"text": ""}).status == 422
+    assert Note.objects.count() == 3
+
+
+def test_audit_has_the_difference_and_no_secret(street: Fleet) -> None:
+    client = operator_client(street)
+    reference = "env:MULTIHOST_SECRET_AURORA_DB"
+    record = {"database": {"engine": "postgresql", "host": "db.internal", "password": reference}}
+    assert client.patch("/sites/aurora", {"record": record, "reason": "moves"}, if_match="*").status == 200
+    page = client.get("/audit?site=aurora&limit=1").body
+    [entry] = page["entries"]
+    assert (entry["reason"], entry["revision"], entry["uid"]) == (
+        "moves",
+        street.revision,
+        str(street.site("aurora").uid),
+    )
+    assert {"key": "database.host", "before": None, "after": "db.internal"} in entry["changes"]
+    assert reference not in str(page)
+    assert client.get(f"/audit?site=aurora&before={page['next']}").body["entries"][0]["action"] == "site.created"
+
+
+def pages(client: ApiClient, after: str = "") -> Iterator[dict[str, Any]]:
+    while True:
+        page = client.get(f"/events?limit=2{after}").body
+        yield page
+        if not page["events"]:
+            return
+        after = f"&after={page['next']}"
+
+
+def test_events_are_read_from_where_one_was(street: Fleet) -> None:
+    client = operator_client(street)
+    revisions = [event["revision"] for page in pages(client) for event in page["events"]]
+    assert revisions == [*range(1, street.revision + 1)]
+    one = client_of(person(street, "view"))
+    last = [*pages(one)][-1]
+    assert last["next"] == last["revision"] == street.revision
+
+
+def test_events_that_are_not_kept_are_gone(street: Fleet) -> None:
+    from django.db import connection
+
+    client = operator_client(street)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # all were there when they were made
+        cursor.execute("UPDATE control_head SET oldest = 3 WHERE id = 1")
+    Event.objects.filter(revision__lt=3).delete()
+    assert client.get("/events?after=1").status == 410
+    assert [event["revision"] for event in client.get("/events?after=2").body["events"]] == [3]
+    assert client.get("/events").body["events"][0]["revision"] == 3
+    assert client.get("/events?after=4").status == 410
+
+
+def test_without_a_server_that_can_wait_the_answer_comes_at_once(street: Fleet) -> None:
+    reply = operator_client(street).get(f"/events?after={street.revision}&wait=25")
+    assert (reply.status, reply.body["events"], reply.headers["Retry-After"]) == (200, [], "5")

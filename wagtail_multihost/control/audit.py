@@ -1,0 +1,59 @@
+"""The audit log of what has no revision: rights, people and tokens. Registration logs its own changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model
+from django.utils import timezone
+from wagtail.models import ModelLogEntry
+
+from wagtail_multihost.control.authority import Authority
+
+GRANTED, REVOKED = "multihost.grant.given", "multihost.grant.taken"
+GROUP_CREATED = "multihost.group.created"
+ADMIN_MADE, ADMIN_UNMADE = "multihost.group.admin_made", "multihost.group.admin_unmade"
+INVITED, WITHDRAWN, JOINED, REMOVED = (
+    "multihost.group.invited",
+    "multihost.group.invitation_withdrawn",
+    "multihost.group.joined",
+    "multihost.group.removed",
+)
+TOKEN_CREATED, TOKEN_REVOKED = "multihost.token.created", "multihost.token.revoked"
+LABELS = {
+    GRANTED: "Give a right",
+    REVOKED: "Take a right",
+    GROUP_CREATED: "Create the group",
+    ADMIN_MADE: "Let someone invite to the group",
+    ADMIN_UNMADE: "Let someone invite to the group no more",
+    INVITED: "Invite someone",
+    WITHDRAWN: "Withdraw an invitation",
+    JOINED: "Join the group",
+    REMOVED: "Remove someone from the group",
+    TOKEN_CREATED: "Create the token",
+    TOKEN_REVOKED: "Revoke the token",
+}
+
+
+def change_row(key: str, before: object, after: object) -> dict[str, object]:
+    """Return a difference in the form in which registration logs those of records."""
+    return {"key": key, "before": before, "after": after}
+
+
+def log_change(
+    authority: Authority, subject: Model, action: str, changes: Iterable[dict[str, object]] = (), **data: Any
+) -> None:
+    """Write that someone did ``action`` to ``subject``, with what ``changes``."""
+    ModelLogEntry.objects.create(
+        content_type=ContentType.objects.get_for_model(subject, for_concrete_model=False),
+        object_id=str(subject.pk),
+        label=str(subject)[:200],
+        action=action,
+        timestamp=timezone.now(),
+        user_id=authority.user,
+        content_changed=True,
+        deleted=False,
+        data={"actor": authority.actor, "changes": list(changes), **data},
+    )

@@ -1,0 +1,78 @@
+"""System checks of a control project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from django.apps import AppConfig, apps
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.urls import URLPattern, URLResolver, get_resolver
+
+WAGTAIL_API, NAMESPACE = "wagtail.api.v3", "wagtailapi_v3"
+#: Who may do one of these with users or groups can make themselves an operator, or act as one by a token.
+ACTIONS = ("add", "change", "delete")
+
+
+@register(Tags.urls)
+def check_wagtail_api(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E001: Wagtail's own API, for which a token is its user, without scope and without end."""
+    is_mounted = NAMESPACE in namespaces(get_resolver().url_patterns)
+    if not is_mounted and not apps.is_installed(WAGTAIL_API):
+        return []
+    return [
+        Error(
+            "Wagtail's own API knows neither the scope nor the end of a token: there each is its whole user.",
+            hint=f"Take {WAGTAIL_API} out of INSTALLED_APPS and of the URLconf.",
+            id="multihost_control.E001",
+        )
+    ]
+
+
+def namespaces(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[str | None]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield pattern.namespace
+            yield from namespaces(pattern.url_patterns)
+
+
+@register(Tags.database)
+def check_account_permissions(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: object
+) -> list[CheckMessage]:
+    """W001: a permission over accounts that someone other than a superuser has."""
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    try:
+        held = sorted(account_permission_holders())
+    except DatabaseError:
+        return []  # it cannot be asked now
+    if not held:
+        return []
+    return [
+        Warning(
+            f"Permissions over users or groups are for superusers alone, but these have some: {', '.join(held)}.",
+            hint="Take them away. People look after their own groups on the page People, without such permissions.",
+            id="multihost_control.W001",
+        )
+    ]
+
+
+def account_permission_holders() -> Iterator[str]:
+    """Yield the groups, and the users who are no superusers, that hold a permission over accounts."""
+    user_model = get_user_model()
+    models = {(model._meta.app_label, model._meta.model_name) for model in (user_model, Group)}
+    permissions = [
+        permission.pk
+        for permission in Permission.objects.select_related("content_type").filter(
+            codename__in=[f"{action}_{name}" for action in ACTIONS for _, name in models]
+        )
+        if (permission.content_type.app_label, permission.content_type.model) in models
+    ]
+    for group in Group.objects.filter(permissions__in=permissions).distinct():
+        yield f"the group {group.name!r}"
+    users = user_model._default_manager.filter(user_permissions__in=permissions, is_superuser=False).distinct()
+    for user in users:
+        yield f"the user {user.get_username()!r}"
