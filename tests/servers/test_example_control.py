@@ -26,7 +26,7 @@ pytestmark = pytest.mark.servers
 
 UP = "The control site: "
 STARTED = "Stop with Ctrl-C."
-START_SECONDS = 240  # on a busy machine
+START_SECONDS = 480  # on a busy machine; some twenty on an idle one
 #: How long a saved site may take, on a busy machine; it takes some four seconds on an idle one.
 SERVED_SECONDS = 60
 BEGIN = """
