@@ -99,7 +99,7 @@ def wait_for(condition: Callable[[], bool], child: Child, what: str, progress: P
     deadline = time.monotonic() + START_SECONDS
     while not condition():
         if child.process.poll() is not None or time.monotonic() > deadline:
-            raise Failure(f"{what} is not served. {child.log} says why.")
+            raise Failure(f"{what} does not answer. {child.log} says why.")
         progress.show()
         time.sleep(0.1)
 

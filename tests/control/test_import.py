@@ -18,14 +18,17 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.control.fleet import OPERATOR, Fleet
+from tests.servers.postgres import HOST, Postgres
 from wagtail_multihost.control.changes import CreateSite, EditSite, RetireSite
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.importing import named_ids
 from wagtail_multihost.control.models import Event, FormerRecord, HeldName, ManagedSite, Platform
-from wagtail_multihost.control.observed import MOST_ABOVE, read_fuse
+from wagtail_multihost.control.observed import MOST_ABOVE, ask_server, read_fuse
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.publishing.snapshots import publish, to_publish
 from wagtail_multihost.registry.toml import TomlRegistry
+from wagtail_multihost.spec.database import DatabaseSpec
+from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SiteSpec
 
 EVERY_KEY = Path(__file__).parents[2] / "docs" / "examples" / "every-key.toml"
@@ -54,7 +57,7 @@ user = "site-{{site}}"
 [sites.aurora]
 uid = "{LIVE}"
 hostnames = ["aurora.example.org"]
-database = {{ engine = "postgresql", host = "db", password_file = "secrets/aurora" }}
+database = {{ engine = "postgresql", host = "127.0.0.1", port = 1, password_file = "secrets/aurora" }}
 names = {{ {names_of("aurora")} }}
 """
 DECLARED = '[platform.project_settings.PAY]\ntype = "string"\nsecret = true\n'
@@ -330,7 +333,7 @@ def test_head_starts_above_all_that_this_machine_has_seen(fleet: Fleet, folder: 
 
 
 def test_hostile_fuse_cannot_use_the_revisions_up(fleet: Fleet, folder: Path) -> None:
-    server = 'engine = "postgresql", host = "db", password_file = "secrets/aurora"'
+    server = 'engine = "postgresql", host = "127.0.0.1", port = 1, password_file = "secrets/aurora"'
     text = SIMPLE.replace(server, 'path = "fuse.sqlite3"')
     make_fuse(folder / "fuse.sqlite3", 2**53)
     err = io.StringIO()
@@ -340,6 +343,35 @@ def test_hostile_fuse_cannot_use_the_revisions_up(fleet: Fleet, folder: Path) ->
     make_fuse(folder / "fuse.sqlite3", 41 + MOST_ABOVE)
     import_text(folder, text)
     assert fleet.revision == 41 + MOST_ABOVE
+
+
+def test_fuse_of_a_database_on_a_server_counts(fleet: Fleet, postgres: Postgres, folder: Path) -> None:
+    """It is asked with what the record says; a view that hangs, or no number, is none."""
+    password = "the-password-of-a-site"
+    postgres.add_role("fused", password)
+    postgres.add_database("fused", "fused")
+    postgres.execute("fused", "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO fused")
+    server = {"engine": "postgresql", "host": HOST, "port": postgres.port, "name": "fused", "user": "fused"}
+    database = DatabaseSpec(**server, password=Secret(password))
+    silent: set[tuple[str, int]] = set()
+    assert ask_server(database, silent) is None
+    postgres.execute("fused", "CREATE TABLE wagtail_multihost_identity (revision bigint)")
+    postgres.execute("fused", "INSERT INTO wagtail_multihost_identity VALUES (7000)")
+    assert ask_server(database, silent) == 7000
+    (folder / "password").write_text(password)
+    (folder / "password").chmod(0o600)
+    keys = ", ".join(f"{key} = {json.dumps(value)}" for key, value in {**server, "password_file": "password"}.items())
+    place = SIMPLE.index("database = {")
+    import_text(folder, SIMPLE[:place] + f"database = {{ {keys} }}" + SIMPLE[SIMPLE.index("\n", place) :])
+    assert fleet.revision == 7001
+    for body in ("SELECT pg_sleep(60), 1::bigint AS revision", "SELECT 'x'::text AS revision"):
+        postgres.execute("fused", "DROP TABLE IF EXISTS wagtail_multihost_identity")
+        postgres.execute("fused", "DROP VIEW IF EXISTS wagtail_multihost_identity")
+        postgres.execute("fused", f"CREATE VIEW wagtail_multihost_identity AS SELECT revision FROM ({body}) AS said")
+        assert ask_server(database, silent) is None
+    assert silent == set()
+    assert ask_server(replace(database, port=1), silent) is None
+    assert (HOST, 1) in silent
 
 
 def test_fuse_is_read_of_a_file_alone_and_in_time(folder: Path) -> None:

@@ -115,6 +115,20 @@ def test_emperor_writes_where_any_site_does() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        ("/etc/multihost/sites.toml", "ReadWritePaths=/run/s"),
+        ("postgresql:///control?passfile=/a%20b", "ReadWritePaths=/run/s /srv/aviary/data"),
+    ],
+)
+def test_snapshots_of_a_database_are_written_with_its_copy(source: str, written: str) -> None:
+    """What the database said last is in the data folder; a file needs no copy."""
+    found = lines(make("gunicorn", snapshots=Path("/run/s"), source=source), "multihost-snapshot.service")
+    assert [line for line in found if line.startswith("ReadWritePaths")] == [written]
+    assert any(f"MULTIHOST_REGISTRY={source}".replace("%", "%%") in line for line in found)
+
+
 @pytest.mark.parametrize(("harakiri", "seconds"), [(10, 15), (60, 65)])
 def test_emperor_may_stop_a_little_longer_than_a_request_takes(harakiri: int, seconds: int) -> None:
     """Its sites end what they do first."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.accounts import needs_root
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.last_copy import (
     DAY,
@@ -121,7 +122,7 @@ def test_what_is_no_file_is_not_used(tmp_path: Path, make: object) -> None:
         read_copy(path)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other accounts")
+@needs_root
 def test_copy_of_another_account_is_not_used(tmp_path: Path) -> None:
     """A site could have written it, where its folder is in the data folder."""
     path = copy_path(tmp_path)

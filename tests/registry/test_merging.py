@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.accounts import needs_root
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.keys import Key, declared, keys_in
 from wagtail_multihost.registry.merging import merge_node_file
@@ -245,7 +246,7 @@ def test_node_file_that_others_may_write_is_not_read(tmp_path: Path, mode: int) 
         read_node_file({"MULTIHOST_NODE_FILE": str(path)})
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other accounts")
+@needs_root
 def test_node_file_in_production_is_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the process is another account: that one could have been led to change it."""
     path = tmp_path / "node.toml"

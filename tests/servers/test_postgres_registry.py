@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.accounts import needs_root
 from tests.servers.control import DATABASE, READER, Control, reset, running_control, stopped
 from tests.servers.postgres import HOST
 from wagtail_multihost.exceptions import ConfigurationError, Problem
@@ -494,7 +495,7 @@ def test_registry_that_a_process_can_open_again_has_no_secret_in_its_url(control
     assert set(registry.files) == {control.node_file, control.passfile}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other accounts")
+@needs_root
 def test_node_file_of_another_account_is_refused(control: Control) -> None:
     """Nor one in a folder that another account can change."""
     os.chown(control.node_file, 65534, 0)

@@ -32,8 +32,8 @@ KnownTable: TypeAlias = "Mapping[str, KnownKey]"
 
 class Leaf(NamedTuple):
     """
-    A ``value`` of a table: its ``path``, whether it ``is_of_node``, whether it ``is_reference`` (the path of a file with
-    a secret), and whether it ``is_secret``.
+    A ``value`` of a table: its ``path``, whether it ``is_of_node``, whether it ``is_reference`` (the path of a file
+    with a secret), and whether it ``is_secret``.
     """
 
     path: KEY_PATH

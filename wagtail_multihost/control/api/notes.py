@@ -11,7 +11,7 @@ from wagtail_multihost.control.api.answers import WITH_BODY, answers
 from wagtail_multihost.control.api.authentication import authority_in
 from wagtail_multihost.control.api.schemas import NoteAdded, NoteBody, NoteOut, NotePage
 from wagtail_multihost.control.api.sites import get_site
-from wagtail_multihost.control.api.texts import BIGGEST, Limit, SiteId
+from wagtail_multihost.control.api.texts import BIGGEST, NEEDS_CHANGE, Limit, SiteId
 from wagtail_multihost.control.changes import NotAllowedError
 from wagtail_multihost.control.models import CHANGE, Head, Note
 
@@ -19,7 +19,6 @@ router = Router(tags=["Notes"])
 Before = Annotated[
     int | None, Query(ge=0, le=BIGGEST, description="Only what was written before the one with this number.")
 ]
-NEEDS_CHANGE = "It needs the right to change the site."
 
 
 @router.get(

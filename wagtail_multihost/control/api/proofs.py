@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from wagtail_multihost.control.api.problems import CONFLICT, RefusedRequestError
 from wagtail_multihost.control.api.schemas import ChallengeOut
+from wagtail_multihost.control.api.texts import NEEDS_CHANGE
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import NotAllowedError
 from wagtail_multihost.control.models import CHANGE, ManagedSite, Verification
 from wagtail_multihost.control.ownership import Challenge
 from wagtail_multihost.control.proofs import TooManyProofsError, ask_for_check, start_proof
 from wagtail_multihost.exceptions import ConfigurationError
-
-NEEDS_CHANGE = "It needs the right to change the site."
 
 
 def ask_for_proof(authority: Authority, site: ManagedSite, host: str) -> None:

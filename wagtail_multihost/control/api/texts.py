@@ -13,6 +13,7 @@ from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH, parse_hostname, s
 
 MOST = 500
 BIGGEST = 2**63 - 1
+NEEDS_CHANGE = "It needs the right to change the site."
 #: No column of PostgreSQL holds a NUL. Bodies are looked at by their parser.
 NO_NUL = r"^[^\x00]*$"
 SiteId = Annotated[str, Path(description="The id of the site.", examples=["aurora"])]

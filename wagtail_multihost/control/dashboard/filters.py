@@ -53,7 +53,11 @@ class SiteFilterSet(FleetFilterSet):
     """The filters of the list of sites."""
 
     state = django_filters.MultipleChoiceFilter(
-        field_name="status", label="State", choices=list(STATUSES.items()), widget=forms.CheckboxSelectMultiple
+        field_name="status",
+        label="State",
+        choices=list(STATUSES.items()),
+        widget=forms.CheckboxSelectMultiple,
+        distinct=False,
     )
     problem = django_filters.ChoiceFilter(
         label="Problem",
@@ -108,7 +112,7 @@ class EventFilterSet(FleetFilterSet):
     """The filters of the list of events."""
 
     type = django_filters.MultipleChoiceFilter(
-        label="Type", choices=list(TITLES.items()), widget=forms.CheckboxSelectMultiple
+        label="Type", choices=list(TITLES.items()), widget=forms.CheckboxSelectMultiple, distinct=False
     )
     site = django_filters.CharFilter(label="Site id")
 

@@ -29,6 +29,9 @@ from wagtail_multihost.spec.site import SiteSpec
 from wagtail_multihost.spec.systemd import SystemdOptions
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
+#: How the URL of a registry in a database begins.
+DATABASE = "postgresql://"
+
 
 def target_units(plan: Plan) -> Iterator[str]:
     """Yield the units that run on this machine."""
@@ -94,11 +97,13 @@ def sockets_user(plan: Plan) -> str:
 
 def snapshot_values(plan: Plan) -> dict[str, object]:
     snapshots = str(plan.platform.snapshots)
+    # A registry in a database has a copy in the data folder.
+    written = [snapshots, *([str(plan.platform.data)] if plan.source.startswith(DATABASE) else [])]
     return {
         "platform": plan.platform.name,
         "python": python_program(plan.codebase),
         "snapshots": systemd_quote_argument(snapshots),
-        "writable": systemd_quote(snapshots),
+        "writable": " ".join(map(systemd_quote, written)),
         "directory": systemd_quote_line(str(plan.codebase.directory)),
         "source": systemd_quote(f"MULTIHOST_REGISTRY={plan.source}"),
         "settings_module": systemd_quote(f"DJANGO_SETTINGS_MODULE={plan.codebase.settings_module}"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
+from django.db import connection
 
 from wagtail_multihost.control.command import ControlCommand, own_authority
 from wagtail_multihost.control.importing import Imported, Wishes, import_file, named_ids, read_file
@@ -58,9 +59,10 @@ class Command(ControlCommand):
         )
 
     def work(self, **options: Any) -> None:
+        connection.ensure_connection()  # what asks sites' databases takes PGSERVICE and the like out of the environment
         watch = choose_watch(options)
         file = read_file(TomlRegistry(options["file"], os.environ), watch)
-        observed = observe(file.contents)
+        observed = observe(file.contents, watch)
         self.caution(observed.cautions, options["verbosity"])
         stated = os.environ.get(VARIABLE)
         node_file = options["node_file"] or (Path(stated) if stated else file.path.with_name(NODE_FILE))
