@@ -43,6 +43,7 @@ ROUTES = {
     "multihost:events": Rule(SEES),
     "multihost:events_results": Rule(SEES),
     "multihost:platform": Rule(OPERATOR, OPERATOR, {"generation": "1"}),
+    "multihost:roles": Rule(OPERATOR),
     "multihost:site_access": Rule(ADMIN, ADMIN, {"group": "{group}", "action": "view"}),
     "multihost:take_access": Rule(None, ADMIN),
     "multihost:people": Rule(PEOPLE, OPERATOR, {"name": "A new customer"}),
