@@ -54,6 +54,6 @@ ROUTES = {
     "multihost:tokens": Rule(SEES, SEES, {"name": "x", "action": "read", "days": "30"}),
     "multihost:revoke_token": Rule(None, SELF),
     "multihost_control_invitation": Rule(EVERYONE, EVERYONE),
-    "multihost_control_live": Rule(EVERYONE, EVERYONE),
-    "multihost_control_ready": Rule(EVERYONE, EVERYONE),
+    "multihost_control_live": Rule(EVERYONE),
+    "multihost_control_ready": Rule(EVERYONE),
 }

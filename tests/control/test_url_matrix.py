@@ -67,14 +67,12 @@ SELECT (SELECT revision FROM control_head), (SELECT count(*) FROM wagtailcore_mo
     (SELECT count(*) FROM wagtailcore_apitoken WHERE revoked_at IS NULL), (SELECT count(*) FROM auth_user_groups),
     (SELECT count(*) FROM control_verification)
 """
-#: What lists are asked for: files, searches that match a foreign site, filters that name it, a page beyond the last.
+#: What lists are asked for: files, searches that match a foreign site, a filter, a page beyond the last.
 QUERIES = (
     "?export=csv",
     "?export=xlsx",
     "?q=zqfor",
     "?q=zqhos",
-    "?site=zqforeign",
-    "?label=plan:zqlabel",
     "?state=active&enabled=true",
     "?p=999",
     "?ordering=-identifier",
