@@ -187,7 +187,9 @@ def make_widget(entry: Entry, other: Inherited) -> forms.Widget:
     shape = shape_of(entry.key)
     if shape == "choice":
         accepted = [(text, WORDS.get(text, text)) for text in choices_of(entry.key)]
-        return forms.Select(choices=[("", f"Inherit: {said(other)}"), *accepted])
+        # Whose value that is says the help: a long choice makes the field wider than a phone.
+        blank = f"Inherit {WORDS.get(other.text, other.text)}" if other.text in dict(accepted) else "Inherit"
+        return forms.Select(choices=[("", blank), *accepted])
     if shape == "line":
         return forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     return forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
