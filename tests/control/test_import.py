@@ -364,8 +364,8 @@ def test_fuse_of_a_database_on_a_server_counts(fleet: Fleet, postgres: Postgres,
     place = SIMPLE.index("database = {")
     import_text(folder, SIMPLE[:place] + f"database = {{ {keys} }}" + SIMPLE[SIMPLE.index("\n", place) :])
     assert fleet.revision == 7001
+    postgres.execute("fused", "DROP TABLE wagtail_multihost_identity")
     for body in ("SELECT pg_sleep(60), 1::bigint AS revision", "SELECT 'x'::text AS revision"):
-        postgres.execute("fused", "DROP TABLE IF EXISTS wagtail_multihost_identity")
         postgres.execute("fused", "DROP VIEW IF EXISTS wagtail_multihost_identity")
         postgres.execute("fused", f"CREATE VIEW wagtail_multihost_identity AS SELECT revision FROM ({body}) AS said")
         assert ask_server(database, silent) is None

@@ -22,6 +22,8 @@ from wagtail_multihost.control.models import Event
 from wagtail_multihost.control.roles import OWNER, READER, WEB, roles_sql
 from wagtail_multihost.nodeapi import v1
 
+#: Where no test needs the database, none is made.
+pytestmark = pytest.mark.django_db
 DENIED = "42501"
 #: What a connection limit, a missing object and a broken rule of the triggers are.
 VIOLATION = "23514"
