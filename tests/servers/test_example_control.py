@@ -355,7 +355,7 @@ def test_another_account_than_root_serves_it_too(run: Run, tmp_path: Path) -> No
             wait_for(lambda: UP in log.read_text() or process.poll() is not None, "the control site", START_SECONDS)
             assert process.poll() is None, log.read_text()
             other = Run(project, port, process.pid, log.read_text())
-            control(other, "create('gaia', 'gaia.localhost')")
+            save_in_admin(other, "gaia", "gaia.localhost")  # PostgreSQL refuses root
             wait_for_status(other, "gaia.localhost", 200)
             assert not (project / "data" / "control" / "server").exists()
             process.send_signal(signal.SIGINT)
