@@ -7,7 +7,8 @@ from typing import Any
 
 from django.test import Client
 
-from wagtail_multihost.control.dashboard.tabs import WEBSITE, site_address
+from wagtail_multihost.control.dashboard.addresses import site_address
+from wagtail_multihost.control.dashboard.tabs import WEBSITE
 from wagtail_multihost.control.models import ManagedSite
 
 HOST = "control.localhost"
@@ -21,10 +22,10 @@ class Pages:
         self.client.force_login(user)
 
     def get(self, site: ManagedSite, tab: str = WEBSITE, path: str = "", **query: Any) -> Any:
-        return self.client.get(f"{site_address(site, tab)}{path}", query)
+        return self.client.get(f"{site_address(site.uid, tab)}{path}", query)
 
     def post(self, site: ManagedSite, tab: str = WEBSITE, path: str = "", **data: Any) -> Any:
-        return self.client.post(f"{site_address(site, tab)}{path}", data)
+        return self.client.post(f"{site_address(site.uid, tab)}{path}", data)
 
 
 class Words(HTMLParser):

@@ -8,7 +8,8 @@ from tests.control.browser import ControlSite
 from tests.control.dashboard.pages import Pages, words
 from tests.control.fleet import Fleet
 from wagtail_multihost.control.changes import EditPlatform, EditSite
-from wagtail_multihost.control.dashboard.tabs import DOMAINS, HISTORY, SETTINGS, WEBSITE, site_address
+from wagtail_multihost.control.dashboard.addresses import site_address
+from wagtail_multihost.control.dashboard.tabs import DOMAINS, HISTORY, SETTINGS, WEBSITE
 from wagtail_multihost.control.edits import merge_patch, set_value
 from wagtail_multihost.control.models import ManagedSite, Note, Verification
 
@@ -33,7 +34,7 @@ def plant(fleet: Fleet) -> ManagedSite:
 def test_stored_scripts_are_text(control_site: ControlSite, live_fleet: Fleet, name: str) -> None:
     site = plant(live_fleet)
     control_site.sign_in(live_fleet.user("root", operator=True))
-    text = control_site.show(site_address(site, name))
+    text = control_site.show(site_address(site.uid, name))
     field = "[...document.querySelectorAll('main input, main textarea')].map(one => one.value).join()"
     assert "window.hacked=1" in text + control_site.tab.evaluate(field)
     assert control_site.tab.evaluate("window.hacked === undefined")

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from tests.control.dashboard.pages import Pages, words
 from tests.control.fleet import Fleet
-from wagtail_multihost.control.dashboard.proofs import MOST_OPEN
 from wagtail_multihost.control.dashboard.tabs import DOMAINS
 from wagtail_multihost.control.models import ManagedSite, Verification
+from wagtail_multihost.control.proofs import MOST_OPEN
 
 
 def hosts(fleet: Fleet, site: str = "aurora") -> tuple[Any, Any]:

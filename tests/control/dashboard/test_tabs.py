@@ -9,7 +9,8 @@ from django.test import Client
 
 from tests.control.fleet import Fleet
 from wagtail_multihost.control.authority import authority_of
-from wagtail_multihost.control.dashboard.tabs import HISTORY, site_address, tabs_of
+from wagtail_multihost.control.dashboard.addresses import site_address
+from wagtail_multihost.control.dashboard.tabs import HISTORY, tabs_of
 
 
 def test_tabs_are_those_that_someone_may_see(fleet: Fleet) -> None:
@@ -26,10 +27,10 @@ def test_pages_of_a_site_are_for_those_who_may_see_it(fleet: Fleet, tab: str) ->
     site, other = fleet.add("aurora"), fleet.add("borealis")
     client = Client(headers={"host": "control.localhost"})
     client.force_login(fleet.user("ada", aurora="view"))
-    page = client.get(site_address(site, tab))
+    page = client.get(site_address(site.uid, tab))
     assert page.status_code == 200
     assert 'aria-current="page"' in page.text
-    assert client.get(site_address(other, tab)).status_code == 404
+    assert client.get(site_address(other.uid, tab)).status_code == 404
     other.uid = uuid4()
-    assert client.get(site_address(other, tab)).status_code == 404
-    assert Client(headers={"host": "control.localhost"}).get(site_address(site, tab)).status_code == 302
+    assert client.get(site_address(other.uid, tab)).status_code == 404
+    assert Client(headers={"host": "control.localhost"}).get(site_address(site.uid, tab)).status_code == 302

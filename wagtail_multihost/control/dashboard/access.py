@@ -11,8 +11,9 @@ from django.shortcuts import redirect
 from wagtail.admin import messages
 
 from wagtail_multihost.control.authority import Authority
+from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.problems import add_problems, tell_problems
-from wagtail_multihost.control.dashboard.tabs import ACCESS, SiteTabView, site_address
+from wagtail_multihost.control.dashboard.tabs import ACCESS, SiteTabView
 from wagtail_multihost.control.grants import grant_action, grantable_groups, grants_of, revoke_action
 from wagtail_multihost.control.guard import SiteView
 from wagtail_multihost.control.models import ADMIN, CHANGE, OPERATE, VIEW
@@ -60,7 +61,7 @@ class AccessView(SiteTabView):
                 add_problems(form, error)
             else:
                 messages.success(request, f"{group} may {action} {self.site}.")
-                return redirect(site_address(self.site, ACCESS))
+                return redirect(site_address(self.site.uid, ACCESS))
         return self.show(form)
 
     def show(self, form: GrantForm) -> HttpResponseBase:
@@ -88,5 +89,5 @@ class TakeAccessView(SiteView):
         except MultihostError as error:
             tell_problems(request, error)
         if self.authority.is_operator or self.site.grants.filter(group__user=self.authority.user, action=ADMIN):
-            return redirect(site_address(self.site, ACCESS))
+            return redirect(site_address(self.site.uid, ACCESS))
         return redirect("wagtailadmin_home")

@@ -13,18 +13,14 @@ from django.template.response import TemplateResponse
 from wagtail.admin import messages
 
 from wagtail_multihost.control.changes import Edit, EditSite
-from wagtail_multihost.control.dashboard.proofs import (
-    TooManyProofsError,
-    ask_for_check,
-    proofs_to_show,
-    show_proof,
-    start_proof,
-)
+from wagtail_multihost.control.dashboard.addresses import site_address
+from wagtail_multihost.control.dashboard.proofs import proofs_to_show, show_proof
 from wagtail_multihost.control.dashboard.record_page import say_outcome
-from wagtail_multihost.control.dashboard.tabs import DOMAINS, SiteTabView, site_address
+from wagtail_multihost.control.dashboard.tabs import DOMAINS, SiteTabView
 from wagtail_multihost.control.edits import add_hostname, make_canonical, normalize_hostname, remove_hostname
 from wagtail_multihost.control.guard import SiteView
 from wagtail_multihost.control.models import ALIAS, CHANGE, HOSTNAME, Hostname, ManagedSite, Verification
+from wagtail_multihost.control.proofs import TooManyProofsError, ask_for_check, start_proof
 from wagtail_multihost.control.registration import apply_changes
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 
@@ -89,7 +85,7 @@ class DomainsView(SiteTabView):
 
     @property
     def address(self) -> str:
-        return site_address(self.site, DOMAINS)
+        return site_address(self.site.uid, DOMAINS)
 
     def sent_name(self) -> str:
         return self.request.POST.get("name", "").strip()[:LONGEST]
@@ -176,7 +172,7 @@ class ProofResultView(SiteView):
             "shown": show_proof(found),
             "may_change": may_change,
             "roles": ROLES,
-            "address": site_address(self.site, DOMAINS),
+            "address": site_address(self.site.uid, DOMAINS),
         }
         return TemplateResponse(request, "multihost_control/proof_result.html", context)
 

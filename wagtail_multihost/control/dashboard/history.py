@@ -14,11 +14,12 @@ from wagtail.admin.paginator import WagtailPaginator
 from wagtail.models import ModelLogEntry
 
 from wagtail_multihost.control.changes import EditSite, Outcome, StaleRecordError
+from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.change_rows import ChangeRow, change_rows, rows_of_outcome
 from wagtail_multihost.control.dashboard.event_words import names_of_actors
 from wagtail_multihost.control.dashboard.record_form import REASON_LENGTH
 from wagtail_multihost.control.dashboard.record_page import read_generation, say_outcome
-from wagtail_multihost.control.dashboard.tabs import HISTORY, SiteTabView, site_address
+from wagtail_multihost.control.dashboard.tabs import HISTORY, SiteTabView
 from wagtail_multihost.control.edits import replace_record
 from wagtail_multihost.control.models import CHANGE, FormerRecord, ManagedSite
 from wagtail_multihost.control.registration import apply_changes
@@ -107,7 +108,7 @@ class ApplyAgainView(SiteTabView):
         except ConfigurationError as error:
             return self.show(former, error.problems)
         say_outcome(request, outcome)
-        return HttpResponseRedirect(site_address(self.site, HISTORY))
+        return HttpResponseRedirect(site_address(self.site.uid, HISTORY))
 
     def former(self, revision: int) -> FormerRecord:
         return get_object_or_404(FormerRecord, site=self.site, revision=revision)
@@ -136,7 +137,7 @@ class ApplyAgainView(SiteTabView):
             "problems": problems,
             "is_stale": is_stale,
             "generation": self.site.generation,
-            "history_address": site_address(self.site, HISTORY),
+            "history_address": site_address(self.site.uid, HISTORY),
         }
         page: HttpResponseBase = self.render_to_response(self.get_context_data(**context))
         return page

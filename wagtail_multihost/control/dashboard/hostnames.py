@@ -47,7 +47,7 @@ class HostnamesView(ListView):
             TitleColumn(
                 "name",
                 label="Name",
-                get_url=lambda host: site_address(host.site_id, "domains") or None,
+                get_url=lambda host: site_address(host.site_id, "domains"),
                 sort_key="name",
             ),
             LinksColumn("site", site_links, label="Site", sort_key="site__identifier"),

@@ -10,14 +10,14 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import CreateSite
+from wagtail_multihost.control.dashboard.addresses import page_address
 from wagtail_multihost.control.dashboard.record_entries import Entry, entries, set_values, value_at
 from wagtail_multihost.control.dashboard.record_form import REASON_LENGTH, place_problems
 from wagtail_multihost.control.dashboard.record_page import say_outcome
 from wagtail_multihost.control.dashboard.record_text import value_of
-from wagtail_multihost.control.dashboard.tabs import list_breadcrumbs, site_address
+from wagtail_multihost.control.dashboard.tabs import list_breadcrumbs
 from wagtail_multihost.control.declared_keys import Table, keys_by_place
 from wagtail_multihost.control.guard import OperatorView, visible_sites
-from wagtail_multihost.control.models import ManagedSite
 from wagtail_multihost.control.registration import apply_changes
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.keys import SITE
@@ -127,7 +127,7 @@ class NewSiteView(WagtailAdminTemplateMixin, OperatorView):  # type: ignore[misc
         if is_wrong:
             return self.show(form)
         say_outcome(request, outcome)
-        return HttpResponseRedirect(site_address(ManagedSite(uid=outcome.changed[0].uid)))
+        return HttpResponseRedirect(page_address("site_website", uid=outcome.changed[0].uid))
 
     def show(self, form: NewSiteForm) -> HttpResponseBase:
         page: HttpResponseBase = self.render_to_response(self.get_context_data(form=form))

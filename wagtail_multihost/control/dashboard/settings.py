@@ -7,9 +7,10 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponseBase
 
 from wagtail_multihost.control.changes import Change, Edit, EditSite
+from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.record_entries import Entry
 from wagtail_multihost.control.dashboard.record_page import RecordPage, Stored
-from wagtail_multihost.control.dashboard.tabs import SETTINGS, SiteTabView, site_address
+from wagtail_multihost.control.dashboard.tabs import SETTINGS, SiteTabView
 from wagtail_multihost.control.declared_keys import Table
 from wagtail_multihost.control.models import CHANGE, ManagedSite, Platform
 
@@ -47,4 +48,4 @@ class SettingsView(RecordPage, SiteTabView):
         return EditSite(self.site.uid, edit, expected)
 
     def address(self) -> str:
-        return site_address(self.site, SETTINGS)
+        return site_address(self.site.uid, SETTINGS)

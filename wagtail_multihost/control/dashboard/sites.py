@@ -42,7 +42,7 @@ class SitesView(SiteListing):
             TitleColumn(
                 "identifier",
                 label="Id",
-                get_url=lambda site: site_address(site.uid) or None,
+                get_url=lambda site: site_address(site.uid),
                 get_title_id=lambda site: f"site_{quote(site.pk)}_title",
                 sort_key="identifier",
             ),

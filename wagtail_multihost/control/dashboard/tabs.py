@@ -10,6 +10,7 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import UnknownSiteError
+from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.guard import SiteView
 from wagtail_multihost.control.models import ADMIN, VIEW, ManagedSite
 
@@ -32,15 +33,10 @@ class Tab(NamedTuple):
     is_current: bool
 
 
-def site_address(site: ManagedSite, tab: str = WEBSITE) -> str:
-    """Return the address of a tab of a site."""
-    return reverse(f"multihost:site_{tab}", kwargs={"uid": site.uid})
-
-
 def tabs_of(site: ManagedSite, authority: Authority, current: str) -> list[Tab]:
     """Return the tabs of a site that someone may see."""
     return [
-        Tab(label, site_address(site, name), name == current)
+        Tab(label, site_address(site.uid, name), name == current)
         for name, (label, action) in TABS.items()
         if authority.may(action, site.uid)
     ]

@@ -12,11 +12,11 @@ from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedi
 from wagtail.admin import messages
 
 from wagtail_multihost.control.changes import Change, EditSite, RetireSite
-from wagtail_multihost.control.dashboard.addresses import sites_address
+from wagtail_multihost.control.dashboard.addresses import site_address, sites_address
 from wagtail_multihost.control.dashboard.event_words import names_of_actors
 from wagtail_multihost.control.dashboard.record_form import REASON_LENGTH
 from wagtail_multihost.control.dashboard.record_page import say_outcome
-from wagtail_multihost.control.dashboard.tabs import WEBSITE, SiteTabView, site_address
+from wagtail_multihost.control.dashboard.tabs import WEBSITE, SiteTabView
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.models import CHANGE, OPERATE, ManagedSite, Note, Platform
 from wagtail_multihost.control.registration import apply_changes
@@ -77,7 +77,7 @@ class WebsiteView(SiteTabView):
             **links_of(self.site),
             **self.notes(),
             "problems": problems,
-            "address": site_address(self.site),
+            "address": site_address(self.site.uid),
             "state_words": STATE_WORDS[self.site.state][0],
             "states": [(state, STATE_WORDS[state][1]) for state in STATES if state != self.site.state],
             **context,
@@ -97,7 +97,7 @@ class WebsiteView(SiteTabView):
         return self.set_key("state", None if state == STATES[0] else state)
 
     def set_key(self, key: str, value: object) -> HttpResponseBase:
-        return self.save(EditSite(self.site.uid, set_value((key,), value)), site_address(self.site))
+        return self.save(EditSite(self.site.uid, set_value((key,), value)), site_address(self.site.uid))
 
     def retire(self) -> HttpResponseBase:
         if self.request.POST.get("typed", "").strip() != self.site.identifier:
@@ -119,7 +119,7 @@ class WebsiteView(SiteTabView):
             return self.show((Problem("", LONG_NOTE if text else NO_NOTE),), entered=text)
         Note.objects.create(site=self.site, author_id=self.authority.user, text=text)
         messages.success(self.request, "The note is added.")
-        return HttpResponseRedirect(site_address(self.site))
+        return HttpResponseRedirect(site_address(self.site.uid))
 
     def notes(self) -> dict[str, Any]:
         """Return a page of notes, the latest first, with the names of their authors."""
