@@ -23,10 +23,11 @@ from tests.servers.processes import free_port, running, wait_for
 from tests.servers.silent import silent_server
 from wagtail_multihost.exceptions import COULD_NOT
 from wagtail_multihost.nodeapi.challenge import record_name
+from wagtail_multihost.nodeapi.connection import UnreachableError
 from wagtail_multihost.operations.courier import work_list
 from wagtail_multihost.operations.courier.proofs import Check, Finding
 from wagtail_multihost.operations.courier.rounds import Rounds
-from wagtail_multihost.operations.courier.work_list import NotServedError, UnreachableError, WorkList
+from wagtail_multihost.operations.courier.work_list import NotServedError, WorkList
 
 pytestmark = pytest.mark.servers
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from wagtail_multihost.exceptions import MultihostError
+from wagtail_multihost.nodeapi.connection import UnreachableError, watch_over
 from wagtail_multihost.nodeapi.courier_v1 import PROBLEM_LENGTH, REPORT, TAKE
 from wagtail_multihost.operations.courier.proofs import Check, Finding
 
@@ -30,10 +30,6 @@ BOUNDS: dict[str, Any] = {
 }
 #: Errors after which another attempt may succeed: no server, a lost connection, a statement that was ended.
 MAY_PASS = (psycopg.OperationalError, psycopg.InterfaceError)
-
-
-class UnreachableError(MultihostError):
-    """The database cannot be asked now."""
 
 
 class NotServedError(MultihostError):
@@ -74,7 +70,7 @@ class WorkList:
 
     def ask(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         try:
-            with self.connected() as connection, ended_after(SECONDS, connection):
+            with self.connected() as connection, watch_over(connection, SECONDS):
                 return connection.execute(statement, parameters).fetchall()
         except MAY_PASS as error:
             raise UnreachableError(f"The database cannot be asked: {first_line(error)}") from None
@@ -95,26 +91,6 @@ class WorkList:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
-
-
-@contextmanager
-def ended_after(seconds: float, connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """
-    Shut the connection's socket down if the block takes longer: a server that has stopped ends no statement, and
-    psycopg's own cancelling waits for it.
-    """
-
-    def shut() -> None:
-        with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as copy:
-            copy.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, shut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def first_line(error: psycopg.Error) -> str:
