@@ -76,6 +76,7 @@ Answering = Callable[..., PostgresRegistry]
         (("one", 7, {}, {"aurora": {}}, 0), None, "The answer has 1 sites"),
         (("one", 7, {}, {"aurora": {}, "b": {}}, 1), ["aurora", "b"], "The answer has 2 sites"),
         (("one", 7, None, {}, 0), None, "no platform yet"),
+        (("one", 0, {}, {}, 0), None, "no platform yet"),
         (None, None, "no registry yet"),
     ],
 )

@@ -128,7 +128,7 @@ def row_problem(row: tuple[Any, ...] | None, only: list[str] | None) -> str:
     if row is None:
         return "The database has no registry yet: it has no head. Run the migrations of the control site."
     _, _, platform, sites, count = row
-    if platform is None:
+    if platform is None or platform == {}:
         return "The database has no platform yet. Save one in the control site, or import a registry."
     if not isinstance(sites, dict) or (only is None and len(sites) != count) or len(sites) > count:
         return (
