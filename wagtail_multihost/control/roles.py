@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wagtail_multihost.nodeapi import v1
+from wagtail_multihost.nodeapi import courier_v1, v1
 
-OWNER, WEB, READER, COURIER = "multihost_owner", "multihost_web", "multihost_reader", "multihost_courier"
-COURIER_SCHEMA = "courier_v1"
+OWNER, WEB, READER, COURIER = "multihost_owner", "multihost_web", "multihost_reader", courier_v1.ROLE
 
 
 class Role(NamedTuple):
@@ -68,7 +67,7 @@ BEGIN
     EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO {WEB}, {READER}, {COURIER}', current_database());
     FOR one IN
-        SELECT nspname FROM pg_namespace WHERE nspname IN ('{v1.SCHEMA}', '{COURIER_SCHEMA}')
+        SELECT nspname FROM pg_namespace WHERE nspname IN ('{v1.SCHEMA}', '{courier_v1.SCHEMA}')
     LOOP
         EXECUTE format('ALTER SCHEMA %I OWNER TO {OWNER}', one.nspname);
     END LOOP;
@@ -83,7 +82,7 @@ BEGIN
     FOR one IN
         SELECT p.oid::regprocedure AS name
         FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-        WHERE n.nspname = '{COURIER_SCHEMA}' OR (n.nspname = 'public' AND p.proname LIKE 'control\\_%')
+        WHERE n.nspname = '{courier_v1.SCHEMA}' OR (n.nspname = 'public' AND p.proname LIKE 'control\\_%')
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO {OWNER}', one.name);
     END LOOP;
@@ -113,10 +112,9 @@ DO $$ BEGIN
         GRANT SELECT ON ALL TABLES IN SCHEMA {v1.SCHEMA} TO {READER};
         ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA {v1.SCHEMA} GRANT SELECT ON TABLES TO {READER};
     END IF;
-    IF to_regnamespace('{COURIER_SCHEMA}') IS NOT NULL THEN
-        GRANT USAGE ON SCHEMA {COURIER_SCHEMA} TO {COURIER};
-        REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {COURIER_SCHEMA} FROM PUBLIC;
-        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {COURIER_SCHEMA} TO {COURIER};
+    IF to_regnamespace('{courier_v1.SCHEMA}') IS NOT NULL THEN
+        REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {courier_v1.SCHEMA} FROM PUBLIC;
+        {courier_v1.GRANT}
     END IF;
 END $$;
 """  # noqa: S608
