@@ -35,6 +35,9 @@ def courier(live_fleet: Fleet) -> Iterator[psycopg.Connection[Any]]:
         cursor.execute(f"DROP OWNED BY {ROLE}" if role_exists(cursor) else f"CREATE ROLE {ROLE} LOGIN")
         cursor.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(ROLE), sql.Literal(PASSWORD)))
         cursor.execute(GRANT)
+        # Where the roles were made, only they may connect; what this one had is dropped above.
+        database = sql.Identifier(connection.settings_dict["NAME"])
+        cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(ROLE)))
     known = connection.settings_dict
     place = {"host": known["HOST"], "port": known["PORT"], "dbname": known["NAME"]}
     with psycopg.connect(user=ROLE, password=PASSWORD, autocommit=True, **place) as found:
@@ -88,7 +91,7 @@ def test_courier_reads_nothing_of_the_control_site(live_fleet: Fleet, courier: p
     for table in tables:
         for statement in ("SELECT FROM {}", "DELETE FROM {}"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                courier.execute(sql.SQL(statement).format(sql.Identifier(table)))
+                courier.execute(sql.SQL(statement).format(sql.Identifier("public", table)))
 
 
 def test_person_proves_a_hostname_and_gives_it_to_the_site(
