@@ -50,7 +50,7 @@ def write_drafts(
     if numbered:
         events = [event_of(authority, draft, number, now, reason, request) for number, draft in numbered]
         Event.objects.bulk_create(events, batch_size=BATCH)
-        entries = [log_entry(event, draft) for event, (_, draft) in zip(events, numbered, strict=True)]
+        entries = [log_entry(authority, event, draft) for event, (_, draft) in zip(events, numbered, strict=True)]
         ModelLogEntry.objects.bulk_create(entries, batch_size=BATCH)
         ring(events)
     return numbered
@@ -144,18 +144,17 @@ def event_of(authority: Authority, draft: Draft, revision: int, now: datetime, r
     )
 
 
-def log_entry(event: Event, draft: Draft) -> ModelLogEntry:
+def log_entry(authority: Authority, event: Event, draft: Draft) -> ModelLogEntry:
     """Return the entry of Wagtail's audit log, which keeps what was there before and after."""
     subject = draft.row or Platform(pk=1, record=dict(draft.after))
     kind = ContentType.objects.get_for_model(subject, for_concrete_model=False)
-    user = event.actor.partition(":")[2] if event.actor.startswith("user:") else None
     return ModelLogEntry(
         content_type=kind,
         object_id=str(subject.pk),
         label=str(subject),
         action=f"multihost.{event.type}",
         timestamp=event.at,
-        user_id=user,
+        user_id=authority.user,
         content_changed=True,
         deleted=False,
         data=log_data(event, draft),
