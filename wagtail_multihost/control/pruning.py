@@ -14,7 +14,7 @@ from wagtail_multihost.exceptions import ConfigurationError
 
 DAYS = 30
 NOT_ALLOWED = "Only an operator of the platform can delete events."
-AT_LEAST = "It must be 1 or more."
+AT_LEAST = "The number of days {days} is not accepted: it must be 1 or more."
 
 
 def prune_events(authority: Authority, days: int) -> tuple[int, int]:
@@ -26,7 +26,7 @@ def prune_events(authority: Authority, days: int) -> tuple[int, int]:
     if not authority.may_operate:
         raise ConfigurationError.because(NOT_ALLOWED)
     if days < 1:
-        raise ConfigurationError.because(AT_LEAST, where="--days")
+        raise ConfigurationError.because(AT_LEAST.format(days=days), where="--days")
     with transaction.atomic(), connection.cursor() as cursor:
         lock = lock_head()
         old = Event.objects.filter(at__lt=lock.now - timedelta(days=days))
