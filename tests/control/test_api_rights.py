@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from django.contrib.auth.models import Group
 from django.db import transaction
+from wagtail.models import ModelLogEntry
 
 from tests.control.clients import ApiClient, Reply, client_of, document, operator_client
 from tests.control.fleet import Fleet
@@ -250,6 +251,24 @@ def test_notes_are_kept_as_they_were_written(street: Fleet) -> None:
         assert client.post("/sites/aurora/notes", {"text": "x", author: 1}).status == 422
     assert client.post("/sites/aurora/notes", {"text": ""}).status == 422
     assert Note.objects.count() == 3
+
+
+def test_customers_learn_no_login(street: Fleet) -> None:
+    """Neither the account of who runs commands nor that of a person with whom they share no group."""
+    Note.objects.create(site=street.site("aurora"), author=street.user("olga", operator=True), text="Moves.")
+    client, operator = client_of(person(street, "view")), client_of(person(street, "platform"))
+    for asker, actor in ((client, "operator"), (operator, "operator:root")):
+        for path, rows in (("events", "events"), ("audit?site=aurora", "entries")):
+            assert {one["actor"] for one in asker.get(f"/{path}").body[rows]} == {actor}
+    authors = [asker.get("/sites/aurora/notes").body["notes"][0]["author"] for asker in (client, operator)]
+    assert authors == ["Someone else", "olga"]
+
+
+def test_change_by_a_token_is_its_users_in_wagtails_log(street: Fleet) -> None:
+    user = street.user("olga", operator=True)
+    assert client_of(user, "operate").patch("/sites/aurora", PATCH, if_match="*").status == 200
+    entry = ModelLogEntry.objects.order_by("-pk")[0]
+    assert (entry.user_id, entry.data["actor"].partition(":")[0]) == (user.pk, "token")
 
 
 def test_audit_has_the_difference_and_no_secret(street: Fleet) -> None:

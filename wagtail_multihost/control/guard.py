@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest
 from django.views.generic import View
 
 from wagtail_multihost.control.authority import Authority, authority_of
-from wagtail_multihost.control.models import VIEW, ManagedSite
+from wagtail_multihost.control.models import VIEW, Event, ManagedSite
 from wagtail_multihost.control.people import administered_groups
 
 
@@ -84,3 +84,9 @@ def visible_sites(authority: Authority) -> QuerySet[ManagedSite]:
     """Return the sites that may be seen, without those that are retired."""
     sites = ManagedSite.objects.filter(retired_at=None)
     return sites if authority.visible is None else sites.filter(uid__in=authority.visible)
+
+
+def visible_events(authority: Authority) -> QuerySet[Event]:
+    """Return the events of the sites that may be seen, also of retired ones; the platform's only to who sees all."""
+    events = Event.objects.all()
+    return events if authority.visible is None else events.filter(uid__in=authority.visible)

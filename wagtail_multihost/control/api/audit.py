@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from wagtail.models import ModelLogEntry
 
+from wagtail_multihost.control.actors import shown_actor
 from wagtail_multihost.control.api.answers import answers, differences_out
 from wagtail_multihost.control.api.authentication import authority_in
 from wagtail_multihost.control.api.notes import Before
@@ -47,7 +48,7 @@ def list_audit(
     page = [*found.order_by("-pk")[: limit + 1]]
     kind = ContentType.objects.get_for_model(ManagedSite)
     return AuditPage(
-        entries=[entry_out(entry, is_site=entry.content_type_id == kind.pk) for entry in page[:limit]],
+        entries=[entry_out(authority, entry, is_site=entry.content_type_id == kind.pk) for entry in page[:limit]],
         next=page[limit - 1].pk if len(page) > limit else None,
     )
 
@@ -64,7 +65,7 @@ def entries_of(sites: Any, entries: QuerySet[Any]) -> QuerySet[Any]:
     return entries.filter(content_type=kind, object_id__in=[str(uid) for uid in sites])
 
 
-def entry_out(entry: Any, *, is_site: bool) -> AuditOut:
+def entry_out(authority: Authority, entry: Any, *, is_site: bool) -> AuditOut:
     data = entry.data
     return AuditOut(
         id=entry.pk,
@@ -72,7 +73,7 @@ def entry_out(entry: Any, *, is_site: bool) -> AuditOut:
         at=entry.timestamp,
         label=entry.label,
         uid=UUID(entry.object_id) if is_site else None,
-        actor=data.get("actor", ""),
+        actor=shown_actor(authority, data.get("actor", "")),
         revision=data.get("revision"),
         reason=data.get("reason", ""),
         changes=differences_out(data.get("changes", [])),

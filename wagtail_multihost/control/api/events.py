@@ -8,11 +8,11 @@ from functools import partial
 from typing import Annotated
 
 from django.core.handlers.asgi import ASGIRequest
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 from ninja.errors import AuthenticationError
 
+from wagtail_multihost.control.actors import shown_actor
 from wagtail_multihost.control.api.answers import answers
 from wagtail_multihost.control.api.authentication import TokenAuth, authority_in
 from wagtail_multihost.control.api.problems import GONE, RETRY_SECONDS, RefusedRequestError
@@ -21,6 +21,7 @@ from wagtail_multihost.control.api.texts import BIGGEST, Limit
 from wagtail_multihost.control.api.threads import release_request_thread, run_for
 from wagtail_multihost.control.api.waiting import LEAST_SECONDS, waiting_room
 from wagtail_multihost.control.authority import Authority
+from wagtail_multihost.control.guard import visible_events
 from wagtail_multihost.control.models import Event, Head
 
 LONGEST_WAIT = 25
@@ -101,7 +102,7 @@ def read_page(authority: Authority, after: int | None, limit: int) -> EventPage:
         raise RefusedRequestError(GONE, AHEAD.format(revision=head.revision))
     # Not beyond the head that was read: an event that came since has its place after it.
     found = visible_events(authority).filter(revision__gt=start, revision__lte=head.revision)
-    events = [event_out(event) for event in found.order_by("revision")[:limit]]
+    events = [event_out(authority, event) for event in found.order_by("revision")[:limit]]
     return EventPage(
         incarnation=head.incarnation,
         revision=head.revision,
@@ -111,13 +112,7 @@ def read_page(authority: Authority, after: int | None, limit: int) -> EventPage:
     )
 
 
-def visible_events(authority: Authority) -> QuerySet[Event]:
-    """Return the events of the sites that may be seen, also of retired ones; the platform's only to who sees all."""
-    events = Event.objects.all()
-    return events if authority.visible is None else events.filter(uid__in=authority.visible)
-
-
-def event_out(event: Event) -> EventOut:
+def event_out(authority: Authority, event: Event) -> EventOut:
     return EventOut(
         revision=event.revision,
         type=event.type,
@@ -125,7 +120,7 @@ def event_out(event: Event) -> EventOut:
         site=event.site or None,
         uid=event.uid,
         generation=event.generation,
-        actor=event.actor,
+        actor=shown_actor(authority, event.actor),
         request=event.request,
         metadata=event.metadata,
     )

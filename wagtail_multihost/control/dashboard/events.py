@@ -9,24 +9,18 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, NumberColumn
 
-from wagtail_multihost.control.authority import Authority
+from wagtail_multihost.control.actors import names_of_actors
 from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.columns import Link, LinksColumn, LongTextColumn
-from wagtail_multihost.control.dashboard.event_words import keys_in_words, names_of_actors, reason_of, title_of
+from wagtail_multihost.control.dashboard.event_words import keys_in_words, reason_of, title_of
 from wagtail_multihost.control.dashboard.filters import EventFilterSet
 from wagtail_multihost.control.dashboard.listing import ListView
-from wagtail_multihost.control.guard import visible_sites
+from wagtail_multihost.control.guard import visible_events, visible_sites
 from wagtail_multihost.control.models import Event
 
 #: The list is read again so often, in seconds, until that is paused (``?live=off``).
 SECONDS = 10
 PAUSED = "off"
-
-
-def visible_events(authority: Authority) -> QuerySet[Event]:
-    """Return the events that may be seen: of the platform only by those who see every site."""
-    events = Event.objects.all()
-    return events if authority.visible is None else events.filter(uid__in=authority.visible)
 
 
 class EventsView(ListView):

@@ -9,12 +9,13 @@ from django.http import HttpRequest
 from wagtail.admin.site_summary import SummaryItem
 from wagtail.admin.ui.components import Component
 
+from wagtail_multihost.control.actors import names_of_actors
 from wagtail_multihost.control.dashboard.addresses import page_address, site_address, sites_address
-from wagtail_multihost.control.dashboard.event_words import names_of_actors, title_of
-from wagtail_multihost.control.dashboard.events import visible_events
-from wagtail_multihost.control.dashboard.menu import authority_of_request, sees_sites
+from wagtail_multihost.control.dashboard.event_words import title_of
+from wagtail_multihost.control.dashboard.menu import sees_sites
 from wagtail_multihost.control.dashboard.status import STATUSES, count_by_status
-from wagtail_multihost.control.guard import visible_sites
+from wagtail_multihost.control.guard import visible_events, visible_sites
+from wagtail_multihost.control.policies import remembered_authority
 
 LATEST = 5
 
@@ -34,10 +35,10 @@ class SitesSummaryItem(SummaryItem):  # type: ignore[misc]
     template_name = "multihost_control/home_summary.html"
 
     def is_shown(self) -> bool:
-        return sees_sites(authority_of_request(self.request))
+        return sees_sites(remembered_authority(self.request.user))
 
     def get_context_data(self, parent_context: Mapping[str, Any]) -> dict[str, Any]:
-        return {"count": visible_sites(authority_of_request(self.request)).count(), "url": page_address("sites")}
+        return {"count": visible_sites(remembered_authority(self.request.user)).count(), "url": page_address("sites")}
 
 
 class FleetPanel(Component):  # type: ignore[misc]
@@ -54,7 +55,7 @@ class FleetPanel(Component):  # type: ignore[misc]
         self.request = request
 
     def get_context_data(self, parent_context: Mapping[str, Any]) -> dict[str, Any]:
-        authority = authority_of_request(self.request)
+        authority = remembered_authority(self.request.user)
         numbers = count_by_status(visible_sites(authority))
         events = list(visible_events(authority)[:LATEST])
         names = names_of_actors(authority, (event.actor for event in events))
@@ -83,7 +84,7 @@ class FleetPanel(Component):  # type: ignore[misc]
 
 def add_panel(request: HttpRequest, panels: list[Component]) -> None:
     """Add the panel for those who may see a site."""
-    if sees_sites(authority_of_request(request)):
+    if sees_sites(remembered_authority(request.user)):
         panels.append(FleetPanel(request))
 
 

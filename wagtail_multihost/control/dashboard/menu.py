@@ -8,9 +8,10 @@ from typing import NamedTuple
 from django.http import HttpRequest
 from wagtail.admin.menu import Menu, MenuItem, SubmenuMenuItem
 
-from wagtail_multihost.control.authority import Authority, authority_of
+from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.dashboard.addresses import page_address
 from wagtail_multihost.control.people import administered_groups
+from wagtail_multihost.control.policies import remembered_authority
 
 
 class Entry(NamedTuple):
@@ -52,16 +53,7 @@ class FleetMenuItem(MenuItem):  # type: ignore[misc]
         super().__init__(entry.label, page_address(entry.page), f"fleet-{entry.page}", "", entry.icon, order=order)
 
     def is_shown(self, request: HttpRequest) -> bool:
-        return bool(self.url) and self.entry.is_for(authority_of_request(request))
-
-
-def authority_of_request(request: HttpRequest) -> Authority:
-    """Return what the person may do, asked once for the whole menu."""
-    found: Authority | None = getattr(request, "multihost_authority", None)
-    if found is None:
-        found = authority_of(request.user)
-        request.multihost_authority = found  # type: ignore[attr-defined]
-    return found
+        return bool(self.url) and self.entry.is_for(remembered_authority(request.user))
 
 
 def fleet_menu() -> SubmenuMenuItem:
