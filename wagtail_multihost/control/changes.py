@@ -11,6 +11,8 @@ from wagtail_multihost.control.declared_keys import Table
 from wagtail_multihost.control.differences import Difference
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
 
+#: So long a reason is kept with a change.
+REASON_LENGTH = 500
 #: Returns a record's next form; it must not change the one that it gets.
 Edit = Callable[[Table], Mapping[str, Any]]
 CREATED, CHANGED, MOVED, RETIRED = "site.created", "site.changed", "site.moved", "site.retired"

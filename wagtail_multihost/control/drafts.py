@@ -39,6 +39,7 @@ from wagtail_multihost.spec.names import Names, derive_names, successor_names
 
 NO_SITE = "There is no such site."
 OPERATORS = "Only an operator of the platform may change it."
+NEEDS_CHANGE = "It needs the right to change the site."
 
 
 @dataclass

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from wagtail_multihost.nodeapi.courier_v1 import WORKER_LENGTH
 from wagtail_multihost.registry.record import PLATFORM
-from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH
+from wagtail_multihost.spec.identifiers import HOSTNAME_LENGTH, SITE_ID_LENGTH
 from wagtail_multihost.spec.site import STATES
 
 #: What a grant lets a group's people do with a site; each includes the ones before it.
@@ -25,6 +25,7 @@ HOSTNAME, ALIAS = "hostname", "alias"
 BYTES = "C"
 #: Django's permissions are over all rows of a table at once: nobody gets one by mistake if there is none.
 NO_PERMISSIONS: tuple[str, ...] = ()
+NOTE_LENGTH = 4000
 
 
 class Head(models.Model):
@@ -101,7 +102,7 @@ class ManagedSite(models.Model):
 class Hostname(models.Model):
     """A name that a site answers to. It is written with the site's record, never alone."""
 
-    name = models.CharField(max_length=253, primary_key=True, db_collation=BYTES)
+    name = models.CharField(max_length=HOSTNAME_LENGTH, primary_key=True, db_collation=BYTES)
     site = models.ForeignKey(ManagedSite, models.CASCADE, related_name="hostnames")
     role = models.CharField(max_length=10, choices=[(role, role) for role in (HOSTNAME, ALIAS)])
     verified_at = models.DateTimeField(null=True)
@@ -235,7 +236,7 @@ class Note(models.Model):
 
     site = models.ForeignKey(ManagedSite, models.CASCADE, related_name="notes")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    text = models.TextField(max_length=4000)
+    text = models.TextField(max_length=NOTE_LENGTH)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -272,7 +273,7 @@ class Verification(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4)
-    name = models.CharField(max_length=253, db_collation=BYTES)
+    name = models.CharField(max_length=HOSTNAME_LENGTH, db_collation=BYTES)
     site = models.ForeignKey(ManagedSite, models.CASCADE, related_name="verifications")
     secret = models.CharField(max_length=100)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

@@ -43,14 +43,6 @@ class Challenge(NamedTuple):
         """Where a file can be instead, whose content is the secret."""
         return f"http://{self.name}{file_path(self.id)}"
 
-    @property
-    def instructions(self) -> tuple[str, ...]:
-        """What to do, a sentence for each way; one of them is enough."""
-        by_file = f"Serve the text {self.secret}, and nothing else, at {self.file_url}."
-        if not self.record_name:
-            return (by_file,)
-        return (f"Add a TXT record named {self.record_name} with the text {self.secret}.", by_file)
-
 
 def new_challenge(site: UUID, name: str, *, takes_reserved: bool = False) -> Challenge:
     """

@@ -14,7 +14,7 @@ from wagtail_multihost.control.changes import ClashError, NotAllowedError, Uncon
 from wagtail_multihost.control.claims import KEPT, Clash, Row, find_clashes, rows_of_names, rows_of_site
 from wagtail_multihost.control.declared_keys import PINS, Table, who_may_change
 from wagtail_multihost.control.differences import Difference
-from wagtail_multihost.control.drafts import OPERATORS, Draft
+from wagtail_multihost.control.drafts import NEEDS_CHANGE, OPERATORS, Draft
 from wagtail_multihost.control.edits import normalize_hostname
 from wagtail_multihost.control.models import CHANGE, OPERATE, VIEW, HeldName, ManagedSite, Platform, Verification
 from wagtail_multihost.control.ownership import proof_is_valid
@@ -113,7 +113,7 @@ def refusal_of_right(authority: Authority, uid: UUID, difference: Difference, un
     if who_may_change(difference.path, of_platform=False) != "site":
         return OPERATORS
     if not authority.may(CHANGE, uid):
-        return "It needs the right to change the site."
+        return NEEDS_CHANGE
     return UNPROVEN.format(hosts=", ".join(map(shown, unproven))) if first in HOSTS and unproven else ""
 
 

@@ -75,7 +75,7 @@ def test_action_changes_what_is_not_so_already(
 def test_page_before_lists_each_change(fleet: Fleet, uids: dict[str, UUID]) -> None:
     client = signed_in(fleet.user("ada", operator=True))
     page = show(client, bulk_address("maintenance", [uids["site02"], uids["site03"], uids["site04"]]))
-    assert [(str(one.site), one.rows[0]["key"], one.rows[0]["after"]) for one in page.context["changed"]] == [
+    assert [(str(one.site), one.rows[0].key, one.rows[0].after) for one in page.context["changed"]] == [
         ("site03", "state", "maintenance"),
         ("site04", "state", "maintenance"),
     ]
@@ -97,7 +97,7 @@ def test_labels_are_looked_at_before_they_are_given(fleet: Fleet, uids: dict[str
     before = fleet.revision
     page = client.post(address, values)
     assert fleet.revision == before
-    assert [one.rows[0]["key"] for one in page.context["changed"]] == ["labels.plan", "labels.plan"]
+    assert [one.rows[0].key for one in page.context["changed"]] == ["labels.plan", "labels.plan"]
     client.post(address, {**values, "seen": page.context["seen"]})
     assert fleet.site("site03").labels == fleet.site("site04").labels == {"plan": "gold"}
     gone = {**values, "value": ""}

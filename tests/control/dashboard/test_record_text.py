@@ -75,8 +75,8 @@ def test_text_is_read(key: Key, text: str, value: object) -> None:
         (LABELS, "plan = gold\nsilver", "Line 2 is not accepted: write NAME = value."),
         (LABELS, "plan = gold\nplan = silver", "Line 2 is not accepted: plan has a value already."),
         (LABELS, '"plan" no = gold', "Line 1 is not accepted: write NAME = value."),
-        (LABELS, 'plan = "\\ud800"', "It has a character that cannot be kept."),
-        (LABELS, "plan = a\0b", "It has a character that cannot be kept."),
+        (LABELS, 'plan = "\\ud800"', "It has a character that cannot be kept, such as a zero byte."),
+        (LABELS, "plan = a\0b", "It has a character that cannot be kept, such as a zero byte."),
         (DECLARATIONS, "COLOUR = red", "Line 1 is not accepted: write NAME.key = value"),
     ],
 )

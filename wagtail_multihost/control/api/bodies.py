@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from ninja.parser import Parser
 
 from wagtail_multihost.control.api.problems import RefusedRequestError
+from wagtail_multihost.control.texts import can_be_kept
 from wagtail_multihost.spec.identifiers import shown
 
 LIMIT = 1024 * 1024
@@ -100,16 +101,7 @@ def refuse_unwritable(value: object) -> None:
 
 
 def refuse_text(text: str) -> None:
-    if problem := text_problem(text):
-        raise RefusedRequestError(400, f"The text {shown(text)} {problem}.")
-
-
-def text_problem(text: str) -> str:
-    """Return why a database cannot hold a text, as the end of a sentence; blank if it can."""
-    if "\0" in text:
-        return "has a NUL character"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "has half of a surrogate pair"
-    return ""
+    if not can_be_kept(text):
+        raise RefusedRequestError(
+            400, f"The text {shown(text)} cannot be kept: it has a NUL character, or half of a surrogate pair."
+        )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated
 
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
+from wagtail_multihost.control.actors import names_of_actors
 from wagtail_multihost.control.api.answers import WITH_BODY, answers
 from wagtail_multihost.control.api.authentication import authority_in
 from wagtail_multihost.control.api.schemas import NoteAdded, NoteBody, NoteOut, NotePage
 from wagtail_multihost.control.api.sites import get_site
-from wagtail_multihost.control.api.texts import BIGGEST, NEEDS_CHANGE, Limit, SiteId
+from wagtail_multihost.control.api.texts import BIGGEST, Limit, SiteId
+from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import NotAllowedError
+from wagtail_multihost.control.drafts import NEEDS_CHANGE
 from wagtail_multihost.control.models import CHANGE, Head, Note
 
 router = Router(tags=["Notes"])
@@ -29,11 +33,12 @@ Before = Annotated[
 )
 def list_notes(request: HttpRequest, identifier: SiteId, before: Before = None, limit: Limit = 100) -> NotePage:
     """The latest come first."""
-    site = get_site(authority_in(request), identifier)
-    found = Note.objects.filter(site=site).select_related("author").order_by("-pk")
+    authority = authority_in(request)
+    site = get_site(authority, identifier)
+    found = Note.objects.filter(site=site).order_by("-pk")
     page = [*(found if before is None else found.filter(pk__lt=before))[: limit + 1]]
     return NotePage(
-        notes=[NoteOut(**note_fields(note)) for note in page[:limit]],
+        notes=notes_out(authority, page[:limit]),
         next=page[limit - 1].pk if len(page) > limit else None,
     )
 
@@ -51,9 +56,15 @@ def add_note(request: HttpRequest, identifier: SiteId, body: NoteBody) -> Status
     if not authority.may(CHANGE, site.uid):
         raise NotAllowedError.because(NEEDS_CHANGE, where=f"Site {site.identifier}", site=site.identifier)
     note = Note.objects.create(site=site, author_id=authority.user, text=body.text)
-    return Status(201, NoteAdded(**note_fields(note), revision=Head.objects.get(pk=1).revision))
+    (shown,) = notes_out(authority, [note])
+    return Status(201, NoteAdded(**shown.model_dump(), revision=Head.objects.get(pk=1).revision))
 
 
-def note_fields(note: Note) -> dict[str, Any]:
-    author = note.author.get_username() if note.author else ""
-    return {"id": note.pk, "author": author, "text": note.text, "at": note.at}
+def notes_out(authority: Authority, notes: Iterable[Note]) -> list[NoteOut]:
+    """Return notes with the names of those authors who may be named to who asks."""
+    found = list(notes)
+    names = names_of_actors(authority, [f"user:{note.author_id}" for note in found if note.author_id])
+    return [
+        NoteOut(id=note.pk, author=names.get(f"user:{note.author_id}", ""), text=note.text, at=note.at)
+        for note in found
+    ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from wagtail_multihost.control.api.problems import CONFLICT, RefusedRequestError
 from wagtail_multihost.control.api.schemas import ChallengeOut
-from wagtail_multihost.control.api.texts import NEEDS_CHANGE
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import NotAllowedError
+from wagtail_multihost.control.drafts import NEEDS_CHANGE
 from wagtail_multihost.control.models import CHANGE, ManagedSite, Verification
 from wagtail_multihost.control.ownership import Challenge
 from wagtail_multihost.control.proofs import TooManyProofsError, ask_for_check, start_proof

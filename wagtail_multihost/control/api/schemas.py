@@ -10,7 +10,7 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from wagtail_multihost.control.api.texts import MOST, IdText, Reason
-from wagtail_multihost.control.models import ACTIONS
+from wagtail_multihost.control.models import ACTIONS, NOTE_LENGTH
 
 SITE_RECORD = {"hostnames": ["www.aurora.example"], "aliases": ["aurora.example"], "labels": {"customer": "north"}}
 UID = "6f1c2f0e-0b0e-4c59-9a5e-0d7c3f6f0001"
@@ -32,6 +32,7 @@ Patch = Annotated[
 Revision = Annotated[int, Field(description="The revision that the registry has now.", examples=[4127])]
 Generation = Annotated[int, Field(description="The number of changes of this record; the ETag.", examples=[3])]
 Labels = Annotated[dict[str, Any], Field(examples=[{"customer": "north"}])]
+WHO = "Who made it: a user, a token, or an operator of the machine, whose account only operators are told."
 Role = Literal["hostname", "alias"]
 Action = Literal["view", "change", "operate", "admin"]
 assert ACTIONS == ("view", "change", "operate", "admin")  # noqa: S101
@@ -58,11 +59,11 @@ class PatchBody(Body):
 
 class HostnameBody(Body):
     """
-    What a name is for: visitors of an alias are sent on to the canonical hostname, which is the first one.
+    What a name is for: a hostname redirects to the canonical one, which is the first; an alias is served as it is.
     """
 
     role: Role = "hostname"
-    canonical: bool = Field(False, description="Make it the one that all others lead to.")
+    canonical: bool = Field(False, description="Make it the one that the other hostnames redirect to.")
     reason: Reason = ""
 
 
@@ -130,7 +131,7 @@ class GrantBody(Body):
 class NoteBody(Body):
     """A note about a site."""
 
-    text: Annotated[str, Field(min_length=1, max_length=4000, examples=["Moves in March."])]
+    text: Annotated[str, Field(min_length=1, max_length=NOTE_LENGTH, examples=["Moves in March."])]
 
 
 class ProblemOut(Schema):
@@ -277,7 +278,7 @@ class EventOut(Schema):
     site: str | None = Field(description="The id that the site had; null for the platform.", examples=["aurora"])
     uid: UUID | None = Field(examples=[UID])
     generation: int | None = Field(examples=[3])
-    actor: str = Field(examples=["user:17"])
+    actor: str = Field(description=WHO, examples=["user:17"])
     request: UUID
     metadata: dict[str, Any] = Field(examples=[{"changed": ["hostnames"], "reason": "a new name"}])
 
@@ -317,7 +318,9 @@ class NoteOut(Schema):
     """A note about a site."""
 
     id: int
-    author: str = Field(description="Who wrote it; blank if they are not there any more.", examples=["ada"])
+    author: str = Field(
+        description="Who wrote it, as far as you may know; blank if they are not there any more.", examples=["ada"]
+    )
     text: str = Field(examples=["Moves in March."])
     at: datetime = Field(examples=[WHEN])
 
@@ -343,7 +346,7 @@ class AuditOut(Schema):
     at: datetime = Field(examples=[WHEN])
     label: str = Field(examples=["aurora"])
     uid: UUID | None = Field(examples=[UID])
-    actor: str = Field(examples=["user:17"])
+    actor: str = Field(description=WHO, examples=["user:17"])
     revision: int | None
     reason: str
     changes: list[DifferenceOut]

@@ -59,7 +59,7 @@ StateText = Annotated[
 LabelText = Annotated[
     str,
     Query(
-        pattern=NO_NUL, max_length=200, description="`name` or `name:value` of a label.", examples=["customer:north"]
+        pattern=NO_NUL, max_length=200, description="`name` or `name=value` of a label.", examples=["customer=north"]
     ),
 ]
 AfterId = Annotated[
@@ -105,10 +105,10 @@ def filtered_sites(sites: QuerySet[ManagedSite], text: str, state: str, label: s
         sites = sites.filter(Q(identifier__icontains=text) | Q(Exists(named)) | Q(labels__icontains=text))
     if state:
         sites = sites.filter(state=state)
-    name, colon, value = label.partition(":")
-    if colon:
+    name, equals, value = label.partition("=")
+    if equals:
         sites = sites.filter(labels__contains={name: value})
-    return sites.filter(labels__has_key=name) if name and not colon else sites
+    return sites.filter(labels__has_key=name) if name and not equals else sites
 
 
 @router.get("/sites/{identifier}", operation_id="get_site", summary="Read a site", response=answers(SiteOut, 404))

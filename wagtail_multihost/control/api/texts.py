@@ -8,12 +8,12 @@ from django.http import Http404
 from ninja import Path, Query
 from pydantic import Field
 
+from wagtail_multihost.control.changes import REASON_LENGTH
 from wagtail_multihost.control.drafts import NO_SITE
 from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH, parse_hostname, shown
 
 MOST = 500
 BIGGEST = 2**63 - 1
-NEEDS_CHANGE = "It needs the right to change the site."
 #: No column of PostgreSQL holds a NUL. Bodies are looked at by their parser.
 NO_NUL = r"^[^\x00]*$"
 SiteId = Annotated[str, Path(description="The id of the site.", examples=["aurora"])]
@@ -21,7 +21,6 @@ HostnameInPath = Annotated[str, Path(description="A hostname or an alias.", exam
 DryRun = Annotated[bool, Query(description="Check and compare, and change nothing.")]
 Limit = Annotated[int, Query(ge=1, le=MOST, description=f"At most so many; {MOST} is the most.")]
 WHY = "Why: it is kept with the change."
-REASON_LENGTH = 500
 Reason = Annotated[str, Field(max_length=REASON_LENGTH, description=WHY, examples=["a new customer"])]
 ReasonInQuery = Annotated[str, Query(max_length=REASON_LENGTH, pattern=NO_NUL, description=WHY)]
 IdText = Annotated[str, Field(max_length=SITE_ID_LENGTH, description="The id of the site.", examples=["aurora"])]

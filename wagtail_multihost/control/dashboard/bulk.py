@@ -21,8 +21,8 @@ from wagtail_multihost.control.changes import Edit, EditSite, UnconfirmedError, 
 from wagtail_multihost.control.dashboard.addresses import page_address
 from wagtail_multihost.control.dashboard.bulk_edits import set_enabled, set_label, set_state
 from wagtail_multihost.control.dashboard.bulk_forms import BulkForm, LabelForm
+from wagtail_multihost.control.dashboard.change_rows import ChangeRow, change_rows
 from wagtail_multihost.control.dashboard.site_listing import sites_in_list
-from wagtail_multihost.control.dashboard.values import value_in_words
 from wagtail_multihost.control.differences import differences, rows_of
 from wagtail_multihost.control.guard import visible_sites
 from wagtail_multihost.control.models import OPERATE, ManagedSite
@@ -41,7 +41,7 @@ class Planned(NamedTuple):
     """What becomes of a site: its keys that change, with their values before and after."""
 
     site: ManagedSite
-    rows: list[dict[str, Any]]
+    rows: list[ChangeRow]
     stops: bool
 
 
@@ -170,8 +170,7 @@ def uid_in(text: str) -> UUID:
 
 def planned(site: ManagedSite, edit: Edit) -> Planned:
     after = edit(site.record)
-    found = rows_of(differences(site.record, after))
-    rows = [{**row, **{name: value_in_words(row[name]) for name in ("before", "after")}} for row in found]
+    rows = change_rows(rows_of(differences(site.record, after)))
     return Planned(site, rows, bool(site.record.get("enabled", True)) and not after.get("enabled", True))
 
 

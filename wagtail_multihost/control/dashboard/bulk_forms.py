@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from wagtail_multihost.control.changes import REASON_LENGTH
 from wagtail_multihost.spec.site import LABEL_LENGTH
 
 
@@ -16,7 +17,10 @@ class BulkForm(forms.Form):
     """
 
     reason = forms.CharField(
-        label="Reason", required=False, max_length=200, help_text="It is kept with the events and in the history."
+        label="Reason",
+        required=False,
+        max_length=REASON_LENGTH,
+        help_text="It is kept with the events and in the history.",
     )
 
     def __init__(self, *args: Any, asks_for: int = 0, **kwargs: Any) -> None:

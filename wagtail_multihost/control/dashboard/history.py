@@ -13,11 +13,10 @@ from django.urls import reverse
 from wagtail.admin.paginator import WagtailPaginator
 from wagtail.models import ModelLogEntry
 
-from wagtail_multihost.control.changes import EditSite, Outcome, StaleRecordError
+from wagtail_multihost.control.actors import names_of_actors
+from wagtail_multihost.control.changes import REASON_LENGTH, EditSite, Outcome, StaleRecordError
 from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.change_rows import ChangeRow, change_rows, rows_of_outcome
-from wagtail_multihost.control.dashboard.event_words import names_of_actors
-from wagtail_multihost.control.dashboard.record_form import REASON_LENGTH
 from wagtail_multihost.control.dashboard.record_page import read_generation, say_outcome
 from wagtail_multihost.control.dashboard.tabs import HISTORY, SiteTabView
 from wagtail_multihost.control.edits import replace_record

@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from wagtail_multihost.control.authority import Authority
-from wagtail_multihost.control.changes import CreateSite
+from wagtail_multihost.control.changes import REASON_LENGTH, CreateSite
 from wagtail_multihost.control.dashboard.addresses import page_address
 from wagtail_multihost.control.dashboard.record_entries import Entry, entries, set_values, value_at
-from wagtail_multihost.control.dashboard.record_form import REASON_LENGTH, place_problems
+from wagtail_multihost.control.dashboard.record_form import place_problems
 from wagtail_multihost.control.dashboard.record_page import say_outcome
 from wagtail_multihost.control.dashboard.record_text import value_of
 from wagtail_multihost.control.dashboard.tabs import list_breadcrumbs

@@ -28,7 +28,6 @@ HINTS = {
 }
 WORDS = {YES: "Yes", NO: "No"}
 ALSO = frozenset({"csrfmiddlewaretoken", "generation", "reason", "action", "next"})
-REASON_LENGTH = 500
 NOT_HERE = "It cannot be changed here."
 UNKNOWN = "{name} is not known.{hint}"
 SHOWN_LENGTH = 200

@@ -15,10 +15,10 @@ from django.views.generic.base import ContextMixin, TemplateResponseMixin
 from wagtail.admin import messages
 
 from wagtail_multihost.control.authority import Authority
-from wagtail_multihost.control.changes import Change, Edit, Outcome, StaleRecordError
+from wagtail_multihost.control.changes import REASON_LENGTH, Change, Edit, Outcome, StaleRecordError
 from wagtail_multihost.control.dashboard.change_rows import change_rows, rows_of_outcome
 from wagtail_multihost.control.dashboard.record_entries import Entry, entries
-from wagtail_multihost.control.dashboard.record_form import REASON_LENGTH, Purpose, RecordForm
+from wagtail_multihost.control.dashboard.record_form import Purpose, RecordForm
 from wagtail_multihost.control.declared_keys import Table
 from wagtail_multihost.control.differences import differences, rows_of
 from wagtail_multihost.control.models import FormerRecord, ManagedSite

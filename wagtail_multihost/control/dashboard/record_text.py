@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
+from wagtail_multihost.control.texts import REFUSED, unkept_texts
 from wagtail_multihost.registry.keys import Key
 
 #: How a value is edited: on one line, a line for each item, ``NAME = value`` lines, ``NAME.key = value`` lines, or
@@ -18,7 +19,6 @@ NUMBER = re.compile(r"-?[0-9]{1,20}")
 NO_PAIR = "Line {number} is not accepted: write NAME = value."
 NO_DECLARATION = "Line {number} is not accepted: write NAME.key = value, for example COLOUR.default = red."
 TWICE = "Line {number} is not accepted: {name} has a value already."
-NO_TEXT = "It has a character that cannot be kept."
 DECLARED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.[a-z_]+")
 
 
@@ -70,8 +70,8 @@ def value_of(key: Key, text: str) -> object:
     if not text:
         return None
     value = parse_text(key, text)
-    if not all(map(can_be_kept, texts_in(value))):
-        raise ValueError(NO_TEXT)
+    if next(unkept_texts(value), None) is not None:
+        raise ValueError(REFUSED)
     return value
 
 
@@ -164,21 +164,3 @@ def literal(text: str) -> object:
 def finite_number(text: str) -> float | str:
     number = float(text)
     return number if math.isfinite(number) else text
-
-
-def texts_in(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from value
-        yield from (text for item in value.values() for text in texts_in(item))
-    elif isinstance(value, list):
-        yield from (text for item in value for text in texts_in(item))
-
-
-def can_be_kept(text: str) -> bool:
-    """
-    Return whether the database can hold a text: it has no character without a code, and not the one of number 0
-    (https://www.postgresql.org/docs/current/datatype-json.html).
-    """
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

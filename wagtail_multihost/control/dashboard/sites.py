@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 from django.contrib.admin.utils import quote
 from django.urls import reverse
@@ -111,8 +110,3 @@ def problem_links(site: Any) -> list[Link]:
 
 def label_links(site: Any) -> list[Link]:
     return [Link(text, sites_address(label=text)) for text in labels_as_texts(site.labels)]
-
-
-def site_link(uid: UUID, identifier: str) -> Link:
-    """Return the way to a site's page."""
-    return Link(identifier, site_address(uid))

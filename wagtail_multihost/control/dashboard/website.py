@@ -11,14 +11,13 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from wagtail.admin import messages
 
-from wagtail_multihost.control.changes import Change, EditSite, RetireSite
+from wagtail_multihost.control.actors import names_of_actors
+from wagtail_multihost.control.changes import REASON_LENGTH, Change, EditSite, RetireSite
 from wagtail_multihost.control.dashboard.addresses import site_address, sites_address
-from wagtail_multihost.control.dashboard.event_words import names_of_actors
-from wagtail_multihost.control.dashboard.record_form import REASON_LENGTH
 from wagtail_multihost.control.dashboard.record_page import say_outcome
 from wagtail_multihost.control.dashboard.tabs import WEBSITE, SiteTabView
 from wagtail_multihost.control.edits import set_value
-from wagtail_multihost.control.models import CHANGE, OPERATE, ManagedSite, Note, Platform
+from wagtail_multihost.control.models import CHANGE, NOTE_LENGTH, OPERATE, ManagedSite, Note, Platform
 from wagtail_multihost.control.registration import apply_changes
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.spec.site import STATES
@@ -26,7 +25,6 @@ from wagtail_multihost.spec.site import STATES
 #: Where a site's admin is, below its address.
 ADMIN_SETTING, ADMIN_PATH = "MULTIHOST_CONTROL_ADMIN_PATH", "/admin/"
 ORIGIN = "https://{hostname}"
-NOTE_LENGTH = 4000
 NOTES_SHOWN = 20
 GONE = "Someone who is gone"
 NOT_TYPED = "Type the id of the site, {site}, to retire it."
