@@ -94,7 +94,8 @@ def list_sites(
 ) -> SitePage:
     """The sites are in the order of their ids."""
     found = filtered_sites(visible_sites(authority_in(request)), q, state, label)
-    page = [*found.filter(identifier__gt=after).order_by("identifier").prefetch_related("hostnames")[: limit + 1]]
+    found = found.filter(identifier__gt=after).order_by("identifier").defer("record").prefetch_related("hostnames")
+    page = [*found[: limit + 1]]
     last = page[limit - 1].identifier if len(page) > limit else None
     return SitePage(sites=[site_summary(site) for site in page[:limit]], next=last)
 

@@ -79,7 +79,7 @@ class SiteAction(BulkAction):  # type: ignore[misc]
         """The sites that were chosen. Who chooses one that they may not see is told that it is not there."""
         chosen = self.request.GET.getlist("id")
         if ALL in chosen:
-            uids = {site.uid for site in sites_in_list(self.request)}
+            uids = set(sites_in_list(self.request).values_list("uid", flat=True))
         else:
             uids = {uid_in(text) for text in chosen}
         found = [*visible_sites(self.authority).filter(pk__in=uids).order_by("identifier")]
