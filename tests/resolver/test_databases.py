@@ -10,9 +10,9 @@ import pytest
 from tests.resolver.conftest import values_of
 from tests.spec.samples import DATABASE_PASSWORD, a_site, postgresql, sqlite
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.resolver.databases import SQLITE_OPTIONS, STATED, TIMEOUTS, database_settings
+from wagtail_multihost.resolver.databases import SQLITE_OPTIONS, TIMEOUTS, database_settings
 from wagtail_multihost.spec import SiteSpec
-from wagtail_multihost.spec.libpq import ambient_overrides
+from wagtail_multihost.spec.libpq import STATED, ambient_overrides
 
 POSTGIS = "django.contrib.gis.db.backends.postgis"
 SPATIALITE = "django.contrib.gis.db.backends.spatialite"

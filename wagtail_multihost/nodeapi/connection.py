@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wagtail_multihost.exceptions import MultihostError
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.libpq import REMOVED, ambient_overrides
+from wagtail_multihost.spec.libpq import REMOVED, STATED, ambient_overrides
 from wagtail_multihost.spec.printing import escape_unprintable
 from wagtail_multihost.spec.secret import Secret
 
@@ -56,8 +56,6 @@ LIVENESS: Mapping[str, str] = {
     "keepalives_count": "5",
     "tcp_user_timeout": "10000",
 }
-#: What is stated of each connection; libpq takes nothing else from variables and files.
-STATED = frozenset({"application_name", "client_encoding", "dbname", "host", "port", "service", "servicefile", "user"})
 Parameters = Mapping[str, "str | Secret"]
 
 

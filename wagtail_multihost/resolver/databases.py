@@ -8,7 +8,7 @@ from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.resolver.setting import Project, Setting, aliases_of
 from wagtail_multihost.spec.database import CLIENT_CERTIFICATE, POSTGRESQL_OPTIONS, DatabaseSpec
 from wagtail_multihost.spec.identifiers import shown
-from wagtail_multihost.spec.libpq import ambient_overrides
+from wagtail_multihost.spec.libpq import STATED, ambient_overrides
 from wagtail_multihost.spec.names import shorten
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -37,8 +37,6 @@ TIMEOUTS: Mapping[str, object] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,  # milliseconds
 }
-# What Django always states, and what has no value that stands for none: see resolver.ambient.
-STATED = frozenset({"application_name", "client_encoding", "dbname", "host", "port", "service", "servicefile", "user"})
 # The keys of an alias that Django knows; it ignores a misspelt one silently.
 KNOWN = frozenset({*KEPT, "ENGINE", "HOST", "NAME", "OPTIONS", "PASSWORD", "PORT", "TEST", "USER"})
 # Options of the project that say how to connect: of libpq's, those that a site may state too, except a client's

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
 from wagtail_multihost.resolver.comparable import Settings, comparable, is_remote
-from wagtail_multihost.resolver.databases import KNOWN, STATED
+from wagtail_multihost.resolver.databases import KNOWN
 from wagtail_multihost.resolver.effects import OTHER, PARTS, VISITORS_PART, effect_of, key_of
 from wagtail_multihost.resolver.explain import find_secrets
 from wagtail_multihost.resolver.masking import JsonValue, mask_known_secrets, mask_setting
@@ -16,7 +16,7 @@ from wagtail_multihost.resolver.plain import Plain, plain_settings
 from wagtail_multihost.resolver.resolved import ResolvedSettings
 from wagtail_multihost.resolver.setting import ABSENT, Project, aliases_of
 from wagtail_multihost.resolver.storages import STATIC, media_url
-from wagtail_multihost.spec.libpq import ambient_overrides
+from wagtail_multihost.spec.libpq import STATED, ambient_overrides
 from wagtail_multihost.spec.overrides import SWITCH_SETTINGS, TEXT_SETTINGS
 from wagtail_multihost.spec.secret import MASK, Secret
 from wagtail_multihost.spec.site import SiteSpec

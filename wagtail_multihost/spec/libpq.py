@@ -42,6 +42,8 @@ REMOVED = (
     "PGSYSCONFDIR",
     "PGTZ",
 )
+# What Django, and connections of our own, always state, and what has no value that stands for none: see REMOVED.
+STATED = frozenset({"application_name", "client_encoding", "dbname", "host", "port", "service", "servicefile", "user"})
 
 
 def ambient_overrides(stated: Collection[str]) -> dict[str, str]:
