@@ -134,7 +134,7 @@ def refuse_stale(expected: int | None, generation: int, site: str = "") -> None:
 
 
 def refuse_new_sites(authority: Authority, created: Sequence[CreateSite]) -> None:
-    """Refuse new sites to who may make none, before anything is said of ids that others have."""
+    """Refuse new sites to those who may make none, before anything is said of ids that others have."""
     if created and not authority.may_operate:
         raise NotAllowedError([Problem("Sites", OPERATORS)])
 

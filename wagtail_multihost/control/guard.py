@@ -87,6 +87,6 @@ def visible_sites(authority: Authority) -> QuerySet[ManagedSite]:
 
 
 def visible_events(authority: Authority) -> QuerySet[Event]:
-    """Return the events of the sites that may be seen, also of retired ones; the platform's only to who sees all."""
+    """Return the events of the sites that may be seen, also of retired ones; the platform's for those who see all."""
     events = Event.objects.all()
     return events if authority.visible is None else events.filter(uid__in=authority.visible)

@@ -1,6 +1,6 @@
 """
-Inviting people to a group by mail. What is said to who invites is the same whether or not the address has an account;
-who has the link, and nobody else, decides about joining.
+Inviting people to a group by mail. Whoever invites is told the same whether or not the address has an account; who has
+the link, and nobody else, decides about joining.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ async def list_events(
     request: HttpRequest, response: HttpResponse, after: After = None, limit: Limit = 100, wait: Wait = 0
 ) -> EventPage:
     """
-    Events have no gaps for who may see all sites; others get those of their sites. Start with the sites, and give the
-    `next` of each answer as `after`.
+    Events have no gaps for those who may see all sites; others get those of their sites. Start with the sites, and
+    give the `next` of each answer as `after`.
     """
     page = await run_for(request, partial(read_page, authority_in(request), after, limit))
     if page.events or not wait:

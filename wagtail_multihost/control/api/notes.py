@@ -61,7 +61,7 @@ def add_note(request: HttpRequest, identifier: SiteId, body: NoteBody) -> Status
 
 
 def notes_out(authority: Authority, notes: Iterable[Note]) -> list[NoteOut]:
-    """Return notes with the names of those authors who may be named to who asks."""
+    """Return notes with the names of those authors who may be named to whoever asks."""
     found = list(notes)
     names = names_of_actors(authority, [f"user:{note.author_id}" for note in found if note.author_id])
     return [

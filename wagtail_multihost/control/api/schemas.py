@@ -178,7 +178,7 @@ class SiteOut(SiteSummary):
     """A site."""
 
     record: dict[str, Any] = Field(
-        description="Its record. What refers to a secret is masked for who is no operator of the platform; a mask "
+        description="Its record. What refers to a secret is masked for those who do not operate the platform; a mask "
         "that is sent back leaves the value as it is.",
         examples=[SITE_RECORD],
     )

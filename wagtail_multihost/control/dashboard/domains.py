@@ -112,7 +112,7 @@ class DomainsView(SiteTabView):
         return get_object_or_404(Verification, pk=key, site=self.site)
 
     def add(self) -> HttpResponseBase:
-        """Add a name at once; registration refuses it to who would have to prove it."""
+        """Add a name at once; registration refuses it to those who would have to prove it."""
         name, role = self.sent_name(), self.sent_role()
         try:
             edit = add_hostname(name, role)
