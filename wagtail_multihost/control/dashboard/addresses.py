@@ -1,4 +1,4 @@
-"""Addresses of the control app's pages."""
+"""Addresses of the control app's pages, and of sites."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.urls import reverse
+
+from wagtail_multihost.control.declared_keys import Table
+
+#: How visitors reach a hostname where the platform does not say it.
+ORIGIN = "https://{hostname}"
 
 
 def page_address(name: str, **kwargs: Any) -> str:
@@ -23,3 +28,9 @@ def sites_address(**filters: str) -> str:
     """Return the address of the list of sites, of those that the ``filters`` let through."""
     address = page_address("sites")
     return f"{address}?{urlencode(filters)}" if filters else address
+
+
+def origin_of(platform: Table, hostname: str) -> str:
+    """Return how visitors reach a hostname; blank where that is no address of the web, which no page leads to."""
+    origin = str(platform.get("origin", ORIGIN)).replace("{hostname}", hostname)
+    return origin if origin.startswith(("http://", "https://")) else ""

@@ -10,17 +10,16 @@ from django.urls import reverse
 from wagtail.admin.ui.tables import BaseColumn, BulkActionsCheckboxColumn, DateColumn, StatusTagColumn, TitleColumn
 from wagtail.admin.widgets.button import HeaderButton, ListingButton
 
-from wagtail_multihost.control.dashboard.addresses import page_address, site_address, sites_address
+from wagtail_multihost.control.dashboard.addresses import origin_of, page_address, site_address, sites_address
 from wagtail_multihost.control.dashboard.bulk import SITE_ACTIONS
 from wagtail_multihost.control.dashboard.columns import Link, LinksColumn
 from wagtail_multihost.control.dashboard.labels import labels_as_texts
 from wagtail_multihost.control.dashboard.site_listing import SiteListing
 from wagtail_multihost.control.dashboard.status import STATUSES
+from wagtail_multihost.control.declared_keys import Table
 from wagtail_multihost.control.models import Platform
 
 NEW_SITE = "new_site"
-#: How visitors reach a hostname where the platform does not say it.
-ORIGIN = "https://{hostname}"
 
 
 class SitesView(SiteListing):
@@ -59,13 +58,13 @@ class SitesView(SiteListing):
         ]
 
     @cached_property
-    def origin(self) -> str:
-        """How visitors reach a hostname."""
-        record = Platform.objects.values_list("record", flat=True).get(pk=1)
-        return str(record.get("origin", ORIGIN))
+    def platform(self) -> Table:
+        """The platform's record."""
+        record: Table = Platform.objects.get(pk=1).record
+        return record
 
     def canonical_links(self, site: Any) -> list[Link]:
-        return [Link(site.canonical, self.origin.replace("{hostname}", site.canonical))] if site.canonical else []
+        return [Link(site.canonical, origin_of(self.platform, site.canonical))] if site.canonical else []
 
     @cached_property
     def bulk_actions(self) -> list[ListingButton]:

@@ -13,7 +13,7 @@ from wagtail.admin import messages
 
 from wagtail_multihost.control.actors import names_of_actors
 from wagtail_multihost.control.changes import REASON_LENGTH, Change, EditSite, RetireSite
-from wagtail_multihost.control.dashboard.addresses import site_address, sites_address
+from wagtail_multihost.control.dashboard.addresses import origin_of, site_address, sites_address
 from wagtail_multihost.control.dashboard.record_page import say_outcome
 from wagtail_multihost.control.dashboard.tabs import WEBSITE, SiteTabView
 from wagtail_multihost.control.edits import set_value
@@ -24,7 +24,6 @@ from wagtail_multihost.spec.site import STATES
 
 #: Where a site's admin is, below its address.
 ADMIN_SETTING, ADMIN_PATH = "MULTIHOST_CONTROL_ADMIN_PATH", "/admin/"
-ORIGIN = "https://{hostname}"
 NOTES_SHOWN = 20
 GONE = "Someone who is gone"
 NOT_TYPED = "Type the id of the site, {site}, to retire it."
@@ -130,8 +129,8 @@ class WebsiteView(SiteTabView):
 def links_of(site: ManagedSite) -> dict[str, str]:
     """Return the addresses of a site and of its admin, as its visitors reach it."""
     hostnames = site.record.get("hostnames") or [""]
-    origin = str(Platform.objects.get(pk=1).record.get("origin", ORIGIN)).replace("{hostname}", str(hostnames[0]))
-    if not origin.startswith(("http://", "https://")):
+    origin = origin_of(Platform.objects.get(pk=1).record, str(hostnames[0]))
+    if not origin:
         return {"site_url": "", "admin_url": ""}
     path = str(getattr(settings, ADMIN_SETTING, ADMIN_PATH))
     return {"site_url": f"{origin}/", "admin_url": f"{origin}/{path.lstrip('/')}"}
