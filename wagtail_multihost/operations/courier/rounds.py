@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 
+from wagtail_multihost.nodeapi.connection import UnreachableError
 from wagtail_multihost.operations.courier.proofs import Check, Finding
-from wagtail_multihost.operations.courier.work_list import UnreachableError, WorkList
+from wagtail_multihost.operations.courier.work_list import WorkList
 from wagtail_multihost.spec.printing import one_line
 
 logger = logging.getLogger(__name__)
