@@ -20,6 +20,7 @@ import argparse
 import ast
 import hashlib
 import sys
+import tempfile
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.workspace import FAILED, PARALLEL, PASSED, ROOT, by_settings, run, workspace
+from tests.workspace import CONTROL_TESTS, FAILED, KEPT_CLUSTER, PARALLEL, PASSED, ROOT, by_settings, run, workspace
 
 GUARDS = ROOT / "tests" / "guards"
 PROVEN = GUARDS / "proven.txt"
@@ -36,6 +37,11 @@ HEAD = """\
 # Written by: python -m tests.mutate --changed (or --all)
 """
 LEFT = "No time was left."
+#: What the migrations of the control app make tables, views, functions and triggers of.
+MIGRATED = tuple(
+    f"wagtail_multihost/{name}" for name in ("control/migrations", "control/models", "control/triggers", "nodeapi")
+)
+MIGRATES = "tests/control/test_project.py"
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,11 @@ def guards() -> list[Guard]:
     return [Guard(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries]
 
 
-def survives(guard: Guard) -> str:
-    """Return why the mutation survives; blank if each of the guard's tests fails."""
+def survives(guard: Guard, cluster: Path) -> str:
+    """
+    Return why the mutation survives; blank if each of the guard's tests fails. Tests of the control app begin with the
+    migrated database in ``cluster``, unless the guard is in what migrations make.
+    """
     with workspace() as folder:
         path = folder / guard.file
         text = path.read_text(encoding="utf-8")
@@ -64,7 +73,9 @@ def survives(guard: Guard) -> str:
             return f"The original occurs {text.count(guard.original)} times in {guard.file}."
         path.write_text(text.replace(guard.original, guard.mutated), encoding="utf-8")
         # The example is served from the checkout.
-        variables = {"MULTIHOST_CHECKOUT": str(folder)} if guard.file.startswith("example_project/") else None
+        variables = {"MULTIHOST_CHECKOUT": str(folder)} if guard.file.startswith("example_project/") else {}
+        if not guard.file.startswith(MIGRATED):
+            variables[KEPT_CLUSTER] = str(cluster)
         for test in guard.tests:
             completed = run(folder, [test], variables)
             if completed.returncode != FAILED:
@@ -125,12 +136,12 @@ def chosen(options: argparse.Namespace) -> list[Guard]:
     ]
 
 
-def mutate(wanted: list[Guard], minutes: float | None) -> dict[Guard, str]:
+def mutate(wanted: list[Guard], minutes: float | None, cluster: Path) -> dict[Guard, str]:
     """Return each guard with the reason why its mutation survives, blank if it does not."""
     until = time.monotonic() + 60 * minutes if minutes else float("inf")
     reasons = {}
     with ThreadPoolExecutor(PARALLEL) as pool:
-        tried = pool.map(lambda guard: survives(guard) if time.monotonic() < until else LEFT, wanted)
+        tried = pool.map(lambda guard: survives(guard, cluster) if time.monotonic() < until else LEFT, wanted)
         for guard, reason in zip(wanted, tried, strict=True):
             outcome = "left    " if reason == LEFT else "SURVIVED" if reason else "killed  "
             print(f"{outcome} {guard.guard}", *([f"  {reason}"] if reason else []), sep="\n", flush=True)
@@ -150,13 +161,17 @@ def main(arguments: list[str]) -> int:
     if not wanted:
         print("All guards are in the record." if options.changed else "No guard has these words.")
         return 0 if options.changed else 1
-    with workspace() as folder:
-        for tests in by_settings({test for guard in wanted for test in guard.tests}):
-            whole = run(folder, tests)
-            if whole.returncode != PASSED:
-                print(f"The tests fail before anything is changed:\n{whole.stdout[-3000:]}{whole.stderr[-1000:]}")
-                return 1
-    reasons = mutate(wanted, options.minutes)
+    with tempfile.TemporaryDirectory(prefix="multihost-cluster-") as kept:
+        cluster = Path(kept) / "postgres"
+        with workspace() as folder:
+            tests = {test for guard in wanted for test in guard.tests}
+            begin = [[MIGRATES]] if any(test.startswith(CONTROL_TESTS) for test in tests) else []
+            for group in (*begin, *by_settings(tests)):
+                whole = run(folder, group, {KEPT_CLUSTER: str(cluster)})
+                if whole.returncode != PASSED:
+                    print(f"The tests fail before anything is changed:\n{whole.stdout[-3000:]}{whole.stderr[-1000:]}")
+                    return 1
+        reasons = mutate(wanted, options.minutes, cluster)
     if (options.all or options.changed) and not options.check:
         head, kept = (HEAD, set[str]()) if options.all else proven()
         record(head, kept | {digest(guard) for guard, reason in reasons.items() if not reason})

@@ -24,6 +24,8 @@ OPTIONS = (
 )
 #: What tests of a project that is no site need; they do not run together with others.
 CONTROL_TESTS, CONTROL = "tests/control/", ("--ds", "tests.control.settings", "--part", "control")
+#: Names the folder of a cluster that tests of the control app begin with: tests/control/conftest.py.
+KEPT_CLUSTER = "MULTIHOST_KEPT_CLUSTER"
 RUN = f"""
 import os, sys, wagtail_multihost
 if not os.path.samefile(os.path.dirname(wagtail_multihost.__file__), "wagtail_multihost"):

@@ -11,7 +11,7 @@ url=${SITE_URL:-https://$hostname/}
 
 # The token comes by standard input: other users see the words of a command.
 ask() {
-    printf 'Authorization: Bearer %s\n' "$(cat "$TOKEN_FILE")" |
+    { printf 'Authorization: Bearer ' && cat "$TOKEN_FILE"; } |
         curl --silent --show-error --fail-with-body --header @- --header 'Content-Type: application/json' "$@"
     echo
 }

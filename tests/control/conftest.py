@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +15,32 @@ from tests.control.browser import HOST as CONTROL_HOST
 from tests.control.browser import ControlSite
 from tests.control.fleet import Fleet, prepare_fleet
 from tests.servers.chromium import Chromium, chromium
-from tests.servers.postgres import HOST, SUPERUSER, Postgres, running_postgres
+from tests.servers.postgres import HOST, SUPERUSER, Postgres, copy_cluster, running_postgres
+from tests.workspace import KEPT_CLUSTER
+
+
+@pytest.fixture(name="kept_cluster", scope="session")
+def _kept_cluster() -> Path | None:
+    """Return a folder for a cluster with a migrated database. A run that does not find it makes it; others copy it."""
+    return Path(os.environ[KEPT_CLUSTER]) if KEPT_CLUSTER in os.environ else None
 
 
 @pytest.fixture(name="postgres", scope="session")
-def _postgres() -> Iterator[Postgres]:
+def _postgres(kept_cluster: Path | None) -> Iterator[Postgres]:
+    is_kept = kept_cluster is not None and kept_cluster.exists()
     # Not below pytest's folder: another run that starts meanwhile closes that to the server's account.
     with tempfile.TemporaryDirectory(prefix="multihost-control-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with running_postgres(folder / "postgres") as server:
+        with running_postgres(folder / "postgres", like=kept_cluster if is_kept else None) as server:
             yield server
+        if kept_cluster is not None and not is_kept:
+            copy_cluster(folder / "postgres", kept_cluster)
+
+
+@pytest.fixture(name="django_db_keepdb", scope="session")
+def _django_db_keepdb(kept_cluster: Path | None) -> bool:
+    return kept_cluster is not None
 
 
 @pytest.fixture(name="django_db_modify_db_settings", scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,21 +76,31 @@ def serve_command(cluster: Path, port: int, *settings: str, binaries: Path | Non
     return POSTGRES.command((binaries or programs()) / "postgres", "-D", cluster, *words)
 
 
+def copy_cluster(source: Path, folder: Path) -> None:
+    """Copy what ``running_postgres`` made, while it is not served, with its owner."""
+    subprocess.run(["cp", "--archive", source, folder], check=True)
+
+
 @contextlib.contextmanager
-def running_postgres(folder: Path, *settings: str, binaries: Path | None = None) -> Iterator[Postgres]:
+def running_postgres(
+    folder: Path, *settings: str, binaries: Path | None = None, like: Path | None = None
+) -> Iterator[Postgres]:
     """
     Make a cluster in ``folder`` and serve it, with more ``settings``, of which the last counts; with other programs
-    than Debian's if their folder is given.
+    than Debian's if their folder is given, and ``like`` the cluster in another folder, which is not served, if that is.
     """
     binaries = binaries or programs()
-    POSTGRES.folder(folder, 0o700)
-    server = Postgres(free_port(), secrets.token_urlsafe(16))
-    password_file = POSTGRES.write(folder / "password", server.password)
-    cluster = folder / "cluster"
-    make = [binaries / "initdb", "--pgdata", cluster, "--username", SUPERUSER, "--pwfile", password_file]
-    make += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
-    with running(POSTGRES.command(*make), folder / "initdb.log", cwd=Path("/")) as process:
-        assert process.wait() == 0, (folder / "initdb.log").read_text()
+    cluster, password_file = folder / "cluster", folder / "password"
+    if like is None:
+        POSTGRES.folder(folder, 0o700)
+        POSTGRES.write(password_file, secrets.token_urlsafe(16))
+        make = [binaries / "initdb", "--pgdata", cluster, "--username", SUPERUSER, "--pwfile", password_file]
+        make += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
+        with running(POSTGRES.command(*make), folder / "initdb.log", cwd=Path("/")) as process:
+            assert process.wait() == 0, (folder / "initdb.log").read_text()
+    else:
+        copy_cluster(like, folder)
+    server = Postgres(free_port(), password_file.read_text())
     serve = serve_command(cluster, server.port, *settings, binaries=binaries)
     with running(serve, folder / "postgres.log", cwd=Path("/")) as process:
         wait_for(server.is_up, "PostgreSQL")

@@ -183,13 +183,20 @@ def fetch_row(
     connection: Connection, statement: str, values: Sequence[object] = (), bounds: Bounds = BOUNDS
 ) -> tuple[Any, ...] | None:
     """Return the first row of what a statement finds; raises UnreachableError or RefusedError."""
+    return next(iter(fetch_rows(connection, statement, values, bounds)), None)
+
+
+def fetch_rows(
+    connection: Connection, statement: str, values: Sequence[object] = (), bounds: Bounds = BOUNDS
+) -> list[tuple[Any, ...]]:
+    """Return the rows of what a statement finds; raises UnreachableError or RefusedError."""
     import psycopg
 
     late = f"The database did not answer within {bounds.statement:g} seconds."
     with watch_over(connection, bounds.statement + GRACE) as has_cut:
         failure: Exception | None = None
         try:
-            return connection.execute(statement, values).fetchone()
+            return connection.execute(statement, values).fetchall()
         except psycopg.errors.QueryCanceled:
             failure = UnreachableError(late)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:

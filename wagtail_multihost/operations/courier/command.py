@@ -109,20 +109,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def work(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     try:
+        import psycopg  # noqa: F401  # said here, and not when the first check is taken
+
         from wagtail_multihost.operations.courier import name_servers, proofs, rounds, work_list
     except ModuleNotFoundError as error:
         parser.error(f"{EXTRA} {error.name} is not installed.")
     from wagtail_multihost.operations.courier.addresses import parse_network
 
     try:
-        work_database = work_list.parse_database(options.database)
+        database = work_list.parse_database(options.database)
         servers = [name_servers.parse_server(value) for value in options.resolver]
         refused = tuple(parse_network(value) for value in options.refuse)
     except ValueError as error:
         parser.error(str(error))
     reach = proofs.Reach(options.ports, refused, options.development)
     look = partial(proofs.check, name_servers=name_servers.NameServers(servers), reach=reach)
-    checks = work_list.WorkList(work_database)
+    checks = work_list.WorkList(database)
     try:
         rounds.Rounds(checks, look, workers=options.workers, poll=options.poll).run(
             stopped_by_signals(), once=options.once

@@ -4,86 +4,56 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
-from wagtail_multihost.exceptions import MultihostError
-from wagtail_multihost.nodeapi.connection import UnreachableError, watch_over
+from wagtail_multihost.nodeapi.connection import BOUNDS, Bounds, UnreachableError, connect, fetch_rows
 from wagtail_multihost.nodeapi.courier_v1 import PROBLEM_LENGTH, REPORT, TAKE
 from wagtail_multihost.operations.courier.proofs import Check, Finding
+from wagtail_multihost.registry.postgres_service import connection_parameters
+from wagtail_multihost.registry.postgres_url import Target, parse_postgres_url, postgres_url_problem
 
-#: How long one statement may take, whatever has stopped: the server, its machine, or the way there.
-SECONDS = 10
-#: Bounds that libpq and the kernel keep (https://www.postgresql.org/docs/current/libpq-connect.html).
-BOUNDS: dict[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-    "application_name": "multihost-courier",
-}
-#: Errors after which another attempt may succeed: no server, a lost connection, a statement that was ended.
-MAY_PASS = (psycopg.OperationalError, psycopg.InterfaceError)
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+SCHEMES = ("postgres://", "postgresql://")
 
 
-class NotServedError(MultihostError):
-    """The database has no work for this login: no functions, or no rights to them."""
-
-
-def parse_database(value: str) -> str:
-    """Return ``value`` when it is the URL of a PostgreSQL database without a password; raises ValueError."""
-    accepted = "write postgresql://ROLE@HOST/DATABASE, and the password in a file named by ?passfile=/PATH"
-    if not value.startswith(("postgresql://", "postgres://")):
-        raise ValueError(f"The database is not accepted: {accepted}.")
-    try:
-        parameters = conninfo_to_dict(value)
-        has_password = "password" in parameters or bool(urlsplit(value).password)
-    except (psycopg.ProgrammingError, ValueError):
-        raise ValueError(f"The database is not accepted: it is not a URL that libpq reads; {accepted}.") from None
-    if has_password:
-        raise ValueError(f"A password in the URL can be read by every account of this machine: {accepted}.")
-    return value
+def parse_database(value: str) -> Target:
+    """Return the database that a URL without a password names; raises ValueError."""
+    problem = postgres_url_problem(value) if value.startswith(SCHEMES) else "Write postgresql://ROLE@HOST/DATABASE"
+    if problem:
+        raise ValueError(f"The database is not accepted. {problem}.")
+    return parse_postgres_url(value)
 
 
 class WorkList:
     """One connection to the database, made anew when it was lost. Not for several threads."""
 
-    def __init__(self, database: str, worker: str = "") -> None:
-        self.database = database
+    def __init__(self, database: Target, worker: str = "", bounds: Bounds = BOUNDS) -> None:
+        self.database, self.bounds = database, bounds
         self.worker = worker or f"{socket.gethostname()}/{os.getpid()}"
-        self.connection: psycopg.Connection[Any] | None = None
+        self.connection: Connection | None = None
 
     def take(self, most: int) -> list[Check]:
-        """Take at most so many checks, for the time of the lease; raises UnreachableError and NotServedError."""
+        """
+        Take at most so many checks, for the time of the lease. Raises UnreachableError, and another MultihostError for
+        a database that has no work for this login.
+        """
         return [Check(*row) for row in self.ask(TAKE, self.worker, most)]
 
     def report(self, check: Check, finding: Finding) -> bool:
-        """Say what was found; return whether the check was still ours."""
+        """Say what was found; return whether the check was still ours. Raises as ``take`` does."""
         problem = finding.problem[:PROBLEM_LENGTH]
         return bool(self.ask(REPORT, check.id, check.lease, finding.proven, finding.method, problem)[0][0])
 
-    def ask(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        if self.connection is None:
+            # What a service or a file of passwords says is read again: it may have changed.
+            parameters = {**connection_parameters(self.database), "application_name": "multihost-courier"}
+            self.connection = connect(parameters, self.bounds)
         try:
-            with self.connected() as connection, watch_over(connection, SECONDS):
-                return connection.execute(statement, parameters).fetchall()
-        except MAY_PASS as error:
-            raise UnreachableError(f"The database cannot be asked: {first_line(error)}") from None
-        except psycopg.Error as error:
-            raise NotServedError(f"The database does not serve this login: {first_line(error)}") from None
-
-    @contextmanager
-    def connected(self) -> Iterator[psycopg.Connection[Any]]:
-        if self.connection is None or self.connection.closed:
-            self.connection = psycopg.connect(self.database, autocommit=True, **BOUNDS)
-        try:
-            yield self.connection
-        except BaseException:
+            return fetch_rows(self.connection, statement, values, self.bounds)
+        except UnreachableError:
             self.close()
             raise
 
@@ -91,7 +61,3 @@ class WorkList:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
-
-
-def first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
