@@ -72,6 +72,30 @@ def test_check_goes_to_the_courier_and_its_answer_back(live_fleet: Fleet, courie
     assert (wish.method, wish.problem, wish.wanted_at, wish.lease) == ("dns", "", None, None)
 
 
+def test_report_is_shown_with_a_hostname_that_the_site_has(live_fleet: Fleet, courier: psycopg.Connection[Any]) -> None:
+    """An operator added it without a proof: what is found of it later is its state, and nobody else's."""
+    before = live_fleet.add("aurora", "old.example.org", "other.example.org")
+    live_fleet.add("borealis", "taken.example.org")
+    revision = live_fleet.revision
+    for name, proven, problem in (("old.example.org", False, "No record."), ("taken.example.org", True, "")):
+        asked(before, name)
+        ((identifier, lease, _, _),) = courier.execute(TAKE, ("one", 5)).fetchall()
+        courier.execute(REPORT, (identifier, lease, proven, "dns", problem))
+    found = {host.name: (host.verified_at is not None, host.problem) for host in Hostname.objects.all()}
+    assert found == {
+        "old.example.org": (False, "No record."),
+        "other.example.org": (False, ""),
+        "taken.example.org": (False, ""),
+    }
+    wish = Verification.objects.get(name="old.example.org")
+    Verification.objects.filter(pk=wish.pk).update(wanted_at=timezone.now())
+    ((identifier, lease, _, _),) = courier.execute(TAKE, ("one", 5)).fetchall()
+    courier.execute(REPORT, (identifier, lease, True, "file", ""))
+    host = Hostname.objects.get(name="old.example.org")
+    wish.refresh_from_db()
+    assert (host.verified_at, host.problem, live_fleet.revision) == (wish.proven_at, "", revision)
+
+
 def test_courier_takes_no_row_that_is_being_changed(live_fleet: Fleet, courier: psycopg.Connection[Any]) -> None:
     """It waits for nobody: a row that somebody holds is left for the next time."""
     wish = asked(live_fleet.add("aurora"), "new.example.org")

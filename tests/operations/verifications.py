@@ -24,6 +24,7 @@ CREATE TABLE control_verification (
     lease_wish timestamptz NULL
 );
 CREATE TABLE control_site (uid uuid PRIMARY KEY, record jsonb NOT NULL);
+CREATE TABLE control_hostname (name text PRIMARY KEY, site_id uuid, verified_at timestamptz, problem text);
 """
 ADD = """
 INSERT INTO control_verification (id, name, site_id, secret, wanted_at)

@@ -66,8 +66,10 @@ CREATE CONSTRAINT TRIGGER control_site_has_event AFTER INSERT OR UPDATE ON contr
 CREATE CONSTRAINT TRIGGER control_platform_has_event AFTER UPDATE ON control_platform
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION control_need_event();
 """
+#: What is found about a hostname is told by the courier, at any time: it is no part of the registry.
+GUARDED_COLUMNS = {"control_hostname": "OF name, site_id, role "}
 CREATE = FUNCTIONS + "".join(
-    f"CREATE TRIGGER {table}_needs_head BEFORE INSERT OR UPDATE OR DELETE ON {table} "
+    f"CREATE TRIGGER {table}_needs_head BEFORE INSERT OR UPDATE {GUARDED_COLUMNS.get(table, '')}OR DELETE ON {table} "
     "FOR EACH STATEMENT EXECUTE FUNCTION control_need_head();\n"
     for table in GUARDED
 )

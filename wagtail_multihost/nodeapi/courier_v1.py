@@ -2,8 +2,9 @@
 Version 1 of what the courier may do in PostgreSQL: two functions in a schema of their own, and nothing else.
 
 A courier sees a challenge only when somebody has asked for a check, and reports only what it has taken, with the token
-that it got and within the lease. Bodies are bound to their tables when they are made, as those of views are, so that
-no search path of the caller changes what they mean (BEGIN ATOMIC in
+that it got and within the lease. A report also says of a hostname that the site has already when it was proven, or what
+was found; it can change neither the name nor whose it is. Bodies are bound to their tables when they are made, as those
+of views are, so that no search path of the caller changes what they mean (BEGIN ATOMIC in
 https://www.postgresql.org/docs/current/sql-createfunction.html).
 """
 
@@ -64,6 +65,13 @@ CREATE FUNCTION {SCHEMA}.report(id uuid, lease uuid, proven boolean, method text
                 lease = NULL, lease_until = NULL, lease_holder = '', lease_wish = NULL
             WHERE checked.id = report.id AND checked.lease = report.lease AND checked.lease_until > clock_timestamp()
                 AND report.proven IS NOT NULL AND (NOT report.proven OR report.method IN ('dns', 'file'))
+            RETURNING checked.name, checked.site_id, checked.problem, report.proven AS is_proven
+        ), shown AS (
+            -- What the site has already, an operator may have added without a proof.
+            UPDATE control_hostname AS hostname
+            SET verified_at = CASE WHEN told.is_proven THEN statement_timestamp() ELSE hostname.verified_at END,
+                problem = told.problem
+            FROM told WHERE hostname.name = told.name AND hostname.site_id = told.site_id
             RETURNING 1
         )
         SELECT EXISTS (SELECT 1 FROM told);
