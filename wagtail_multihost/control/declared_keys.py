@@ -20,8 +20,6 @@ URL_REFUSED = "It must be a table here: a URL would have the password in it."
 NODE_ONLY = "Only a node's own file may state it: what root reads or runs is not decided here."
 IN_THE_CLEAR = "A secret is never kept here. Accepted: env:NAME, or the path of a file of the nodes in {key}_file."
 SEALED_REFUSED = "Sealed secrets are not supported yet. Accepted: env:NAME, or the path of a file in {key}_file."
-
-
 COUNTED = "The registry counts its revisions itself."
 
 
@@ -65,9 +63,14 @@ def find_key(path: KEY_PATH, *, of_platform: bool) -> Key | None:
 
 
 def is_reference(key: Key, *, of_platform: bool) -> bool:
-    """Return whether a key is the path of a file that holds a secret."""
+    """
+    Return whether a key is the path of a file that holds a secret. The platform's record has only those of secrets that
+    sites may share: any other would name a file of each site.
+    """
     secret = keys_by_place().get((key.table, key.name.removesuffix(FILE)))
-    return key.name.endswith(FILE) and secret is not None and secret.is_secret and secret.table != PLATFORM
+    if secret is None or not key.name.endswith(FILE) or not secret.is_secret or secret.table == PLATFORM:
+        return False
+    return secret.is_shared or not of_platform
 
 
 def who_may_change(path: KEY_PATH, *, of_platform: bool) -> Who:
