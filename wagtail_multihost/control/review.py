@@ -24,7 +24,7 @@ from wagtail_multihost.control.records import (
     read_site_record,
     refused_problems,
 )
-from wagtail_multihost.control.texts import REFUSED, unkept_texts
+from wagtail_multihost.control.texts import REFUSED, TOO_LONG, is_too_long, unkept_texts
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.claims import UNSHOWN
 from wagtail_multihost.registry.watch import Watch, watch_nothing
@@ -142,7 +142,11 @@ def pin_problems(draft: Draft) -> Iterator[Problem]:
 
 
 def record_problems(draft: Draft) -> Iterable[Problem]:
-    return () if draft.is_retired else refused_problems(draft.after, draft.identifier)
+    if draft.is_retired:
+        return ()
+    if is_too_long(draft.after):
+        return (Problem(label_of(draft), TOO_LONG, draft.identifier),)
+    return refused_problems(draft.after, draft.identifier)
 
 
 def label_of(draft: Draft, difference: Difference | None = None) -> str:
