@@ -46,12 +46,15 @@ def plain_groups() -> QuerySet[Group]:
 
 
 def administered_groups(authority: Authority) -> QuerySet[Group]:
-    """Return the groups whose people someone looks after: all plain ones for an operator."""
+    """Return the groups whose people someone looks after: all plain ones for an operator, others must be in them."""
     if authority.may_operate:
         return plain_groups()
     if authority.user is None:
         return Group.objects.none()
-    return plain_groups().filter(pk__in=GroupAdmin.objects.filter(user=authority.user).values("group"))
+    own = GroupAdmin.objects.filter(user=authority.user).values("group")
+    # Wagtail's own page of a user takes someone out of a group without asking us.
+    joined = Group.objects.filter(user=authority.user)
+    return plain_groups().filter(pk__in=own).filter(pk__in=joined.values("pk"))
 
 
 def members_of(group: Group) -> QuerySet[Any]:
