@@ -61,7 +61,7 @@ def review_drafts(
     problems = [problem for draft in drafts for problem in (*pin_problems(draft), *record_problems(draft))]
     if problems:
         raise ConfigurationError(problems)
-    refuse_unconfirmed(drafts, confirmed)
+    refuse_unconfirmed(authority, drafts, confirmed)
     specs = read_drafts(drafts, watch)
     claimed = {uid: rows_of_site(spec) for uid, spec in specs.items()}
     claimed |= {uid: rows_of_names(uid, names) for uid, names in names_of_removed(drafts)}
@@ -154,11 +154,11 @@ def label_of(draft: Draft, difference: Difference | None = None) -> str:
     return ControlSource().label((*path, *(difference.path if difference else ())))
 
 
-def refuse_unconfirmed(drafts: Iterable[Draft], confirmed: int | None) -> None:
+def refuse_unconfirmed(authority: Authority, drafts: Iterable[Draft], confirmed: int | None) -> None:
     """Raise UnconfirmedError if so many sites stop at once that it may be a mistake."""
     count = sum(draft.stops for draft in drafts)
     if count != confirmed and must_be_confirmed(count):
-        raise UnconfirmedError(count, enabled_sites().count())
+        raise UnconfirmedError(count, enabled_sites().count() if authority.sees_all else None)
 
 
 def must_be_confirmed(count: int) -> bool:
