@@ -62,6 +62,18 @@ def members_of(group: Group) -> QuerySet[Any]:
     return model._default_manager.filter(groups=group).order_by(model.USERNAME_FIELD)
 
 
+def known_people(authority: Authority) -> QuerySet[Any]:
+    """
+    Return the people whose names someone is told: all to operators, those with whom they share a group to others. A
+    customer learns nobody else's login.
+    """
+    people = get_user_model()._default_manager.all()
+    if authority.is_operator:
+        return people
+    shared = Group.objects.filter(user=authority.user)
+    return people.filter(Q(pk=authority.user) | Q(groups__in=shared)).distinct()
+
+
 def admins_of(group: Group) -> set[int]:
     """Return the keys of those who look after the group."""
     return set(GroupAdmin.objects.filter(group=group).values_list("user", flat=True))

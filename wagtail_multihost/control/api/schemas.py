@@ -317,7 +317,9 @@ class NoteOut(Schema):
     """A note about a site."""
 
     id: int
-    author: str = Field(description="Who wrote it; blank if they are not there any more.", examples=["ada"])
+    author: str = Field(
+        description="Who wrote it; blank if they are not there any more, or not told.", examples=["ada"]
+    )
     text: str = Field(examples=["Moves in March."])
     at: datetime = Field(examples=[WHEN])
 
