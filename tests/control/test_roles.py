@@ -20,7 +20,7 @@ from wagtail_multihost.control.changes import CreateSite, EditPlatform, EditSite
 from wagtail_multihost.control.edits import add_hostname, merge_patch, set_value
 from wagtail_multihost.control.models import Event
 from wagtail_multihost.control.registration import raise_head
-from wagtail_multihost.control.roles import OWNER, READER, WEB, roles_sql
+from wagtail_multihost.control.roles import COURIER, OWNER, READER, WEB, roles_sql
 from wagtail_multihost.nodeapi import v1
 
 #: Where no test needs the database, none is made.
@@ -201,6 +201,12 @@ def test_no_role_is_more_than_it_seems(roles: Roles, name: str) -> None:
 def test_reader_is_refused(roles: Roles, statement: str) -> None:
     """The bound of its sessions is one that it can lift."""
     assert roles.refusal(READER, "SET default_transaction_read_only = off", statement) == DENIED
+
+
+@pytest.mark.parametrize("name", [READER, COURIER, WEB])
+@pytest.mark.parametrize("call", ["lo_from_bytea(0, 'x')", "lo_create(0)", "lo_creat(-1)"])
+def test_nobody_fills_the_disk_with_large_objects(roles: Roles, name: str, call: str) -> None:
+    assert roles.refusal(name, "SET default_transaction_read_only = off", f"SELECT {call}") == DENIED
 
 
 def test_reader_reads_what_nodes_need(roles: Roles, live_fleet: Fleet) -> None:

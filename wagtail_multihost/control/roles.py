@@ -58,7 +58,8 @@ DO $$ BEGIN
 END $$;
 ALTER ROLE {name} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT {connections};
 """
-#: Whoever ran the first migration: from here on the owner does.
+#: Whoever ran the first migration: from here on the owner does. Everyone else could make large objects, without a right
+#: to any table (https://www.postgresql.org/docs/current/lo-interfaces.html), until the disk is full.
 TAKE_OVER = f"""
 DO $$
 DECLARE
@@ -89,6 +90,8 @@ BEGIN
     END LOOP;
 END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
+    pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO {OWNER};
 """  # noqa: S608
 WEB_RIGHTS = f"""
