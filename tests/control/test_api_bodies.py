@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from tests.control.clients import HOST, ROOT, ApiClient, client_of, document, operator_client
@@ -201,3 +203,16 @@ def test_document_says_everything() -> None:
     assert len(ids) == len(set(ids)) >= 19
     assert all("description" in schema for schema in document()["components"]["schemas"].values())
     assert "examples" in json.dumps(document()["components"]["schemas"]["SiteOut"])
+
+
+def test_address_with_line_breaks_forges_no_line_of_the_log(
+    operator: ApiClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    operator.client.raise_request_exception = False
+    for kind, status in ((OperationalError, 503), (KeyError, 500)):
+        failing = Mock(side_effect=kind("away"))
+        monkeypatch.setattr("wagtail_multihost.control.api.hostnames.get_site", failing)
+        assert operator.get("/sites/aurora/hostnames/a%0AINFO%20nothing.org").status == status
+    said = [record.getMessage() for record in caplog.records if record.name == "django.request"]
+    assert len([line for line in said if "hostnames/a" in line]) >= 2
+    assert not any("\n" in line for line in said)

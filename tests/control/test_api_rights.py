@@ -323,3 +323,37 @@ def test_events_that_are_not_kept_are_gone(street: Fleet) -> None:
 def test_without_a_server_that_can_wait_the_answer_comes_at_once(street: Fleet) -> None:
     reply = operator_client(street).get(f"/events?after={street.revision}&wait=25")
     assert (reply.status, reply.body["events"], reply.headers["Retry-After"]) == (200, [], "5")
+
+
+def test_login_of_a_stranger_is_not_told_with_a_note(street: Fleet) -> None:
+    """As in the dashboard: only operators, and who is in one of their groups, are told who someone is."""
+    site = street.site("aurora")
+    ada, bert, olga = (
+        street.user(f"note-{name}", aurora="change", operator=name == "olga") for name in ["ada", "bert", "olga"]
+    )
+    for author in (ada, bert, olga):
+        Note.objects.create(site=site, author=author, text="x")
+    told = {
+        user.username: [note["author"] for note in client_of(user).get("/sites/aurora/notes").body["notes"]]
+        for user in (ada, olga)
+    }
+    assert told == {"note-ada": ["", "", "note-ada"], "note-olga": ["note-olga", "note-bert", "note-ada"]}
+    bert.groups.add(ada.groups.get())
+    assert client_of(ada).get("/sites/aurora/notes").body["notes"][1]["author"] == "note-bert"
+
+
+def test_number_of_all_sites_is_for_those_who_see_them(street: Fleet) -> None:
+    for identifier in ("stop-a", "stop-b"):
+        street.add(identifier)
+    person = street.user("stopper", **{"stop-a": "operate", "stop-b": "operate"})
+    changes = [
+        {"action": "patch", "id": identifier, "generation": "*", "record": {"enabled": False}}
+        for identifier in ("stop-a", "stop-b")
+    ]
+    refused = {
+        user.username: client_of(user).post("/sites:batch", {"changes": changes})
+        for user in (person, street.user("stop-olga", operator=True))
+    }
+    assert {reply.status for reply in refused.values()} == {409}
+    assert refused["stopper"].errors[0]["message"] == "This stops 2 sites at once. State 2 to confirm it."
+    assert " of " in refused["stop-olga"].errors[0]["message"]

@@ -11,6 +11,7 @@ from wagtail.models import Collection, GroupCollectionPermission, ModelLogEntry
 from tests.control.fleet import OPERATOR, Fleet
 from wagtail_multihost.control.authority import authority_of
 from wagtail_multihost.control.changes import NotAllowedError
+from wagtail_multihost.control.invitations import invite
 from wagtail_multihost.control.models import GroupAdmin
 from wagtail_multihost.control.people import (
     administered_groups,
@@ -131,3 +132,18 @@ def test_group_that_gives_more_is_nobodys_to_fill(fleet: Fleet, give: Any) -> No
         assert group not in administered_groups(authority_of(someone))
         with pytest.raises(NotAllowedError):
             remove_person(authority_of(someone), group, person)
+
+
+def test_who_was_taken_out_of_a_group_looks_after_it_no_more(fleet: Fleet) -> None:
+    """Also on Wagtail's page of a user, which does not know who looks after a group."""
+    person, other = fleet.user("ada"), fleet.user("bert")
+    group = own_group("ada")
+    join(person, group, admin=True)
+    join(other, group)
+    assert [found.name for found in administered_groups(authority_of(person))] == ["people of ada"]
+    person.groups.remove(group)
+    assert not administered_groups(authority_of(person)).exists()
+    with pytest.raises(NotAllowedError, match="look after"):
+        invite(authority_of(person), group, "again@example.com")
+    with pytest.raises(NotAllowedError, match="look after"):
+        remove_person(authority_of(person), group, other)

@@ -13,13 +13,14 @@ from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 from wagtail.models import Locale, Page
 
-from tests.control.fleet import Fleet
+from tests.control.fleet import OPERATOR, Fleet
 from tests.control.roles import NAMES, Roles
 from tests.servers.postgres import Postgres
 from wagtail_multihost.control.changes import CreateSite, EditPlatform, EditSite, RetireSite
 from wagtail_multihost.control.edits import add_hostname, merge_patch, set_value
 from wagtail_multihost.control.models import Event
-from wagtail_multihost.control.roles import OWNER, READER, WEB, roles_sql
+from wagtail_multihost.control.registration import raise_head
+from wagtail_multihost.control.roles import COURIER, OWNER, READER, WEB, roles_sql
 from wagtail_multihost.nodeapi import v1
 
 #: Where no test needs the database, none is made.
@@ -28,7 +29,14 @@ DENIED = "42501"
 #: What a connection limit, a missing object and a broken rule of the triggers are.
 VIOLATION = "23514"
 EVENT = "revision, type, at, site, uid, generation, actor, request, metadata"
-LATER = EVENT.replace("generation", "generation + 1")
+LATER = EVENT.replace("generation", "generation + 1").replace("revision", "revision + 1")
+UNSEEN = LATER.replace("revision + 1", "-1")
+OTHER = EVENT.replace("revision", "revision + 1").replace("uid", "gen_random_uuid()")
+OF_PLATFORM = LATER.replace("uid", "NULL::uuid").replace("generation + 1", "2")
+UPDATE_SITE = "UPDATE control_site SET record = '{}', generation = generation + 1"
+HUGE = "jsonb_build_object('a', repeat('x', 600000))"
+OF_SITE = "FROM control_event WHERE uid IS NOT NULL"
+TAKE_HEAD = "UPDATE control_head SET revision = revision + 1;"
 SET_HEAD = "SELECT set_config('multihost.head', pg_current_xact_id()::text, true);"
 
 
@@ -88,6 +96,9 @@ def test_web_process_is_refused(roles: Roles, statement: str) -> None:
         "DELETE FROM control_event",
         "UPDATE control_record SET record = '{}'",
         "DELETE FROM control_record",
+        "UPDATE control_head SET revision = 9007199254740992, oldest = 9007199254740993",
+        "UPDATE control_head SET incarnation = gen_random_uuid()",
+        "UPDATE control_head SET oldest = revision + 1",
     ],
 )
 def test_web_process_with_the_head_is_refused(roles: Roles, statement: str) -> None:
@@ -100,18 +111,37 @@ def test_web_process_with_the_head_is_refused(roles: Roles, statement: str) -> N
     [
         "UPDATE control_head SET revision = revision - 1",
         "UPDATE control_head SET revision = revision + 1",
-        "UPDATE control_head SET oldest = oldest - 1",
         f"{SET_HEAD} UPDATE control_site SET record = '{{}}'",
         f"{SET_HEAD} UPDATE control_site SET record = '{{}}', generation = generation + 1",
         f"{SET_HEAD} UPDATE control_platform SET record = '{{}}', generation = generation + 1",
         f"{SET_HEAD} INSERT INTO control_site (uid, id, enabled, state, generation, record, labels, created) "
         "VALUES (gen_random_uuid(), 'evil', true, 'active', 1, '{}', '{}', now())",
+        # An event that nobody reads, or one beforehand.
+        f"{SET_HEAD} {UPDATE_SITE}; INSERT INTO control_event ({EVENT}) SELECT {UNSEEN} {OF_SITE}",
+        f"{SET_HEAD} {UPDATE_SITE}; INSERT INTO control_event ({EVENT}) SELECT {LATER} {OF_SITE}",
+        f"{TAKE_HEAD} INSERT INTO control_event ({EVENT}) SELECT {LATER} {OF_SITE}",
+        f"{TAKE_HEAD} INSERT INTO control_event ({EVENT}) SELECT {OTHER} {OF_SITE}",
+        f"{TAKE_HEAD} INSERT INTO control_event ({EVENT}) SELECT {OF_PLATFORM} {OF_SITE}",
+        # A record that no node could hold.
+        f"{TAKE_HEAD} UPDATE control_site SET record = {HUGE}, generation = generation + 1; "
+        f"INSERT INTO control_event ({EVENT}) SELECT {LATER} {OF_SITE}",
+        f"{TAKE_HEAD} UPDATE control_platform SET record = {HUGE}, generation = generation + 1; "
+        f"INSERT INTO control_event ({EVENT}) SELECT {OF_PLATFORM} {OF_SITE}",
     ],
 )
 def test_web_process_cannot_break_the_rules_of_revisions(roles: Roles, live_fleet: Fleet, statements: str) -> None:
     """Not even with what the trigger remembers forged: who reads events misses nothing."""
     live_fleet.add("aurora")
     assert roles.refusal(WEB, "BEGIN", *statements.split(";"), "COMMIT") == VIOLATION
+
+
+def test_owner_raises_the_head_and_the_oldest_never_sinks(roles: Roles, live_fleet: Fleet) -> None:
+    """What an import, pruning and a restored database need."""
+    with roles.acting(OWNER):
+        assert raise_head(OPERATOR, 100, renew=True) == 100
+        live_fleet.add("aurora")
+    assert roles.refusal(OWNER, "UPDATE control_head SET oldest = oldest - 1") == VIOLATION
+    assert roles.refusal(OWNER, "UPDATE control_head SET revision = revision - 1") == VIOLATION
 
 
 def test_temporary_tables_do_not_deceive_the_triggers(roles: Roles, live_fleet: Fleet) -> None:
@@ -171,6 +201,12 @@ def test_no_role_is_more_than_it_seems(roles: Roles, name: str) -> None:
 def test_reader_is_refused(roles: Roles, statement: str) -> None:
     """The bound of its sessions is one that it can lift."""
     assert roles.refusal(READER, "SET default_transaction_read_only = off", statement) == DENIED
+
+
+@pytest.mark.parametrize("name", [READER, COURIER, WEB])
+@pytest.mark.parametrize("call", ["lo_from_bytea(0, 'x')", "lo_create(0)", "lo_creat(-1)"])
+def test_nobody_fills_the_disk_with_large_objects(roles: Roles, name: str, call: str) -> None:
+    assert roles.refusal(name, "SET default_transaction_read_only = off", f"SELECT {call}") == DENIED
 
 
 def test_reader_reads_what_nodes_need(roles: Roles, live_fleet: Fleet) -> None:

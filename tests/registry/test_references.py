@@ -98,6 +98,8 @@ def test_without_rules_nothing_is_accepted() -> None:
         ("variables", "{SITE}_", "the beginning of names"),
         ("variables", "MULTIHOST_SECRET_", "the beginning of names"),
         ("variables", "multihost_{SITE}_", "the beginning of names"),
+        ("variables", "MULTIHOST_{SITE}_", "can be the node's own"),
+        ("variables", "MULTIHOST_{SITE}__", "can be the node's own"),
         ("variables", ["A_{SITE}_"], "the beginning of names"),
         ("folder", "/etc/{site}", "is not known. Accepted: files, variables."),
     ],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.contrib.auth import get_user_model
 from wagtail.admin.utils import get_user_display_name
 
 from wagtail_multihost.control.authority import Authority
+from wagtail_multihost.control.people import known_people
 
 SOMEONE = "Someone else"
 OPERATOR = "An operator"
@@ -26,9 +26,7 @@ def names_of_actors(authority: Authority, actors: Iterable[str]) -> dict[str, st
     """
     kinds = {actor: actor.partition(":")[::2] for actor in set(actors)}
     keys = {int(key) for kind, key in kinds.values() if kind == "user" and key.isdecimal()}
-    people = get_user_model().objects.filter(pk__in=keys)
-    if not authority.is_operator:
-        people = people.filter(groups__user=authority.user).distinct()
+    people = known_people(authority).filter(pk__in=keys)
     names = {str(person.pk): get_user_display_name(person) for person in people} if keys else {}
     return {actor: name_of_actor(authority, kind, key, names) for actor, (kind, key) in kinds.items()}
 

@@ -45,11 +45,15 @@ class StaleRecordError(MultihostError):
 
 
 class UnconfirmedError(MultihostError):
-    """So many sites would stop at once that it must be confirmed; ``count`` is the number to state."""
+    """
+    So many sites would stop at once that it must be confirmed; ``count`` is the number to state. How many are
+    ``enabled`` is None where who asks may not know it.
+    """
 
-    def __init__(self, count: int, enabled: int) -> None:
+    def __init__(self, count: int, enabled: int | None) -> None:
         self.count = count
-        super().__init__(f"This stops {count} of {enabled} sites at once. State {count} to confirm it.")
+        all_of_them = "" if enabled is None else f" of {enabled}"
+        super().__init__(f"This stops {count}{all_of_them} sites at once. State {count} to confirm it.")
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from wagtail_multihost.control.audit import GRANTED, REVOKED, change_row, log_change
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import NotAllowedError, UnknownSiteError
 from wagtail_multihost.control.drafts import NO_SITE
-from wagtail_multihost.control.models import ACTIONS, ADMIN, VIEW, Grant, GroupAdmin, ManagedSite
+from wagtail_multihost.control.models import ACTIONS, ADMIN, VIEW, Grant, ManagedSite
 from wagtail_multihost.exceptions import ConfigurationError
 
 NOT_ALLOWED = "Only who may administer the site can give rights over it."
-NO_GROUP = "There is no such group among those that you are in or administer."
+NO_GROUP = "There is no such group among those that you are in."
 NO_ACTION = "There is no such right. Accepted: {actions}."
 
 
@@ -34,8 +34,8 @@ def grantable_groups(authority: Authority) -> QuerySet[Group]:
         return Group.objects.order_by("name")
     if authority.user is None:
         return Group.objects.none()
-    administered = GroupAdmin.objects.filter(user=authority.user).values("group")
-    return Group.objects.filter(Q(user=authority.user) | Q(pk__in=administered)).distinct().order_by("name")
+    # Whoever looks after a group is in it.
+    return Group.objects.filter(user=authority.user).order_by("name")
 
 
 def grants_of(authority: Authority, site: ManagedSite) -> QuerySet[Grant]:

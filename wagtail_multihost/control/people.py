@@ -46,17 +46,32 @@ def plain_groups() -> QuerySet[Group]:
 
 
 def administered_groups(authority: Authority) -> QuerySet[Group]:
-    """Return the groups whose people someone looks after: all plain ones for an operator."""
+    """Return the groups whose people someone looks after: all plain ones for an operator, others must be in them."""
     if authority.may_operate:
         return plain_groups()
     if authority.user is None:
         return Group.objects.none()
-    return plain_groups().filter(pk__in=GroupAdmin.objects.filter(user=authority.user).values("group"))
+    own = GroupAdmin.objects.filter(user=authority.user).values("group")
+    # Wagtail's own page of a user takes someone out of a group without asking us.
+    joined = Group.objects.filter(user=authority.user)
+    return plain_groups().filter(pk__in=own).filter(pk__in=joined.values("pk"))
 
 
 def members_of(group: Group) -> QuerySet[Any]:
     model = get_user_model()
     return model._default_manager.filter(groups=group).order_by(model.USERNAME_FIELD)
+
+
+def known_people(authority: Authority) -> QuerySet[Any]:
+    """
+    Return the people whose names someone is told: all to operators, those with whom they share a group to others. A
+    customer learns nobody else's login.
+    """
+    people = get_user_model()._default_manager.all()
+    if authority.is_operator:
+        return people
+    shared = Group.objects.filter(user=authority.user)
+    return people.filter(Q(pk=authority.user) | Q(groups__in=shared)).distinct()
 
 
 def admins_of(group: Group) -> set[int]:

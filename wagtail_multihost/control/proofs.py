@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from wagtail_multihost.control.models import ManagedSite, Verification
-from wagtail_multihost.control.ownership import VALID, new_challenge
+from wagtail_multihost.control.ownership import PATIENCE, VALID, new_challenge
 from wagtail_multihost.exceptions import MultihostError
 
 #: So many names of one site can wait for their proof.
@@ -20,6 +20,8 @@ TOO_MANY = (
     f"{MOST_OPEN} hostnames of this site wait for their proof, which is the most. Prove one of them, or give one up."
 )
 TOO_SOON = f"It was checked less than {PAUSE.seconds} seconds ago. Wait a little."
+
+TOO_SOON_TO_GIVE_UP = f"It is being checked, or was less than {PAUSE.seconds} seconds ago. Wait a little."
 
 
 class TooManyProofsError(MultihostError):
@@ -49,6 +51,18 @@ def open_proofs(site: ManagedSite) -> QuerySet[Verification]:
     """Return the challenges of a site that are not proven, or not any more."""
     since = timezone.now() - VALID
     return Verification.objects.filter(Q(proven_at=None) | Q(proven_at__lte=since), site=site)
+
+
+def give_up(proof: Verification) -> None:
+    """
+    End the wish to have a hostname. Raises TooManyProofsError soon after a check, or before the one that is asked for:
+    with a new challenge each time, the courier could be sent to a stranger's servers again and again.
+    """
+    now = timezone.now()
+    idle = Q(checked_at=None) | Q(checked_at__lte=now - PAUSE)
+    waiting = Q(wanted_at__gt=now - PATIENCE)
+    if not Verification.objects.filter(idle & ~waiting, pk=proof.pk).delete()[0]:
+        raise TooManyProofsError(TOO_SOON_TO_GIVE_UP)
 
 
 def ask_for_check(proof: Verification) -> None:

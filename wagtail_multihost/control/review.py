@@ -24,7 +24,7 @@ from wagtail_multihost.control.records import (
     read_site_record,
     refused_problems,
 )
-from wagtail_multihost.control.texts import REFUSED, unkept_texts
+from wagtail_multihost.control.texts import REFUSED, TOO_LONG, is_too_long, unkept_texts
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.claims import UNSHOWN
 from wagtail_multihost.registry.watch import Watch, watch_nothing
@@ -61,7 +61,7 @@ def review_drafts(
     problems = [problem for draft in drafts for problem in (*pin_problems(draft), *record_problems(draft))]
     if problems:
         raise ConfigurationError(problems)
-    refuse_unconfirmed(drafts, confirmed)
+    refuse_unconfirmed(authority, drafts, confirmed)
     specs = read_drafts(drafts, watch)
     claimed = {uid: rows_of_site(spec) for uid, spec in specs.items()}
     claimed |= {uid: rows_of_names(uid, names) for uid, names in names_of_removed(drafts)}
@@ -142,7 +142,11 @@ def pin_problems(draft: Draft) -> Iterator[Problem]:
 
 
 def record_problems(draft: Draft) -> Iterable[Problem]:
-    return () if draft.is_retired else refused_problems(draft.after, draft.identifier)
+    if draft.is_retired:
+        return ()
+    if is_too_long(draft.after):
+        return (Problem(label_of(draft), TOO_LONG, draft.identifier),)
+    return refused_problems(draft.after, draft.identifier)
 
 
 def label_of(draft: Draft, difference: Difference | None = None) -> str:
@@ -150,11 +154,11 @@ def label_of(draft: Draft, difference: Difference | None = None) -> str:
     return ControlSource().label((*path, *(difference.path if difference else ())))
 
 
-def refuse_unconfirmed(drafts: Iterable[Draft], confirmed: int | None) -> None:
+def refuse_unconfirmed(authority: Authority, drafts: Iterable[Draft], confirmed: int | None) -> None:
     """Raise UnconfirmedError if so many sites stop at once that it may be a mistake."""
     count = sum(draft.stops for draft in drafts)
     if count != confirmed and must_be_confirmed(count):
-        raise UnconfirmedError(count, enabled_sites().count())
+        raise UnconfirmedError(count, enabled_sites().count() if authority.sees_all else None)
 
 
 def must_be_confirmed(count: int) -> bool:

@@ -40,7 +40,7 @@ ROLES = (
 #: What the web process may not do with a table, although it writes others: the head and the platform are one row each,
 #: sites are retired and never deleted, and what happened is not changed afterwards.
 REFUSED = {
-    "control_head": "INSERT, DELETE",
+    "control_head": "INSERT, UPDATE, DELETE",
     "control_platform": "INSERT, DELETE",
     "control_site": "DELETE",
     "control_event": "UPDATE, DELETE",
@@ -57,7 +57,8 @@ DO $$ BEGIN
 END $$;
 ALTER ROLE {name} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT {connections};
 """
-#: Whoever ran the first migration: from here on the owner does.
+#: Whoever ran the first migration: from here on the owner does. Everyone else could make large objects, without a right
+#: to any table (https://www.postgresql.org/docs/current/lo-interfaces.html), until the disk is full.
 TAKE_OVER = f"""
 DO $$
 DECLARE
@@ -88,6 +89,8 @@ BEGIN
     END LOOP;
 END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
+    pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO {OWNER};
 """  # noqa: S608
 WEB_RIGHTS = f"""
@@ -97,6 +100,9 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {WEB};
 ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {WEB};
 ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {WEB};
 """
+#: The web process counts the head up, with an event for each revision. Who could change the other columns could use the
+#: revisions up, or make nodes take the registry for another one.
+WEB_HEAD = f"GRANT UPDATE (revision) ON control_head TO {WEB};\n"
 #: Tables and schemas that a version does not have yet are left out.
 WEB_REFUSED = """
 DO $$ BEGIN
@@ -130,5 +136,17 @@ def roles_sql() -> str:
     bounds = [f"ALTER ROLE {role.name} SET {bound};\n" for role in ROLES for bound in role.bounds]
     refused = [WEB_REFUSED.format(table=table, rights=rights, web=WEB) for table, rights in REFUSED.items()]
     return "".join(
-        [HEAD, "BEGIN;\n", *made, *bounds, TAKE_OVER, WEB_RIGHTS, *refused, READER_RIGHTS, "COMMIT;\n", PASSWORDS]
+        [
+            HEAD,
+            "BEGIN;\n",
+            *made,
+            *bounds,
+            TAKE_OVER,
+            WEB_RIGHTS,
+            *refused,
+            WEB_HEAD,
+            READER_RIGHTS,
+            "COMMIT;\n",
+            PASSWORDS,
+        ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 from wagtail_multihost.control.declared_keys import Table
@@ -9,6 +10,9 @@ from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.record import KEY_PATH
 from wagtail_multihost.spec.identifiers import shown
 
+#: So long a record may be, as JSON. It is kept once for each change, and each node reads those of all sites at once.
+MOST_BYTES = 256 * 1024
+TOO_LONG = f"The record has more than {MOST_BYTES} bytes as JSON."
 REFUSED = "It has a character that cannot be kept, such as a zero byte."
 
 
@@ -17,6 +21,11 @@ def can_be_kept(text: str) -> bool:
         return b"\x00" not in text.encode()
     except UnicodeEncodeError:
         return False
+
+
+def is_too_long(table: Table) -> bool:
+    """Return whether a record, whose texts can be kept, is longer than one may be."""
+    return len(json.dumps(table, ensure_ascii=False).encode()) > MOST_BYTES
 
 
 def refuse_text(text: str, where: str) -> None:

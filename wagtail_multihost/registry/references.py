@@ -19,6 +19,8 @@ SITE, SITE_IN_CAPITALS = "{site}", "{SITE}"
 CAPITALS = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*"
 PREFIX = re.compile(r"[A-Z][A-Z0-9_]*_\{SITE\}_+")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: With such a rule the key of the platform would be a secret of the site called platform.
+OWN = f"MULTIHOST_{SITE_IN_CAPITALS}"
 ENVIRONMENT, SEALED = "env:", "sealed:"
 IN_THE_CLEAR = (
     "A secret in the clear is not accepted: the database, its backups and its history would have it. Write env:NAME, "
@@ -110,6 +112,8 @@ def rule_problem(key: str, value: object) -> str:
             return ""
         return 'It must be an absolute path with {site} in it once, such as "/etc/multihost/secrets/{site}".'
     if key == VARIABLES:
+        if isinstance(value, str) and value.startswith(OWN):
+            return f"Names that begin with {value.partition(SITE_IN_CAPITALS)[0]} and an id can be the node's own."
         if isinstance(value, str) and PREFIX.fullmatch(value):
             return ""
         return 'It must be the beginning of names with {SITE} near its end, such as "MULTIHOST_SECRET_{SITE}_".'

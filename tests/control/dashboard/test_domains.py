@@ -12,7 +12,8 @@ from tests.control.dashboard.pages import Pages, words
 from tests.control.fleet import Fleet
 from wagtail_multihost.control.dashboard.tabs import DOMAINS
 from wagtail_multihost.control.models import ManagedSite, Verification
-from wagtail_multihost.control.proofs import MOST_OPEN
+from wagtail_multihost.control.ownership import PATIENCE
+from wagtail_multihost.control.proofs import MOST_OPEN, PAUSE
 
 
 def hosts(fleet: Fleet, site: str = "aurora") -> tuple[Any, Any]:
@@ -105,6 +106,30 @@ def test_names_that_wait_are_few(fleet: Fleet) -> None:
     assert pages.post(site, DOMAINS, action="prove", name="b0.org").status_code == 302
     pages.post(site, DOMAINS, action="cancel", proof=Verification.objects.get(name="b0.org").pk)
     assert pages.post(site, DOMAINS, action="prove", name="b20.org").status_code == 302
+
+
+def test_name_that_is_given_up_is_not_checked_again_at_once(fleet: Fleet) -> None:
+    """With a new challenge each time, somebody could send the courier to a stranger's servers without a pause."""
+    site = fleet.add("aurora")
+    pages = Pages(fleet.user("ada", aurora="change"))
+    pages.post(site, DOMAINS, action="prove", name="b.org")
+    proof = Verification.objects.get()
+    pages.post(site, DOMAINS, action="check", proof=proof.pk)
+    assert "Wait a little." in words(pages.post(site, DOMAINS, action="cancel", proof=proof.pk))
+    Verification.objects.update(wanted_at=None, checked_at=timezone.now())
+    assert "Wait a little." in words(pages.post(site, DOMAINS, action="cancel", proof=proof.pk))
+    Verification.objects.update(checked_at=timezone.now() - PAUSE)
+    assert pages.post(site, DOMAINS, action="cancel", proof=proof.pk).status_code == 302
+    assert not Verification.objects.exists()
+
+
+def test_name_that_no_courier_checks_is_given_up(fleet: Fleet) -> None:
+    site = fleet.add("aurora")
+    pages = Pages(fleet.user("ada", aurora="change"))
+    pages.post(site, DOMAINS, action="prove", name="b.org")
+    Verification.objects.update(wanted_at=timezone.now() - PATIENCE)
+    pages.post(site, DOMAINS, action="cancel", proof=Verification.objects.get().pk)
+    assert not Verification.objects.exists()
 
 
 @pytest.mark.parametrize(("name", "sentence"), [("no host", "is not accepted"), ("a.localhost", "reserved"), ("", "")])

@@ -10,7 +10,7 @@ from tests.control.dashboard.visits import EVENTS, listed, signed_in, text_of
 from tests.control.fleet import Fleet
 from wagtail_multihost.control.changes import EditSite, RetireSite
 from wagtail_multihost.control.edits import set_value
-from wagtail_multihost.control.models import Event
+from wagtail_multihost.control.models import Event, Head
 
 
 def test_events_are_found_by_type_site_and_reason(fleet: Fleet) -> None:
@@ -56,6 +56,7 @@ def test_event_of_a_later_version_is_called_by_its_name(fleet: Fleet) -> None:
     revision = fleet.revision + 1
     metadata = {"changed": "not a list", "more": {"a": 1}}
     values = {"generation": 1, "actor": "robot:<b>9</b>", "request": uuid4(), "metadata": metadata}
+    Head.objects.update(revision=revision)
     Event.objects.create(
         revision=revision, type="node.<b>left", at=timezone.now(), site="aurora", uid=site.uid, **values
     )

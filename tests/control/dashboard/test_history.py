@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from tests.control.dashboard.pages import Pages, words
-from tests.control.fleet import Fleet
+from tests.control.fleet import OPERATOR, Fleet
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import EditSite
 from wagtail_multihost.control.dashboard.tabs import HISTORY
 from wagtail_multihost.control.edits import add_hostname, remove_hostname, set_value
+from wagtail_multihost.control.grants import grant_action
 from wagtail_multihost.control.models import Verification
 
 
@@ -121,3 +123,14 @@ def test_record_of_another_site_is_not_reached(fleet: Fleet) -> None:
     assert pages.get(other, HISTORY).status_code == 404
     assert pages.get(site, HISTORY, "99999999999999999999999/").status_code == 404
     assert fleet.site("aurora").record["hostnames"] == ["aurora.example.com"]
+
+
+def test_names_of_groups_are_for_those_who_give_rights(fleet: Fleet) -> None:
+    """A customer does not learn who else is one."""
+    site = fleet.add("aurora")
+    grant_action(OPERATOR, site, Group.objects.create(name="Another customer"), "view")
+    for action in ("view", "change", "operate"):
+        text = words(Pages(fleet.user(action, aurora=action)).get(site, HISTORY))
+        assert "Create the site" in text
+        assert "Another customer" not in text
+    assert "Another customer" in words(Pages(fleet.user("ada", aurora="admin")).get(site, HISTORY))

@@ -94,3 +94,10 @@ def test_notes_are_added_and_shown_with_their_author(fleet: Fleet) -> None:
     assert "Someone who is gone" in words(pages.get(site))
     fleet.user("eve", aurora="view")
     assert Pages(fleet.user("mallory", aurora="view")).post(site, action="note", text="x").status_code == 404
+
+
+def test_label_of_any_name_is_shown(fleet: Fleet) -> None:
+    site = fleet.add("aurora", labels={"items": "many", "plan": "gold"})
+    text = words(Pages(fleet.user("ada", aurora="view")).get(site))
+    assert "items: many" in text
+    assert "plan: gold" in text

@@ -22,6 +22,7 @@ from wagtail_multihost.control.changes import (
     UnknownSiteError,
 )
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError, Problem
+from wagtail_multihost.spec.printing import one_line
 
 logger = logging.getLogger("django.request")
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, CONFLICT, GONE = 400, 401, 403, 404, 405, 409, 410
@@ -132,12 +133,12 @@ def answer_unknown_token(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def answer_unavailable(request: HttpRequest, error: Any) -> HttpResponse:
-    logger.error("The database did not answer: %s", request.path, exc_info=error)
+    logger.error("The database did not answer: %s", one_line(request.path), exc_info=error)
     return answer_problem(UNAVAILABLE, "The database does not answer. Try again later.")
 
 
 def answer_failure(request: HttpRequest, error: Any) -> HttpResponse:
     """Answer a defect without saying anything about it; the log and whoever Django tells have it."""
-    logger.error("Internal Server Error: %s", request.path, exc_info=error)
+    logger.error("Internal Server Error: %s", one_line(request.path), exc_info=error)
     got_request_exception.send(sender=None, request=request)
     return answer_problem(FAILED, "Something is wrong here. It was logged.")

@@ -20,7 +20,7 @@ from wagtail_multihost.control.dashboard.tabs import DOMAINS, SiteTabView
 from wagtail_multihost.control.edits import add_hostname, make_canonical, normalize_hostname, remove_hostname
 from wagtail_multihost.control.guard import SiteView
 from wagtail_multihost.control.models import ALIAS, CHANGE, HOSTNAME, Hostname, ManagedSite, Verification
-from wagtail_multihost.control.proofs import TooManyProofsError, ask_for_check, start_proof
+from wagtail_multihost.control.proofs import TooManyProofsError, ask_for_check, give_up, start_proof
 from wagtail_multihost.control.registration import apply_changes
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 
@@ -157,7 +157,10 @@ class DomainsView(SiteTabView):
 
     def cancel(self) -> HttpResponseBase:
         proof = self.sent_proof()
-        proof.delete()
+        try:
+            give_up(proof)
+        except TooManyProofsError as error:
+            return self.show((Problem("", str(error)),))
         messages.success(self.request, f"{proof.name} is given up.")
         return HttpResponseRedirect(self.address)
 

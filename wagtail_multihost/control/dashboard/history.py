@@ -14,12 +14,15 @@ from wagtail.admin.paginator import WagtailPaginator
 from wagtail.models import ModelLogEntry
 
 from wagtail_multihost.control.actors import names_of_actors
+from wagtail_multihost.control.audit import GRANTED, REVOKED
+from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import REASON_LENGTH, EditSite, Outcome, StaleRecordError
 from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.change_rows import ChangeRow, change_rows, rows_of_outcome
 from wagtail_multihost.control.dashboard.record_page import read_generation, say_outcome
 from wagtail_multihost.control.dashboard.tabs import HISTORY, SiteTabView
 from wagtail_multihost.control.edits import replace_record
+from wagtail_multihost.control.grants import may_grant
 from wagtail_multihost.control.models import CHANGE, FormerRecord, ManagedSite
 from wagtail_multihost.control.registration import apply_changes
 from wagtail_multihost.exceptions import ConfigurationError, Problem
@@ -48,7 +51,7 @@ class HistoryView(SiteTabView):
     template_name = "multihost_control/history.html"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        paginator = WagtailPaginator(log_of(self.site), PER_PAGE)
+        paginator = WagtailPaginator(log_of(self.site, self.authority), PER_PAGE)
         page = paginator.get_page(request.GET.get("p"))
         context = {
             "entries": self.shown(list(page.object_list)),
@@ -142,10 +145,15 @@ class ApplyAgainView(SiteTabView):
         return page
 
 
-def log_of(site: ManagedSite) -> QuerySet[ModelLogEntry]:
-    """Return what the audit log has of a site, the latest first."""
+def log_of(site: ManagedSite, authority: Authority) -> QuerySet[ModelLogEntry]:
+    """
+    Return what the audit log has of a site, the latest first. Rights over it, and so the names of groups, are for those
+    who may give them.
+    """
     kind = ContentType.objects.get_for_model(ManagedSite, for_concrete_model=False)
     entries: QuerySet[ModelLogEntry] = ModelLogEntry.objects.filter(content_type=kind, object_id=str(site.uid))
+    if not may_grant(authority, site):
+        entries = entries.exclude(action__in=[GRANTED, REVOKED])
     return entries.order_by("-timestamp", "-pk")
 
 

@@ -74,6 +74,8 @@ class WebsiteView(SiteTabView):
             **links_of(self.site),
             **self.notes(),
             "problems": problems,
+            # In a template, "labels.items" is the label called items.
+            "labels": list(self.site.labels.items()),
             "address": site_address(self.site.uid),
             "state_words": STATE_WORDS[self.site.state][0],
             "states": [(state, STATE_WORDS[state][1]) for state in STATES if state != self.site.state],
