@@ -63,8 +63,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(mutate, "PROVEN", tmp_path / "proven.txt")
     monkeypatch.setattr(mutate, "guards", lambda: [CLOSED])
     monkeypatch.setattr(mutate, "workspace", lambda: contextlib.nullcontext(tmp_path))
-    monkeypatch.setattr(mutate, "run", lambda folder, arguments: SimpleNamespace(returncode=0, stdout="", stderr=""))
-    monkeypatch.setattr(mutate, "survives", lambda guard: "")
+    monkeypatch.setattr(mutate, "run", lambda *_: SimpleNamespace(returncode=0, stdout="", stderr=""))
+    monkeypatch.setattr(mutate, "survives", lambda guard, cluster: "")
     assert mutate.main(["--changed"]) == 0
     return tmp_path
 
@@ -88,7 +88,7 @@ def test_guard_is_tried_again_when_its_file_or_test_changed(
     """What is not in the record as it is now is tried, and what bites is in the record afterwards."""
     tried: list[Guard] = []
 
-    def note(guard: Guard) -> str:
+    def note(guard: Guard, cluster: Path) -> str:
         tried.append(guard)
         return ""
 
@@ -100,7 +100,7 @@ def test_guard_is_tried_again_when_its_file_or_test_changed(
 
 def test_guard_that_survives_is_not_recorded(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run fails, and so does the next one."""
-    monkeypatch.setattr(mutate, "survives", lambda guard: "It passes.")
+    monkeypatch.setattr(mutate, "survives", lambda guard, cluster: "It passes.")
     edit(house / "house.py", "closed", "shut")
     assert [mutate.main(["--changed"]) for _ in range(2)] == [1, 1]
     assert mutate.proven()[1] == set()
@@ -126,6 +126,6 @@ def test_tests_that_fail_by_themselves_prove_nothing(house: Path, monkeypatch: p
     """They would fail without any guard being taken away."""
     edit(house / "house.py", "closed", "shut")
     failed = SimpleNamespace(returncode=1, stdout="FAILED", stderr="")
-    monkeypatch.setattr(mutate, "run", lambda folder, arguments: failed)
+    monkeypatch.setattr(mutate, "run", lambda *_: failed)
     assert mutate.main(["--changed"]) == 1
     assert mutate.proven()[1] != {mutate.digest(CLOSED)}
