@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -25,13 +26,27 @@ def _kept_cluster() -> Path | None:
     return Path(os.environ[KEPT_CLUSTER]) if KEPT_CLUSTER in os.environ else None
 
 
-@pytest.fixture(name="postgres", scope="session")
-def _postgres(kept_cluster: Path | None) -> Iterator[Postgres]:
-    is_kept = kept_cluster is not None and kept_cluster.exists()
-    # Not below pytest's folder: another run that starts meanwhile closes that to the server's account.
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """
+    Make a folder that every account enters. Pytest's own is closed to them by each run that starts meanwhile.
+    """
     with tempfile.TemporaryDirectory(prefix="multihost-control-") as name:
         folder = Path(name)
         folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(name="open_folder", scope="module")
+def _open_folder() -> Iterator[Path]:
+    with temporary_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(name="postgres", scope="session")
+def _postgres(kept_cluster: Path | None) -> Iterator[Postgres]:
+    is_kept = kept_cluster is not None and kept_cluster.exists()
+    with temporary_folder() as folder:
         with running_postgres(folder / "postgres", like=kept_cluster if is_kept else None) as server:
             yield server
         if kept_cluster is not None and not is_kept:

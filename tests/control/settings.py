@@ -7,6 +7,8 @@ database is a private PostgreSQL, which conftest.py starts.
 
 from __future__ import annotations
 
+import django
+
 INSTALLED_APPS = [
     "wagtail_multihost.control",
     "wagtail.sites",
@@ -55,5 +57,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # tests make many people
 STATIC_URL = "/static/"
 USE_TZ = True
+if django.VERSION >= (6, 1):  # where the EMAIL_ settings are deprecated
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 WAGTAIL_SITE_NAME = "Control"
 WAGTAILADMIN_BASE_URL = "http://control.localhost"

@@ -8,13 +8,15 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tests.control.clients import document, token_of
 from tests.control.fleet import Fleet
 from tests.control.live import ROOT_FOLDER, Server, running_control
-from wagtail_multihost.control.models import Event
+from wagtail_multihost.control.api.schemas import Action
+from wagtail_multihost.control.models import ACTIONS, Event
 
 DOCS = ROOT_FOLDER / "docs"
 HOW_TO = DOCS / "how-to" / "use-the-api.md"
@@ -87,3 +89,7 @@ def test_script_creates_a_site_and_waits_for_it(server: Server, token: str, live
     words[2:] = ["rhea", "rhea.example.org", "www.rhea.example.org"]
     silent = run(SITE_URL=f"{server.url}/nowhere/", SECONDS_TO_WAIT="2")
     assert (silent.returncode, silent.stderr.strip()) == (1, f"{server.url}/nowhere/ does not answer.")
+
+
+def test_document_has_the_actions_that_there_are() -> None:
+    assert get_args(Action) == ACTIONS

@@ -337,7 +337,10 @@ def test_login_of_a_stranger_is_not_told_with_a_note(street: Fleet) -> None:
         user.username: [note["author"] for note in client_of(user).get("/sites/aurora/notes").body["notes"]]
         for user in (ada, olga)
     }
-    assert told == {"note-ada": ["", "", "note-ada"], "note-olga": ["note-olga", "note-bert", "note-ada"]}
+    assert told == {
+        "note-ada": ["Someone else", "Someone else", "note-ada"],
+        "note-olga": ["note-olga", "note-bert", "note-ada"],
+    }
     bert.groups.add(ada.groups.get())
     assert client_of(ada).get("/sites/aurora/notes").body["notes"][1]["author"] == "note-bert"
 

@@ -26,18 +26,15 @@ DATABASE = "control"
 
 
 @pytest.fixture(name="embedded", scope="module")
-def _embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def _embedded(open_folder: Path) -> Iterator[Postgres]:
     """Serve it from a copy of its programs, which the account that it runs under can read."""
     found = find_spec(PACKAGE)
     if found is None or found.origin is None:
         pytest.skip(f"{PACKAGE} is not installed.")
-    folder = tmp_path_factory.mktemp("embedded")
-    for above in (folder, *folder.parents[:2]):
-        above.chmod(0o755)
     package = Path(found.origin).parent
     for part in (f"{PACKAGE}/pginstall", f"{PACKAGE}.libs"):
-        shutil.copytree(package.parent / part, folder / part)
-    with running_postgres(folder / "postgres", binaries=folder / PACKAGE / "pginstall" / "bin") as server:
+        shutil.copytree(package.parent / part, open_folder / part)
+    with running_postgres(open_folder / "postgres", binaries=open_folder / PACKAGE / "pginstall" / "bin") as server:
         server.execute(SUPERUSER, f"CREATE DATABASE {DATABASE}")
         yield server
 

@@ -7,6 +7,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import django
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
@@ -253,8 +254,12 @@ def test_address_must_be_one(fleet: Fleet, address: str) -> None:
 
 
 def test_mail_that_cannot_be_sent_invites_nobody(fleet: Fleet, settings: Any) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION < (6, 1):
+        settings.EMAIL_BACKEND = backend
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    else:
+        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": {"host": "127.0.0.1", "port": 1}}}
     with pytest.raises(ConfigurationError, match="could not be sent"):
         invite(admin_of_group(fleet), own_group("ada"), "new@example.com")
     assert not Invitation.objects.exists()

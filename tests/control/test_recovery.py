@@ -127,13 +127,10 @@ def test_backups_are_pruned_and_a_failed_one_keeps_the_last(postgres: Postgres, 
     assert not list(copies.glob("*.part"))
 
 
-def test_standby_takes_over(live_fleet: Fleet, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_standby_takes_over(live_fleet: Fleet, postgres: Postgres, open_folder: Path) -> None:
     """It follows the primary server, and goes on with the next revision where it is promoted."""
     live_fleet.add("aurora")
-    folder = tmp_path_factory.mktemp("standby")
-    for above in (folder, *folder.parents[:2]):
-        above.chmod(0o755)
-    home = POSTGRES.folder(folder / "postgres", 0o700)
+    home = POSTGRES.folder(open_folder / "postgres", 0o700)
     port = free_port()
     make = [programs() / "pg_basebackup", "--pgdata", home / "data", "--write-recovery-conf", "--wal-method", "stream"]
     address = f"host={HOST} port={postgres.port} user={SUPERUSER} password={postgres.password}"

@@ -33,14 +33,20 @@ PROJECT = "control_project"
 OWN_SETTINGS = """
 import os
 
+import django
+
 from tests.control.settings import *
 
 ALLOWED_HOSTS = ["localhost"]
 ROOT_URLCONF = "control_project.urls"
 WAGTAILADMIN_BASE_URL = f"http://localhost:{os.environ['PORT']}"
 MFA_TOTP_TOLERANCE = 1  # so that the second code need not be waited for
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-EMAIL_FILE_PATH = os.environ["MAILS"]
+if django.VERSION < (6, 1):
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = os.environ["MAILS"]
+else:
+    BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    MAILERS = {"default": {"BACKEND": BACKEND, "OPTIONS": {"file_path": os.environ["MAILS"]}}}
 DATABASES["default"].update(
     NAME="sign_in", HOST=os.environ["DATABASE_HOST"], PORT=os.environ["DATABASE_PORT"],
     USER=os.environ["DATABASE_USER"], PASSWORD=os.environ["DATABASE_PASSWORD"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.models import Group
@@ -36,9 +36,7 @@ class GrantForm(forms.Form):
 
     def __init__(self, *args: Any, authority: Authority, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        chosen = self.fields["group"]
-        assert isinstance(chosen, forms.ModelChoiceField)  # noqa: S101
-        chosen.queryset = grantable_groups(authority)
+        cast(forms.ModelChoiceField[Group], self.fields["group"]).queryset = grantable_groups(authority)
 
 
 class AccessView(SiteTabView):

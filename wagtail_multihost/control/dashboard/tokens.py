@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -39,9 +39,7 @@ class TokenForm(forms.Form):
 
     def __init__(self, *args: Any, authority: Authority, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        chosen = self.fields["sites"]
-        assert isinstance(chosen, forms.ModelMultipleChoiceField)  # noqa: S101
-        chosen.queryset = visible_sites(authority)
+        cast(forms.ModelMultipleChoiceField[ManagedSite], self.fields["sites"]).queryset = visible_sites(authority)
 
 
 class TokensView(WagtailAdminTemplateMixin, GuardedView):  # type: ignore[misc]
