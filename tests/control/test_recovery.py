@@ -135,13 +135,13 @@ def test_standby_takes_over(live_fleet: Fleet, postgres: Postgres, open_folder: 
     make = [programs() / "pg_basebackup", "--pgdata", home / "data", "--write-recovery-conf", "--wal-method", "stream"]
     address = f"host={HOST} port={postgres.port} user={SUPERUSER} password={postgres.password}"
     with running(
-        POSTGRES.command(*make, "--dbname", address, "--checkpoint", "fast"), folder / "copy.log", cwd=Path("/")
+        POSTGRES.command(*make, "--dbname", address, "--checkpoint", "fast"), open_folder / "copy.log", cwd=Path("/")
     ) as process:
-        assert process.wait() == 0, (folder / "copy.log").read_text()
+        assert process.wait() == 0, (open_folder / "copy.log").read_text()
     words = [word for setting in (f"port={port}", "hot_standby=on") for word in ("-c", setting)]
     serve = POSTGRES.command(programs() / "postgres", "-D", home / "data", *words, "-c", "unix_socket_directories=")
     standby = Postgres(port, postgres.password)
-    with running(serve, folder / "postgres.log", cwd=Path("/")):
+    with running(serve, open_folder / "postgres.log", cwd=Path("/")):
         wait_for(standby.is_up, "the standby")
         live_fleet.add("borealis")
         revision, name = live_fleet.revision, str(connection.settings_dict["NAME"])
