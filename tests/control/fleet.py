@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
-from wagtail.models import Collection, Page
+from wagtail.models import Collection, Locale, Page
 
 from wagtail_multihost.control.authority import Authority, authority_of, operator_authority
 from wagtail_multihost.control.changes import Change, CreateSite, EditPlatform, Outcome
@@ -19,7 +19,6 @@ from wagtail_multihost.control.registration import apply_changes
 from wagtail_multihost.control.triggers import FIRST_ROWS
 
 OPERATOR = operator_authority("root")
-ROOT_PAGE = {"title": "Root", "slug": "root"}
 
 
 class Fleet:
@@ -63,9 +62,10 @@ def prepare_fleet(platform: Mapping[str, Any] | None = None) -> Fleet:
     if not Head.objects.exists():
         with connection.cursor() as cursor:
             cursor.execute(f"UPDATE control_head SET revision = revision; {FIRST_ROWS}")  # as the triggers want it
-    for model in (Collection, Page):
-        if not model.get_first_root_node():
-            model.add_root(instance=model(**({"name": "Root"} if model is Collection else ROOT_PAGE)))
+    if not Page.get_first_root_node():
+        Locale.objects.get_or_create(language_code="en")
+        Page.add_root(instance=Page(title="Root", slug="root"))
+        Collection.add_root(instance=Collection(name="Root"))
     fleet = Fleet()
     fleet.apply(EditPlatform(merge_patch(platform or {"name": "aviary"})))
     return fleet
