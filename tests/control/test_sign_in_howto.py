@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email import message_from_bytes, policy
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,8 @@ def test_invited_person_signs_in_at_the_provider_with_a_second_factor(site: Site
     browser = Browser(site)
     assert path_of(browser.open("/admin/")) == "/accounts/login/"
     (mail,) = site.mails.iterdir()
-    link = re.search(r"http://localhost:\d+(/invitations/\S+/)", mail.read_text())
+    text = message_from_bytes(mail.read_bytes(), policy=policy.default).get_content()
+    link = re.search(r"http://localhost:\d+(/invitations/\S+/)", text)
     assert link
     page = browser.open(link[1])
     sign_in = re.search(r'href="(/accounts/login/\?next=[^"]+)"', page.text)

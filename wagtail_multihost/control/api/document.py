@@ -23,6 +23,10 @@ WITH_ETAG = {"get_site", "put_site", "patch_site", "put_hostname", "delete_hostn
 router = Router(tags=["About"])
 
 
+#: As RFC 9110 has them: Python's depend on its version (https://docs.python.org/3/library/http.html#http.HTTPStatus).
+PHRASES = {"413": "Content Too Large", "422": "Unprocessable Content"}
+
+
 @router.get(
     "/openapi.json", operation_id="get_document", summary="Read this document", response=answers(dict[str, Any])
 )
@@ -53,6 +57,7 @@ def complete(operation: dict[str, Any]) -> None:
         if examples := parameter.pop("examples", None):
             parameter["example"] = examples[0]
     for status, response in operation["responses"].items():
+        response["description"] = PHRASES.get(str(status), response["description"])
         headers = dict(HEADERS.get(status, {}))
         if status < 300 and operation["operationId"] in WITH_ETAG:
             headers |= ETAG
