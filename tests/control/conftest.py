@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from django.db import connections
 from pytest_django.live_server_helper import LiveServer
 
+from tests.accounts import passable_folder
 from tests.control.browser import HOST as CONTROL_HOST
 from tests.control.browser import ControlSite
 from tests.control.fleet import Fleet, prepare_fleet
@@ -26,27 +25,16 @@ def _kept_cluster() -> Path | None:
     return Path(os.environ[KEPT_CLUSTER]) if KEPT_CLUSTER in os.environ else None
 
 
-@contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """
-    Make a folder that every account enters. Pytest's own is closed to them by each run that starts meanwhile.
-    """
-    with tempfile.TemporaryDirectory(prefix="multihost-control-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
-
-
 @pytest.fixture(name="open_folder", scope="module")
 def _open_folder() -> Iterator[Path]:
-    with temporary_folder() as folder:
+    with passable_folder() as folder:
         yield folder
 
 
 @pytest.fixture(name="postgres", scope="session")
 def _postgres(kept_cluster: Path | None) -> Iterator[Postgres]:
     is_kept = kept_cluster is not None and kept_cluster.exists()
-    with temporary_folder() as folder:
+    with passable_folder() as folder:
         with running_postgres(folder / "postgres", like=kept_cluster if is_kept else None) as server:
             yield server
         if kept_cluster is not None and not is_kept:

@@ -193,6 +193,8 @@ def test_older_node_reads_while_and_after_a_later_version_migrates(live_fleet: F
     try:
         with postgres.connect(name) as migration:
             with migration.transaction():
+                # In the order in which a node takes its locks: in another one, either of the two could be ended.
+                migration.execute("LOCK TABLE control_head, control_site IN ACCESS EXCLUSIVE MODE")
                 migration.execute("ALTER TABLE control_site ADD COLUMN later integer DEFAULT 5")
                 migration.execute("ALTER TABLE control_site RENAME COLUMN record TO document")
                 migration.execute("ALTER TABLE control_head RENAME TO control_top")

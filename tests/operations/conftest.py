@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.accounts import passable_folder
 from tests.operations.dns_server import Zone, running_name_server
 from tests.operations.verifications import Verifications, prepared
 from tests.servers.postgres import running_postgres
+from tests.servers.workshop import open_python
 
 
 @pytest.fixture
@@ -17,6 +19,13 @@ def zone() -> Iterator[Zone]:
     """A name server without any name."""
     with running_name_server(Zone()) as zone:
         yield zone
+
+
+@pytest.fixture(scope="session")
+def python() -> Iterator[Path]:
+    """A Python that the courier's account can run, wherever the checkout is."""
+    with passable_folder() as folder:
+        yield open_python(folder)
 
 
 @pytest.fixture(scope="session")

@@ -48,21 +48,28 @@ def web() -> Iterator[WebServer]:
         yield web
 
 
-def command(verifications: Verifications, folder: Path, zone: Zone, *more: str, port: int = 0) -> list[str | Path]:
+def courier(python: Path, *words: str) -> list[str | Path]:
     """Return the words that start a courier under its account."""
+    return OTHERS.command(python, "-P", "-m", "wagtail_multihost.operations.courier", *words, "--development")
+
+
+def command(
+    python: Path, verifications: Verifications, folder: Path, zone: Zone, *more: str, port: int = 0
+) -> list[str | Path]:
+    """Return those words with what it asks."""
     words = ["--database", verifications.url(folder), "--resolver", f"{zone.server[0]}:{zone.port}", "--poll", "1"]
-    words += ["--development", "--ports", f"{port or free_port()},{free_port()}", *more]
-    return OTHERS.command(sys.executable, "-P", "-m", "wagtail_multihost.operations.courier", *words)
+    words += ["--ports", f"{port or free_port()},{free_port()}", *more]
+    return courier(python, *words)
 
 
 def test_pending_checks_are_carried_out_once(
-    verifications: Verifications, folder: Path, zone: Zone, web: WebServer
+    python: Path, verifications: Verifications, folder: Path, zone: Zone, web: WebServer
 ) -> None:
     """By DNS, by a file, or not at all: each row says what was found; the log has the names and no secret."""
     by_dns, by_file = verifications.add("dns.test", SECRET), verifications.add("file.test", SECRET)
     neither, unasked = verifications.add("neither.test", SECRET), verifications.add("unasked.test", wanted=False)
     zone.answers = {record_name("dns.test"): [f'TXT "{SECRET}"'], "file.test": ["A 127.0.0.1"]}
-    words = command(verifications, folder, zone, "--once", port=web.port)
+    words = command(python, verifications, folder, zone, "--once", port=web.port)
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     found = [verifications.row(identifier) for identifier in (by_dns, by_file, neither, unasked)]
@@ -78,11 +85,11 @@ def test_pending_checks_are_carried_out_once(
 
 
 def test_new_check_is_found_and_sigterm_ends_the_courier(
-    verifications: Verifications, folder: Path, zone: Zone
+    python: Path, verifications: Verifications, folder: Path, zone: Zone
 ) -> None:
     """A running courier answers within seconds of the wish, also after its connection was ended; SIGTERM is exit 0."""
     log = folder / "courier.log"
-    with running(command(verifications, folder, zone), log) as process:
+    with running(command(python, verifications, folder, zone), log) as process:
         for name in ("first.test", "second.test"):
             zone.answers[record_name(name)] = [f'TXT "{SECRET}"']
             identifier = verifications.add(name, SECRET)
@@ -94,7 +101,7 @@ def test_new_check_is_found_and_sigterm_ends_the_courier(
     assert SECRET not in log.read_text()
 
 
-def test_sigterm_lets_running_checks_end(verifications: Verifications, folder: Path, zone: Zone) -> None:
+def test_sigterm_lets_running_checks_end(python: Path, verifications: Verifications, folder: Path, zone: Zone) -> None:
     """What was taken is reported before the process ends, so nobody waits for the lease."""
     asked = threading.Event()
 
@@ -104,7 +111,7 @@ def test_sigterm_lets_running_checks_end(verifications: Verifications, folder: P
         return [f'TXT "{SECRET}"']
 
     zone.answers[record_name("slow.test")] = slowly
-    with running(command(verifications, folder, zone), folder / "courier.log") as process:
+    with running(command(python, verifications, folder, zone), folder / "courier.log") as process:
         identifier = verifications.add("slow.test", SECRET)
         assert asked.wait(20)
         process.send_signal(signal.SIGTERM)
@@ -112,7 +119,7 @@ def test_sigterm_lets_running_checks_end(verifications: Verifications, folder: P
     assert verifications.row(identifier)["method"] == "dns"
 
 
-def test_killed_courier_loses_no_check(verifications: Verifications, folder: Path, zone: Zone) -> None:
+def test_killed_courier_loses_no_check(python: Path, verifications: Verifications, folder: Path, zone: Zone) -> None:
     """After kill -9 between taking and reporting, another courier carries the check out when the lease is over."""
     asked = threading.Event()
 
@@ -121,12 +128,12 @@ def test_killed_courier_loses_no_check(verifications: Verifications, folder: Pat
 
     zone.answers[record_name("aurora.test")] = never
     identifier = verifications.add("aurora.test", SECRET)
-    with running(command(verifications, folder, zone), folder / "first.log") as process:
+    with running(command(python, verifications, folder, zone), folder / "first.log") as process:
         assert asked.wait(20)
         process.kill()
         process.wait()
     zone.answers[record_name("aurora.test")] = [f'TXT "{SECRET}"']
-    again = command(verifications, folder, zone, "--once")
+    again = command(python, verifications, folder, zone, "--once")
     assert subprocess.run(again, timeout=60, check=False).returncode == 0
     assert verifications.row(identifier)["checked_at"] is None
     verifications.run(EXPIRE)
@@ -205,7 +212,9 @@ def test_mistake_of_the_courier_is_said_and_logged(
     assert "RuntimeError: a mistake" in caplog.text
 
 
-def test_login_without_rights_ends_the_courier(verifications: Verifications, folder: Path, zone: Zone) -> None:
+def test_login_without_rights_ends_the_courier(
+    python: Path, verifications: Verifications, folder: Path, zone: Zone
+) -> None:
     """A database without the functions, or a login that may not call them, is exit code 2 with a sentence."""
     url = verifications.url(folder).replace(COURIER, "multihost_web")
     work = WorkList(parse_database(local_url(verifications, folder).replace(COURIER, "multihost_web")))
@@ -213,7 +222,7 @@ def test_login_without_rights_ends_the_courier(verifications: Verifications, fol
         work.take(1)
     work.close()
     words = [word.replace(COURIER, "multihost_web") if isinstance(word, str) else word for word in
-             command(verifications, folder, zone)]  # fmt: skip
+             command(python, verifications, folder, zone)]  # fmt: skip
     assert url in words
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (
@@ -223,15 +232,12 @@ def test_login_without_rights_ends_the_courier(verifications: Verifications, fol
 
 
 @pytest.mark.parametrize("is_silent", [False, True], ids=["closed", "silent"])
-def test_database_that_is_away_ends_a_single_run(folder: Path, zone: Zone, is_silent: bool) -> None:
+def test_database_that_is_away_ends_a_single_run(python: Path, folder: Path, zone: Zone, is_silent: bool) -> None:
     """With --once nothing waits: a closed port, and one at which nobody answers, are exit code 2 within seconds."""
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(silent_server()).port if is_silent else free_port()
         words = ["--database", f"postgresql://127.0.0.1:{port}/control", "--resolver", "127.0.0.1", "--once"]
-        words = OTHERS.command(
-            sys.executable, "-P", "-m", "wagtail_multihost.operations.courier", *words, "--development"
-        )
-        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(courier(python, *words), capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == COULD_NOT
     assert done.stderr.startswith("multihost-courier: The database cannot be reached:")
 

@@ -21,6 +21,7 @@ from tests.servers.accounts import OTHERS
 from tests.servers.browser import REDIRECTS, Browser
 from tests.servers.example import CHECKOUT, SITES, Run, copy_project, newcomer, press_ctrl_c, started, words_of
 from tests.servers.processes import children, free_port, is_running, running, wait_for
+from tests.servers.workshop import open_python
 
 pytestmark = pytest.mark.servers
 
@@ -49,9 +50,9 @@ def create(site, *hostnames, **keys):
 """
 
 
-def serve(project: Path, port: int, *words: str) -> list[str | Path]:
+def serve(project: Path, port: int, *words: str, python: Path = Path(sys.executable)) -> list[str | Path]:
     """Return the command, with this Python's packages: test_example_run.py installs them as a newcomer does."""
-    return [sys.executable, project / "serve.py", "--port", str(port), *words]
+    return [python, project / "serve.py", "--port", str(port), *words]
 
 
 @contextlib.contextmanager
@@ -253,8 +254,9 @@ def test_postgres_is_for_this_account_alone(run: Run) -> None:
         assert connection.execute("SELECT count(*) FROM node_api_v1.site").fetchone() >= (3,)  # type: ignore[operator]
     assert Path(host).stat().st_mode & 0o777 == 0o700
     if os.geteuid() == 0:
-        words = OTHERS.command(sys.executable, "-c", connect)
-        refused = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
+        with passable_folder() as folder:
+            words = OTHERS.command(open_python(folder), "-c", connect)
+            refused = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
         assert refused.returncode == 1
         assert "Peer authentication failed" in refused.stderr or "Permission denied" in refused.stderr
         assert Path(f"/proc/{postgres_of(run)}").stat().st_uid != 0
@@ -344,13 +346,13 @@ def test_small_form_has_neither_postgres_nor_control(run: Run, stopped: Path, tm
 @needs_root
 def test_another_account_than_root_serves_it_too(run: Run, tmp_path: Path) -> None:
     """Whoever runs it is who PostgreSQL runs as, without a copy of its programs."""
-    with passable_folder() as folder:
+    with passable_folder() as folder, passable_folder() as place:
         left_out = shutil.ignore_patterns("run.lock", "control", "runtime")
         project = Path(shutil.copytree(run.project, folder / "example_project", ignore=left_out))
         for path in (folder, *folder.rglob("*")):
             shutil.chown(path, OTHERS.user, OTHERS.group)
         log, port = tmp_path / "run.log", free_port()
-        command = OTHERS.command(*serve(project, port))
+        command = OTHERS.command(*serve(project, port, python=open_python(place)))
         with running(command, log, environ=newcomer(HOME=str(folder)), cwd=Path("/")) as process:
             wait_for(lambda: UP in log.read_text() or process.poll() is not None, "the control site", START_SECONDS)
             assert process.poll() is None, log.read_text()
