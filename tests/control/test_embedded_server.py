@@ -29,8 +29,7 @@ DATABASE = "control"
 def _embedded(open_folder: Path) -> Iterator[Postgres]:
     """Serve it from a copy of its programs, which the account that it runs under can read."""
     found = find_spec(PACKAGE)
-    if found is None or found.origin is None:
-        pytest.skip(f"{PACKAGE} is not installed.")
+    assert found is not None and found.origin is not None, f"{PACKAGE} is not installed."
     package = Path(found.origin).parent
     for part in (f"{PACKAGE}/pginstall", f"{PACKAGE}.libs"):
         shutil.copytree(package.parent / part, open_folder / part)

@@ -23,7 +23,7 @@ from wagtail_multihost.control.changes import CreateSite, EditSite, RetireSite
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.importing import named_ids
 from wagtail_multihost.control.models import Event, FormerRecord, HeldName, ManagedSite, Platform
-from wagtail_multihost.control.observed import MOST_ABOVE, ask_server, read_fuse
+from wagtail_multihost.control.observed import MOST_ABOVE, ask_database_server, read_fuse
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.publishing.snapshots import publish, to_publish
 from wagtail_multihost.registry.toml import TomlRegistry
@@ -354,10 +354,10 @@ def test_fuse_of_a_database_on_a_server_counts(fleet: Fleet, postgres: Postgres,
     server = {"engine": "postgresql", "host": HOST, "port": postgres.port, "name": "fused", "user": "fused"}
     database = DatabaseSpec(**server, password=Secret(password))
     silent: set[tuple[str, int]] = set()
-    assert ask_server(database, silent) is None
+    assert ask_database_server(database, silent) is None
     postgres.execute("fused", "CREATE TABLE wagtail_multihost_identity (revision bigint)")
     postgres.execute("fused", "INSERT INTO wagtail_multihost_identity VALUES (7000)")
-    assert ask_server(database, silent) == 7000
+    assert ask_database_server(database, silent) == 7000
     (folder / "password").write_text(password)
     (folder / "password").chmod(0o600)
     keys = ", ".join(f"{key} = {json.dumps(value)}" for key, value in {**server, "password_file": "password"}.items())
@@ -368,9 +368,9 @@ def test_fuse_of_a_database_on_a_server_counts(fleet: Fleet, postgres: Postgres,
     for body in ("SELECT pg_sleep(60), 1::bigint AS revision", "SELECT 'x'::text AS revision"):
         postgres.execute("fused", "DROP VIEW IF EXISTS wagtail_multihost_identity")
         postgres.execute("fused", f"CREATE VIEW wagtail_multihost_identity AS SELECT revision FROM ({body}) AS said")
-        assert ask_server(database, silent) is None
+        assert ask_database_server(database, silent) is None
     assert silent == set()
-    assert ask_server(replace(database, port=1), silent) is None
+    assert ask_database_server(replace(database, port=1), silent) is None
     assert (HOST, 1) in silent
 
 

@@ -77,12 +77,12 @@ def fuse_revisions(sites: Iterable[SiteSpec]) -> Iterator[tuple[SiteSpec, int]]:
     silent: set[tuple[str, int]] = set()
     for site in sites:
         database = site.database
-        found = ask_server(database, silent) if database.path is None else read_fuse(database.path)
+        found = ask_database_server(database, silent) if database.path is None else read_fuse(database.path)
         if found is not None:
             yield site, found
 
 
-def ask_server(database: DatabaseSpec, silent: set[tuple[str, int]]) -> int | None:
+def ask_database_server(database: DatabaseSpec, silent: set[tuple[str, int]]) -> int | None:
     """
     Return the revision in the fuse of a database on a server; None where there is none, or it cannot be asked. A server
     that does not answer is added to the ``silent`` ones, which are not asked again.

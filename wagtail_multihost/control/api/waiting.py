@@ -22,6 +22,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from wagtail_multihost.nodeapi.connection import LIVENESS
 from wagtail_multihost.nodeapi.v1 import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -35,14 +36,7 @@ LEAST_SECONDS = 0.1
 LINGER_SECONDS = 10.0
 STATEMENT_SECONDS = 3.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
-#: So that a server that is gone is noticed: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
-LIVELY = {
-    "connect_timeout": 3,
-    "keepalives_idle": 5,
-    "keepalives_interval": 5,
-    "keepalives_count": 5,
-    "tcp_user_timeout": 5000,
-}
+CONNECT_SECONDS = 3
 rooms: WeakKeyDictionary[asyncio.AbstractEventLoop, WaitingRoom] = WeakKeyDictionary()
 
 
@@ -91,7 +85,7 @@ class WaitingRoom:
         pause = FIRST_PAUSE
         while self.is_needed:
             try:
-                async with await psycopg.AsyncConnection.connect(**connection_parameters()) as connection:
+                async with await psycopg.AsyncConnection.connect(**listening_parameters()) as connection:
                     pause = FIRST_PAUSE
                     await self.follow(connection)
             except (psycopg.Error, OSError) as error:
@@ -122,11 +116,11 @@ def waiting_room() -> WaitingRoom:
     return rooms.setdefault(asyncio.get_running_loop(), WaitingRoom())
 
 
-def connection_parameters() -> dict[str, Any]:
+def listening_parameters() -> dict[str, Any]:
     """Return how to connect to Django's database, in autocommit: an open transaction would hold all bells back."""
     parameters: dict[str, Any] = connections[DEFAULT_DB_ALIAS].get_connection_params()
     parameters.pop("cursor_factory", None)  # for connections that are not asynchronous
-    return {**LIVELY, **parameters, "autocommit": True}
+    return {"connect_timeout": CONNECT_SECONDS, **LIVENESS, **parameters, "autocommit": True}
 
 
 async def bounded(connection: psycopg.AsyncConnection[Any], work: Awaitable[Found]) -> Found:
