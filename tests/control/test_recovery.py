@@ -69,6 +69,18 @@ def other_database(name: str = "", port: int = 0) -> Iterator[None]:
         connection.settings_dict.update(before)
 
 
+@contextmanager
+def restored_database(server: Postgres, copy: Path) -> Iterator[str]:
+    """Restore a copy to a database of its own, which goes again: roles with rights in it could not be dropped."""
+    name = "restored"
+    run(server, "createdb", name)
+    try:
+        run(server, "pg_restore", "--exit-on-error", "--no-owner", "--dbname", name, copy)
+        yield name
+    finally:
+        run(server, "dropdb", "--force", name)
+
+
 def environment(server: Postgres) -> dict[str, str]:
     address = {"PGHOST": HOST, "PGPORT": str(server.port), "PGUSER": SUPERUSER, "PGPASSWORD": server.password}
     return {**os.environ, **address, "PATH": f"{programs()}:{os.environ['PATH']}"}
@@ -95,9 +107,7 @@ def test_restored_database_goes_on_above_what_nodes_have_seen(
     live_fleet.add("borealis")
     observed = live_fleet.revision
     connection.close()
-    run(postgres, "createdb", "restored")
-    run(postgres, "pg_restore", "--exit-on-error", "--no-owner", "--dbname", "restored", copy)
-    with other_database("restored"):
+    with restored_database(postgres, copy) as name, other_database(name):
         assert (live_fleet.revision, Head.objects.get().incarnation) == (copied, incarnation)
         assert observed > copied
         call_command("multihost_control_advance", "--above", observed, verbosity=0)

@@ -49,8 +49,9 @@ def web() -> Iterator[WebServer]:
 
 
 def courier(python: Path, *words: str) -> list[str | Path]:
-    """Return the words that start a courier under its account."""
-    return OTHERS.command(python, "-P", "-m", "wagtail_multihost.operations.courier", *words, "--development")
+    """Return the words that start a courier under its account, with nothing of this process's environment."""
+    program = ("env", "--ignore-environment", python, "-P", "-m", "wagtail_multihost.operations.courier")
+    return OTHERS.command(*program, *words, "--development")
 
 
 def command(
