@@ -40,6 +40,27 @@ def test_missing_page_of_invitations_is_an_error(settings: Any) -> None:
     assert found() == ["multihost_control.E002"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("CONFIRM_SHARE", "10%", "is '10%', but it must be a number from 0 to 1, such as 0.1."),
+        ("CONFIRM_SHARE", 10, "is 10, but it must be a number from 0 to 1"),
+        ("CONFIRM_SHARE", True, "is True, but it must be a number"),
+        ("ADMIN_PATH", None, "is None, but it must be a path, such as '/admin/'."),
+    ],
+)
+def test_setting_of_the_wrong_kind_is_an_error(settings: Any, name: str, value: object, sentence: str) -> None:
+    setattr(settings, f"MULTIHOST_CONTROL_{name}", value)
+    (message,) = [message for message in run_checks() if message.id == "multihost_control.E003"]
+    assert message.msg.startswith(f"MULTIHOST_CONTROL_{name} {sentence}")
+
+
+@pytest.mark.parametrize("share", [0, 1, 0.25])
+def test_settings_that_are_right_are_no_error(settings: Any, share: float) -> None:
+    settings.MULTIHOST_CONTROL_CONFIRM_SHARE = share
+    assert found() == []
+
+
 def test_token_is_its_whole_user_on_wagtails_own_api(fleet: Fleet, settings: Any) -> None:
     """Why there is the check: neither the scope nor the end of a token counts there."""
     settings.ROOT_URLCONF = "tests.control.urls_with_api"

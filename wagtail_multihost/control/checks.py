@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
+from wagtail_multihost.control.dashboard.website import ADMIN_PATH, ADMIN_SETTING
 from wagtail_multihost.control.invitations import INVITATION
+from wagtail_multihost.control.review import SHARE, SHARE_SETTING
 
 WAGTAIL_API, NAMESPACE = "wagtail.api.v3", "wagtailapi_v3"
 #: Who may do one of these with users or groups can make themselves an operator, or act as one by a token.
@@ -47,6 +50,19 @@ def check_invitation_page(app_configs: Sequence[AppConfig] | None, **kwargs: obj
             )
         ]
     return []
+
+
+@register()
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """E003: a setting of the app that is not what it must be."""
+    share, path = getattr(settings, SHARE_SETTING, SHARE), getattr(settings, ADMIN_SETTING, ADMIN_PATH)
+    is_number = isinstance(share, int | float) and not isinstance(share, bool)
+    messages = []
+    if not (is_number and 0 <= share <= 1):
+        messages.append(f"{SHARE_SETTING} is {share!r}, but it must be a number from 0 to 1, such as {SHARE}.")
+    if not isinstance(path, str):
+        messages.append(f"{ADMIN_SETTING} is {path!r}, but it must be a path, such as {ADMIN_PATH!r}.")
+    return [Error(message, id="multihost_control.E003") for message in messages]
 
 
 def namespaces(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[str | None]:
