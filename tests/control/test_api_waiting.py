@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import select
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,8 @@ from tests.control.fleet import Fleet
 from tests.control.live import Server, received, running_control
 from tests.servers.postgres import Postgres
 from tests.servers.processes import wait_for
+from wagtail_multihost.control.api import waiting as waiting_module
+from wagtail_multihost.control.api.waiting import LEAST_SECONDS, WaitingRoom
 from wagtail_multihost.control.changes import EditSite
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.models import TokenScope
@@ -115,6 +119,28 @@ def test_change_ends_the_wait_within_a_second(server: Server, live_fleet: Fleet,
         assert time.monotonic() - start < 1.5
     assert [event["site"] for event in reply.body["events"]] == ["borealis"]
     assert reply.body["next"] == live_fleet.revision
+
+
+def test_bell_ends_the_wait(live_fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look at the head would come too late here."""
+    monkeypatch.setattr(waiting_module, "POLL_SECONDS", 60)
+    revision, listening = live_fleet.revision, threading.Event()
+
+    async def wait_in_a_room() -> bool:
+        room = WaitingRoom()
+        with room.place("ada"):
+            waits = asyncio.create_task(room.wait_for_change(revision, 20))
+            while room.revision < revision:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(2 * LEAST_SECONDS)  # now it waits for the bell
+            listening.set()
+            return await waits
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(asyncio.run, wait_in_a_room())
+        assert listening.wait(20)
+        live_fleet.add("aurora")
+        assert answer.result(30)
 
 
 def test_wait_ends_when_it_was_to_end(server: Server, live_fleet: Fleet, tokens: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Router, Status
@@ -44,8 +44,9 @@ from wagtail_multihost.control.changes import (
 from wagtail_multihost.control.drafts import OPERATORS
 from wagtail_multihost.control.edits import replace_record
 from wagtail_multihost.control.guard import visible_sites
-from wagtail_multihost.control.models import Hostname, ManagedSite
+from wagtail_multihost.control.models import ManagedSite
 from wagtail_multihost.control.registration import apply_changes
+from wagtail_multihost.control.searching import search_sites
 from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH, is_slug
 from wagtail_multihost.spec.site import STATES
 
@@ -102,8 +103,7 @@ def list_sites(
 
 def filtered_sites(sites: QuerySet[ManagedSite], text: str, state: str, label: str) -> QuerySet[ManagedSite]:
     if text:
-        named = Hostname.objects.filter(site=OuterRef("pk"), name__icontains=text)
-        sites = sites.filter(Q(identifier__icontains=text) | Q(Exists(named)) | Q(labels__icontains=text))
+        sites = search_sites(sites, text)
     if state:
         sites = sites.filter(state=state)
     name, equals, value = label.partition("=")

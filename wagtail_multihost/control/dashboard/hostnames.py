@@ -11,10 +11,10 @@ from wagtail.admin.ui.tables import BaseColumn, Column, DateColumn, TitleColumn
 from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.columns import Link, LinksColumn, LongTextColumn
 from wagtail_multihost.control.dashboard.filters import HostnameFilterSet
-from wagtail_multihost.control.dashboard.listed_sites import as_hostname
 from wagtail_multihost.control.dashboard.listing import ListView
 from wagtail_multihost.control.guard import visible_sites
 from wagtail_multihost.control.models import Hostname
+from wagtail_multihost.control.searching import as_hostname
 
 
 class HostnamesView(ListView):

@@ -1,18 +1,17 @@
-"""The sites of a list: what is shown of each, and which of them a search finds."""
+"""The sites of a list: what is shown of each, and which of them have a problem."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models import DateTimeField, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Coalesce
 
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.dashboard.status import with_status
 from wagtail_multihost.control.guard import visible_sites
 from wagtail_multihost.control.models import Event, Hostname
-from wagtail_multihost.spec.identifiers import parse_hostname
 
 HOSTNAME_PROBLEM, UNVERIFIED = "hostname", "unverified"
 
@@ -37,25 +36,6 @@ def listed_sites(authority: Authority) -> QuerySet[Any]:
         .defer("record")
     )
     return sites
-
-
-def search_sites(sites: QuerySet[Any], text: str) -> QuerySet[Any]:
-    """Return the sites with ``text`` in their id, in a hostname or in a label (``plan=gold``, ``gold``)."""
-    hosts = Hostname.objects.filter(site=OuterRef("pk"), name__icontains=as_hostname(text))
-    found = Q(identifier__icontains=text) | Q(Exists(hosts))
-    key, equals, value = text.partition("=")
-    if equals:
-        found |= Q(labels__contains={key.strip(): value.strip()})
-    with_text: QuerySet[Any] = sites.annotate(label_text=Cast("labels", TextField()))
-    return with_text.filter(found | Q(label_text__icontains=text))
-
-
-def as_hostname(text: str) -> str:
-    """Return what is searched as names are stored, where it is a name."""
-    try:
-        return parse_hostname(text)
-    except ValueError:
-        return text
 
 
 def sites_with_problem(sites: QuerySet[Any], problem: str) -> QuerySet[Any]:

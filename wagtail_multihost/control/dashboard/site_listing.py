@@ -8,9 +8,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from wagtail_multihost.control.dashboard.filters import SiteFilterSet
-from wagtail_multihost.control.dashboard.listed_sites import listed_sites, search_sites
+from wagtail_multihost.control.dashboard.listed_sites import listed_sites
 from wagtail_multihost.control.dashboard.listing import ListView
 from wagtail_multihost.control.models import ManagedSite
+from wagtail_multihost.control.searching import search_sites
 
 
 class SiteListing(ListView):
