@@ -235,13 +235,25 @@ def test_node_file_keeps_what_else_it_has(fleet: Fleet, folder: Path) -> None:
     assert "secrets" not in exported(node_file)
 
 
-@pytest.mark.parametrize("text", ["[platform\n", "\xff"])
-def test_broken_node_file_stops_the_import(fleet: Fleet, folder: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "mode", "sentence"),
+    [("[platform\n", 0o600, "not valid TOML"), ("\xff", 0o600, "not UTF-8"), ("# ours\n", 0o666, "is not accepted")],
+)
+def test_broken_node_file_stops_the_import(fleet: Fleet, folder: Path, text: str, mode: int, sentence: str) -> None:
+    """Nor is one used that a node would refuse, as others may write it."""
     node_file = folder / "node.toml"
     node_file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(CommandError, match="not valid TOML"):
+    node_file.chmod(mode)
+    with pytest.raises(CommandError, match=sentence):
         import_text(folder, SIMPLE)
     assert (ManagedSite.objects.count(), node_file.read_bytes()) == (0, text.encode("latin-1"))
+
+
+def test_node_file_with_comments_alone_keeps_them(fleet: Fleet, folder: Path) -> None:
+    node_file = folder / "node.toml"
+    node_file.write_text("# ours\n")
+    import_text(folder, SIMPLE)
+    assert node_file.read_text().startswith("# ours\n")
 
 
 def test_unwritable_node_file_leaves_the_database_as_it_was(fleet: Fleet, folder: Path) -> None:

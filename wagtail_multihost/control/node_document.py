@@ -12,7 +12,7 @@ from typing import Any
 from wagtail_multihost.control.declared_keys import FILE, Table
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.files.writing import PRIVATE, NewFile, write_files
-from wagtail_multihost.registry.toml import toml_mistake
+from wagtail_multihost.registry.node_file import NodeToml
 
 #: What others than its owner and its group may never have.
 MODES = 0o640
@@ -20,33 +20,16 @@ HEAD = "# What only this machine decides, beside the registry in PostgreSQL. It 
 
 
 def read_node_document(path: Path) -> dict[str, Any]:
-    """Return what the node's file says; nothing if there is none. Raises ConfigurationError."""
-    return tomllib.loads(checked_text(path))
-
-
-def checked_text(path: Path) -> str:
-    """Return the text of the node's file, which is TOML; raises ConfigurationError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        tomllib.loads(text)
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise ConfigurationError.because(f"It cannot be read: {error.strerror}.", where=str(path)) from None
-    except tomllib.TOMLDecodeError as error:
-        message = f"It is not valid TOML. {toml_mistake(str(error))}".strip()
-        raise ConfigurationError.because(message, where=str(path)) from None
-    except (ValueError, RecursionError):
-        raise ConfigurationError.because("It is not valid TOML.", where=str(path)) from None
-    return text
+    """Return what the node's file says; nothing if there is none. Raises ConfigurationError, as a node itself does."""
+    return NodeToml(path).document() if path.exists() else {}
 
 
 def merged_text(path: Path, found: Table) -> str:
     """Return the text of the node's file with what was ``found`` in it; comments and other keys stay."""
     import tomlkit  # loads only for this command
 
-    text = checked_text(path)
-    before = tomllib.loads(text)
+    before = read_node_document(path)
+    text = NodeToml(path).text() if path.exists() else ""
     document: Any = tomlkit.parse(text or HEAD)
     expected = write_into(document, before, found)
     result = tomlkit.dumps(document) if expected != before else text
