@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import ast
 import hashlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +38,8 @@ HEAD = """\
 # Written by: python -m tests.mutate --changed (or --all)
 """
 LEFT = "No time was left."
+#: Seconds. A mutation with which a test never ends has no place among the guards: CI would wait for it.
+LONGEST = 300
 #: What the migrations of the control app make tables, views, functions and triggers of.
 MIGRATED = tuple(
     f"wagtail_multihost/{name}" for name in ("control/migrations", "control/models", "control/triggers", "nodeapi")
@@ -77,7 +80,10 @@ def survives(guard: Guard, cluster: Path) -> str:
         if not guard.file.startswith(MIGRATED):
             variables[KEPT_CLUSTER] = str(cluster)
         for test in guard.tests:
-            completed = run(folder, [test], variables)
+            try:
+                completed = run(folder, [test], variables, seconds=LONGEST)
+            except subprocess.TimeoutExpired:
+                return f"{test} does not end within {LONGEST} seconds"
             if completed.returncode != FAILED:
                 outcome = "passes" if completed.returncode == PASSED else f"did not run: {completed.stdout[-1000:]}"
                 return f"{test} {outcome}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -104,6 +105,19 @@ def test_guard_that_survives_is_not_recorded(house: Path, monkeypatch: pytest.Mo
     edit(house / "house.py", "closed", "shut")
     assert [mutate.main(["--changed"]) for _ in range(2)] == [1, 1]
     assert mutate.proven()[1] == set()
+
+
+def test_mutation_that_never_ends_is_not_waited_for(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It proves nothing: the test must fail."""
+
+    def never(*_: object, seconds: float) -> None:
+        raise subprocess.TimeoutExpired("pytest", seconds)
+
+    monkeypatch.undo()
+    monkeypatch.setattr(mutate, "workspace", lambda: contextlib.nullcontext(house))
+    monkeypatch.setattr(mutate, "run", never)
+    reason = mutate.survives(CLOSED, house / "postgres")
+    assert reason == "tests/house.py::test_closed[front-door] does not end within 300 seconds"
 
 
 def test_guard_that_no_time_was_left_for_fails_the_run(house: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,15 +50,23 @@ def workspace() -> Iterator[Path]:
 
 
 def run(
-    folder: Path, arguments: Iterable[str], variables: Mapping[str, str] | None = None
+    folder: Path,
+    arguments: Iterable[str],
+    variables: Mapping[str, str] | None = None,
+    *,
+    seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run pytest with the ``arguments`` in ``folder``, against the package there."""
+    """
+    Run pytest with the ``arguments`` in ``folder``, against the package there. Raises subprocess.TimeoutExpired if that
+    takes longer than ``seconds``.
+    """
     arguments = [*arguments]
     if any(argument.startswith(CONTROL_TESTS) for argument in arguments):
         arguments = [*CONTROL, *arguments]
     environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})}
+    command = [sys.executable, "-c", RUN, *arguments]
     return subprocess.run(
-        [sys.executable, "-c", RUN, *arguments], cwd=folder, env=environ, check=False, capture_output=True, text=True
+        command, cwd=folder, env=environ, check=False, capture_output=True, text=True, timeout=seconds
     )
 
 
