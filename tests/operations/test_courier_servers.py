@@ -49,8 +49,8 @@ def web() -> Iterator[WebServer]:
 
 
 def courier(python: Path, *words: str) -> list[str | Path]:
-    """Return the words that start a courier under its account, with nothing of this process's environment."""
-    program = ("env", "--ignore-environment", python, "-P", "-m", "wagtail_multihost.operations.courier")
+    """Return the words that start a courier under its account, which may not write where coverage is measured."""
+    program = ("env", "--unset=COVERAGE_PROCESS_CONFIG", python, "-P", "-m", "wagtail_multihost.operations.courier")
     return OTHERS.command(*program, *words, "--development")
 
 
