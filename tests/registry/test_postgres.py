@@ -66,28 +66,23 @@ Answering = Callable[..., PostgresRegistry]
 
 
 @pytest.mark.parametrize(
-    ("row", "only", "sentence"),
+    ("row", "sentence"),
     [
-        (("one", 7, {"name": "aviary"}, {}, 0), None, ""),
-        (("one", 7, {"name": "aviary"}, {"aurora": {}}, 1), None, ""),
-        (("one", 7, {"name": "aviary"}, {"aurora": {}}, 5), ["aurora"], ""),
-        (("one", 7, {"name": "aviary"}, {}, 5), ["aurora"], ""),
-        (
-            ("one", 7, {"name": "aviary"}, {}, 1),
-            None,
-            "The answer has 0 sites, but the database says that there are 1.",
-        ),
-        (("one", 7, {"name": "aviary"}, {"aurora": {}}, 0), None, "The answer has 1 sites"),
-        (("one", 7, {"name": "aviary"}, {"aurora": {}, "b": {}}, 1), ["aurora", "b"], "The answer has 2 sites"),
-        (("one", 7, None, {}, 0), None, "no platform yet"),
-        (("one", 0, {}, {}, 0), None, "no platform yet"),
-        (None, None, "no registry yet"),
+        (("one", 7, {"name": "aviary"}, {}, 0), ""),
+        (("one", 7, {"name": "aviary"}, {"aurora": {}}, 1), ""),
+        (("one", 7, {"name": "aviary"}, {"aurora": {}}, None), ""),
+        (("one", 7, {"name": "aviary"}, {}, None), ""),
+        (("one", 7, {"name": "aviary"}, {}, 1), "The answer has 0 sites, but the database says that there are 1."),
+        (("one", 7, {"name": "aviary"}, {"aurora": {}}, 0), "The answer has 1 sites"),
+        (("one", 7, None, {}, 0), "no platform yet"),
+        (("one", 0, {}, {}, 0), "no platform yet"),
+        (None, "no registry yet"),
     ],
 )
-def test_answer_is_whole_or_none(row: tuple[Any, ...] | None, only: list[str] | None, sentence: str) -> None:
-    """An empty one is whole if the database counts no site; of one site only that it is not more than there are."""
-    problem = row_problem(row, only)
-    assert problem.startswith(sentence) or sentence in problem
+def test_answer_is_whole_or_none(row: tuple[Any, ...] | None, sentence: str) -> None:
+    """An empty one is whole if the database counts no site; where one site was asked for, none are counted."""
+    problem = row_problem(row)
+    assert sentence in problem
     assert bool(problem) is bool(sentence)
 
 

@@ -93,7 +93,7 @@ class PostgresRegistry(Registry):
         failure: ConfigurationError
         try:
             with open_connection(parameters, self.bounds) as connection:
-                row = fetch_row(connection, v1.READ, (only, only), self.bounds)
+                row = fetch_row(connection, v1.READ, (only, only, only), self.bounds)
         except UnreachableError as error:
             failure = RegistryUnreachableError.because(str(error), where=self.name)
         except RefusedError as error:
@@ -101,7 +101,7 @@ class PostgresRegistry(Registry):
         except MultihostError as error:
             failure = ConfigurationError.because(str(error), where=self.name)
         else:
-            problem = row_problem(row, only)
+            problem = row_problem(row)
             if row is not None and not problem:
                 return reading_of(row)
             failure = ConfigurationError.because(problem, where=self.name)
@@ -123,14 +123,14 @@ def reading_of(row: tuple[Any, ...]) -> Reading:
     return Reading(str(incarnation), int(revision), platform, {site: sites[site] for site in sorted(sites)})
 
 
-def row_problem(row: tuple[Any, ...] | None, only: list[str] | None) -> str:
+def row_problem(row: tuple[Any, ...] | None) -> str:
     """Return why an answer is not a whole registry, of which an empty one is one too; blank if it is."""
     if row is None:
         return "The database has no registry yet: it has no head. Run the migrations of the control site."
     _, _, platform, sites, count = row
     if platform is None or platform == {}:
         return "The database has no platform yet. Save one in the control site, or import a registry."
-    if not isinstance(sites, dict) or (only is None and len(sites) != count) or len(sites) > count:
+    if not isinstance(sites, dict) or count not in (None, len(sites)):
         return (
             f"The answer has {len(sites)} sites, but the database says that there are {count}. An answer that is not "
             "whole is not used."
