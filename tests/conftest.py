@@ -88,7 +88,8 @@ class Skips:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.skipped and os.environ.get("CI"):
-            terminalreporter.write_line(f"Failed: {len(self.skipped)} tests were skipped in CI.", red=True)
+            named = "".join(f"\n  {test}" for test in self.skipped)
+            terminalreporter.write_line(f"Failed: {len(self.skipped)} tests were skipped in CI.{named}", red=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:

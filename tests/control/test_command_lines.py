@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import load_command_class
+from django.core.management import find_commands, load_command_class
 from django.core.management.base import DjangoHelpFormatter
 
+from wagtail_multihost.control import management
+
 ROOT = Path(__file__).parents[2]
-COMMANDS = ROOT / "wagtail_multihost" / "control" / "management" / "commands"
-NAMES = sorted(path.stem for path in COMMANDS.glob("multihost_*.py"))
+NAMES = sorted(name for name in find_commands(management.__path__[0]) if name.startswith("multihost_"))
 REFERENCE = ROOT / "docs" / "reference" / "control.md"
 CALL = re.compile(r"manage\.py (multihost_\w+[^|;&)>`\n]*)")
 
