@@ -24,7 +24,7 @@ class Said(NamedTuple):
 
 
 def read_control(connection: psycopg.Connection) -> Said:
-    incarnation, revision, platform, sites, count = connection.execute(v1.READ, [None, None]).fetchone()
+    incarnation, revision, platform, sites, count = connection.execute(v1.READ, {"only": None}).fetchone()
     if len(sites) != count:
         raise Failure(f"The control site says that there are {count} sites, and names {len(sites)}.")
     said = {"platform": platform, "sites": sites}

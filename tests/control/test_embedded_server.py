@@ -65,7 +65,7 @@ def test_control_app_works_on_it(elsewhere: Fleet, embedded: Postgres) -> None:
         assert roles.refusal(WEB, statement) == "42501"
     assert roles.refusal(WEB, "UPDATE control_site SET enabled = false") == "42501"
     with roles.connect(READER) as opened:
-        row = opened.execute(v1.READ, (None,) * 3).fetchone()
+        row = opened.execute(v1.READ, {"only": None}).fetchone()
         assert row is not None
         assert (row[1], list(row[3])) == (elsewhere.revision, ["aurora"])
     elsewhere.apply(RetireSite(site.uid))

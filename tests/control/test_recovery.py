@@ -33,9 +33,9 @@ BACK_UP = Path(__file__).parents[2] / "docs" / "examples" / "back-up-control.sh"
 FIRST_READ = """
 SELECT head.incarnation, head.revision, (SELECT record FROM node_api_v1.platform),
     coalesce(jsonb_object_agg(site.id, site.record) FILTER (WHERE site.id IS NOT NULL), '{}'),
-    CASE WHEN %s::text[] IS NULL THEN (SELECT count(*) FROM node_api_v1.site) END
+    CASE WHEN %(only)s::text[] IS NULL THEN (SELECT count(*) FROM node_api_v1.site) END
 FROM node_api_v1.head AS head
-LEFT JOIN node_api_v1.site AS site ON %s::text[] IS NULL OR site.id = ANY(%s::text[])
+LEFT JOIN node_api_v1.site AS site ON %(only)s::text[] IS NULL OR site.id = ANY(%(only)s::text[])
 GROUP BY 1, 2
 """
 COLUMNS = {
@@ -196,7 +196,7 @@ def test_older_node_reads_while_and_after_a_later_version_migrates(live_fleet: F
     def read() -> None:
         with postgres.connect(name) as node:
             while not stop.is_set():
-                answers.append(node.execute(FIRST_READ, (None,) * 3).fetchone())
+                answers.append(node.execute(FIRST_READ, {"only": None}).fetchone())
 
     reader = threading.Thread(target=read)
     reader.start()

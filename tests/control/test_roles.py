@@ -212,7 +212,7 @@ def test_nobody_fills_the_disk_with_large_objects(roles: Roles, name: str, call:
 def test_reader_reads_what_nodes_need(roles: Roles, live_fleet: Fleet) -> None:
     live_fleet.add("aurora")
     with roles.connect(READER) as opened:
-        row = opened.execute(v1.READ, (None,) * 3).fetchone()
+        row = opened.execute(v1.READ, {"only": None}).fetchone()
         assert row is not None
         assert (row[1], list(row[3]), row[4]) == (live_fleet.revision, ["aurora"], 1)
         assert len(opened.execute("SELECT * FROM node_api_v1.event").fetchall()) == live_fleet.revision

@@ -209,7 +209,7 @@ def test_courier_has_no_right_to_any_table(verifications: Verifications) -> None
 def test_others_may_not_call_the_functions(verifications: Verifications) -> None:
     """Not even the web process takes checks and proves names, also where it is let into the schema."""
     calls = ((TAKE, ("web", 1)), (REPORT, (uuid.uuid4(), uuid.uuid4(), True, "dns", "")))
-    for right in ("REVOKE USAGE ON SCHEMA {} FROM {}", "GRANT USAGE ON SCHEMA {} TO {}"):
+    for right in ("GRANT USAGE ON SCHEMA {} TO {}", "REVOKE USAGE ON SCHEMA {} FROM {}"):
         verifications.server.execute(DATABASE, right, SCHEMA, WEB)
         for statement, parameters in calls:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -57,6 +57,8 @@ LIVENESS: Mapping[str, str] = {
     "tcp_user_timeout": "10000",
 }
 Parameters = Mapping[str, "str | Secret"]
+#: Of a statement: in the order of its places, or by their names.
+Values = Sequence[object] | Mapping[str, object]
 
 
 class UnreachableError(MultihostError):
@@ -180,14 +182,14 @@ def find_addresses(host: str, port: str, seconds: float) -> list[str]:
 
 
 def fetch_row(
-    connection: Connection, statement: str, values: Sequence[object] = (), bounds: Bounds = BOUNDS
+    connection: Connection, statement: str, values: Values = (), bounds: Bounds = BOUNDS
 ) -> tuple[Any, ...] | None:
     """Return the first row of what a statement finds; raises UnreachableError or RefusedError."""
     return next(iter(fetch_rows(connection, statement, values, bounds)), None)
 
 
 def fetch_rows(
-    connection: Connection, statement: str, values: Sequence[object] = (), bounds: Bounds = BOUNDS
+    connection: Connection, statement: str, values: Values = (), bounds: Bounds = BOUNDS
 ) -> list[tuple[Any, ...]]:
     """Return the rows of what a statement finds; raises UnreachableError or RefusedError."""
     import psycopg

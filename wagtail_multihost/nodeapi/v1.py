@@ -26,14 +26,14 @@ CREATE VIEW {SCHEMA}.event AS
 DROP = f"DROP SCHEMA {SCHEMA} CASCADE;"
 
 #: Everything that a registry is, of one revision: a second statement could read another one
-#: (https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED). The parameter is a list of ids,
-#: or NULL for all sites. The last column is the number of sites that there are, which is counted for all alone: to read
-#: one site must not cost more where there are more.
+#: (https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED). The parameter ``only`` is a
+#: list of ids, or NULL for all sites. The last column is the number of sites that there are; it is counted for all of
+#: them alone, as one site must not cost more where there are more.
 READ = f"""
 SELECT head.incarnation, head.revision, (SELECT record FROM {SCHEMA}.platform),
     coalesce(jsonb_object_agg(site.id, site.record) FILTER (WHERE site.id IS NOT NULL), '{{}}'),
-    CASE WHEN %s::text[] IS NULL THEN (SELECT count(*) FROM {SCHEMA}.site) END
+    CASE WHEN %(only)s::text[] IS NULL THEN (SELECT count(*) FROM {SCHEMA}.site) END
 FROM {SCHEMA}.head AS head
-LEFT JOIN {SCHEMA}.site AS site ON %s::text[] IS NULL OR site.id = ANY(%s::text[])
+LEFT JOIN {SCHEMA}.site AS site ON %(only)s::text[] IS NULL OR site.id = ANY(%(only)s::text[])
 GROUP BY 1, 2
 """  # noqa: S608

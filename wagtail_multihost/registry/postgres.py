@@ -93,7 +93,7 @@ class PostgresRegistry(Registry):
         failure: ConfigurationError
         try:
             with open_connection(parameters, self.bounds) as connection:
-                row = fetch_row(connection, v1.READ, (only, only, only), self.bounds)
+                row = fetch_row(connection, v1.READ, {"only": only}, self.bounds)
         except UnreachableError as error:
             failure = RegistryUnreachableError.because(str(error), where=self.name)
         except RefusedError as error:
