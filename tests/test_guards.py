@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import wagtail_multihost
-from tests import mutate
+from tests import mutate, workspace
 from tests.mutate import ROOT, Guard, guards
 
 GUARDS = guards()
@@ -118,6 +118,15 @@ def test_mutation_that_never_ends_is_not_waited_for(house: Path, monkeypatch: py
     monkeypatch.setattr(mutate, "run", never)
     reason = mutate.survives(CLOSED, house / "postgres")
     assert reason == "tests/house.py::test_closed[front-door] does not end within 300 seconds"
+
+
+def test_run_of_tests_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is interrupted, and what it started can be stopped."""
+    sleep = "import time\ntry:\n    time.sleep(100)\nfinally:\n    open('stopped', 'w')"
+    monkeypatch.setattr(workspace, "RUN", sleep)
+    with pytest.raises(subprocess.TimeoutExpired):
+        workspace.run(tmp_path, [], seconds=2)
+    assert (tmp_path / "stopped").exists()
 
 
 def test_guard_that_no_time_was_left_for_fails_the_run(house: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,6 +18,8 @@ COPIED = ("wagtail_multihost", "tests", "docs", "example_project")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".venv", "data")  # what the example makes
 # Exit codes of a test run: pytest's for success and for failed tests, and ours for the wrong package.
 PASSED, FAILED, WRONG_PACKAGE = 0, 1, 97
+#: Seconds for a run that takes too long to stop what it started.
+GRACE = 20
 #: What loads before pytest does is not rewritten, and pytest says so.
 OPTIONS = (
     *("-q", "-x", "--tb=line", "-p", "no:randomly"),
@@ -65,9 +68,18 @@ def run(
         arguments = [*CONTROL, *arguments]
     environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})}
     command = [sys.executable, "-c", RUN, *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environ, check=False, capture_output=True, text=True, timeout=seconds
-    )
+    with subprocess.Popen(
+        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            printed = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)  # so it stops its servers
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=GRACE)
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, *printed)
 
 
 def by_settings(tests: Iterable[str]) -> list[list[str]]:

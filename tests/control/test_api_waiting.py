@@ -130,8 +130,9 @@ def test_bell_ends_the_wait(live_fleet: Fleet, monkeypatch: pytest.MonkeyPatch) 
         room = WaitingRoom()
         with room.place("ada"):
             waits = asyncio.create_task(room.wait_for_change(revision, 20))
-            while room.revision < revision:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(20):
+                while room.revision < revision:
+                    await asyncio.sleep(0.01)
             await asyncio.sleep(2 * LEAST_SECONDS)  # now it waits for the bell
             listening.set()
             return await waits

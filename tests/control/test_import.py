@@ -23,6 +23,7 @@ from wagtail_multihost.control.changes import CreateSite, EditSite, RetireSite
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.importing import named_ids
 from wagtail_multihost.control.models import Event, FormerRecord, HeldName, ManagedSite, Platform
+from wagtail_multihost.control.node_document import read_node_document
 from wagtail_multihost.control.observed import MOST_ABOVE, ask_database_server, read_fuse
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.publishing.snapshots import publish, to_publish
@@ -240,13 +241,21 @@ def test_node_file_keeps_what_else_it_has(fleet: Fleet, folder: Path) -> None:
     [("[platform\n", 0o600, "not valid TOML"), ("\xff", 0o600, "not UTF-8"), ("# ours\n", 0o666, "is not accepted")],
 )
 def test_broken_node_file_stops_the_import(fleet: Fleet, folder: Path, text: str, mode: int, sentence: str) -> None:
-    """Nor is one used that a node would refuse, as others may write it."""
+    """Nor is one used that others may write."""
     node_file = folder / "node.toml"
     node_file.write_bytes(text.encode("latin-1"))
     node_file.chmod(mode)
     with pytest.raises(CommandError, match=sentence):
         import_text(folder, SIMPLE)
     assert (ManagedSite.objects.count(), node_file.read_bytes()) == (0, text.encode("latin-1"))
+
+
+def test_node_file_that_cannot_be_looked_at_is_no_missing_one(folder: Path) -> None:
+    """An export without what it says would lose that."""
+    (folder / "file").touch()
+    assert read_node_document(folder / "missing.toml") == {}
+    with pytest.raises(ConfigurationError, match="cannot be read: Not a directory"):
+        read_node_document(folder / "file" / "node.toml")
 
 
 def test_node_file_with_comments_alone_keeps_them(fleet: Fleet, folder: Path) -> None:

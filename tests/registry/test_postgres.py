@@ -59,7 +59,7 @@ def _answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 def with_record(site: str, **record: Any) -> Reading:
-    return READING._replace(sites={**READING.sites, site: {**READING.sites.get(site, {}), **record}})  # type: ignore[dict-item]
+    return READING._replace(sites={**READING.sites, site: {**dict(READING.sites[site]), **record}})  # type: ignore[call-overload]
 
 
 Answering = Callable[..., PostgresRegistry]
@@ -192,53 +192,6 @@ def test_registry_with_problems_is_not_kept(answering: Answering, tmp_path: Path
     rendering = answering(with_record("aurora", colour="green")).for_rendering(pytest.fail)
     assert list(rendering.load(keep_going=True).problems) == ["aurora"]
     assert read_copy(copy_path(tmp_path / "data")) is not None
-
-
-def test_record_that_cannot_be_read_hurts_its_site_alone(answering: Answering, tmp_path: Path) -> None:
-    """It is rendered from the record that it had before, which is told and stays in the copy; others follow."""
-    told: list[str] = []
-    later = with_record("aurora", colour="green", epoch=2)
-    later = later._replace(revision=8, sites={**later.sites, "corona": {"hostnames": ["corona.example.org"]}})
-    rendering = answering(READING, later).for_rendering(told.append)
-    rendering.load()
-    for _ in range(2):
-        contents = rendering.load()
-        assert [(site.id, site.epoch) for site in contents.sites] == [("aurora", 1), ("borealis", 1), ("corona", 1)]
-        assert [site.epoch for site in rendering.read_sites({"aurora"}).sites] == [1]
-        assert told.pop().startswith("Site aurora: colour: The key 'colour' is not known.")
-        assert told == []
-    kept = read_copy(copy_path(tmp_path / "data")).reading  # type: ignore[union-attr]
-    assert (kept.revision, kept.sites["aurora"]["hostnames"]) == (8, ["aurora.example.org"])  # type: ignore[index]
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_record_that_cannot_be_read_disables_its_site(answering: Answering, *, enabled: bool) -> None:
-    """What it says of that is understood, and a site that is not to be served is not."""
-    told: list[str] = []
-    rendering = answering(READING, with_record("aurora", colour="green", enabled=enabled)).for_rendering(told.append)
-    rendering.load()
-    assert [site.id for site in rendering.load().enabled] == [*(["aurora"] if enabled else []), "borealis"]
-    assert len(told) == 1
-
-
-@pytest.mark.parametrize(
-    "now",
-    [
-        with_record("aurora", colour="green", uid="6f1c2b0e-4a0d-5c8e-9b1f-2d3c4b5a6978"),
-        with_record("corona", colour="green", hostnames=["corona.example.org"]),
-        with_record("corona", hostnames=["aurora.example.org"]),
-        with_record("aurora", hostnames=["borealis.example.org"])._replace(platform={"name": "aviary", "colour": "x"}),
-        READING._replace(sites={"aurora": ["aurora.example.org"]}),
-    ],
-    ids=["another site has the id", "a new site", "a conflict with a new site", "the platform", "no table"],
-)
-def test_record_that_is_nothing_like_the_former_is_refused(answering: Answering, tmp_path: Path, now: Reading) -> None:
-    """Nothing is rendered then, and the copy stays as it is."""
-    rendering = answering(READING, now).for_rendering(pytest.fail)
-    rendering.load()
-    with pytest.raises(ConfigurationError):
-        rendering.load()
-    assert read_copy(copy_path(tmp_path / "data")).reading == READING  # type: ignore[union-attr]
 
 
 def test_copy_that_cannot_be_used_or_kept_is_told(answering: Answering, tmp_path: Path) -> None:

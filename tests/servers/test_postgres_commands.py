@@ -276,20 +276,6 @@ def test_registry_with_a_mistake_does_not_replace_the_copy(control: Control) -> 
     assert (control.data / FILE_NAME).read_bytes() == before
 
 
-def test_record_that_cannot_be_read_hurts_its_site_alone(control: Control, run: Run, tmp_path: Path) -> None:
-    """The others' changes are emitted, and that site is served as it was."""
-    words = ("multihost_emit", "uwsgi", "--output", str(tmp_path / "out"))
-    assert run(*words)[0] == 0
-    control.run("""UPDATE control_site SET record = record || '{"of_a_later_version": 1}' WHERE id = 'aurora'""")
-    control.run("""UPDATE control_site SET record = record || '{"state": "maintenance"}' WHERE id = 'borealis'""")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.ini")}
-    code, _, told = run(*words)
-    after = {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.ini")}
-    assert (code, "The site aurora is rendered from the record that it had before this one." in told) == (0, True), told
-    assert after["aurora.ini"] == before["aurora.ini"]
-    assert run("multihost_sites")[0] == 2
-
-
 def test_copy_that_cannot_be_kept_is_told(control: Control) -> None:
     """What was asked for is done all the same."""
     told: list[str] = []

@@ -20,8 +20,21 @@ HEAD = "# What only this machine decides, beside the registry in PostgreSQL. It 
 
 
 def read_node_document(path: Path) -> dict[str, Any]:
-    """Return what the node's file says; nothing if there is none. Raises ConfigurationError, as a node itself does."""
-    return NodeToml(path).document() if path.exists() else {}
+    """
+    Return what the node's file says; nothing if there is none. Raises ConfigurationError, also for a file that others
+    may write.
+    """
+    return {} if is_missing(path) else NodeToml(path).document()
+
+
+def is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass  # whoever reads it is told why
+    return False
 
 
 def merged_text(path: Path, found: Table) -> str:
@@ -29,7 +42,7 @@ def merged_text(path: Path, found: Table) -> str:
     import tomlkit  # loads only for this command
 
     before = read_node_document(path)
-    text = NodeToml(path).text() if path.exists() else ""
+    text = "" if is_missing(path) else NodeToml(path).text()
     document: Any = tomlkit.parse(text or HEAD)
     expected = write_into(document, before, found)
     result = tomlkit.dumps(document) if expected != before else text

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.registry.base import Contents, Registry, Tell, problems_by_site
+from wagtail_multihost.registry.base import Contents, Registry, Tell
 from wagtail_multihost.registry.last_copy import Kept, copy_path, keep_copy, read_copy, went_back, went_back_message
 from wagtail_multihost.registry.merging import DATA
 from wagtail_multihost.registry.postgres import PostgresRegistry, Reading, RegistryUnreachableError
@@ -16,8 +16,7 @@ class RenderingRegistry(PostgresRegistry):
     """
     Reads once: what ``load`` has checked is what ``read_sites`` gives, of one moment. A copy of what is good is kept in
     the platform's data folder, and used, loudly, if the database cannot be reached; never for a site that the database
-    does not have, or has disabled. A record that cannot be read, such as one of a later version, hurts its site alone:
-    that is rendered from the record of the copy.
+    does not have, or has disabled.
     """
 
     def __init__(self, registry: PostgresRegistry, tell: Tell) -> None:
@@ -33,34 +32,12 @@ class RenderingRegistry(PostgresRegistry):
         path = self.find_copy()
         kept = self.known_copy(path) if path else None
         self.reading, is_new = self.read_or_fall_back(path, kept)
-        try:
-            contents = super().load(**options)
-        except ConfigurationError as error:
-            if kept is None or kept.url != self.url or not is_new:
-                raise
-            contents = self.load_with_former_records(self.reading, kept.reading, error, options)
+        contents = super().load(**options)
         if path and is_new:
             try:
                 keep_copy(path, self.url, self.reading)
             except OSError as error:
                 self.tell(f"No copy of the registry could be kept at {path}: {error.strerror}.")
-        return contents
-
-    def load_with_former_records(
-        self, now: Reading, before: Reading, error: ConfigurationError, options: dict[str, Any]
-    ) -> Contents:
-        """Load with the former records of the sites that have problems; raises ``error`` where that does not help."""
-        problems = problems_by_site(error.problems)
-        former = {site: former_record(now.sites.get(site), before.sites.get(site)) for site in problems}
-        if None in former.values():
-            raise error
-        self.reading = now._replace(sites={**now.sites, **former})
-        try:
-            contents = super().load(**options)
-        except ConfigurationError:
-            raise error from None
-        for site, found in problems.items():
-            self.tell(f"{found[0]} The site {site} is rendered from the record that it had before this one.")
         return contents
 
     def read(self, only: list[str] | None = None) -> Reading:
@@ -97,14 +74,3 @@ class RenderingRegistry(PostgresRegistry):
         if kept is not None and path is not None and went_back(kept.reading, reading):
             raise ConfigurationError.because(went_back_message(kept, reading, path), where=self.name)
         return reading, True
-
-
-def former_record(now: object, before: object) -> dict[str, Any] | None:
-    """
-    Return what a site is rendered from while its record of ``now`` cannot be read: that of ``before``, but disabled if
-    it is disabled now. None if there is no other record, or the id is another site's by now.
-    """
-    if not isinstance(now, dict) or not isinstance(before, dict) or now.get("uid") != before.get("uid"):
-        return None
-    former = {**before, "enabled": now.get("enabled", True)}
-    return None if former == now else former
