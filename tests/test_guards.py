@@ -122,7 +122,9 @@ def test_mutation_that_never_ends_is_not_waited_for(house: Path, monkeypatch: py
 
 def test_run_of_tests_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is interrupted, and what it started can be stopped."""
-    sleep = "import time\ntry:\n    time.sleep(100)\nfinally:\n    open('stopped', 'w')"
+    # A shell starts what runs in its background with interrupts ignored.
+    sleep = "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    sleep += "try:\n    time.sleep(100)\nfinally:\n    open('stopped', 'w')"
     monkeypatch.setattr(workspace, "RUN", sleep)
     with pytest.raises(subprocess.TimeoutExpired):
         workspace.run(tmp_path, [], seconds=2)
