@@ -170,7 +170,10 @@ def exchange(
 
 @contextmanager
 def application(path: Path) -> Iterator[None]:
-    """Answer uWSGI's protocol on a socket with the variables that were sent; to ``/held`` only at the end."""
+    """
+    Answer uWSGI's protocol on a socket with the variables that were sent; to ``/held`` only at the end, and a file
+    ``….held`` is there from when it came.
+    """
     ended = threading.Event()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -202,6 +205,7 @@ def reply(connection: socket.socket, ended: threading.Event) -> None:
             key, rest = taken(rest)
             variables[key], rest = taken(rest)
         if variables["PATH_INFO"] == "/held":
+            Path(connection.getsockname()).with_suffix(".held").touch()
             ended.wait(SECONDS)
         body = json.dumps(variables).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
