@@ -12,9 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
-from wagtail_multihost.control.dashboard.website import ADMIN_PATH, ADMIN_SETTING
 from wagtail_multihost.control.invitations import INVITATION
-from wagtail_multihost.control.review import SHARE, SHARE_SETTING
 
 WAGTAIL_API, NAMESPACE = "wagtail.api.v3", "wagtailapi_v3"
 #: Who may do one of these with users or groups can make themselves an operator, or act as one by a token.
@@ -55,6 +53,10 @@ def check_invitation_page(app_configs: Sequence[AppConfig] | None, **kwargs: obj
 @register()
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """E003: a setting of the app that is not what it must be."""
+    # Not when the app is loaded: these bring the dashboard's views, which come after the policies.
+    from wagtail_multihost.control.dashboard.website import ADMIN_PATH, ADMIN_SETTING
+    from wagtail_multihost.control.review import SHARE, SHARE_SETTING
+
     share, path = getattr(settings, SHARE_SETTING, SHARE), getattr(settings, ADMIN_SETTING, ADMIN_PATH)
     is_number = isinstance(share, int | float) and not isinstance(share, bool)
     messages = []
