@@ -50,7 +50,6 @@ TEMPLATES = [
     },
 ]
 ROOT_URLCONF = "tests.control.urls"
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the others are slow on purpose
 SECRET_KEY = "the-key-of-a-project-that-is-only-tested-0123456789"
 ALLOWED_HOSTS = ["control.localhost"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "control"}}
