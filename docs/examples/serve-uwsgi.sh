@@ -1,3 +1,3 @@
 exec uwsgi --http-socket 0.0.0.0:8000 --pidfile /run/aurora.pid --module mysite.wsgi \
-    --master --processes 2 --threads 4 --enable-threads --need-app --py-call-osafterfork --worker-reload-mercy 30 \
+    --master --processes 2 --threads 4 --enable-threads --need-app --py-call-uwsgi-fork-hooks --worker-reload-mercy 30 \
     --hook-master-start "unix_signal:15 gracefully_kill_them_all"

@@ -27,8 +27,8 @@ ADMIN = "admin"
 WEB, READER = "multihost_web", "multihost_reader"
 THREADS = 24  # of which those who wait for events hold one each
 SERVING = (
-    *("--strict", "--master", "--need-app", "--enable-threads", "--py-call-osafterfork", "--die-on-term", "--vacuum"),
-    *("--no-orphans", "--ignore-sigpipe", "--ignore-write-errors", "--disable-write-exception"),
+    *("--strict", "--master", "--need-app", "--enable-threads", "--py-call-uwsgi-fork-hooks", "--die-on-term"),
+    *("--vacuum", "--no-orphans", "--ignore-sigpipe", "--ignore-write-errors", "--disable-write-exception"),
     *("--processes=1", f"--threads={THREADS}", "--harakiri=60", "--max-fd=1024", "--umask=077", "--chmod-socket=600"),
     *("--buffer-size=65535", "--post-buffering=131072"),
     "--route-run=addheader:Connection: close",  # uWSGI's router takes one request from a connection

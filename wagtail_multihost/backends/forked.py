@@ -112,5 +112,5 @@ def leave(connection: Any) -> None:
         os.close(nothing)
 
 
-# Whatever forks. uWSGI does not tell Python unless it has py-call-osafterfork.
+# Whatever forks. uWSGI does not tell Python unless it has py-call-uwsgi-fork-hooks.
 os.register_at_fork(after_in_child=leave_connections)

@@ -39,7 +39,7 @@ class Sampler:
         self.options = options
         self.changed = changed
         # By process id: a lock that a thread of the parent held at the fork would stay locked in the child, and hooks
-        # do not run after the forks of uWSGI (its option py-call-osafterfork is off by default).
+        # do not run after the forks of uWSGI (its option py-call-uwsgi-fork-hooks is off by default).
         self._schedules: dict[int, Schedule] = {}
 
     @property
