@@ -1,0 +1,89 @@
+"""
+The closed list of what jobs may do. Control shows and checks them by it, and each runner does again: no job states a
+program, an argument of one, or a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.nodeapi.jobs_v1 import COURIER, NODE
+from wagtail_multihost.spec.identifiers import parse_hostname, shown
+from wagtail_multihost.spec.site import parse_mail_address
+
+OPERATE, ADMIN = "operate", "admin"
+Parse = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter: its ``meaning``, and what parses its text or raises ValueError."""
+
+    meaning: str
+    parse: Parse
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """
+    Something that a ``runner`` can be asked to do for a site by who has the ``right`` there (or, ``for_operators``, by
+    operators of the platform), and how many ``seconds`` it may take from the wish on.
+    """
+
+    name: str
+    meaning: str
+    runner: str
+    right: str
+    seconds: int
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    for_operators: bool = False
+
+
+KINDS: Mapping[str, JobKind] = {
+    kind.name: kind
+    for kind in (
+        JobKind("reload-site", "Let the site's processes load its code and settings again.", NODE, OPERATE, 600),
+        JobKind("restart-site", "Stop the site's processes, and start them.", NODE, OPERATE, 600),
+        JobKind("reread-site", "Read the site's record again, and write its files anew.", NODE, OPERATE, 600),
+        JobKind(
+            "verify-hostname",
+            "Look whether a hostname is proven.",
+            COURIER,
+            "change",
+            600,
+            {"hostname": Parameter("The hostname.", parse_hostname)},
+        ),
+        JobKind(
+            "create-superuser",
+            "Make a superuser of the site, who gets a link to choose a password, once.",
+            NODE,
+            ADMIN,
+            900,
+            {"email": Parameter("The address that the link is sent to.", parse_mail_address)},
+        ),
+    )
+}
+
+
+def check_job(kind: str, parameters: Mapping[str, object]) -> dict[str, str]:
+    """Return the parameters of a job as they are kept; raises ConfigurationError with all problems."""
+    if kind not in KINDS:
+        message = f"There is no kind of job {shown(kind)}; accepted: {', '.join(KINDS)}."
+        raise ConfigurationError.because(message, where="kind")
+    known = KINDS[kind].parameters
+    problems = [Problem(name, f"The parameter {shown(name)} is not known.") for name in parameters if name not in known]
+    found = {}
+    for name, parameter in known.items():
+        value = parameters.get(name)
+        if not isinstance(value, str):
+            problems.append(Problem(name, "It is missing." if value is None else "It must be a text."))
+            continue
+        try:
+            found[name] = parameter.parse(value)
+        except ValueError as error:
+            problems.append(Problem(name, str(error)))
+    if problems:
+        raise ConfigurationError(problems)
+    return found
