@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wagtail_multihost.nodeapi import courier_v1, node_v1, v1
+from wagtail_multihost.nodeapi import courier_v1, v1
 
 OWNER, WEB, READER, COURIER = "multihost_owner", "multihost_web", "multihost_reader", courier_v1.ROLE
 
@@ -47,11 +47,6 @@ REFUSED = {
     "control_record": "UPDATE, DELETE",
     "wagtailcore_modellogentry": "UPDATE, DELETE",
     "django_migrations": "INSERT, UPDATE, DELETE",
-    # Who a node is, what it says, and what is sealed: a web process that was taken over could let one of its own join.
-    "control_group_token": "SELECT, INSERT, UPDATE, DELETE",
-    "control_node_identity": "INSERT, UPDATE, DELETE",
-    "control_report": "INSERT, UPDATE, DELETE",
-    "control_sealed_secret": "SELECT, INSERT, UPDATE, DELETE",
 }
 
 CREATE_ROLE = """
@@ -88,8 +83,7 @@ BEGIN
     FOR one IN
         SELECT p.oid::regprocedure AS name
         FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-        WHERE n.nspname IN ('{v1.SCHEMA}', '{courier_v1.SCHEMA}')
-            OR (n.nspname = 'public' AND p.proname LIKE 'control\\_%')
+        WHERE n.nspname = '{courier_v1.SCHEMA}' OR (n.nspname = 'public' AND p.proname LIKE 'control\\_%')
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO {OWNER}', one.name);
     END LOOP;
@@ -130,20 +124,6 @@ DO $$ BEGIN
     END IF;
 END $$;
 """  # noqa: S608
-#: A role without a login, whose members are the nodes' own.
-NODE_RIGHTS = f"""
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{node_v1.ROLE}') THEN
-        CREATE ROLE {node_v1.ROLE} NOLOGIN;
-    END IF;
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO {node_v1.ROLE}', current_database());
-    IF to_regclass('{v1.SCHEMA}.placed_site') IS NOT NULL THEN
-        REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {v1.SCHEMA} FROM PUBLIC;
-        GRANT EXECUTE ON FUNCTION public.control_record_event TO {WEB};
-        {node_v1.GRANT}
-    END IF;
-END $$;
-"""  # noqa: S608
 HEAD = "-- The roles of the control database. Run it in that database as a superuser, again after each migration.\n"
 PASSWORDS = (
     f"-- The roles have no password yet: log in with peer authentication, or set one in psql: \\password {WEB}\n"
@@ -166,7 +146,6 @@ def roles_sql() -> str:
             *refused,
             WEB_HEAD,
             READER_RIGHTS,
-            NODE_RIGHTS,
             "COMMIT;\n",
             PASSWORDS,
         ]

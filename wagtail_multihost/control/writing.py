@@ -34,7 +34,7 @@ from wagtail_multihost.spec.site import STATES
 BATCH = 2000
 #: The version of events.
 VERSION = 1
-CHANGED_FIELDS = ["enabled", "state", "generation", "revision", "record", "labels", "retired_at", "removed_revision"]
+CHANGED_FIELDS = ["enabled", "state", "generation", "record", "labels", "retired_at", "removed_revision"]
 
 
 def write_drafts(
@@ -66,7 +66,7 @@ def write_records(numbered: Sequence[tuple[int, Draft]], now: datetime) -> None:
     old: list[ManagedSite] = []
     for revision, draft in numbered:
         if draft.row is None:
-            Platform.objects.filter(pk=1).update(record=draft.after, generation=draft.generation, revision=revision)
+            Platform.objects.filter(pk=1).update(record=draft.after, generation=draft.generation)
             continue
         fill_row(draft.row, draft, revision, now)
         (new if draft.is_new else old).append(draft.row)
@@ -84,7 +84,7 @@ def write_records(numbered: Sequence[tuple[int, Draft]], now: datetime) -> None:
 
 def fill_row(row: ManagedSite, draft: Draft, revision: int, now: datetime) -> None:
     table = draft.after
-    row.record, row.generation, row.revision = dict(table), draft.generation, revision
+    row.record, row.generation = dict(table), draft.generation
     row.enabled, row.state = bool(table.get("enabled", True)), str(table.get("state", STATES[0]))
     row.labels = dict(table.get("labels", {}))
     if draft.is_retired:

@@ -1,1 +1,0 @@
-"""Which nodes sites should be on, and how they get there."""

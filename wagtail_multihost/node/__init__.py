@@ -1,1 +1,0 @@
-"""The agent: makes a node what the registry in PostgreSQL says, and reports. Django is not needed."""
