@@ -22,9 +22,9 @@ def script() -> ModuleType:
     return module
 
 
-def result(retcode: int | None, output: str) -> dict[str, Any]:
+def result(retcode: int | None, output: str, stage: str = "test") -> dict[str, Any]:
     command = {"command": ["python", "-m", "pytest"], "output": output, "err": "", "retcode": retcode}
-    return {"testenvs": {"once": {"test": [command]}, ".pkg": {}}}
+    return {"testenvs": {"once": {stage: [command]}, ".pkg": {}}}
 
 
 def test_failed_tests_are_named_again(script: ModuleType) -> None:
@@ -34,6 +34,11 @@ def test_failed_tests_are_named_again(script: ModuleType) -> None:
         "E   assert 1 == 2",
         "FAILED tests/test_one.py::test_one - assert 1 == 2",
     ]
+
+
+def test_environment_that_could_not_be_made_is_named(script: ModuleType) -> None:
+    text = script.failures(result(1, "No solution found", "setup"))
+    assert text.splitlines() == ["In once, python -m pytest:", "No solution found"]
 
 
 def test_other_programs_are_quoted_by_their_last_lines(script: ModuleType) -> None:
