@@ -34,6 +34,7 @@ for name, codenames in (("watcher", ["access_admin", "view_health"]), ("writer",
     User.objects.create_user(name, password="{PASSWORD}").groups.add(group)
 User.objects.create_superuser("owner", password="{PASSWORD}")
 """
+IS_MARKED = "document.documentElement.dataset.marked"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -74,19 +75,29 @@ def _browser(tmp_path: Path) -> Iterator[Chromium]:
         yield opened
 
 
-def shown(browser: Chromium, path: str) -> bool:
-    """Return whether the page at ``path`` is there."""
+def is_shown(browser: Chromium, path: str, condition: str = "true") -> bool:
+    """
+    Return whether the page at ``path`` is there whole, and ``condition`` is true of it.
+
+    Both are asked of one page: between two questions the browser may have begun to load the next.
+    """
+    is_there = f"location.pathname === {json.dumps(path)} && document.readyState === 'complete'"
     try:
-        return bool(browser.evaluate("location.pathname + document.readyState") == f"{path}complete")
+        return bool(browser.evaluate(f"{is_there} && Boolean({condition})"))
     except AssertionError:  # between two pages there is nothing that could evaluate it
         return False
 
 
+def mark(browser: Chromium) -> None:
+    """Mark the page that is shown; the next one does not satisfy ``IS_MARKED``."""
+    browser.evaluate("document.documentElement.dataset.marked = 'yes'; 1")
+
+
 def show(browser: Chromium, url: str, path: str) -> str:
     """Visit ``url``, which leads to ``path``; return what a person reads there."""
-    browser.evaluate("document.documentElement.dataset.left = 'yes'; 1")
+    mark(browser)
     browser.send("Page.navigate", url=url)
-    wait_for(lambda: shown(browser, path) and not browser.evaluate("document.documentElement.dataset.left"), path)
+    wait_for(lambda: is_shown(browser, path, f"!{IS_MARKED}"), path)
     return str(browser.evaluate("document.body.innerText"))
 
 
@@ -95,7 +106,7 @@ def sign_in(browser: Chromium, origin: str, name: str) -> None:
     for field, value in {"username": name, "password": PASSWORD}.items():
         browser.evaluate(f"document.querySelector('[name={field}]').value = {json.dumps(value)}; 1")
     browser.evaluate("document.querySelector('form [type=submit]').click(); 1")
-    wait_for(lambda: shown(browser, "/admin/"), "the admin after the login")
+    wait_for(lambda: is_shown(browser, "/admin/"), "the admin after the login")
 
 
 def names_the_report(browser: Chromium) -> bool:
@@ -128,13 +139,13 @@ def test_report_is_loaded_again_until_that_is_paused(browser: Chromium, origin: 
     """The browser loads it again by itself; after a click on the link it does not."""
     sign_in(browser, origin, "watcher")
     show(browser, f"{origin}{REPORT}", REPORT)
-    browser.evaluate("document.documentElement.dataset.seen = 'yes'; 1")
-    wait_for(lambda: shown(browser, REPORT) and not browser.evaluate("document.documentElement.dataset.seen"), "a load")
+    mark(browser)
+    wait_for(lambda: is_shown(browser, REPORT, f"!{IS_MARKED}"), "the next load")
     browser.evaluate("document.querySelector('a[href=\"?refresh=off\"]').click(); 1")
-    wait_for(lambda: shown(browser, REPORT) and browser.evaluate("location.search"), "the paused page")
-    browser.evaluate("document.documentElement.dataset.seen = 'yes'; 1")
+    wait_for(lambda: is_shown(browser, REPORT, "location.search"), "the paused page")
+    mark(browser)
     time.sleep(SECONDS + 2)
-    assert browser.evaluate("document.documentElement.dataset.seen") == "yes"
+    assert browser.evaluate(IS_MARKED) == "yes"
 
 
 def test_person_without_the_permission_sees_nothing_of_it(browser: Chromium, origin: str) -> None:
