@@ -74,6 +74,12 @@ ROOT = Path(__file__).resolve().parents[2]
             marks=pytest.mark.servers,
         ),
         pytest.param(
+            "agent",
+            [word for name in ("nodes", "sites", "seconds", "burst", "fresh", "idle") for word in (f"--{name}", "1")],
+            ["specs of touched sites / all sites at each bell", "applied of touched sites / all sites at each bell"],
+            marks=pytest.mark.servers,
+        ),
+        pytest.param(
             "first_run",
             ["--installed"],
             ["second start with control / first start with control"],

@@ -26,7 +26,7 @@ from wagtail_multihost.nodeapi.challenge import record_name
 from wagtail_multihost.nodeapi.connection import Bounds, RefusedError, UnreachableError
 from wagtail_multihost.operations.courier.proofs import Check, Finding
 from wagtail_multihost.operations.courier.rounds import Rounds
-from wagtail_multihost.operations.courier.work_list import WorkList, parse_database
+from wagtail_multihost.operations.courier.work_list import Checks, WorkList, parse_database
 
 pytestmark = pytest.mark.servers
 
@@ -182,7 +182,7 @@ def test_results_outlast_an_outage(verifications: Verifications, folder: Path) -
         return Finding(True, "dns")
 
     stopping, good = threading.Event(), work.database
-    rounds = Rounds(work, look, poll=0.1)
+    rounds = Rounds([Checks(work, look, 8)], poll=0.1)
     thread = threading.Thread(target=rounds.run, args=(stopping,))
     thread.start()
     wait_for(lambda: rounds.failures, "a failure", 20)
@@ -206,7 +206,7 @@ def test_mistake_of_the_courier_is_said_and_logged(
         return Finding(True, "dns")
 
     work = WorkList(parse_database(local_url(verifications, folder)))
-    Rounds(work, look, workers=1, poll=0.1).run(threading.Event(), once=True)
+    Rounds([Checks(work, look, 1)], workers=1, poll=0.1).run(threading.Event(), once=True)
     work.close()
     assert "Its log says why" in verifications.row(first)["problem"]
     assert verifications.row(second)["method"] == "dns"

@@ -29,6 +29,10 @@ class ClashError(ConfigurationError):
     """Another site has what was asked for; the problems say what."""
 
 
+class WaveRunsError(ConfigurationError):
+    """A change has to wait until a wave is done; the problems say why."""
+
+
 class UnknownSiteError(MultihostError):
     """There is no such site, or none that may be seen."""
 
@@ -124,9 +128,11 @@ class Changed:
 class Outcome:
     """
     The ``revision`` that the registry has now, and what ``changed``: nothing if it was so before. After a ``dry_run``
-    nothing was written, and the numbers are those that it would have had.
+    nothing was written, and the numbers are those that it would have had. ``wave`` is the wave in which it goes to the
+    nodes; None if it goes to all at once.
     """
 
     revision: int
     changed: tuple[Changed, ...] = ()
     dry_run: bool = False
+    wave: UUID | None = None

@@ -56,6 +56,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
     # Not when the app is loaded: these bring the dashboard's views, which come after the policies.
     from wagtail_multihost.control.dashboard.website import ADMIN_PATH, ADMIN_SETTING
     from wagtail_multihost.control.review import SHARE, SHARE_SETTING
+    from wagtail_multihost.control.wave_plans import BAKE, BAKE_SETTING, LONGEST_BAKE, MOST_SITES, SITES, SITES_SETTING
 
     share, path = getattr(settings, SHARE_SETTING, SHARE), getattr(settings, ADMIN_SETTING, ADMIN_PATH)
     is_number = isinstance(share, int | float) and not isinstance(share, bool)
@@ -64,6 +65,10 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
         messages.append(f"{SHARE_SETTING} is {share!r}, but it must be a number from 0 to 1, such as {SHARE}.")
     if not isinstance(path, str):
         messages.append(f"{ADMIN_SETTING} is {path!r}, but it must be a path, such as {ADMIN_PATH!r}.")
+    for name, default, most in ((SITES_SETTING, SITES, MOST_SITES), (BAKE_SETTING, BAKE, LONGEST_BAKE)):
+        value = getattr(settings, name, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            messages.append(f"{name} is {value!r}, but it must be a whole number from 0 to {most}, such as {default}.")
     return [Error(message, id="multihost_control.E003") for message in messages]
 
 

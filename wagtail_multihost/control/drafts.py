@@ -158,7 +158,8 @@ def new_drafts(created: Sequence[CreateSite], platform: str, now: datetime) -> l
         if names is None:
             names = free_names(platform, change.identifier, uid, wished[change.identifier], held)
         record: dict[str, Any] = {**change.record, "uid": str(uid), "names": dict(names)}
-        row = ManagedSite(uid=uid, identifier=change.identifier, created=now)
+        is_imported = change.uid is not None
+        row = ManagedSite(uid=uid, identifier=change.identifier, created=now, is_imported=is_imported)
         drafts.append(Draft(row, {}, record, is_new=True, generation=1))
     return drafts
 

@@ -67,7 +67,11 @@ def give_up(proof: Verification) -> None:
 
 def ask_for_check(proof: Verification) -> None:
     """Ask the courier to look now. Raises TooManyProofsError if it has just looked."""
-    now = timezone.now()
-    if proof.checked_at is not None and now - proof.checked_at < PAUSE:
+    refuse_soon(proof)
+    Verification.objects.filter(pk=proof.pk, wanted_at=None).update(wanted_at=timezone.now())
+
+
+def refuse_soon(proof: Verification) -> None:
+    """Raise TooManyProofsError if the courier has just looked."""
+    if proof.checked_at is not None and timezone.now() - proof.checked_at < PAUSE:
         raise TooManyProofsError(TOO_SOON)
-    Verification.objects.filter(pk=proof.pk, wanted_at=None).update(wanted_at=now)

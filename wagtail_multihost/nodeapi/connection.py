@@ -191,14 +191,15 @@ def fetch_row(
 def fetch_rows(
     connection: Connection, statement: str, values: Values = (), bounds: Bounds = BOUNDS
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of what a statement finds; raises UnreachableError or RefusedError."""
+    """Return the rows of what a statement finds, if it finds any; raises UnreachableError or RefusedError."""
     import psycopg
 
     late = f"The database did not answer within {bounds.statement:g} seconds."
     with watch_over(connection, bounds.statement + GRACE) as has_cut:
         failure: Exception | None = None
         try:
-            return connection.execute(statement, values).fetchall()
+            found = connection.execute(statement, values)
+            return found.fetchall() if found.description else []
         except psycopg.errors.QueryCanceled:
             failure = UnreachableError(late)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:

@@ -31,14 +31,16 @@ from wagtail_multihost.spec.platform import PRODUCTION
 VARIABLE = "MULTIHOST_NODE_FILE"
 DEFAULT = Path("/etc/multihost/node.toml")
 SECRETS = "secrets"
-TABLES = (PLATFORM, SITES, SECRETS)
+#: What the node's agent does; :mod:`wagtail_multihost.node.options` reads it.
+AGENT = "agent"
+TABLES = (PLATFORM, SITES, SECRETS, AGENT)
 Table = dict[str, object]
 
 
 class NodeFile(NamedTuple):
     """
     What the file at ``path`` says (None: there is none): the keys of the ``platform``, those of ``sites`` by their ids,
-    the ``rules`` for secrets, and the ``problems`` of all that.
+    the ``rules`` for secrets, what the ``agent`` is told, and the ``problems`` of all that.
     """
 
     path: Path | None
@@ -46,6 +48,7 @@ class NodeFile(NamedTuple):
     sites: Mapping[str, Table]
     rules: ReferenceRules = NO_RULES
     problems: tuple[Problem, ...] = ()
+    agent: Mapping[str, object] = {}
 
     @property
     def label(self) -> str:
@@ -96,7 +99,8 @@ def read_node_file(environ: Mapping[str, str]) -> NodeFile:
     known = {site: table for site, table in sites.items() if isinstance(table, dict)} if isinstance(sites, dict) else {}
     own = platform if isinstance(platform, dict) else {}
     problems.extend(foreign_key_problems(own, known, path.name))
-    return NodeFile(file.path, own, known, rules, tuple(problems))
+    agent = document.get(AGENT, {})
+    return NodeFile(file.path, own, known, rules, tuple(problems), agent if isinstance(agent, dict) else {})
 
 
 def refuse_foreign_writers(path: Path) -> None:

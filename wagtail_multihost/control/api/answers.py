@@ -120,4 +120,4 @@ def differences_out(rows: Iterable[Mapping[str, Any]]) -> list[DifferenceOut]:
 
 
 def changed_out(outcome: Outcome) -> Changed:
-    return Changed(revision=outcome.revision, dry_run=outcome.dry_run, changes=changes_out(outcome))
+    return Changed(revision=outcome.revision, dry_run=outcome.dry_run, wave=outcome.wave, changes=changes_out(outcome))

@@ -13,6 +13,8 @@ from wagtail_multihost.control.changes import (
     RETIRED,
 )
 from wagtail_multihost.control.models import Event
+from wagtail_multihost.control.waves import ABANDONED, FINISHED, RESUMED
+from wagtail_multihost.nodeapi.wave_ticks_v1 import ADVANCED, HAS_STOPPED, IS_DONE
 
 TITLES = {
     CREATED: "Site created",
@@ -23,6 +25,12 @@ TITLES = {
     RETIRED: "Site retired",
     PLATFORM_CHANGED: "Platform changed",
     REFRESH: "All nodes asked to read again",
+    ADVANCED: "Wave went on",
+    HAS_STOPPED: "Wave stopped by itself",
+    IS_DONE: "Wave done",
+    RESUMED: "Wave resumed",
+    FINISHED: "Wave finished at once",
+    ABANDONED: "Wave abandoned",
 }
 #: So many changed keys are named.
 NAMED = 8

@@ -155,6 +155,7 @@ def read_generation(data: QueryDict) -> int:
 def say_outcome(request: HttpRequest, outcome: Outcome) -> None:
     """Tell who changed something what came of it, on the next page."""
     if outcome.changed:
-        messages.success(request, f"Saved as revision {outcome.revision}.")
+        in_a_wave = " It goes to the nodes in a wave, one after the other." if outcome.wave else ""
+        messages.success(request, f"Saved as revision {outcome.revision}.{in_a_wave}")
     else:
         messages.info(request, "Nothing was changed.")

@@ -1,34 +1,44 @@
-"""Taking checks, carrying out several at a time, and reporting each as soon as it is done."""
+"""Taking work of several kinds, carrying out several pieces at a time, and reporting each as soon as it is done."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from typing import Any, Protocol
 
 from wagtail_multihost.nodeapi.connection import UnreachableError
-from wagtail_multihost.operations.courier.proofs import Check, Finding
-from wagtail_multihost.operations.courier.work_list import WorkList
-from wagtail_multihost.spec.printing import one_line
 
 logger = logging.getLogger(__name__)
 
 MOST_PAUSE = 30.0
-FAILED = Finding(False, problem="The courier could not carry the check out. Its log says why.")
+
+
+class Work(Protocol):
+    """
+    Work of one kind. ``take`` and ``report`` speak to the database, in one thread; ``carry_out`` speaks to the outside,
+    in others, and always returns what came of it. ``most`` are carried out at a time.
+    """
+
+    most: int
+
+    def take(self, room: int) -> Iterable[Any]: ...
+
+    def carry_out(self, item: Any) -> Any: ...
+
+    def report(self, item: Any, outcome: Any) -> None: ...
 
 
 class Rounds:
     """
-    The work of a courier: up to ``workers`` checks at a time, and a look for new ones each ``poll`` seconds. One thread
-    speaks to the database, the others to the outside.
+    What a courier does: up to ``workers`` pieces of ``work`` at a time, and a look for new ones each ``poll`` seconds.
+    One thread speaks to the database, the others to the outside.
     """
 
-    def __init__(
-        self, work_list: WorkList, look: Callable[[Check], Finding], *, workers: int = 8, poll: float = 2
-    ) -> None:
-        self.work_list, self.look, self.workers, self.poll = work_list, look, workers, poll
-        self.running: dict[Future[Finding], Check] = {}
+    def __init__(self, work: Sequence[Work], *, workers: int = 8, poll: float = 2) -> None:
+        self.work, self.workers, self.poll = work, workers, poll
+        self.running: dict[Future[Any], tuple[Work, Any]] = {}
         self.failures = 0
 
     def run(self, stopping: threading.Event, *, once: bool = False) -> None:
@@ -59,24 +69,17 @@ class Rounds:
         return bool(self.running) or not (once or stopping.is_set())
 
     def take(self, pool: Executor) -> None:
-        room = self.workers - len(self.running)
-        for check in self.work_list.take(room) if room else ():
-            self.running[pool.submit(self.carry_out, check)] = check
-
-    def carry_out(self, check: Check) -> Finding:
-        try:
-            return self.look(check)
-        except Exception:
-            logger.exception("The check of %s failed.", one_line(check.name))
-            return FAILED
+        for work in self.work:
+            room = min(
+                self.workers - len(self.running), work.most - sum(one is work for one, _ in self.running.values())
+            )
+            for item in work.take(room) if room > 0 else ():
+                self.running[pool.submit(work.carry_out, item)] = work, item
 
     def report_done(self) -> None:
         for future in [future for future in self.running if future.done()]:
-            check, finding = self.running[future], future.result()
-            if self.work_list.report(check, finding):
-                logger.info("%s: %s", one_line(check.name), finding.problem or f"proven ({finding.method})")
-            else:
-                logger.warning("%s: the check took longer than its lease.", one_line(check.name))
+            work, item = self.running[future]
+            work.report(item, future.result())
             del self.running[future]
 
     def pause(self, stopping: threading.Event) -> None:

@@ -1,20 +1,32 @@
-"""The checks that are asked for, in PostgreSQL: taking them, and reporting what was found."""
+"""What is asked for in PostgreSQL: taking checks of hostnames, and reporting what was found."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from wagtail_multihost.nodeapi.connection import BOUNDS, Bounds, UnreachableError, connect, fetch_rows
+from wagtail_multihost.nodeapi.connection import (
+    BOUNDS,
+    Bounds,
+    RefusedError,
+    UnreachableError,
+    connect,
+    fetch_rows,
+)
 from wagtail_multihost.nodeapi.courier_v1 import PROBLEM_LENGTH, REPORT, TAKE
 from wagtail_multihost.operations.courier.proofs import Check, Finding
 from wagtail_multihost.registry.postgres_service import connection_parameters
 from wagtail_multihost.registry.postgres_url import Target, parse_postgres_url, postgres_url_problem
+from wagtail_multihost.spec.printing import one_line
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+#: A database whose migrations are older does not have what is asked for.
+UNDEFINED = "42883"
 SCHEMES = ("postgres://", "postgresql://")
 
 
@@ -24,6 +36,10 @@ def parse_database(value: str) -> Target:
     if problem:
         raise ValueError(f"The database is not accepted. {problem}.")
     return parse_postgres_url(value)
+
+
+logger = logging.getLogger(__name__)
+FAILED = Finding(False, problem="The courier could not carry the check out. Its log says why.")
 
 
 class WorkList:
@@ -57,7 +73,39 @@ class WorkList:
             self.close()
             raise
 
+    def ask_newer(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        """Do the same, and return nothing where the database is of a version that does not know this yet."""
+        try:
+            return self.ask(statement, *values)
+        except RefusedError as error:
+            if error.sqlstate != UNDEFINED:
+                raise
+            return []
+
     def close(self) -> None:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+
+class Checks:
+    """Checks of hostnames as work of the courier: ``look`` says whether a challenge is published."""
+
+    def __init__(self, work_list: WorkList, look: Callable[[Check], Finding], most: int) -> None:
+        self.work_list, self.look, self.most = work_list, look, most
+
+    def take(self, room: int) -> list[Check]:
+        return self.work_list.take(room)
+
+    def carry_out(self, check: Check) -> Finding:
+        try:
+            return self.look(check)
+        except Exception:
+            logger.exception("The check of %s failed.", one_line(check.name))
+            return FAILED
+
+    def report(self, check: Check, finding: Finding) -> None:
+        if self.work_list.report(check, finding):
+            logger.info("%s: %s", one_line(check.name), finding.problem or f"proven ({finding.method})")
+        else:
+            logger.warning("%s: the check took longer than its lease.", one_line(check.name))
