@@ -25,6 +25,8 @@ from wagtail_multihost.spec.systemd import SystemdOptions
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 HOST = "aurora.example.org"
+#: A name that no site has.
+UNKNOWN_HOST = "nobody.example.org"
 SECONDS = 30
 #: Who runs the site, and where nginx asks it.
 CARRIERS = ("uwsgi", "uwsgi-debian", "gunicorn", "uwsgi-on-node", "gunicorn-on-node")
@@ -197,6 +199,8 @@ def opened_chain(
         stack.enter_context(run_site(folder, plans[0], runner))
         if carrier.startswith(EMBEDDED):
             wait_for(lambda: chain.ask("/").status == 200, "uWSGI's router")
+            # A vassal of its own, which may be ready later than the site.
+            wait_for(lambda: chain.ask("/", host=UNKNOWN_HOST).status == 404, "the answer for unknown hosts")
             plans = []
         for plan in plans:
             conf, log = written("nginx", plan) / "nginx/nginx.conf", plan.directory.parent / "output.log"

@@ -112,15 +112,17 @@ def opened(kind: Kind) -> Iterator[Embedded]:
         with running(command, folder / "uwsgi.log", environ=environment(), cwd=folder) as emperor:
             embedded = Embedded(kind, folder, port, password, emperor.pid)
             for site in SITES:
-                wait_for(lambda site=site: answers(embedded, site), f"{site}; see {folder / 'uwsgi.log'}")
+                wait_for(lambda site=site: answers(embedded, site, 200), f"{site}; see {folder / 'uwsgi.log'}")
+            # A vassal of its own answers for hosts of nobody. It may be ready last.
+            wait_for(lambda: answers(embedded, "unknown", 404), f"unknown hosts; see {folder / 'uwsgi.log'}")
             yield embedded
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def answers(embedded: Embedded, site: str) -> bool:
+def answers(embedded: Embedded, host: str, status: int) -> bool:
     try:
-        return embedded.browser(site).get("/").status == 200
+        return embedded.browser(host).get("/").status == status
     except OSError:
         return False
 
