@@ -10,7 +10,7 @@ from hypothesis import settings
 
 TESTS = Path(__file__).parent
 #: Rooms whose tests run without Django: once for each Python, in an environment that does not have it.
-PURE_ROOMS = ("as_site", "emitters", "launch", "production", "publishing", "registry", "resolver", "spec")
+PURE_ROOMS = ("as_site", "emitters", "launch", "node", "production", "publishing", "registry", "resolver", "spec")
 PURE_FILES = frozenset({"health/test_report.py", "health/test_sampler.py", "health/test_several_sites.py"})
 #: Files of these rooms that need Django all the same: they run with each version.
 NEEDS_DJANGO = frozenset(
@@ -31,7 +31,7 @@ NEEDS_DJANGO = frozenset(
     }
 )
 #: Tests of the tree and not of versions, and long random ones; the files beside this one belong to them.
-ONCE_ROOMS = ("benchmarks", "cases", "conformance", "examples", "fuzz", "operations")
+ONCE_ROOMS = ("benchmarks", "cases", "conformance", "examples", "fuzz", "node", "operations")
 #: Rooms where most tests start a process: they run with the oldest and the newest versions only.
 END_ROOMS = ("commands", "layouts")
 #: These run only if they are asked for: one has its own settings, one needs Sphinx, one other people's packages.

@@ -37,6 +37,7 @@ from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
 from wagtail_multihost.spec.names import Names, derive_names, successor_names
 
+SUSPENDED = "suspended"
 NO_SITE = "There is no such site."
 OPERATORS = "Only an operator of the platform may change it."
 NEEDS_CHANGE = "It needs the right to change the site."
@@ -76,6 +77,11 @@ class Draft:
         return was and (self.is_retired or not self.after.get("enabled", True))
 
     @property
+    def closes(self) -> bool:
+        """Whether nobody shall see the site any more."""
+        return self.is_retired or (is_closed(self.after) and not is_closed(self.before))
+
+    @property
     def type(self) -> str:
         """The type of the event."""
         if self.row is None:
@@ -86,6 +92,10 @@ class Draft:
         if was != will:
             return ENABLED if will else DISABLED
         return MOVED if any(map(is_move, self.differences)) else CHANGED
+
+
+def is_closed(record: Table) -> bool:
+    return not record.get("enabled", True) or record.get("state") == SUSPENDED
 
 
 def is_move(difference: Difference) -> bool:
@@ -158,7 +168,8 @@ def new_drafts(created: Sequence[CreateSite], platform: str, now: datetime) -> l
         if names is None:
             names = free_names(platform, change.identifier, uid, wished[change.identifier], held)
         record: dict[str, Any] = {**change.record, "uid": str(uid), "names": dict(names)}
-        row = ManagedSite(uid=uid, identifier=change.identifier, created=now)
+        is_imported = change.uid is not None
+        row = ManagedSite(uid=uid, identifier=change.identifier, created=now, is_imported=is_imported)
         drafts.append(Draft(row, {}, record, is_new=True, generation=1))
     return drafts
 

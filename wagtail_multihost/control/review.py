@@ -18,6 +18,7 @@ from wagtail_multihost.control.drafts import NEEDS_CHANGE, OPERATORS, Draft
 from wagtail_multihost.control.edits import normalize_hostname
 from wagtail_multihost.control.models import CHANGE, OPERATE, VIEW, HeldName, ManagedSite, Platform, Verification
 from wagtail_multihost.control.ownership import proof_is_valid
+from wagtail_multihost.control.placing.rules import replica_problems, unknown_group_problems
 from wagtail_multihost.control.records import (
     ControlSource,
     read_platform_record,
@@ -59,6 +60,7 @@ def review_drafts(
     if problems := [problem for draft in drafts for problem in right_problems(authority, draft)]:
         raise NotAllowedError(problems)
     problems = [problem for draft in drafts for problem in (*pin_problems(draft), *record_problems(draft))]
+    problems += unknown_group_problems((draft.identifier, draft.before, draft.after) for draft in drafts if draft.row)
     if problems:
         raise ConfigurationError(problems)
     refuse_unconfirmed(authority, drafts, confirmed)
@@ -188,6 +190,7 @@ def read_drafts(drafts: Sequence[Draft], watch: Watch = watch_nothing) -> dict[U
         spec, found = read_site_record(identifier, table, platform)
         problems += found
         if spec is not None:
+            problems += replica_problems(spec)
             specs[uid] = spec
     if problems:
         raise ConfigurationError(dict.fromkeys(problems))

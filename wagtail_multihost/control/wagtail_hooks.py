@@ -19,7 +19,7 @@ from wagtail_multihost.control.changes import (
     RETIRED,
 )
 from wagtail_multihost.control.dashboard.bulk import SITE_ACTIONS
-from wagtail_multihost.control.dashboard.home import add_panel, add_summary
+from wagtail_multihost.control.dashboard.home import add_panels, add_summary
 from wagtail_multihost.control.dashboard.menu import fleet_menu
 
 #: What the audit log says of each event.
@@ -47,7 +47,7 @@ def register_menu() -> MenuItem:
     return fleet_menu()
 
 
-hooks.register("construct_homepage_panels", add_panel)
+hooks.register("construct_homepage_panels", add_panels)
 hooks.register("construct_homepage_summary_items", add_summary)
 for action in SITE_ACTIONS:
     hooks.register("register_bulk_action", action)

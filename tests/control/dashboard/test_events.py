@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from uuid import uuid4
 
 from django.utils import timezone
 
+from tests.control.dashboard.nodes import add_nodes
+from tests.control.dashboard.pages import words
 from tests.control.dashboard.visits import EVENTS, listed, signed_in, text_of
-from tests.control.fleet import Fleet
+from tests.control.fleet import OPERATOR, Fleet
+from wagtail_multihost import control, nodeapi
 from wagtail_multihost.control.changes import EditSite, RetireSite
+from wagtail_multihost.control.dashboard.event_words import TITLES
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.models import Event, Head
+from wagtail_multihost.control.nodes import displace_sites, place_sites, save_node
 
 
 def test_events_are_found_by_type_site_and_reason(fleet: Fleet) -> None:
@@ -72,3 +79,39 @@ def test_list_is_read_again_until_that_is_paused(fleet: Fleet) -> None:
     assert "w-session:ping" in text_of(client, EVENTS)
     for query in ({"live": "off"}, {"ordering": "revision"}):
         assert "w-session:ping" not in text_of(client, EVENTS, **query)
+
+
+def test_events_of_nodes_and_placements_are_told_in_words(fleet: Fleet) -> None:
+    add_nodes("few-1", group="few", holds="placed")
+    site = fleet.add("aurora", database={"engine": "sqlite"})
+    place_sites(OPERATOR, "few-1", [site])
+    displace_sites(OPERATOR, "few-1", [site])
+    save_node(OPERATOR, "few-1", state="draining")
+    save_node(OPERATOR, "few-1", state="away", reason="a dead disk")
+    page = words(signed_in(fleet.user("root", operator=True)).get(EVENTS))
+    for said in (
+        "Group of nodes changed: few",
+        "Node changed: few-1",
+        "Site placed on few-1 aurora",
+        "Site taken from few-1 aurora",
+        "Node drains: few-1",
+        "a dead disk",
+    ):
+        assert said in page
+    customer = signed_in(fleet.user("ada", aurora="view"))
+    page = words(customer.get(EVENTS))
+    assert "Site placed on few-1 aurora" in page
+    assert "Node changed" not in page
+    assert "plan.applied" not in customer.get(EVENTS).text
+    assert "placement.changed" in customer.get(EVENTS).text
+
+
+def test_every_type_of_event_has_a_title() -> None:
+    """Each that is written somewhere in the package by its name."""
+    kinds = "site|platform|fleet|wave|group|node|placement|plan"
+    before = r"""(?:record_event\((?:authority, )?|THEN |ELSE |delete_node\([^,]+, )"""
+    written = re.compile(rf"""{before}["'](({kinds})\.\w+)["']""")
+    sources = [*Path(nodeapi.__path__[0]).glob("*.py"), *Path(control.__path__[0]).rglob("*.py")]
+    found = {match[0] for path in sources for match in written.findall(path.read_text(encoding="utf-8"))}
+    assert found >= {"node.left", "node.forgotten", "plan.applied", "plan.done"}
+    assert found - set(TITLES) == set()

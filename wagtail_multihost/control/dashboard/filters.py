@@ -11,8 +11,7 @@ from django.db.models import QuerySet
 from wagtail.admin.filters import WagtailFilterSet
 
 from wagtail_multihost.control.authority import Authority
-from wagtail_multihost.control.changes import PLATFORM_CHANGED, REFRESH
-from wagtail_multihost.control.dashboard.event_words import TITLES
+from wagtail_multihost.control.dashboard.event_words import OF_SITES, TITLES
 from wagtail_multihost.control.dashboard.labels import commonest_labels
 from wagtail_multihost.control.dashboard.listed_sites import HOSTNAME_PROBLEM, UNVERIFIED, sites_with_problem
 from wagtail_multihost.control.dashboard.status import STATUSES
@@ -119,5 +118,4 @@ class EventFilterSet(FleetFilterSet):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.authority.sees_all:
-            offered = [(name, title) for name, title in TITLES.items() if name not in (PLATFORM_CHANGED, REFRESH)]
-            self.filters["type"].extra["choices"] = offered
+            self.filters["type"].extra["choices"] = [(name, TITLES[name]) for name in OF_SITES]
