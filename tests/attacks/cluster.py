@@ -17,7 +17,7 @@ import psycopg
 from tests.accounts import passable_folder
 from tests.servers.accounts import POSTGRES, Account
 from tests.servers.postgres import HOST, SUPERUSER, Postgres, running_postgres
-from tests.servers.processes import running, wait_for
+from tests.servers.processes import accepts, running, wait_for
 
 CREATE_SITE = Path(__file__).parents[2] / "docs/examples/create-site.sql"
 PROXY = Path("/lib/systemd/systemd-socket-proxyd")
@@ -80,7 +80,7 @@ def running_proxy(server_socket: Path, folder: Path, owner: Account) -> Iterator
     command = ["setpriv", "--pdeathsig", "TERM", "systemd-socket-activate", "-l", path, *inner, PROXY]
     command += [f"--connections-max={BOUND}", server_socket]
     with running([str(word) for word in command], folder.with_suffix(".log"), {"PATH": os.defpath}, Path("/")):
-        wait_for(path.exists, "the socket of the proxy")
+        wait_for(lambda: accepts(path), "the socket of the proxy")
         path.chmod(0o666)  # the folder is what closes it here; systemd sets SocketMode
         yield own
 

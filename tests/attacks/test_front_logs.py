@@ -14,7 +14,7 @@ from tests.accounts import needs_root, passable_folder
 from tests.emitters.conftest import make_site
 from tests.emitters.front import opened_front
 from tests.servers.accounts import Account
-from tests.servers.processes import running, wait_for
+from tests.servers.processes import accepts, running, wait_for
 from wagtail_multihost.spec.nginx import NginxOptions
 
 pytestmark = [pytest.mark.servers, needs_root]
@@ -30,7 +30,7 @@ def test_a_site_reads_no_log_of_the_front_and_rotation_goes_on() -> None:
         shutil.chown(folder / "logs", "root", "www-data")
         (folder / "logs").chmod(0o750)
         with running(["nginx", "-e", "stderr", "-c", conf, "-g", "daemon off;"], folder / "output.log") as process:
-            wait_for((folder / "http.sock").exists, "nginx")
+            wait_for(lambda: accepts(folder / "http.sock"), "nginx")
             front.ask("aurora.example.org", "/reset/one")
             log = next(path for path in (folder / "logs").iterdir() if path.name.startswith("access"))
             wait_for(lambda: "/reset/one" in log.read_text(), "the log")

@@ -22,7 +22,7 @@ from tests.accounts import needs_root, passable_folder
 from tests.attacks.emperor import HOSTILE, NEIGHBOUR, House, house_plan, opened_house
 from tests.emitters.units import command, environment, expanded, last, read_unit
 from tests.servers.accounts import Account
-from tests.servers.processes import running, wait_for
+from tests.servers.processes import accepts, running, wait_for
 from tests.servers.workshop import Workshop
 from wagtail_multihost.emitters import emit
 from wagtail_multihost.emitters.output import compare, write
@@ -123,7 +123,7 @@ def started(directory: Path, folder: Path, site: str) -> Iterator[subprocess.Pop
     words += account.command("setpriv", "--no-new-privs", *command(last(unit, "Service", "ExecStart"), site))
     code = Path(last(unit, "Service", "WorkingDirectory"))
     with running(words, directory / f"{site}.log", cwd=code) as process:
-        wait_for(listen.exists, "the socket")
+        wait_for(lambda: accepts(listen), "the socket")
         yield process
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.servers.processes import free_port, running, wait_for
+from tests.servers.processes import accepts, free_port, running, wait_for
 from wagtail_multihost.backends import generations
 from wagtail_multihost.backends.cache import SiteRedisCache
 from wagtail_multihost.backends.django_redis import SiteDjangoRedisCache
@@ -32,7 +32,7 @@ def addresses() -> Iterator[tuple[str, str]]:
             running([*command, port, "--bind", "127.0.0.1", "--unixsocket", primary], folder / "a.log"),
             running([*command, "0", "--unixsocket", replica, "--replicaof", "127.0.0.1", port], folder / "b.log"),
         ):
-            wait_for(lambda: primary.exists() and replica.exists() and is_linked(replica), "Redis and its replica")
+            wait_for(lambda: accepts(primary) and accepts(replica) and is_linked(replica), "Redis and its replica")
             yield f"unix://{primary}?db=0", f"unix://{replica}?db=0"
     finally:
         shutil.rmtree(folder)

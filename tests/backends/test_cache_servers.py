@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from tests.servers.accounts import OTHERS
-from tests.servers.processes import running, wait_for
+from tests.servers.processes import accepts, running, wait_for
 from tests.servers.redis import PASSWORDS, shared_redis
 from tests.spec.samples import a_site, redis
 from wagtail_multihost.backends import generations
@@ -52,7 +52,7 @@ def memcached() -> Iterator[str]:
     address = folder / "memcached.sock"
     try:
         with running(OTHERS.command("memcached", "-s", address), folder / "memcached.log"):
-            wait_for(address.exists, "memcached")
+            wait_for(lambda: accepts(address), "memcached")
             yield f"unix:{address}"
     finally:
         shutil.rmtree(folder)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, written
-from tests.servers.processes import free_port, running, wait_for
+from tests.servers.processes import accepts, free_port, running, wait_for
 from wagtail_multihost.emitters import Plan, emitters
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
@@ -91,7 +91,7 @@ class Front:
         """Run nginx with the main file ``conf``."""
         log = self.folder / "output.log"
         with running(["nginx", "-e", "stderr", "-c", conf, "-g", "daemon off;"], log) as process:
-            wait_for(lambda: process.poll() is not None or (self.folder / "http.sock").exists(), "nginx")
+            wait_for(lambda: process.poll() is not None or accepts(self.folder / "http.sock"), "nginx")
             assert process.poll() is None, log.read_text()
             yield
 

@@ -28,7 +28,7 @@ from tests.emitters.test_nginx_content_servers import (
     send,
 )
 from tests.servers.applications import application
-from tests.servers.processes import running, wait_for
+from tests.servers.processes import accepts, running, wait_for
 from wagtail_multihost.emitters import Plan
 
 pytestmark = pytest.mark.servers
@@ -111,7 +111,7 @@ def serving(folder: Path, plan: Plan, port: int) -> Iterator[None]:
         file.write_text(text.replace("https://$multihost_bucket_host;", f"https://$multihost_bucket_host:{port};"))
     conf = plan.directory / "nginx/nginx.conf"
     with running(["nginx", "-c", conf, "-g", "daemon off;"], folder / "output.log"):
-        wait_for((folder / "http.sock").exists, "nginx")
+        wait_for(lambda: accepts(folder / "http.sock"), "nginx")
         yield
 
 

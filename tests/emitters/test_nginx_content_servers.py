@@ -20,7 +20,7 @@ import pytest
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, written
 from tests.servers.applications import Answer, application
-from tests.servers.processes import running, wait_for
+from tests.servers.processes import accepts, running, wait_for
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
@@ -88,7 +88,7 @@ def serving(plan: Plan, folder: Path, **answers: Callable[[dict[str, str]], Answ
             stack.enter_context(application(folder / f"{site}.sock", answer))
         conf = written("nginx", plan) / "nginx/nginx.conf"
         stack.enter_context(running(["nginx", "-c", conf, "-g", "daemon off;"], folder / "output.log"))
-        wait_for((folder / "http.sock").exists, "nginx")
+        wait_for(lambda: accepts(folder / "http.sock"), "nginx")
         yield
 
 

@@ -17,7 +17,7 @@ import pytest
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, written
 from tests.emitters.test_nginx_content_servers import AURORA, BOREALIS, Application, body, send
 from tests.servers.applications import Answer, application
-from tests.servers.processes import free_port, running, wait_for
+from tests.servers.processes import accepts, free_port, running, wait_for
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
@@ -73,7 +73,7 @@ def serving(folder: Path, *sites: SiteSpec, **options: Any) -> Iterator[int]:
             log = plan.directory / "output.log"
             stack.enter_context(running(["nginx", "-c", conf, "-g", "daemon off;"], log))
             wait_for(plan.options(NginxOptions).pid.exists, f"nginx: {log.read_text()}")
-        wait_for((folder / "http.sock").exists, "the front server")
+        wait_for(lambda: accepts(folder / "http.sock"), "the front server")
         yield port
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site, written
 from tests.emitters.strategies import hostnames, paths, segments, site_ids
-from tests.servers.processes import free_port, running, wait_for
+from tests.servers.processes import accepts, free_port, running, wait_for
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.emitters.nginx.hosts import bucket_size
 from wagtail_multihost.spec.nginx import NginxOptions
@@ -203,7 +203,7 @@ def test_nginx_itself_maps_hosts_to_the_values_of_their_sites(folder: Path) -> N
         'return 200 "$multihost_site|$multihost_socket|$multihost_media"; } }\n'
     )
     with running(["nginx", "-c", conf], folder / "output.log"):
-        wait_for((folder / "http.sock").exists, "nginx")
+        wait_for(lambda: accepts(folder / "http.sock"), "nginx")
         found = {host: ask(folder, host)[1] for host in [*(site.canonical for site in sites), *NAMES[:1], "x.y"]}
     assert found == {
         **{site.canonical: f"{site.id}|{site.id}-2.sock|{odd}/{site.id}" for site in sites},
@@ -268,7 +268,7 @@ def nginx(plan: Plan, folder: Path) -> Iterator[None]:
     """Run the plan's nginx."""
     conf = written("nginx", plan) / "nginx/nginx.conf"
     with running(["nginx", "-c", conf, "-g", "daemon off;"], folder / "output.log"):
-        wait_for((folder / "http.sock").exists, "nginx")
+        wait_for(lambda: accepts(folder / "http.sock"), "nginx")
         yield
 
 

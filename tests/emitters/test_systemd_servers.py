@@ -27,7 +27,7 @@ from tests.emitters.test_systemd import CASES
 from tests.emitters.test_systemd_quoting import PLACES, below, hostile, hostile_plan
 from tests.emitters.units import command, environment, last, read_unit
 from tests.servers.accounts import OTHERS
-from tests.servers.processes import running, wait_for
+from tests.servers.processes import accepts, running, wait_for
 from wagtail_multihost.emitters import Plan, Stage, emit, emitters
 from wagtail_multihost.exceptions import RenderError
 from wagtail_multihost.spec.systemd import SystemdOptions
@@ -171,7 +171,7 @@ def test_gunicorn_serves_as_its_settings_say(folder: Path, threads: int) -> None
     variables = [word for pair in environment(unit, "aurora").items() for word in ("-E", "=".join(pair))]
     start = command(last(unit, "Service", "ExecStart"), "aurora")
     with running(["systemd-socket-activate", "-l", path, *variables, *start], log, cwd=folder):
-        wait_for(path.exists, "the socket", 30)
+        wait_for(lambda: accepts(path), "the socket", 30)
         found = ask(path, X_Real_IP="192.0.2.7", X_Forwarded_Proto="https")
         assert found.pop("frozen") > 0
         assert found == {

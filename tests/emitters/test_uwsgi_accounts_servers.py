@@ -17,7 +17,7 @@ import pytest
 
 from tests.accounts import needs_root, passable_folder
 from tests.emitters.conftest import make_codebase, make_plan, make_platform, make_site
-from tests.servers.processes import children, running, wait_for
+from tests.servers.processes import accepts, children, running, wait_for
 from tests.servers.uwsgi import PROGRAM, ask
 from wagtail_multihost.emitters import Plan, Stage, emit, emitters
 from wagtail_multihost.emitters.output import State, compare, write
@@ -105,7 +105,7 @@ def _house() -> Iterator[House]:
             house = House(plan, it, log)
             for site in (HOSTILE, NEIGHBOUR):
                 wait_for(partial(house.answers, site), f"the site {site}")
-            wait_for(house.socket(SLEEPER).exists, "the socket of the site on demand")
+            wait_for(partial(accepts, house.socket(SLEEPER)), "the socket of the site on demand")
             yield house
 
 

@@ -16,7 +16,7 @@ from tests.emitters.test_systemd_servers import folder as readable_folder  # noq
 from tests.emitters.test_systemd_servers import loaded
 from tests.emitters.test_variables import NASTY
 from tests.emitters.units import command, environment, last, read_unit
-from tests.servers.processes import running, wait_for
+from tests.servers.processes import accepts, running, wait_for
 from tests.servers.router import BUILDS, VIRTUALENVS, program
 from tests.servers.uwsgi import packet
 from wagtail_multihost.emitters import Plan
@@ -94,7 +94,7 @@ def test_gunicorn_gives_a_site_its_very_variables(place: Path) -> None:
     variables = [word for pair in environment(unit, "aurora").items() for word in ("-E", "=".join(pair))]
     start = command(last(unit, "Service", "ExecStart"), "aurora")
     with running(["systemd-socket-activate", "-l", path, *variables, *start], place / "log", cwd=place):
-        wait_for(path.exists, "the socket", 30)
+        wait_for(lambda: accepts(path), "the socket", 30)
         found = variables_in(answer(path, b"GET / HTTP/1.0\r\nHost: aurora.example.org\r\n\r\n"))
     assert {name: found.get(name) for name in NASTY} == NASTY
 

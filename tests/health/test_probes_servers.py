@@ -20,7 +20,7 @@ from django.test import override_settings
 
 from tests.health.certificates import Pair, make
 from tests.servers.accounts import OTHERS
-from tests.servers.processes import free_port, running, wait_for
+from tests.servers.processes import accepts, free_port, running, wait_for
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import OPERATOR, AccessKeys, S3Server
 from tests.spec.samples import a_platform, a_site
@@ -161,7 +161,7 @@ def test_memcached_keeps_no_connection(folder: Path, become: Become) -> None:
     become()
     address = OTHERS.folder(folder / "memcached", 0o700) / "memcached.sock"
     with running(OTHERS.command("memcached", "-s", address), folder / "memcached.log"):
-        wait_for(address.exists, "memcached")
+        wait_for(lambda: accepts(address), "memcached")
         stated = {
             "BACKEND": "wagtail_multihost.backends.memcached.SitePyMemcacheCache",
             "LOCATION": f"unix:{address}",

@@ -15,7 +15,7 @@ import pytest
 from tests.emitters.units import command, environment, expanded, last, read_unit
 from tests.servers.accounts import FRONT, IS_ROOT, ROOT, Account
 from tests.servers.nginx import raw, running_nginx, status_of
-from tests.servers.processes import children, running, wait_for
+from tests.servers.processes import accepts, children, running, wait_for
 from tests.servers.street import Street, make_street, platform_table
 from tests.servers.workshop import ADMIN, READER, SEED, opened_workshop, write_registry
 
@@ -65,7 +65,7 @@ def waiting(street: Street, site: str) -> Iterator[subprocess.Popen[bytes]]:
     directory = Path(expanded(last(service, "Service", "WorkingDirectory"), site))
     log = street.folder / f"{site}.log"
     with running(["systemd-socket-activate", "-l", path, *variables, *start], log, cwd=directory) as process:
-        wait_for(path.exists, "the socket", 30)
+        wait_for(lambda: accepts(path), "the socket", 30)
         owner, group = (last(listening, "Socket", key) for key in ("SocketUser", "SocketGroup"))
         Account(owner, group).take(path, int(last(listening, "Socket", "SocketMode"), 8))
         yield process
