@@ -27,6 +27,7 @@ UNITS = ("multihost@a.service", "multihost@a.socket", "multihost-publish@a.servi
             ("systemd", "systemd/tmpfiles.d", "systemd/multihost*.d"),
             *(True, False, [f"systemd/{unit}.d/50-site.conf" for unit in UNITS]),
         ),
+        ("embedded", ("embedded",), True, False, ["embedded/a.ini"]),
     ],
 )
 def test_targets_say_where_their_files_are_and_for_whom(
@@ -34,7 +35,7 @@ def test_targets_say_where_their_files_are_and_for_whom(
 ) -> None:
     """Each is found by its name, with the folders that stale files are looked for in, and those of a site's own."""
     emitter = emitters()[name]
-    assert list(emitters())[:3] == ["nginx", "uwsgi", "systemd"]
+    assert list(emitters())[:4] == ["nginx", "uwsgi", "systemd", "embedded"]
     assert (emitter.name, emitter.folders) == (name, folders)
     assert (emitter.runs_sites, emitter.emits_all, bool(emitter.generation)) == (runs_sites, emits_all, name == "nginx")
     assert [str(path) for path in emitter.paths_of("a")] == paths

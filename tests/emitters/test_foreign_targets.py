@@ -30,7 +30,7 @@ def test_announced_targets_are_beside_the_built_in_ones(monkeypatch: pytest.Monk
     monkeypatch.setattr(package, "entry_points", lambda **options: asked.append(options) or points)
     found = emitters.__wrapped__()
     assert {name: emitter.name for name, emitter in found.items()} == {
-        name: name for name in ("nginx", "uwsgi", "systemd", "a", "b")
+        name: name for name in ("nginx", "uwsgi", "systemd", "embedded", "a", "b")
     }
     assert asked == [{"group": "wagtail_multihost.emitters"}]
 

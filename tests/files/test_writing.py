@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from wagtail_multihost.files.writing import (
     place_drafts,
     remove_drafts,
     sync_paths,
+    touch_file,
     write_drafts,
     write_files,
 )
@@ -206,3 +208,14 @@ def test_many_files_are_synchronized_all_at_once(
     monkeypatch.setattr(os, "sync", lambda: steps.append("sync all"))
     sync_paths(paths)
     assert steps == (["sync"] * count if single else ["sync all"])
+
+
+@pytest.mark.parametrize("ahead", [-60, 0, 60])
+def test_touched_file_is_newer_in_whole_seconds(tmp_path: Path, ahead: int) -> None:
+    """Whether it was written long ago, in this second, or by a clock that was ahead."""
+    path = tmp_path / "aurora.ini"
+    path.write_text("")
+    before = int(time.time()) + ahead
+    os.utime(path, (before, before))
+    touch_file(str(path))
+    assert path.stat().st_mtime >= max(before + 1, int(time.time()) - 5)

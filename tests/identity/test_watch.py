@@ -44,21 +44,14 @@ def connected() -> Any:
 
 @pytest.fixture(name="clock")
 def _clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A clock that moves when the test sleeps. The watch of an earlier one may still run, by the real clock."""
+    """A clock that moves when somebody sleeps."""
     clock = SimpleNamespace(now=100.0, slept=0)
-    own = threading.current_thread()
 
     def sleep(seconds: float) -> None:
-        if threading.current_thread() is not own:
-            time.sleep(seconds)
-            return
         clock.now += seconds
         clock.slept += 1
 
-    def monotonic() -> float:
-        return float(clock.now) if threading.current_thread() is own else time.monotonic()
-
-    monkeypatch.setattr(deadlines, "time", SimpleNamespace(monotonic=monotonic, sleep=sleep))
+    monkeypatch.setattr(deadlines, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
     return clock
 
 

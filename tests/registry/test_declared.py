@@ -61,19 +61,25 @@ PLACES = {
 #: What a front server needs, besides all options of nginx.
 OF_FRONTS = {
     "platform": {
-        *("name", "data", "sockets", "origin", "runner", "templates", "nodes", "storage", "tls", "nginx"),
+        *("name", "data", "sockets", "origin", "runner", "templates", "nodes", "secure_proxy_ssl_header"),
+        *("storage", "tls", "nginx", "uwsgi", "systemd"),
     },
+    "platform.uwsgi": {"harakiri"},
+    "platform.systemd": {"timeout"},
     SITE: {
-        *("hostnames", "aliases", "enabled", "state", "nodes", "nginx", "storage", "tls"),
+        *("hostnames", "aliases", "enabled", "state", "nodes", "storage", "tls", "nginx", "uwsgi", "systemd"),
         *("session_cookie", "csrf_cookie", "language_cookie"),
     },
+    "uwsgi": {"harakiri"},
+    "systemd": {"timeout"},
+    "storage": {"backend", "domain", "querystring_expire"},
     "tls": {"certificate", "key", "pending", "off"},
 }
 LEFT_OUT_OF_SNAPSHOTS = {
     "platform": {
         *("revision", "user", "runner", "templates", "snapshots", "nodes", "codebases", "nginx", "uwsgi", "systemd"),
     },
-    SITE: {"labels", "state", "nodes", "codebase", "code", "nginx", "uwsgi", "systemd"},
+    SITE: {"labels", "state", "nodes", "node_group", "replicas", "codebase", "code", "nginx", "uwsgi", "systemd"},
     "platform.project_settings.NAME": {"default", "default_file", "meaning"},
     "platform.env.NAME": {"default", "meaning"},
     "platform.codebases.NAME": {"directory", "virtualenv", "wsgi", "settings_module", "pythonpath"},

@@ -271,3 +271,24 @@ def test_node_file_has_tables_of_sites(tmp_path: Path) -> None:
         ("node.toml: other", "The"),
     }
     assert parse_postgres_url("postgres://db/c").parameters  # the module loads without a driver
+
+
+def test_text_of_before_is_accepted_no_longer_than_the_file_is(tmp_path: Path) -> None:
+    """What a text says is remembered; whether the file may be used is asked of the file each time."""
+    path, environ = tmp_path / "node.toml", {"MULTIHOST_NODE_FILE": str(tmp_path / "node.toml")}
+    path.write_text('[platform]\ndata = "/srv/data"\n')
+    path.chmod(0o600)
+    first = read_node_file(environ)
+    assert read_node_file(environ) == first
+    path.chmod(0o666)
+    with pytest.raises(ConfigurationError, match="node file cannot be read: it is not accepted"):
+        read_node_file(environ)
+    path.chmod(0o600)
+    path.write_text('[platform]\ndata = "/srv/dota"\n')
+    assert read_node_file(environ).platform == {"data": "/srv/dota"}
+    path.write_text("[platform")
+    with pytest.raises(ConfigurationError, match="not valid TOML"):
+        read_node_file(environ)
+    path.unlink()
+    with pytest.raises(ConfigurationError, match="There is no node file here"):
+        read_node_file(environ)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from wagtail_multihost.exceptions import Problem
-from wagtail_multihost.registry.references import NO_RULES, ReferenceRules, longest_owner, read_rules
+from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.references import NO_RULES, RESERVED, ReferenceRules, longest_owner, read_rules
 
 RULES = ReferenceRules("/etc/multihost/secrets/{site}", "MULTIHOST_SECRET_{SITE}_")
 CLEAR = ReferenceRules("", "MULTIHOST_SECRET_{SITE}__")
@@ -120,3 +123,16 @@ def test_owner_of_a_variable_is_the_longest_id() -> None:
     """A name that no id can have belongs to nobody."""
     assert longest_owner(RULES.variables, "MULTIHOST_SECRET_A_B_C") == "A_B"
     assert longest_owner(RULES.variables, "MULTIHOST_SECRET__C") == ""
+
+
+def test_what_is_sealed_is_refused_where_no_agent_opens_it(tmp_path: Path) -> None:
+    """By every registry that follows references, and whatever follows the word."""
+    for text in ("sealed:", "sealed:abc"):
+        path = tmp_path / "sites.toml"
+        path.write_text(
+            '[platform]\nname = "aviary"\n[sites.aurora]\nhostnames = ["aurora.example.com"]\n'
+            f'secret_key = "{text}"\nsecret_key_fallbacks = ["{text}"]\n'
+        )
+        with pytest.raises(ConfigurationError) as refused:
+            open_registry(path, {}).load()
+        assert [problem.message for problem in refused.value.problems] == [RESERVED, RESERVED]

@@ -147,7 +147,7 @@ def same(snapshot: SiteSpec, site: SiteSpec) -> bool:
 #: What only servers and people have a use for.
 LEFT_OUT = {
     *("templates", "snapshots", "nodes", "options", "user", "runner"),
-    *("state", "codebase", "codebases", "code", "labels"),
+    *("state", "codebase", "codebases", "code", "labels", "node_group", "replicas"),
 }
 
 

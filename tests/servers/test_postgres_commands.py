@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.core.management import get_commands, load_command_class
 
 from tests.commands.conftest import Manage, manage, project  # noqa: F401
 from tests.servers.control import HOST, Control, reset, running_control, stopped
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.registry.last_copy import FILE_NAME
+from wagtail_multihost.sealing import public_bytes, public_text
 
 pytestmark = pytest.mark.servers
 DAY = 86400
@@ -54,6 +56,7 @@ def away(control: Control) -> str:
     return control.url.replace(f"{HOST}:{control.server.port}", f"{HOST}:1")
 
 
+RECIPIENT = public_text(public_bytes(X25519PrivateKey.generate()))
 COMMANDS = {
     "multihost_sites": ["multihost_sites", "--json"],
     "multihost_explain": ["multihost_explain", "aurora", "--json"],
@@ -65,6 +68,8 @@ COMMANDS = {
     "multihost_as": ["multihost_as", "aurora", "check"],
     "multihost_adopt": ["multihost_adopt", "aurora", "--dry-run"],
     "multihost_hostname": ["multihost_hostname", "aurora", "--dry-run"],
+    "multihost_seal_keys": ["multihost_seal_keys", "--recipient", RECIPIENT, "--output", "{folder}/keys.json"],
+    "multihost_superuser": ["multihost_superuser", "aurora", "--email=ada@example.org"],
     "multihost_health": ["multihost_health", "--site", "aurora", "--token"],
     "check": ["check"],
 }
@@ -79,6 +84,9 @@ def test_each_command_takes_the_registry(control: Control, run: Run, tmp_path: P
     code, said, told = run(*words)
     if name == "multihost_hostname":  # the project has no Wagtail, which is known only once the site is
         assert "There is no table of Site rows" in told
+        return
+    if name == "multihost_superuser":
+        assert "no page on which a password is chosen" in told
         return
     assert (code, "Traceback" in told) == (0, False), told
     if name == "multihost_sites":

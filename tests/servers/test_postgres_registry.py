@@ -380,7 +380,7 @@ def test_relative_paths_are_refused(control: Control) -> None:
         ("env:HOME", "the site's begin with"),
         ("env:MULTIHOST_SECRET_AURORA_SHOP_KEY", "it is that of a site aurora-shop"),
         (PASSWORD * 5, "A secret in the clear is not accepted"),
-        ("sealed:abc", "Sealed secrets are not read by this version"),
+        ("sealed:abc", "What is sealed is opened by multihost-agent alone"),
     ],
 )
 def test_variables_of_secrets_are_the_sites_own(control: Control, value: str, sentence: str) -> None:

@@ -99,6 +99,7 @@ DEFAULTS: dict[type[Any], dict[str, object]] = {
         **{"session_cookie": "", "csrf_cookie": "", "language_cookie": ""},
         "state": "active",
         "nodes": (),
+        **{"node_group": "", "replicas": None},
         "codebase": "",
         "code": (),
         "options": (),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 
-from wagtail_multihost.emitters import nginx, systemd, uwsgi
+from wagtail_multihost.emitters import embedded, nginx, systemd, uwsgi
 from wagtail_multihost.emitters.emitter import Emitter, Stage, Validation
 from wagtail_multihost.emitters.files import EmittedFile, Plan, rendered
 from wagtail_multihost.emitters.rendering import OWNERSHIP_LINE
@@ -15,7 +15,7 @@ from wagtail_multihost.registry.targets import ENTRY_POINTS, announced_options, 
 
 __all__ = ["OWNERSHIP_LINE", "EmittedFile", "Emitter", "Plan", "Stage", "Validation", "emit", "emitters"]
 
-BUILT_IN = (nginx.EMITTER, uwsgi.EMITTER, systemd.EMITTER)
+BUILT_IN = (nginx.EMITTER, uwsgi.EMITTER, systemd.EMITTER, embedded.EMITTER)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -110,7 +110,10 @@ class Plan:
     the sites' processes open it, and the absolute ``directory`` that the files will be written to. With
     ``only`` set, files of other sites are not rendered; shared files always are. ``node`` is the platform's node
     that the files are for, whose sites ``sites`` are; blank for the front server, and where all is on one machine.
-    ``source`` is the registry as the operator's commands open it, blank where that is not known.
+    ``source`` is the registry as the operator's commands open it, blank where that is not known. ``digests`` are those
+    of the sites' snapshots, by id, where processes are to be restarted when theirs has changed. ``serving`` are, for
+    the front server of nodes that come and go, the names of those that serve each site now, by its id, whatever the
+    site states; None where that is not known.
     """
 
     platform: PlatformSpec
@@ -121,6 +124,8 @@ class Plan:
     only: frozenset[str] = frozenset()
     node: str = ""
     source: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    serving: Mapping[str, tuple[str, ...]] | None = None
 
     def options(self, kind: type[Stated], site: SiteSpec | None = None) -> Stated:
         """Return the options of a target, which ``kind`` declares: a site's own over the platform's or the defaults."""
@@ -150,6 +155,11 @@ class Plan:
         same; ``options`` are the mode, site and group of an ``EmittedFile``.
         """
         return RenderedFile(path, name, values, self.platform.templates, **options)
+
+    def nodes_of(self, site: SiteSpec) -> tuple[str, ...]:
+        """Return the names of the nodes that serve the site, sorted; without nodes, or where none serves it, none."""
+        stated = site.nodes or tuple(name for name, _ in self.platform.nodes)
+        return tuple(sorted(stated if self.serving is None else self.serving.get(site.id, ())))
 
     @property
     def chosen(self) -> tuple[SiteSpec, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LOCK_SECONDS = 10
@@ -27,6 +28,17 @@ def lock(descriptor: int, deadline: float, is_needless: Callable[[], bool] = lam
         else:
             return True
     return False
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Keep other processes that lock a folder out of it; raises OSError, also where one of them stays too long."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock(descriptor, time.monotonic() + LOCK_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def lock_file(path: Path, deadline: float) -> int:

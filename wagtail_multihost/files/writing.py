@@ -101,6 +101,14 @@ def make_newer(path: str, replaced: str) -> None:
         os.utime(path, (least, least), follow_symlinks=False)
 
 
+def touch_file(path: str) -> None:
+    """Give a file the time of now, or of a second after its own: in whole seconds it is newer than it was."""
+    before = modified_seconds(path)
+    os.utime(path, follow_symlinks=False)
+    if modified_seconds(path) <= before:
+        os.utime(path, (before + 1, before + 1), follow_symlinks=False)
+
+
 def modified_seconds(path: str) -> int:
     """Return a file's time of modification in whole seconds."""
     return os.lstat(path).st_mtime_ns // 10**9

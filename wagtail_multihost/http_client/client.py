@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +21,8 @@ MAX_HEAD_BYTES = 64 << 10
 MAX_PACKET_BYTES = 0xFFFF
 RETRY_SECONDS = 0.01
 PATH = r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*"
+#: What no server takes for the end of the line that it is in: printable ASCII without blanks, and no fragment.
+QUERY = re.compile(r"[!-\"$-~]*")
 TCP_FORM = re.compile(
     rf"(?P<scheme>https?|uwsgi)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{{1,5}}))?(?P<path>{PATH})?"
 )
@@ -48,7 +50,7 @@ class Target:
     def __init__(self, url: str, *, takes_query: bool = False) -> None:
         place, mark, query = url.partition("?") if takes_query else (url, "", "")
         found = TCP_FORM.fullmatch(place) or UNIX_FORM.fullmatch(place)
-        if found is None:
+        if found is None or not QUERY.fullmatch(query):
             raise NoAnswerError(f"The URL {url!r} is not accepted. {ACCEPTED}")
         parts = {name: text or "" for name, text in found.groupdict().items()}
         self.scheme = "http" if parts["scheme"] == "unix" else parts["scheme"]
@@ -113,6 +115,8 @@ def ask_server(
     enough: int = 0,
     is_proxy: bool = False,
     trusts_any: bool = False,
+    body: bytes = b"",
+    more: Mapping[str, str] | None = None,
 ) -> Reply:
     """
     Return the answer to ``path``, whose status code may be any. No redirect is followed and no proxy is used. Where
@@ -121,10 +125,13 @@ def ask_server(
 
     Where ``addresses`` are stated, only these are asked, and the target's name is not looked up. After ``enough`` bytes
     of the body the rest is not read (0: all of it is). ``is_proxy`` says, to a listener that wants a line of the PROXY
-    protocol, that the connection is this machine's own. ``trusts_any`` accepts any certificate.
+    protocol, that the connection is this machine's own. ``trusts_any`` accepts any certificate. ``body`` is sent
+    with a request over HTTP, and ``more`` headers.
     """
     deadline = time.monotonic() + seconds
-    headers = {"Host": target.name, "Accept": "*/*", "User-Agent": agent}
+    headers = {"Host": target.name, "Accept": "*/*", "User-Agent": agent, **(more or {})}
+    if body or method == "POST":
+        headers["Content-Length"] = str(len(body))
     if token:
         headers["Authorization"] = f"Bearer {token}"
     make = uwsgi_request if target.scheme == "uwsgi" else http_request
@@ -134,7 +141,7 @@ def ask_server(
         ) as connection:
             if token and accounts and target.scheme != "https" and not is_served_by(connection, accounts):
                 headers.pop("Authorization")
-            connection.sendall(make(target, method, path, headers))
+            connection.sendall(make(target, method, path, headers) + body)
             return parse_reply(*receive_answer(connection, deadline, enough), is_whole=not enough)
     except TimeoutError:
         raise NoAnswerError(f"There was no answer within {seconds:g} seconds.") from None
@@ -152,8 +159,7 @@ def is_served_by(connection: socket.socket, accounts: Collection[int]) -> bool:
 
 def http_request(target: Target, method: str, path: str, headers: dict[str, str]) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    length = ["Content-Length: 0"] if method == "POST" else []
-    return "\r\n".join([*lines, *length, "Connection: close", "", ""]).encode()
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode()
 
 
 def uwsgi_request(target: Target, method: str, path: str, headers: dict[str, str]) -> bytes:

@@ -75,15 +75,15 @@ def find_groups(platform: PlatformSpec, sites: Iterable[SiteSpec]) -> dict[str, 
 
 
 def find_changes(
-    snapshots: Iterable[Snapshot], groups: Mapping[str, int], key: Ed25519PrivateKey | None
+    snapshots: Iterable[Snapshot], groups: Mapping[str, int], key: Ed25519PrivateKey | None, *, replaces: bool = False
 ) -> Iterator[SnapshotChange]:
     """
-    Yield a change for every snapshot whose file differs. Raises ConfigurationError for files that are not snapshots,
-    and for those of a later revision.
+    Yield a change for every snapshot whose file differs. Raises ConfigurationError for those of a later revision and,
+    unless it ``replaces`` them, for files that are not snapshots.
     """
     problems = []
     for snapshot in snapshots:
-        found = compare_snapshot(snapshot, groups[snapshot.site], key)
+        found = compare_snapshot(snapshot, groups[snapshot.site], key, replaces=replaces)
         if isinstance(found, Problem):
             problems.append(found)
         elif found is not None:
@@ -92,10 +92,12 @@ def find_changes(
         raise ConfigurationError(problems)
 
 
-def compare_snapshot(snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None) -> SnapshotChange | Problem | None:
+def compare_snapshot(
+    snapshot: Snapshot, gid: int, key: Ed25519PrivateKey | None, *, replaces: bool = False
+) -> SnapshotChange | Problem | None:
     """Return the change of one snapshot's file, why it cannot be changed, or None if it is up to date."""
     old, status = read_existing(snapshot.path)
-    if status is not None and old is None:
+    if status is not None and old is None and not replaces:
         return Problem(str(snapshot.path), "It is not a snapshot, so it is not overwritten. Remove it.", snapshot.site)
     state = choose_action(old, snapshot.document, key)
     if old and state is SnapshotAction.UPDATED and revision_of(old) > revision_of(snapshot.document):

@@ -55,13 +55,15 @@ def publish(
     key: Ed25519PrivateKey | None = None,
     removes: bool = True,
     writes: bool = True,
+    replaces: bool = False,
     releases: Iterable[Release] = (),
     watch: Watch = watch_nothing,
 ) -> list[SnapshotChange]:
     """
     Write the snapshots of ``contents``, which ``to_publish`` returned of ``registry``, into ``folder``, and return what
     differed; ``writes=False`` only compares. They are signed with ``key``, if it is given. ``removes`` also removes the
-    snapshots of sites that are not in ``contents``. ``releases`` say which formats sites with their own code read.
+    snapshots of sites that are not in ``contents``; ``replaces`` overwrites what is no snapshot in the place of one.
+    ``releases`` say which formats sites with their own code read.
 
     Raises ConfigurationError, and then changes nothing.
     """
@@ -70,7 +72,7 @@ def publish(
     with prepared_folder(folder, is_production=is_rooted) if writes else nullcontext():
         snapshots = list(draft_snapshots(folder, registry, contents, datetime.now(UTC), formats))
         groups = find_groups(contents.platform, contents.sites)
-        changes = list(find_changes(watch(len(snapshots), "snapshots")(snapshots), groups, key))
+        changes = list(find_changes(watch(len(snapshots), "snapshots")(snapshots), groups, key, replaces=replaces))
         if removes:
             changes.extend(find_stale(folder, (snapshot.path for snapshot in snapshots), contents.platform))
         if writes:

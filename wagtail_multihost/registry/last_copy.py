@@ -19,13 +19,13 @@ from wagtail_multihost.files.reading import read_no_follow
 from wagtail_multihost.files.writing import NewFile, remove_drafts, write_files
 from wagtail_multihost.registry.postgres import Reading
 from wagtail_multihost.spec.permissions import access_problem, own_accounts, path_problem
+from wagtail_multihost.spec.time_lengths import DAY, HOUR, MINUTE
 
 FILE_NAME = "registry.copy"
 FORMAT = 1
 KEYS = {"format": int, "url": str, "incarnation": str, "revision": int, "platform": dict, "sites": dict}
 #: Nobody but the owner.
 CLOSED = 0o077
-MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 class Kept(NamedTuple):

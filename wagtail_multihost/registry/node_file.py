@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import tomllib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,14 +33,16 @@ from wagtail_multihost.spec.platform import PRODUCTION
 VARIABLE = "MULTIHOST_NODE_FILE"
 DEFAULT = Path("/etc/multihost/node.toml")
 SECRETS = "secrets"
-TABLES = (PLATFORM, SITES, SECRETS)
+#: What the node's agent does; :mod:`wagtail_multihost.node.options` reads it.
+AGENT = "agent"
+TABLES = (PLATFORM, SITES, SECRETS, AGENT)
 Table = dict[str, object]
 
 
 class NodeFile(NamedTuple):
     """
     What the file at ``path`` says (None: there is none): the keys of the ``platform``, those of ``sites`` by their ids,
-    the ``rules`` for secrets, and the ``problems`` of all that.
+    the ``rules`` for secrets, what the ``agent`` is told, and the ``problems`` of all that.
     """
 
     path: Path | None
@@ -46,6 +50,7 @@ class NodeFile(NamedTuple):
     sites: Mapping[str, Table]
     rules: ReferenceRules = NO_RULES
     problems: tuple[Problem, ...] = ()
+    agent: Mapping[str, object] = {}
 
     @property
     def label(self) -> str:
@@ -87,16 +92,24 @@ def read_node_file(environ: Mapping[str, str]) -> NodeFile:
     if path is None:
         return NO_NODE_FILE
     file = NodeToml(path)
-    document = file.document()
-    platform, sites = document.get(PLATFORM, {}), document.get(SITES, {})
-    if isinstance(platform, dict) and platform.get("environment") == PRODUCTION:
+    node = file.parsed_by(partial(parse_node_file, file.path))
+    if node.platform.get("environment") == PRODUCTION:
         refuse_foreign_writers(file.path)
+    return node
+
+
+@lru_cache(maxsize=1)
+def parse_node_file(path: Path, text: str) -> NodeFile:
+    """Return what a node file says; that of the same text is remembered, as the agent reads it again and again."""
+    document: Table = tomllib.loads(text)
+    platform, sites = document.get(PLATFORM, {}), document.get(SITES, {})
     problems = list(shape_problems(document, path.name))
     rules = read_rules(document.get(SECRETS, {}), path.name, problems)
     known = {site: table for site, table in sites.items() if isinstance(table, dict)} if isinstance(sites, dict) else {}
     own = platform if isinstance(platform, dict) else {}
     problems.extend(foreign_key_problems(own, known, path.name))
-    return NodeFile(file.path, own, known, rules, tuple(problems))
+    agent = document.get(AGENT, {})
+    return NodeFile(path, own, known, rules, tuple(problems), agent if isinstance(agent, dict) else {})
 
 
 def refuse_foreign_writers(path: Path) -> None:

@@ -146,12 +146,24 @@ def sidecar_problems(places: Iterable[OwnedPath]) -> Iterator[Problem]:
     places = tuple(places)
     databases = {place.path: place for place in places if place.what == DATABASE}
     for place in places:
-        for sidecar in SIDECARS:
-            end = place.path.find(sidecar)
-            while end >= 0:
-                if (database := databases.get(f"{place.path[:end]}/")) is not None:
-                    yield nesting_problem(place, OwnedPath(place.path[: end + len(sidecar)], DATABASE, database.site))
-                end = place.path.find(sidecar, end + 1)
+        for beside, sidecar in sidecar_parts(place.path):
+            if (database := databases.get(beside)) is not None:
+                yield nesting_problem(place, OwnedPath(f"{beside[:-1]}{sidecar}", DATABASE, database.site))
+
+
+def sidecar_parts(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the databases that a path could be a part of, each with the end of the part's name."""
+    for sidecar in SIDECARS:
+        end = path.find(sidecar)
+        while end >= 0:
+            yield f"{path[:end]}/", sidecar
+            end = path.find(sidecar, end + 1)
+
+
+def sidecar_paths(path: str) -> Iterator[str]:
+    """Yield the databases that a path could be a part of, and the parts that there could be of one at the path."""
+    yield from (beside for beside, _ in sidecar_parts(path))
+    yield from (f"{path[:-1]}{sidecar}" for sidecar in SIDECARS)
 
 
 def same_path_problem(place: OwnedPath, outer: OwnedPath) -> Problem:

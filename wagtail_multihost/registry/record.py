@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem, SecretUnreadableError
+from wagtail_multihost.registry.references import RESERVED, SEALED
 from wagtail_multihost.spec.identifiers import parse_hostname, shown
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.type_words import STRING, WHOLE_NUMBER, type_name, wrong_type
@@ -66,7 +67,7 @@ class RegistrySource(ABC):
 
     def secret_problem(self, text: str, path: KEY_PATH, site: str) -> str:
         """Return why the value of a secret at the key ``path`` is not accepted of ``site``; blank if it is."""
-        return ""
+        return RESERVED if self.follows_references and text.startswith(SEALED) else ""
 
     def secret_file_problem(self, file: str, path: KEY_PATH, site: str) -> str:
         """Return why a secret of ``site`` may not be in ``file``, as the key at ``path`` says; blank if it may."""
@@ -258,6 +259,8 @@ class Record:
         if problem := self.source.secret_problem(text, path, self.site):
             self.report(problem, path)
             return Secret("")
+        if text == SEALED and self.source.follows_references:
+            return Secret.computed(refuse_sealed)
         if not self.source.follows_references or not text.startswith(ENVIRONMENT_REFERENCE):
             return Secret(text)
         name = text.removeprefix(ENVIRONMENT_REFERENCE)
@@ -343,6 +346,10 @@ class Record:
                 entry = self.written.get(problem.where) or self.written.get(f"{problem.where}_file")
                 self.report(problem.message, entry.path if entry else (*self.path, *problem.where.split(".")))
             return None
+
+
+def refuse_sealed() -> str:
+    raise SecretUnreadableError(RESERVED)
 
 
 def parse_uid(text: str) -> UUID:

@@ -26,7 +26,10 @@ IN_THE_CLEAR = (
     "A secret in the clear is not accepted: the database, its backups and its history would have it. Write env:NAME, "
     "or the key with _file for the path of a file."
 )
-RESERVED = "Sealed secrets are not read by this version."
+RESERVED = (
+    "What is sealed is opened by multihost-agent alone, for a node of a managed fleet. Accepted here: env:NAME, or the "
+    "key with _file for the path of a file."
+)
 
 
 class ReferenceRules(NamedTuple):

@@ -10,6 +10,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.registry.base import Registry, records_of
@@ -18,6 +19,7 @@ from wagtail_multihost.registry.typed import TypedSource
 from wagtail_multihost.registry.used import USED, read_used
 from wagtail_multihost.spec.identifiers import shown
 
+Parsed = TypeVar("Parsed")
 TABLES = ("platform", "sites", USED)
 #: How tomllib's messages start, and what they mean; it may quote the file after that.
 MISTAKES = {
@@ -68,9 +70,13 @@ class TomlFile:
 
     def document(self) -> dict[str, object]:
         """Return the parsed file; raises ConfigurationError with the line, and no text, of a syntax error."""
+        return self.parsed_by(tomllib.loads)
+
+    def parsed_by(self, parse: Callable[[str], Parsed]) -> Parsed:
+        """Return what ``parse``, which calls tomllib, makes of the file's text; raises as ``document`` does."""
         line = 0
         try:
-            return tomllib.loads(self.text())
+            return parse(self.text())
         except FileNotFoundError:
             message = self.missing
         except OSError as error:

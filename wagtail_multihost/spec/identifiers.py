@@ -5,6 +5,7 @@ from __future__ import annotations
 SITE_ID_LENGTH = 40
 PLATFORM_NAME_LENGTH = 20
 CODEBASE_LENGTH = 40
+NODE_LENGTH = 40
 HOSTNAME_LENGTH = 253
 LABEL_LENGTH = 63
 
@@ -72,6 +73,11 @@ def parse_site_id(value: str) -> str:
 def parse_codebase(value: str) -> str:
     """Return the name ``value`` of a codebase; raises ValueError with a sentence when it is not one."""
     return parse_slug(value, what="The codebase", length=CODEBASE_LENGTH)
+
+
+def parse_node_group(value: str) -> str:
+    """Return the id ``value`` of a group of nodes; raises ValueError with a sentence when it is not one."""
+    return parse_slug(value, what="The group of nodes", length=NODE_LENGTH)
 
 
 def parse_platform_name(value: str) -> str:

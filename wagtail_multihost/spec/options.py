@@ -45,7 +45,7 @@ class Options:
     """
 
     target: ClassVar[str] = ""
-    #: Whether the front server of several machines needs them.
+    #: Whether the front server of several machines needs all of them.
     front: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -73,6 +73,11 @@ def overlay_options(options: Stated, overrides: Overrides) -> Stated:
 def site_fields(kind: type[Options]) -> tuple[Field[Any], ...]:
     """Return the declarations of what a site may state."""
     return tuple(one for one, declared in declarations(kind) if declared.per_site)
+
+
+def front_fields(kind: type[Options]) -> tuple[Field[Any], ...]:
+    """Return the declarations of what the front server of several machines needs."""
+    return tuple(one for one, declared in declarations(kind) if kind.front or declared.front)
 
 
 def text(label: str, form: re.Pattern[str], *, wanted: str, optional: bool = False) -> Kind:

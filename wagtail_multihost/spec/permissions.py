@@ -14,6 +14,8 @@ ROOT = 0
 NO_FOREIGN_WRITING = 0o022
 #: Only the owner may write, and only the owner and the group may read.
 NO_FOREIGN_ACCESS = 0o027
+#: Nobody but the owner may do anything.
+OWNER_ALONE = 0o077
 #: Container engines mount secrets here for the one service of a container, with the mode 0444 by default
 #: (https://docs.docker.com/reference/compose-file/services/#secrets), or with the owner of the host's file.
 ENGINE_SECRETS = Path("/run/secrets")
@@ -22,6 +24,7 @@ MOST_LINKS = 40
 ACCEPTED_MODES = {
     NO_FOREIGN_WRITING: "no writing by its group or others",
     NO_FOREIGN_ACCESS: "0400, 0440, 0600 or 0640 (no access for others, no writing by its group)",
+    OWNER_ALONE: "0400 or 0600 (no access for its group and others)",
 }
 
 

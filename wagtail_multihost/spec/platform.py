@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from wagtail_multihost.exceptions import Problem
 from wagtail_multihost.spec.declared import declared_problems, key
 from wagtail_multihost.spec.frozen import Frozen, frozen
-from wagtail_multihost.spec.identifiers import parse_codebase, parse_slug, shown
+from wagtail_multihost.spec.identifiers import NODE_LENGTH, parse_codebase, parse_slug, shown
 from wagtail_multihost.spec.kinds import DECLARATIONS, KEY_ID, SWITCH, TARGETS, choice, integer
 from wagtail_multihost.spec.names import BUCKET_PREFIXES
 from wagtail_multihost.spec.platform_kinds import (
@@ -44,8 +44,9 @@ KEY_ID_FORM = r"[a-z0-9][a-z0-9-]{0,31}"
 #: The names of :mod:`wagtail_multihost.spec.runner`, which no site's process loads.
 RUNNER_NAMES = ("uwsgi", "gunicorn")
 PRODUCTION = "production"
-NODE_LENGTH = 40
-NODE_ADDRESS = r"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}"
+PORT = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+#: Python's and PostgreSQL's regular expressions alike.
+NODE_ADDRESS = rf"(?:\[[0-9A-Fa-f:]+\]|[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?):{PORT}"
 SLUG_PREFIXES = tuple(prefix.rstrip("-") for prefix in BUCKET_PREFIXES)
 
 OF_THE_PLATFORMS_KEY = (
@@ -193,6 +194,7 @@ class PlatformSpec(Frozen):
         HEADER_PAIR,
         "Django's setting, for a proxy in front that ends TLS and always sets that header.",
         None,
+        front=True,
     )
     nodes: tuple[tuple[str, str], ...] = key(
         NODES,
@@ -311,11 +313,17 @@ def keyring_problems(platform: PlatformSpec) -> Iterator[Problem]:
         yield Problem("key_id", "It must name the one of the secret_keys that sites use.")
 
 
+def parse_node_address(value: str) -> str:
+    """Return the address ``value`` of a node, a host and a port; raises ValueError with a sentence."""
+    if not re.fullmatch(NODE_ADDRESS, value):
+        raise ValueError(f"The address {shown(value)} is not accepted: write 10.0.0.5:8080.")
+    return value
+
+
 def node_problems(platform: PlatformSpec) -> Iterator[Problem]:
     for name, address in platform.nodes:
         yield from problem_of("nodes", parse_slug, name, what="The node", length=NODE_LENGTH)
-        if not re.fullmatch(NODE_ADDRESS, address):
-            yield Problem(f"nodes.{name}", f"The address {shown(address)} is not accepted: write 10.0.0.5:8080.")
+        yield from problem_of(f"nodes.{name}", parse_node_address, address)
 
 
 def platform_problems(platform: PlatformSpec) -> Iterator[Problem]:

@@ -18,8 +18,10 @@ from wagtail_multihost.spec.frozen import Frozen, frozen
 from wagtail_multihost.spec.identifiers import (
     ALPHANUMERIC,
     CODEBASE_LENGTH,
+    NODE_LENGTH,
     is_made_of,
     parse_codebase,
+    parse_node_group,
     parse_site_id,
     shown,
 )
@@ -100,6 +102,8 @@ SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, acce
 ADDRESSES = Kind("list of mail addresses", tuple, parse_mail_address, each=True)
 CODEBASE = Kind(f"slug, at most {CODEBASE_LENGTH} characters", str, parse_codebase)
 NODE_NAMES = Kind("list of names", tuple, accept_any)
+NODE_GROUP = Kind(f"slug, at most {NODE_LENGTH} characters", str, parse_node_group)
+MOST_REPLICAS = 100
 LABELS = Kind(STRINGS_BY_NAME, dict, parse_label, "take_texts_by_name", each=True)
 
 
@@ -114,7 +118,8 @@ class SiteSpec(Frozen):
     they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
     ``session_cookie``, ``csrf_cookie`` and ``language_cookie`` are names that its cookies had before.
     ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page instead of it.
-    ``nodes`` are the platform's nodes that serve it; an empty tuple stands for all. ``labels`` are pairs of texts by
+    ``nodes`` are the platform's nodes that serve it; an empty tuple stands for all. A managed
+    fleet places it on ``replicas`` nodes of a ``node_group`` instead. ``labels`` are pairs of texts by
     which people choose sites. ``project_settings`` are its values of the settings that the platform declares for the
     project, ``env`` variables of its processes. ``code`` is what it runs instead of the platform's code: what the
     platform lists under the name ``codebase``, with its own over it. ``options`` are its own for each target, over the
@@ -200,6 +205,20 @@ class SiteSpec(Frozen):
     )
     nodes: tuple[str, ...] = key(
         NODE_NAMES, "The platform's nodes that serve it.", (), default_text="all", snapshot="left out", front=True
+    )
+    node_group: str = key(
+        NODE_GROUP,
+        "In a managed fleet: the group of nodes that it is placed in.",
+        "",
+        default_text="the fleet's default group",
+        snapshot="left out",
+    )
+    replicas: int | None = key(
+        integer(1, MOST_REPLICAS, what="number of replicas"),
+        "In a managed fleet: on how many nodes of its group it is.",
+        None,
+        default_text="those of its group; 1 where a part of it is on the node itself",
+        snapshot="left out",
     )
     codebase: str = key(
         CODEBASE,

@@ -72,6 +72,7 @@ class StorageSpec(Frozen):
         unless_stated="files",
         selects=True,
         place=True,
+        front=True,
     )
     path: Path | None = key(
         SITE_PATH,
@@ -105,7 +106,7 @@ class StorageSpec(Frozen):
         who="node",
     )
     domain: str = key(
-        HOSTNAME, "The host that serves the files. Without one, addresses are signed.", "", of=S3, own=True
+        HOSTNAME, "The host that serves the files. Without one, addresses are signed.", "", of=S3, own=True, front=True
     )
     access_key: Secret | None = key(
         SECRET,
@@ -180,6 +181,7 @@ class StorageSpec(Frozen):
         None,
         default_text="the project's, or 3600",
         of=S3,
+        front=True,
     )
 
     @property

@@ -30,7 +30,9 @@ class SystemdOptions(Options):
     user: str = option("multihost", USER, "The account of all sites, if the platform's `user` states none.")
     workers: int = option(2, integer(1, 256), "Workers of each site.", per_site=True)
     threads: int = option(1, integer(1, 256), "Threads of each worker.", per_site=True)
-    timeout: int = option(60, integer(1, 86_400), "How long, in seconds, a request may take.", per_site=True)
+    timeout: int = option(
+        60, integer(1, 86_400), "How long, in seconds, a request may take.", per_site=True, front=True
+    )
     max_requests: int = option(
         5000, integer(0, 10_000_000), "After how many requests a worker is replaced; 0: never.", per_site=True
     )

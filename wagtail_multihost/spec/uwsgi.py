@@ -41,7 +41,11 @@ class UwsgiOptions(Options):
     processes: int = option(2, integer(1, 256), "Workers of each site.", per_site=True)
     threads: int = option(1, integer(1, 256), "Threads of each worker.", per_site=True)
     harakiri: int = option(
-        60, integer(1, 86_400), "How long, in seconds, a request may take, and a reload waits for one.", per_site=True
+        60,
+        integer(1, 86_400),
+        "How long, in seconds, a request may take, and a reload waits for one.",
+        per_site=True,
+        front=True,
     )
     max_requests: int = option(
         5000, integer(1, 10_000_000), "After how many requests a worker is replaced.", per_site=True

@@ -7,7 +7,7 @@ import subprocess
 from wagtail_multihost.emitters.apply.output_folder import OutputFolder
 from wagtail_multihost.emitters.apply.programs import program_environment, run_program
 from wagtail_multihost.exceptions import ApplyError
-from wagtail_multihost.files.writing import NewFile, write_files
+from wagtail_multihost.files.writing import NewFile, create_file
 
 STDERR = 2
 
@@ -24,7 +24,9 @@ def run_reload_hook(
     changed = dict.fromkeys(path for target in paths.values() for path in target)
     try:
         text = "".join(f"{output.directory}/{path}\n" for path in changed)
-        write_files([NewFile(str(output.changed), text.encode())])
+        # Nobody reads it after a power cut: it is not synced.
+        output.changed.unlink(missing_ok=True)
+        create_file(str(output.changed), NewFile(str(output.changed), text.encode()))
         variables = program_environment(MULTIHOST_TARGETS=" ".join(paths), MULTIHOST_CHANGED=str(output.changed))
         with run_program(command, variables, output=STDERR) as process:
             process.wait(timeout)

@@ -12,7 +12,7 @@ from typing import Any
 from wagtail_multihost.emitters.apply.output_folder import OutputFolder, discard_file, make_empty, read_json, write_json
 from wagtail_multihost.emitters.output import FOLDER_MODE, Change
 from wagtail_multihost.exceptions import EmitError
-from wagtail_multihost.files.writing import draft_path, make_newer, modified_seconds, sync_paths
+from wagtail_multihost.files.writing import draft_path, make_newer, sync_paths, touch_file
 
 
 def keep_old_files(output: OutputFolder, changes: Iterable[Change]) -> None:
@@ -84,11 +84,8 @@ def bring_back(backup: Path, path: str) -> None:
 
 def renew_time(draft: str, path: str) -> None:
     """Give an old file a new time: now, or later if it, or what it replaces, is as new as that."""
-    before = modified_seconds(draft)
-    os.utime(draft, follow_symlinks=False)
+    touch_file(draft)
     make_newer(draft, path)
-    if modified_seconds(draft) <= before:
-        os.utime(draft, (before + 1, before + 1), follow_symlinks=False)
 
 
 def forget(output: OutputFolder) -> None:

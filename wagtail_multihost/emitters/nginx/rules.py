@@ -30,7 +30,7 @@ SMALLEST_ZONE = 10 << 20
 
 def render_rules(front: Front) -> str:
     options = front.options
-    states = {site.state for site in front.plan.sites}
+    states = {state for _, state in closed_keys(front.plan)}
     return front.plan.render(
         "nginx/rules.conf",
         acme=nginx_quote(str(options.acme)) if options.acme else "",
@@ -65,12 +65,17 @@ def url_pattern(url: str) -> str:
 
 
 def closed_keys(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield map keys and states of closed sites: for their requests and, if suspended, those for their files."""
+    """
+    Yield map keys and states of closed sites: for their requests and, if suspended, those for their files. A site that
+    no node serves now is closed as a whole.
+    """
     for site in plan.sites:
-        if site.state != ACTIVE:
-            yield site.id, site.state
-        if site.state == SUSPENDED:
-            yield f"file:{site.id}", site.state
+        is_unserved = plan.serving is not None and not plan.nodes_of(site)
+        state = MAINTENANCE if is_unserved and site.state == ACTIVE else site.state
+        if state != ACTIVE:
+            yield site.id, state
+        if state == SUSPENDED or is_unserved:
+            yield f"file:{site.id}", state
 
 
 def map_keys(plan: Plan) -> list[str]:

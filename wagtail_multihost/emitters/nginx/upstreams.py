@@ -7,6 +7,7 @@ server, by its address, by certificates, or both.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
@@ -19,10 +20,11 @@ from wagtail_multihost.emitters.quoting import nginx_quote, nginx_quote_key
 from wagtail_multihost.exceptions import EmitError
 from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.platform import PRODUCTION
-from wagtail_multihost.spec.site import SiteSpec
 
 FORWARDED_FOR = "X-Forwarded-For"
 EVERYBODY = ("0.0.0.0/0", "::/0")
+#: A word of nginx's files has at most 4,096 bytes (NGX_CONF_BUFFER): longer lists of nodes have a digest for a name.
+MOST_LISTED = 200
 #: From these addresses any program can connect to what listens on its own machine.
 LOOPBACK = {"the machine's own programs": "127.0.0.0/8", "the machine's own programs by IPv6": "::1"}
 
@@ -92,7 +94,7 @@ def render_upstreams(front: Front) -> str:
     plan, options = front.plan, front.options
     if not plan.platform.nodes:
         return ""
-    groups = {nodes_of(plan, site) for site in plan.sites}
+    served = {site.id: nodes for site in plan.sites if (nodes := plan.nodes_of(site))}
     addresses = dict(plan.platform.nodes)
     files = {name: nginx_quote(str(getattr(options, name) or "")) for name in CERTIFICATES}
     return plan.render(
@@ -100,9 +102,9 @@ def render_upstreams(front: Front) -> str:
         front=front.asks_nodes,
         groups=[
             (nginx_quote(group_name(nodes)), [nginx_quote(addresses[name]) for name in nodes])
-            for nodes in sorted(groups)
+            for nodes in sorted(set(served.values()))
         ],
-        sites=[(nginx_quote_key(site.id), nginx_quote(group_name(nodes_of(plan, site)))) for site in plan.sites],
+        sites=[(nginx_quote_key(site), nginx_quote(group_name(nodes))) for site, nodes in served.items()],
         has_certificates=front.has_certificates,
         fronts=[nginx_quote(network) for network in options.fronts],
         scheme=front.page_scheme,
@@ -114,11 +116,9 @@ def render_upstreams(front: Front) -> str:
     )
 
 
-def nodes_of(plan: Plan, site: SiteSpec) -> tuple[str, ...]:
-    """Return the names of the site's nodes, sorted."""
-    return tuple(sorted(site.nodes or dict(plan.platform.nodes)))
-
-
 def group_name(nodes: tuple[str, ...]) -> str:
     # A plus sign occurs neither in names of nodes nor in hostnames, which nginx would look up instead.
-    return f"multihost+{'+'.join(nodes)}"
+    listed = "+".join(nodes)
+    if len(listed) > MOST_LISTED:
+        listed = f"{len(nodes)}+{hashlib.sha256(listed.encode()).hexdigest()[:16]}"
+    return f"multihost+{listed}"

@@ -63,6 +63,7 @@ def render_vassal(plan: Plan, site: SiteSpec, shared: dict[str, object]) -> dict
     options, account = plan.options(UwsgiOptions, site), account_of(plan, site)
     return {
         "site": uwsgi_quote(site.id),
+        "digest": plan.digests.get(site.id, ""),
         "account": account,
         "socket": uwsgi_quote(socket_path(plan, site.names.socket)),
         "temporary": uwsgi_quote(str(plan.platform.local_path(site.id, "tmp"))),

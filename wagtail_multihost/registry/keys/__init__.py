@@ -20,7 +20,7 @@ from wagtail_multihost.registry.targets import options_by_target
 from wagtail_multihost.spec.code import CodeOptions
 from wagtail_multihost.spec.declared import Declared, Part, declarations, parts
 from wagtail_multihost.spec.kinds import TARGETS
-from wagtail_multihost.spec.options import Options
+from wagtail_multihost.spec.options import Options, front_fields
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.project_settings import ProjectSetting
 from wagtail_multihost.spec.site import SiteSpec
@@ -67,7 +67,7 @@ def platform_keys() -> Iterator[Key]:
     yield Key(PLATFORM, SETTINGS, "table", NONE, "The default of all sites.", who="platform")
     for target, options in options_by_target().items():
         for one, found in declarations(options):
-            yield from field_keys(f"{PLATFORM}.{target}", one, found._replace(front=options.front))
+            yield from field_keys(f"{PLATFORM}.{target}", one, found._replace(front=options.front or found.front))
 
 
 def site_keys() -> Iterator[Key]:
@@ -86,7 +86,7 @@ def own_keys(table: str, spec: type) -> Iterator[Key]:
                 continue
             for target, options in options_by_target().items():
                 meaning = found.meaning.format(target=target)
-                yield key._replace(name=target, meaning=meaning, front=options.front)
+                yield key._replace(name=target, meaning=meaning, front=bool(front_fields(options)))
 
 
 def part_keys() -> Iterator[Key]:
@@ -104,7 +104,7 @@ def option_keys() -> Iterator[Key]:
         for one, found in declarations(options):
             if found.per_site:
                 who = "node" if "node" in (found.who, table.who) else found.who
-                own = found._replace(default_text="the platform's", front=options.front, who=who)
+                own = found._replace(default_text="the platform's", front=options.front or found.front, who=who)
                 yield from field_keys(options.target, one, own)
 
 
