@@ -17,9 +17,11 @@ from django.db import connection, transaction
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import Change, Changed, Outcome
 from wagtail_multihost.control.drafts import Draft, draft_changes
+from wagtail_multihost.control.holds import end_holds_of_people
 from wagtail_multihost.control.review import review_drafts
 from wagtail_multihost.control.texts import refuse_text
-from wagtail_multihost.control.writing import write_drafts
+from wagtail_multihost.control.wave_plans import plan_wave, write_plan
+from wagtail_multihost.control.writing import Origin, write_drafts
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
 from wagtail_multihost.registry.watch import Watch, watch_nothing
 from wagtail_multihost.spec.platform import HIGHEST_REVISION
@@ -45,26 +47,34 @@ def apply_changes(
     request: UUID | None = None,
     dry_run: bool = False,
     confirmed: int | None = None,
+    at_once: bool = False,
     watch: Watch = watch_nothing,
 ) -> Outcome:
     """
     Make all ``changes``, or none; return what came of it. A change that changes nothing makes no event.
 
     ``reason`` goes into the events and the audit log, ``request`` groups what belongs together. ``confirmed`` is the
-    number of sites that were confirmed to stop. ``watch`` is told of the progress.
+    number of sites that were confirmed to stop. A change of the platform, or of many sites, goes to the nodes in a wave
+    unless an operator wants it ``at_once``. ``watch`` is told of the progress.
 
-    Raises ConfigurationError with all problems of all records, NotAllowedError, UnknownSiteError, StaleRecordError and
-    UnconfirmedError; then nothing was changed.
+    Raises ConfigurationError with all problems of all records, NotAllowedError, UnknownSiteError, StaleRecordError,
+    UnconfirmedError and WaveRunsError; then nothing was changed.
     """
     refuse_text(reason, "Reason")
     with transaction.atomic():
         lock = lock_head()
         drafts = draft_changes(authority, changes, lock.now)
         reviewed = review_drafts(authority, drafts, confirmed, watch)
-        written = write_drafts(authority, reviewed, lock.revision, lock.now, reason, request or uuid4())
+        plan = plan_wave(authority, reviewed, at_once=at_once)
+        origin = Origin(authority, lock.now, reason, request or uuid4(), plan.note_of)
+        written = write_drafts(origin, reviewed, lock.revision)
+        write_plan(plan, written)
+        if authority.may_operate and (closed := [draft.uid for _, draft in written if draft.uid and draft.closes]):
+            end_holds_of_people(authority, closed)
         if dry_run:
             transaction.set_rollback(True)
-    return Outcome(lock.revision + len(written), tuple(map(describe_draft, written)), dry_run)
+    wave = plan.wave if plan.held else None
+    return Outcome(lock.revision + len(written), tuple(map(describe_draft, written)), dry_run, wave)
 
 
 def describe_draft(written: tuple[int, Draft]) -> Changed:

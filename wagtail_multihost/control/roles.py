@@ -1,6 +1,6 @@
 """
-The roles of the control database, as SQL that an operator runs: who owns it and migrates, whom the web process is, whom
-nodes read as, and whom the courier is.
+The roles of the control database, as SQL that an operator runs: who owns it and migrates, whom the web process is, and
+whom nodes, the operator and the courier log in as.
 
 It can be run again at any time, and is after each migration. No password is in it: who runs it sets them, or uses peer
 authentication.
@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wagtail_multihost.nodeapi import courier_v1, v1
+from wagtail_multihost.control.fleet_roles import FLEET_REFUSED, FLEET_RIGHTS, FLEET_ROLES, REFUSED_TO_WEB, WEB
+from wagtail_multihost.nodeapi import courier_v1, join_v1, operator_v1, v1
 
-OWNER, WEB, READER, COURIER = "multihost_owner", "multihost_web", "multihost_reader", courier_v1.ROLE
+OWNER, READER, COURIER = "multihost_owner", "multihost_reader", courier_v1.ROLE
+OPERATOR, JOIN = operator_v1.ROLE, join_v1.ROLE
 
 
 class Role(NamedTuple):
@@ -36,7 +38,11 @@ ROLES = (
         ),
     ),
     Role(COURIER, 4, ("statement_timeout = '15s'", "idle_in_transaction_session_timeout = '15s'")),
+    Role(OPERATOR, 4, ("statement_timeout = '60s'", "idle_in_transaction_session_timeout = '60s'")),
+    Role(JOIN, 20, ("statement_timeout = '15s'", "idle_in_transaction_session_timeout = '15s'")),
 )
+#: Schemas of functions and views that other processes than the web's use.
+SCHEMAS = ", ".join(f"'{schema}'" for schema in (v1.SCHEMA, courier_v1.SCHEMA, operator_v1.SCHEMA, join_v1.SCHEMA))
 #: What the web process may not do with a table, although it writes others: the head and the platform are one row each,
 #: sites are retired and never deleted, and what happened is not changed afterwards.
 REFUSED = {
@@ -47,6 +53,7 @@ REFUSED = {
     "control_record": "UPDATE, DELETE",
     "wagtailcore_modellogentry": "UPDATE, DELETE",
     "django_migrations": "INSERT, UPDATE, DELETE",
+    **FLEET_REFUSED,
 }
 
 CREATE_ROLE = """
@@ -66,16 +73,17 @@ DECLARE
 BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO {OWNER}', current_database());
     EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO {WEB}, {READER}, {COURIER}', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO {WEB}, {READER}, {COURIER}, {OPERATOR}, {JOIN}',
+        current_database());
     FOR one IN
-        SELECT nspname FROM pg_namespace WHERE nspname IN ('{v1.SCHEMA}', '{courier_v1.SCHEMA}')
+        SELECT nspname FROM pg_namespace WHERE nspname IN ({SCHEMAS})
     LOOP
         EXECUTE format('ALTER SCHEMA %I OWNER TO {OWNER}', one.nspname);
     END LOOP;
     FOR one IN
         SELECT c.oid::regclass AS name, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname IN ('public', '{v1.SCHEMA}') AND c.relkind IN ('r', 'p', 'v')
+        WHERE n.nspname IN ('public', {SCHEMAS}) AND c.relkind IN ('r', 'p', 'v')
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
     LOOP
         EXECUTE format('ALTER %s %s OWNER TO {OWNER}', one.kind, one.name);
@@ -83,12 +91,21 @@ BEGIN
     FOR one IN
         SELECT p.oid::regprocedure AS name
         FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-        WHERE n.nspname = '{courier_v1.SCHEMA}' OR (n.nspname = 'public' AND p.proname LIKE 'control\\_%')
+        WHERE n.nspname IN ({SCHEMAS})
+            OR (n.nspname = 'public' AND p.proname LIKE 'control\\_%')
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO {OWNER}', one.name);
     END LOOP;
 END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
+DO $$ BEGIN
+    -- What fills the disk or the transaction log without a right to any table.
+    EXECUTE format('ALTER DATABASE %I SET temp_file_limit = %L', current_database(), '4GB');
+    EXECUTE (
+        SELECT string_agg(format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', p.oid::regprocedure), ';')
+        FROM pg_proc AS p WHERE p.proname = 'pg_logical_emit_message' AND p.pronamespace = 'pg_catalog'::regnamespace
+    );
+END $$;
 REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
     pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO {OWNER};
@@ -102,12 +119,10 @@ ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA public GRANT USAGE, SELECT O
 """
 #: The web process counts the head up, with an event for each revision. Who could change the other columns could use the
 #: revisions up, or make nodes take the registry for another one.
-WEB_HEAD = f"GRANT UPDATE (revision) ON control_head TO {WEB};\n"
-#: Tables and schemas that a version does not have yet are left out.
-WEB_REFUSED = """
+WEB_HEAD = f"""
 DO $$ BEGIN
-    IF to_regclass('public.{table}') IS NOT NULL THEN
-        REVOKE {rights}, TRUNCATE, TRIGGER, REFERENCES ON public.{table} FROM {web};
+    IF to_regclass('public.control_head') IS NOT NULL THEN
+        GRANT UPDATE (revision) ON public.control_head TO {WEB};
     END IF;
 END $$;
 """
@@ -124,7 +139,10 @@ DO $$ BEGIN
     END IF;
 END $$;
 """  # noqa: S608
-HEAD = "-- The roles of the control database. Run it in that database as a superuser, again after each migration.\n"
+HEAD = (
+    "-- The roles of the control database. Run it in that database as a superuser, before the "
+    "first migration and after each.\n"
+)
 PASSWORDS = (
     f"-- The roles have no password yet: log in with peer authentication, or set one in psql: \\password {WEB}\n"
 )
@@ -133,19 +151,21 @@ PASSWORDS = (
 def roles_sql() -> str:
     """Return the whole of it, in one transaction."""
     made = [CREATE_ROLE.format(name=role.name, connections=role.connections) for role in ROLES]
-    bounds = [f"ALTER ROLE {role.name} SET {bound};\n" for role in ROLES for bound in role.bounds]
-    refused = [WEB_REFUSED.format(table=table, rights=rights, web=WEB) for table, rights in REFUSED.items()]
+    bounds = [f"ALTER ROLE {role.name} SET {bound};\n" for role in ROLES for bound in (*role.bounds, join_v1.NO_JIT)]
+    refused = [REFUSED_TO_WEB.format(table=table, rights=rights) for table, rights in REFUSED.items()]
     return "".join(
         [
             HEAD,
             "BEGIN;\n",
             *made,
+            FLEET_ROLES,
             *bounds,
             TAKE_OVER,
             WEB_RIGHTS,
             *refused,
             WEB_HEAD,
             READER_RIGHTS,
+            FLEET_RIGHTS.format(web=WEB, owner=OWNER),
             "COMMIT;\n",
             PASSWORDS,
         ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.contenttypes.models import ContentType
@@ -26,6 +27,7 @@ from wagtail_multihost.control.models import (
     Platform,
     Verification,
 )
+from wagtail_multihost.control.placing.creation import place_new_sites
 from wagtail_multihost.control.review import Reviewed
 from wagtail_multihost.nodeapi.v1 import CHANNEL
 from wagtail_multihost.spec.identifiers import parse_hostname
@@ -34,26 +36,41 @@ from wagtail_multihost.spec.site import STATES
 BATCH = 2000
 #: The version of events.
 VERSION = 1
-CHANGED_FIELDS = ["enabled", "state", "generation", "record", "labels", "retired_at", "removed_revision"]
+CHANGED_FIELDS = ["enabled", "state", "generation", "revision", "record", "labels", "retired_at", "removed_revision"]
 
 
-def write_drafts(
-    authority: Authority, reviewed: Sequence[Reviewed], revision: int, now: datetime, reason: str, request: UUID
-) -> list[tuple[int, Draft]]:
+class Origin(NamedTuple):
+    """Who makes changes, when, why and as part of what; ``note`` says what else the event of a draft has."""
+
+    authority: Authority
+    now: datetime
+    reason: str
+    request: UUID
+    note: Callable[[Draft], Mapping[str, object]]
+
+
+def write_drafts(origin: Origin, reviewed: Sequence[Reviewed], revision: int) -> list[tuple[int, Draft]]:
     """Write everything that was reviewed; return the drafts, each with the revision of its change."""
     drafts = [one.draft for one in reviewed if one.draft.changes_anything]
     numbered = [(revision + number, draft) for number, draft in enumerate(drafts, 1)]
     if numbered:
         take_revisions(len(numbered))
-        write_records(numbered, now)
+        write_records(numbered, origin.now)
+        place_new_sites((number, draft.uid) for number, draft in numbered if draft.uid and is_placed_anew(draft))
     write_claims(reviewed)
     if numbered:
-        events = [event_of(authority, draft, number, now, reason, request) for number, draft in numbered]
+        events = [event_of(origin, draft, number) for number, draft in numbered]
         Event.objects.bulk_create(events, batch_size=BATCH)
-        entries = [log_entry(authority, event, draft) for event, (_, draft) in zip(events, numbered, strict=True)]
+        entries = [
+            log_entry(origin.authority, event, draft) for event, (_, draft) in zip(events, numbered, strict=True)
+        ]
         ModelLogEntry.objects.bulk_create(entries, batch_size=BATCH)
         ring(events)
     return numbered
+
+
+def is_placed_anew(draft: Draft) -> bool:
+    return draft.is_new and not draft.is_retired
 
 
 def take_revisions(count: int) -> None:
@@ -66,7 +83,7 @@ def write_records(numbered: Sequence[tuple[int, Draft]], now: datetime) -> None:
     old: list[ManagedSite] = []
     for revision, draft in numbered:
         if draft.row is None:
-            Platform.objects.filter(pk=1).update(record=draft.after, generation=draft.generation)
+            Platform.objects.filter(pk=1).update(record=draft.after, generation=draft.generation, revision=revision)
             continue
         fill_row(draft.row, draft, revision, now)
         (new if draft.is_new else old).append(draft.row)
@@ -84,7 +101,7 @@ def write_records(numbered: Sequence[tuple[int, Draft]], now: datetime) -> None:
 
 def fill_row(row: ManagedSite, draft: Draft, revision: int, now: datetime) -> None:
     table = draft.after
-    row.record, row.generation = dict(table), draft.generation
+    row.record, row.generation, row.revision = dict(table), draft.generation, revision
     row.enabled, row.state = bool(table.get("enabled", True)), str(table.get("state", STATES[0]))
     row.labels = dict(table.get("labels", {}))
     if draft.is_retired:
@@ -107,9 +124,13 @@ def write_hostnames(drafts: Sequence[Draft]) -> None:
         ],
         batch_size=BATCH,
     )
-    moved = [found for name, found in stored.items() if name in wanted and wanted[name] != (found.site, found.role)]
-    for found in moved:
-        found.site, found.role = wanted[found.name]
+    moved = []
+    for name, (site, role) in wanted.items():
+        found = stored.get(name)
+        # By the key: to ask for each row's site would be a query for each.
+        if found is not None and (found.site_id, found.role) != (site.pk, role):
+            found.site, found.role = site, role
+            moved.append(found)
     Hostname.objects.bulk_update(moved, ["site", "role"], batch_size=500)
 
 
@@ -127,19 +148,20 @@ def write_claims(reviewed: Sequence[Reviewed]) -> None:
         store_rows([row for rows in found.values() for row in rows], list(found))
 
 
-def event_of(authority: Authority, draft: Draft, revision: int, now: datetime, reason: str, request: UUID) -> Event:
+def event_of(origin: Origin, draft: Draft, revision: int) -> Event:
     metadata: dict[str, object] = {"changed": [difference.key for difference in draft.differences]}
-    if reason:
-        metadata["reason"] = reason
+    if origin.reason:
+        metadata["reason"] = origin.reason
+    metadata |= origin.note(draft)
     return Event(
         revision=revision,
         type=draft.type,
-        at=now,
+        at=origin.now,
         site=draft.identifier,
         uid=draft.uid,
         generation=draft.generation,
-        actor=authority.actor,
-        request=request,
+        actor=origin.authority.actor,
+        request=origin.request,
         metadata=metadata,
     )
 
@@ -168,24 +190,22 @@ def log_data(event: Event, draft: Draft) -> Table:
         "actor": event.actor,
         "request": str(event.request),
         "reason": event.metadata.get("reason", ""),
+        "at_once": event.metadata.get("at_once", False),
         "changes": rows_of(draft.differences, of_platform=draft.row is None),
     }
 
 
 def ring(events: Sequence[Event]) -> None:
-    """Tell those who listen, once for all of it; it is heard when the transaction commits."""
+    """
+    Tell those who listen, once for all of it; it is heard when the transaction commits. PostgreSQL lets every login
+    listen to every channel, so it is not said which site it was.
+    """
     last = events[-1]
     bell = {
         "v": VERSION,
         "revision": last.revision,
         "first": events[0].revision,
-        "type": last.type,
         "at": last.at.isoformat(timespec="milliseconds"),
-        "site": last.site or None,
-        "uid": str(last.uid) if last.uid else None,
-        "generation": last.generation,
-        "actor": last.actor,
-        "request": str(last.request),
     }
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, json.dumps(bell)])

@@ -1,6 +1,6 @@
 """
-The tables of the control app. Only :mod:`wagtail_multihost.control.registration` writes those that nodes read: a
-trigger refuses any other writer.
+The registry's own tables, and what is said about sites. Only :mod:`wagtail_multihost.control.registration` writes those
+that nodes read: a trigger refuses any other writer.
 """
 
 from __future__ import annotations
@@ -8,18 +8,13 @@ from __future__ import annotations
 from uuid import uuid4
 
 from django.conf import settings
-from django.contrib.auth.models import Group
 from django.db import models
-from django.utils import timezone
 
 from wagtail_multihost.nodeapi.courier_v1 import WORKER_LENGTH
 from wagtail_multihost.registry.record import PLATFORM
 from wagtail_multihost.spec.identifiers import HOSTNAME_LENGTH, SITE_ID_LENGTH
 from wagtail_multihost.spec.site import STATES
 
-#: What a grant lets a group's people do with a site; each includes the ones before it.
-VIEW, CHANGE, OPERATE, ADMIN = "view", "change", "operate", "admin"
-ACTIONS = (VIEW, CHANGE, OPERATE, ADMIN)
 HOSTNAME, ALIAS = "hostname", "alias"
 #: So that every comparison is by bytes, as an index of prefixes needs.
 BYTES = "C"
@@ -54,6 +49,7 @@ class Platform(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     record = models.JSONField(default=dict)
     generation = models.BigIntegerField(default=0)
+    revision = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "control_platform"
@@ -69,7 +65,8 @@ class ManagedSite(models.Model):
     """
     A site of the fleet. The ``record`` is its table of a registry file, with its uid and all its names, and without
     the node's keys; ``enabled``, ``state`` and ``labels`` repeat what it says, for queries. ``generation`` counts its
-    changes. A retired one stays as a tombstone: its uid and its names are never given to another.
+    changes, and ``revision`` is that of the last one. A retired one stays as a tombstone: its uid and its names are
+    never given to another. Of one that ``is_imported`` nodes elsewhere have had a key, which is not made anew.
     """
 
     uid = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -78,8 +75,10 @@ class ManagedSite(models.Model):
     enabled = models.BooleanField(default=True)
     state = models.CharField(max_length=20, choices=[(state, state) for state in STATES], default=STATES[0])
     generation = models.BigIntegerField(default=1)
+    revision = models.BigIntegerField(default=0, db_default=0, db_index=True)
     record = models.JSONField(default=dict)
     labels = models.JSONField(default=dict)
+    is_imported = models.BooleanField(default=False, db_default=False, editable=False)
     created = models.DateTimeField()
     retired_at = models.DateTimeField(null=True)
     removed_revision = models.BigIntegerField(null=True)
@@ -176,61 +175,6 @@ class FormerRecord(models.Model):
         return f"Revision {self.revision}"
 
 
-class Grant(models.Model):
-    """What the people of a group may do with a site."""
-
-    site = models.ForeignKey(ManagedSite, models.CASCADE, related_name="grants")
-    group = models.ForeignKey(Group, models.CASCADE, related_name="+")
-    action = models.CharField(max_length=10, choices=[(action, action) for action in ACTIONS])
-
-    class Meta:
-        db_table = "control_grant"
-        default_permissions = NO_PERMISSIONS
-        constraints = [models.UniqueConstraint(fields=["site", "group"], name="control_grant_is_one")]
-
-    def __str__(self) -> str:
-        return f"{self.group}: {self.action} {self.site}"
-
-
-class GroupAdmin(models.Model):
-    """Someone who may invite people to a group, and take them out."""
-
-    group = models.ForeignKey(Group, models.CASCADE, related_name="+")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-
-    class Meta:
-        db_table = "control_group_admin"
-        default_permissions = NO_PERMISSIONS
-        constraints = [models.UniqueConstraint(fields=["group", "user"], name="control_group_admin_is_one")]
-
-    def __str__(self) -> str:
-        return f"{self.user}: {self.group}"
-
-
-class Invitation(models.Model):
-    """
-    The wish of a group's admin that someone joins it. Its link, which is sent to the ``email``, is signed and counts
-    once, until ``expires_at``; ``ended_at`` says when it was taken up or withdrawn, ``joined`` who took it up.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid4)
-    group = models.ForeignKey(Group, models.CASCADE, related_name="+")
-    email = models.EmailField()
-    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    invited_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True)
-    joined = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-
-    class Meta:
-        db_table = "control_invitation"
-        default_permissions = NO_PERMISSIONS
-        ordering = ["-invited_at"]
-
-    def __str__(self) -> str:
-        return f"{self.email}: {self.group}"
-
-
 class Note(models.Model):
     """What someone wrote about a site."""
 
@@ -246,24 +190,6 @@ class Note(models.Model):
 
     def __str__(self) -> str:
         return str(self.text)[:60]
-
-
-class TokenScope(models.Model):
-    """What a token of Wagtail's API may do here at most, within its user's rights; without a scope, nothing."""
-
-    READ = "read"
-    token = models.OneToOneField("wagtailcore.APIToken", models.CASCADE, primary_key=True, related_name="+")
-    action = models.CharField(max_length=10, choices=[(action, action) for action in (READ, CHANGE, OPERATE)])
-    all_sites = models.BooleanField(default=False)
-    sites = models.ManyToManyField(ManagedSite, related_name="+", db_table="control_token_site")
-    expires_at = models.DateTimeField()
-
-    class Meta:
-        db_table = "control_token_scope"
-        default_permissions = NO_PERMISSIONS
-
-    def __str__(self) -> str:
-        return str(self.action)
 
 
 class Verification(models.Model):
