@@ -8,6 +8,7 @@ is kept by the server process, which may be stopped, or behind a firewall that d
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Of one name; each further one could take LEAST_CONNECT seconds.
 MOST_ADDRESSES = 3
+#: Where nothing says another one; libpq would take it from PGPORT.
+PORT = "5432"
 # psycopg and libpq make two seconds of one.
 LEAST_CONNECT = 2
 #: How much longer than the server's own bound a statement may take before its connection is cut.
@@ -48,6 +51,8 @@ REFUSALS = (
     "not permitted to log in",
     "certificate",
 )
+#: Those by which it says that it does not know the account, or not by this password.
+LOGIN_REFUSALS = re.compile(r'authentication failed|not permitted to log in|role ".*" does not exist')
 #: Tells a server's process that nobody listens any more: seconds, and milliseconds.
 LIVENESS: Mapping[str, str] = {
     "keepalives": "1",
@@ -71,6 +76,10 @@ class RefusedError(MultihostError):
     def __init__(self, message: str, sqlstate: str = "") -> None:
         self.sqlstate = sqlstate
         super().__init__(message)
+
+
+class LoginRefusedError(RefusedError):
+    """The database does not know the account, or not by this password."""
 
 
 class Bounds(NamedTuple):
@@ -103,7 +112,7 @@ def connect(parameters: Parameters, bounds: Bounds) -> Connection:
     refuse_missing_driver()
     for name in REMOVED:
         os.environ.pop(name, None)
-    host, port = str(parameters.get("host", "")), str(parameters.get("port", "5432"))
+    host, port = str(parameters.get("host", "")), str(parameters.get("port", PORT))
     addresses = find_addresses(host, port, bounds.connect)
     deadline = time.monotonic() + bounds.connect
     reason = ""
@@ -113,7 +122,8 @@ def connect(parameters: Parameters, bounds: Bounds) -> Connection:
         if connection is not None:
             return connection
     if any(refusal in reason for refusal in REFUSALS):
-        raise RefusedError(f"The database refused the connection: {reason}.")
+        kind = LoginRefusedError if LOGIN_REFUSALS.search(reason) else RefusedError
+        raise kind(f"The database refused the connection: {reason}.")
     raise UnreachableError(f"The database cannot be reached: {reason}.")
 
 
@@ -140,6 +150,8 @@ def try_address(parameters: Parameters, address: str, seconds: float, bounds: Bo
         **LIVENESS,
         "application_name": "multihost",
         "client_encoding": "UTF8",
+        "host": "",
+        "port": PORT,
         **stated,
         "options": options,
         "connect_timeout": str(int(seconds)),
@@ -191,14 +203,15 @@ def fetch_row(
 def fetch_rows(
     connection: Connection, statement: str, values: Values = (), bounds: Bounds = BOUNDS
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of what a statement finds; raises UnreachableError or RefusedError."""
+    """Return the rows of what a statement finds, if it finds any; raises UnreachableError or RefusedError."""
     import psycopg
 
     late = f"The database did not answer within {bounds.statement:g} seconds."
     with watch_over(connection, bounds.statement + GRACE) as has_cut:
         failure: Exception | None = None
         try:
-            return connection.execute(statement, values).fetchall()
+            found = connection.execute(statement, values)
+            return found.fetchall() if found.description else []
         except psycopg.errors.QueryCanceled:
             failure = UnreachableError(late)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:

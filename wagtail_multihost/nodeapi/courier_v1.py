@@ -58,7 +58,7 @@ CREATE FUNCTION {SCHEMA}.report(id uuid, lease uuid, proven boolean, method text
                 proven_at = CASE WHEN report.proven THEN statement_timestamp() ELSE checked.proven_at END,
                 method = CASE WHEN report.proven THEN report.method ELSE checked.method END,
                 problem = CASE WHEN report.proven THEN '' ELSE
-                    left(regexp_replace(coalesce(report.problem, ''), '[[:cntrl:]]', ' ', 'g'), {PROBLEM_LENGTH})
+                    regexp_replace(left(coalesce(report.problem, ''), {PROBLEM_LENGTH}), '[[:cntrl:]]', ' ', 'g')
                 END,
                 -- Who asked once more meanwhile gets another check.
                 wanted_at = CASE WHEN checked.wanted_at IS DISTINCT FROM checked.lease_wish THEN checked.wanted_at END,
