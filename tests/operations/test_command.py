@@ -87,6 +87,16 @@ def test_root_is_refused(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "does not run as root" in said("--database", DATABASE)
 
 
+def test_root_makes_no_key(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The courier could not read it, and would not start."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(SystemExit) as ended:
+        run(["key", "--state", str(tmp_path / "courier")])
+    assert ended.value.code == COULD_NOT
+    assert "Run this as the courier's account" in capsys.readouterr().err
+    assert not (tmp_path / "courier").exists()
+
+
 def test_root_may_be_asked_for_in_development(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container of a developer everything is root; the next thing is looked at."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)

@@ -24,9 +24,10 @@ from tests.servers.silent import silent_server
 from wagtail_multihost.exceptions import COULD_NOT
 from wagtail_multihost.nodeapi.challenge import record_name
 from wagtail_multihost.nodeapi.connection import Bounds, RefusedError, UnreachableError
+from wagtail_multihost.nodeapi.jobs_v1 import CHANNEL
 from wagtail_multihost.operations.courier.proofs import Check, Finding
 from wagtail_multihost.operations.courier.rounds import Rounds
-from wagtail_multihost.operations.courier.work_list import WorkList, parse_database
+from wagtail_multihost.operations.courier.work_list import Checks, WorkList, parse_database
 
 pytestmark = pytest.mark.servers
 
@@ -181,17 +182,55 @@ def test_results_outlast_an_outage(verifications: Verifications, folder: Path) -
         work.close()
         return Finding(True, "dns")
 
-    stopping, good = threading.Event(), work.database
-    rounds = Rounds(work, look, poll=0.1)
+    (stopping, stop), good = os.pipe(), work.database
+    rounds = Rounds([Checks(work, look, 8)], work, poll=0.1)
     thread = threading.Thread(target=rounds.run, args=(stopping,))
     thread.start()
     wait_for(lambda: rounds.failures, "a failure", 20)
     work.database = good
     wait_for(lambda: verifications.row(identifier)["proven_at"], "the report", 20)
-    stopping.set()
+    os.close(stop)
     thread.join(20)
     work.close()
     assert not thread.is_alive()
+    os.close(stopping)
+
+
+@pytest.mark.parametrize("is_during_a_statement", [False, True])
+def test_courier_works_when_a_bell_rings(
+    verifications: Verifications, folder: Path, *, is_during_a_statement: bool
+) -> None:
+    """It looks once a minute otherwise, and asks nothing in between; no bell is lost while it asks."""
+    work = WorkList(parse_database(local_url(verifications, folder)))
+    checks = Checks(work, lambda check: Finding(True, "dns"), 8)
+    looks: list[int] = []
+
+    def take(room: int) -> list[Check]:
+        looks.append(room)
+        found = WorkList.take(work, room)
+        if is_during_a_statement and len(looks) == 1:
+            ring(verifications)
+            work.ask("SELECT 1")
+        return found
+
+    checks.take = take  # type: ignore[method-assign]
+    stopping, stop = os.pipe()
+    rounds = Rounds([checks], work, poll=60)
+    thread = threading.Thread(target=rounds.run, args=(stopping,))
+    thread.start()
+    wait_for(lambda: len(looks) == 1 + is_during_a_statement, "the first look", 20)
+    identifier = verifications.add("aurora.test", SECRET)
+    ring(verifications)
+    wait_for(lambda: verifications.row(identifier)["proven_at"], "the report", 20)
+    os.close(stop)
+    thread.join(20)
+    work.close()
+    os.close(stopping)
+    assert not thread.is_alive()
+
+
+def ring(verifications: Verifications) -> None:
+    verifications.run("SELECT pg_notify(%s, '')", CHANNEL)
 
 
 def test_mistake_of_the_courier_is_said_and_logged(
@@ -206,7 +245,10 @@ def test_mistake_of_the_courier_is_said_and_logged(
         return Finding(True, "dns")
 
     work = WorkList(parse_database(local_url(verifications, folder)))
-    Rounds(work, look, workers=1, poll=0.1).run(threading.Event(), once=True)
+    stopping, stop = os.pipe()
+    Rounds([Checks(work, look, 1)], work, workers=1, poll=0.1).run(stopping, once=True)
+    for descriptor in (stopping, stop):
+        os.close(descriptor)
     work.close()
     assert "Its log says why" in verifications.row(first)["problem"]
     assert verifications.row(second)["method"] == "dns"

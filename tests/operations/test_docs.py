@@ -1,4 +1,4 @@
-"""What the pages say about the courier is so."""
+"""What the pages say about the courier is so, and the units of courier and operator."""
 
 from __future__ import annotations
 
@@ -63,12 +63,14 @@ def test_sentences_of_the_how_to_are_those_of_the_courier() -> None:
 
 
 @pytest.mark.servers
-def test_unit_is_sound_and_leaves_the_process_next_to_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["multihost-courier", "multihost-operator"])
+def test_unit_is_sound_and_leaves_the_process_next_to_nothing(tmp_path: Path, name: str) -> None:
     """systemd has nothing to say but of the program that is not here, and calls the exposure low."""
     program = str(shutil.which("true"))
-    text = UNIT.read_text(encoding="utf-8").replace("/srv/control/venv/bin/multihost-courier", program)
-    unit = tmp_path / UNIT.name
-    unit.write_text(text, encoding="utf-8")
+    text = (DOCS / "examples" / f"{name}.service").read_text(encoding="utf-8")
+    assert f"\nUser={name}\n" in text and "\nCapabilityBoundingSet=\n" in text
+    unit = tmp_path / f"{name}.service"
+    unit.write_text(text.replace(f"/srv/control/venv/bin/{name}", program), encoding="utf-8")
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
     )
@@ -77,3 +79,14 @@ def test_unit_is_sound_and_leaves_the_process_next_to_nothing(tmp_path: Path) ->
     told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     (level,) = re.findall(r"exposure level for \S+: ([0-9.]+)", told)
     assert float(level) <= MOST_EXPOSURE
+
+
+def test_unit_of_the_operator_may_write_bundles_where_the_page_has_them() -> None:
+    """Beside them it writes into its own folder alone."""
+    text = (DOCS / "examples" / "multihost-operator.service").read_text(encoding="utf-8")
+    (paths,) = re.findall("^ReadWritePaths=(.*)$", text, re.MULTILINE)
+    page = (DOCS / "how-to" / "start-nodes-without-the-database.md").read_text(encoding="utf-8")
+    (folder,) = re.findall(r"`multihost-operator run --bundles (/\S+)`", page)
+    assert paths == f"-{folder}"
+    assert f"`install -d -o multihost-operator -m 755 {folder}`" in page
+    assert re.findall("^StateDirectory=(.*)$", text, re.MULTILINE) == ["multihost-operator"]

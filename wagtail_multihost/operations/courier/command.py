@@ -1,4 +1,7 @@
-"""The command ``multihost-courier``, which checks whether customers control the hostnames that they ask for."""
+"""
+The command ``multihost-courier``, which checks whether customers control the hostnames that they ask for, and tells
+integrators of events.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,20 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
 from wagtail_multihost.epilog import format_epilog
 from wagtail_multihost.exceptions import COULD_NOT, MultihostError
+from wagtail_multihost.nodeapi import jobs_v1, v1
 from wagtail_multihost.version import own_version
 
-DESCRIPTION = "Check whether customers control the hostnames that they ask for, by DNS or by a file on the hostname."
+DESCRIPTION = (
+    "Check whether customers control the hostnames that they ask for, by DNS or by a file on the hostname, and tell "
+    "webhooks of events. multihost-courier key shows the public key by which receivers know its messages."
+)
 EXIT_CODES = {
     "0": "stopped by SIGTERM or SIGINT, or with --once: nothing is left to check",
     "2": "could not start or go on: options, packages, the account, name servers, or a database that has no work for "
@@ -25,7 +32,12 @@ EXIT_CODES = {
 EXAMPLES = (
     'multihost-courier --database "postgresql:///?service=control"',
     "multihost-courier --database postgresql:///control --resolver 127.0.0.1 --once",
+    'multihost-courier --database "postgresql:///?service=control" --state /var/lib/multihost-courier',
+    "multihost-courier key --state /var/lib/multihost-courier",
 )
+KEY = "key"
+ROOT = "the courier does not run as root: it speaks to strangers. Give it an account of its own."
+ROOT_KEY = "a key that root makes is one that the courier cannot read. Run this as the courier's account."
 EXTRA = "The courier needs psycopg and dnspython: pip install 'wagtail-multihost[courier]'."
 MOST_WORKERS = 20
 
@@ -55,8 +67,25 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="NETWORK",
         help="also ask no address of this network, such as your own servers with public addresses; repeatable",
     )
+    add(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="the courier's own folder, with the key that signs messages to webhooks, which is made if it is missing; "
+        "without it no webhook is told",
+    )
+    add(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="tell webhooks at addresses of this network too, although they are not public, and over http; repeatable",
+    )
+    add(
+        "--ca-file", metavar="FILE", help="the authorities whose certificates webhooks may have (default: the system's)"
+    )
     add("--workers", type=between(1, MOST_WORKERS), default=8, metavar="N", help="checks at a time (default: 8)")
-    add("--poll", type=between(1, 60), default=2, metavar="SECONDS", help="look for new checks so often (default: 2)")
+    add("--poll", type=between(1, 60), default=10, metavar="SECONDS", help="look at least so often (default: 10)")
     add("--once", action="store_true", help="check what is asked for now, and exit")
     add(
         "--development",
@@ -92,26 +121,37 @@ def parse_ports(value: str) -> tuple[int, int]:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments``, or those of this process; return the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if [*words[:1]] == [KEY]:
+        return show_key(words[1:])
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     if options.ports != (80, 443) and not options.development:
         parser.error("--ports is for --development: strangers' files are asked for at 80 and 443.")
     if os.geteuid() == 0 and not options.development:
-        parser.error("the courier does not run as root: it speaks to strangers. Give it an account of its own.")
+        parser.error(ROOT)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        work(parser, options)
+        carry_on(parser, options)
     except MultihostError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return COULD_NOT
     return 0
 
 
-def work(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+def carry_on(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     try:
         import psycopg  # noqa: F401  # said here, and not when the first check is taken
 
-        from wagtail_multihost.operations.courier import name_servers, proofs, rounds, work_list
+        from wagtail_multihost.operations.courier import (
+            jobs,
+            name_servers,
+            proofs,
+            rounds,
+            signing,
+            webhooks,
+            work_list,
+        )
     except ModuleNotFoundError as error:
         parser.error(f"{EXTRA} {error.name} is not installed.")
     from wagtail_multihost.operations.courier.addresses import parse_network
@@ -119,28 +159,65 @@ def work(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     try:
         database = work_list.parse_database(options.database)
         servers = [name_servers.parse_server(value) for value in options.resolver]
-        refused = tuple(parse_network(value) for value in options.refuse)
+        refused, allowed = (tuple(map(parse_network, values)) for values in (options.refuse, options.allow))
     except ValueError as error:
         parser.error(str(error))
+    resolver = name_servers.NameServers(servers)
     reach = proofs.Reach(options.ports, refused, options.development)
-    look = partial(proofs.check, name_servers=name_servers.NameServers(servers), reach=reach)
-    checks = work_list.WorkList(database)
+    look = partial(proofs.check, name_servers=resolver, reach=reach)
+    channels = [jobs_v1.CHANNEL, *([v1.CHANNEL] if options.state is not None else [])]
+    database_work = work_list.WorkList(database, channels=channels)
+    work: list[rounds.Work] = [
+        work_list.Checks(database_work, look, options.workers),
+        jobs.CheckJobs(database_work, look, options.workers),
+    ]
+    if options.state is not None:
+        key = signing.read_or_make_key(options.state)
+        receivers = webhooks.Receivers(resolver, refused, allowed, options.ca_file)
+        # Slow receivers keep no customer waiting.
+        work.append(webhooks.Deliveries(database_work, key, receivers, max(1, options.workers // 2)))
     try:
-        rounds.Rounds(checks, look, workers=options.workers, poll=options.poll).run(
-            stopped_by_signals(), once=options.once
-        )
+        begun = rounds.Rounds(work, database_work, workers=options.workers, poll=options.poll)
+        begun.run(stopped_by_signals(), once=options.once)
     finally:
-        checks.close()
+        database_work.close()
 
 
-def stopped_by_signals() -> threading.Event:
-    """Return an event that the first SIGTERM or SIGINT sets; the second one ends the process as usual."""
-    stopping = threading.Event()
+def show_key(arguments: Sequence[str]) -> int:
+    """Print the public key, which is made if there is none; return the exit code."""
+    from wagtail_multihost.operations.courier.signing import public_text, read_or_make_key
+
+    parser = argparse.ArgumentParser(
+        prog="multihost-courier key",
+        description="Print the public key by which receivers of webhooks know the courier's messages. Run it as the "
+        "courier's account: a key is made if there is none.",
+        epilog=format_epilog({"0": "done", "2": "the key cannot be read or made"}, EXAMPLES[-1:]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="the courier's own folder")
+    parser.add_argument("--development", action="store_true", help="for a developer's own machine: run as root too")
+    options = parser.parse_args(arguments)
+    if os.geteuid() == 0 and not options.development:
+        parser.error(ROOT_KEY)
+    try:
+        print(public_text(read_or_make_key(options.state)))
+    except MultihostError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return COULD_NOT
+    return 0
+
+
+def stopped_by_signals() -> int:
+    """
+    Return a descriptor that can be read after the first SIGTERM or SIGINT; the second one ends the process as usual.
+    """
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        stopping.set()
+        os.write(writer, b"\0")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    return stopping
+    return reader

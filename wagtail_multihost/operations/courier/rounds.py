@@ -1,50 +1,78 @@
-"""Taking checks, carrying out several at a time, and reporting each as soon as it is done."""
+"""Taking work of several kinds, carrying out several pieces at a time, and reporting each as soon as it is done."""
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+import os
+import select
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Protocol
 
 from wagtail_multihost.nodeapi.connection import UnreachableError
-from wagtail_multihost.operations.courier.proofs import Check, Finding
-from wagtail_multihost.operations.courier.work_list import WorkList
-from wagtail_multihost.spec.printing import one_line
 
 logger = logging.getLogger(__name__)
 
 MOST_PAUSE = 30.0
-FAILED = Finding(False, problem="The courier could not carry the check out. Its log says why.")
+
+
+def can_be_read(descriptor: int) -> bool:
+    return bool(select.select([descriptor], [], [], 0)[0])
+
+
+class Work(Protocol):
+    """
+    Work of one kind. ``take`` and ``report`` speak to the database, in one thread; ``carry_out`` speaks to the outside,
+    in others, and always returns what came of it. ``most`` are carried out at a time.
+    """
+
+    most: int
+
+    def take(self, room: int) -> Iterable[Any]: ...
+
+    def carry_out(self, item: Any) -> Any: ...
+
+    def report(self, item: Any, outcome: Any) -> None: ...
+
+
+class Bell(Protocol):
+    """Waits until something new may be wanted, at most so many seconds, or until a descriptor can be read."""
+
+    def wait(self, seconds: float, *descriptors: int) -> None: ...
 
 
 class Rounds:
     """
-    The work of a courier: up to ``workers`` checks at a time, and a look for new ones each ``poll`` seconds. One thread
-    speaks to the database, the others to the outside.
+    What a courier does: up to ``workers`` pieces of ``work`` at a time, and a look for new ones when the ``bell`` rings
+    and each ``poll`` seconds. One thread speaks to the database, the others to the outside.
     """
 
-    def __init__(
-        self, work_list: WorkList, look: Callable[[Check], Finding], *, workers: int = 8, poll: float = 2
-    ) -> None:
-        self.work_list, self.look, self.workers, self.poll = work_list, look, workers, poll
-        self.running: dict[Future[Finding], Check] = {}
+    def __init__(self, work: Sequence[Work], bell: Bell, *, workers: int = 8, poll: float = 10) -> None:
+        self.work, self.bell, self.workers, self.poll = work, bell, workers, poll
+        self.running: dict[Future[Any], tuple[Work, Any]] = {}
         self.failures = 0
+        #: Can be read once a piece of work is done.
+        self.done = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
-    def run(self, stopping: threading.Event, *, once: bool = False) -> None:
+    def run(self, stopping: int, *, once: bool = False) -> None:
         """
-        Work until ``stopping`` is set, and report what was begun before; or, if it is ``once``, until nothing is left
-        to be taken. A database that is away is waited for, unless it is ``once``.
+        Work until the descriptor ``stopping`` can be read, and report what was begun before; or, if it is ``once``,
+        until nothing is left to be taken. A database that is away is waited for, unless it is ``once``.
         """
-        with ThreadPoolExecutor(self.workers) as pool:
-            while self.advance(pool, stopping, once=once):
-                self.pause(stopping)
+        try:
+            with ThreadPoolExecutor(self.workers) as pool:
+                while self.advance(pool, stopping, once=once):
+                    self.pause(stopping)
+        finally:
+            os.close(self.done)
 
-    def advance(self, pool: Executor, stopping: threading.Event, *, once: bool) -> bool:
+    def advance(self, pool: Executor, stopping: int, *, once: bool) -> bool:
         """Report what is done and take what there is room for; return whether there is more to do."""
+        is_stopping = can_be_read(stopping)
         try:
             self.report_done()
-            if not stopping.is_set():
+            if not is_stopping:
                 self.take(pool)
         except UnreachableError as error:
             if once:
@@ -52,37 +80,40 @@ class Rounds:
             self.failures += 1
             if self.failures == 1:
                 logger.warning("%s Trying again.", error)
-            return not stopping.is_set()
+            return not is_stopping
         if self.failures:
             logger.info("The database answers again.")
         self.failures = 0
-        return bool(self.running) or not (once or stopping.is_set())
+        return bool(self.running) or not (once or is_stopping)
 
     def take(self, pool: Executor) -> None:
-        room = self.workers - len(self.running)
-        for check in self.work_list.take(room) if room else ():
-            self.running[pool.submit(self.carry_out, check)] = check
+        for work in self.work:
+            room = min(
+                self.workers - len(self.running), work.most - sum(one is work for one, _ in self.running.values())
+            )
+            for item in work.take(room) if room > 0 else ():
+                future = pool.submit(work.carry_out, item)
+                self.running[future] = work, item
+                future.add_done_callback(self.note_done)
 
-    def carry_out(self, check: Check) -> Finding:
-        try:
-            return self.look(check)
-        except Exception:
-            logger.exception("The check of %s failed.", one_line(check.name))
-            return FAILED
+    def note_done(self, future: Future[Any]) -> None:
+        os.eventfd_write(self.done, 1)
 
     def report_done(self) -> None:
         for future in [future for future in self.running if future.done()]:
-            check, finding = self.running[future], future.result()
-            if self.work_list.report(check, finding):
-                logger.info("%s: %s", one_line(check.name), finding.problem or f"proven ({finding.method})")
-            else:
-                logger.warning("%s: the check took longer than its lease.", one_line(check.name))
+            work, item = self.running[future]
+            work.report(item, future.result())
             del self.running[future]
 
-    def pause(self, stopping: threading.Event) -> None:
+    def pause(self, stopping: int) -> None:
+        """Wait until there may be something to do; what was begun before a stop is waited for."""
+        is_stopping = can_be_read(stopping)
+        if is_stopping and not self.running:
+            return
+        descriptors = [self.done] if is_stopping else [self.done, stopping]
         if self.failures:
-            stopping.wait(min(2.0 ** (self.failures - 1), MOST_PAUSE))
-        elif self.running:
-            wait(self.running, self.poll, FIRST_COMPLETED)
+            select.select(descriptors[1:], [], [], min(2.0 ** (self.failures - 1), MOST_PAUSE))
         else:
-            stopping.wait(self.poll)
+            self.bell.wait(self.poll, *descriptors)
+        with suppress(BlockingIOError):
+            os.eventfd_read(self.done)
