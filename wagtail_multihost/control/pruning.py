@@ -8,9 +8,10 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from wagtail_multihost.control.authority import Authority
-from wagtail_multihost.control.models import Event
+from wagtail_multihost.control.models import Event, Wave
 from wagtail_multihost.control.registration import lock_head
 from wagtail_multihost.exceptions import ConfigurationError
+from wagtail_multihost.nodeapi.node_states import DONE
 
 DAYS = 30
 NOT_ALLOWED = "Only an operator of the platform can delete events."
@@ -37,4 +38,6 @@ def prune_events(authority: Authority, days: int) -> tuple[int, int]:
         oldest = cursor.fetchone()[0]
         # A revision below an old one cannot be younger: time rises with the revision.
         count, _ = Event.objects.filter(revision__lt=oldest).delete()
+        # Waves that are done say which nodes have to read again; who has read up to there reads everything.
+        Wave.objects.filter(state=DONE, stage_revision__lt=oldest).delete()
     return count, oldest

@@ -12,6 +12,7 @@ from django.db import connection
 from wagtail_multihost.control.command import ControlCommand, own_authority
 from wagtail_multihost.control.importing import Imported, Wishes, import_file, named_ids, read_file
 from wagtail_multihost.control.observed import observe
+from wagtail_multihost.control.placing.adopting import adoption_hints
 from wagtail_multihost.control.printing import outcome_row, outcome_text
 from wagtail_multihost.management.command import COULD_NOT_BE_DONE
 from wagtail_multihost.management.progress import choose_watch
@@ -57,6 +58,9 @@ class Command(ControlCommand):
             type=int,
             help="confirm that so many sites stop at once",
         )
+        parser.add_argument(
+            "--at-once", action="store_true", help="give the change to all nodes at once, and not in a wave"
+        )
 
     def work(self, **options: Any) -> None:
         connection.ensure_connection()  # what asks sites' databases takes PGSERVICE and the like out of the environment
@@ -66,8 +70,9 @@ class Command(ControlCommand):
         self.caution(observed.cautions, options["verbosity"])
         stated = os.environ.get(VARIABLE)
         node_file = options["node_file"] or (Path(stated) if stated else file.path.with_name(NODE_FILE))
-        wishes = Wishes(options["retire_missing"], options["confirm"], options["dry_run"])
+        wishes = Wishes(options["retire_missing"], options["confirm"], options["dry_run"], options["at_once"])
         done = import_file(own_authority(), file, node_file, wishes, observed, watch)
+        self.caution(adoption_hints(file.platform), options["verbosity"])
         self.report(done, node_file, options)
 
     def report(self, done: Imported, node_file: Path, options: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Which nodes sites should be on, and how they get there."""
