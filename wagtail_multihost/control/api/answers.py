@@ -20,7 +20,7 @@ from wagtail_multihost.control.changes import Edit, Outcome
 from wagtail_multihost.control.declared_keys import Table, is_masked
 from wagtail_multihost.control.differences import MASK, rows_of
 from wagtail_multihost.control.edits import merge_patch
-from wagtail_multihost.control.models import Hostname, ManagedSite, Platform
+from wagtail_multihost.control.models import Head, Hostname, ManagedSite, Platform
 from wagtail_multihost.registry.record import KEY_PATH
 
 #: What every operation may answer: no token, no scope, an unreadable parameter, a defect, no database.
@@ -31,6 +31,11 @@ WITH_BODY = (400, 413, 415)
 def answers(model: Any, *statuses: int, status: int = 200) -> dict[int, Any]:
     """Return what an operation answers, with problem details for the ``statuses`` and for those of all."""
     return {status: model, **dict.fromkeys(sorted({*ALWAYS, *statuses}), ProblemDetails)}
+
+
+def current_revision() -> int:
+    """Return the registry's revision, which every answer to a change has, also of what is no part of the registry."""
+    return Head.objects.get(pk=1).revision
 
 
 def site_summary(site: ManagedSite) -> SiteSummary:
@@ -120,4 +125,4 @@ def differences_out(rows: Iterable[Mapping[str, Any]]) -> list[DifferenceOut]:
 
 
 def changed_out(outcome: Outcome) -> Changed:
-    return Changed(revision=outcome.revision, dry_run=outcome.dry_run, changes=changes_out(outcome))
+    return Changed(revision=outcome.revision, dry_run=outcome.dry_run, wave=outcome.wave, changes=changes_out(outcome))

@@ -9,11 +9,19 @@ from wagtail_multihost.control.api import (
     batch,
     document,
     events,
+    findings,
     grants,
+    holds,
     hostnames,
+    jobs,
+    nodes,
     notes,
+    placements,
     platform,
     sites,
+    sync,
+    waves,
+    webhooks,
 )
 from wagtail_multihost.control.api.authentication import TokenAuth
 from wagtail_multihost.control.api.bodies import StrictParser
@@ -31,5 +39,8 @@ api = NinjaAPI(
     parser=StrictParser(),
 )
 add_handlers(api)
-for module in (sites, batch, hostnames, platform, events, grants, notes, audit, document):
+for module in (
+    *(sites, batch, hostnames, platform, nodes, placements, findings, waves, sync),
+    *(events, grants, holds, notes, jobs, webhooks, audit, document),
+):
     api.add_router("", module.router)

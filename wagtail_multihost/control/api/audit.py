@@ -19,14 +19,14 @@ from wagtail_multihost.control.api.schemas import AuditOut, AuditPage
 from wagtail_multihost.control.api.sites import get_site
 from wagtail_multihost.control.api.texts import NO_NUL, Limit
 from wagtail_multihost.control.authority import Authority
-from wagtail_multihost.control.changes import EVENT_TYPES
 from wagtail_multihost.control.models import ManagedSite
+from wagtail_multihost.nodeapi.event_types import OF_RECORDS
 from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH
 
 router = Router(tags=["Audit"])
 PREFIX = "multihost."
 OneSite = Annotated[str, Query(pattern=NO_NUL, max_length=SITE_ID_LENGTH, description="The id of one site alone.")]
-OF_REGISTRY = [f"{PREFIX}{event}" for event in EVENT_TYPES]
+OF_REGISTRY = [f"{PREFIX}{event}" for event in OF_RECORDS]
 
 
 @router.get("/audit", operation_id="list_audit", summary="Read the audit log", response=answers(AuditPage, 404))

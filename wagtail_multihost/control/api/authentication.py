@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.http import Http404
 from wagtail.api.v3.auth import BearerTokenAuth
 from wagtail.models import APIToken
 
@@ -36,3 +37,9 @@ def authority_in(request: HttpRequest) -> Authority:
     """Return what the request's token may do."""
     authority: Authority = request.auth  # type: ignore[attr-defined]
     return authority
+
+
+def refuse_unseeing(authority: Authority) -> None:
+    """Raise Http404 for who may not see all sites: what is of the whole fleet is not there for them."""
+    if not authority.sees_all:
+        raise Http404

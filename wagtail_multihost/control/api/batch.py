@@ -16,7 +16,7 @@ from wagtail_multihost.control.api.schemas import (
     ReplaceItem,
     RetireItem,
 )
-from wagtail_multihost.control.api.texts import DryRun
+from wagtail_multihost.control.api.texts import AtOnce, DryRun
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import Change, CreateSite, EditSite, RetireSite
 from wagtail_multihost.control.drafts import NO_SITE
@@ -36,15 +36,18 @@ Item = CreateItem | ReplaceItem | PatchItem | RetireItem
     summary="Change many sites at once",
     response=answers(Changed, 404, 409, 412, *WITH_BODY),
 )
-def change_sites(request: HttpRequest, body: BatchBody, dry_run: DryRun = False) -> Changed:
+def change_sites(request: HttpRequest, body: BatchBody, dry_run: DryRun = False, at_once: AtOnce = False) -> Changed:
     """
     Everything is done in one transaction, or nothing is, and then the answer has the problems of all sites. Where so
-    many sites would stop that it may be a mistake, the answer asks for their number in `confirmed`.
+    many sites would stop that it may be a mistake, the answer asks for their number in `confirmed`. A change of many
+    sites goes to the nodes in a wave.
     """
     authority = authority_in(request)
     sites = find_sites(authority, body.changes)
     changes = [change_of(item, sites) for item in body.changes]
-    outcome = apply_changes(authority, changes, reason=body.reason, dry_run=dry_run, confirmed=body.confirmed)
+    outcome = apply_changes(
+        authority, changes, reason=body.reason, dry_run=dry_run, confirmed=body.confirmed, at_once=at_once
+    )
     return changed_out(outcome)
 
 

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.http import Http404, HttpRequest
 from ninja import Path, Router
 
-from wagtail_multihost.control.api.answers import WITH_BODY, answers
+from wagtail_multihost.control.api.answers import WITH_BODY, answers, current_revision
 from wagtail_multihost.control.api.authentication import authority_in
 from wagtail_multihost.control.api.schemas import GrantBody, GrantChanged, GrantList, GrantOut
 from wagtail_multihost.control.api.sites import get_site
@@ -24,7 +24,7 @@ from wagtail_multihost.control.grants import (
     may_grant,
     revoke_action,
 )
-from wagtail_multihost.control.models import Grant, Head, ManagedSite
+from wagtail_multihost.control.models import Grant, ManagedSite
 
 router = Router(tags=["Rights"])
 GroupId = Annotated[int, Path(ge=1, le=2**31 - 1, description="The number of the group.", examples=[4])]
@@ -98,4 +98,4 @@ def get_group(authority: Authority, site: ManagedSite, group: int) -> Group:
 
 
 def grant_changed(changed: bool) -> GrantChanged:
-    return GrantChanged(revision=Head.objects.get(pk=1).revision, changed=changed)
+    return GrantChanged(revision=current_revision(), changed=changed)

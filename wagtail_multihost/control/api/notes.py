@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Status
 
 from wagtail_multihost.control.actors import names_of_actors
-from wagtail_multihost.control.api.answers import WITH_BODY, answers
+from wagtail_multihost.control.api.answers import WITH_BODY, answers, current_revision
 from wagtail_multihost.control.api.authentication import authority_in
 from wagtail_multihost.control.api.schemas import NoteAdded, NoteBody, NoteOut, NotePage
 from wagtail_multihost.control.api.sites import get_site
@@ -17,7 +17,7 @@ from wagtail_multihost.control.api.texts import BIGGEST, Limit, SiteId
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import NotAllowedError
 from wagtail_multihost.control.drafts import NEEDS_CHANGE
-from wagtail_multihost.control.models import CHANGE, Head, Note
+from wagtail_multihost.control.models import CHANGE, Note
 
 router = Router(tags=["Notes"])
 Before = Annotated[
@@ -57,7 +57,7 @@ def add_note(request: HttpRequest, identifier: SiteId, body: NoteBody) -> Status
         raise NotAllowedError.because(NEEDS_CHANGE, where=f"Site {site.identifier}", site=site.identifier)
     note = Note.objects.create(site=site, author_id=authority.user, text=body.text)
     (shown,) = notes_out(authority, [note])
-    return Status(201, NoteAdded(**shown.model_dump(), revision=Head.objects.get(pk=1).revision))
+    return Status(201, NoteAdded(**shown.model_dump(), revision=current_revision()))
 
 
 def notes_out(authority: Authority, notes: Iterable[Note]) -> list[NoteOut]:

@@ -17,10 +17,14 @@ from wagtail.api.v3.errors import problem_response, register_exception_handlers
 from wagtail_multihost.control.changes import (
     ClashError,
     NotAllowedError,
+    NotNowError,
     StaleRecordError,
     UnconfirmedError,
     UnknownSiteError,
+    WaveRunsError,
 )
+from wagtail_multihost.control.jobs import RefusedJobError, UnknownJobError
+from wagtail_multihost.control.webhooks import UnknownWebhookError
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError, Problem
 from wagtail_multihost.spec.printing import one_line
 
@@ -31,20 +35,25 @@ FAILED, UNAVAILABLE = 500, 503
 RETRY_SECONDS = 5
 WHO_ASKS = "State a token that counts: Authorization: Bearer TOKEN."
 INVALID = "What was sent cannot be accepted; the errors say why."
+WAVE_RUNS = "It has to wait until a wave is done; the errors say why."
 STATUSES: Sequence[tuple[type[Exception], int]] = (
     (NotAllowedError, FORBIDDEN),
     (ClashError, CONFLICT),
+    (NotNowError, CONFLICT),
     (ConfigurationError, UNPROCESSABLE),
     (UnknownSiteError, NOT_FOUND),
     (StaleRecordError, PRECONDITION_FAILED),
     (UnconfirmedError, CONFLICT),
+    (RefusedJobError, CONFLICT),
+    (UnknownJobError, NOT_FOUND),
+    (UnknownWebhookError, NOT_FOUND),
     (RequestDataTooBig, TOO_LARGE),
     (UnreadablePostError, BAD_REQUEST),
     (Http404, NOT_FOUND),
 )
 DETAILS = {
     FORBIDDEN: "It may not be changed by who asks; the errors say what.",
-    CONFLICT: "Another site has it; the errors say what.",
+    CONFLICT: "Another site has it, or it cannot be done now; the errors say what.",
     UNPROCESSABLE: INVALID,
     TOO_LARGE: "The body is too large.",
     BAD_REQUEST: "The body could not be read.",
@@ -65,6 +74,7 @@ def add_handlers(api: NinjaAPI) -> None:
     register_exception_handlers(api)
     for kind, status in STATUSES:
         api.add_exception_handler(kind, status_handler(status))
+    api.add_exception_handler(WaveRunsError, answer_running_wave)
     api.add_exception_handler(RefusedRequestError, answer_refusal)
     api.add_exception_handler(ValidationError, answer_invalid)
     api.add_exception_handler(HttpError, answer_http_error)
@@ -84,11 +94,17 @@ def status_handler(status: int) -> Any:
     return answer if status in DETAILS else answer_sentence
 
 
+def answer_running_wave(request: HttpRequest, error: Any) -> HttpResponse:
+    return answer_problem(CONFLICT, WAVE_RUNS, error.problems)
+
+
 def problems_in(error: Exception) -> tuple[Problem, ...]:
     if isinstance(error, ConfigurationError | RefusedRequestError):
         return error.problems
     if isinstance(error, StaleRecordError):
-        return (Problem("generation", str(error), error.site),)
+        return (Problem(error.number, str(error), error.site),)
+    if isinstance(error, RefusedJobError):
+        return (Problem("kind", str(error)),)
     return (Problem("confirmed", str(error)),) if isinstance(error, UnconfirmedError) else ()
 
 

@@ -10,7 +10,10 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from wagtail_multihost.control.api.texts import MOST, IdText, Reason
+from wagtail_multihost.control.changes import REASON_LENGTH
+from wagtail_multihost.control.holds import LONGEST
 from wagtail_multihost.control.models import NOTE_LENGTH
+from wagtail_multihost.spec.identifiers import SITE_ID_LENGTH
 
 SITE_RECORD = {"hostnames": ["www.aurora.example"], "aliases": ["aurora.example"], "labels": {"customer": "north"}}
 UID = "6f1c2f0e-0b0e-4c59-9a5e-0d7c3f6f0001"
@@ -128,6 +131,28 @@ class GrantBody(Body):
     reason: Reason = ""
 
 
+class JobBody(Body):
+    """A wish that something is done for a site."""
+
+    kind: Annotated[str, Field(max_length=40, description="One of the kinds.", examples=["reload-site"])]
+    parameters: Annotated[dict[str, str], Field(max_length=20, examples=[{}])] = Field(default_factory=dict)
+    node: IdText | None = Field(None, description="One node that has the site; without it, all of them.")
+    reason: Reason = ""
+
+
+class WebhookBody(Body):
+    """An address that is told of events."""
+
+    url: Annotated[str, Field(min_length=1, max_length=500, examples=["https://hooks.example.org/multihost"])]
+    types: Annotated[list[Annotated[str, Field(min_length=1, max_length=40)]], Field(max_length=50)] = Field(
+        default_factory=list,
+        description="Of these types alone; of all events if there is none.",
+        examples=[["site.changed"]],
+    )
+    is_active: bool = Field(True, description="Whether it is told. What happens while it is paused, it is told later.")
+    reason: Reason = ""
+
+
 class NoteBody(Body):
     """A note about a site."""
 
@@ -217,6 +242,9 @@ class Changed(Schema):
 
     revision: Revision
     dry_run: bool = Field(description="Whether nothing was written.")
+    wave: UUID | None = Field(
+        None, description="The wave in which it goes to the nodes, one after the other; null if it goes to all at once."
+    )
     changes: list[ChangeOut]
 
 
@@ -357,3 +385,277 @@ class AuditPage(Schema):
 
     entries: list[AuditOut]
     next: int | None = Field(description="Give it as `before` for the next page; null on the last.")
+
+
+class ConditionOut(Schema):
+    """What a node says of itself."""
+
+    type: str = Field(examples=["Applied"])
+    status: str = Field(examples=["False"])
+    reason: str
+    message: str
+    since: str = Field(description="By the node's clock.", examples=[WHEN])
+    revision: int
+
+
+class NodeSyncOut(Schema):
+    """Whether a node has the revision that was asked for."""
+
+    id: str = Field(examples=["web1"])
+    group: str = Field(examples=["web"])
+    state: str = Field(examples=["active"])
+    asked: bool = Field(description="Whether it counts: a node that joins, or drains, does not.")
+    applied: int = Field(description="The revision that it has applied.", examples=[4127])
+    seen_at: datetime | None = Field(description="When it said so; null if it never spoke.", examples=[WHEN])
+    has_it: bool
+    why: str = Field(description="Why it does not have it; blank if it does.")
+    held_back: UUID | None = Field(description="The wave that has not reached it.")
+
+
+class SyncOut(Schema):
+    """Which nodes have a revision."""
+
+    revision: int = Field(description="The one that was asked for.", examples=[4127])
+    head: Revision
+    at: datetime = Field(description="The time of this answer, by the database's clock.", examples=[WHEN])
+    synced: bool = Field(
+        description="Whether all active nodes have applied it, and were seen within 90 seconds; false if there is none."
+    )
+    nodes: list[NodeSyncOut]
+
+
+class SiteOnNodeOut(NodeSyncOut):
+    """A site on a node."""
+
+    since: str = Field(
+        description="Since when it is so, by the node's clock; blank if the node has not said.", examples=[WHEN]
+    )
+    refused: str = Field(
+        description="Why the node does not accept the site's newest record, in its own words; for operators alone, as "
+        "it may name other sites."
+    )
+    conditions: list[ConditionOut] = Field(description="What is wrong with the node; for operators alone.")
+
+
+class SiteStatusOut(Schema):
+    """A site on the nodes that have it."""
+
+    revision: int = Field(description="The one that was asked for, or that of the site's last change.", examples=[4127])
+    head: Revision
+    at: datetime = Field(description="The time of this answer, by the database's clock.", examples=[WHEN])
+    synced: bool = Field(description="Whether all active nodes that have the site have that revision of it.")
+    nodes: list[SiteOnNodeOut]
+
+
+class WaveOut(Schema):
+    """A change that nodes get one after the other."""
+
+    id: UUID = Field(examples=[UID])
+    revision: int = Field(description="That of the change.", examples=[4127])
+    actor: str = Field(description=WHO, examples=["user:17"])
+    changed_at: datetime | None = Field(examples=[WHEN])
+    state: str = Field(description="running, stopped or done.", examples=["stopped"])
+    stage: int = Field(description="0: one node, 1: a tenth of them, 2: the rest.", examples=[0])
+    stage_at: datetime = Field(examples=[WHEN])
+    bake_seconds: int = Field(description="How long a stage lasts once its nodes have applied the change.")
+    reason: str = Field(description="Why it stopped, or how it was ended.", examples=["web1: aurora"])
+    platform: bool = Field(description="Whether it holds the platform's record back, or did.")
+    sites: list[str] = Field(description="The sites whose records it holds back, or did until it was done.")
+    admitted: list[str] = Field(description="The nodes whose turn has come.")
+
+
+class WaveList(Schema):
+    """The last waves, the latest first."""
+
+    waves: list[WaveOut]
+
+
+class WaveBody(Body):
+    """Why."""
+
+    reason: Reason = ""
+
+
+class WaveChanged(Schema):
+    """What became of a wave."""
+
+    revision: Revision
+    waves: list[WaveOut]
+
+
+class ParameterOut(Schema):
+    """What a kind of job needs to know."""
+
+    name: str = Field(examples=["email"])
+    meaning: str
+
+
+class JobKindOut(Schema):
+    """Something that can be asked for."""
+
+    name: str = Field(examples=["reload-site"])
+    meaning: str
+    runner: Literal["node", "operator", "courier"]
+    right: Action
+    for_operators: bool
+    on_each: bool = Field(description="Whether it is done on each node that has the site, or by one of them.")
+    seconds: int = Field(description="How long it may take from the wish on.")
+    parameters: list[ParameterOut]
+
+
+class JobKindList(Schema):
+    """All kinds of jobs."""
+
+    kinds: list[JobKindOut]
+
+
+class JobOut(Schema):
+    """A job: who asked for what, and how it goes."""
+
+    id: UUID = Field(examples=[UID])
+    request: UUID = Field(description="The same for all jobs of one wish.", examples=[UID])
+    kind: str = Field(examples=["reload-site"])
+    site: str | None = Field(examples=["aurora"])
+    node: str | None = Field(description="null where any node that has the site may do it.", examples=["web1"])
+    parameters: dict[str, str] | None = Field(description="null for those who could not ask for the job.")
+    actor: str = Field(description=WHO, examples=["user:17"])
+    wanted_at: datetime = Field(examples=[WHEN])
+    deadline: datetime = Field(examples=[WHEN])
+    state: Literal["waiting", "taken", "ended", "failed", "cancelled"]
+    holder: str = Field(description="Who has taken it, a machine and a process; for operators alone.")
+    attempts: int = Field(description="How often it was taken.")
+    progress: str
+    log: str | None = Field(description="null for those who could not ask for the job, and in lists.")
+    problem: str = Field(description="Why it failed.")
+    ended_at: datetime | None
+
+
+class JobPage(Schema):
+    """Jobs, the latest first."""
+
+    jobs: list[JobOut]
+    next: UUID | None = Field(description="Give it as `before` for the next page; null on the last.")
+
+
+class JobsWanted(Schema):
+    """What came of a wish: the jobs that carry it out. They are no part of the registry: its revision stays."""
+
+    revision: Revision
+    changed: bool = Field(description="Whether any of the jobs is new.")
+    jobs: list[JobOut]
+
+
+class JobChanged(Schema):
+    """A job that was cancelled."""
+
+    revision: Revision
+    job: JobOut
+
+
+class WebhookOut(Schema):
+    """An address that is told of events."""
+
+    id: UUID = Field(examples=[UID])
+    url: str = Field(examples=["https://hooks.example.org/multihost"])
+    types: list[str] = Field(examples=[["site.changed"]])
+    is_active: bool
+    generation: int = Field(description="The number of its changes; the ETag.", examples=[3])
+    problem: str = Field(description="Why nothing is sent any more, or what was never sent.")
+    made_at: datetime = Field(examples=[WHEN])
+    queued: int = Field(description="Events up to this revision were looked at.", examples=[4127])
+    waiting: int = Field(description="So many events wait to be sent.")
+    arrived_at: datetime | None = Field(description="When the last message arrived.")
+
+
+class WebhookList(Schema):
+    """All webhooks."""
+
+    webhooks: list[WebhookOut]
+
+
+class WebhookKeyOut(Schema):
+    """A public key that a courier signs messages to webhooks with."""
+
+    public_key: str = Field(examples=["whpk_PcCTE1aDHTpXfXKKyUDS3i7xTnEmWYWh3vSV8O2NNv4="])
+    seen_at: datetime = Field(description="When a courier said that last.", examples=[WHEN])
+
+
+class WebhookKeyList(Schema):
+    """The public keys of couriers, the one of the latest first."""
+
+    keys: list[WebhookKeyOut]
+
+
+class WebhookChanged(Schema):
+    """A webhook as it is now. It is no part of the registry: its revision stays."""
+
+    revision: Revision
+    webhook: WebhookOut
+
+
+class WebhookDeleted(Schema):
+    """A webhook is gone. It was no part of the registry: its revision stays."""
+
+    revision: Revision
+
+
+class DeliveryOut(Schema):
+    """A message to a webhook."""
+
+    id: UUID = Field(description="The `webhook-id` of the message.", examples=[UID])
+    revision: int = Field(description="That of the event; 0 for a test.", examples=[4127])
+    attempts: int
+    due_at: datetime = Field(description="When it is sent, or was tried last.")
+    delivered_at: datetime | None
+    problem: str = Field(description="Why the last attempt failed.")
+
+
+class DeliveryPage(Schema):
+    """Messages, the latest events first."""
+
+    deliveries: list[DeliveryOut]
+    next: int | None = Field(description="Give it as `before` for the next page; null on the last.")
+
+
+class TestSent(Schema):
+    """A test that the courier sends."""
+
+    revision: Revision
+    delivery: DeliveryOut
+
+
+class HoldBody(Body):
+    """What is held, for how many seconds, and why: a site, a node, or everything."""
+
+    site: IdText | None = None
+    node: Annotated[str, Field(max_length=SITE_ID_LENGTH, description="The id of a node.")] | None = None
+    everything: bool = False
+    seconds: Annotated[int, Field(ge=1, le=LONGEST, description="From now; of a site, at most a day, if no operator.")]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=REASON_LENGTH, description="Why, for those who find it held.")
+    ]
+
+
+class HoldOut(Schema):
+    """A hold; without a site and a node, of everything."""
+
+    id: UUID
+    site: str | None = Field(examples=["aurora"])
+    node: str | None = Field(examples=["web1"])
+    reason: str
+    actor: str = Field(description=WHO, examples=["user:17"])
+    since: datetime = Field(examples=[WHEN])
+    until: datetime = Field(examples=[WHEN])
+
+
+class HoldChanged(Schema):
+    """A hold that was made or ended. It is no part of the registry: its revision stays."""
+
+    revision: Revision
+    hold: HoldOut
+
+
+class HoldList(Schema):
+    """The holds that have not ended."""
+
+    holds: list[HoldOut]

@@ -230,4 +230,10 @@ def site_changed(authority: Authority, response: HttpResponse, identifier: str, 
     if site is not None:
         response["ETag"] = etag_of(site.generation)
     shown = site_out(authority, site) if site else None
-    return SiteChanged(revision=outcome.revision, dry_run=outcome.dry_run, changes=changes_out(outcome), site=shown)
+    return SiteChanged(
+        revision=outcome.revision,
+        dry_run=outcome.dry_run,
+        wave=outcome.wave,
+        changes=changes_out(outcome),
+        site=shown,
+    )

@@ -19,6 +19,9 @@ NO_NUL = r"^[^\x00]*$"
 SiteId = Annotated[str, Path(description="The id of the site.", examples=["aurora"])]
 HostnameInPath = Annotated[str, Path(description="A hostname or an alias.", examples=["www.example.org"])]
 DryRun = Annotated[bool, Query(description="Check and compare, and change nothing.")]
+AtOnce = Annotated[
+    bool, Query(description="Give it to all nodes at once, and not in a wave: for operators, in an emergency.")
+]
 Limit = Annotated[int, Query(ge=1, le=MOST, description=f"At most so many; {MOST} is the most.")]
 WHY = "Why: it is kept with the change."
 Reason = Annotated[str, Field(max_length=REASON_LENGTH, description=WHY, examples=["a new customer"])]

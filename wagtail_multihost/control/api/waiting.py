@@ -1,8 +1,9 @@
 """
-Requests that wait for the next change. One connection of the process listens for all of them; it is there only while
-somebody waits.
+Requests that wait for the next change, or for what nodes say next. One connection of the process listens for all of
+them; it is there only while somebody waits.
 
-A bell (NOTIFY) ends the wait at once. It may never come, as behind PgBouncer, so the head is looked at each second too.
+A bell (NOTIFY) ends the wait at once. It may never come, as behind PgBouncer, so the head and the last report are
+looked at each second too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,6 +25,7 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from wagtail_multihost.nodeapi.connection import LIVENESS
+from wagtail_multihost.nodeapi.node_v1 import REPORT_CHANNEL
 from wagtail_multihost.nodeapi.v1 import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ LEAST_SECONDS = 0.1
 #: How long the connection stays when nobody waits: the next request comes soon.
 LINGER_SECONDS = 10.0
 STATEMENT_SECONDS = 3.0
+LOOK = "SELECT revision, (SELECT max(seen_at) FROM control_report) FROM control_head"
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
 CONNECT_SECONDS = 3
 rooms: WeakKeyDictionary[asyncio.AbstractEventLoop, WaitingRoom] = WeakKeyDictionary()
@@ -46,6 +50,9 @@ class WaitingRoom:
     def __init__(self) -> None:
         self.places: Counter[str] = Counter()
         self.revision = -1
+        self.seen_at: datetime | None = None
+        #: Counts what was heard: of the registry, and of nodes.
+        self.news = 0
         self.heard = asyncio.Event()
         self.until = 0.0
         self.watcher: asyncio.Task[None] | None = None
@@ -66,11 +73,18 @@ class WaitingRoom:
 
     async def wait_for_change(self, revision: int, seconds: float) -> bool:
         """Return whether the registry has a higher revision within ``seconds``, as soon as it has."""
+        return await self.wait_until(lambda: self.revision > revision, seconds)
+
+    async def wait_for_news(self, news: int, seconds: float) -> bool:
+        """Return whether there is more news than ``news`` within ``seconds``, as soon as there is."""
+        return await self.wait_until(lambda: self.news > news, seconds)
+
+    async def wait_until(self, is_so: Callable[[], bool], seconds: float) -> bool:
         if self.watcher is None or self.watcher.done():
             self.watcher = asyncio.create_task(self.watch())
         try:
             async with asyncio.timeout(seconds):
-                while self.revision <= revision:
+                while not is_so():
                     await self.heard.wait()
         except TimeoutError:
             return False
@@ -95,18 +109,20 @@ class WaitingRoom:
 
     async def follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
         # First LISTEN, then read: what changes in between rings.
-        await bounded(connection, connection.execute(f"LISTEN {CHANNEL}"))
+        for channel in (CHANNEL, REPORT_CHANNEL):
+            await bounded(connection, connection.execute(f"LISTEN {channel}"))
         while self.is_needed:
-            cursor = await bounded(connection, connection.execute("SELECT revision FROM control_head"))
+            cursor = await bounded(connection, connection.execute(LOOK))
             row = await cursor.fetchone()
-            if row is not None and row[0] != self.revision:
-                self.announce(row[0])
+            if row is not None and row != (self.revision, self.seen_at):
+                self.announce(*row)
             await asyncio.sleep(LEAST_SECONDS)
             async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
                 pass
 
-    def announce(self, revision: int) -> None:
-        self.revision = revision
+    def announce(self, revision: int, seen_at: datetime | None) -> None:
+        self.revision, self.seen_at = revision, seen_at
+        self.news += 1
         heard, self.heard = self.heard, asyncio.Event()
         heard.set()
 
