@@ -22,7 +22,23 @@ INVITED, WITHDRAWN, JOINED, REMOVED = (
     "multihost.group.removed",
 )
 TOKEN_CREATED, TOKEN_REVOKED = "multihost.token.created", "multihost.token.revoked"
+NODE_CHANGED, NODE_REMOVED = "multihost.node.changed", "multihost.node.removed"
+NODE_GROUP_CHANGED, NODE_GROUP_REMOVED = "multihost.node_group.changed", "multihost.node_group.removed"
+SITES_PLACED, SITES_DISPLACED = "multihost.placement.placed", "multihost.placement.taken"
+PLAN_APPLIED, PLAN_CANCELLED = "multihost.plan.applied", "multihost.plan.cancelled"
+WAVE_RESUMED, WAVE_FINISHED, WAVE_ABANDONED = (
+    "multihost.wave.resumed",
+    "multihost.wave.finished",
+    "multihost.wave.abandoned",
+)
+JOB_WANTED, JOB_CANCELLED = "multihost.job.wanted", "multihost.job.cancelled"
+WEBHOOK_SAVED, WEBHOOK_DELETED = "multihost.webhook.saved", "multihost.webhook.deleted"
+HELD, RELEASED = "multihost.hold.made", "multihost.hold.ended"
 LABELS = {
+    JOB_WANTED: "Ask for a job",
+    JOB_CANCELLED: "Cancel a job",
+    WEBHOOK_SAVED: "Save the webhook",
+    WEBHOOK_DELETED: "Delete the webhook",
     GRANTED: "Give a right",
     REVOKED: "Take a right",
     GROUP_CREATED: "Create the group",
@@ -34,6 +50,19 @@ LABELS = {
     REMOVED: "Remove someone from the group",
     TOKEN_CREATED: "Create the token",
     TOKEN_REVOKED: "Revoke the token",
+    NODE_CHANGED: "Change the node",
+    NODE_REMOVED: "Remove the node",
+    NODE_GROUP_CHANGED: "Change the group of nodes",
+    NODE_GROUP_REMOVED: "Remove the group of nodes",
+    SITES_PLACED: "Place sites on the node",
+    SITES_DISPLACED: "Take sites from the node",
+    PLAN_APPLIED: "Apply the plan",
+    PLAN_CANCELLED: "Cancel the plan",
+    WAVE_RESUMED: "Let the wave go on",
+    WAVE_FINISHED: "Give the wave's change to all nodes",
+    WAVE_ABANDONED: "Put back what the wave holds",
+    HELD: "Hold it",
+    RELEASED: "End the hold",
 }
 
 

@@ -15,10 +15,6 @@ from wagtail_multihost.exceptions import ConfigurationError, MultihostError
 REASON_LENGTH = 500
 #: Returns a record's next form; it must not change the one that it gets.
 Edit = Callable[[Table], Mapping[str, Any]]
-CREATED, CHANGED, MOVED, RETIRED = "site.created", "site.changed", "site.moved", "site.retired"
-ENABLED, DISABLED = "site.enabled", "site.disabled"
-PLATFORM_CHANGED, REFRESH = "platform.changed", "fleet.refresh"
-EVENT_TYPES = (CREATED, CHANGED, ENABLED, DISABLED, MOVED, RETIRED, PLATFORM_CHANGED, REFRESH)
 
 
 class NotAllowedError(ConfigurationError):
@@ -29,6 +25,14 @@ class ClashError(ConfigurationError):
     """Another site has what was asked for; the problems say what."""
 
 
+class NotNowError(ConfigurationError):
+    """What is asked for could be done at another time; the problems say why not now."""
+
+
+class WaveRunsError(NotNowError):
+    """A change has to wait until a wave is done; the problems say why."""
+
+
 class UnknownSiteError(MultihostError):
     """There is no such site, or none that may be seen."""
 
@@ -36,12 +40,21 @@ class UnknownSiteError(MultihostError):
 class StaleRecordError(MultihostError):
     """The record of the ``site`` (blank: of the platform) was changed since it was read."""
 
-    def __init__(self, generation: int, expected: int, site: str = "") -> None:
+    #: What each change raises.
+    number = "generation"
+
+    def __init__(self, found: int, expected: int, site: str = "") -> None:
         self.site = site
         super().__init__(
-            f"The record was changed since it was read: it has the generation {generation}, not {expected}. Read it "
+            f"The record was changed since it was read: it has the {self.number} {found}, not {expected}. Read it "
             "again."
         )
+
+
+class StaleNodeError(StaleRecordError):
+    """A node, or a group of nodes, was made, changed or removed since it was looked for."""
+
+    number = "revision"
 
 
 class UnconfirmedError(MultihostError):
@@ -124,9 +137,11 @@ class Changed:
 class Outcome:
     """
     The ``revision`` that the registry has now, and what ``changed``: nothing if it was so before. After a ``dry_run``
-    nothing was written, and the numbers are those that it would have had.
+    nothing was written, and the numbers are those that it would have had. ``wave`` is the wave in which it goes to the
+    nodes; None if it goes to all at once.
     """
 
     revision: int
     changed: tuple[Changed, ...] = ()
     dry_run: bool = False
+    wave: UUID | None = None

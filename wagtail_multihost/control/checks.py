@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
+from wagtail_multihost.control.front_keys import find_front_problems
 from wagtail_multihost.control.invitations import INVITATION
 
 WAGTAIL_API, NAMESPACE = "wagtail.api.v3", "wagtailapi_v3"
@@ -56,6 +57,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
     # Not when the app is loaded: these bring the dashboard's views, which come after the policies.
     from wagtail_multihost.control.dashboard.website import ADMIN_PATH, ADMIN_SETTING
     from wagtail_multihost.control.review import SHARE, SHARE_SETTING
+    from wagtail_multihost.control.wave_plans import BAKE, BAKE_SETTING, LONGEST_BAKE, MOST_SITES, SITES, SITES_SETTING
 
     share, path = getattr(settings, SHARE_SETTING, SHARE), getattr(settings, ADMIN_SETTING, ADMIN_PATH)
     is_number = isinstance(share, int | float) and not isinstance(share, bool)
@@ -64,6 +66,10 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
         messages.append(f"{SHARE_SETTING} is {share!r}, but it must be a number from 0 to 1, such as {SHARE}.")
     if not isinstance(path, str):
         messages.append(f"{ADMIN_SETTING} is {path!r}, but it must be a path, such as {ADMIN_PATH!r}.")
+    for name, default, most in ((SITES_SETTING, SITES, MOST_SITES), (BAKE_SETTING, BAKE, LONGEST_BAKE)):
+        value = getattr(settings, name, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            messages.append(f"{name} is {value!r}, but it must be a whole number from 0 to {most}, such as {default}.")
     return [Error(message, id="multihost_control.E003") for message in messages]
 
 
@@ -94,6 +100,22 @@ def check_account_permissions(
             id="multihost_control.W001",
         )
     ]
+
+
+@register(Tags.database)
+def check_front_keys(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: object
+) -> list[CheckMessage]:
+    """W002: the database gives front servers other keys than are declared for them."""
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    try:
+        problems = list(find_front_problems())
+    except DatabaseError:
+        return []  # it cannot be asked now
+    # No error, which would keep the migrations from running.
+    hint = "Run the migrations of this version: manage.py migrate. If all have been run, report it as a fault."
+    return [Warning(problem, hint=hint, id="multihost_control.W002") for problem in problems]
 
 
 def account_permission_holders() -> Iterator[str]:

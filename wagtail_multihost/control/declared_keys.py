@@ -9,17 +9,20 @@ from typing import Any, NamedTuple
 
 from wagtail_multihost.registry.keys import NAME, PLATFORM, SITE, Key, declared
 from wagtail_multihost.registry.record import ENVIRONMENT_REFERENCE, KEY_PATH, VARIABLE
+from wagtail_multihost.registry.references import SEALED
 from wagtail_multihost.spec.declared import Who
 
 Table = Mapping[str, Any]
 FILE = "_file"
-SEALED = "sealed:"
 #: Only registration writes them.
 PINS = ("uid", "names")
 URL_REFUSED = "It must be a table here: a URL would have the password in it."
 NODE_ONLY = "Only a node's own file may state it: what root reads or runs is not decided here."
 IN_THE_CLEAR = "A secret is never kept here. Accepted: env:NAME, or the path of a file of the nodes in {key}_file."
-SEALED_REFUSED = "Sealed secrets are not supported yet. Accepted: env:NAME, or the path of a file in {key}_file."
+SEALED_REFUSED = (
+    "Only a single secret of a site's own may be sealed. Accepted there: sealed: alone, as multihost-operator seals "
+    "the value itself, under the path of its key."
+)
 COUNTED = "The registry counts its revisions itself."
 
 
@@ -104,8 +107,10 @@ def refusal_of(leaf: Leaf, *, of_platform: bool) -> str:
     values = leaf.value if isinstance(leaf.value, list) else [leaf.value]
     for value in values:
         text = str(value)
+        if text == SEALED and not of_platform and not isinstance(leaf.value, list):
+            continue
         if text.startswith(SEALED):
-            return SEALED_REFUSED.format(key=key.name)
+            return SEALED_REFUSED
         if not re.fullmatch(f"{ENVIRONMENT_REFERENCE}{VARIABLE}", text):
             return IN_THE_CLEAR.format(key=key.name)
     return ""

@@ -10,13 +10,6 @@ from uuid import UUID, uuid4
 
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import (
-    CHANGED,
-    CREATED,
-    DISABLED,
-    ENABLED,
-    MOVED,
-    PLATFORM_CHANGED,
-    RETIRED,
     Change,
     ClashError,
     CreateSite,
@@ -34,9 +27,19 @@ from wagtail_multihost.control.differences import Difference, differences
 from wagtail_multihost.control.models import VIEW, ManagedSite, Platform
 from wagtail_multihost.control.texts import can_be_kept
 from wagtail_multihost.exceptions import ConfigurationError, Problem
+from wagtail_multihost.nodeapi.event_types import (
+    PLATFORM_CHANGED,
+    SITE_CHANGED,
+    SITE_CREATED,
+    SITE_DISABLED,
+    SITE_ENABLED,
+    SITE_MOVED,
+    SITE_RETIRED,
+)
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
 from wagtail_multihost.spec.names import Names, derive_names, successor_names
 
+SUSPENDED = "suspended"
 NO_SITE = "There is no such site."
 OPERATORS = "Only an operator of the platform may change it."
 NEEDS_CHANGE = "It needs the right to change the site."
@@ -76,16 +79,25 @@ class Draft:
         return was and (self.is_retired or not self.after.get("enabled", True))
 
     @property
+    def closes(self) -> bool:
+        """Whether nobody shall see the site any more."""
+        return self.is_retired or (is_closed(self.after) and not is_closed(self.before))
+
+    @property
     def type(self) -> str:
         """The type of the event."""
         if self.row is None:
             return PLATFORM_CHANGED
         if self.is_new or self.is_retired:
-            return RETIRED if self.is_retired else CREATED
+            return SITE_RETIRED if self.is_retired else SITE_CREATED
         was, will = (bool(table.get("enabled", True)) for table in (self.before, self.after))
         if was != will:
-            return ENABLED if will else DISABLED
-        return MOVED if any(map(is_move, self.differences)) else CHANGED
+            return SITE_ENABLED if will else SITE_DISABLED
+        return SITE_MOVED if any(map(is_move, self.differences)) else SITE_CHANGED
+
+
+def is_closed(record: Table) -> bool:
+    return not record.get("enabled", True) or record.get("state") == SUSPENDED
 
 
 def is_move(difference: Difference) -> bool:
@@ -158,7 +170,8 @@ def new_drafts(created: Sequence[CreateSite], platform: str, now: datetime) -> l
         if names is None:
             names = free_names(platform, change.identifier, uid, wished[change.identifier], held)
         record: dict[str, Any] = {**change.record, "uid": str(uid), "names": dict(names)}
-        row = ManagedSite(uid=uid, identifier=change.identifier, created=now)
+        is_imported = change.uid is not None
+        row = ManagedSite(uid=uid, identifier=change.identifier, created=now, is_imported=is_imported)
         drafts.append(Draft(row, {}, record, is_new=True, generation=1))
     return drafts
 

@@ -68,12 +68,13 @@ class RegistryFile:
 class Wishes(NamedTuple):
     """
     What an import may do: ``retired`` is the number of sites to retire because the file does not have them, None for
-    none; ``confirmed`` the number of sites that may stop.
+    none; ``confirmed`` the number of sites that may stop. ``at_once`` makes no wave of it.
     """
 
     retired: int | None = None
     confirmed: int | None = None
     dry_run: bool = False
+    at_once: bool = False
 
 
 class Imported(NamedTuple):
@@ -143,6 +144,7 @@ def import_file(
             reason=REASON.format(file=file.path.name),
             confirmed=stops if wishes.confirmed is None else wishes.confirmed,
             dry_run=wishes.dry_run,
+            at_once=wishes.at_once,
             watch=watch,
         )
         if wishes.dry_run:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, cast
 from uuid import UUID
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser, Group, Permission
 from django.db.models import Model, Q, QuerySet
@@ -26,14 +27,10 @@ from wagtail_multihost.control.models import (
     Event,
     FormerRecord,
     Grant,
-    GroupAdmin,
-    Head,
-    HeldName,
     Hostname,
-    Invitation,
+    Job,
     ManagedSite,
     Note,
-    Platform,
     TokenScope,
     Verification,
 )
@@ -46,6 +43,17 @@ SITE_ACTIONS: Mapping[str, str] = {"view": VIEW, "change": CHANGE, OPERATE: OPER
 SEEN: Mapping[str, str] = {"view": VIEW}
 ADMINISTERED: Mapping[str, str] = {"view": ADMIN, "add": ADMIN, "change": ADMIN, "delete": ADMIN}
 WRITTEN: Mapping[str, str] = {"view": VIEW, "add": CHANGE}
+#: Tables with rows of sites: which right each action needs, and the field with the uid.
+OF_SITES: Mapping[type[Model], tuple[Mapping[str, str], str]] = {
+    ManagedSite: (SITE_ACTIONS, "uid"),
+    Event: (SEEN, "uid"),
+    Hostname: (SEEN, "site_id"),
+    FormerRecord: (SEEN, "site_id"),
+    Verification: (SEEN, "site_id"),
+    Job: (SEEN, "site_id"),
+    Note: (WRITTEN, "site_id"),
+    Grant: (ADMINISTERED, "site_id"),
+}
 
 
 def remembered_authority(user: User) -> Authority:
@@ -144,19 +152,14 @@ class SuperuserPolicy(BasePermissionPolicy):  # type: ignore[misc]
 
 
 def register_policies() -> None:
-    """Register the policy of every table of the control app, and those of accounts."""
-    for model, needs, field in (
-        (ManagedSite, SITE_ACTIONS, "uid"),
-        (Event, SEEN, "uid"),
-        (Hostname, SEEN, "site_id"),
-        (FormerRecord, SEEN, "site_id"),
-        (Verification, SEEN, "site_id"),
-        (Note, WRITTEN, "site_id"),
-        (Grant, ADMINISTERED, "site_id"),
-    ):
+    """
+    Register the policy of every table of the control app, and those of accounts. A table that is not of sites is for
+    operators, so that one that is new is open to nobody else.
+    """
+    for model, (needs, field) in OF_SITES.items():
         register_permission_policy(model, RightsPolicy(model, needs, field))
-    operated: tuple[type[Model], ...] = (Head, Platform, HeldName, GroupAdmin, Invitation)
-    for one in operated:
+    registered = {*OF_SITES, TokenScope}
+    for one in set(apps.get_app_config("multihost_control").get_models()) - registered:
         register_permission_policy(one, OperatorPolicy(one))
     for account in (TokenScope, APIToken, Group, get_user_model()):
         # An exact one counts before those that wagtail.users registers, whichever app is ready first.

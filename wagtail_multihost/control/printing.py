@@ -8,6 +8,7 @@ from wagtail_multihost.control.differences import rows_of
 #: So many changed sites are listed with their keys.
 MOST_LISTED = 50
 PLATFORM = "the platform"
+IN_A_WAVE = "It goes to the nodes in a wave: multihost_wave shows how far it is."
 
 
 def outcome_text(outcome: Outcome) -> str:
@@ -19,13 +20,16 @@ def outcome_text(outcome: Outcome) -> str:
     if len(changed) > MOST_LISTED:
         lines.append(f"and {len(changed) - MOST_LISTED} more")
     verb = "would be" if outcome.dry_run else "is"
-    return "\n".join([*lines, f"{len(changed)} changes. The revision {verb} {outcome.revision}."])
+    count = "1 change" if len(changed) == 1 else f"{len(changed)} changes"
+    lines.append(f"{count}. The revision {verb} {outcome.revision}.")
+    return "\n".join([*lines, IN_A_WAVE] if outcome.wave else lines)
 
 
 def outcome_row(outcome: Outcome) -> dict[str, object]:
     """Return an outcome as JSON has it."""
     changed = [row_of(one) for one in outcome.changed]
-    return {"revision": outcome.revision, "dry_run": outcome.dry_run, "changed": changed}
+    wave = str(outcome.wave) if outcome.wave else None
+    return {"revision": outcome.revision, "dry_run": outcome.dry_run, "wave": wave, "changed": changed}
 
 
 def line_of(changed: Changed) -> str:

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from wagtail_multihost.control.bells import ring
 from wagtail_multihost.control.models import ManagedSite, Verification
 from wagtail_multihost.control.ownership import PATIENCE, VALID, new_challenge
 from wagtail_multihost.exceptions import MultihostError
@@ -67,7 +68,12 @@ def give_up(proof: Verification) -> None:
 
 def ask_for_check(proof: Verification) -> None:
     """Ask the courier to look now. Raises TooManyProofsError if it has just looked."""
-    now = timezone.now()
-    if proof.checked_at is not None and now - proof.checked_at < PAUSE:
+    refuse_soon(proof)
+    if Verification.objects.filter(pk=proof.pk, wanted_at=None).update(wanted_at=timezone.now()):
+        ring()
+
+
+def refuse_soon(proof: Verification) -> None:
+    """Raise TooManyProofsError if the courier has just looked."""
+    if proof.checked_at is not None and timezone.now() - proof.checked_at < PAUSE:
         raise TooManyProofsError(TOO_SOON)
-    Verification.objects.filter(pk=proof.pk, wanted_at=None).update(wanted_at=now)

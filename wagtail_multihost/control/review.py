@@ -14,10 +14,11 @@ from wagtail_multihost.control.changes import ClashError, NotAllowedError, Uncon
 from wagtail_multihost.control.claims import KEPT, Clash, Row, find_clashes, rows_of_names, rows_of_site
 from wagtail_multihost.control.declared_keys import PINS, Table, who_may_change
 from wagtail_multihost.control.differences import Difference
-from wagtail_multihost.control.drafts import NEEDS_CHANGE, OPERATORS, Draft
+from wagtail_multihost.control.drafts import NEEDS_CHANGE, OPERATORS, SUSPENDED, Draft
 from wagtail_multihost.control.edits import normalize_hostname
 from wagtail_multihost.control.models import CHANGE, OPERATE, VIEW, HeldName, ManagedSite, Platform, Verification
 from wagtail_multihost.control.ownership import proof_is_valid
+from wagtail_multihost.control.placing.rules import replica_problems, unknown_group_problems
 from wagtail_multihost.control.records import (
     ControlSource,
     read_platform_record,
@@ -34,6 +35,7 @@ from wagtail_multihost.spec.site import SiteSpec
 #: What who operates a site may change of it, beside what its people may.
 OPERATED = frozenset({"enabled", "state"})
 HOSTS = frozenset({"hostnames", "aliases"})
+OF_SUSPENSION = "Only an operator of the platform may suspend the site, or end that."
 UNPROVEN = "It is not proven that {hosts} belongs to the people of this site: prove it first."
 NEVER = "It never changes."
 #: The share of the enabled sites that may stop at once without being confirmed, and a number that always may.
@@ -59,6 +61,7 @@ def review_drafts(
     if problems := [problem for draft in drafts for problem in right_problems(authority, draft)]:
         raise NotAllowedError(problems)
     problems = [problem for draft in drafts for problem in (*pin_problems(draft), *record_problems(draft))]
+    problems += unknown_group_problems((draft.identifier, draft.before, draft.after) for draft in drafts if draft.row)
     if problems:
         raise ConfigurationError(problems)
     refuse_unconfirmed(authority, drafts, confirmed)
@@ -109,12 +112,19 @@ def refusal_of_right(authority: Authority, uid: UUID, difference: Difference, un
         return ""
     first = difference.path[0]
     if first in OPERATED:
+        if is_suspension(difference):
+            return OF_SUSPENSION
         return "" if authority.may(OPERATE, uid) else "It needs the right to operate the site."
     if who_may_change(difference.path, of_platform=False) != "site":
         return OPERATORS
     if not authority.may(CHANGE, uid):
         return NEEDS_CHANGE
     return UNPROVEN.format(hosts=", ".join(map(shown, unproven))) if first in HOSTS and unproven else ""
+
+
+def is_suspension(difference: Difference) -> bool:
+    """Return whether a difference suspends a site, or ends that."""
+    return difference.path == ("state",) and SUSPENDED in (difference.before, difference.after)
 
 
 def unproven_hosts(draft: Draft) -> list[str]:
@@ -188,6 +198,7 @@ def read_drafts(drafts: Sequence[Draft], watch: Watch = watch_nothing) -> dict[U
         spec, found = read_site_record(identifier, table, platform)
         problems += found
         if spec is not None:
+            problems += replica_problems(spec)
             specs[uid] = spec
     if problems:
         raise ConfigurationError(dict.fromkeys(problems))

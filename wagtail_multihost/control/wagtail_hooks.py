@@ -8,30 +8,28 @@ from wagtail.admin.menu import MenuItem
 from wagtail.log_actions import LogActionRegistry
 
 from wagtail_multihost.control import audit
-from wagtail_multihost.control.changes import (
-    CHANGED,
-    CREATED,
-    DISABLED,
-    ENABLED,
-    MOVED,
-    PLATFORM_CHANGED,
-    REFRESH,
-    RETIRED,
-)
 from wagtail_multihost.control.dashboard.bulk import SITE_ACTIONS
-from wagtail_multihost.control.dashboard.home import add_panel, add_summary
+from wagtail_multihost.control.dashboard.home import add_panels, add_summary
 from wagtail_multihost.control.dashboard.menu import fleet_menu
+from wagtail_multihost.nodeapi.event_types import (
+    PLATFORM_CHANGED,
+    SITE_CHANGED,
+    SITE_CREATED,
+    SITE_DISABLED,
+    SITE_ENABLED,
+    SITE_MOVED,
+    SITE_RETIRED,
+)
 
 #: What the audit log says of each event.
 LABELS = {
-    CREATED: "Create the site",
-    CHANGED: "Change the site",
-    ENABLED: "Enable the site",
-    DISABLED: "Disable the site",
-    MOVED: "Move the site",
-    RETIRED: "Retire the site",
+    SITE_CREATED: "Create the site",
+    SITE_CHANGED: "Change the site",
+    SITE_ENABLED: "Enable the site",
+    SITE_DISABLED: "Disable the site",
+    SITE_MOVED: "Move the site",
+    SITE_RETIRED: "Retire the site",
     PLATFORM_CHANGED: "Change the platform",
-    REFRESH: "Ask all nodes to read everything again",
 }
 
 
@@ -47,7 +45,7 @@ def register_menu() -> MenuItem:
     return fleet_menu()
 
 
-hooks.register("construct_homepage_panels", add_panel)
+hooks.register("construct_homepage_panels", add_panels)
 hooks.register("construct_homepage_summary_items", add_summary)
 for action in SITE_ACTIONS:
     hooks.register("register_bulk_action", action)

@@ -30,6 +30,17 @@ def sites_address(**filters: str) -> str:
     return f"{address}?{urlencode(filters)}" if filters else address
 
 
+def node_address(node: str) -> str:
+    """Return the address of a node's page."""
+    return page_address("node", node=node)
+
+
+def nodes_address(**filters: str) -> str:
+    """Return the address of the list of nodes, of those that the ``filters`` let through."""
+    address = page_address("nodes")
+    return f"{address}?{urlencode(filters)}" if filters else address
+
+
 def origin_of(platform: Table, hostname: str) -> str:
     """Return how visitors reach a hostname; blank where that is no address of the web, which no page leads to."""
     origin = str(platform.get("origin", ORIGIN)).replace("{hostname}", hostname)

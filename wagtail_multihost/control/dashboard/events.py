@@ -14,7 +14,7 @@ from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.columns import Link, LinksColumn, LongTextColumn
 from wagtail_multihost.control.dashboard.event_words import keys_in_words, reason_of, title_of
 from wagtail_multihost.control.dashboard.filters import EventFilterSet
-from wagtail_multihost.control.dashboard.listing import ListView
+from wagtail_multihost.control.dashboard.listing import ShownRowsView
 from wagtail_multihost.control.guard import visible_events, visible_sites
 from wagtail_multihost.control.models import Event
 
@@ -23,7 +23,7 @@ SECONDS = 10
 PAUSED = "off"
 
 
-class EventsView(ListView):
+class EventsView(ShownRowsView):
     """The changes of all sites that the person may see, and of the platform for its operators."""
 
     name = "events"
@@ -74,12 +74,6 @@ class EventsView(ListView):
             "can_be_live": is_first,
             "milliseconds": SECONDS * 1000,
         }
-
-    def render_to_response(self, context: dict[str, Any], **response_kwargs: Any) -> Any:
-        self.shown = list(context["object_list"])
-        context["object_list"] = self.shown
-        context["table"] = self.get_table(self.shown)
-        return super().render_to_response(context, **response_kwargs)
 
     @cached_property
     def actors(self) -> dict[str, str]:

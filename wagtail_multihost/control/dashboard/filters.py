@@ -11,13 +11,12 @@ from django.db.models import QuerySet
 from wagtail.admin.filters import WagtailFilterSet
 
 from wagtail_multihost.control.authority import Authority
-from wagtail_multihost.control.changes import PLATFORM_CHANGED, REFRESH
-from wagtail_multihost.control.dashboard.event_words import TITLES
 from wagtail_multihost.control.dashboard.labels import commonest_labels
 from wagtail_multihost.control.dashboard.listed_sites import HOSTNAME_PROBLEM, UNVERIFIED, sites_with_problem
 from wagtail_multihost.control.dashboard.status import STATUSES
 from wagtail_multihost.control.guard import visible_sites
 from wagtail_multihost.control.models import ALIAS, HOSTNAME
+from wagtail_multihost.nodeapi.event_types import EVENT_TYPES, OF_SITES
 
 ANY = "All"
 
@@ -112,12 +111,11 @@ class EventFilterSet(FleetFilterSet):
     """The filters of the list of events."""
 
     type = django_filters.MultipleChoiceFilter(
-        label="Type", choices=list(TITLES.items()), widget=forms.CheckboxSelectMultiple, distinct=False
+        label="Type", choices=list(EVENT_TYPES.items()), widget=forms.CheckboxSelectMultiple, distinct=False
     )
     site = django_filters.CharFilter(label="Site id")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.authority.sees_all:
-            offered = [(name, title) for name, title in TITLES.items() if name not in (PLATFORM_CHANGED, REFRESH)]
-            self.filters["type"].extra["choices"] = offered
+            self.filters["type"].extra["choices"] = [(name, EVENT_TYPES[name]) for name in OF_SITES]

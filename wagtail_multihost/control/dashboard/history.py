@@ -14,11 +14,12 @@ from wagtail.admin.paginator import WagtailPaginator
 from wagtail.models import ModelLogEntry
 
 from wagtail_multihost.control.actors import names_of_actors
-from wagtail_multihost.control.audit import GRANTED, REVOKED
+from wagtail_multihost.control.audit import GRANTED, JOB_CANCELLED, JOB_WANTED, REVOKED
 from wagtail_multihost.control.authority import Authority
 from wagtail_multihost.control.changes import REASON_LENGTH, EditSite, Outcome, StaleRecordError
 from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.change_rows import ChangeRow, change_rows, rows_of_outcome
+from wagtail_multihost.control.dashboard.job_words import title_of_kind
 from wagtail_multihost.control.dashboard.record_page import read_generation, say_outcome
 from wagtail_multihost.control.dashboard.tabs import HISTORY, SiteTabView
 from wagtail_multihost.control.edits import replace_record
@@ -32,14 +33,15 @@ PER_PAGE = 20
 
 class Entry(NamedTuple):
     """
-    Something that was done, as it is shown. ``again`` is the address of the page that applies its record once more,
-    blank where there is none, or where it is the one that the site has.
+    Something that was done, as it is shown. ``about`` says which kind of job was asked for. ``again`` is the address of
+    the page that applies its record once more, blank where there is none, or where it is the one that the site has.
     """
 
     entry: ModelLogEntry
     who: str
     revision: int | None
     reason: str
+    about: str
     rows: list[ChangeRow]
     again: str
 
@@ -70,6 +72,7 @@ class HistoryView(SiteTabView):
                 names[actor_of(entry)],
                 revision_of(entry),
                 str(entry.data.get("reason") or ""),
+                kind_of_job(entry),
                 change_rows(entry.data.get("changes") or ()),
                 self.address_again(entry, kept),
             )
@@ -159,6 +162,12 @@ def log_of(site: ManagedSite, authority: Authority) -> QuerySet[ModelLogEntry]:
 
 def actor_of(entry: ModelLogEntry) -> str:
     return str(entry.data.get("actor") or f"user:{entry.user_id}")
+
+
+def kind_of_job(entry: ModelLogEntry) -> str:
+    """Return which kind of job an entry is about; blank if it is about none."""
+    is_job = entry.action in (JOB_WANTED, JOB_CANCELLED)
+    return title_of_kind(str(entry.data.get("kind", ""))) if is_job else ""
 
 
 def revision_of(entry: ModelLogEntry) -> int | None:

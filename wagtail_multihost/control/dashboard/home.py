@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest
+from django.middleware.csrf import get_token
 from wagtail.admin.site_summary import SummaryItem
 from wagtail.admin.ui.components import Component
 
 from wagtail_multihost.control.actors import names_of_actors
 from wagtail_multihost.control.dashboard.addresses import page_address, site_address, sites_address
 from wagtail_multihost.control.dashboard.event_words import title_of
+from wagtail_multihost.control.dashboard.finding_words import words_of_counts
+from wagtail_multihost.control.dashboard.holds import hold_form
 from wagtail_multihost.control.dashboard.menu import sees_sites
 from wagtail_multihost.control.dashboard.status import STATUSES, count_by_status
+from wagtail_multihost.control.findings import count_findings, find_findings
 from wagtail_multihost.control.guard import visible_events, visible_sites
+from wagtail_multihost.control.holds import Target
 from wagtail_multihost.control.policies import remembered_authority
 
 LATEST = 5
@@ -77,15 +82,35 @@ class FleetPanel(Component):  # type: ignore[misc]
                 }
                 for event in events
             ],
+            "findings": words_of_counts(count_findings(find_findings(authority))),
+            "findings_url": page_address("findings"),
             "new_site_url": page_address("new_site") if authority.may_operate else "",
             "events_url": page_address("events"),
         }
 
 
-def add_panel(request: HttpRequest, panels: list[Component]) -> None:
-    """Add the panel for those who may see a site."""
+class HoldsPanel(Component):  # type: ignore[misc]
+    """The banner of holds, before all other panels; for operators with the form that holds everything."""
+
+    name = "holds"
+    order = 1
+    template_name = "multihost_control/home_holds.html"
+
+    class Media:
+        css = {"all": ["multihost_control/holds.css"]}
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    def get_context_data(self, parent_context: Mapping[str, Any]) -> dict[str, Any]:
+        form = hold_form(remembered_authority(self.request.user), Target())
+        return {"request": self.request, "csrf_token": get_token(self.request), "hold_form": form}
+
+
+def add_panels(request: HttpRequest, panels: list[Component]) -> None:
+    """Add the panels for those who may see a site."""
     if sees_sites(remembered_authority(request.user)):
-        panels.append(FleetPanel(request))
+        panels += [HoldsPanel(request), FleetPanel(request)]
 
 
 def add_summary(request: HttpRequest, items: list[SummaryItem]) -> None:

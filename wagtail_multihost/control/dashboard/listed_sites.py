@@ -18,9 +18,8 @@ HOSTNAME_PROBLEM, UNVERIFIED = "hostname", "unverified"
 
 def listed_sites(authority: Authority) -> QuerySet[Any]:
     """
-    Return the sites that may be seen, each with its ``status``, its ``canonical`` hostname as its record states it, the
-    ``revision`` of its last change and when it ``changed``, and whether it has a hostname with a problem. Their records
-    are not read.
+    Return the sites that may be seen, each with its ``status``, its ``canonical`` hostname as its record states it,
+    when it ``changed``, and whether it has a hostname with a problem. Their records are not read.
     """
     own = Hostname.objects.filter(site=OuterRef("pk"))
     last = Event.objects.filter(uid=OuterRef("pk")).order_by("-revision")
@@ -28,7 +27,6 @@ def listed_sites(authority: Authority) -> QuerySet[Any]:
         with_status(visible_sites(authority))
         .annotate(
             canonical=KT("record__hostnames__0"),
-            revision=Subquery(last.values("revision")[:1]),
             # Events are pruned some day; what a site is then is as old as it.
             changed=Coalesce(Subquery(last.values("at")[:1]), "created", output_field=DateTimeField()),
             has_problem=Exists(own.exclude(problem="")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -90,6 +90,18 @@ class ListView(GuardedView, SpreadsheetExportMixin, BaseListingView):  # type: i
         else:
             found = super().render_to_response(context, **response_kwargs)
         return found
+
+
+class ShownRowsView(ListView):
+    """A list that says more of its rows than they have: they are read once, and the rest for all ``shown`` together."""
+
+    shown: Sequence[Any]
+
+    def render_to_response(self, context: dict[str, Any], **response_kwargs: Any) -> HttpResponseBase:
+        self.shown = list(context["object_list"])
+        context["object_list"] = self.shown
+        context["table"] = self.get_table(self.shown)
+        return super().render_to_response(context, **response_kwargs)
 
 
 def neutralize(value: object) -> object:

@@ -38,8 +38,14 @@ def looks_after_people(authority: Authority) -> bool:
 ENTRIES = (
     Entry("Sites", "sites", "site", sees_sites),
     Entry("Domains", "hostnames", "globe", sees_sites),
+    Entry("Findings", "findings", "warning", sees_sites),
+    Entry("Jobs", "jobs", "tasks", sees_sites),
     Entry("Events", "events", "history", sees_sites),
+    Entry("Nodes", "nodes", "desktop", operates),
+    Entry("Waves", "waves", "order-down", operates),
+    Entry("Holds", "holds", "lock", sees_sites),
     Entry("People", "people", "group", looks_after_people),
+    Entry("Webhooks", "webhooks", "link-external", operates),
     Entry("Tokens", "tokens", "key", sees_sites),
     Entry("Platform", "platform", "cogs", operates),
 )

@@ -10,8 +10,8 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail_multihost.control.changes import Change, Edit, EditPlatform
 from wagtail_multihost.control.dashboard.addresses import page_address
 from wagtail_multihost.control.dashboard.record_entries import Entry
-from wagtail_multihost.control.dashboard.record_form import Purpose, RecordForm
-from wagtail_multihost.control.dashboard.record_page import RecordPage, Stored
+from wagtail_multihost.control.dashboard.record_form import ALSO, Purpose, RecordForm
+from wagtail_multihost.control.dashboard.record_page import AT_ONCE, RecordPage, Stored
 from wagtail_multihost.control.declared_keys import Table
 from wagtail_multihost.control.guard import OperatorView
 from wagtail_multihost.control.models import ManagedSite, Platform
@@ -20,6 +20,8 @@ from wagtail_multihost.exceptions import Problem
 
 class PlatformForm(RecordForm):
     """The form of the platform's record. A problem that a site would have is shown with the site's name."""
+
+    also = ALSO | {AT_ONCE}
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
         found = list(problems)
@@ -31,6 +33,7 @@ class PlatformView(RecordPage, WagtailAdminTemplateMixin, OperatorView):  # type
     """The platform's record. Every site is read again with what is changed, before it is."""
 
     of_platform = True
+    offers_at_once = True
     template_name = "multihost_control/platform.html"
     page_title = "Platform"
     header_icon = "cogs"

@@ -80,6 +80,9 @@ class Placed:
 class RecordForm(forms.Form):
     """A field for each entry that may be changed."""
 
+    #: What is sent beside the fields.
+    also = ALSO
+
     def __init__(
         self, entries: Iterable[Entry], purpose: Purpose, data: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
@@ -133,7 +136,7 @@ class RecordForm(forms.Form):
         """Add a problem for everything that was sent and is no field."""
         known = [entry.name for entry in self.shown]
         for name in self.sent:
-            if name not in self.entries and name not in ALSO:
+            if name not in self.entries and name not in self.also:
                 said = name[:SHOWN_LENGTH]
                 message = NOT_HERE if name in known else UNKNOWN.format(name=said, hint=suggest(said, self.entries))
                 self.problems.append(Problem(said, message))

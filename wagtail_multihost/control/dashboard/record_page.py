@@ -26,9 +26,10 @@ from wagtail_multihost.control.registration import apply_changes
 from wagtail_multihost.exceptions import ConfigurationError
 from wagtail_multihost.spec.suggestions import closest
 
-GENERATION, PREVIEW = "generation", "preview"
+GENERATION, PREVIEW, AT_ONCE = "generation", "preview", "at_once"
 #: The largest number that the database counts to.
 MOST = 2**63 - 1
+IN_A_WAVE = " It goes to the nodes in a wave, one after the other."
 INCOMPLETE = "The form was sent without the generation of the record. Open the page again."
 
 
@@ -45,6 +46,8 @@ class RecordPage(TemplateResponseMixin, ContextMixin):
     request: HttpRequest
     authority: Authority
     of_platform = False
+    #: Whether who saves it may leave out the wave in which it would go to the nodes.
+    offers_at_once = False
 
     @abstractmethod
     def stored(self) -> Stored:
@@ -93,13 +96,17 @@ class RecordPage(TemplateResponseMixin, ContextMixin):
             return self.render(form, expected)
         if only_looks:
             rows = None if form.has_problems else rows_of_outcome(outcome)
-            return self.render(form, expected, preview=rows)
+            return self.render(form, expected, preview=rows, in_a_wave=outcome.wave is not None)
         say_outcome(request, outcome)
         return HttpResponseRedirect(self.address())
 
     def apply(self, change: Change, *, dry_run: bool) -> Outcome:
         reason = self.request.POST.get("reason", "").strip()[:REASON_LENGTH]
-        return apply_changes(self.authority, [change], reason=reason, dry_run=dry_run)
+        return apply_changes(self.authority, [change], reason=reason, dry_run=dry_run, at_once=self.wants_at_once)
+
+    @property
+    def wants_at_once(self) -> bool:
+        return self.offers_at_once and AT_ONCE in self.request.POST
 
     def show_newer(self, expected: int) -> HttpResponseBase:
         """Show the record as it is now with what was entered on top, and what others changed since it was read."""
@@ -139,6 +146,7 @@ class RecordPage(TemplateResponseMixin, ContextMixin):
         if not form.shown:
             found["meant"] = closest(self.sought, (entry.name for entry in entries(of_platform=self.of_platform)))
         found["address"] = self.address()
+        found["offers_at_once"], found["at_once"] = self.offers_at_once, self.wants_at_once
         found["reason"] = self.request.POST.get("reason", "")[:REASON_LENGTH]
         page: HttpResponseBase = self.render_to_response(self.get_context_data(**found))
         return page
@@ -155,6 +163,6 @@ def read_generation(data: QueryDict) -> int:
 def say_outcome(request: HttpRequest, outcome: Outcome) -> None:
     """Tell who changed something what came of it, on the next page."""
     if outcome.changed:
-        messages.success(request, f"Saved as revision {outcome.revision}.")
+        messages.success(request, f"Saved as revision {outcome.revision}.{IN_A_WAVE if outcome.wave else ''}")
     else:
         messages.info(request, "Nothing was changed.")

@@ -14,13 +14,17 @@ from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.guard import SiteView
 from wagtail_multihost.control.models import ADMIN, VIEW, ManagedSite
 
-WEBSITE, DOMAINS, SETTINGS, ACCESS, HISTORY = "website", "domains", "settings", "access", "history"
+WEBSITE, DOMAINS, SETTINGS, DEPLOYMENT = "website", "domains", "settings", "deployment"
+ACCESS, HISTORY = "access", "history"
+JOBS = "jobs"
 #: What each tab is called, and the action that someone must be allowed to do to see it.
 TABS = {
     WEBSITE: ("Website", VIEW),
     DOMAINS: ("Domains", VIEW),
     SETTINGS: ("Settings", VIEW),
+    DEPLOYMENT: ("Deployment", VIEW),
     ACCESS: ("Access", ADMIN),
+    JOBS: ("Jobs", VIEW),
     HISTORY: ("History", VIEW),
 }
 

@@ -16,6 +16,7 @@ from wagtail_multihost.control.changes import REASON_LENGTH, Change, EditSite, R
 from wagtail_multihost.control.dashboard.addresses import origin_of, site_address, sites_address
 from wagtail_multihost.control.dashboard.record_page import say_outcome
 from wagtail_multihost.control.dashboard.tabs import WEBSITE, SiteTabView
+from wagtail_multihost.control.drafts import SUSPENDED
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.models import CHANGE, NOTE_LENGTH, OPERATE, ManagedSite, Note, Platform
 from wagtail_multihost.control.registration import apply_changes
@@ -59,7 +60,7 @@ class WebsiteView(SiteTabView):
         actions: Mapping[str, tuple[bool, Callable[[], HttpResponseBase]]] = {
             "enable": (may(OPERATE, uid), lambda: self.set_key("enabled", None)),
             "disable": (may(OPERATE, uid), lambda: self.set_key("enabled", False)),
-            **{f"state-{state}": (may(OPERATE, uid), partial(self.set_state, state)) for state in STATES},
+            **{f"state-{state}": (self.may_set(state), partial(self.set_state, state)) for state in STATES},
             "retire": (self.authority.may_operate_on(uid), self.retire),
             "note": (may(CHANGE, uid), self.add_note),
         }
@@ -78,7 +79,9 @@ class WebsiteView(SiteTabView):
             "labels": list(self.site.labels.items()),
             "address": site_address(self.site.uid),
             "state_words": STATE_WORDS[self.site.state][0],
-            "states": [(state, STATE_WORDS[state][1]) for state in STATES if state != self.site.state],
+            "states": [
+                (state, STATE_WORDS[state][1]) for state in STATES if state != self.site.state and self.may_set(state)
+            ],
             **context,
         }
         page: HttpResponseBase = self.render_to_response(self.get_context_data(**found))
@@ -91,6 +94,12 @@ class WebsiteView(SiteTabView):
             "may_operate": self.authority.may(OPERATE, uid),
             "may_retire": self.authority.may_operate_on(uid),
         }
+
+    def may_set(self, state: str) -> bool:
+        """Return whether who asks may put the site into a state: to suspend it, and to end that, is for operators."""
+        if SUSPENDED in (state, self.site.state):
+            return self.authority.may_operate_on(self.site.uid)
+        return self.authority.may(OPERATE, self.site.uid)
 
     def set_state(self, state: str) -> HttpResponseBase:
         return self.set_key("state", None if state == STATES[0] else state)
