@@ -11,10 +11,12 @@ from pathlib import Path
 
 import psycopg
 
+from runner.agent import MAKE_NODE, MAKE_ROLE, RELEASE, ROLE, start_agent
 from runner.children import Child, end, finish, start, wait_for
-from runner.folders import CONTROL, CONTROL_HOST, LOGS, MANAGE_CONTROL
+from runner.folders import CONTROL, CONTROL_HOST, HERE, LOGS, MANAGE_CONTROL
 from runner.postgres import SUPERUSER, Server, make_cluster, server_in, start_server
 from runner.preparing import PASSWORD, Prepared, digest_code, digest_folders, environment
+from runner.preparing import manage as example_manage
 from runner.progress import Progress
 from runner.reading import read_control
 from runner.registry import COPY, NODE, REGISTRY, SITES, TAKEN_IN, Place, sites_of, write
@@ -42,10 +44,11 @@ MANAGE_SCRIPT = """\
 
 @dataclass(frozen=True)
 class Control:
-    """What runs, and where nodes read the registry."""
+    """What runs, and where the registry, and what the agent reports, is read."""
 
     children: tuple[Child, ...]
     registry: str
+    reports: str
 
 
 @contextlib.contextmanager
@@ -60,10 +63,11 @@ def control_site(place: Place, progress: Progress) -> Iterator[Control]:
             children.append(start_server(server, progress))
             prepare_control(server, place, progress)
             progress.begin("Starting the control site")
+            children.append(start_agent(server.url(ROLE, DATABASE), place))
             children.append(start_web(server, place))
             send_to(CONTROL_HOST, socket_of(place), place)
             wait_for(lambda: answers(CONTROL_HOST, place.port, "/-/ready"), children[-1], CONTROL_HOST, progress)
-            yield Control(tuple(children), server.url(READER, DATABASE))
+            yield Control(tuple(children), server.url(READER, DATABASE), server.url(WEB, DATABASE))
         finally:
             end(children[::-1])
 
@@ -80,6 +84,11 @@ def prepare_control(server: Server, place: Place, progress: Progress) -> None:
         finish([manage("control-tables", server, place, "migrate", "-v0", role=SUPERUSER), *shared], progress)
         roles = ("multihost_control_roles", "--apply")
         finish([manage("control-roles", server, place, *roles, role=SUPERUSER)], progress)
+        with psycopg.connect(server.url(SUPERUSER, DATABASE)) as connection:
+            connection.execute(MAKE_ROLE)
+        node = manage("control-node", server, place, "shell", "-v0", "-c", MAKE_NODE, role=SUPERUSER)
+        release = example_manage("release", "multihost_codebase", "--output", str(RELEASE), "-v0")
+        finish([node, release], progress)
         prepared.keep("control")
     if not NODE.exists():
         progress.begin("Taking the sites into the control site (once)")
@@ -107,9 +116,9 @@ def keep_copy(server: Server, place: Place) -> None:
     with psycopg.connect(server.url(READER, DATABASE), autocommit=True) as connection:
         said = read_control(connection)
     prepared = Prepared(digest_code())
-    for site in sites_of(said.document, place):
+    for site in sites_of(said, place):
         prepared.keep(site.id, site.record)
-    write(COPY, said.document)
+    write(COPY, said)
 
 
 def make_project(progress: Progress) -> None:
@@ -175,6 +184,8 @@ def socket_of(place: Place) -> str:
 
 
 def digest_control() -> str:
-    """Return a digest of all that the project, its tables and its static files are made from."""
-    folder = Path(str(files("wagtail_multihost"))) / "control"
-    return digest_folders(("django", "wagtail", "wagtail-multihost"), [folder])
+    """Return a digest of all that the project, its tables, its node and its static files are made from."""
+    package = Path(str(files("wagtail_multihost")))
+    return digest_folders(
+        ("django", "wagtail", "wagtail-multihost"), [package / "control", package / "nodeapi", HERE / "example"]
+    )

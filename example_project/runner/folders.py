@@ -24,7 +24,8 @@ MANAGE_CONTROL = CONTROL / "manage"
 CONTROL_HOST = "control.localhost"
 RUNTIME = DATA / "runtime"  # a file that names the folder of sockets
 SERVER = CONTROL / "server"  # and one that names the folder of PostgreSQL's programs, where it is another account
-LONGEST_FOLDER = 102 - len("/uwsgi-emperor.sock")  # a socket's path ends at 102 bytes
+SOCKETS = "s"  # the folder of sockets in it
+LONGEST_FOLDER = 102 - len(f"/{SOCKETS}/uwsgi-emperor.sock")  # a socket's path ends at 102 bytes
 KILL_SECONDS = 5
 
 
@@ -54,6 +55,7 @@ def marked_folder(mark: Path, parents: Iterable[str]) -> Iterator[Path]:
     folder = make_short_folder(parents)
     try:
         (folder / "of").write_text(str(DATA))
+        (folder / SOCKETS).mkdir(mode=0o700)
         mark.write_text(str(folder))
         yield folder
     finally:

@@ -61,12 +61,12 @@ def template_of(code: str) -> Path:
 
 def emit(place: Place) -> Child:
     """Write the configurations of uWSGI; its emperor starts, stops and restarts sites as files come, go and change."""
-    return manage("configs", "multihost_emit", "uwsgi", "--output", str(place.runtime / "etc"), "-v0")
+    return manage("configs", "multihost_emit", "uwsgi", "--output", str(place.etc), "-v0")
 
 
-def load(site: Site, template: Path) -> Child:
+def load(site: Site, template: Path, registry: Path = REGISTRY) -> Child:
     words = ("load_demo", "--password-file", str(PASSWORD), "--template", str(template))
-    return manage(site.id, *words, MULTIHOST_SITE=site.id)
+    return manage(site.id, *words, MULTIHOST_SITE=site.id, MULTIHOST_REGISTRY=str(registry))
 
 
 def in_pairs(sites: Sequence[Site]) -> Iterator[Sequence[Site]]:

@@ -1,5 +1,6 @@
-"""Reading what the control site says, as nodes do: of one revision, in one statement."""
+"""Reading what the control site says: of one revision, in one statement."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import psycopg
@@ -8,27 +9,27 @@ from runner.children import Failure
 from runner.registry import NODE, merge, read
 from wagtail_multihost.nodeapi import v1
 
-HEAD = f"SELECT incarnation, revision FROM {v1.SCHEMA}.head"  # noqa: S608 - a constant
+REPORT = "SELECT applied, sites FROM control_report WHERE node_id = %s"
 
 
-class Said(NamedTuple):
-    """A registry: which one, with what this machine alone says of it."""
+class Report(NamedTuple):
+    """What the agent of a node says: the revision that it has ``applied``, and why some sites are ``refused``."""
 
-    incarnation: object
-    revision: int
-    document: dict[str, Any]
-
-    def is_of(self, connection: psycopg.Connection) -> bool:
-        """Return whether the control site still says so."""
-        return connection.execute(HEAD).fetchone() == (self.incarnation, self.revision)
+    applied: int
+    refused: Mapping[str, str]
 
 
-def read_control(connection: psycopg.Connection) -> Said:
-    incarnation, revision, platform, sites, count = connection.execute(v1.READ, {"only": None}).fetchone()
+def read_report(connection: psycopg.Connection, node: str) -> Report | None:
+    row = connection.execute(REPORT, [node]).fetchone()
+    return Report(*row) if row else None
+
+
+def read_control(connection: psycopg.Connection) -> dict[str, Any]:
+    """Return the registry, with what this machine alone says of it."""
+    _, _, platform, sites, count = connection.execute(v1.READ, {"only": None}).fetchone()
     if len(sites) != count:
         raise Failure(f"The control site says that there are {count} sites, and names {len(sites)}.")
-    said = {"platform": platform, "sites": sites}
-    document = merge(read(NODE), said)
+    document = merge(read(NODE), {"platform": platform, "sites": sites})
     # The node's file may still speak of sites that are gone.
     document["sites"] = {site: record for site, record in document["sites"].items() if site in sites}
-    return Said(incarnation, revision, document)
+    return document

@@ -9,7 +9,7 @@ from typing import Any
 
 import tomlkit
 
-from runner.folders import CONTROL, DATA, HERE
+from runner.folders import CONTROL, DATA, HERE, SOCKETS
 
 SITES = HERE / "sites.toml"
 REGISTRY = DATA / "sites.toml"
@@ -35,10 +35,32 @@ class Site:
 
 @dataclass(frozen=True)
 class Place:
-    """What differs from run to run: the port, and the folder of sockets."""
+    """What differs from run to run: the port, and a folder for sockets, configurations and snapshots."""
 
     port: int
     runtime: Path
+
+    @property
+    def sockets(self) -> Path:
+        return self.runtime / SOCKETS
+
+    @property
+    def snapshots(self) -> Path:
+        return self.runtime / "snapshots"
+
+    @property
+    def etc(self) -> Path:
+        return self.runtime / "etc"
+
+    @property
+    def vassals(self) -> Path:
+        """What uWSGI runs."""
+        return self.etc / "uwsgi"
+
+    @property
+    def wished(self) -> Path:
+        """What the agent says that is to be served."""
+        return self.etc / "embedded"
 
 
 def read_document(*, with_control: bool) -> dict[str, Any]:
@@ -51,16 +73,24 @@ def read(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def write_registry(document: Mapping[str, Any], place: Place) -> list[Site]:
+def write_registry(document: Mapping[str, Any], place: Place, *, with_control: bool) -> list[Site]:
     """Write the registry of this run; return its sites that are enabled."""
-    own = {
+    own = own_platform(place)
+    if not with_control:
+        del own["snapshots"]
+    write(REGISTRY, merge(document, {"platform": own}))
+    return sites_of(document, place)
+
+
+def own_platform(place: Place) -> dict[str, Any]:
+    """Return what a run says of the platform. With a control site, the sites' processes read their snapshots."""
+    return {
         "data": str(DATA),
-        "sockets": str(place.runtime),
+        "sockets": str(place.sockets),
+        "snapshots": str(place.snapshots),
         "origin": f"http://{{hostname}}:{place.port}",
         "uwsgi": {"http": f"127.0.0.1:{place.port}"},
     }
-    write(REGISTRY, merge(document, {"platform": own}))
-    return sites_of(document, place)
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ def lookup(key):
 def write_router(place: Place) -> list[str]:
     """Write the program of the router, and no host yet; return uWSGI's words for it."""
     path = place.runtime / "hostmap.py"
-    emitted = place.runtime / "etc" / "uwsgi-emperor" / "hostmap.py"
+    emitted = place.etc / "uwsgi-emperor" / "hostmap.py"
     path.write_text(HOSTMAP.format(emitted=str(emitted), own=str(place.runtime / "hosts.txt")))
     return ["--http-use-code-string", f"0:{path}:lookup"]
 

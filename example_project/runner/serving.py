@@ -14,6 +14,7 @@ from runner.preparing import environment, prepare
 from runner.progress import Progress
 from runner.registry import Place, Site, read_document, write_registry
 from runner.router import wait_until_served, write_router
+from runner.served import marks_of_running, publish_sites
 
 
 def run() -> int:
@@ -28,8 +29,11 @@ def run() -> int:
             with runtime_folder() as runtime:
                 place = Place(options.port, runtime)
                 try:
-                    sites = write_registry(read_document(with_control=options.with_control), place)
+                    document = read_document(with_control=options.with_control)
+                    sites = write_registry(document, place, with_control=options.with_control)
                     prepare(sites, place, progress)
+                    if options.with_control:
+                        publish_sites(place)
                     return serve(sites, options, place, progress)
                 finally:
                     progress.end()
@@ -55,7 +59,7 @@ def serve(sites: Sequence[Site], options: Options, place: Place, progress: Progr
 
 def start_emperor(place: Place) -> Child:
     uwsgi = Path(sys.executable).with_name("uwsgi")
-    emperor = place.runtime / "etc" / "uwsgi-emperor" / "emperor.ini"
+    emperor = place.etc / "uwsgi-emperor" / "emperor.ini"
     command = [str(uwsgi), "--ini", str(emperor), *write_router(place)]
     return start(command, LOGS / "uwsgi.log", environment(), HERE)
 
@@ -67,13 +71,14 @@ def keep_control(emperor: Child, place: Place, progress: Progress) -> None:
     from runner.control import control_site
     from runner.following import Follower
 
+    served = marks_of_running(place)
     try:
         with control_site(place, progress) as control:
             progress.end()
             announce_control(place)
             everything = (emperor, *control.children)
-            Follower(place, emperor, progress).follow(
-                control.registry, lambda: all(child.process.poll() is None for child in everything)
+            Follower(place, emperor, served, progress).follow(
+                control, lambda: all(child.process.poll() is None for child in everything)
             )
             refuse_ended(control.children)
     except (Failure, OSError, psycopg.Error) as error:

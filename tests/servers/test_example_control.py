@@ -33,6 +33,7 @@ SERVED_SECONDS = 60
 BEGIN = """
 from wagtail_multihost.control.authority import operator_authority
 from wagtail_multihost.control.changes import CreateSite, EditSite, RetireSite
+from wagtail_multihost.control.edits import merge_patch
 from wagtail_multihost.control.models import ManagedSite
 from wagtail_multihost.control.registration import apply_changes
 
@@ -43,7 +44,7 @@ def uid(site):
     return ManagedSite.objects.get(identifier=site, retired_at=None).uid
 
 def edit(site, **keys):
-    apply(EditSite(uid(site), lambda record: {**record, **keys}))
+    apply(EditSite(uid(site), merge_patch(keys)))
 
 def create(site, *hostnames, **keys):
     apply(CreateSite(site, {"hostnames": list(hostnames), **keys}))
@@ -144,6 +145,33 @@ def test_sites_answer_first_and_control_follows(run: Run) -> None:
     assert f"{UP}http://control.localhost:{run.port}/admin/\n" in then
 
 
+def test_agent_says_what_the_sites_are_served_from(run: Run, log: Path) -> None:
+    """
+    The agent is the one node, under a login of its own that reads no table, and writes what the sites have started
+    from: none was restarted for it.
+    """
+    place = Path((run.project / "data" / "runtime").read_text())
+    wished, running = place / "etc" / "embedded", place / "etc" / "uwsgi"
+    wait_for(lambda: (wished / "hosts.txt").exists(), "what the agent applies", SERVED_SECONDS)
+    for site in SITES:
+        text = (wished / f"{site}.ini").read_text()
+        assert text == (running / f"{site}.ini").read_text()
+        assert f"env = MULTIHOST_REGISTRY={place}/snapshots\n" in text
+        assert (place / "snapshots" / f"{site}.json").stat().st_mode & 0o777 == 0o440
+    assert not re.search("^Served: (Aurora|Rösterei|Jardin)", log.read_text(), re.MULTILINE)
+    report = control(
+        run, "from wagtail_multihost.control.models import Report as r; print(*r.objects.values_list('node'))"
+    )
+    assert report == "('local',)\n"
+    host = control(run, "from django.conf import settings as s; print(s.DATABASES['default']['HOST'])").strip()
+    with psycopg.connect(host=host, user="multihost_node_local", dbname="control") as connection:
+        assert connection.execute('SELECT id, "group", holds FROM node_api_v1.self').fetchall() == [
+            ("local", "example", "all")
+        ]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT record FROM public.control_site")
+
+
 def test_login_of_the_sites_is_that_of_control(run: Run) -> None:
     """The password that is printed opens the control site's admin, whose files are there."""
     page = log_in(run).get("/admin/")
@@ -222,13 +250,17 @@ def test_saved_site_is_served_and_follows_the_registry(run: Run, log: Path) -> N
 
 
 def test_site_that_cannot_be_served_is_named_and_stops_no_other(run: Run, log: Path) -> None:
-    """A failure is one sentence; the next change is followed."""
+    """A failure is one sentence, and so is what the agent refuses; the next change is followed."""
+    control(run, "edit('aurora', codebase='museum')")
+    wait_for(lambda: "The newest record of aurora is not served. " in log.read_text(), "the sentence", SERVED_SECONDS)
+    said_last = (run.project / "data" / "control" / "sites.toml").read_text()
+    assert "aurora.localhost" in said_last and "museum" not in said_last
     (run.project / "data" / "sites" / "eos").write_text("in the way")
     control(run, "create('eos', 'eos.localhost')")
     wait_for(lambda: "is not served. It failed: " in log.read_text(), "the sentence", SERVED_SECONDS)
     assert {status(run, f"{site}.localhost") for site in SITES} == {200}
     (run.project / "data" / "sites" / "eos").unlink()
-    control(run, "create('flora', 'flora.localhost')")
+    control(run, "edit('aurora', codebase=None); create('flora', 'flora.localhost')")
     wait_for_status(run, "flora.localhost", 200)
     wait_for_status(run, "eos.localhost", 200)
 
