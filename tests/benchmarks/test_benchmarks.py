@@ -74,6 +74,12 @@ ROOT = Path(__file__).resolve().parents[2]
             marks=pytest.mark.servers,
         ),
         pytest.param(
+            "agent",
+            [word for name in ("nodes", "sites", "seconds", "burst", "fresh", "idle") for word in (f"--{name}", "1")],
+            ["specs of touched sites / all sites at each bell", "applied of touched sites / all sites at each bell"],
+            marks=pytest.mark.servers,
+        ),
+        pytest.param(
             "first_run",
             ["--installed"],
             ["second start with control / first start with control"],
@@ -90,3 +96,21 @@ def test_benchmark_prints_its_ratios(name: str, arguments: list[str], ratios: li
         assert re.search(rf"^ratio: {ratio} = \d+\.\d+ of (CPU time|reload|time)", done.stdout, re.MULTILINE), (
             done.stdout
         )
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("fleet", ["--nodes", "4", "--sites", "5", "--at-once", "2"]),
+        ("sites", ["--nodes", "2", "--sites", "4", "--served", "1", "--wagtails", "0", "--changes", "1"]),
+    ],
+)
+def test_small_fleet_holds_what_a_large_one_must(name: str, arguments: list[str]) -> None:
+    """Two nodes become four and two again, and sites are changed on two, without a failed request."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    targets = [line for line in done.stdout.splitlines() if line.startswith("target: ")]
+    assert targets
+    assert all(line.endswith(": held") for line in targets), done.stdout
