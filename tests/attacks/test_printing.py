@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from unittest.mock import Mock
 
 import pytest
 from django.core.management.base import OutputWrapper
@@ -10,6 +11,8 @@ from django.core.management.base import OutputWrapper
 from wagtail_multihost.identity.comparison import FoundIdentity
 from wagtail_multihost.identity.wagtail_site import SiteRow
 from wagtail_multihost.management.command import Printed
+from wagtail_multihost.node.change_command import print_differences
+from wagtail_multihost.node.patches import Difference
 from wagtail_multihost.spec.printing import escape_unprintable, one_line
 
 HOSTILE = ["\x1b]0;title\x07", "\x9b6n", "\u202etxt.exe", "a\rforged", "a\u2028b", "\x08\x08", "\u200b"]
@@ -38,3 +41,12 @@ def test_a_value_forges_no_line() -> None:
 def test_other_languages_are_left_as_they_are() -> None:
     """Letters, blanks of other widths and line ends are what they are."""
     assert escape_unprintable("Größe\u00a0:\t北京\n") == "Größe\u00a0:\t北京\n"
+
+
+def test_key_of_a_record_forges_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """The database states it, and root compares it with what was changed on a node."""
+    changer = Mock(changes={"aurora": None}, differences=lambda _: [Difference("labels.\x1b[2J\nborealis", "x", None)])
+    print_differences(changer, "aurora", as_json=False)
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert said.splitlines() == [said.strip()]

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connections
+from django.test import override_settings
 from pytest_django.live_server_helper import LiveServer
 
 from tests.accounts import passable_folder
 from tests.control.browser import HOST as CONTROL_HOST
 from tests.control.browser import ControlSite
 from tests.control.fleet import Fleet, prepare_fleet
+from tests.control.restarts import Restarts
+from tests.control.roles import Roles
+from tests.control.waves import WaveFleet
 from tests.servers.chromium import Chromium, chromium
 from tests.servers.postgres import HOST, SUPERUSER, Postgres, copy_cluster, running_postgres
 from tests.workspace import KEPT_CLUSTER
+from wagtail_multihost.control.wave_plans import BAKE_SETTING, SITES_SETTING
 
 
 @pytest.fixture(name="kept_cluster", scope="session")
@@ -41,14 +48,24 @@ def _postgres(kept_cluster: Path | None) -> Iterator[Postgres]:
             copy_cluster(folder / "postgres", kept_cluster)
 
 
+@pytest.fixture(name="restarts", scope="session")
+def _restarts(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarts]:
+    """Return what restarts the server; what was started in its place runs until the test database has gone."""
+    with ExitStack() as stack:
+        yield Restarts(postgres, stack, tmp_path_factory.mktemp("restarts"))
+
+
 @pytest.fixture(name="django_db_keepdb", scope="session")
 def _django_db_keepdb(kept_cluster: Path | None) -> bool:
     return kept_cluster is not None
 
 
 @pytest.fixture(name="django_db_modify_db_settings", scope="session")
-def _django_db_modify_db_settings(postgres: Postgres) -> None:
-    """Lead Django to the private server, and make what the migrations do not: the database that it starts from."""
+def _django_db_modify_db_settings(postgres: Postgres, restarts: Restarts) -> None:
+    """
+    Lead Django to the private server, and make what the migrations do not: the database that it starts from. What may
+    have started the server again goes after the test database, which is why it is asked for here.
+    """
     address = {"HOST": HOST, "PORT": postgres.port, "USER": SUPERUSER, "PASSWORD": postgres.password}
     connections["default"].settings_dict.update(address)
 
@@ -63,6 +80,23 @@ def _fleet(db: None) -> Fleet:
 def _live_fleet(transactional_db: None) -> Fleet:
     """Return the same where every transaction is a real one."""
     return prepare_fleet()
+
+
+@pytest.fixture(name="made_roles", scope="module")
+def _made_roles(django_db_setup: None, django_db_blocker: Any, postgres: Postgres) -> None:
+    """Give the roles of the database their rights, for tests within one transaction."""
+    with django_db_blocker.unblock():
+        Roles(postgres).make()
+
+
+@pytest.fixture(name="waves")
+def _waves(fleet: Fleet, made_roles: None) -> Iterator[WaveFleet]:
+    """Return a fleet of three nodes, where a change of more than two sites goes in a wave."""
+    with override_settings(**{SITES_SETTING: 2, BAKE_SETTING: 0}):
+        waves = WaveFleet(fleet)
+        for node in ("web1", "web2", "web3"):
+            waves.add_node(node)
+        yield waves
 
 
 @pytest.fixture(name="folder")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wagtail_multihost.control.models import ADMIN, CHANGE, VIEW
+from wagtail_multihost.control.models import ADMIN, CHANGE, OPERATE, VIEW
 
 #: Beside the actions over the site in the address: everyone who sees a site, who looks after the group in the address,
 #: who looks after any, the owner of what is in the address (not even operators), operators of the platform, and
@@ -36,12 +36,28 @@ ROUTES = {
     "multihost:site_domains": Rule(VIEW, CHANGE, {"action": "prove", "name": "new.example.org"}),
     "multihost:site_proof": Rule(VIEW),
     "multihost:site_settings": Rule(VIEW, CHANGE, {"generation": "2", "admins": "new@example.net"}),
+    "multihost:site_deployment": Rule(VIEW),
     "multihost:site_history": Rule(VIEW),
     "multihost:site_apply_again": Rule(CHANGE, CHANGE, {"generation": "2"}),
+    "multihost:site_jobs": Rule(VIEW, CHANGE, {"kind": "verify-hostname", "parameter-hostname": "new.example.org"}),
+    "multihost:findings": Rule(SEES),
+    "multihost:jobs": Rule(SEES),
+    "multihost:jobs_results": Rule(SEES),
+    "multihost:job": Rule(VIEW, OPERATE),
+    "multihost:webhooks": Rule(OPERATOR, OPERATOR, {"url": "https://hooks.example.org/", "is_active": "on"}),
+    "multihost:webhook": Rule(OPERATOR, OPERATOR, {"action": "test"}),
     "multihost:hostnames": Rule(SEES),
     "multihost:hostnames_results": Rule(SEES),
     "multihost:events": Rule(SEES),
     "multihost:events_results": Rule(SEES),
+    "multihost:nodes": Rule(OPERATOR),
+    "multihost:nodes_results": Rule(OPERATOR),
+    "multihost:node": Rule(OPERATOR, OPERATOR, {"action": "weight", "weight": "7", "generation": "{node_revision}"}),
+    "multihost:plan": Rule(OPERATOR, OPERATOR, {"action": "cancel"}),
+    "multihost:waves": Rule(OPERATOR),
+    "multihost:wave": Rule(None, OPERATOR, {"action": "finish", "confirmed": "yes"}),
+    "multihost:holds": Rule(SEES, OPERATE, {"site": "{uid}", "length": "1h", "reason": "A reason"}),
+    "multihost:end_hold": Rule(None, OPERATE),
     "multihost:platform": Rule(OPERATOR, OPERATOR, {"generation": "1"}),
     "multihost:roles": Rule(OPERATOR),
     "multihost:site_access": Rule(ADMIN, ADMIN, {"group": "{group}", "action": "view"}),

@@ -19,6 +19,13 @@ from wagtail_multihost.control.registration import apply_changes
 from wagtail_multihost.control.triggers import FIRST_ROWS
 
 OPERATOR = operator_authority("root")
+#: Parts of a platform whose sites can be on several nodes.
+SHARED = {
+    "name": "aviary",
+    "database": {"engine": "postgresql", "host": "db.internal"},
+    "cache": {"backend": "redis", "host": "redis.internal"},
+    "storage": {"backend": "s3", "region": "eu-central-1"},
+}
 
 
 class Fleet:

@@ -97,7 +97,7 @@ def running_control(folder: Path, kind: str = "asgi") -> Iterator[Server]:
     with running(command, log, environ, cwd=folder) as process:
         server = Server(port, process, log)
         try:
-            wait_for(server.is_up, f"the control site ({kind})")
+            wait_for(server.is_up, f"the control site ({kind})", 120)
         except AssertionError:
             print(log.read_text())
             raise

@@ -47,6 +47,8 @@ def test_missing_page_of_invitations_is_an_error(settings: Any) -> None:
         ("CONFIRM_SHARE", 10, "is 10, but it must be a number from 0 to 1"),
         ("CONFIRM_SHARE", True, "is True, but it must be a number"),
         ("ADMIN_PATH", None, "is None, but it must be a path, such as '/admin/'."),
+        ("WAVE_SITES", -1, "is -1, but it must be a whole number from 0 to 1000000, such as 20."),
+        ("WAVE_BAKE", 1.5, "is 1.5, but it must be a whole number from 0 to 86400, such as 60."),
     ],
 )
 def test_setting_of_the_wrong_kind_is_an_error(settings: Any, name: str, value: object, sentence: str) -> None:

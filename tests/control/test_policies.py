@@ -9,13 +9,23 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.test import Client
+from django.utils import timezone
 from wagtail.log_actions import registry as log_registry
 from wagtail.models import ModelLogEntry, ReferenceIndex
 from wagtail.permissions import policy_registry
 
 from tests.control.fleet import OPERATOR, Fleet
 from wagtail_multihost.control.grants import grant_action
-from wagtail_multihost.control.models import Event, Grant, Hostname, ManagedSite, Note, Platform
+from wagtail_multihost.control.models import (
+    Event,
+    Grant,
+    Hostname,
+    Job,
+    ManagedSite,
+    Note,
+    Platform,
+    Webhook,
+)
 
 SITE = policy_registry.get_by_type(ManagedSite)
 
@@ -88,8 +98,9 @@ def test_what_belongs_to_a_site_is_seen_with_it(fleet: Fleet) -> None:
     person = fleet.user("ada", aurora="change")
     for site in (own, foreign):
         Note.objects.create(site=site, text=f"about {site}")
+        Job.objects.create(kind="reload-site", runner="node", site=site, actor="user:1", deadline=timezone.now())
         grant_action(OPERATOR, site, Group.objects.create(name=f"friends of {site}"), "view")
-    for model, field in ((Hostname, "site_id"), (Note, "site_id"), (Event, "uid")):
+    for model, field in ((Hostname, "site_id"), (Note, "site_id"), (Job, "site_id"), (Event, "uid")):
         policy = policy_registry.get_by_type(model)
         seen = policy.instances_user_has_permission_for(person, "view")
         assert {getattr(row, field) for row in seen} == {own.uid}
@@ -97,7 +108,8 @@ def test_what_belongs_to_a_site_is_seen_with_it(fleet: Fleet) -> None:
         (other,) = model.objects.filter(**{field: foreign.uid})[:1]
         assert not policy.user_has_permission_for_instance(person, "view", other)
     assert not policy_registry.get_by_type(Grant).instances_user_has_permission_for(person, "view")
-    assert not policy_registry.get_by_type(Platform).user_has_permission(person, "view")
+    for model in (Platform, Webhook):
+        assert not policy_registry.get_by_type(model).user_has_permission(person, "view")
 
 
 def test_rights_are_asked_of_the_database_once(fleet: Fleet, django_assert_num_queries: Any) -> None:

@@ -203,6 +203,18 @@ def test_people_change_their_own_sites_and_their_own_keys(fleet: Fleet) -> None:
         fleet.apply(EditPlatform(merge_patch({"origin": "http://{hostname}"})), by=person)
 
 
+@pytest.mark.parametrize(("before", "after"), [(None, "suspended"), ("suspended", None), ("suspended", "maintenance")])
+def test_suspension_is_for_operators_of_the_platform(fleet: Fleet, before: str | None, after: str | None) -> None:
+    """A site's own people, whatever right over it they have, neither suspend it nor end that."""
+    site = fleet.add("aurora", **({"state": before} if before else {}))
+    change = EditSite(site.uid, set_value(("state",), after))
+    with pytest.raises(NotAllowedError, match="suspend the site"):
+        fleet.apply(change, by=fleet.authority("ada", aurora="admin"))
+    assert fleet.site("aurora").record.get("state") == before
+    fleet.apply(change)
+    assert fleet.site("aurora").record.get("state") == after
+
+
 def test_id_of_another_site_is_not_told_by_a_refusal(fleet: Fleet) -> None:
     fleet.add("borealis")
     fleet.add("aurora")

@@ -177,9 +177,11 @@ def test_no_role_is_more_than_it_seems(roles: Roles, name: str) -> None:
     with roles.connect(name) as opened:
         is_more, limit = opened.execute(f"{query} WHERE rolname = current_user").fetchone() or (True, -1)
         bound = opened.execute("SHOW statement_timeout").fetchone()
+        compiles = opened.execute("SHOW jit").fetchone()
     assert not is_more
     assert 0 < limit <= 200
     assert name == OWNER or bound != ("0",)
+    assert compiles == ("off",)
 
 
 @pytest.mark.parametrize(
@@ -271,6 +273,21 @@ def test_sql_can_be_run_again(roles: Roles, live_fleet: Fleet) -> None:
     roles.make()
     with roles.connect(WEB) as opened:
         assert opened.execute("SELECT count(*) FROM control_site").fetchone() == (0,)
+
+
+def test_sql_can_be_run_before_the_first_migration(postgres: Postgres) -> None:
+    """The owner, who makes the tables, is one of the roles that it makes."""
+    name = "not_migrated"
+    try:
+        with postgres.connect("postgres") as opened:
+            opened.execute(f"CREATE DATABASE {name}")
+        with postgres.connect(name) as opened:
+            opened.execute(roles_sql())
+            owner = opened.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")
+            assert owner.fetchone() == (OWNER,)
+    finally:
+        with postgres.connect("postgres") as opened:
+            opened.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
 def test_printed_sql_is_what_psql_runs_and_has_no_password(roles: Roles) -> None:

@@ -36,6 +36,7 @@ from wagtail_multihost.control.changes import EditSite
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.grants import grant_action
 from wagtail_multihost.control.guard import GuardedView
+from wagtail_multihost.control.holds import hold
 from wagtail_multihost.control.invitations import invite, signed
 from wagtail_multihost.control.models import (
     ACTIONS,
@@ -43,11 +44,18 @@ from wagtail_multihost.control.models import (
     OPERATE,
     VIEW,
     GroupAdmin,
+    Job,
     ManagedSite,
     Note,
     Verification,
+    Wave,
+    Webhook,
 )
+from wagtail_multihost.control.nodes import save_group, save_node
+from wagtail_multihost.control.placing.plans import make_plan
 from wagtail_multihost.control.tokens import create_token
+from wagtail_multihost.nodeapi.node_states import ACTIVE, PLACED, PLAN_DRAIN, STOPPED
+from wagtail_multihost.spec.time_lengths import DAY
 
 ANONYMOUS, STRANGER, PLATFORM_OPERATOR, SUPERUSER = "anonymous", "stranger", "platform_operator", "superuser"
 ROLES = (ANONYMOUS, STRANGER, *ACTIONS, PLATFORM_OPERATOR, SUPERUSER)
@@ -55,7 +63,7 @@ ROLES = (ANONYMOUS, STRANGER, *ACTIONS, PLATFORM_OPERATOR, SUPERUSER)
 ALL_SEEING = (PLATFORM_OPERATOR, SUPERUSER)
 REFUSED = {403, 404, 405}
 #: Words that are nowhere but in the foreign site, its record, its notes and its people.
-NEEDLES = ("zqforeign", "zqhost", "zqalias", "zqlabel", "zqnote", "zqgroup", "zqagency", "zquser")
+NEEDLES = ("zqforeign", "zqhost", "zqalias", "zqlabel", "zqnote", "zqjob", "zqgroup", "zqagency", "zquser", "zqnode")
 #: Wagtail's page for trying out what an error looks like.
 MEANT_TO_FAIL = "wagtailadmin_error_test"
 XHR = {"host": "control.localhost", "x-requested-with": "XMLHttpRequest"}
@@ -65,7 +73,9 @@ SELECT (SELECT revision FROM control_head), (SELECT count(*) FROM wagtailcore_mo
     (SELECT count(*) FROM control_grant), (SELECT count(*) FROM control_group_admin),
     (SELECT count(*) FROM control_note), (SELECT count(*) FROM control_invitation WHERE ended_at IS NULL),
     (SELECT count(*) FROM wagtailcore_apitoken WHERE revoked_at IS NULL), (SELECT count(*) FROM auth_user_groups),
-    (SELECT count(*) FROM control_verification)
+    (SELECT count(*) FROM control_verification), (SELECT count(*) FROM control_job WHERE state = 'waiting'),
+    (SELECT count(*) FROM control_webhook), (SELECT count(*) FROM control_webhook_delivery),
+    (SELECT count(*) FROM control_hold WHERE until > clock_timestamp())
 """
 #: What lists are asked for: files, searches that match a foreign site, a filter, a page beyond the last.
 QUERIES = (
@@ -151,8 +161,9 @@ def make_world(fleet: Fleet) -> World:
     foreign = fleet.site("zqforeign")
     Note.objects.create(site=foreign, author=neighbour, text="zqnote")
     grant_action(ROOT, foreign, Group.objects.create(name="zqagency"), "view")
-    own = place_of(fleet.site("aurora"), people[ADMIN])
-    other = place_of(foreign, neighbour)
+    nodes = make_nodes()
+    own = place_of(fleet.site("aurora"), people[ADMIN], nodes)
+    other = place_of(foreign, neighbour, nodes)
     needles = (*NEEDLES, str(foreign.uid), foreign.uid.hex)
     world = World(own, other, people, needles)
     for role, user in people.items():
@@ -162,13 +173,36 @@ def make_world(fleet: Fleet) -> World:
     return world
 
 
-def place_of(site: ManagedSite, user: Any) -> Place:
+def make_nodes() -> dict[str, str]:
+    """Make a node with a foreign name, a plan and a wave that has stopped; return what addresses have of them."""
+    save_group(ROOT, "web", PLACED)
+    node = save_node(ROOT, "zqnode", "web", state=ACTIVE)
+    now = timezone.now()
+    wave = Wave.objects.create(revision=1, stage_revision=1, stage_at=now, bake_seconds=1, state=STOPPED)
+    plan = make_plan(ROOT, PLAN_DRAIN, node.pk)
+    return {"node": node.pk, "node_revision": str(node.revision), "wave": str(wave.pk), "plan": str(plan.pk)}
+
+
+def place_of(site: ManagedSite, user: Any, nodes: dict[str, str]) -> Place:
     group = user.groups.get()
     invitation = invite(authority_of(user), group, f"new@{site.identifier}.example.net")
     token = create_token(user, f"token of {site.identifier}", "read", [site], timezone.now() + timedelta(days=1)).token
     proof = Verification.objects.create(site=site, name=f"proof.{site.identifier}.example.net", secret="s" * 43)
+    held = hold(authority_of(user), site, seconds=DAY, reason=f"zqreason of {site.identifier}")
+    until = timezone.now() + timedelta(hours=1)
+    # Only a foreign job has words that nobody else has.
+    log = "zqjob" if site.identifier == "zqforeign" else "done"
+    told = {"log": log, "progress": log, "problem": log, "holder": log, "parameters": {"name": log}}
+    job = Job.objects.create(
+        kind="reload-site", runner="node", site=site, actor=f"user:{user.pk}", deadline=until, **told
+    )
+    hook = Webhook.objects.create(url=f"https://{log}.example.net/", actor="operator:root", queued=0)
     values = {
+        "job": str(job.pk),
+        "webhook": str(hook.pk),
+        **nodes,
         "uid": str(site.uid),
+        "hold": str(held.pk),
         "proof": str(proof.pk),
         "revision": str(site.former_records.order_by("revision")[0].revision),
         "group": str(group.pk),

@@ -6,11 +6,14 @@ from uuid import uuid4
 
 from django.utils import timezone
 
+from tests.control.dashboard.nodes import add_nodes
+from tests.control.dashboard.pages import words
 from tests.control.dashboard.visits import EVENTS, listed, signed_in, text_of
-from tests.control.fleet import Fleet
+from tests.control.fleet import OPERATOR, Fleet
 from wagtail_multihost.control.changes import EditSite, RetireSite
 from wagtail_multihost.control.edits import set_value
 from wagtail_multihost.control.models import Event, Head
+from wagtail_multihost.control.nodes import displace_sites, place_sites, save_node
 
 
 def test_events_are_found_by_type_site_and_reason(fleet: Fleet) -> None:
@@ -72,3 +75,28 @@ def test_list_is_read_again_until_that_is_paused(fleet: Fleet) -> None:
     assert "w-session:ping" in text_of(client, EVENTS)
     for query in ({"live": "off"}, {"ordering": "revision"}):
         assert "w-session:ping" not in text_of(client, EVENTS, **query)
+
+
+def test_events_of_nodes_and_placements_are_told_in_words(fleet: Fleet) -> None:
+    add_nodes("few-1", group="few", holds="placed")
+    site = fleet.add("aurora", database={"engine": "sqlite"})
+    place_sites(OPERATOR, "few-1", [site])
+    displace_sites(OPERATOR, "few-1", [site])
+    save_node(OPERATOR, "few-1", state="draining")
+    save_node(OPERATOR, "few-1", state="away", reason="a dead disk")
+    page = words(signed_in(fleet.user("root", operator=True)).get(EVENTS))
+    for said in (
+        "Group of nodes changed: few",
+        "Node changed: few-1",
+        "Site placed on few-1 aurora",
+        "Site taken from few-1 aurora",
+        "Node drains: few-1",
+        "a dead disk",
+    ):
+        assert said in page
+    customer = signed_in(fleet.user("ada", aurora="view"))
+    page = words(customer.get(EVENTS))
+    assert "Site placed on few-1 aurora" in page
+    assert "Node changed" not in page
+    assert "plan.applied" not in customer.get(EVENTS).text
+    assert "placement.changed" in customer.get(EVENTS).text

@@ -22,7 +22,7 @@ def test_tabs_are_those_that_someone_may_see(fleet: Fleet) -> None:
     assert tabs_of(site, authority_of(fleet.user("eve")), HISTORY) == []
 
 
-@pytest.mark.parametrize("tab", ["website"])
+@pytest.mark.parametrize("tab", ["website", "jobs"])
 def test_pages_of_a_site_are_for_those_who_may_see_it(fleet: Fleet, tab: str) -> None:
     site, other = fleet.add("aurora"), fleet.add("borealis")
     client = Client(headers={"host": "control.localhost"})

@@ -39,6 +39,21 @@ def test_who_operates_a_site_turns_it_off_and_on(fleet: Fleet) -> None:
     assert pages.post(site, action="state-gone").status_code == 404
 
 
+def test_who_operates_a_site_does_not_reopen_a_suspended_one(fleet: Fleet) -> None:
+    site = fleet.add("aurora")
+    person, operator = (Pages(user) for user in (fleet.user("ada", aurora="admin"), fleet.user("root", operator=True)))
+    assert "Suspend it" in words(operator.get(site)) and "Suspend it" not in words(person.get(site))
+    assert person.post(site, action="state-suspended").status_code == 404
+    operator.post(site, action="state-suspended")
+    assert fleet.site("aurora").state == "suspended"
+    assert "Set it active" not in words(person.get(site))
+    for action in ("state-active", "state-maintenance"):
+        assert person.post(site, action=action).status_code == 404
+    assert fleet.site("aurora").state == "suspended"
+    operator.post(site, action="state-active")
+    assert fleet.site("aurora").state == "active"
+
+
 @pytest.mark.parametrize("action", ["view", "change"])
 def test_who_only_changes_a_site_turns_nothing_off(fleet: Fleet, action: str) -> None:
     site = fleet.add("aurora")
