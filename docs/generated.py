@@ -28,7 +28,12 @@ from wagtail_multihost.health import probes as probe_modules
 from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions
 from wagtail_multihost.health.probe import CODES, Probe, is_required
 from wagtail_multihost.management import commands as command_modules
+from wagtail_multihost.node import command as agent_command
+from wagtail_multihost.node.options import AgentOptions
+from wagtail_multihost.nodeapi.event_types import EVENT_TYPES
+from wagtail_multihost.nodeapi.job_kinds import KINDS
 from wagtail_multihost.operations.courier import command as courier_command
+from wagtail_multihost.operations.operator import command as operator_command
 from wagtail_multihost.registry import open_registry
 from wagtail_multihost.registry.keys import REQUIRED, Key, declared, table_names
 from wagtail_multihost.resolver.explain import mask_value
@@ -103,9 +108,9 @@ def command_section(name: str, command: BaseCommand, parser: argparse.ArgumentPa
     return f"{text}\n\n```text\n{parser.epilog.strip()}\n```" if parser.epilog else text
 
 
-def courier() -> str:
-    """Return the options of the courier, which is no command of Django."""
-    parser = courier_command.make_parser()
+def process_options(make_parser: Callable[[], argparse.ArgumentParser]) -> str:
+    """Return the options of a process that is no command of Django."""
+    parser = make_parser()
     rows = []
     for action in parser._actions:
         if action.option_strings and "--help" not in action.option_strings:
@@ -113,6 +118,65 @@ def courier() -> str:
             words = " ".join([*action.option_strings[-1:], metavar]).strip()
             rows.append([f"`{words}`", f"{str(action.help)[:1].upper()}{str(action.help)[1:]}."])
     return f"{table(['Option', 'Meaning'], rows)}\n\n```text\n{str(parser.epilog).strip()}\n```"
+
+
+def agent_keys() -> str:
+    """Return the keys of the table [agent] of the node file."""
+    rows = []
+    for one in fields(AgentOptions):
+        default = "required" if one.default is MISSING else key_default(one.default)
+        rows.append([f"`{one.name}`", default, one.metadata["meaning"]])
+    return table(["Key", "Default", "Meaning"], rows)
+
+
+def key_default(value: object) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, int | float) else "none"
+
+
+def operator() -> str:
+    """Return the commands of the operator, with their options."""
+    parser = operator_command.make_parser()
+    (commands,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    meanings = {choice.dest: str(choice.help) for choice in commands._choices_actions}
+    common = {"folder", "development", "database", "help"}
+    rows = []
+    for name, inner in commands.choices.items():
+        words = [f"`{option_words(action)}`: {action.help}" for action in inner._actions if action.dest not in common]
+        rows.append([f"`{name}`", f"{meanings[name][:1].upper()}{meanings[name][1:]}.", "; ".join(words)])
+    run = commands.choices["run"]
+    for action in run._actions:
+        if action.dest in common - {"help"}:
+            rows.append([f"`{option_words(action)}`", f"{str(action.help)[:1].upper()}{str(action.help)[1:]}.", ""])
+    listed = table(["Command or option", "Meaning", "Its own arguments"], rows)
+    return f"{listed}\n\n```text\n{str(parser.epilog).strip()}\n```"
+
+
+def option_words(action: argparse.Action) -> str:
+    metavar = action.metavar if isinstance(action.metavar, str) else ""
+    return " ".join([*action.option_strings[-1:], metavar]).strip()
+
+
+def job_kinds() -> str:
+    """Return the kinds of jobs."""
+    rows = [
+        (
+            f"`{kind.name}`",
+            kind.meaning,
+            " ".join(f"`{name}`: {one.meaning}" for name, one in kind.parameters.items()) or "none",
+            "operators of the platform" if kind.for_operators else kind.right,
+            f"each {kind.runner} that has the site" if kind.on_each else kind.runner,
+            f"{kind.seconds} s",
+        )
+        for kind in KINDS.values()
+    ]
+    return table(("Kind", "What is done", "Parameters", "Right over the site", "Who does it", "At most"), rows)
+
+
+def event_types() -> str:
+    """Return the types of events."""
+    return table(("Type", "What has happened"), [(f"`{name}`", title) for name, title in EVENT_TYPES.items()])
 
 
 def settings_of(example: str | None) -> list[Setting]:
@@ -186,8 +250,13 @@ BRINGING = {
     "gunicorn.toml": 'with `platform.runner = "gunicorn"`',
     "every-key.toml": "",
 }
+#: The example whose files each target always has.
+PLAIN = {"embedded": "embedded.toml"}
 #: Targets that an example is not for.
-UNFIT = {("uwsgi", "gunicorn.toml"), ("uwsgi", "every-key.toml"), ("systemd", "every-key.toml")}
+UNFIT = {
+    *(("uwsgi", "gunicorn.toml"), ("uwsgi", "every-key.toml"), ("systemd", "every-key.toml")),
+    *(("embedded", "gunicorn.toml"), ("embedded", "every-key.toml")),
+}
 #: Parts of the names of files that something else brings.
 BROUGHT = {
     "50-site.conf": "for what the site states of its own",
@@ -207,7 +276,7 @@ BROUGHT = {
 def emitted_files() -> str:
     rows = []
     for target in emitters():
-        plain = {file.path for file in emit(target, example_plan("street.toml"))}
+        plain = {file.path for file in emit(target, example_plan(PLAIN.get(target, "street.toml")))}
         for example, brought in BRINGING.items():
             if (target, example) in UNFIT:
                 continue
@@ -353,11 +422,16 @@ def control_api() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "agent": partial(process_options, agent_command.make_parser),
+    "agent_keys": agent_keys,
     "checks": checks,
     "commands": commands,
     "control_api": control_api,
-    "courier": courier,
+    "courier": partial(process_options, courier_command.make_parser),
+    "job_kinds": job_kinds,
+    "operator": operator,
     "emitted_files": emitted_files,
+    "event_types": event_types,
     "health_options": health_options,
     "probe_codes": probe_codes,
     "probe_options": probe_options,
