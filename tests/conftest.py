@@ -10,9 +10,10 @@ from hypothesis import settings
 
 TESTS = Path(__file__).parent
 #: Rooms whose tests run without Django: once for each Python, in an environment that does not have it.
-PURE_ROOMS = ("as_site", "emitters", "launch", "production", "publishing", "registry", "resolver", "spec")
+PURE_ROOMS = ("as_site", "emitters", "launch", "node", "production", "publishing", "registry", "resolver", "spec")
 PURE_FILES = frozenset({"health/test_report.py", "health/test_sampler.py", "health/test_several_sites.py"})
-#: Files of these rooms that need Django all the same: they run with each version.
+#: Files of these rooms that need Django all the same, or uWSGI: they run with each version, and those of a room that is
+#: named below too once.
 NEEDS_DJANGO = frozenset(
     {
         "emitters/apply/test_attacks.py",
@@ -20,6 +21,9 @@ NEEDS_DJANGO = frozenset(
         "emitters/test_health_front_servers.py",
         "emitters/test_nginx_cache_cookies_servers.py",
         "emitters/test_nginx_content.py",
+        "node/test_applying.py",
+        "node/test_docs.py",
+        "node/test_integrity.py",
         "resolver/test_activation.py",
         "resolver/test_csp.py",
         "resolver/test_exposure.py",
@@ -31,7 +35,7 @@ NEEDS_DJANGO = frozenset(
     }
 )
 #: Tests of the tree and not of versions, and long random ones; the files beside this one belong to them.
-ONCE_ROOMS = ("benchmarks", "cases", "conformance", "examples", "fuzz", "operations")
+ONCE_ROOMS = ("benchmarks", "cases", "conformance", "examples", "fuzz", "node", "operations")
 #: Rooms where most tests start a process: they run with the oldest and the newest versions only.
 END_ROOMS = ("commands", "layouts")
 #: These run only if they are asked for: one has its own settings, one needs Sphinx, one other people's packages.

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.servers
 #: The source tree; test environments copy the tests out of it.
 ROOT = Path(os.environ.get("MULTIHOST_CHECKOUT", Path(__file__).parent.parent))
 SOURCE = ROOT / "wagtail_multihost"
-EXTRAS = {"certificates", "control", "courier", "metrics", "postgres", "redis", "s3", "signatures", "tasks"}
+EXTRAS = {
+    *("agent", "certificates", "control", "courier", "metrics", "operator", "postgres", "redis", "s3", "signatures"),
+    "tasks",
+}
 
 
 @pytest.fixture(name="wheel", scope="module")
@@ -73,7 +76,9 @@ def test_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
     assert str(metadata.get_payload()).strip()
     entry_points = wheel.read(name.replace("METADATA", "entry_points.txt")).decode()
     assert "multihost-health = wagtail_multihost.health.__main__:main" in entry_points
+    assert "multihost-agent = wagtail_multihost.node.__main__:main" in entry_points
     assert "multihost-courier = wagtail_multihost.operations.courier.__main__:main" in entry_points
+    assert "multihost-operator = wagtail_multihost.operations.operator.__main__:main" in entry_points
 
 
 def test_wheel_says_who_made_it_and_where_it_is(wheel: zipfile.ZipFile) -> None:

@@ -100,14 +100,15 @@ def test_error_of_a_reset_keeps_no_other_from_being_called() -> None:
 
 
 def test_command_line_is_read_in_one_place() -> None:
-    """What a process does is decided by what it was started for; two commands read their own words."""
+    """What a process does is decided by what it was started for; three commands read their own words."""
     package = Path(wagtail_multihost.__file__).parent
     readers = {
         str(path.relative_to(package))
         for path in package.rglob("*.py")
         if "templates" not in path.parts and reads_command_line(path)
     }
-    assert readers == {"health/command.py", "management/as_site.py", "resolver/starting.py"}
+    own = {"health/command.py", "management/as_site.py", "operations/courier/command.py"}
+    assert readers == {*own, "resolver/starting.py"}
 
 
 def reads_command_line(path: Path) -> bool:

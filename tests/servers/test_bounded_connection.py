@@ -51,6 +51,24 @@ def refused_in_time(least: float, most: float, sentence: str) -> Iterator[None]:
         yield
 
 
+def test_port_and_host_of_the_environment_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the URL states none, they are the usual ones: for the operator, the courier and nodes alike."""
+    psycopg = pytest.importorskip("psycopg")
+    asked = []
+
+    def refuse(**known: object) -> None:
+        asked.append((known["host"], known["port"]))
+        raise psycopg.OperationalError("no")
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    monkeypatch.setenv("PGPORT", "1")
+    monkeypatch.setenv("PGHOST", "192.0.2.1")
+    for stated in ({}, {"host": HOST}):
+        with pytest.raises(UnreachableError):
+            connection.connect({"user": "reader", "dbname": DATABASE, **stated}, QUICK)
+    assert asked == [("", "5432"), (HOST, "5432")]
+
+
 def test_port_that_drops_everything_is_given_up() -> None:
     """Nothing answers, not even a refusal."""
     with black_hole() as port, refused_in_time(1.5, MOST_CONNECT, "cannot be reached: connection timeout expired"):
