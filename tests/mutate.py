@@ -41,8 +41,12 @@ LEFT = "No time was left."
 #: Seconds. A mutation with which a test never ends has no place among the guards: CI would wait for it.
 LONGEST = 300
 #: What the migrations of the control app make tables, views, functions and triggers of.
-MIGRATED = tuple(
-    f"wagtail_multihost/{name}" for name in ("control/migrations", "control/models", "control/triggers", "nodeapi")
+MIGRATED = (
+    "wagtail_multihost/nodeapi",
+    *(
+        f"wagtail_multihost/control/{name}"
+        for name in ("fleet_roles", "migrations", "models", "node_triggers", "triggers")
+    ),
 )
 MIGRATES = "tests/control/test_project.py"
 
