@@ -127,7 +127,9 @@ def open_python(folder: Path) -> Path:
     if can_run(Path(sys.executable)):
         return Path(sys.executable)
     copy = folder / "environment"
-    shutil.copytree(sys.prefix, copy, symlinks=True, copy_function=link_or_copy)
+    # Another process of this environment may be writing byte code, to a file that it then gives its name.
+    unnamed = shutil.ignore_patterns("*.pyc.*")
+    shutil.copytree(sys.prefix, copy, symlinks=True, copy_function=link_or_copy, ignore=unnamed)
     name_own_python(copy / "bin")
     python = copy / "bin" / Path(sys.executable).name
     assert can_run(python), f"The user {SITES.user}, who runs the sites here, cannot use a copy of {sys.prefix}."
