@@ -10,7 +10,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -219,9 +219,11 @@ class Fleet:
         print_target(f"memory of its agent, {fresh} sites", peak, MEMORY, "MiB")
 
     def measure_idle(self, seconds: float) -> None:
-        """Let an agent wait for some time."""
+        """Let an agent wait for some time, on a node whose sites all listen."""
+        from tests.control.random_nodes import StandIn
+
         node = self.nodes[0]
-        with self.running(TOUCHED, [node]) as (process,):
+        with closing(StandIn(node.vassals)), self.running(TOUCHED, [node]) as (process,):
             time.sleep(2)
             cpu, asked, begin = process.cpu, process.text.count(" asked\n"), time.monotonic()
             time.sleep(seconds)

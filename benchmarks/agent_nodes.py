@@ -65,6 +65,7 @@ class Node:
         self.folder, self.socket, self.database, self.name, self.sites = folder / name, socket, database, name, sites
         self.role = f"multihost_node_{name}"
         self.folder.mkdir(mode=0o755)
+        (self.folder / "run").mkdir()
         self.hook = self.folder / "hook"
         self.reloads = self.folder / "reloads"
         self.write()
@@ -86,7 +87,8 @@ class Node:
             # Nothing listens where no server is started.
             "start_seconds": 0.1,
         }
-        lines = [f'[platform]\ndata = "{self.folder}/data"\nsnapshots = "{self.folder}/sites"\n[agent]']
+        places = {"data": "data", "snapshots": "sites", "sockets": "run"}
+        lines = ["[platform]", *(f'{key} = "{self.folder / name}"' for key, name in places.items()), "[agent]"]
         lines += [f"{key} = {json.dumps(value)}" for key, value in agent.items()]
         lines += [f'[sites.{site}]\nsecret_key = "env:{key_name(site)}"' for site in self.sites]
         (self.folder / "node.toml").write_text("\n".join(lines))
@@ -109,12 +111,16 @@ class Node:
                 process.kill()
 
     @property
+    def vassals(self) -> Path:
+        return self.folder / "etc" / "uwsgi"
+
+    @property
     def reload_count(self) -> int:
         return self.reloads.read_text().count("reloaded") if self.reloads.exists() else 0
 
     def has(self, site: str, alias: str, harakiri: int) -> bool:
         """Return whether what was said last of a site is what its files say."""
-        snapshot, ini = self.folder / "sites" / f"{site}.json", self.folder / "etc" / "uwsgi" / f"{site}.ini"
+        snapshot, ini = self.folder / "sites" / f"{site}.json", self.vassals / f"{site}.ini"
         if not (snapshot.exists() and ini.exists()):
             return False
         document = json.loads(snapshot.read_text())
