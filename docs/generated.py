@@ -28,9 +28,11 @@ from wagtail_multihost.health import probes as probe_modules
 from wagtail_multihost.health.options import DEFAULT_PROBES, HealthOptions
 from wagtail_multihost.health.probe import CODES, Probe, is_required
 from wagtail_multihost.management import commands as command_modules
+from wagtail_multihost.monitor import command as monitor_command
 from wagtail_multihost.node import command as agent_command
 from wagtail_multihost.node.options import AgentOptions
 from wagtail_multihost.nodeapi.event_types import EVENT_TYPES
+from wagtail_multihost.nodeapi.incident_words import KINDS as INCIDENT_KINDS
 from wagtail_multihost.nodeapi.job_kinds import KINDS
 from wagtail_multihost.operations.courier import command as courier_command
 from wagtail_multihost.operations.operator import command as operator_command
@@ -172,6 +174,11 @@ def job_kinds() -> str:
         for kind in KINDS.values()
     ]
     return table(("Kind", "What is done", "Parameters", "Right over the site", "Who does it", "At most"), rows)
+
+
+def incident_kinds() -> str:
+    """Return the kinds of incidents."""
+    return table(("Kind", "What it means"), [(f"`{kind}`", meaning) for kind, meaning in INCIDENT_KINDS.items()])
 
 
 def event_types() -> str:
@@ -428,7 +435,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "control_api": control_api,
     "courier": partial(process_options, courier_command.make_parser),
+    "incident_kinds": incident_kinds,
     "job_kinds": job_kinds,
+    "monitor": partial(process_options, monitor_command.make_parser),
     "operator": operator,
     "emitted_files": emitted_files,
     "event_types": event_types,

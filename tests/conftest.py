@@ -35,7 +35,7 @@ NEEDS_DJANGO = frozenset(
     }
 )
 #: Tests of the tree and not of versions, and long random ones; the files beside this one belong to them.
-ONCE_ROOMS = ("benchmarks", "cases", "conformance", "examples", "fuzz", "node", "operations")
+ONCE_ROOMS = ("benchmarks", "cases", "conformance", "examples", "fuzz", "monitor", "node", "operations")
 #: Rooms where most tests start a process: they run with the oldest and the newest versions only.
 END_ROOMS = ("commands", "layouts")
 #: These run only if they are asked for: one has its own settings, one needs Sphinx, one other people's packages.

@@ -45,7 +45,15 @@ MIGRATED = (
     "wagtail_multihost/nodeapi",
     *(
         f"wagtail_multihost/control/{name}"
-        for name in ("fleet_roles", "migrations", "models", "node_triggers", "triggers")
+        for name in (
+            "fleet_roles",
+            "maintenance_sql",
+            "migrations",
+            "models",
+            "node_triggers",
+            "probe_key_triggers",
+            "triggers",
+        )
     ),
 )
 MIGRATES = "tests/control/test_project.py"

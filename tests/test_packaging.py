@@ -20,8 +20,8 @@ pytestmark = pytest.mark.servers
 ROOT = Path(os.environ.get("MULTIHOST_CHECKOUT", Path(__file__).parent.parent))
 SOURCE = ROOT / "wagtail_multihost"
 EXTRAS = {
-    *("agent", "certificates", "control", "courier", "metrics", "operator", "postgres", "redis", "s3", "signatures"),
-    "tasks",
+    *("agent", "alerts", "certificates", "control", "courier", "metrics", "monitor", "operator", "postgres", "redis"),
+    *("s3", "signatures", "tasks"),
 }
 
 
@@ -78,6 +78,7 @@ def test_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
     assert "multihost-health = wagtail_multihost.health.__main__:main" in entry_points
     assert "multihost-agent = wagtail_multihost.node.__main__:main" in entry_points
     assert "multihost-courier = wagtail_multihost.operations.courier.__main__:main" in entry_points
+    assert "multihost-monitor = wagtail_multihost.monitor.__main__:main" in entry_points
     assert "multihost-operator = wagtail_multihost.operations.operator.__main__:main" in entry_points
 
 

@@ -23,12 +23,13 @@ from wagtail_multihost.as_site import snapshot as snapshot_module
 from wagtail_multihost.as_site.account import account_to_become
 from wagtail_multihost.as_site.program import refuse_foreign_program
 from wagtail_multihost.as_site.run import RunRequest, make_launch, replace_process, run_as_site, snapshot_variables
-from wagtail_multihost.as_site.snapshot import private_folder, write_snapshot
+from wagtail_multihost.as_site.snapshot import choose_format, private_folder, write_snapshot
 from wagtail_multihost.exceptions import ConfigurationError, LaunchError
 from wagtail_multihost.launch.account import Account
 from wagtail_multihost.launch.guard import Ended
 from wagtail_multihost.launch.plan import LIMITS
 from wagtail_multihost.registry import open_registry
+from wagtail_multihost.registry.snapshot_formats import FORMATS, newest_format
 
 ACCOUNT = Account("games", 5, 60, "/home/games")
 PROGRAM = ["/usr/bin/python", "/srv/code/manage.py"]
@@ -302,6 +303,13 @@ def test_snapshot_of_a_run_has_the_sites_keys_and_not_the_platforms(
     with pytest.raises(ConfigurationError, match="not belong to root") as caught:
         write_snapshot(folder, registry, platform, site, ACCOUNT)
     assert [(problem.where, problem.site) for problem in caught.value.problems] == [(str(folder), "aurora")]
+
+
+def test_snapshot_of_a_run_can_be_read_by_the_version_that_runs() -> None:
+    """In a virtual environment of the site's own it may be an older one than this."""
+    assert choose_format(a_site()) == newest_format()
+    assert choose_format(a_site(code=(("virtualenv", Path(sys.prefix)),))) == newest_format()
+    assert choose_format(a_site(code=(("virtualenv", Path("/srv/older")),))) == min(FORMATS) < newest_format()
 
 
 # The command

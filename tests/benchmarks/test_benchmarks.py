@@ -39,6 +39,12 @@ ROOT = Path(__file__).resolve().parents[2]
             [rf"2 {kind} / other 2 {kind}" for kind in ("first", "unchanged", "one changed")],
         ),
         pytest.param(
+            "monitor",
+            ["--sites", "20", "--period", "5", "--seconds", "6"],
+            ["multihost-monitor / http_client in threads"],
+            marks=pytest.mark.servers,
+        ),
+        pytest.param(
             "fuse",
             [],
             ["a connection with the comparison / a connection without the comparison"],
@@ -71,6 +77,12 @@ ROOT = Path(__file__).resolve().parents[2]
                 "one site of the database / one site of the file",
                 "the dashboard's list / Wagtail's own list",
             ],
+            marks=pytest.mark.servers,
+        ),
+        pytest.param(
+            "availability",
+            ["--sites", "20", "--days", "2"],
+            ["a page of 50 sites / one site"],
             marks=pytest.mark.servers,
         ),
         pytest.param(

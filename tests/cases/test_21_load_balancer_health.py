@@ -43,7 +43,7 @@ def balanced(folder: Path, site: Any = None, **nginx: Any) -> Iterator[tuple[Fro
     """Run nginx with a site, and an application of it that counts what it is asked."""
     folder.chmod(0o755)
     front, asked = opened_front(folder), Application()
-    options = {"health_from": (BALANCER,), "drain": folder / "drain", **nginx}
+    options = {"health_from": (BALANCER,), "drain": folder / "drain", "unhealthy": folder / "unhealthy", **nginx}
     with (
         application(folder / "run/aurora.sock", asked),
         front.serving(front.plan(site or make_site("aurora"), nginx=options)),
@@ -99,6 +99,21 @@ def test_word_is_the_front_servers_own(folder: Path) -> None:
         (folder / "drain").unlink()
         assert ask(front, "10.0.1.17", "/-/ready").status == 200
     assert not asked.requests
+
+
+def test_balancer_hears_of_a_node_that_is_to_be_replaced(folder: Path) -> None:
+    """The agent makes a file; what people drain is told first."""
+    with balanced(folder) as (front, _):
+        (folder / "unhealthy").touch()
+        answer = ask(front, "10.0.1.17", "/-/ready")
+        assert (answer.status, answer.body) == (503, "unhealthy\n")
+        assert ask(front, "10.0.1.17", "/-/live").status == 200
+        assert ask(front, SITE, "/").status == 200, "visitors who come all the same are served"
+        (folder / "drain").touch()
+        assert ask(front, "10.0.1.17", "/-/ready").body == "draining\n"
+        (folder / "drain").unlink()
+        (folder / "unhealthy").unlink()
+        assert ask(front, "10.0.1.17", "/-/ready").status == 200
 
 
 def test_visitors_of_a_balancer_are_strangers(folder: Path) -> None:

@@ -112,7 +112,7 @@ def test_rotation_says_what_a_change_breaks(call: Call) -> None:
     """Each key and password of the site has what its change invalidates; the how-to is named once, for readers."""
     _, out, _ = call("multihost_explain", "--rotation", "borealis", "--json")
     found = {entry["name"]: entry for entry in json.loads(out)}
-    assert list(found) == ["SECRET_KEY", "The platform's key", "The database's password"]
+    assert list(found) == ["SECRET_KEY", "The platform's key", "The probe key", "The database's password"]
     assert found["The database's password"]["source"] == "sites.toml:12: sites.borealis.database.password"
     assert all(list(entry) == ["name", "made", "source", "invalidates"] for entry in found.values())
     lines = call("multihost_explain", "--rotation", "borealis")[1].splitlines()

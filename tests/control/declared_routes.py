@@ -12,8 +12,9 @@ from wagtail_multihost.control.models import ADMIN, CHANGE, OPERATE, VIEW
 
 #: Beside the actions over the site in the address: everyone who sees a site, who looks after the group in the address,
 #: who looks after any, the owner of what is in the address (not even operators), operators of the platform, and
-#: everyone at all. None: nobody uses the method.
+#: everyone at all, also only once somebody has said so, which nobody has here. None: nobody uses the method.
 SEES, GROUP, PEOPLE, SELF, OPERATOR, EVERYONE = "sees", "group", "people", "self", "operator", "everyone"
+SHOWN = "shown"
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,23 @@ ROUTES = {
     "multihost:site_proof": Rule(VIEW),
     "multihost:site_settings": Rule(VIEW, CHANGE, {"generation": "2", "admins": "new@example.net"}),
     "multihost:site_deployment": Rule(VIEW),
+    "multihost:site_versions": Rule(VIEW),
     "multihost:site_history": Rule(VIEW),
     "multihost:site_apply_again": Rule(CHANGE, CHANGE, {"generation": "2"}),
     "multihost:site_jobs": Rule(VIEW, CHANGE, {"kind": "verify-hostname", "parameter-hostname": "new.example.org"}),
+    "multihost:site_availability": Rule(
+        VIEW, OPERATE, {"action": "plan", "since": "{soon}", "till": "{later}", "reason": "A reason"}
+    ),
+    "multihost:site_availability_now": Rule(VIEW),
+    "multihost:availability": Rule(SEES),
+    "multihost:availability_results": Rule(SEES),
+    "multihost:incidents": Rule(SEES),
+    "multihost:incidents_results": Rule(SEES),
+    "multihost:incident": Rule(VIEW),
+    "multihost:silences": Rule(SEES, OPERATE, {"site": "{uid}", "length": "1h", "reason": "A reason"}),
+    "multihost:end_silence": Rule(None, OPERATE),
+    "multihost:recipients": Rule(OPERATOR, OPERATOR, {"label": "night", "is_active": "on", "generation": "0"}),
+    "multihost:recipient": Rule(OPERATOR, OPERATOR, {"action": "test"}),
     "multihost:findings": Rule(SEES),
     "multihost:jobs": Rule(SEES),
     "multihost:jobs_results": Rule(SEES),
@@ -72,4 +87,6 @@ ROUTES = {
     "multihost_control_invitation": Rule(EVERYONE, EVERYONE),
     "multihost_control_live": Rule(EVERYONE),
     "multihost_control_ready": Rule(EVERYONE),
+    "multihost_control_status": Rule(SHOWN),
+    "multihost_control_site_status": Rule(SHOWN),
 }

@@ -11,10 +11,10 @@ from django.db import connection
 from psycopg import sql
 
 from tests.servers.postgres import Postgres
-from wagtail_multihost.control.roles import COURIER, JOIN, OPERATOR, OWNER, READER, WEB
+from wagtail_multihost.control.roles import COURIER, JOIN, MONITOR, OPERATOR, OWNER, READER, WEB
 
 PASSWORD = "a-password-of-tests-only"
-NAMES = (OWNER, WEB, READER, COURIER, OPERATOR, JOIN)
+NAMES = (OWNER, WEB, READER, COURIER, OPERATOR, MONITOR, JOIN)
 
 
 class Roles:

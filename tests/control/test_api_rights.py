@@ -16,6 +16,7 @@ from wagtail.models import ModelLogEntry
 
 from tests.control.clients import ApiClient, Reply, client_of, document, operator_client
 from tests.control.fleet import OPERATOR, Fleet
+from tests.control.test_incidents import concern, keep
 from wagtail_multihost.control.models import (
     Event,
     Grant,
@@ -28,6 +29,7 @@ from wagtail_multihost.control.models import (
     Webhook,
 )
 from wagtail_multihost.control.nodes import save_group, save_node
+from wagtail_multihost.control.recipients import save_recipient
 
 LEVELS = ("view", "change", "operate", "admin", "platform")
 PLAN = "6f1c2f0e-0b0e-4c59-9a5e-0d7c3f6f0001"
@@ -67,18 +69,37 @@ OPERATIONS = {
     ),
     "get_job": Operation("get", "/jobs/{job}", "view"),
     "cancel_job": Operation("post", "/jobs/{job}/cancel", "change"),
+    "get_inventory": Operation("get", "/sites/{site}/inventory", "view"),
     "list_notes": Operation("get", "/sites/{site}/notes", "view"),
     "add_note": Operation("post", "/sites/{site}/notes", "change", {"text": "A note."}),
+    "get_availability": Operation("get", "/sites/{site}/availability", "view"),
+    "list_periods": Operation("get", "/sites/{site}/periods", "view"),
+    "plan_maintenance": Operation(
+        "post", "/maintenance", "operate", {"site": "{site}", "till": "{tomorrow}", "reason": "x"}
+    ),
     "make_hold": Operation("post", "/holds", "operate", {"site": "{site}", "seconds": 60, "reason": "x"}),
+    "make_silence": Operation("post", "/silences", "operate", {"site": "{site}", "seconds": 60, "reason": "x"}),
+    "get_incident": Operation("get", "/incidents/{incident}", "view"),
 }
 #: What concerns no one site: nobody is refused, and each sees what is theirs; the platform is hidden.
 SHARED = {
+    "list_maintenance": Operation("get", "/maintenance", "view"),
     "list_holds": Operation("get", "/holds", "view"),
+    "list_silences": Operation("get", "/silences", "view"),
+    "list_incidents": Operation("get", "/incidents", "view"),
+    "list_recipients": Operation("get", "/recipients", "platform"),
+    "get_recipient": Operation("get", "/recipients/on-call", "platform"),
+    "put_recipient": Operation("put", "/recipients/on-call", "platform", {"kinds": ["flapping"]}),
+    "delete_recipient": Operation("delete", "/recipients/on-call", "platform"),
+    "test_recipient": Operation("post", "/recipients/on-call/test", "platform"),
+    "list_alerts": Operation("get", "/recipients/on-call/alerts", "platform"),
     "list_sites": Operation("get", "/sites", "view"),
     "list_events": Operation("get", "/events", "view"),
     "list_audit": Operation("get", "/audit", "view"),
     "list_jobs": Operation("get", "/jobs", "view"),
     "list_job_kinds": Operation("get", "/job-kinds", "view"),
+    "list_inventory": Operation("get", "/inventory", "view"),
+    "list_usage": Operation("get", "/usage", "view"),
     "list_webhooks": Operation("get", "/webhooks", "platform"),
     "add_webhook": Operation("post", "/webhooks", "platform", {"url": "https://hooks.example.org/"}),
     "get_webhook": Operation("get", "/webhooks/{webhook}", "platform"),
@@ -121,13 +142,17 @@ def id_of(name: str) -> UUID:
     return uuid5(NAMESPACE_DNS, name)
 
 
-#: What test_holds.py asks for, as only a hold that is there has an address.
-ELSEWHERE = {"end_hold"}
+#: What test_holds.py, test_maintenance.py and test_silences.py ask for, as only what is there has an address; and what
+#: is no JSON, which test_metrics.py asks for.
+ELSEWHERE = {"end_hold", "change_maintenance", "end_maintenance", "end_silence", "get_metrics"}
 
 
 def filled(value: Any, site: str, group: int) -> Any:
-    text = json.dumps(value).replace("{site}", site).replace("{group}", str(group))
-    return json.loads(text.replace("{job}", str(id_of(site))).replace("{webhook}", str(id_of("webhook"))))
+    tomorrow = (timezone.now() + timedelta(days=1)).isoformat()
+    text = json.dumps(value).replace("{site}", site).replace("{group}", str(group)).replace("{tomorrow}", tomorrow)
+    for name, identifier in (("job", site), ("webhook", "webhook"), ("incident", f"incident of {site}")):
+        text = text.replace(f"{{{name}}}", str(id_of(identifier)))
+    return json.loads(text)
 
 
 def ask(client: ApiClient, fleet: Fleet, operation: Operation, site: str) -> Reply:
@@ -149,6 +174,10 @@ def _street(fleet: Fleet) -> Fleet:
         site = fleet.add(name, f"{name}.example.com", aliases=[f"{name}.example.net"])
         wish = {"kind": "verify-hostname", "runner": "courier", "state": "taken", "actor": "operator:root"}
         Job.objects.create(id=id_of(name), site=site, deadline=timezone.now() + timedelta(hours=1), **wish)
+        of_site = {"kind": "site-down", "cause": "site", "subject": name, "site": site}
+        incident = keep(id=id_of(f"incident of {name}"), **of_site)
+        concern(incident, fleet, name)
+    save_recipient(OPERATOR, "on-call")
     Webhook.objects.create(id=id_of("webhook"), url="https://hooks.example.org/", queued=0)
     Grant.objects.create(site=fleet.site("borealis"), group=Group.objects.create(name="neighbours"), action="change")
     for group in ("web", "empty"):

@@ -224,9 +224,9 @@ def test_operator_command_writes_signed_bundles(operator: Operator, tmp_path: Pa
             assert is_signed(content, signature, public_key, CONTEXT)
             assert path.stat().st_mode & 0o777 == 0o644
         content, _ = split_bundle((folder / "group-every.bundle").read_bytes())
-        assert {site: [*table["sealed"]] for site, table in json.loads(content)["sites"].items()} == {
-            "aurora": ["secret_key"],
-            "borealis": ["secret_key"],
+        assert {site: set(table["sealed"]) for site, table in json.loads(content)["sites"].items()} == {
+            "aurora": {"secret_key", "probe_key"},
+            "borealis": {"secret_key", "probe_key"},
         }
     finally:
         here.close()

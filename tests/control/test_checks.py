@@ -20,6 +20,8 @@ from wagtail_multihost.control.authority import NOBODY
 from wagtail_multihost.control.models import TokenScope
 from wagtail_multihost.control.tokens import authority_of_token, create_token
 
+MISSING = "No such file or directory"
+
 
 def found(**options: Any) -> list[str]:
     return [message.id for message in run_checks(**options) if str(message.id).startswith("multihost_control")]
@@ -48,6 +50,7 @@ def test_missing_page_of_invitations_is_an_error(settings: Any) -> None:
         ("CONFIRM_SHARE", True, "is True, but it must be a number"),
         ("ADMIN_PATH", None, "is None, but it must be a path, such as '/admin/'."),
         ("WAVE_SITES", -1, "is -1, but it must be a whole number from 0 to 1000000, such as 20."),
+        ("RELEASES", 5, "is 5, but it must be the path of a file or a folder."),
         ("WAVE_BAKE", 1.5, "is 1.5, but it must be a whole number from 0 to 86400, such as 60."),
     ],
 )
@@ -55,6 +58,14 @@ def test_setting_of_the_wrong_kind_is_an_error(settings: Any, name: str, value: 
     setattr(settings, f"MULTIHOST_CONTROL_{name}", value)
     (message,) = [message for message in run_checks() if message.id == "multihost_control.E003"]
     assert message.msg.startswith(f"MULTIHOST_CONTROL_{name} {sentence}")
+
+
+def test_file_of_releases_with_mistakes_is_an_error(settings: Any, tmp_path: Path) -> None:
+    settings.MULTIHOST_CONTROL_RELEASES = tmp_path / "releases.toml"
+    (message,) = [message for message in run_checks() if message.id == "multihost_control.E003"]
+    assert message.msg == f"MULTIHOST_CONTROL_RELEASES: {tmp_path}/releases.toml: It cannot be read: {MISSING}."
+    (tmp_path / "releases.toml").write_text('[django."5.2"]\nlatest = "5.2.8"\n')
+    assert found() == []
 
 
 @pytest.mark.parametrize("share", [0, 1, 0.25])

@@ -91,7 +91,7 @@ def test_nodes_join_it_and_are_forgotten(elsewhere: Fleet, embedded: Postgres, t
     for _ in range(2):
         operator.join("web1", operator.mint().text)
     operator.work()
-    assert SealedSecret.objects.filter(node="web1", site__identifier="corona").count() == 1
+    assert SealedSecret.objects.filter(node="web1", site__identifier="corona").count() == 2
     password = (tmp_path / "web1" / "pgpass").read_text().strip().rpartition(":")[2]
     with embedded.connect(DATABASE, "multihost_node_web1", password) as opened:
         assert opened.execute("SELECT id FROM node_api_v1.placed_site WHERE id = 'corona'").fetchall()

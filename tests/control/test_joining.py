@@ -346,7 +346,7 @@ def test_node_that_stays_is_enrolled_by_sql_and_confirmed_by_a_person(
     assert not SealedSecret.objects.exclude(node=None).exists()
     assert operator.command("confirm", "web1", fingerprint_of(public)).returncode == 0
     operator.work()
-    assert SealedSecret.objects.filter(node="web1").count() == 1
+    assert SealedSecret.objects.filter(node="web1").count() == 2
     other = public_text(public_bytes(find_key(tmp_path / "other")))
     call_command("multihost_control_roles", *words, "--key", other, "--apply", verbosity=0)
     operator.work()

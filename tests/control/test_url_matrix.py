@@ -27,7 +27,8 @@ from django.utils import timezone
 from django.views.generic import View
 from wagtail.admin.views.bulk_action.registry import bulk_action_registry
 
-from tests.control.declared_routes import EVERYONE, GROUP, OPERATOR, PEOPLE, ROUTES, SEES, SELF, Rule
+from tests.control.dashboard.looks import concern, fall, look, see
+from tests.control.declared_routes import EVERYONE, GROUP, OPERATOR, PEOPLE, ROUTES, SEES, SELF, SHOWN, Rule
 from tests.control.fleet import OPERATOR as ROOT
 from tests.control.fleet import Fleet
 from tests.control.routes import Route, walk_routes
@@ -53,8 +54,12 @@ from wagtail_multihost.control.models import (
 )
 from wagtail_multihost.control.nodes import save_group, save_node
 from wagtail_multihost.control.placing.plans import make_plan
+from wagtail_multihost.control.recipients import save_recipient
+from wagtail_multihost.control.silences import silence
 from wagtail_multihost.control.tokens import create_token
+from wagtail_multihost.nodeapi.incident_words import DATABASE, OPENED, SITES_DOWN
 from wagtail_multihost.nodeapi.node_states import ACTIVE, PLACED, PLAN_DRAIN, STOPPED
+from wagtail_multihost.nodeapi.probe_states import DOWN
 from wagtail_multihost.spec.time_lengths import DAY
 
 ANONYMOUS, STRANGER, PLATFORM_OPERATOR, SUPERUSER = "anonymous", "stranger", "platform_operator", "superuser"
@@ -63,7 +68,19 @@ ROLES = (ANONYMOUS, STRANGER, *ACTIONS, PLATFORM_OPERATOR, SUPERUSER)
 ALL_SEEING = (PLATFORM_OPERATOR, SUPERUSER)
 REFUSED = {403, 404, 405}
 #: Words that are nowhere but in the foreign site, its record, its notes and its people.
-NEEDLES = ("zqforeign", "zqhost", "zqalias", "zqlabel", "zqnote", "zqjob", "zqgroup", "zqagency", "zquser", "zqnode")
+NEEDLES = (
+    "zqforeign",
+    "zqhost",
+    "zqalias",
+    "zqlabel",
+    "zqnote",
+    "zqjob",
+    "zqgroup",
+    "zqagency",
+    "zquser",
+    "zqnode",
+    "zqfall",
+)
 #: Wagtail's page for trying out what an error looks like.
 MEANT_TO_FAIL = "wagtailadmin_error_test"
 XHR = {"host": "control.localhost", "x-requested-with": "XMLHttpRequest"}
@@ -75,7 +92,10 @@ SELECT (SELECT revision FROM control_head), (SELECT count(*) FROM wagtailcore_mo
     (SELECT count(*) FROM wagtailcore_apitoken WHERE revoked_at IS NULL), (SELECT count(*) FROM auth_user_groups),
     (SELECT count(*) FROM control_verification), (SELECT count(*) FROM control_job WHERE state = 'waiting'),
     (SELECT count(*) FROM control_webhook), (SELECT count(*) FROM control_webhook_delivery),
-    (SELECT count(*) FROM control_hold WHERE until > clock_timestamp())
+    (SELECT count(*) FROM control_hold WHERE until > clock_timestamp()),
+    (SELECT count(*) FROM control_silence WHERE until > clock_timestamp()),
+    (SELECT count(*) FROM control_recipient), (SELECT count(test_wanted_at) FROM control_recipient),
+    (SELECT count(*) FROM control_maintenance)
 """
 #: What lists are asked for: files, searches that match a foreign site, a filter, a page beyond the last.
 QUERIES = (
@@ -125,7 +145,7 @@ class World:
         """Return whether someone of the ``role`` may do what needs the ``level``."""
         if level == EVERYONE:
             return True
-        if level is None or role == ANONYMOUS:
+        if level in (None, SHOWN) or role == ANONYMOUS:
             return False
         if role in ALL_SEEING:
             return level != SELF
@@ -161,6 +181,7 @@ def make_world(fleet: Fleet) -> World:
     foreign = fleet.site("zqforeign")
     Note.objects.create(site=foreign, author=neighbour, text="zqnote")
     grant_action(ROOT, foreign, Group.objects.create(name="zqagency"), "view")
+    look(timezone.now())
     nodes = make_nodes()
     own = place_of(fleet.site("aurora"), people[ADMIN], nodes)
     other = place_of(foreign, neighbour, nodes)
@@ -196,9 +217,21 @@ def place_of(site: ManagedSite, user: Any, nodes: dict[str, str]) -> Place:
     job = Job.objects.create(
         kind="reload-site", runner="node", site=site, actor=f"user:{user.pk}", deadline=until, **told
     )
+    # The same of incidents: one of the site, and one that it does not share with the other site.
+    now, word = timezone.now(), "zqfall" if site.identifier == "zqforeign" else "fall"
+    incident = fall(now, site, summary=word, lines=[(OPENED, word)])
+    concern(fall(now, kind=SITES_DOWN, cause=DATABASE, subject=f"{word}.internal", summary=word), site)
+    see(site, now, DOWN, "timeout", ago=timedelta(hours=1))
+    quiet = silence(authority_of(user), site, seconds=DAY, reason=word)
+    heard = save_recipient(ROOT, f"{word}-crew", sites=[site.identifier])
     hook = Webhook.objects.create(url=f"https://{log}.example.net/", actor="operator:root", queued=0)
     values = {
         "job": str(job.pk),
+        "incident": str(incident.pk),
+        "silence": str(quiet.pk),
+        "label": heard.pk,
+        "soon": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M}",
+        "later": f"{now + timedelta(hours=2):%Y-%m-%dT%H:%M}",
         "webhook": str(hook.pk),
         **nodes,
         "uid": str(site.uid),
@@ -227,7 +260,7 @@ def test_every_route_of_the_app_is_declared() -> None:
 
 def test_every_page_of_the_app_has_a_guard() -> None:
     """Beside what they answer: a view without one is a hole on the day on which its template shows more."""
-    public = {label for label, rule in ROUTES.items() if rule.get == EVERYONE}
+    public = {label for label, rule in ROUTES.items() if rule.get in (EVERYONE, SHOWN)}
     views = {route.label: route.view for route in own_routes() if route.label not in public}
     assert [label for label, view in views.items() if view is None or not issubclass(view, GuardedView)] == []
     assert all(view.setup is not View.setup for view in views.values())

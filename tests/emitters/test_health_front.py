@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,7 @@ def test_applications_hear_that_somebody_stands_between(
     assert sum(text.count(said) for text in files.values()) == 1
 
 
+@pytest.mark.parametrize("key", ["drain", "unhealthy"])
 @pytest.mark.parametrize(
     "path",
     [
@@ -165,12 +167,12 @@ def test_applications_hear_that_somebody_stands_between(
         *("/tmp/no-such-folder/drain", "/dev/shm/no/such/drain", "/var/lock/drain", "/dev/mqueue/drain"),
     ],
 )
-def test_drain_file_where_sites_make_files_is_refused(path: str) -> None:
+def test_drain_file_where_sites_make_files_is_refused(path: str, key: str) -> None:
     """One of them could take the machine out of service for all; where nobody may ask, nothing goes by the file."""
-    nginx = NginxOptions(health_from=("10.0.2.0/24",), drain=Path(path))
-    with pytest.raises(RenderError, match=r"platform\.nginx\.drain: .* sites can make files"):
+    nginx = replace(NginxOptions(health_from=("10.0.2.0/24",)), **{key: Path(path)})
+    with pytest.raises(RenderError, match=rf"platform\.nginx\.{key}: .* sites can make files"):
         texts("nginx", make_plan(make_site("aurora"), platform=make_platform(nginx=nginx)))
-    quiet = NginxOptions(drain=Path(path))
+    quiet = replace(NginxOptions(), **{key: Path(path)})
     assert "nginx/balancers.conf" not in texts("nginx", make_plan(platform=make_platform(nginx=quiet)))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -19,11 +20,15 @@ from tests.emitters.conftest import make_codebase, make_site, written
 from tests.emitters.front import SECONDS, Answer, Front, exchange, opened_front
 from tests.emitters.test_nginx_content_servers import Application
 from tests.emitters.test_nginx_nodes_servers import serving as serving_nodes
+from tests.health.samples import endpoint
 from tests.servers.applications import application
 from tests.servers.processes import accepts, free_port, running, wait_for
 from tests.servers.router import emperor, local_plan
 from wagtail_multihost.emitters import Plan
 from wagtail_multihost.health.middleware import FORWARDED
+from wagtail_multihost.health.proof import Prover
+from wagtail_multihost.health.wsgi import request_from_environ
+from wagtail_multihost.spec.proofs import is_proof, make_nonce, make_probe_key, public_probe_key
 from wagtail_multihost.spec.uwsgi import UwsgiOptions
 
 pytestmark = pytest.mark.servers
@@ -182,6 +187,64 @@ def test_front_server_and_node_both_close_and_let_through() -> None:
             assert not aurora.requests
             assert ask(port, "/-/live", NAMED).status == 200
     assert [told["REMOTE_ADDR"] for told in aurora.requests] == [NAMED]
+
+
+class Proving:
+    """The health endpoint of a site with a probe key, as an application."""
+
+    def __init__(self) -> None:
+        self.key, self.uid = make_probe_key(), uuid4()
+        self.endpoint = endpoint()
+        self.endpoint.prove = Prover(self.uid, self.key)
+
+    def __call__(self, variables: dict[str, str]) -> tuple[str, dict[str, str], str]:
+        answer = self.endpoint.answer(request_from_environ(variables))
+        assert answer is not None
+        body = "" if variables["REQUEST_METHOD"] == "HEAD" else answer.body.decode()
+        return f"{answer.status} x", dict(answer.all_headers), body
+
+    def has_proven(self, answer: Answer, nonce: str, host: str = HOST) -> bool:
+        proof = answer.headers.get("multihost-proof", "")
+        return is_proof(proof, public_probe_key(self.key), nonce, host, self.uid, answer.status)
+
+
+def test_proof_passes_through_and_is_not_kept(front: Front) -> None:
+    """Each monitor gets the one for its own nonce and hostname, where pages are kept too."""
+    plan = front.plan(make_site("aurora"), nginx={"health_from": (NAMED,), "cache": 60})
+    aurora = Proving()
+    with application(front.folder / "run/aurora.sock", aurora), front.serving(plan):
+        for method in ("GET", "HEAD", "GET"):
+            nonce = make_nonce()
+            answer = ask(front.http, "/-/ready", NAMED, method, host=HOST.upper(), Multihost_Nonce=nonce)
+            assert answer.status == 200
+            assert aurora.has_proven(answer, nonce)
+            assert not aurora.has_proven(answer, nonce, OTHER)
+        assert "multihost-proof" not in ask(front.http, "/-/ready", NAMED).headers
+        # Who may not ask for health gets no signature either.
+        assert "multihost-proof" not in ask(front.http, "/-/ready", ANYBODY, Multihost_Nonce=make_nonce()).headers
+
+
+def test_proof_passes_through_two_servers() -> None:
+    """From a node through the front server, with the hostname that was asked for."""
+    with tempfile.TemporaryDirectory(prefix="mh-") as name:
+        folder, port = Path(name), free_port()
+        folder.chmod(0o755)
+        http = (f"127.0.0.1:{port}", f"unix:{folder}/http.sock")
+        options = {"health_from": (NAMED,), "fronts": ("127.0.0.1",)}
+        aurora, nonce = Proving(), make_nonce()
+        with serving_nodes(folder, http=http, **options), application(folder / "aurora.sock", aurora):
+            assert aurora.has_proven(ask(port, "/-/ready", NAMED, Multihost_Nonce=nonce), nonce)
+
+
+def test_wrong_site_is_known_by_its_proof(front: Front) -> None:
+    """Where a hostname leads to another site's process, a 200 of that is no proof by the right site."""
+    plan = front.plan(make_site("aurora"), make_site("borealis"), nginx={"health_from": (NAMED,)})
+    aurora, borealis, nonce = Proving(), Proving(), make_nonce()
+    with application(front.folder / "run/aurora.sock", borealis), front.serving(plan):
+        answer = ask(front.http, "/-/ready", NAMED, Multihost_Nonce=nonce)
+    assert answer.status == 200
+    assert borealis.has_proven(answer, nonce)
+    assert not aurora.has_proven(answer, nonce)
 
 
 @pytest.mark.parametrize("header", [None, ("HTTP_X_FORWARDED_PROTO", "https")])

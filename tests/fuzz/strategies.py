@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from wagtail_multihost.registry.targets import options_by_target
 from wagtail_multihost.spec.code import CodeOptions
 from wagtail_multihost.spec.options import site_fields
+from wagtail_multihost.spec.proofs import probe_key_text
 
 MARKER = "hunter2"
 KEY_TAIL = "-0123456789-0123456789-0123456789-0123456789-0123456789"
@@ -201,6 +202,7 @@ def sound_site(site: str) -> st.SearchStrategy[dict[str, Any]]:
             "cache": st.just({"backend": "redis", "host": "cache", "password": f"{MARKER}-r"}),
             "secret_key": own_keys(),
             "secret_key_fallbacks": st.lists(own_keys(), max_size=2),
+            "probe_key": st.sampled_from([probe_key_text(bytes([number]) * 32) for number in range(4)]),
             "code": st.fixed_dictionaries({}, optional={"directory": path, "pythonpath": st.lists(path, max_size=1)}),
         },
     )
@@ -340,6 +342,7 @@ def hostile_documents() -> st.SearchStrategy[dict[str, Any]]:
             **common_keys(),
         },
         "secret_key",
+        "probe_key",
     )
     platform = table(
         {

@@ -187,6 +187,7 @@ def code_of(site: dict[str, Any]) -> list[str]:
 CLAIMS: dict[str, Callable[[dict[str, Any]], set[object]]] = {
     "host": lambda site: {*site["ALLOWED_HOSTS"], *filter(None, [site["spec"].storage.domain])},
     "key": lambda site: {site["SECRET_KEY"], *site["SECRET_KEY_FALLBACKS"]},
+    "probe key": lambda site: {key.reveal() for key in (site["spec"].probe_key,) if key},
     "cookie": lambda site: {site["SESSION_COOKIE_NAME"], site["CSRF_COOKIE_NAME"], site["LANGUAGE_COOKIE_NAME"]},
     "socket": lambda site: {site["spec"].names.socket},
     "uid": lambda site: {site["spec"].uid},

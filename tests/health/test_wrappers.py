@@ -251,13 +251,14 @@ def test_headers_are_read() -> None:
     headers = [(b"authorization", b"Bearer wrong"), (b"accept", b"text/html"), (b"accept", b"text/plain")]
     assert aget(loaded_asgi(), "/-/health", headers=headers)[0]["status"] == 401
     assert get(loaded_wsgi(), "/-/health", HTTP_AUTHORIZATION="Bearer wrong")[0] == 401
-    more = [(b"via", b"x"), (b"host", b"a.localhost:1")]
+    more = [(b"via", b"x"), (b"host", b"a.localhost:1"), (b"multihost-nonce", b"n")]
     scope = {"path": "/", "method": "GET", "headers": [*headers, *more], "client": ("192.0.2.1", 5)}
     question = asgi.request_from_scope({**scope, "query_string": b"refresh=off"})
-    assert question[3:] == ("text/html,text/plain", "192.0.2.1", True, "refresh=off", "a.localhost:1")
+    assert question[3:] == ("text/html,text/plain", "192.0.2.1", True, "refresh=off", "a.localhost:1", "n")
     assert not asgi.request_from_scope({**scope, "headers": headers, "client": None}).forwarded
     environ = {"PATH_INFO": "/", "REMOTE_ADDR": "192.0.2.1", "HTTP_VIA": "x", "HTTP_HOST": "a:1", "QUERY_STRING": "b"}
-    assert wsgi.request_from_environ(environ)[4:] == ("192.0.2.1", True, "b", "a:1")
+    environ["HTTP_MULTIHOST_NONCE"] = "n"
+    assert wsgi.request_from_environ(environ)[4:] == ("192.0.2.1", True, "b", "a:1", "n")
 
 
 def test_first_report_is_awaited_under_asgi_without_holding_up_the_loop(settings: Any) -> None:

@@ -20,6 +20,7 @@ from wagtail_multihost.registry.keys import PLATFORM, SITE, declared
 from wagtail_multihost.registry.neighbours import Neighbours
 from wagtail_multihost.registry.node_file import NodeFile
 from wagtail_multihost.registry.uniqueness import conflict_problems
+from wagtail_multihost.spec.proofs import make_probe_key
 from wagtail_multihost.spec.site import SiteSpec
 
 
@@ -195,6 +196,22 @@ def test_secrets_can_be_sealed() -> None:
     made = make_specs(found, None, {}, {}, node_file(), {}, lambda uid, field, sealing: opened.get(field, text))
     assert not made.refused
     assert made.sites["aurora"].database.password is not None
+
+
+def test_sealed_probe_key_needs_no_word_in_the_record() -> None:
+    """As each of a site's own keys. One of another form, which the operator never seals, is said as what it is."""
+    found = known(aurora={})
+    found.sites["aurora"]["sealed"] = {"secret_key": {}, "probe_key": {}}
+    key = make_probe_key().reveal()
+    for sealed in (key, "hunter2"):
+        opened = {"secret_key": "a-secret-key-of-aurora-that-is-long-enough-to-be-taken", "probe_key": sealed}
+        made = make_specs(found, None, {}, {}, node_file(), {}, lambda uid, field, sealing, own=opened: own[field])
+        if sealed == key:
+            own = made.sites["aurora"].probe_key
+            assert own is not None and own.reveal() == key
+        else:
+            assert made.refused["aurora"].startswith("Site aurora: probe_key, as it is sealed: It is no probe key")
+            assert "hunter2" not in made.refused["aurora"]
 
 
 @pytest.mark.parametrize("refers", [False, True])

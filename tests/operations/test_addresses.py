@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wagtail_multihost.operations.courier.addresses import SPECIAL_4, SPECIAL_6, is_public, parse_network
+from wagtail_multihost.http_client.addresses import SPECIAL_4, SPECIAL_6, is_public, parse_network
 
 PUBLIC = (
     "1.1.1.1",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_docs import DOCS, PAGES, blocks
-from wagtail_multihost.operations.courier.addresses import SPECIAL_4, is_public
+from wagtail_multihost.http_client.addresses import SPECIAL_4, is_public
 from wagtail_multihost.operations.courier.command import make_parser
 from wagtail_multihost.operations.courier.proofs import MOST_ADDRESSES, MOST_BYTES
 

@@ -13,7 +13,8 @@ import pytest
 from tests.operations.dns_server import Zone
 from tests.servers.processes import free_port
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.operations.courier.name_servers import NameServers, NoRecordError, parse_server
+from wagtail_multihost.http_client.addresses import parse_server
+from wagtail_multihost.operations.courier.name_servers import NameServers, NoRecordError
 
 NAME = "_multihost-challenge.aurora.test"
 #: The rest of a reply that promises an answer and has none. It is left aside, as what another host may have forged.

@@ -207,6 +207,7 @@ def test_status_shows_times_as_people_read_them(capsys: pytest.CaptureFixture[st
             "recovery_is_changing": False,
             "sites_without_key": [],
             "imported_sites_without_key": [],
+            "sites_without_probe_key": [],
         }
     )
     first, second = capsys.readouterr().out.splitlines()[:2]

@@ -16,9 +16,9 @@ from tests.operations.dns_server import Zone
 from tests.operations.web_server import WebServer, running_web_server, saying
 from tests.servers.processes import free_port
 from wagtail_multihost.http_client import client
+from wagtail_multihost.http_client.addresses import parse_network
 from wagtail_multihost.nodeapi.challenge import file_path, is_reserved, record_name
 from wagtail_multihost.operations.courier import proofs
-from wagtail_multihost.operations.courier.addresses import parse_network
 from wagtail_multihost.operations.courier.name_servers import NameServers
 from wagtail_multihost.operations.courier.proofs import Check, Finding, Reach, check
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +16,14 @@ import pytest
 
 from tests.accounts import needs_root
 from tests.servers.processes import running, wait_for
-from tests.servers.uwsgi import PROGRAM, ask, refuse_other_python
+from tests.servers.uwsgi import PROGRAM, ask, packet, refuse_other_python
 from tests.spec.samples import a_platform, a_site
 from wagtail_multihost.exceptions import MultihostError
 from wagtail_multihost.node.job_kinds import MOST_A_MINUTE, Pace, served_site
 from wagtail_multihost.node.jobs import LeaseKeeper, LeftError
+from wagtail_multihost.node.patience import OwnPatience
 from wagtail_multihost.node.site_commands import ADDRESS_SHOWN, LONGEST, make_order, without_addresses
-from wagtail_multihost.node.site_processes import ASIDE, put_back_vassals, reload_site, restart_site
+from wagtail_multihost.node.site_processes import ASIDE, can_restart, put_back_vassals, reload_site, restart_site
 from wagtail_multihost.nodeapi.job_kinds import KINDS
 from wagtail_multihost.nodeapi.job_list import JobList, TakenJob
 from wagtail_multihost.nodeapi.jobs_v1 import NODE
@@ -30,6 +33,8 @@ APP = """
 import os, time
 STARTED = f"{os.getpid()} {time.time()}"
 def application(environ, start_response):
+    if environ["PATH_INFO"] == "/hang":
+        time.sleep(3600)
     start_response("200 OK", [("X-Started", STARTED), ("X-Master", str(os.getppid()))])
     return [b"fine"]
 """
@@ -113,6 +118,35 @@ def test_site_is_reloaded_and_restarted(served: Site) -> None:
     assert served.started.partition("X-Master")[2] != before.partition("X-Master")[2]
     assert served.vassal.read_bytes() == text
     assert [path.name for path in served.vassal.parent.iterdir()] == [served.vassal.name]
+
+
+@pytest.mark.servers
+def test_site_that_hangs_answers_again_after_a_restart(served: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its only process answers nobody any more; the healer has it restarted."""
+    before = served.started
+    with closing(socket.socket(socket.AF_UNIX)) as hanging:
+        hanging.connect(str(served.socket))
+        hanging.sendall(packet({"REQUEST_METHOD": "GET", "PATH_INFO": "/hang"}))
+        monkeypatch.setattr("tests.servers.uwsgi.SECONDS", 2)
+        wait_for(lambda: not served.started, "the hanging process")
+        restart_site(served.options(), served.platform, served.spec, OwnPatience(60, lambda: False), lambda: True)
+    monkeypatch.undo()
+    wait_for(lambda: served.started, "the site again")
+    assert served.started.partition("X-Master")[2] != before.partition("X-Master")[2]
+
+
+@pytest.mark.parametrize("why", ["stopping", "late"])
+def test_healing_that_is_left_puts_the_file_back(site: Site, why: str) -> None:
+    patience = OwnPatience(0 if why == "late" else 60, lambda: why == "stopping")
+    with pytest.raises(MultihostError, match="The agent stops" if why == "stopping" else "not done in time"):
+        restart_site(site.options(), site.platform, site.spec, patience, lambda: True)
+    assert [path.name for path in site.vassal.parent.iterdir()] == [site.vassal.name]
+
+
+@pytest.mark.parametrize(("targets", "can"), [(("nginx", "uwsgi"), True), (("systemd",), True), (("nginx",), False)])
+def test_sites_are_restarted_by_what_runs_them(targets: tuple[str, ...], can: bool) -> None:
+    options: Any = SimpleNamespace(targets=targets)
+    assert can_restart(options) is can
 
 
 @pytest.mark.parametrize("why", ["stopping", "late", "lost"])

@@ -75,7 +75,7 @@ def test_snapshot_is_whole(source: Registry, tmp_path: Path) -> None:
     )
     assert snapshot.path == Path("/f/aurora.json")
     document = snapshot.document
-    assert (document["format"], document["revision"], document["created"]) == (1, 9, "2026-05-01T12:00:00+00:00")
+    assert (document["format"], document["revision"], document["created"]) == (2, 9, "2026-05-01T12:00:00+00:00")
     assert (document["registry"], document["private"]) == (source.url, [str(tmp_path / "a.key"), source.url])
     assert document["platform"] == {"name": "aviary", "data": "/srv/data", "origin": "http://{hostname}"}
     assert list(document) == list(WHOLE)

@@ -106,5 +106,5 @@ def test_release_that_reads_nothing_of_this_version_is_told(mixed: Registry, tmp
         publish(mixed, to_publish(mixed), tmp_path / "run", releases=[release_at("/srv/older", 9)])
     [problem] = refused.value.problems
     assert (problem.where, problem.site) == ("/srv/older", "borealis")
-    assert "reads the snapshot formats 9, but this one writes 1." in problem.message
+    assert "reads the snapshot formats 9, but this one writes 1, 2." in problem.message
     assert not (tmp_path / "run").exists()

@@ -49,6 +49,7 @@ def test_site_claims_its_servers_accounts_and_keys() -> None:
         ),
         secret_key=secret("KEY"),
         secret_key_fallbacks=(secret("OLD"), Secret.from_file(Path("/etc/older"))),
+        probe_key=secret("PROBE"),
         mail=MailSpec(host="MX.internal", username="aurora", password=secret("MAIL")),
         frontend=FrontendCacheSpec(backend="cloudflare", zone="Z1", token=secret("TOKEN")),
         sources={"mail.username": "sites.aurora.mail.username"},
@@ -63,6 +64,7 @@ def test_site_claims_its_servers_accounts_and_keys() -> None:
         Claim("secret key", "env:KEY", "secret_key"),
         Claim("secret key", "env:OLD", "secret_key"),
         Claim("secret key", "/etc/older", "secret_key"),
+        Claim("probe key", "env:PROBE", "probe_key"),
         Claim("mail account", "aurora on mx.internal", "mail"),
         Claim("frontend zone", "z1 of cloudflare", "frontend"),
     }
@@ -88,11 +90,12 @@ def test_every_secret_of_a_site_is_known() -> None:
         storage=s3(access_key=secret("access"), secret_key=secret("secret")),
         secret_key=secret("key"),
         secret_key_fallbacks=(secret("fallback"),),
+        probe_key=secret("probe"),
         mail=MailSpec(host="mx.internal", username="aurora", password=secret("mail")),
         frontend=FrontendCacheSpec(backend="cloudflare", zone="z1", token=secret("token")),
     )
     found = sorted(one.variable for one in find_secrets(site))
-    assert found == ["access", "cache", "database", "fallback", "key", "mail", "secret", "token"]
+    assert found == ["access", "cache", "database", "fallback", "key", "mail", "probe", "secret", "token"]
     cloudfront = {"access_key": secret("front access"), "secret_key": secret("front secret")}
     other = a_site(frontend=FrontendCacheSpec(backend="cloudfront", zone="z1", **cloudfront))
     assert sorted(one.variable for one in find_secrets(other)) == ["front access", "front secret"]

@@ -33,13 +33,13 @@ OF_THE_NODE = {
     "platform.codebases.NAME": {"directory", "virtualenv", "wsgi", "settings_module", "pythonpath"},
     "platform.nginx": {
         *("http", "https", "user", "pid", "logs", "temp", "mime_types", "acme", "pages", "include", "site_include"),
-        *("cache_path", "drain", "authorities", "node_certificate", "node_key", "node_authority"),
+        *("cache_path", "drain", "unhealthy", "authorities", "node_certificate", "node_key", "node_authority"),
         *("front_certificate", "front_key", "front_authority"),
     },
     "platform.uwsgi": {"http", "cgroup"},
     "platform.systemd": {"user"},
     SITE: {
-        *("secret_key_file", "project_settings", "code"),
+        *("secret_key_file", "probe_key", "probe_key_file", "project_settings", "code"),
         *("nginx", "database", "cache", "storage", "mail", "frontend", "tls"),
     },
     "database": {"path", "password_file", "options"},
@@ -51,7 +51,7 @@ OF_THE_NODE = {
     "code": {"directory", "virtualenv", "wsgi", "settings_module", "pythonpath"},
     "nginx": {"site_include"},
 }
-OF_THE_SITE = {SITE: {"hostnames", "aliases", "admins", "settings"}}
+OF_THE_SITE = {SITE: {"hostnames", "aliases", "admins", "settings", "watched_pages"}}
 PLACES = {
     "database": {"engine", "path", "name", "user", "host", "port"},
     "cache": {"backend", "host", "port", "number"},
@@ -79,7 +79,19 @@ LEFT_OUT_OF_SNAPSHOTS = {
     "platform": {
         *("revision", "user", "runner", "templates", "snapshots", "nodes", "codebases", "nginx", "uwsgi", "systemd"),
     },
-    SITE: {"labels", "state", "nodes", "node_group", "replicas", "codebase", "code", "nginx", "uwsgi", "systemd"},
+    SITE: {
+        "labels",
+        "watched_pages",
+        "state",
+        "nodes",
+        "node_group",
+        "replicas",
+        "codebase",
+        "code",
+        "nginx",
+        "uwsgi",
+        "systemd",
+    },
     "platform.project_settings.NAME": {"default", "default_file", "meaning"},
     "platform.env.NAME": {"default", "meaning"},
     "platform.codebases.NAME": {"directory", "virtualenv", "wsgi", "settings_module", "pythonpath"},

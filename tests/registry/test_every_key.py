@@ -107,6 +107,8 @@ def value_of(key: Key) -> object:
         return next(word for word in reversed(words) if f'"{word}"' != key.default)
     if limits := re.fullmatch(r"(\d+) to (\d+)", key.type):
         return int(limits[2])
+    if key.name == "probe_key":
+        return "ElsewhereElsewhereElsewhereElsewhereElsewA0"
     if "secret" in key.type:
         secret = "elsewhere" * 8
         return [secret, f"{secret}X"] if key.type.startswith("list") else secret

@@ -78,11 +78,12 @@ def test_format_before_is_not_read_as_the_newest(two_formats: None, folder: Path
         SnapshotRegistry(folder, {}).snapshot("aurora")
 
 
-def test_version_with_one_format_does_not_read_the_next(folder: Path) -> None:  # noqa: F811
+def test_version_does_not_read_the_next_format(folder: Path) -> None:  # noqa: F811
     """It says what it reads."""
     path = folder / "aurora.json"
-    rewritten(path, {**json.loads(path.read_text()), "format": 2})
-    with pytest.raises(ConfigurationError, match="It has the format 2, but this version"):
+    following = newest_format() + 1
+    rewritten(path, {**json.loads(path.read_text()), "format": following})
+    with pytest.raises(ConfigurationError, match=f"It has the format {following}, but this version"):
         SnapshotRegistry(folder, {}).snapshot("aurora")
 
 

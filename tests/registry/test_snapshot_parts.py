@@ -78,8 +78,14 @@ def test_snapshot_with_a_key_that_is_missing_or_of_another_type_is_none(key: str
         (b"[]", "It is not a snapshot."),
         (b"7", "It is not a snapshot."),
         (text_of(WHOLE, format=True), "It is not a snapshot."),
-        (text_of(WHOLE, format=2), "It has the format 2, but this version of wagtail-multihost reads the format 1. "),
-        (text_of(WHOLE, format=0), "It has the format 0, but this version of wagtail-multihost reads the format 1. "),
+        (
+            text_of(WHOLE, format=3),
+            "It has the format 3, but this version of wagtail-multihost reads the formats 1 and 2.",
+        ),
+        (
+            text_of(WHOLE, format=0),
+            "It has the format 0, but this version of wagtail-multihost reads the formats 1 and 2.",
+        ),
         (text_of(WHOLE, other=1), "It is not a snapshot: keys are missing or unknown."),
         (text_of(WHOLE, site={}), "It is not a snapshot: keys are missing or unknown."),
         (text_of(WHOLE, site={"id": 7}), "It is not a snapshot: keys are missing or unknown."),

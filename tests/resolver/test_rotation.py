@@ -23,7 +23,7 @@ from wagtail_multihost.spec.mail import MailSpec
 from wagtail_multihost.spec.tls import TlsSpec
 
 OLD, NEW = "old-key-" * 8, "new-key-" * 8
-DERIVED = ["SECRET_KEY", "The platform's key"]
+DERIVED = ["SECRET_KEY", "The platform's key", "The probe key"]
 SERVERS = ["The database's password", "The cache's password", "The storage's keys"]
 DELIVERY = ["The mail account's password", "The frontend cache's token", "The certificate's key"]
 
@@ -56,7 +56,7 @@ def test_every_key_and_password_is_listed_and_none_is_shown() -> None:
 def test_a_key_of_its_own_is_listed_alone() -> None:
     """A site with its own secret_key has nothing to do with the platform's."""
     own = Secret.from_environment("AURORA_KEY", {})
-    (entry,) = site_credentials(a_platform(), a_site(secret_key=own))
+    (entry,) = site_credentials(a_platform(secret_key=None), a_site(secret_key=own))
     assert "in the variable AURORA_KEY" in entry.made
 
 

@@ -30,6 +30,7 @@ def every_credential() -> dict[str, SiteCredential]:
     [
         ("SECRET_KEY", 4, "uid and epoch 1"),
         ("The platform's key", 2, "one key for all sites"),
+        ("The probe key", 2, "uid and epoch 1"),
         ("The database's password", 1, "aviary__aurora at db.internal"),
         ("The cache's password", 1, "at cache.internal"),
         ("The storage's keys", 1, "bucket aviary--aurora"),

@@ -70,6 +70,7 @@ COMMANDS = {
     "multihost_hostname": ["multihost_hostname", "aurora", "--dry-run"],
     "multihost_seal_keys": ["multihost_seal_keys", "--recipient", RECIPIENT, "--output", "{folder}/keys.json"],
     "multihost_superuser": ["multihost_superuser", "aurora", "--email=ada@example.org"],
+    "multihost_size": ["multihost_size", "aurora", "--json"],
     "multihost_health": ["multihost_health", "--site", "aurora", "--token"],
     "check": ["check"],
 }

@@ -54,6 +54,7 @@ DECLARED: dict[type[Any], dict[str, tuple[object, bool]]] = {
         "authorities": (Path("/etc/ssl/certs/ca-certificates.crt"), False),
         "health_from": ((), False),
         "drain": (Path("/run/multihost-drain"), False),
+        "unhealthy": (Path("/run/multihost-unhealthy"), False),
         "fronts": ((), False),
         "node_certificate": (None, False),
         "node_key": (None, False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from wagtail_multihost.publishing.snapshot_changes import SnapshotAction, Snapsh
 from wagtail_multihost.publishing.snapshot_draft import draft_snapshots
 from wagtail_multihost.publishing.snapshot_writer import write_changes
 from wagtail_multihost.registry import Contents, Registry
+from wagtail_multihost.registry.snapshot_formats import FORMATS, newest_format
 from wagtail_multihost.resolver.secret_key import with_own_keys
 from wagtail_multihost.spec.permissions import ROOT
 from wagtail_multihost.spec.platform import PlatformSpec
@@ -41,10 +43,19 @@ def private_folder() -> Iterator[Path]:
         yield inner
 
 
+def choose_format(site: SiteSpec) -> int:
+    """
+    Return the newest format, or the oldest for a site with a virtual environment of its own: which version is in that
+    is not known here, and what the newest adds is for serving.
+    """
+    is_own = str(dict(site.code).get("virtualenv", sys.prefix)) != sys.prefix
+    return min(FORMATS) if is_own else newest_format()
+
+
 def write_snapshot(folder: Path, registry: Registry, platform: PlatformSpec, site: SiteSpec, account: Account) -> None:
     """Write the snapshot of ``site`` for ``account``. Raises ConfigurationError for a secret without a value."""
     contents = Contents(platform, (with_own_keys(platform, site),))
-    [snapshot] = draft_snapshots(folder, registry, contents, datetime.now(UTC))
+    [snapshot] = draft_snapshots(folder, registry, contents, datetime.now(UTC), {site.id: choose_format(site)})
     snapshot = snapshot._replace(document=seal_document(snapshot.document, None))
     write_changes([SnapshotChange(snapshot.path, SnapshotAction.CREATED, snapshot, account.gid)])
     if snapshot.path.stat().st_uid != ROOT:

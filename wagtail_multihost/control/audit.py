@@ -33,7 +33,15 @@ WAVE_RESUMED, WAVE_FINISHED, WAVE_ABANDONED = (
 )
 JOB_WANTED, JOB_CANCELLED = "multihost.job.wanted", "multihost.job.cancelled"
 WEBHOOK_SAVED, WEBHOOK_DELETED = "multihost.webhook.saved", "multihost.webhook.deleted"
+MAINTENANCE_PLANNED, MAINTENANCE_CHANGED, MAINTENANCE_ENDED = (
+    "multihost.maintenance.planned",
+    "multihost.maintenance.changed",
+    "multihost.maintenance.ended",
+)
 HELD, RELEASED = "multihost.hold.made", "multihost.hold.ended"
+SILENCED, UNSILENCED = "multihost.silence.made", "multihost.silence.ended"
+RECIPIENT_SAVED, RECIPIENT_DELETED = "multihost.recipient.saved", "multihost.recipient.deleted"
+STATUS_PAGE_SHOWN, STATUS_PAGE_HIDDEN = "multihost.status_page.shown", "multihost.status_page.hidden"
 LABELS = {
     JOB_WANTED: "Ask for a job",
     JOB_CANCELLED: "Cancel a job",
@@ -61,8 +69,17 @@ LABELS = {
     WAVE_RESUMED: "Let the wave go on",
     WAVE_FINISHED: "Give the wave's change to all nodes",
     WAVE_ABANDONED: "Put back what the wave holds",
+    MAINTENANCE_PLANNED: "Plan maintenance",
+    MAINTENANCE_CHANGED: "Change the maintenance",
+    MAINTENANCE_ENDED: "End the maintenance",
     HELD: "Hold it",
     RELEASED: "End the hold",
+    SILENCED: "Silence it",
+    UNSILENCED: "End the silence",
+    RECIPIENT_SAVED: "Save the recipient of alerts",
+    RECIPIENT_DELETED: "Delete the recipient of alerts",
+    STATUS_PAGE_SHOWN: "Show the status page",
+    STATUS_PAGE_HIDDEN: "Show the status page no more",
 }
 
 

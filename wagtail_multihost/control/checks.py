@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from os import PathLike
 
 from django.apps import AppConfig, apps
 from django.conf import settings
@@ -56,6 +57,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
     """E003: a setting of the app that is not what it must be."""
     # Not when the app is loaded: these bring the dashboard's views, which come after the policies.
     from wagtail_multihost.control.dashboard.website import ADMIN_PATH, ADMIN_SETTING
+    from wagtail_multihost.control.releases import SETTING as RELEASES
+    from wagtail_multihost.control.releases import current_releases
     from wagtail_multihost.control.review import SHARE, SHARE_SETTING
     from wagtail_multihost.control.wave_plans import BAKE, BAKE_SETTING, LONGEST_BAKE, MOST_SITES, SITES, SITES_SETTING
 
@@ -66,6 +69,11 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
         messages.append(f"{SHARE_SETTING} is {share!r}, but it must be a number from 0 to 1, such as {SHARE}.")
     if not isinstance(path, str):
         messages.append(f"{ADMIN_SETTING} is {path!r}, but it must be a path, such as {ADMIN_PATH!r}.")
+    stated = getattr(settings, RELEASES, None)
+    if stated is not None and not isinstance(stated, str | PathLike):
+        messages.append(f"{RELEASES} is {stated!r}, but it must be the path of a file or a folder.")
+    else:
+        messages += [f"{RELEASES}: {problem.where}: {problem.message}" for problem in current_releases().problems]
     for name, default, most in ((SITES_SETTING, SITES, MOST_SITES), (BAKE_SETTING, BAKE, LONGEST_BAKE)):
         value = getattr(settings, name, default)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:

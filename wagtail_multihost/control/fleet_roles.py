@@ -6,11 +6,25 @@ without a login whose members are the nodes' own, and one, also without a login,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from wagtail_multihost.control import maintenance_sql
 from wagtail_multihost.exceptions import ConfigurationError, Problem
-from wagtail_multihost.nodeapi import front_v1, join_v1, node_v1, operator_v1, placements_v1, v1, wave_ticks_v1
+from wagtail_multihost.nodeapi import (
+    front_v1,
+    healing_v1,
+    inventory_v1,
+    join_v1,
+    monitor_v1,
+    node_v1,
+    observations_v1,
+    operator_v1,
+    placements_v1,
+    usage_v1,
+    v1,
+    wave_ticks_v1,
+)
 from wagtail_multihost.sealing import parse_public_key
 from wagtail_multihost.spec.identifiers import NODE_LENGTH, parse_slug, shown
 from wagtail_multihost.spec.platform import NODE_ADDRESS
@@ -25,17 +39,43 @@ DO $$ BEGIN
     END IF;
 END $$;
 """
-#: Who a node is, what it says, what is sealed, and how the courier signs: a web process that was taken over could let
-#: one of its own join.
+#: Who a node is, what it says, what is sealed, how the courier signs, and what monitors have seen: a web process that
+#: was taken over could let one of its own join, or make outages unseen.
 FLEET_REFUSED = {
     "control_group_token": "SELECT, INSERT, UPDATE, DELETE",
     "control_node_identity": "INSERT, UPDATE, DELETE",
     "control_report": "INSERT, UPDATE, DELETE",
     "control_sealed_secret": "SELECT, INSERT, UPDATE, DELETE",
     "control_courier_key": "INSERT, UPDATE, DELETE",
+    "control_monitor": "INSERT, UPDATE, DELETE",
+    "control_probe_latest": "INSERT, UPDATE, DELETE",
+    "control_probe_period": "INSERT, UPDATE, DELETE",
+    "control_probe_coverage": "INSERT, UPDATE, DELETE",
+    "control_probe_hour": "INSERT, UPDATE, DELETE",
+    "control_maintenance": "INSERT, UPDATE, DELETE",
+    "control_heal_step": "INSERT, UPDATE, DELETE",
+    "control_heal_budget": "INSERT, UPDATE, DELETE",
+    "control_inventory": "INSERT, UPDATE, DELETE",
+    "control_usage": "INSERT, UPDATE, DELETE",
+    "control_site_size": "INSERT, UPDATE, DELETE",
 }
-#: For the migration that makes these tables, on which the web process would have rights until roles are made again.
-REFUSE_WEB = "".join(REFUSED_TO_WEB.format(table=table, rights=rights) for table, rights in FLEET_REFUSED.items())
+#: What was seen, who is told of it and what became of that: a web process that was taken over says neither. It may say
+#: who is to be told, and when nobody is.
+INCIDENTS_REFUSED = {
+    "control_incident": "INSERT, UPDATE, DELETE",
+    "control_incident_hostname": "INSERT, UPDATE, DELETE",
+    "control_incident_line": "INSERT, UPDATE, DELETE",
+    "control_alert": "INSERT, UPDATE",  # what waits goes with its recipient
+    "control_heartbeat": "INSERT, UPDATE, DELETE",
+}
+
+
+def refuse_to_web(refused: Mapping[str, str]) -> str:
+    """Return SQL for a migration that makes tables: the web process has rights on them until roles are made again."""
+    return "".join(REFUSED_TO_WEB.format(table=table, rights=rights) for table, rights in refused.items())
+
+
+REFUSE_WEB = refuse_to_web(FLEET_REFUSED)
 #: CREATEROLE is a right over every role that is no superuser's until PostgreSQL 16, so nobody is this one: it owns
 #: functions that make and drop roles of nodes, and end their sessions.
 FLEET_ROLES = f"""
@@ -64,6 +104,7 @@ DO $$ BEGIN
         {wave_ticks_v1.GRANT_WEB}
         {node_v1.GRANT}
         {front_v1.GRANT}
+        {healing_v1.GRANT}
         GRANT USAGE ON SCHEMA public TO {ENROLLER};
         GRANT EXECUTE ON FUNCTION public.control_admit_node TO {ENROLLER};
         -- Who owns a function needs the right to make things in its schema.
@@ -77,8 +118,14 @@ DO $$ BEGIN
         {join_v1.GRANT}
         {operator_v1.GRANT}
     END IF;
+    IF to_regnamespace('{monitor_v1.SCHEMA}') IS NOT NULL THEN
+        {maintenance_sql.GRANT.format(web="{web}")}
+        {observations_v1.GRANT}
+        REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {monitor_v1.SCHEMA} FROM PUBLIC;
+        {monitor_v1.GRANT}
+    END IF;
 END $$;
-"""
+{inventory_v1.GRANT}{usage_v1.GRANT}"""
 
 
 #: Who a node that stays is. Values are quoted where they are filled in.

@@ -15,7 +15,7 @@ from wagtail_multihost.control.drafts import is_move
 #: and ``labels`` decide nothing that a node serves.
 SITE_AT_ONCE = frozenset(
     {
-        *("uid", "names", "nodes", "labels", "admins"),
+        *("uid", "names", "nodes", "labels", "admins", "watched_pages"),
         *("enabled", "state", "hostnames", "aliases", "tls"),
         *("epoch", "key_id", "secret_key", "secret_key_file", "secret_key_fallbacks"),
         *("session_cookie", "csrf_cookie", "language_cookie"),

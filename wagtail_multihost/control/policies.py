@@ -27,10 +27,14 @@ from wagtail_multihost.control.models import (
     Event,
     FormerRecord,
     Grant,
+    HealStep,
     Hostname,
+    Incident,
+    IncidentHostname,
     Job,
     ManagedSite,
     Note,
+    Silence,
     TokenScope,
     Verification,
 )
@@ -51,8 +55,12 @@ OF_SITES: Mapping[type[Model], tuple[Mapping[str, str], str]] = {
     FormerRecord: (SEEN, "site_id"),
     Verification: (SEEN, "site_id"),
     Job: (SEEN, "site_id"),
+    HealStep: (SEEN, "site_id"),
     Note: (WRITTEN, "site_id"),
     Grant: (ADMINISTERED, "site_id"),
+    Incident: (SEEN, "site_id"),
+    IncidentHostname: (SEEN, "site_id"),
+    Silence: (SEEN, "site_id"),
 }
 
 

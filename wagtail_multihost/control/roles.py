@@ -1,6 +1,6 @@
 """
 The roles of the control database, as SQL that an operator runs: who owns it and migrates, whom the web process is, and
-whom nodes, the operator and the courier log in as.
+whom nodes, the operator, the courier and the monitor log in as.
 
 It can be run again at any time, and is after each migration. No password is in it: who runs it sets them, or uses peer
 authentication.
@@ -10,11 +10,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wagtail_multihost.control.fleet_roles import FLEET_REFUSED, FLEET_RIGHTS, FLEET_ROLES, REFUSED_TO_WEB, WEB
-from wagtail_multihost.nodeapi import courier_v1, join_v1, operator_v1, v1
+from wagtail_multihost.control.fleet_roles import (
+    FLEET_REFUSED,
+    FLEET_RIGHTS,
+    FLEET_ROLES,
+    INCIDENTS_REFUSED,
+    REFUSED_TO_WEB,
+    WEB,
+)
+from wagtail_multihost.nodeapi import courier_v1, join_v1, monitor_v1, operator_v1, v1
 
 OWNER, READER, COURIER = "multihost_owner", "multihost_reader", courier_v1.ROLE
-OPERATOR, JOIN = operator_v1.ROLE, join_v1.ROLE
+OPERATOR, JOIN, MONITOR = operator_v1.ROLE, join_v1.ROLE, monitor_v1.ROLE
 
 
 class Role(NamedTuple):
@@ -39,10 +46,12 @@ ROLES = (
     ),
     Role(COURIER, 4, ("statement_timeout = '15s'", "idle_in_transaction_session_timeout = '15s'")),
     Role(OPERATOR, 4, ("statement_timeout = '60s'", "idle_in_transaction_session_timeout = '60s'")),
+    # Two of it wait for each other's lease.
+    Role(MONITOR, 4, ("statement_timeout = '30s'", "idle_in_transaction_session_timeout = '15s'")),
     Role(JOIN, 20, ("statement_timeout = '15s'", "idle_in_transaction_session_timeout = '15s'")),
 )
 #: Schemas of functions and views that other processes than the web's use.
-SCHEMAS = ", ".join(f"'{schema}'" for schema in (v1.SCHEMA, courier_v1.SCHEMA, operator_v1.SCHEMA, join_v1.SCHEMA))
+SCHEMAS = ", ".join(f"'{part.SCHEMA}'" for part in (v1, courier_v1, operator_v1, join_v1, monitor_v1))
 #: What the web process may not do with a table, although it writes others: the head and the platform are one row each,
 #: sites are retired and never deleted, and what happened is not changed afterwards.
 REFUSED = {
@@ -54,6 +63,7 @@ REFUSED = {
     "wagtailcore_modellogentry": "UPDATE, DELETE",
     "django_migrations": "INSERT, UPDATE, DELETE",
     **FLEET_REFUSED,
+    **INCIDENTS_REFUSED,
 }
 
 CREATE_ROLE = """
@@ -73,7 +83,7 @@ DECLARE
 BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO {OWNER}', current_database());
     EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO {WEB}, {READER}, {COURIER}, {OPERATOR}, {JOIN}',
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO {WEB}, {READER}, {COURIER}, {OPERATOR}, {JOIN}, {MONITOR}',
         current_database());
     FOR one IN
         SELECT nspname FROM pg_namespace WHERE nspname IN ({SCHEMAS})

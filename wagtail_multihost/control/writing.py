@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.db.models.functions import Now
 from wagtail.models import ModelLogEntry
 
 from wagtail_multihost.control.authority import Authority
@@ -111,6 +112,7 @@ def fill_row(row: ManagedSite, draft: Draft, revision: int, now: datetime) -> No
 def write_hostnames(drafts: Sequence[Draft]) -> None:
     """Make the hostnames of sites those of their records; a name that stays keeps when it was proven."""
     wanted = {name: (draft.row, role) for draft in drafts if draft.row for name, role in names_in(draft).items()}
+    canonical = {draft.uid: canonical_name(draft) for draft in drafts}
     stored = {found.name: found for found in Hostname.objects.filter(site__in=[draft.row for draft in drafts])}
     gone = [name for name, found in stored.items() if name not in wanted]
     Hostname.objects.filter(name__in=gone).delete()
@@ -119,7 +121,13 @@ def write_hostnames(drafts: Sequence[Draft]) -> None:
     proven = {(proof.name, proof.site_id): proof.proven_at for proof in proofs}
     Hostname.objects.bulk_create(
         [
-            Hostname(name=name, site=site, role=role, verified_at=proven.get((name, site.uid)))
+            Hostname(
+                name=name,
+                site=site,
+                role=role,
+                is_canonical=name == canonical[site.uid],
+                verified_at=proven.get((name, site.uid)),
+            )
             for name, (site, role) in new.items()
         ],
         batch_size=BATCH,
@@ -128,10 +136,13 @@ def write_hostnames(drafts: Sequence[Draft]) -> None:
     for name, (site, role) in wanted.items():
         found = stored.get(name)
         # By the key: to ask for each row's site would be a query for each.
-        if found is not None and (found.site_id, found.role) != (site.pk, role):
-            found.site, found.role = site, role
+        place = (site.pk, role, name == canonical[site.uid])
+        if found is not None and (found.site_id, found.role, found.is_canonical) != place:
+            if found.site_id != site.pk:
+                found.added_at = Now()
+            found.site, found.role, found.is_canonical = site, role, name == canonical[site.uid]
             moved.append(found)
-    Hostname.objects.bulk_update(moved, ["site", "role"], batch_size=500)
+    Hostname.objects.bulk_update(moved, ["site", "role", "is_canonical", "added_at"], batch_size=500)
 
 
 def names_in(draft: Draft) -> dict[str, str]:
@@ -140,6 +151,12 @@ def names_in(draft: Draft) -> dict[str, str]:
         return {}
     roles = (("aliases", ALIAS), ("hostnames", HOSTNAME))
     return {parse_hostname(name): role for key, role in roles for name in draft.after.get(key, [])}
+
+
+def canonical_name(draft: Draft) -> str:
+    """Return the hostname of a site that the others redirect to; blank if it has none."""
+    names = [] if draft.is_retired else draft.after.get("hostnames", [])
+    return parse_hostname(names[0]) if names else ""
 
 
 def write_claims(reviewed: Sequence[Reviewed]) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
+#: How a folder is opened that may have been put there by somebody else.
+OPENED_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 def read_no_follow(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
     """Return the content (empty unless it is a regular file) and the status of a file; a link raises OSError."""
@@ -16,6 +19,50 @@ def read_no_follow(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]
         while stat.S_ISREG(status.st_mode) and (chunk := os.read(descriptor, 1 << 20)):
             chunks.append(chunk)
         return b"".join(chunks), status
+    finally:
+        os.close(descriptor)
+
+
+def read_bounded(path: str | os.PathLike[str], most: int) -> bytes:
+    """Return the contents of a regular file, no link, of at most so many bytes; raises OSError and ValueError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("It is no regular file.")
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(most + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > most:
+        raise ValueError("It is too large.")
+    return data
+
+
+def read_below(folder: str | os.PathLike[str], *names: str, most: int) -> bytes | None:
+    """
+    Return the content of a file that somebody hostile may have put below ``folder``, which is not theirs: at the
+    ``names`` alone, without following any link, without waiting, and no more than ``most`` bytes. None if it is no such
+    file, or longer. Raises OSError where there is none.
+    """
+    *folders, name = names
+    around = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for inner in folders:
+            deeper = os.open(inner, OPENED_FOLDER, dir_fd=around)
+            os.close(around)
+            around = deeper
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=around)
+    finally:
+        os.close(around)
+    try:
+        status = os.fstat(descriptor)
+        # A second name of a file may be that of somebody else's.
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_size > most:
+            return None
+        data = bytearray()
+        while len(data) <= most and (chunk := os.read(descriptor, most + 1 - len(data))):
+            data += chunk
+        return bytes(data) if len(data) <= most else None
     finally:
         os.close(descriptor)
 

@@ -9,6 +9,8 @@ from hmac import compare_digest
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
+from wagtail_multihost.spec.proofs import NONCE_HEADER
+
 SCHEME = "bearer"
 #: Browsers never ask the network for these names (https://www.rfc-editor.org/rfc/rfc6761#section-6.3).
 LOCAL_HOST_FORM = re.compile(r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?")
@@ -39,6 +41,8 @@ FORWARDING = (
 )
 #: The same as keys of a WSGI environment.
 FORWARDING_VARIABLES = tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in FORWARDING)
+#: Has what a monitor asks with, as a key of a WSGI environment.
+NONCE_VARIABLE = f"HTTP_{NONCE_HEADER.upper().replace('-', '_')}"
 
 
 class Access(Enum):
@@ -55,8 +59,8 @@ class Access(Enum):
 class HealthRequest(NamedTuple):
     """
     The parts of a request that matter: its ``method``, ``path`` and ``query``, the headers ``authorization``,
-    ``accept`` and ``host``, the client's address ``remote`` (blank if there is none), and whether any header of
-    :data:`FORWARDING` shows that it was ``forwarded`` by a proxy.
+    ``accept``, ``host`` and ``nonce`` (by which a monitor asks for a proof), the client's address ``remote`` (blank if
+    there is none), and whether any header of :data:`FORWARDING` shows that it was ``forwarded`` by a proxy.
     """
 
     method: str
@@ -67,6 +71,7 @@ class HealthRequest(NamedTuple):
     forwarded: bool = False
     query: str = ""
     host: str = ""
+    nonce: str = ""
 
 
 class Gate:

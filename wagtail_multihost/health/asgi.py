@@ -21,6 +21,7 @@ from wagtail_multihost.health.access import FORWARDING, HealthRequest
 from wagtail_multihost.health.awaiting import POLL_SECONDS, wait_for_report
 from wagtail_multihost.health.endpoint import Answer
 from wagtail_multihost.health.loading import Loading
+from wagtail_multihost.spec.proofs import NONCE_HEADER
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -29,6 +30,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 LONGEST_POLL_SECONDS = 0.25
 FORWARDED = frozenset(name.lower().encode() for name in FORWARDING)
+NONCE = NONCE_HEADER.lower().encode()
 
 logger = logging.getLogger("wagtail_multihost.health")
 
@@ -158,6 +160,7 @@ def request_from_scope(scope: Scope) -> HealthRequest:
         forwarded=not FORWARDED.isdisjoint(headers),
         query=scope.get("query_string", b"").decode("latin-1"),
         host=headers.get(b"host", ""),
+        nonce=headers.get(NONCE, ""),
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from wagtail_multihost.health.access import Access, Gate, HealthRequest
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.options import HealthOptions
+from wagtail_multihost.health.proof import Proves, prove_nothing
 from wagtail_multihost.health.refreshing import HEADERS as REFRESH
 from wagtail_multihost.health.refreshing import PAUSED
 from wagtail_multihost.health.report import Report
@@ -60,6 +61,7 @@ class Endpoint:
     """
     Answers the paths below ``options.prefix``. ``source`` has the reports and ``gate`` decides who sees details.
     ``service`` names the process (its site) and ``version`` returns the version of the code; both are details.
+    ``prove`` shows a monitor that asks for it which site is ready, or is not.
     """
 
     def __init__(
@@ -72,10 +74,11 @@ class Endpoint:
         sites: tuple[str, ...] = (),
         service: str = "",
         version: Callable[[], str] = str,
+        prove: Proves = prove_nothing,
     ) -> None:
         self.options, self.source, self.gate, self.drain = options, source, gate, drain
         self.prefix = options.prefix
-        self.sites, self.service, self.version = sites, service, version
+        self.sites, self.service, self.version, self.prove = sites, service, version, prove
         answers: dict[str, Callable[[HealthRequest], Answer]] = {
             "live": self.live,
             "startup": self.live,
@@ -120,7 +123,8 @@ class Endpoint:
 
     def ready(self, request: HealthRequest) -> Answer:
         word = self.status_word(self.report())
-        return Answer(200 if word in UP else 503, word.encode())
+        status = 200 if word in UP else 503
+        return Answer(status, word.encode(), headers=self.prove(request, status))
 
     def health(self, request: HealthRequest) -> Answer:
         return self.write_report(request, "")

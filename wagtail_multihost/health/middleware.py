@@ -11,7 +11,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, ResponseHeaders
 
-from wagtail_multihost.health.access import FORWARDING_VARIABLES, HealthRequest
+from wagtail_multihost.health.access import FORWARDING_VARIABLES, NONCE_VARIABLE, HealthRequest
 from wagtail_multihost.health.awaiting import wait_for_report
 from wagtail_multihost.health.endpoint import LIVE, Answer
 from wagtail_multihost.health.process import is_idle, own_endpoint, refuse_to_serve
@@ -73,6 +73,7 @@ def request_from_django(request: HttpRequest) -> HealthRequest:
         not FORWARDED.isdisjoint(meta),
         meta.get("QUERY_STRING", ""),
         meta.get("HTTP_HOST", ""),
+        meta.get(NONCE_VARIABLE, ""),
     )
 
 

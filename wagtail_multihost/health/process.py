@@ -16,10 +16,13 @@ from wagtail_multihost.health.access import Gate
 from wagtail_multihost.health.drain import Drain
 from wagtail_multihost.health.endpoint import Endpoint
 from wagtail_multihost.health.options import SETTING, HealthSettings, read_settings
+from wagtail_multihost.health.proof import Prover, Proves, prove_nothing
 from wagtail_multihost.health.report import ProbeEntry, Report
 from wagtail_multihost.health.sampler import Sampler
+from wagtail_multihost.health.versions import note_versions_in_thread
 from wagtail_multihost.registry.platform_key import DEVELOPMENT
 from wagtail_multihost.resolver.exposure import refuse_exposed
+from wagtail_multihost.resolver.secret_key import find_probe_key
 from wagtail_multihost.running import current, own_id, register_reset, registered_site
 from wagtail_multihost.signals import health_changed
 from wagtail_multihost.version import own_version
@@ -90,7 +93,8 @@ def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
     """Build the endpoint of this process and its sampler, which starts with the first request."""
     stated, site = stated or health_settings(), own_id()
     sites = (site,) if site else ()
-    sampler = Sampler(probe_entries(stated, site), sites, stated.options, announce_in_thread)
+    entries = probe_entries(stated, site)
+    sampler = Sampler(entries, sites, stated.options, announce_in_thread, note_versions_in_thread)
     return Endpoint(
         stated.options,
         sampler,
@@ -99,7 +103,15 @@ def make_endpoint(stated: HealthSettings | None = None) -> Endpoint:
         sites=sites,
         service=site,
         version=own_version,
+        prove=own_prover(),
     )
+
+
+def own_prover() -> Proves:
+    """Return what proves which site this process is of; one that never does where the site has no probe key."""
+    registered = registered_site()
+    key = find_probe_key(*registered) if registered else None
+    return Prover(registered[1].uid, key) if registered and key is not None else prove_nothing
 
 
 def is_in_development() -> bool:

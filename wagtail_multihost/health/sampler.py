@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from wagtail_multihost.health.change_notifier import OnChange
 from wagtail_multihost.health.options import HealthOptions
@@ -24,7 +24,7 @@ class Sampler:
     """
     Samples ``entries`` for ``sites`` in each process as soon as a request asks for a report there: a child does not use
     what its parent started. ``changed`` is called, in a thread of its own, with the report that was announced last
-    (None the first time) and a newer one whose statuses differ.
+    (None the first time) and a newer one whose statuses differ. ``began`` is called once in each process.
     """
 
     def __init__(
@@ -33,11 +33,13 @@ class Sampler:
         sites: Iterable[str],
         options: HealthOptions,
         changed: OnChange | None = None,
+        began: Callable[[], None] | None = None,
     ) -> None:
         self.entries = tuple(entries)
         self.sites = tuple(sites)
         self.options = options
         self.changed = changed
+        self.began = began
         # By process id: a lock that a thread of the parent held at the fork would stay locked in the child, and hooks
         # do not run after the forks of uWSGI (its option py-call-uwsgi-fork-hooks is off by default).
         self._schedules: dict[int, Schedule] = {}
@@ -80,6 +82,8 @@ class Sampler:
             for other in [known for known in list(self._schedules) if known != pid]:
                 self._schedules.pop(other, None)
             log_missing_threads()
+            if self.began is not None:
+                self.began()
         return own
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from wagtail_multihost.health.access import FORWARDING_VARIABLES, HealthRequest
+from wagtail_multihost.health.access import FORWARDING_VARIABLES, NONCE_VARIABLE, HealthRequest
 from wagtail_multihost.health.endpoint import Answer
 from wagtail_multihost.health.loading import Loading
 
@@ -74,6 +74,7 @@ def request_from_environ(environ: Environ) -> HealthRequest:
         forwarded=not FORWARDED.isdisjoint(environ),
         query=environ.get("QUERY_STRING", ""),
         host=environ.get("HTTP_HOST", ""),
+        nonce=environ.get(NONCE_VARIABLE, ""),
     )
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
 from wagtail_multihost.node.bundle import Bundle, BundleFile, merge_bundle
@@ -18,6 +20,7 @@ from wagtail_multihost.node.draining import leave
 from wagtail_multihost.node.entering import Entrance
 from wagtail_multihost.node.fronts import FrontServer
 from wagtail_multihost.node.integrity import Integrity
+from wagtail_multihost.node.inventory import InventoryReporter
 from wagtail_multihost.node.joining import Login
 from wagtail_multihost.node.on_disk import uids_of
 from wagtail_multihost.node.options import AgentOptions
@@ -27,6 +30,7 @@ from wagtail_multihost.node.rereads import Rereads
 from wagtail_multihost.node.retrying import FIRST_AWAY, LONGEST_AWAY, Retries
 from wagtail_multihost.node.site_processes import put_back_vassals
 from wagtail_multihost.node.supervising import Supervisor
+from wagtail_multihost.node.usage import UsageReporter, find_counting
 from wagtail_multihost.node.waiting import Waiter
 from wagtail_multihost.nodeapi.connection import RefusedError, UnreachableError
 from wagtail_multihost.nodeapi.node_states import (
@@ -38,6 +42,9 @@ from wagtail_multihost.nodeapi.node_states import (
     REGISTRY_WENT_BACK,
 )
 from wagtail_multihost.stopping import is_told_to_stop
+
+if TYPE_CHECKING:
+    from wagtail_multihost.node.healer import Healer
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +73,15 @@ class Agent:
         #: What is in use because of it, while the registry does not answer.
         self.started_from: Bundle | None = None
         self.reporter = Reporter(self.database, self.conditions)
+        self.inventory = InventoryReporter(self.database)
+        self.usage = UsageReporter(self.database, lambda: self.planner.folder)
         self.rereads = Rereads()
         self.waiter = Waiter(self.database, stopping, self.rereads.descriptor)
         self.supervisor = Supervisor(environ, options.ready)
         self.outage = Retries(FIRST_AWAY, LONGEST_AWAY)
+        #: What heals sites beside this, where a monitor is; and who restarts processes of a site at a time.
+        self.healer: Healer | None = None
+        self.restarting = threading.Lock()
         self.has_read = False
         #: Whether anything was read that nobody tried to apply yet.
         self.has_news = False
@@ -98,9 +110,12 @@ class Agent:
         """
         seconds = self.follow()
         self.look()
+        self.note_health()
         if seconds is None:
             self.entrance.advance()
             self.reporter.report(self.planner.applied, self.planner.unapplied, self.entrance.starting)
+            self.inventory.report(self.planner.specs)
+            self.usage.report(find_counting(self.planner))
             seconds = self.pause
         return self.integrity.bound(seconds) if self.can_look else seconds
 
@@ -239,6 +254,16 @@ class Agent:
         if not self.is_ready and (self.planner.is_in_use or is_held):
             self.is_ready = True
             self.supervisor.tell_ready()
+
+    def note_health(self) -> None:
+        """Say what the healer says of sites and of this node, to the registry and to whoever asks here."""
+        said = self.healer.said if self.healer else {}
+        for kind, one in said.items():
+            self.conditions.set(kind, status=one.status, message=one.message)
+        if self.is_ready:
+            self.supervisor.show_health(
+                is_healthy=not (self.healer and self.healer.is_unhealthy), marker=self.planner.unhealthy_marker
+            )
 
     def refuse(self, error: WentBackError | IncompleteError) -> None:
         """Make nothing of an answer, and say why, once."""

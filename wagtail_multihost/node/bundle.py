@@ -6,14 +6,12 @@ only with the operator's signature, for this node or its group, and never with a
 from __future__ import annotations
 
 import logging
-import os
-import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from wagtail_multihost.exceptions import ConfigurationError
-from wagtail_multihost.files.reading import Mark, mark_of
+from wagtail_multihost.files.reading import Mark, mark_of, read_bounded
 from wagtail_multihost.node.options import AgentOptions
 from wagtail_multihost.node.reading import (
     IncompleteError,
@@ -150,15 +148,3 @@ def refuse_older(path: Path, known: Known | None, incarnation: str, revision: in
     if revision < known.revision or (is_other and revision <= known.revision):
         message = f"Its revision is {revision}, but this node knows {known.revision}: it is not used."
         raise ConfigurationError.because(message, where=str(path))
-
-
-def read_bounded(path: Path, most: int) -> bytes:
-    """Return the contents of a regular file, no link, of at most so many bytes; raises OSError and ValueError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("It is no regular file.")
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise ValueError("It is too large.")
-    return data

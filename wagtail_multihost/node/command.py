@@ -25,9 +25,9 @@ DESCRIPTION = (
 )
 EXIT_CODES = {
     "0": "stopped by SIGTERM, SIGINT or SIGHUP, after what was begun; with --once or --let-go: all is applied; "
-    "with --check: all is as it should be; change: done",
+    "with --check: all is as it should be; with --ready: the node may be asked; change: done",
     "1": "with --once or --let-go: it could not be applied, and everything stays as it was; with --check: something "
-    "differs; change: refused, and nothing has changed",
+    "differs; with --ready: it may not be asked; change: refused, and nothing has changed",
     "2": "could not start: options, the node file, or packages that are missing",
 }
 EXAMPLES = (
@@ -35,9 +35,11 @@ EXAMPLES = (
     "MULTIHOST_NODE_FILE=/etc/multihost/web1.toml multihost-agent --once",
     "multihost-agent --let-go aurora",
     "multihost-agent --check --json",
+    "multihost-agent --ready",
     "multihost-agent change aurora state=maintenance --reason 'control is down'",
     "multihost-agent change aurora --keep-control",
 )
+NOT_READY = "The node may not be asked now: there is no {}."
 #: Lets the agent compare the node with what it should be at once.
 LOOK = signal.SIGUSR1
 
@@ -64,6 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check", action="store_true", help="compare this node with what was applied last, change nothing, and exit"
     )
+    parser.add_argument(
+        "--ready", action="store_true", help="say by the exit code whether the node may be asked now, and exit"
+    )
     parser.add_argument("--json", action="store_true", help="with --check: print what differs as JSON")
     add_change_command(parser)
     parser.add_argument("--version", action="version", version=own_version(), help="print the version of the package")
@@ -82,6 +87,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return change_site(options)
         if options.check:
             return check_node(as_json=options.json)
+        if options.ready:
+            return tell_ready()
         if options.fingerprint:
             return show_fingerprint()
         return work(once=options.once or bool(options.let_go), let_go=options.let_go)
@@ -108,8 +115,24 @@ def show_fingerprint() -> int:
     return 0
 
 
+def tell_ready() -> int:
+    """Return 0 if the node may be asked now, as the agent that runs says by its file; say so, and return 1, if not."""
+    from wagtail_multihost.node.options import read_agent_options
+
+    environ = dict(os.environ)
+    node = read_node_file(environ)
+    ready = read_agent_options(node, environ).ready
+    if ready is None:
+        raise MultihostError(f"{node.label}: agent.ready is missing: the file that is there while the node is ready.")
+    if ready.is_file():
+        return 0
+    print(NOT_READY.format(ready), file=sys.stderr)
+    return 1
+
+
 def work(*, once: bool, let_go: Sequence[str]) -> int:
     from wagtail_multihost.node.agent import Agent
+    from wagtail_multihost.node.healer import healing
     from wagtail_multihost.node.jobs import running_jobs
     from wagtail_multihost.node.options import read_agent_options
 
@@ -129,7 +152,7 @@ def work(*, once: bool, let_go: Sequence[str]) -> int:
                 seconds = agent.turn()
             agent.planner.keeper.write()
             return 0 if agent.is_applied else 1
-        with running_jobs(agent):
+        with running_jobs(agent), healing(agent):
             while not is_told_to_stop(stopping):
                 agent.wait(seconds)
                 if take_signals(stopping, LOOK):

@@ -48,11 +48,14 @@ NOW = "SELECT clock_timestamp()"
 
 
 class NodeDatabase:
-    """One connection as the node's own role, made anew when it was lost. Not for several threads."""
+    """
+    One connection as the node's own role, made anew when it was lost. Not for several threads. One that does not listen
+    hears no bells.
+    """
 
-    def __init__(self, url: str, bounds: Bounds = BOUNDS, channel: str = CHANNEL) -> None:
+    def __init__(self, url: str, bounds: Bounds = BOUNDS, channel: str = CHANNEL, *, listens: bool = True) -> None:
         self.target: Target = parse_postgres_url(url)
-        self.channel = channel
+        self.channel, self.listens = channel, listens
         self.bounds = bounds
         self.connection: Connection | None = None
         #: Whether NOTIFY reaches this connection: a pooler may swallow it without a word.
@@ -134,7 +137,7 @@ class NodeDatabase:
             # The server keeps the bound of the longest statement; this end keeps that of each.
             connection = connect(parameters, self.bounds._replace(statement=WHOLE))
             try:
-                self.has_bell = self.listen(connection, parameters)
+                self.has_bell = self.listens and self.listen(connection, parameters)
                 # Through a pooler that swallows bells, each statement may come to another server process.
                 connection.prepare_threshold = SECOND_TIME if self.has_bell else None
                 row = fetch_row(connection, NOW, (), self.bounds)

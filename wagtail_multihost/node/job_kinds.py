@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from wagtail_multihost.exceptions import MultihostError
 from wagtail_multihost.node.jobs import Do, LeaseKeeper
 from wagtail_multihost.node.site_commands import run_site_command
 from wagtail_multihost.node.site_processes import reload_site, restart_site
-from wagtail_multihost.nodeapi.job_kinds import CREATE_SUPERUSER, RELOAD_SITE, REREAD_SITE, RESTART_SITE
+from wagtail_multihost.node.site_sizes import keep_sizes
+from wagtail_multihost.nodeapi.job_kinds import CREATE_SUPERUSER, MEASURE_SITE, RELOAD_SITE, REREAD_SITE, RESTART_SITE
 from wagtail_multihost.nodeapi.job_list import Ending, TakenJob
 from wagtail_multihost.registry.release import read_release
 from wagtail_multihost.spec.identifiers import shown
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
 #: of jobs can wear out no node.
 SITE_PAUSE = 10.0
 MOST_A_MINUTE = 60
+LOCK_SECONDS = 0.2
 NOT_HERE = "This node does not serve the site {site}, or another one of that name."
 DISABLED = "The site is disabled, so that it has no processes."
 TOO_SOON = f"Its processes were reloaded or restarted less than {SITE_PAUSE:g} seconds ago."
-SUPERUSER = "multihost_superuser"
+SUPERUSER, SIZE = "multihost_superuser", "multihost_size"
 
 
 class Served(NamedTuple):
@@ -61,12 +64,14 @@ def node_kinds(agent: Agent) -> Mapping[str, Do]:
     def reload(job: TakenJob, keeper: LeaseKeeper) -> Ending:
         found = enabled_site(agent, job)
         pace.wait(found.site.id, keeper)
-        return Ending(progress=reload_site(agent.options, found.site, keeper))
+        with restarting_alone(agent, keeper):
+            return Ending(progress=reload_site(agent.options, found.site, keeper))
 
     def restart(job: TakenJob, keeper: LeaseKeeper) -> Ending:
         found = enabled_site(agent, job)
         pace.wait(found.site.id, keeper)
-        done = restart_site(agent.options, found.platform, found.site, keeper, lambda: is_served(agent, job))
+        with restarting_alone(agent, keeper):
+            done = restart_site(agent.options, found.platform, found.site, keeper, lambda: is_served(agent, job))
         return Ending(progress=done)
 
     def reread(job: TakenJob, keeper: LeaseKeeper) -> Ending:
@@ -82,12 +87,31 @@ def node_kinds(agent: Agent) -> Mapping[str, Do]:
         words = (SUPERUSER, found.site.id, f"--email={job.parameters['email']}")
         return run_site_command(found.platform, found.site, codebase, words, keeper, agent.planner.environ)
 
+    def measure(job: TakenJob, keeper: LeaseKeeper) -> Ending:
+        found = enabled_site(agent, job)
+        codebase = read_release(agent.options.release).codebase
+        words = (SIZE, found.site.id, "--json")
+        ending = run_site_command(found.platform, found.site, codebase, words, keeper, agent.planner.environ)
+        return ending if ending.problem else keep_sizes(found.site.id, ending.log, keeper.jobs.ask)
+
     return {
         RELOAD_SITE: reload,
         RESTART_SITE: restart,
         REREAD_SITE: reread,
         CREATE_SUPERUSER: create_superuser,
+        MEASURE_SITE: measure,
     }
+
+
+@contextmanager
+def restarting_alone(agent: Agent, keeper: LeaseKeeper) -> Iterator[None]:
+    """Wait until nobody else restarts processes of a site here: two would put back what the other takes away."""
+    while not agent.restarting.acquire(timeout=LOCK_SECONDS):
+        keeper.step()
+    try:
+        yield
+    finally:
+        agent.restarting.release()
 
 
 def served_site(agent: Agent, job: TakenJob) -> Served:

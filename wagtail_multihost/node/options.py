@@ -26,6 +26,11 @@ LONGEST = 86_400
 #: What each of the containers of a group has of its own.
 VARIABLES = {"node": "MULTIHOST_NODE", "address": "MULTIHOST_NODE_ADDRESS", "zone": "MULTIHOST_NODE_ZONE"}
 TARGET = re.compile(r"[a-z][a-z0-9_]*")
+ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+#: How far healing goes: not at all, to restarts of sites' processes, or to the node itself.
+NOTHING, SITES, NODE = "nothing", "sites", "node"
+REACHES = (NOTHING, SITES, NODE)
+MOST_ALONE = 20
 LOCAL_ORIGIN = re.compile(r"https?://\{hostname\}(:[0-9]{1,5})?")
 #: The target of a runner on one's own machine, whose sites have keys of the platform's, and one account.
 EMBEDDED = "embedded"
@@ -114,6 +119,24 @@ def parse_networks(value: object) -> tuple[str, ...]:
     return check_networks(words)
 
 
+def parse_account(value: object) -> str:
+    if not isinstance(value, str) or not ACCOUNT.fullmatch(value):
+        raise ValueError("It must be the name of an account.")
+    return value
+
+
+def parse_reach(value: object) -> str:
+    if value not in REACHES:
+        raise ValueError(f"It must be one of: {', '.join(REACHES)}.")
+    return str(value)
+
+
+def parse_count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_ALONE:
+        raise ValueError(f"It must be a whole number from 0 to {MOST_ALONE}.")
+    return value
+
+
 def parse_flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("It must be true or false.")
@@ -173,6 +196,25 @@ class AgentOptions:
         "The networks whose nodes a front server asks. Without any: all but those of its own machine.",
         (),
     )
+    probe_targets: Path | None = option(
+        parse_path, "The file of what the monitor beside the agent asks, which the agent writes.", None
+    )
+    observations: Path | None = option(parse_path, "The file of what that monitor says, which the agent reads.", None)
+    monitor_user: str = option(
+        parse_account, "The account of that monitor: it reads the former file and owns the latter.", "multihost-monitor"
+    )
+    heal: str = option(
+        parse_reach,
+        "How far sites that do not answer here are healed: `nothing`, `sites` (restarts of their processes), or "
+        "`node` (and the node may say that it is unhealthy).",
+        NODE,
+    )
+    heal_pause: float = option(
+        parse_seconds, "How long a step of healing has to help. At least two periods of the monitor.", 150.0
+    )
+    heal_alone: int = option(
+        parse_count, "How many restarts of sites there may be within an hour while the database is away.", 0
+    )
     origin: str = option(
         parse_local_origin, "With the target `embedded`, where visitors reach the sites, instead of the platform's.", ""
     )
@@ -209,6 +251,9 @@ def read_agent_options(node: NodeFile, environ: Mapping[str, str] | None = None)
         problems.append(Problem(f"{node.label}: {AGENT}.token_command", "State either join or token_command."))
     if "bundle" in values and "bundle_key" not in node.agent:
         problems.append(Problem(f"{node.label}: {AGENT}.bundle_key", "It is missing: no bundle is used without it."))
+    if ("probe_targets" in values) != ("observations" in values):
+        missing = "observations" if "probe_targets" in values else "probe_targets"
+        problems.append(Problem(f"{node.label}: {AGENT}.{missing}", "It is missing: a monitor needs both files."))
     if not problems:
         options = AgentOptions(**values)
         problems.extend(embedded_problems(options, node))

@@ -27,6 +27,7 @@ from wagtail_multihost.nodeapi.node_states import FRONT
 from wagtail_multihost.registry.neighbours import Neighbours
 from wagtail_multihost.registry.node_file import NodeFile
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.nginx import NginxOptions
 from wagtail_multihost.spec.site import SiteSpec
 
 REFUSED_BEFORE = "Its record was refused before the agent was started, and it is held since."
@@ -129,6 +130,13 @@ class Planner:
     def has_standing(self) -> bool:
         """Whether it is known what the files here should be made of: what was applied, or before this start."""
         return self.is_in_use or (bool(self.retries.failures) and self.keeper.newest is not None)
+
+    @property
+    def unhealthy_marker(self) -> Path | None:
+        """The file by which nginx tells load balancers that the node is unhealthy; None where there is no nginx."""
+        if self.specs is None or NginxOptions.target not in self.options.targets:
+            return None
+        return (self.specs.platform.options_of(NginxOptions) or NginxOptions()).unhealthy
 
     def find_standing(self) -> Specs | FrontServer:
         """Return what the files here should be made of, where that is known. Raises MultihostError."""

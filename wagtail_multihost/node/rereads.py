@@ -25,9 +25,13 @@ class Rereads:
         """Ask for a site to be read and applied anew."""
         with self.lock:
             found = self.asked.setdefault(site, Future())
+        self.wake()
+        return found
+
+    def wake(self) -> None:
+        """Let the agent take its next turn now."""
         with suppress(BlockingIOError):
             os.write(self.writer, b"\0")
-        return found
 
     def take(self) -> frozenset[str]:
         """Return the sites that are to be read now."""

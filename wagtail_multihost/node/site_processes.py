@@ -12,9 +12,9 @@ from wagtail_multihost.emitters.apply.programs import program_environment, run_p
 from wagtail_multihost.emitters.uwsgi.places import ON_DEMAND, VASSALS
 from wagtail_multihost.exceptions import MultihostError
 from wagtail_multihost.files.writing import touch_file
-from wagtail_multihost.node.jobs import LeaseKeeper
 from wagtail_multihost.node.listening import find_listeners, is_listening
 from wagtail_multihost.node.options import AgentOptions
+from wagtail_multihost.node.patience import Patience
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.site import SiteSpec
 
@@ -37,7 +37,12 @@ RELOADED = "uWSGI loads it again within a second; requests wait meanwhile."
 RESTARTED = "Its processes were stopped, and are started again."
 
 
-def reload_site(options: AgentOptions, site: SiteSpec, keeper: LeaseKeeper) -> str:
+def can_restart(options: AgentOptions) -> bool:
+    """Return whether anything on this node restarts the processes of one site."""
+    return UWSGI in options.targets or SYSTEMD in options.targets
+
+
+def reload_site(options: AgentOptions, site: SiteSpec, keeper: Patience) -> str:
     """Let the site's processes load its code and settings again; return what was done. Raises MultihostError."""
     if UWSGI in options.targets:
         path = vassal_file(options.output, site.id)
@@ -48,7 +53,7 @@ def reload_site(options: AgentOptions, site: SiteSpec, keeper: LeaseKeeper) -> s
 
 
 def restart_site(
-    options: AgentOptions, platform: PlatformSpec, site: SiteSpec, keeper: LeaseKeeper, is_served: Callable[[], bool]
+    options: AgentOptions, platform: PlatformSpec, site: SiteSpec, keeper: Patience, is_served: Callable[[], bool]
 ) -> str:
     """
     Stop the site's processes, and start them if it ``is_served`` here still; return what was done. Raises
@@ -72,7 +77,7 @@ def vassal_file(output: Path, site: str) -> Path:
 
 
 def restart_vassal(
-    path: Path, platform: PlatformSpec, site: SiteSpec, keeper: LeaseKeeper, is_served: Callable[[], bool]
+    path: Path, platform: PlatformSpec, site: SiteSpec, keeper: Patience, is_served: Callable[[], bool]
 ) -> str:
     """
     Take the vassal's file away until its processes have stopped. What is applied meanwhile writes it anew, and then
@@ -94,7 +99,7 @@ def restart_vassal(
     return RESTARTED
 
 
-def wait_until_stopped(path: Path, platform: PlatformSpec, site: SiteSpec, keeper: LeaseKeeper) -> bool:
+def wait_until_stopped(path: Path, platform: PlatformSpec, site: SiteSpec, keeper: Patience) -> bool:
     keeper.pause(LOOK_SECONDS)
     if path.parent.name == ON_DEMAND.name:  # the emperor itself listens there
         return True
@@ -123,7 +128,7 @@ def put_back_vassals(output: Path) -> None:
             put_back(aside.with_name(aside.name.removesuffix(ASIDE)))
 
 
-def call_systemd(options: AgentOptions, verb: str, site: SiteSpec, keeper: LeaseKeeper) -> str:
+def call_systemd(options: AgentOptions, verb: str, site: SiteSpec, keeper: Patience) -> str:
     if SYSTEMD not in options.targets:
         raise MultihostError(NO_CARRIER.format(targets=", ".join(options.targets)))
     unit = UNIT.format(site=site.id)

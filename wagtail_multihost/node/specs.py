@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError, Problem
 from wagtail_multihost.node.opening import is_secret, sealed_paths, value_of, without_references
 from wagtail_multihost.node.reading import Known, Table
-from wagtail_multihost.nodeapi.operator_v1 import FALLBACKS, SECRET_KEY
+from wagtail_multihost.nodeapi.operator_v1 import OWN_KEYS
 from wagtail_multihost.registry.accounts import NOT_ROOT, SITE, account_problems, platform_label
 from wagtail_multihost.registry.base import problems_by_site
 from wagtail_multihost.registry.merging import merge_node_file
@@ -184,7 +184,7 @@ def open_site(site: Table, open_sealed: Open) -> Sealed:
     for field, sealing in sorted(site["sealed"].items()):
         if not is_secret(field):
             return Sealed({}, f"{one_line(field)}: {NOT_SEALABLE}")
-        if field not in wanted and field not in (SECRET_KEY, FALLBACKS):
+        if field not in wanted and field not in OWN_KEYS:
             continue
         try:
             value = value_of(field, open_sealed(str(site["uid"]), field, sealing))

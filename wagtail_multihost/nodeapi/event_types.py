@@ -17,13 +17,17 @@ NODE_CHANGED, NODE_JOINED, NODE_DRAINING, NODE_LEFT = "node.changed", "node.join
 NODE_REMOVED, NODE_FORGOTTEN = "node.removed", "node.forgotten"
 PLACEMENT_CHANGED, PLACEMENT_SERVING = "placement.changed", "placement.serving"
 PLAN_APPLIED, PLAN_STOPPED, PLAN_DONE, PLAN_CANCELLED = "plan.applied", "plan.stopped", "plan.done", "plan.cancelled"
+INCIDENT_OPENED, INCIDENT_CHANGED, INCIDENT_CLOSED = "incident.opened", "incident.changed", "incident.closed"
+HEAL_RESTART, HEAL_NODE = "heal.restart", "heal.node"
 
 #: Those of changes of records, which registration writes.
 OF_RECORDS = (SITE_CREATED, SITE_CHANGED, SITE_ENABLED, SITE_DISABLED, SITE_MOVED, SITE_RETIRED, PLATFORM_CHANGED)
-#: Those that are of one site, and that its people see.
+#: Those that can be of one site, and that its people see then.
 OF_SITES = (
     *(SITE_CREATED, SITE_CHANGED, SITE_ENABLED, SITE_DISABLED, SITE_MOVED, SITE_RETIRED),
     PLACEMENT_CHANGED,
+    *(INCIDENT_OPENED, INCIDENT_CHANGED, INCIDENT_CLOSED),
+    HEAL_RESTART,
 )
 #: Each type, with what has happened.
 EVENT_TYPES: Mapping[str, str] = {
@@ -54,4 +58,9 @@ EVENT_TYPES: Mapping[str, str] = {
     PLAN_STOPPED: "Plan of moves stopped by itself",
     PLAN_DONE: "Plan of moves done",
     PLAN_CANCELLED: "Plan of moves ended",
+    INCIDENT_OPENED: "Incident began",
+    INCIDENT_CHANGED: "Incident changed",
+    INCIDENT_CLOSED: "Incident over",
+    HEAL_RESTART: "Node restarted a site that did not answer there",
+    HEAL_NODE: "Node said that it is unhealthy, to be replaced",
 }

@@ -15,7 +15,7 @@ from wagtail_multihost.spec.site import parse_mail_address
 
 CHANGE, OPERATE, ADMIN = "change", "operate", "admin"
 RELOAD_SITE, RESTART_SITE, REREAD_SITE = "reload-site", "restart-site", "reread-site"
-CREATE_SUPERUSER = "create-superuser"
+CREATE_SUPERUSER, MEASURE_SITE = "create-superuser", "measure-site"
 #: Of an address that SMTP takes (RFC 5321, 4.5.3.1.3).
 EMAIL_LENGTH = 254
 Parse = Callable[[str], str]
@@ -84,6 +84,13 @@ KINDS: Mapping[str, JobKind] = {
             ADMIN,
             900,
             {"email": Parameter("The address that the link is sent to.", parse_email)},
+        ),
+        JobKind(
+            MEASURE_SITE,
+            "Measure the site's database and its files, for the usage of this month.",
+            NODE,
+            OPERATE,
+            7200,
         ),
     )
 }

@@ -21,6 +21,10 @@ UNLISTED = "Unlisted"
 STARTING, CERTIFICATE_MISSING, NODE_REFUSED = "Starting", "CertificateMissing", "NodeRefused"
 #: Sites were changed on the node itself, and differ from what control says.
 CHANGED_HERE = "ChangedHere"
+#: The monitor beside the agent says nothing, or something that is not used.
+MONITOR_SILENT, MONITOR_REFUSED = "MonitorSilent", "MonitorRefused"
+#: Something is done for sites that do not answer here, or was; and the node says that it is to be replaced.
+HEALING, UNHEALTHY = "Healing", "Unhealthy"
 CONDITIONS = (
     APPLIED,
     DRIFT,
@@ -37,6 +41,10 @@ CONDITIONS = (
     CERTIFICATE_MISSING,
     NODE_REFUSED,
     CHANGED_HERE,
+    MONITOR_SILENT,
+    MONITOR_REFUSED,
+    HEALING,
+    UNHEALTHY,
 )
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 

@@ -19,7 +19,9 @@ FORGOTTEN_AFTER = 3600
 KILLED_AFTER = 86_400
 #: What is sealed, and the path of its key in the record, are short.
 MOST_SEALED_BYTES = 20_000
-SECRET_KEY, FALLBACKS = "secret_key", "secret_key_fallbacks"
+SECRET_KEY, FALLBACKS, PROBE_KEY = "secret_key", "secret_key_fallbacks", "probe_key"
+#: What is sealed of every site, without a word in its record.
+OWN_KEYS = (SECRET_KEY, FALLBACKS, PROBE_KEY)
 
 #: Whether a node of a group holds a site, whatever state it is in.
 HOLDS = f"""(held.holds = '{ALL}' OR (held.holds = '{PLACED}' AND EXISTS (

@@ -65,7 +65,9 @@ BEGIN
                 'at', to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
                 'site', nullif(event.site, ''), 'uid', event.uid, 'generation', event.generation,
                 'changed', coalesce(event.metadata -> 'changed', '[]')
-            ), 0, clock_timestamp(), ''
+            ) || CASE WHEN event.metadata ? 'incident' THEN jsonb_build_object(
+                'incident', event.metadata -> 'incident', 'kind', event.metadata -> 'kind'
+            ) ELSE '{{}}' END, 0, clock_timestamp(), ''
         FROM public.control_event AS event
         WHERE event.revision > hook.queued AND event.revision <= upto
             AND (hook.types = '[]' OR hook.types ? event.type)

@@ -67,13 +67,22 @@ def account_claims(site: SiteSpec) -> Iterator[Claim]:
     for key, secret in (("access key", storage.access_key), ("secret key", storage.secret_key)):
         if mark := secret_mark(secret):
             yield Claim(f"storage's {key}", f"{mark} at {normalize_endpoint(storage.endpoint) or 'S3'}", "storage")
-    for secret in (site.secret_key, *site.secret_key_fallbacks):
+    for key, secret in own_keys_of(site):
         if mark := secret_mark(secret):
-            yield Claim("secret key", mark, "secret_key")
+            yield Claim(key.replace("_", " "), mark, key)
     if site.mail is not None and site.mail.username and "mail.username" in site.sources:
         yield Claim("mail account", f"{site.mail.username} on {normalize_host(site.mail.host)}", "mail")
     if site.frontend is not None and site.frontend.zone:
         yield Claim("frontend zone", f"{site.frontend.zone.lower()} of {site.frontend.backend}", "frontend")
+
+
+def own_keys_of(site: SiteSpec) -> Iterator[tuple[str, Secret]]:
+    """Yield the keys with which a site signs, each with the key of the record that says so."""
+    for secret in (site.secret_key, *site.secret_key_fallbacks):
+        if secret is not None:
+            yield "secret_key", secret
+    if site.probe_key is not None:
+        yield "probe_key", site.probe_key
 
 
 def secret_mark(secret: Secret | None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wagtail_multihost.registry.fields import URL_PARSERS, Fields, fields_of, overlay_fields, refuse_url
 from wagtail_multihost.registry.platform_record import NAMES, Defaults, target_tables
 from wagtail_multihost.registry.reading import own_keys, read_spec, read_values, spec_class
-from wagtail_multihost.registry.record import PLATFORM, Record
+from wagtail_multihost.registry.record import KEY_PATH, PLATFORM, Record
 from wagtail_multihost.spec.cache import CacheSpec
 from wagtail_multihost.spec.cookies import COOKIE_KEYS, needs_https
 from wagtail_multihost.spec.database import DatabaseSpec
@@ -18,6 +18,7 @@ from wagtail_multihost.spec.declared import Part, parts, selector
 from wagtail_multihost.spec.identifiers import parse_site_id, shown
 from wagtail_multihost.spec.names import Names, derive_names
 from wagtail_multihost.spec.platform import PlatformSpec
+from wagtail_multihost.spec.proofs import NO_PROBE_KEY, is_probe_key
 from wagtail_multihost.spec.secret import Secret
 from wagtail_multihost.spec.site import SECRET_KEY_LENGTH, SiteSpec
 from wagtail_multihost.spec.storage import StorageSpec
@@ -78,6 +79,7 @@ class SiteReader:
         values["hostnames"] = self.required_hosts(values["hostnames"])
         values["uid"] = values["uid"] or self.platform.uid_of(record.site)
         self.check_secret_key(values["secret_key"])
+        self.check_probe_key(values["probe_key"])
         values["settings"] = self.settings()
         values["project_settings"], values["env"] = self.project_settings(), self.env()
         values["code"] = self.code(values["codebase"])
@@ -119,13 +121,23 @@ class SiteReader:
 
     def check_secret_key(self, key: Secret | None) -> None:
         """Report a site's own key that is too short, where secrets are read."""
-        record = self.record
-        path = (*record.path, "secret_key" if "secret_key" in record.written else "secret_key_file")
-        label = record.source.label(path)
-        is_reported = any(problem.where == label for problem in record.problems)
-        may_be_read = key is not None and record.source.reads_secrets and not is_reported
-        if key is not None and may_be_read and len(key.reveal()) < SECRET_KEY_LENGTH:
-            record.report(f"The key is too short: at least {SECRET_KEY_LENGTH} characters.", path)
+        path = self.path_of_secret("secret_key")
+        if key is not None and self.may_read(path) and len(key.reveal()) < SECRET_KEY_LENGTH:
+            self.record.report(f"The key is too short: at least {SECRET_KEY_LENGTH} characters.", path)
+
+    def check_probe_key(self, key: Secret | None) -> None:
+        """Report a probe key of another form, where secrets are read."""
+        path = self.path_of_secret("probe_key")
+        if key is not None and self.may_read(path) and not is_probe_key(key.reveal()):
+            self.record.report(NO_PROBE_KEY, path)
+
+    def path_of_secret(self, key: str) -> KEY_PATH:
+        return (*self.record.path, key if key in self.record.written else f"{key}_file")
+
+    def may_read(self, path: KEY_PATH) -> bool:
+        """Return whether a secret may be read, of which nothing is reported yet."""
+        label = self.record.source.label(path)
+        return self.record.source.reads_secrets and all(problem.where != label for problem in self.record.problems)
 
     def required_hosts(self, hostnames: tuple[str, ...]) -> tuple[str, ...]:
         """Return the hostnames, or a stand-in if none is left and a problem with them is already reported."""

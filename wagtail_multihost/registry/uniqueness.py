@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from wagtail_multihost.exceptions import Problem
-from wagtail_multihost.registry.claims import Claim, shared_problem, site_claims
+from wagtail_multihost.registry.claims import Claim, own_keys_of, shared_problem, site_claims
 from wagtail_multihost.registry.servers import normalize_host
 from wagtail_multihost.spec.cookies import is_bound_to_host, own_cookies, owned_domain
 from wagtail_multihost.spec.keys import key_fingerprint
@@ -144,12 +144,13 @@ def prefixes_of(parts: Parts) -> Iterator[str]:
 
 
 def shared_key_problems(sites: Iterable[SiteSpec]) -> Iterator[Problem]:
-    """Yield a problem for every secret key that two sites have, wherever each of them keeps it."""
+    """Yield a problem for every key of its own that two sites have, wherever each of them keeps it."""
     owners: dict[str, SiteSpec] = {}
     for site in sites:
-        for key in (site.secret_key, *site.secret_key_fallbacks):
-            owner = owners.setdefault(key_fingerprint(key), site) if key else site
+        for name, key in own_keys_of(site):
+            owner = owners.setdefault(key_fingerprint(key), site)
             if owner is not site:
-                where = site.sources.get("secret_key") or site.sources.get("secret_key_file", f"sites.{site.id}")
-                message = f"The sites {owner.id} and {site.id} have the same secret key; each must have its own."
+                where = site.sources.get(name) or site.sources.get(f"{name}_file", f"sites.{site.id}")
+                what = name.replace("_", " ")
+                message = f"The sites {owner.id} and {site.id} have the same {what}; each must have its own."
                 yield Problem(where, message, site.id, owner.id)

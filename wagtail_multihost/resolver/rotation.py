@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from wagtail_multihost.resolver.explain import NOWHERE, Located, source_of_field
-from wagtail_multihost.resolver.secret_key import OWN_RULE, RULE, source_of_platform_key
+from wagtail_multihost.resolver.secret_key import OWN_RULE, RULE, find_probe_key, source_of_platform_key
 from wagtail_multihost.spec.declared import declarations
 from wagtail_multihost.spec.platform import PlatformSpec
 from wagtail_multihost.spec.secret import Secret
@@ -35,6 +35,7 @@ def site_credentials(platform: PlatformSpec, site: SiteSpec, located: Located = 
         yield platform_key_credential(platform, site, located)
     else:
         yield own_key_credential(site, located)
+    yield from probe_key_credential(platform, site, located)
     yield from database_password(site, located)
     yield from cache_password(site, located)
     yield from client_keys(site, located)
@@ -73,6 +74,17 @@ def own_key_credential(site: SiteSpec, located: Located) -> SiteCredential:
         located.get(source, source),
         effects_of_change(site, "secret_key"),
     )
+
+
+def probe_key_credential(platform: PlatformSpec, site: SiteSpec, located: Located) -> Iterator[SiteCredential]:
+    effects = effects_of_change(site, "probe_key")
+    if site.probe_key is not None:
+        source = site.sources.get("probe_key") or site.sources.get("probe_key_file", "")
+        made = describe_location(OWN_RULE, site.probe_key)
+        yield SiteCredential("The probe key", made, located.get(source, source), effects)
+    elif site.secret_key is None or find_probe_key(platform, site) is not None:
+        source = site.sources.get("epoch", "")
+        yield SiteCredential("The probe key", f"{RULE} {site.epoch}", located.get(source, source), effects)
 
 
 def database_password(site: SiteSpec, located: Located) -> Iterator[SiteCredential]:

@@ -1,4 +1,4 @@
-"""SECRET_KEY."""
+"""SECRET_KEY, and the site's other key."""
 
 from __future__ import annotations
 
@@ -33,10 +33,29 @@ def secret_key_settings(platform: PlatformSpec, site: SiteSpec) -> Iterator[Sett
 
 def with_own_keys(platform: PlatformSpec, site: SiteSpec) -> SiteSpec:
     """Return ``site`` with the keys derived from the platform's as its own, so that it needs no other."""
+    probe_key = find_probe_key(platform, site)
     if site.secret_key is not None:
-        return replace(site, key_id="")
+        return replace(site, key_id="", probe_key=probe_key)
     keys = derived_keys(platform, site)
-    return replace(site, key_id="", secret_key=keys[0], secret_key_fallbacks=(*keys[1:], *site.secret_key_fallbacks))
+    fallbacks = (*keys[1:], *site.secret_key_fallbacks)
+    return replace(site, key_id="", secret_key=keys[0], secret_key_fallbacks=fallbacks, probe_key=probe_key)
+
+
+def find_probe_key(platform: PlatformSpec, site: SiteSpec) -> Secret | None:
+    """
+    Return the site's own probe key, or else the one derived from the platform's key; None where there is neither. It
+    changes with the epoch and the platform's key, as the SECRET_KEY does.
+    """
+    key_id = site.key_id or platform.key_id
+    if site.probe_key is not None or key_id not in platform.keyring:
+        return site.probe_key
+
+    def derive() -> str:
+        from wagtail_multihost.spec.keys import derive_probe_key  # loads only where it is asked for
+
+        return derive_probe_key(platform.keyring[key_id], site.uid, site.epoch).reveal()
+
+    return Secret.computed(derive)
 
 
 def source_of_platform_key(platform: PlatformSpec) -> str:

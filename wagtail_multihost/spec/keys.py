@@ -9,6 +9,7 @@ import os
 from functools import cache
 from uuid import UUID
 
+from wagtail_multihost.spec.proofs import KEY_BYTES, probe_key_text
 from wagtail_multihost.spec.secret import Secret
 
 PLATFORM_KEY_LENGTH = 32
@@ -30,6 +31,12 @@ def derive_secret_key(platform_key: Secret, uid: UUID, epoch: int) -> Secret:
     info = f"django/SECRET_KEY\0{uid}\0{epoch}".encode()
     derived = hkdf_sha512(platform_key.reveal().encode(), salt=SALT, info=info, length=64)
     return Secret(base64.urlsafe_b64encode(derived).decode().removesuffix("=="))
+
+
+def derive_probe_key(platform_key: Secret, uid: UUID, epoch: int) -> Secret:
+    """Return the probe key of the site ``uid`` in key epoch ``epoch``."""
+    info = f"probe/ed25519\0{uid}\0{epoch}".encode()
+    return Secret(probe_key_text(hkdf_sha512(platform_key.reveal().encode(), salt=SALT, info=info, length=KEY_BYTES)))
 
 
 @cache

@@ -149,6 +149,12 @@ class NginxOptions(Options):
         PATH,
         "While this file exists, nginx tells load balancers in `health_from` that it is not ready.",
     )
+    unhealthy: Path = option(
+        Path("/run/multihost-unhealthy"),
+        PATH,
+        "While this file exists, nginx tells them the same. The agent makes it when its node is to be replaced.",
+        who="node",
+    )
     fronts: tuple[str, ...] = option(
         (), NETWORKS, "The addresses of the front server; nodes answer nobody else. Needs nodes."
     )

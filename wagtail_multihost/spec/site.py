@@ -59,6 +59,8 @@ STATES = ("active", "maintenance", "suspended")
 ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 
 LABEL_LENGTH = 63
+#: Of the pages of a site that monitors look at: each is a request in every period.
+MOST_PAGES, PAGE_PATH_LENGTH, PAGE_TEXT_LENGTH = 5, 300, 200
 # wagtail.images.utils.generate_signature takes SECRET_KEY alone. Sessions, password-reset links and signing.Signer
 # take SECRET_KEY_FALLBACKS too (django.contrib.auth.get_user, django.contrib.auth.tokens, django.core.signing), and
 # so does wagtail.models.APIToken.candidate_key_hashes of Wagtail 8, which never stores a new digest.
@@ -96,15 +98,47 @@ def parse_label(pair: tuple[str, str]) -> tuple[str, str]:
     return pair
 
 
+#: It signs proofs and nothing else.
+OF_THE_PROBE_KEY = (
+    "At once: proofs by the former key. Where a node has that still, a monitor takes the site for another one.",
+    "Nothing else: no session, address or value depends on it.",
+)
+
+
+def parse_page_path(value: str) -> str:
+    """Return the path of a page, with a query or without: printable ASCII without blanks."""
+    is_plain = value.isascii() and value.isprintable() and not set(' "<>\\^`{|}#').intersection(value)
+    if not (value.startswith("/") and not value.startswith("//") and is_plain and len(value) <= PAGE_PATH_LENGTH):
+        raise ValueError(
+            f"The path {shown(value)} is not accepted: it must start with one slash and be at most {PAGE_PATH_LENGTH} "
+            "characters of a URL."
+        )
+    return value
+
+
+def parse_watched_page(pair: tuple[str, str]) -> tuple[str, str]:
+    """Return a page that a monitor looks at when its path is one, and the text that it must have is one line."""
+    path, text = pair
+    parse_page_path(path)
+    if not 0 < len(text) <= PAGE_TEXT_LENGTH or not text.isprintable():
+        raise ValueError(
+            f"The text {shown(text)} of the page {path} is not accepted: it must be one line of 1 to "
+            f"{PAGE_TEXT_LENGTH} characters."
+        )
+    return pair
+
+
 UNIQUE_ID = Kind("UUID", UUID, accept_any, "take_uid")
 SECRET_KEY_LENGTH = 50  # characters, as Django's check security.W009 asks
 SITE_KEY = Kind(f"secret, at least {SECRET_KEY_LENGTH} characters", Secret, accept_any)
+PROBE_KEY = Kind("secret, 43 characters of base64 for URLs", Secret, accept_any)
 ADDRESSES = Kind("list of mail addresses", tuple, parse_mail_address, each=True)
 CODEBASE = Kind(f"slug, at most {CODEBASE_LENGTH} characters", str, parse_codebase)
 NODE_NAMES = Kind("list of names", tuple, accept_any)
 NODE_GROUP = Kind(f"slug, at most {NODE_LENGTH} characters", str, parse_node_group)
 MOST_REPLICAS = 100
 LABELS = Kind(STRINGS_BY_NAME, dict, parse_label, "take_texts_by_name", each=True)
+WATCHED_PAGES = Kind(STRINGS_BY_NAME, dict, parse_watched_page, "take_texts_by_name", each=True)
 
 
 @frozen
@@ -115,12 +149,14 @@ class SiteSpec(Frozen):
     ``names``, ``database``, ``cache``, ``storage``, ``tls`` and its own ``settings``.
     ``mail`` (None: the project's), ``frontend`` (a cache in front of it that Wagtail purges), ``admins`` (mail
     addresses that get its error reports). ``secret_key`` and ``secret_key_fallbacks`` are keys of its own; where
-    they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice.
+    they are missing, keys derive from the platform's, the one named ``key_id`` or else the platform's choice. So does
+    ``probe_key``, by which it proves to monitors which site it is.
     ``session_cookie``, ``csrf_cookie`` and ``language_cookie`` are names that its cookies had before.
     ``state`` is ``active``, or ``maintenance`` or ``suspended``: then the front server shows a page instead of it.
     ``nodes`` are the platform's nodes that serve it; an empty tuple stands for all. A managed
     fleet places it on ``replicas`` nodes of a ``node_group`` instead. ``labels`` are pairs of texts by
-    which people choose sites. ``project_settings`` are its values of the settings that the platform declares for the
+    which people choose sites, ``watched_pages`` paths and the texts by which monitors know their pages.
+    ``project_settings`` are its values of the settings that the platform declares for the
     project, ``env`` variables of its processes. ``code`` is what it runs instead of the platform's code: what the
     platform lists under the name ``codebase``, with its own over it. ``options`` are its own for each target, over the
     platform's.
@@ -168,6 +204,16 @@ class SiteSpec(Frozen):
         (),
         own=True,
     )
+    probe_key: Secret | None = key(
+        PROBE_KEY,
+        "The Ed25519 key by which its process proves to monitors which site it is, of its own instead of the derived "
+        "one.",
+        None,
+        default_text="derived from the platform's",
+        own=True,
+        who="node",
+        invalidates=OF_THE_PROBE_KEY,
+    )
     session_cookie: str = key(
         COOKIE,
         "The name that its session cookie had before it was moved here, so that nobody has to log in again. "
@@ -194,6 +240,14 @@ class SiteSpec(Frozen):
         "Words by which sites are chosen, such as a team or a plan; they have no other effect.",
         (),
         snapshot="left out",
+    )
+    watched_pages: tuple[tuple[str, str], ...] = key(
+        WATCHED_PAGES,
+        f"At most {MOST_PAGES} paths of its first hostname that monitors ask for beside its readiness, each with a "
+        "text that the page must have.",
+        (),
+        snapshot="left out",
+        who="site",
     )
     names: Names = part("wagtail_multihost.spec.names:Names", "Pinned names.", "derived")
     state: str = key(
@@ -307,6 +361,8 @@ def site_problems(site: SiteSpec) -> Iterator[Problem]:
     yield from declared_problems(site)
     for hostname in {*site.tls.pending, *site.tls.off} - set(site.hosts) if site.tls else ():
         yield Problem("tls", f"The hostname {shown(hostname)} is not one of the site's.")
+    if len(site.watched_pages) > MOST_PAGES:
+        yield Problem("watched_pages", f"There are {len(site.watched_pages)} pages; at most {MOST_PAGES} are accepted.")
     yield from cookie_problems(site)
     if site.settings:
         from wagtail_multihost.spec.overrides import override_problems  # loads only for a site that has settings

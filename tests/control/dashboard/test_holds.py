@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from tests.control.dashboard.looks import fall
 from tests.control.dashboard.nodes import HOLDS, NODES, WAVES, add_nodes
 from tests.control.dashboard.pages import Pages, words
 from tests.control.dashboard.visits import LISTS, bulk_address, signed_in
@@ -26,11 +27,14 @@ from wagtail_multihost.control.holds import current_holds, hold
 from wagtail_multihost.control.jobs import want_job
 from wagtail_multihost.control.models import Hold, ManagedSite, Node, Verification
 from wagtail_multihost.control.placing.plans import make_plan
+from wagtail_multihost.control.recipients import save_recipient
 from wagtail_multihost.control.webhooks import save_webhook
 from wagtail_multihost.nodeapi.node_states import PLACED
 from wagtail_multihost.spec.time_lengths import DAY, HOUR
 
 SCRIPT = '"><img src=x onerror=window.pwned=1>'
+#: How the names of parts of pages end.
+PARTS = ("_results", "site_proof", "site_availability_now")
 BANNER = 'aria-label="Holds"'
 
 
@@ -57,14 +61,15 @@ def pages_to_read(site: ManagedSite, group: Group) -> list[str]:
     [job] = want_job(OPERATOR, "verify-hostname", site, {"hostname": proof.name}).jobs
     hook = save_webhook(OPERATOR, "https://hooks.example.net/")
     values = {"uid": site.uid, "group": group.pk, "revision": site.revision, "node": "few-1", "plan": plan.pk}
-    values |= {"proof": proof.pk, "job": job.pk, "webhook": hook.pk}
+    values |= {"proof": proof.pk, "job": job.pk, "webhook": hook.pk, "incident": fall(timezone.now(), site).pk}
+    values |= {"label": save_recipient(OPERATOR, "night").pk}
     shown = [route for route in walk_routes() if route.is_ours and not route.is_api and is_page(route)]
     return ["/admin/", *(route.address(values) for route in shown)]
 
 
 def is_page(route: Route) -> bool:
     rule = ROUTES[route.label]
-    return rule.get not in (None, EVERYONE) and not route.label.endswith(("_results", "site_proof"))
+    return rule.get not in (None, EVERYONE) and not route.label.endswith(PARTS)
 
 
 def test_banner_is_on_every_page(fleet: Fleet) -> None:

@@ -235,7 +235,7 @@ def test_wishes_are_bounded(nodes: Fleet) -> None:
 def test_site_without_a_node_has_nobody_to_do_it(fleet: Fleet) -> None:
     pages = Pages(fleet.user("olga", operator=True))
     text = words(pages.get(fleet.add("aurora"), JOBS_TAB))
-    assert text.count("No node has the site, so there is nobody to do it.") == 4
+    assert text.count("No node has the site, so there is nobody to do it.") == 5
     answer = pages.post(fleet.site("aurora"), JOBS_TAB, kind="reload-site")
     assert answer.status_code == 200
     assert not Job.objects.exists()

@@ -12,6 +12,8 @@ from django.test import Client
 HOST = "control.localhost"
 SITES, DOMAINS, EVENTS = "/admin/fleet/sites/", "/admin/fleet/domains/", "/admin/fleet/events/"
 JOBS, FINDINGS, WEBHOOKS = "/admin/fleet/jobs/", "/admin/fleet/findings/", "/admin/fleet/webhooks/"
+AVAILABILITY, INCIDENTS = "/admin/fleet/availability/", "/admin/fleet/incidents/"
+SILENCES, RECIPIENTS = "/admin/fleet/silences/", "/admin/fleet/recipients/"
 LISTS = (SITES, DOMAINS, EVENTS)
 
 
@@ -30,13 +32,15 @@ def text_of(client: Client, path: str, **query: Any) -> str:
 
 
 def listed(client: Client, path: str, **query: Any) -> list[str]:
-    """Return what a list shows: the ids of sites, also of jobs, names of domains, or of events their sites."""
+    """Return what a list shows: ids of sites, also of jobs, incidents and events, or names of domains."""
     answer = client.get(path, query)
     assert answer.status_code == 200, (path, query, answer.status_code)
     rows = answer.context["object_list"]
-    if path.startswith(JOBS):
+    if path.startswith((JOBS, INCIDENTS)):
         return [row.site.identifier if row.site else "" for row in rows]
-    attribute = {SITES: "identifier", DOMAINS: "name", EVENTS: "site"}[path.removesuffix("results/")]
+    attribute = {SITES: "identifier", AVAILABILITY: "identifier", DOMAINS: "name", EVENTS: "site"}[
+        path.removesuffix("results/")
+    ]
     return [getattr(row, attribute) for row in rows]
 
 

@@ -6,6 +6,7 @@ from ninja import NinjaAPI
 
 from wagtail_multihost.control.api import (
     audit,
+    availability,
     batch,
     document,
     events,
@@ -13,13 +14,20 @@ from wagtail_multihost.control.api import (
     grants,
     holds,
     hostnames,
+    incidents,
+    inventory,
     jobs,
+    maintenance,
+    metrics,
     nodes,
     notes,
     placements,
     platform,
+    recipients,
+    silences,
     sites,
     sync,
+    usage,
     waves,
     webhooks,
 )
@@ -41,6 +49,8 @@ api = NinjaAPI(
 add_handlers(api)
 for module in (
     *(sites, batch, hostnames, platform, nodes, placements, findings, waves, sync),
-    *(events, grants, holds, notes, jobs, webhooks, audit, document),
+    *(availability, maintenance),
+    *(incidents, silences, recipients, metrics),
+    *(inventory, usage, events, grants, holds, notes, jobs, webhooks, audit, document),
 ):
     api.add_router("", module.router)

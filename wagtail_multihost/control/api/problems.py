@@ -24,6 +24,7 @@ from wagtail_multihost.control.changes import (
     WaveRunsError,
 )
 from wagtail_multihost.control.jobs import RefusedJobError, UnknownJobError
+from wagtail_multihost.control.recipients import UnknownRecipientError
 from wagtail_multihost.control.webhooks import UnknownWebhookError
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError, Problem
 from wagtail_multihost.spec.printing import one_line
@@ -46,6 +47,7 @@ STATUSES: Sequence[tuple[type[Exception], int]] = (
     (UnconfirmedError, CONFLICT),
     (RefusedJobError, CONFLICT),
     (UnknownJobError, NOT_FOUND),
+    (UnknownRecipientError, NOT_FOUND),
     (UnknownWebhookError, NOT_FOUND),
     (RequestDataTooBig, TOO_LARGE),
     (UnreadablePostError, BAD_REQUEST),

@@ -14,30 +14,27 @@ from wagtail_multihost.control.dashboard.addresses import site_address
 from wagtail_multihost.control.dashboard.columns import Link, LinksColumn, LongTextColumn
 from wagtail_multihost.control.dashboard.event_words import keys_in_words, reason_of, title_of
 from wagtail_multihost.control.dashboard.filters import EventFilterSet
-from wagtail_multihost.control.dashboard.listing import ShownRowsView
+from wagtail_multihost.control.dashboard.live_list import LiveRowsView, LiveWords
 from wagtail_multihost.control.guard import visible_events, visible_sites
 from wagtail_multihost.control.models import Event
 
-#: The list is read again so often, in seconds, until that is paused (``?live=off``).
-SECONDS = 10
-PAUSED = "off"
 
-
-class EventsView(ShownRowsView):
+class EventsView(LiveRowsView):
     """The changes of all sites that the person may see, and of the platform for its operators."""
 
     name = "events"
     model = Event
     page_title = "Events"
     header_icon = "history"
-    template_name = "multihost_control/events.html"
-    results_template_name = "multihost_control/events_results.html"
     verbose_name, verbose_name_plural = "event", "events"
     filterset_class = EventFilterSet
     default_ordering = "-revision"
     empty_message = "Nothing has changed yet."
     next_step = ("sites", "See the sites")
     export_filename = "events"
+    live_words = LiveWords(
+        "New events appear by themselves.", "New events do not appear by themselves.", "Let them appear"
+    )
 
     def get_base_queryset(self) -> QuerySet[Any]:
         return visible_events(self.authority)
@@ -62,18 +59,6 @@ class EventsView(ShownRowsView):
             LongTextColumn("changed", keys_in_words, label="Keys"),
             LongTextColumn("reason", reason_of, label="Reason"),
         ]
-
-    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(*args, **kwargs)
-        # On another page, or in another order, what is new would not be seen.
-        page = context["page_obj"]
-        is_first = page is not None and page.number == 1 and not self.is_explicitly_ordered
-        return {
-            **context,
-            "is_live": is_first and self.request.GET.get("live") != PAUSED,
-            "can_be_live": is_first,
-            "milliseconds": SECONDS * 1000,
-        }
 
     @cached_property
     def actors(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the admin's first page says of the fleet: how many sites there are by state, and what changed last."""
+"""What the admin's first page says of the fleet: what is wrong, how many sites there are, and what changed last."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from wagtail_multihost.control.dashboard.event_words import title_of
 from wagtail_multihost.control.dashboard.finding_words import words_of_counts
 from wagtail_multihost.control.dashboard.holds import hold_form
 from wagtail_multihost.control.dashboard.menu import sees_sites
+from wagtail_multihost.control.dashboard.shown_incidents import open_incidents, show_incidents
 from wagtail_multihost.control.dashboard.status import STATUSES, count_by_status
 from wagtail_multihost.control.findings import count_findings, find_findings
 from wagtail_multihost.control.guard import visible_events, visible_sites
@@ -107,10 +108,33 @@ class HoldsPanel(Component):  # type: ignore[misc]
         return {"request": self.request, "csrf_token": get_token(self.request), "hold_form": form}
 
 
+class IncidentsPanel(Component):  # type: ignore[misc]
+    """The incidents that are not over, the latest first, of what the person may see."""
+
+    name = "incidents"
+    order = 2
+    template_name = "multihost_control/home_incidents.html"
+
+    class Media:
+        css = {"all": ["multihost_control/lists.css"]}
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    def get_context_data(self, parent_context: Mapping[str, Any]) -> dict[str, Any]:
+        authority = remembered_authority(self.request.user)
+        found = open_incidents(authority)
+        return {
+            "incidents": show_incidents(authority, found[:LATEST]),
+            "more": max(0, len(found) - LATEST),
+            "incidents_url": f"{page_address('incidents')}?state=open",
+        }
+
+
 def add_panels(request: HttpRequest, panels: list[Component]) -> None:
     """Add the panels for those who may see a site."""
     if sees_sites(remembered_authority(request.user)):
-        panels += [HoldsPanel(request), FleetPanel(request)]
+        panels += [HoldsPanel(request), IncidentsPanel(request), FleetPanel(request)]
 
 
 def add_summary(request: HttpRequest, items: list[SummaryItem]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -14,11 +13,7 @@ from wagtail.admin.views.mixins import SpreadsheetExportMixin
 
 from wagtail_multihost.control.dashboard.addresses import page_address
 from wagtail_multihost.control.guard import GuardedView
-
-#: A cell that begins with one of these, in whatever width, may be read as a formula
-#: (https://owasp.org/www-community/attacks/CSV_Injection).
-FORMULAS = ("=", "+", "-", "@")
-BREAKS = ("\t", "\r", "\n")
+from wagtail_multihost.control.spreadsheets import neutralize
 
 
 class ListView(GuardedView, SpreadsheetExportMixin, BaseListingView):  # type: ignore[misc]
@@ -102,11 +97,3 @@ class ShownRowsView(ListView):
         context["object_list"] = self.shown
         context["table"] = self.get_table(self.shown)
         return super().render_to_response(context, **response_kwargs)
-
-
-def neutralize(value: object) -> object:
-    """Return the value of a cell of a spreadsheet so that no program computes it."""
-    if not isinstance(value, str):
-        return value
-    begins = unicodedata.normalize("NFKC", value.lstrip()[:1])
-    return f"'{value}" if value.startswith(BREAKS) or begins in FORMULAS else value

@@ -22,9 +22,12 @@ from wagtail_multihost.nodeapi.node_states import (
     DRIFT,
     DUPLICATE_NODE,
     FRONT,
+    HEALING,
     HELD,
     IS_DRAINING,
     JOINING,
+    MONITOR_REFUSED,
+    MONITOR_SILENT,
     NO_BELL,
     NODE_REFUSED,
     PLACED,
@@ -32,6 +35,7 @@ from wagtail_multihost.nodeapi.node_states import (
     REGISTRY_WENT_BACK,
     SITE_REFUSED,
     STARTING,
+    UNHEALTHY,
     UNLISTED,
 )
 
@@ -64,6 +68,10 @@ CONDITION_WORDS = {
     CERTIFICATE_MISSING: "It has no certificate for hostnames",
     NODE_REFUSED: "It does not ask nodes whose addresses it does not accept",
     CHANGED_HERE: "Sites were changed on the node itself",
+    MONITOR_SILENT: "The monitor beside its agent says nothing",
+    MONITOR_REFUSED: "What the monitor beside its agent says is not used",
+    HEALING: "Sites do not answer there",
+    UNHEALTHY: "It has said that it is unhealthy, to be replaced",
 }
 NEVER = "Never"
 #: Of what a node says, which may be anything, so much is shown; in a list, so many characters of each message.

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib.admin.utils import quote
+from django.db.models import QuerySet
 from django.urls import reverse
 from wagtail.admin.ui.tables import BaseColumn, BulkActionsCheckboxColumn, DateColumn, StatusTagColumn, TitleColumn
 from wagtail.admin.widgets.button import HeaderButton, ListingButton
@@ -17,6 +18,7 @@ from wagtail_multihost.control.dashboard.labels import labels_as_texts
 from wagtail_multihost.control.dashboard.site_listing import SiteListing
 from wagtail_multihost.control.dashboard.status import STATUSES
 from wagtail_multihost.control.declared_keys import Table
+from wagtail_multihost.control.inventory import MAIN_PACKAGES, with_main_packages
 from wagtail_multihost.control.models import Platform
 
 NEW_SITE = "new_site"
@@ -31,6 +33,10 @@ class SitesView(SiteListing):
     empty_message = "There is no site yet."
     next_step = (NEW_SITE, "Create the first site")
     export_filename = "sites"
+
+    def get_base_queryset(self) -> QuerySet[Any]:
+        found = super().get_base_queryset()
+        return with_main_packages(found) if self.is_export else found
 
     @cached_property
     def columns(self) -> list[BaseColumn]:
@@ -100,6 +106,8 @@ class SitesView(SiteListing):
             "labels": lambda site: ", ".join(labels_as_texts(site.labels)),
             "revision": lambda site: site.revision,
             "changed": lambda site: site.changed,
+            **{name: lambda site, key=f"runs_{name}": ", ".join(getattr(site, key)) for name in MAIN_PACKAGES},
+            "known vulnerability": lambda site: site.is_vulnerable,
         }
 
 

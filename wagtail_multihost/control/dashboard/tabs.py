@@ -16,13 +16,15 @@ from wagtail_multihost.control.models import ADMIN, VIEW, ManagedSite
 
 WEBSITE, DOMAINS, SETTINGS, DEPLOYMENT = "website", "domains", "settings", "deployment"
 ACCESS, HISTORY = "access", "history"
-JOBS = "jobs"
+JOBS, AVAILABILITY, VERSIONS = "jobs", "availability", "versions"
 #: What each tab is called, and the action that someone must be allowed to do to see it.
 TABS = {
     WEBSITE: ("Website", VIEW),
     DOMAINS: ("Domains", VIEW),
     SETTINGS: ("Settings", VIEW),
+    AVAILABILITY: ("Availability", VIEW),
     DEPLOYMENT: ("Deployment", VIEW),
+    VERSIONS: ("Versions", VIEW),
     ACCESS: ("Access", ADMIN),
     JOBS: ("Jobs", VIEW),
     HISTORY: ("History", VIEW),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
 from wagtail.admin import messages
 
 from wagtail_multihost.control.actors import names_of_actors
@@ -18,8 +19,10 @@ from wagtail_multihost.control.dashboard.record_page import say_outcome
 from wagtail_multihost.control.dashboard.tabs import WEBSITE, SiteTabView
 from wagtail_multihost.control.drafts import SUSPENDED
 from wagtail_multihost.control.edits import set_value
-from wagtail_multihost.control.models import CHANGE, NOTE_LENGTH, OPERATE, ManagedSite, Note, Platform
+from wagtail_multihost.control.models import CHANGE, NOTE_LENGTH, OPERATE, ManagedSite, Note, Platform, StatusPage
+from wagtail_multihost.control.public_status import SITE as SITE_STATUS
 from wagtail_multihost.control.registration import apply_changes
+from wagtail_multihost.control.status_pages import show_status
 from wagtail_multihost.exceptions import ConfigurationError, Problem
 from wagtail_multihost.spec.site import STATES
 
@@ -63,6 +66,8 @@ class WebsiteView(SiteTabView):
             **{f"state-{state}": (self.may_set(state), partial(self.set_state, state)) for state in STATES},
             "retire": (self.authority.may_operate_on(uid), self.retire),
             "note": (may(CHANGE, uid), self.add_note),
+            "show-status": (may(CHANGE, uid), partial(self.show_status, shown=True)),
+            "hide-status": (may(CHANGE, uid), partial(self.show_status, shown=False)),
         }
         allowed, act = actions.get(request.POST.get("action", ""), (False, self.show))
         if not allowed:
@@ -78,6 +83,7 @@ class WebsiteView(SiteTabView):
             # In a template, "labels.items" is the label called items.
             "labels": list(self.site.labels.items()),
             "address": site_address(self.site.uid),
+            "status_address": reverse(SITE_STATUS, args=[self.site.identifier]) if self.is_public else "",
             "state_words": STATE_WORDS[self.site.state][0],
             "states": [
                 (state, STATE_WORDS[state][1]) for state in STATES if state != self.site.state and self.may_set(state)
@@ -94,6 +100,11 @@ class WebsiteView(SiteTabView):
             "may_operate": self.authority.may(OPERATE, uid),
             "may_retire": self.authority.may_operate_on(uid),
         }
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the public may see how the site is."""
+        return StatusPage.objects.filter(site=self.site).exists()
 
     def may_set(self, state: str) -> bool:
         """Return whether who asks may put the site into a state: to suspend it, and to end that, is for operators."""
@@ -127,6 +138,12 @@ class WebsiteView(SiteTabView):
             return self.show((Problem("", LONG_NOTE if text else NO_NOTE),), entered=text)
         Note.objects.create(site=self.site, author_id=self.authority.user, text=text)
         messages.success(self.request, "The note is added.")
+        return HttpResponseRedirect(site_address(self.site.uid))
+
+    def show_status(self, *, shown: bool) -> HttpResponseBase:
+        show_status(self.authority, self.site, shown=shown)
+        words = "The public sees how the site is." if shown else "The public does not see how the site is any more."
+        messages.success(self.request, words)
         return HttpResponseRedirect(site_address(self.site.uid))
 
     def notes(self) -> dict[str, Any]:

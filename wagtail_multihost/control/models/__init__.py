@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from wagtail_multihost.control.models.healing import HealBudget, HealStep
+from wagtail_multihost.control.models.incidents import (
+    Alert,
+    Heartbeat,
+    Incident,
+    IncidentHostname,
+    IncidentLine,
+    Recipient,
+    Silence,
+)
+from wagtail_multihost.control.models.inventory import Inventory, Vulnerability
 from wagtail_multihost.control.models.nodes import (
     GroupToken,
     Hold,
@@ -27,6 +38,14 @@ from wagtail_multihost.control.models.people import (
     Invitation,
     TokenScope,
 )
+from wagtail_multihost.control.models.probes import (
+    Maintenance,
+    Monitor,
+    ProbeCoverage,
+    ProbeHour,
+    ProbeLatest,
+    ProbePeriod,
+)
 from wagtail_multihost.control.models.registry import (
     ALIAS,
     HOSTNAME,
@@ -41,6 +60,7 @@ from wagtail_multihost.control.models.registry import (
     Platform,
     Verification,
 )
+from wagtail_multihost.control.models.usage import SiteSize, StatusPage, Usage
 from wagtail_multihost.control.models.work import CourierKey, Job, Webhook, WebhookDelivery
 
 __all__ = [
@@ -52,6 +72,7 @@ __all__ = [
     "NOTE_LENGTH",
     "OPERATE",
     "VIEW",
+    "Alert",
     "CourierKey",
     "Event",
     "FormerRecord",
@@ -59,12 +80,21 @@ __all__ = [
     "GroupAdmin",
     "GroupToken",
     "Head",
+    "Heartbeat",
+    "HealBudget",
+    "HealStep",
     "HeldName",
     "Hold",
     "Hostname",
+    "Incident",
+    "IncidentHostname",
+    "IncidentLine",
+    "Inventory",
     "Invitation",
     "Job",
+    "Maintenance",
     "ManagedSite",
+    "Monitor",
     "Move",
     "Node",
     "NodeGroup",
@@ -73,10 +103,20 @@ __all__ = [
     "Placement",
     "Plan",
     "Platform",
+    "ProbeCoverage",
+    "ProbeHour",
+    "ProbeLatest",
+    "ProbePeriod",
+    "Recipient",
     "Report",
     "SealedSecret",
+    "Silence",
+    "SiteSize",
+    "StatusPage",
     "TokenScope",
+    "Usage",
     "Verification",
+    "Vulnerability",
     "Wave",
     "WaveItem",
     "Webhook",

@@ -9,10 +9,12 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 
 from wagtail_multihost.nodeapi.courier_v1 import WORKER_LENGTH
 from wagtail_multihost.registry.record import PLATFORM
 from wagtail_multihost.spec.identifiers import HOSTNAME_LENGTH, SITE_ID_LENGTH
+from wagtail_multihost.spec.proofs import KEY_BYTES
 from wagtail_multihost.spec.site import STATES
 
 HOSTNAME, ALIAS = "hostname", "alias"
@@ -67,6 +69,7 @@ class ManagedSite(models.Model):
     the node's keys; ``enabled``, ``state`` and ``labels`` repeat what it says, for queries. ``generation`` counts its
     changes, and ``revision`` is that of the last one. A retired one stays as a tombstone: its uid and its names are
     never given to another. Of one that ``is_imported`` nodes elsewhere have had a key, which is not made anew.
+    ``probe_key`` is the public part of the key by which it proves to monitors who it is, as the operator process says.
     """
 
     uid = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -82,6 +85,7 @@ class ManagedSite(models.Model):
     created = models.DateTimeField()
     retired_at = models.DateTimeField(null=True)
     removed_revision = models.BigIntegerField(null=True)
+    probe_key = models.BinaryField(max_length=KEY_BYTES, null=True, editable=False)
 
     class Meta:
         db_table = "control_site"
@@ -99,11 +103,16 @@ class ManagedSite(models.Model):
 
 
 class Hostname(models.Model):
-    """A name that a site answers to. It is written with the site's record, never alone."""
+    """
+    A name that a site answers to. It is written with the site's record, never alone. One of each site ``is_canonical``:
+    the other hostnames redirect to it.
+    """
 
     name = models.CharField(max_length=HOSTNAME_LENGTH, primary_key=True, db_collation=BYTES)
     site = models.ForeignKey(ManagedSite, models.CASCADE, related_name="hostnames")
     role = models.CharField(max_length=10, choices=[(role, role) for role in (HOSTNAME, ALIAS)])
+    is_canonical = models.BooleanField(default=False, db_default=False)
+    added_at = models.DateTimeField(db_default=Now(), editable=False)
     verified_at = models.DateTimeField(null=True)
     problem = models.TextField(blank=True, default="")
 

@@ -24,19 +24,21 @@ def render_balancers(front: Front) -> str:
     """
     Return balancers.conf; blank where nobody may ask.
 
-    Raises RenderError for a drain file where sites can make one: any of them could take the machine out of service.
+    Raises RenderError for a file to go by where sites can make one: any could take the machine out of service.
     """
     if not answers_balancers(front):
         return ""
-    path = front.options.drain
-    if is_open_to_sites(path, front):
-        raise RenderError(
-            f"platform.nginx.drain: nginx cannot go by {shown(str(path))}: sites can make files in that folder. "
-            "Name a path in a folder that only root writes to, such as /run/multihost-drain."
-        )
+    paths = {"drain": front.options.drain, "unhealthy": front.options.unhealthy}
+    for name, path in paths.items():
+        if is_open_to_sites(path, front):
+            raise RenderError(
+                f"platform.nginx.{name}: nginx cannot go by {shown(str(path))}: sites can make files in that folder. "
+                f"Name a path in a folder that only root writes to, such as /run/multihost-{name}."
+            )
     prefix = front.plan.codebase.health_prefix
     live, ready = ([nginx_quote(f"{prefix}{name}{end}") for end in ("", "/")] for name in ("live", "ready"))
-    return front.plan.render("nginx/balancers.conf", live=live, ready=ready, drain=nginx_quote(str(path)))
+    quoted = {name: nginx_quote(str(path)) for name, path in paths.items()}
+    return front.plan.render("nginx/balancers.conf", live=live, ready=ready, **quoted)
 
 
 def is_open_to_sites(path: Path, front: Front) -> bool:

@@ -21,8 +21,9 @@ from wagtail_multihost.nodeapi import jobs_v1, v1
 from wagtail_multihost.version import own_version
 
 DESCRIPTION = (
-    "Check whether customers control the hostnames that they ask for, by DNS or by a file on the hostname, and tell "
-    "webhooks of events. multihost-courier key shows the public key by which receivers know its messages."
+    "Check whether customers control the hostnames that they ask for, by DNS or by a file on the hostname, tell "
+    "webhooks of events, and people of incidents. multihost-courier key shows the public key by which receivers know "
+    "its messages."
 )
 EXIT_CODES = {
     "0": "stopped by SIGTERM or SIGINT, or with --once: nothing is left to check",
@@ -33,6 +34,7 @@ EXAMPLES = (
     'multihost-courier --database "postgresql:///?service=control"',
     "multihost-courier --database postgresql:///control --resolver 127.0.0.1 --once",
     'multihost-courier --database "postgresql:///?service=control" --state /var/lib/multihost-courier',
+    'multihost-courier --database "postgresql:///?service=control" --alerts /etc/multihost/alerts.toml',
     "multihost-courier key --state /var/lib/multihost-courier",
 )
 KEY = "key"
@@ -83,6 +85,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add(
         "--ca-file", metavar="FILE", help="the authorities whose certificates webhooks may have (default: the system's)"
+    )
+    add(
+        "--alerts",
+        type=Path,
+        metavar="FILE",
+        help="the courier's own file of whom it tells of incidents, and of what it asks as long as everything lives; "
+        "without it nobody is told",
     )
     add("--workers", type=between(1, MOST_WORKERS), default=8, metavar="N", help="checks at a time (default: 8)")
     add("--poll", type=between(1, 60), default=10, metavar="SECONDS", help="look at least so often (default: 10)")
@@ -154,18 +163,25 @@ def carry_on(parser: argparse.ArgumentParser, options: argparse.Namespace) -> No
         )
     except ModuleNotFoundError as error:
         parser.error(f"{EXTRA} {error.name} is not installed.")
-    from wagtail_multihost.operations.courier.addresses import parse_network
+    from wagtail_multihost.http_client.addresses import parse_network, parse_server
+    from wagtail_multihost.operations.courier.alerts import Alerts
+    from wagtail_multihost.operations.courier.alerts_file import AlertsFile
+    from wagtail_multihost.operations.courier.dead_man import DeadMan
 
     try:
         database = work_list.parse_database(options.database)
-        servers = [name_servers.parse_server(value) for value in options.resolver]
+        servers = [parse_server(value) for value in options.resolver]
         refused, allowed = (tuple(map(parse_network, values)) for values in (options.refuse, options.allow))
     except ValueError as error:
         parser.error(str(error))
     resolver = name_servers.NameServers(servers)
     reach = proofs.Reach(options.ports, refused, options.development)
     look = partial(proofs.check, name_servers=resolver, reach=reach)
-    channels = [jobs_v1.CHANNEL, *([v1.CHANNEL] if options.state is not None else [])]
+    alerts_file = AlertsFile(options.alerts) if options.alerts is not None else None
+    if alerts_file is not None:
+        alerts_file.read()
+    tells = options.state is not None or alerts_file is not None
+    channels = [jobs_v1.CHANNEL, *([v1.CHANNEL] if tells else [])]
     database_work = work_list.WorkList(database, channels=channels)
     work: list[rounds.Work] = [
         work_list.Checks(database_work, look, options.workers),
@@ -176,8 +192,11 @@ def carry_on(parser: argparse.ArgumentParser, options: argparse.Namespace) -> No
         receivers = webhooks.Receivers(resolver, refused, allowed, options.ca_file)
         # Slow receivers keep no customer waiting.
         work.append(webhooks.Deliveries(database_work, key, receivers, max(1, options.workers // 2)))
+    apart: list[rounds.Work] = [DeadMan(database_work, alerts_file, options.poll)]
+    if alerts_file is not None:
+        apart.append(Alerts(database_work, alerts_file))
     try:
-        begun = rounds.Rounds(work, database_work, workers=options.workers, poll=options.poll)
+        begun = rounds.Rounds(work, database_work, workers=options.workers, poll=options.poll, apart=apart)
         begun.run(stopped_by_signals(), once=options.once)
     finally:
         database_work.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
 import dns.exception
 import dns.name
@@ -14,9 +14,8 @@ import dns.rdatatype
 import dns.resolver
 
 from wagtail_multihost.exceptions import ConfigurationError, MultihostError
-from wagtail_multihost.operations.courier.addresses import Address
+from wagtail_multihost.http_client.addresses import Address
 
-PORT = 53
 #: What passes most paths in one packet (https://www.dnsflagday.net/2020/); longer answers come by TCP.
 PACKET_BYTES = 1232
 
@@ -93,21 +92,3 @@ def failure_of(error: dns.resolver.NoNameservers) -> str:
     if response is not None and response.rcode() != dns.rcode.NOERROR:
         return dns.rcode.to_text(response.rcode())
     return "no connection" if isinstance(what, OSError) else "a broken answer"
-
-
-def parse_server(value: str) -> tuple[str, int]:
-    """Return the address and the port that ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT`` states; ValueError."""
-    host, port = value, str(PORT)
-    if value.startswith("[") and "]" in value:
-        host, _, rest = value[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif value.count(":") == 1:
-        host, _, port = value.partition(":")
-    try:
-        address: IPv4Address | IPv6Address = ip_address(host)
-        number = int(port) if port.isascii() and port.isdecimal() else 0
-    except ValueError:
-        number = 0
-    if not 0 < number <= 0xFFFF:
-        raise ValueError(f"The name server {value!r} is not accepted: write ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT.")
-    return str(address), number

@@ -15,9 +15,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from wagtail_multihost.http_client import client
+from wagtail_multihost.http_client.addresses import Address, Network, is_public
 from wagtail_multihost.http_client.client import NoAnswerError, Reply, Target, ask_server
 from wagtail_multihost.nodeapi.challenge import file_path, is_reserved, record_name
-from wagtail_multihost.operations.courier.addresses import Address, Network, is_public
 from wagtail_multihost.operations.courier.name_servers import NameServers, NoRecordError
 from wagtail_multihost.spec.identifiers import parse_hostname
 

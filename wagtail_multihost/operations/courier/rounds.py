@@ -45,11 +45,20 @@ class Bell(Protocol):
 class Rounds:
     """
     What a courier does: up to ``workers`` pieces of ``work`` at a time, and a look for new ones when the ``bell`` rings
-    and each ``poll`` seconds. One thread speaks to the database, the others to the outside.
+    and each ``poll`` seconds. One thread speaks to the database, the others to the outside. Work that is ``apart`` has
+    workers of its own, so that neither waits for the other.
     """
 
-    def __init__(self, work: Sequence[Work], bell: Bell, *, workers: int = 8, poll: float = 10) -> None:
-        self.work, self.bell, self.workers, self.poll = work, bell, workers, poll
+    def __init__(
+        self,
+        work: Sequence[Work],
+        bell: Bell,
+        *,
+        workers: int = 8,
+        poll: float = 10,
+        apart: Sequence[Work] = (),
+    ) -> None:
+        self.work, self.bell, self.workers, self.poll, self.apart = work, bell, workers, poll, apart
         self.running: dict[Future[Any], tuple[Work, Any]] = {}
         self.failures = 0
         #: Can be read once a piece of work is done.
@@ -61,7 +70,7 @@ class Rounds:
         until nothing is left to be taken. A database that is away is waited for, unless it is ``once``.
         """
         try:
-            with ThreadPoolExecutor(self.workers) as pool:
+            with ThreadPoolExecutor(self.workers + sum(work.most for work in self.apart)) as pool:
                 while self.advance(pool, stopping, once=once):
                     self.pause(stopping)
         finally:
@@ -87,14 +96,19 @@ class Rounds:
         return bool(self.running) or not (once or is_stopping)
 
     def take(self, pool: Executor) -> None:
-        for work in self.work:
-            room = min(
-                self.workers - len(self.running), work.most - sum(one is work for one, _ in self.running.values())
-            )
+        for work in (*self.apart, *self.work):
+            room = self.room_for(work)
             for item in work.take(room) if room > 0 else ():
                 future = pool.submit(work.carry_out, item)
                 self.running[future] = work, item
                 future.add_done_callback(self.note_done)
+
+    def room_for(self, work: Work) -> int:
+        """Return how many more pieces of a kind may be begun."""
+        own = work.most - sum(one is work for one, _ in self.running.values())
+        if work in self.apart:
+            return own
+        return min(own, self.workers - sum(one not in self.apart for one, _ in self.running.values()))
 
     def note_done(self, future: Future[Any]) -> None:
         os.eventfd_write(self.done, 1)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from wagtail_multihost.http_client.addresses import Address, Network, is_public
 from wagtail_multihost.http_client.client import NoAnswerError, Target, ask_server
 from wagtail_multihost.nodeapi import webhooks_v1
-from wagtail_multihost.operations.courier.addresses import Address, Network, is_public
 from wagtail_multihost.operations.courier.name_servers import NameServers, NoRecordError
 from wagtail_multihost.operations.courier.proofs import MOST_ADDRESSES, pinned
 from wagtail_multihost.operations.courier.signing import public_text, sign

@@ -14,6 +14,7 @@ from wagtail_multihost.operations.operator.database import OperatorDatabase
 from wagtail_multihost.operations.operator.folder import OperatorFolder
 from wagtail_multihost.operations.operator.known_nodes import KnownNodes
 from wagtail_multihost.operations.operator.node_keys import NodeKey, find_node_key, read_node_keys
+from wagtail_multihost.operations.operator.probe_keys import ProbeKeys
 from wagtail_multihost.operations.operator.recovery import Recovery, reseal_all
 from wagtail_multihost.operations.operator.site_keys import SiteKeys, all_ids
 from wagtail_multihost.operations.operator.taking import read_sealed_file, take_keys
@@ -36,6 +37,7 @@ MINT = "SELECT operator_v1.mint(%s, %s, %s, %s, %s)"
 CONFIRM = "SELECT operator_v1.confirm(%s, %s)"
 WAITING = "SELECT node, count(*) FROM operator_v1.unsealed GROUP BY node"
 KEYLESS = "SELECT id, is_imported FROM operator_v1.site WHERE NOT has_key AND NOT refers_to_key ORDER BY id"
+WITHOUT_PROBE_KEY = "SELECT id FROM operator_v1.probe_key WHERE NOT has_probe_key ORDER BY id"
 MOST_SECRET_BYTES = 10_000
 BACK_UP_NEXT = (
     "The next recovery key is made, and nothing is sealed to it yet. Back up the folder where no server can reach it: "
@@ -60,7 +62,8 @@ def init(options: Namespace) -> int:
 
 def run(options: Namespace) -> int:
     database = open_database(options)
-    rounds = Rounds(Operator(OperatorFolder(options.folder), database, options.bundles, dict(options.group_key)))
+    folder = OperatorFolder(options.folder)
+    rounds = Rounds(Operator(folder, database, options.bundles, dict(options.group_key), options.poll))
     stopping = open_stop_descriptor()
     failures = 0
     try:
@@ -154,6 +157,12 @@ def rotate(options: Namespace) -> int:
     return 0
 
 
+def rotate_probe_keys(options: Namespace) -> int:
+    keys = open_site_keys(options)
+    say(f"Sites that have another probe key now: {ProbeKeys(keys).rotate(chosen_sites(options, keys))}.")
+    return 0
+
+
 def rotate_recovery(options: Namespace) -> int:
     folder = OperatorFolder(options.folder)
     folder.refuse_others()
@@ -196,6 +205,7 @@ def status(options: Namespace) -> int:
         "nodes": [describe_node(key, known, waiting) for key in keys],
         "sites_without_key": [site for site, is_imported in keyless if not is_imported],
         "imported_sites_without_key": [site for site, is_imported in keyless if is_imported],
+        "sites_without_probe_key": [site for (site,) in database.ask(WITHOUT_PROBE_KEY)],
         "notification_queue": float(database.ask("SELECT pg_notification_queue_usage()")[0][0]),
     }
     if options.json:
@@ -236,6 +246,7 @@ def print_status(found: dict[str, Any]) -> None:
     for key, said in (
         ("sites_without_key", "Sites that get a key in the next round"),
         ("imported_sites_without_key", "Imported sites that wait for multihost_seal_keys, or make-keys"),
+        ("sites_without_probe_key", "Sites that get a probe key in the next rounds, 20 in a minute"),
     ):
         if found[key]:
             print(f"{said}: {', '.join(map(one_line, found[key]))}")

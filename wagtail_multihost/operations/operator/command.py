@@ -129,6 +129,7 @@ def make_parser() -> argparse.ArgumentParser:
     for name, meaning in (
         ("make-keys", "make keys of sites that have none, imported ones too: what was signed before ends"),
         ("rotate", "give sites another key; what they have signed stays valid"),
+        ("rotate-probe-keys", "give sites another probe key: monitors take no proof by the former one any more"),
         ("forget-former", "let what sites have signed with former keys be valid no more"),
     ):
         chosen = add(name, meaning)

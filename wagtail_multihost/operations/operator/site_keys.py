@@ -13,13 +13,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 from wagtail_multihost.exceptions import MultihostError
-from wagtail_multihost.nodeapi.operator_v1 import FALLBACKS, SECRET_KEY
+from wagtail_multihost.nodeapi.operator_v1 import FALLBACKS, PROBE_KEY, SECRET_KEY
 from wagtail_multihost.operations.operator.database import OperatorDatabase
 from wagtail_multihost.operations.operator.recovery import Recovery
 from wagtail_multihost.operations.operator.sealing_round import SEAL
 from wagtail_multihost.registry.references import ENVIRONMENT, SEALED
 from wagtail_multihost.sealing import fingerprint_of, purpose_of, seal_text
 from wagtail_multihost.spec.identifiers import shown
+from wagtail_multihost.spec.proofs import NO_PROBE_KEY, is_probe_key, public_probe_key
+from wagtail_multihost.spec.secret import Secret
 
 KEY_BYTES = 64
 #: Former keys that a site still accepts: with more, each signature that is wrong costs more.
@@ -30,6 +32,7 @@ SELECT uid FROM operator_v1.site WHERE NOT has_key AND NOT refers_to_key AND NOT
 ORDER BY id LIMIT {MOST_AT_ONCE}
 """  # noqa: S608  # a constant
 SECRETS = "SELECT field, version, sealed FROM operator_v1.secret WHERE uid = %s"
+TELL_PROBE_KEY = "SELECT operator_v1.tell_probe_key(%s, %s)"
 SITES = "SELECT id, uid, has_key FROM operator_v1.site"
 
 
@@ -102,6 +105,8 @@ class SiteKeys:
         """Keep secrets of a site that come from elsewhere; return how many of them are new. Raises MultihostError."""
         if any(text.startswith((ENVIRONMENT, SEALED)) for text in texts.values()):
             raise MultihostError("A reference is no secret: state the value itself.")
+        if PROBE_KEY in texts and not is_probe_key(texts[PROBE_KEY]):
+            raise MultihostError(f"{PROBE_KEY}: {NO_PROBE_KEY}")
         kept = self.read(uid)
         changed = {field: text for field, text in texts.items() if field not in kept or kept[field].text != text}
         with self.keeping():
@@ -131,11 +136,14 @@ class SiteKeys:
         self.keep(uid, field, kept[field].version + 1 if field in kept else 1, text)
 
     def keep(self, uid: UUID, field: str, version: int, text: str) -> None:
+        """Keep a secret; what monitors know a site's probe key by is told with it. Raises MultihostError."""
         public = self.recovery.public
         sealed = seal_text(text, public, purpose_of(str(uid), field, version))
         (row,) = self.database.ask(SEAL, (uid, field, version, "", fingerprint_of(public), sealed))
         if row[0] is None:
             raise MultihostError(f"{field} of the site {uid} was changed meanwhile. Run it again.")
+        if field == PROBE_KEY:
+            self.database.ask(TELL_PROBE_KEY, (uid, public_probe_key(Secret(text))))
 
 
 def make_secret_key() -> str:

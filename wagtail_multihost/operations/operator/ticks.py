@@ -16,8 +16,11 @@ from wagtail_multihost.nodeapi.operator_v1 import SCHEMA
 from wagtail_multihost.operations.operator.bundles import BundleKeys, BundleWriter
 from wagtail_multihost.operations.operator.database import OperatorDatabase
 from wagtail_multihost.operations.operator.folder import OperatorFolder
+from wagtail_multihost.operations.operator.incident_round import IncidentRound
 from wagtail_multihost.operations.operator.known_nodes import KnownNodes
 from wagtail_multihost.operations.operator.placing import place_sites
+from wagtail_multihost.operations.operator.probe_keys import ProbeKeys
+from wagtail_multihost.operations.operator.pruning import HistoryPruner
 from wagtail_multihost.operations.operator.recovery import Recovery
 from wagtail_multihost.operations.operator.sealing_round import Sealer
 from wagtail_multihost.operations.operator.site_keys import SiteKeys
@@ -27,7 +30,10 @@ logger = logging.getLogger(__name__)
 
 
 class Operator:
-    """What ticks work with; ``bundles`` is the folder for those, and ``groups`` has the public keys of groups."""
+    """
+    What ticks work with, each ``poll`` seconds at least; ``bundles`` is the folder for those, and ``groups`` has the
+    public keys of groups.
+    """
 
     def __init__(
         self,
@@ -35,11 +41,15 @@ class Operator:
         database: OperatorDatabase,
         bundles: Path | None = None,
         groups: Mapping[str, bytes] | None = None,
+        poll: float = 10,
     ) -> None:
-        self.folder, self.database = folder, database
+        self.folder, self.database, self.poll = folder, database, poll
+        self.incidents = IncidentRound(database)
         recovery = Recovery(folder)
         self.site_keys = SiteKeys(database, recovery)
+        self.probe_keys = ProbeKeys(self.site_keys)
         self.sealer = Sealer(database, recovery, KnownNodes(folder))
+        self.history = HistoryPruner(database.ask)
         self.bundles: BundleWriter | None = None
         if bundles is not None:
             self.bundles = BundleWriter(bundles, BundleKeys(folder.bundle_key(), recovery, groups))
@@ -63,6 +73,9 @@ def sql_tick(function: str) -> Tick:
 TICKS = (
     # First: whatever comes after it may wait for such a transaction, and end the round.
     sql_tick("end_long_transactions"),
+    # Before the keys without which no site starts: what is new starts once, with all of them.
+    Tick("probe keys", lambda operator: operator.probe_keys.make_missing()),
+    Tick("incidents", lambda operator: operator.incidents.tick(operator.poll)),
     Tick("keys of new sites", lambda operator: operator.site_keys.make_missing()),
     Tick("sealing", lambda operator: operator.sealer.seal_what_is_missing()),
     Tick("placing", lambda operator: place_sites(operator.database.ask)),
@@ -72,6 +85,8 @@ TICKS = (
     sql_tick("forget_sealed"),
     Tick("bundles", lambda operator: operator.write_bundles()),
     sql_tick("end_late_jobs"),
+    Tick("old history", lambda operator: operator.history.prune_when_due()),
+    sql_tick("forget_incidents"),
 )
 
 

@@ -1,8 +1,8 @@
 """
-The addresses that the courier asks: public ones of the internet, and no others.
+The addresses that the courier and a monitor ask for strangers' hostnames: public ones of the internet, and no others.
 
-A customer decides what a hostname resolves to. Without this rule the courier would send requests from where it stands
-to servers that trust its network. The lists follow IANA's registries of special addresses
+A customer decides what a hostname resolves to. Without this rule they would send requests from where they stand to
+servers that trust their network. The lists follow IANA's registries of special addresses
 (https://www.iana.org/assignments/iana-ipv4-special-registry, https://www.iana.org/assignments/iana-ipv6-special-registry)
 and not ``ipaddress.is_global``, whose answers differ between versions of Python.
 """
@@ -10,10 +10,12 @@ and not ``ipaddress.is_global``, whose answers differ between versions of Python
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+DNS_PORT = 53
 
 #: What is not public of IPv4.
 SPECIAL_4 = (
@@ -65,3 +67,21 @@ def parse_network(value: str) -> Network:
         return ip_network(value)
     except ValueError as error:
         raise ValueError(f"The network {value!r} is not accepted: {error}.") from None
+
+
+def parse_server(value: str) -> tuple[str, int]:
+    """Return the address and the port that ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT`` states; ValueError."""
+    host, port = value, str(DNS_PORT)
+    if value.startswith("[") and "]" in value:
+        host, _, rest = value[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif value.count(":") == 1:
+        host, _, port = value.partition(":")
+    try:
+        address: Address = ip_address(host)
+        number = int(port) if port.isascii() and port.isdecimal() else 0
+    except ValueError:
+        number = 0
+    if not 0 < number <= 0xFFFF:
+        raise ValueError(f"The name server {value!r} is not accepted: write ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT.")
+    return str(address), number
